@@ -1,0 +1,307 @@
+package freeswitch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// What may stand in a command. FreeSWITCH takes a command apart at spaces and
+// line breaks and offers no way to quote them.
+var (
+	profileName = regexp.MustCompile(`^[\w.\-]{1,64}$`)
+	gatewayName = regexp.MustCompile(`^[\w.\-]{1,255}$`) // mod_sofia loads no gateway of another name
+	hostName    = regexp.MustCompile(`^[\w.\-]{1,255}$`) // goes into a Lua string
+	gatewayUUID = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
+)
+
+func checkProfile(profile string) error {
+	if !profileName.MatchString(profile) {
+		return &ArgumentError{Name: "the profile name", Reason: "must be 1 to 64 letters, digits, dots, hyphens or underscores"}
+	}
+	return nil
+}
+
+// checkUUID lets nothing but a lower-case UUID through: killgw takes _all_ for
+// every gateway of every tenant, and names are case-sensitive.
+func checkUUID(uuid string) error {
+	if !gatewayUUID.MatchString(uuid) {
+		return &ArgumentError{Name: "the gateway", Reason: "must be a UUID in lower case"}
+	}
+	return nil
+}
+
+// Hostname asks for FreeSWITCH's host name, which v_gateways.hostname is
+// compared with.
+func (s *Switch) Hostname(ctx context.Context) (string, error) {
+	return s.bareName(ctx, "hostname")
+}
+
+// SwitchName asks for FreeSWITCH's switchname, which is its host name unless
+// switch.conf names another. FusionPBX 5.4 has it in its cache keys.
+func (s *Switch) SwitchName(ctx context.Context) (string, error) {
+	return s.bareName(ctx, "switchname")
+}
+
+// bareName runs a command whose reply is a name and nothing else.
+func (s *Switch) bareName(ctx context.Context, command string) (string, error) {
+	reply, err := s.api(ctx, command, command)
+	if err != nil {
+		return "", err
+	}
+	name := strings.TrimSpace(reply)
+	if !hostName.MatchString(name) {
+		return "", &ReplyError{Addr: s.addr, Command: command, Reply: reply,
+			Remedy: "the name must be letters, digits, dots, hyphens and underscores"}
+	}
+	return name, nil
+}
+
+// Status asks how long FreeSWITCH has been up and whether it takes calls.
+func (s *Switch) Status(ctx context.Context) (Status, error) {
+	reply, err := s.api(ctx, "status", "status")
+	if err != nil {
+		return Status{}, err
+	}
+	status, ok := parseStatus(reply)
+	if !ok {
+		return Status{}, &ReplyError{Addr: s.addr, Command: "status", Reply: reply}
+	}
+	return status, nil
+}
+
+// DeleteSofiaCache makes FusionPBX's Lua scripts forget the SIP configuration
+// that they keep, so that the next rescan builds it from the database. Both
+// keys are deleted in one command: HOSTNAME:configuration:sofia.conf (FusionPBX
+// 5.5 and later) and configuration:sofia.conf:SWITCHNAME (until 5.4). Deleting
+// a key that is not there succeeds.
+func (s *Switch) DeleteSofiaCache(ctx context.Context) error {
+	host, err := s.Hostname(ctx)
+	if err != nil {
+		return err
+	}
+	name, err := s.SwitchName(ctx)
+	if err != nil {
+		return err
+	}
+	const asked = "the deletion of the cached sofia.conf"
+	reply, err := s.api(ctx, asked, fmt.Sprintf(
+		`lua ~local c=require "resources.functions.cache"; stream:write(tostring(c.del("%s:configuration:sofia.conf"))..","..tostring(c.del("configuration:sofia.conf:%s")))`,
+		host, name))
+	if err != nil {
+		return err
+	}
+	if reply != "true,true" {
+		return &ReplyError{Addr: s.addr, Command: asked, Reply: reply,
+			Remedy: "check that mod_lua is loaded, that FusionPBX's scripts are installed and that FreeSWITCH may delete its cache files"}
+	}
+	return nil
+}
+
+// ReloadXML makes FreeSWITCH read its XML configuration again. The error is a
+// *ReloadError where it cannot, though FreeSWITCH calls that +OK.
+func (s *Switch) ReloadXML(ctx context.Context) error {
+	reply, err := s.api(ctx, "reloadxml", "reloadxml")
+	if err != nil {
+		return err
+	}
+	result, ok := strings.CutPrefix(strings.TrimSpace(reply), "+OK ")
+	if !ok {
+		return &ReplyError{Addr: s.addr, Command: "reloadxml", Reply: reply}
+	}
+	return s.reloadResult("reloadxml", reply, result)
+}
+
+// Rescan makes a profile load the gateways that are new in its configuration.
+// It changes and removes none that is loaded. nil means that the configuration
+// was read and the scan is complete, not that any one gateway was accepted:
+// look that up with Gateway. The error is a *ReloadError where the
+// configuration could not be read, and a *ProfileError where the profile does
+// not run or has no configuration.
+func (s *Switch) Rescan(ctx context.Context, profile string) error {
+	if err := checkProfile(profile); err != nil {
+		return err
+	}
+	asked := "sofia profile " + profile + " rescan"
+	reply, err := s.api(ctx, asked, asked)
+	if err != nil {
+		return err
+	}
+	if invalidProfile(reply, profile) {
+		return &ProfileError{Addr: s.addr, Profile: profile, Reason: ProfileNotRunning}
+	}
+	result, outcome, ok := splitRescan(reply)
+	if !ok {
+		return s.unexpected(asked, reply)
+	}
+	if err := s.reloadResult(asked, reply, result); err != nil {
+		return err
+	}
+	switch {
+	case outcome == "+OK scan complete":
+		return nil
+	case strings.HasPrefix(outcome, "-ERR cannot find config for profile"):
+		return &ProfileError{Addr: s.addr, Profile: profile, Reason: ProfileNoConfig}
+	default:
+		return s.unexpected(asked, reply)
+	}
+}
+
+// reloadResult judges the bracketed result of a reload, within reply.
+func (s *Switch) reloadResult(asked, reply, result string) error {
+	line, detail, ok := parseReload(result)
+	switch {
+	case !ok:
+		return s.unexpected(asked, reply)
+	case detail != "":
+		return &ReloadError{Addr: s.addr, Line: line, Detail: detail}
+	}
+	return nil
+}
+
+// ProfileRunning returns nil where the SIP profile runs, and a *ProfileError
+// where it is unknown, stopped or restarting.
+func (s *Switch) ProfileRunning(ctx context.Context, profile string) error {
+	if err := checkProfile(profile); err != nil {
+		return err
+	}
+	asked := "sofia xmlstatus profile " + profile
+	reply, err := s.api(ctx, asked, asked)
+	if err != nil {
+		return err
+	}
+	switch {
+	case strings.HasPrefix(reply, "Invalid Profile!"):
+		return &ProfileError{Addr: s.addr, Profile: profile, Reason: ProfileNotRunning}
+	case !strings.Contains(reply, "<profile>") || !endsWith(reply, "</profile>"):
+		return s.unexpected(asked, reply)
+	}
+	return nil
+}
+
+// KillGateway marks a loaded gateway for deletion. found is false where none of
+// that name is loaded, which is also the answer to a second kill. The gateway
+// stays in the list for up to two seconds: see WaitGone. gatewayUUID must be a
+// lower-case UUID. FreeSWITCH looks the gateway up in all profiles, but the one
+// named must run, else the error is a *ProfileError.
+func (s *Switch) KillGateway(ctx context.Context, profile, gatewayUUID string) (found bool, err error) {
+	if err := checkProfile(profile); err != nil {
+		return false, err
+	}
+	if err := checkUUID(gatewayUUID); err != nil {
+		return false, err
+	}
+	asked := "sofia profile " + profile + " killgw " + gatewayUUID
+	reply, err := s.api(ctx, asked, asked)
+	switch {
+	case err != nil:
+		return false, err
+	case strings.HasPrefix(reply, "+OK gateway marked for deletion"):
+		return true, nil
+	case strings.HasPrefix(reply, "-ERR no such gateway"):
+		return false, nil
+	case invalidProfile(reply, profile):
+		return false, &ProfileError{Addr: s.addr, Profile: profile, Reason: ProfileNotRunning}
+	default:
+		return false, s.unexpected(asked, reply)
+	}
+}
+
+// Gateway looks up one loaded gateway by name; a gateway of FusionPBX's has its
+// UUID as name. The error is ErrNoGateway where FreeSWITCH knows none.
+func (s *Switch) Gateway(ctx context.Context, name string) (Gateway, error) {
+	if !gatewayName.MatchString(name) {
+		return Gateway{}, &ArgumentError{Name: "the gateway name", Reason: "must be 1 to 255 letters, digits, dots, hyphens or underscores"}
+	}
+	asked := "sofia xmlstatus gateway " + name
+	reply, err := s.api(ctx, asked, asked)
+	if err != nil {
+		return Gateway{}, err
+	}
+	if strings.HasPrefix(reply, "Invalid Gateway!") {
+		return Gateway{}, ErrNoGateway
+	}
+	gateways := parseGateways(reply)
+	if len(gateways) == 0 || gateways[0].Name != name || !endsWith(reply, "</gateway>") {
+		return Gateway{}, s.unexpected(asked, reply)
+	}
+	return gateways[0], nil
+}
+
+// Gateways asks for all loaded gateways of all profiles, in one command.
+func (s *Switch) Gateways(ctx context.Context) ([]Gateway, error) {
+	const asked = "sofia xmlstatus gateway"
+	reply, err := s.api(ctx, asked, asked)
+	if err != nil {
+		return nil, err
+	}
+	// A list that is not whole must not make a gateway look gone.
+	if !strings.Contains(reply, "<gateways>") || !endsWith(reply, "</gateways>") {
+		return nil, s.unexpected(asked, reply)
+	}
+	return parseGateways(reply), nil
+}
+
+// pollInterval is how often WaitGone asks.
+const pollInterval = 50 * time.Millisecond
+
+// WaitGone waits until none of the gateways is in the list any more: only then
+// does a rescan load a gateway of that name again. After killgw it takes up to
+// two seconds. It waits as long as ctx lets it: give ctx a deadline. The error
+// is the one of the question that failed, or a *TimeoutError that says how many
+// are still there.
+func (s *Switch) WaitGone(ctx context.Context, gatewayUUIDs []string) error {
+	for _, uuid := range gatewayUUIDs {
+		if err := checkUUID(uuid); err != nil {
+			return err
+		}
+	}
+	if len(gatewayUUIDs) == 0 {
+		return nil
+	}
+	started := time.Now()
+	left := gatewayUUIDs
+	tick := time.NewTicker(pollInterval)
+	defer tick.Stop()
+	for ctx.Err() == nil {
+		gateways, err := s.Gateways(ctx)
+		if err != nil && ctx.Err() == nil {
+			return err
+		}
+		if err == nil {
+			left = loadedOf(gatewayUUIDs, gateways)
+			if len(left) == 0 {
+				return nil
+			}
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+		}
+	}
+	doing := fmt.Sprintf("waiting for FreeSWITCH to drop gateway %s (%d of %d left)", left[0], len(left), len(gatewayUUIDs))
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return &TimeoutError{Addr: s.addr, Doing: doing, After: time.Since(started), Err: ctx.Err()}
+	}
+	return fmt.Errorf("freeswitch %s: %s: %w", s.addr, doing, ctx.Err())
+}
+
+// loadedOf returns those of the names that are in the list.
+func loadedOf(names []string, list []Gateway) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool {
+		return !slices.ContainsFunc(list, func(g Gateway) bool { return g.Name == name })
+	})
+}
+
+// unexpected makes an error of a reply that no rule explains.
+func (s *Switch) unexpected(asked, reply string) error {
+	e := &ReplyError{Addr: s.addr, Command: asked, Reply: reply}
+	if strings.HasSuffix(strings.TrimSpace(reply), "Command not found!") {
+		e.Remedy = "check that mod_sofia is loaded"
+	}
+	return e
+}

@@ -1,0 +1,273 @@
+package freeswitch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+const (
+	uuidA = "0b6f1a52-3c1d-4e6f-8a90-1234567890ab"
+	uuidB = "f0e1d2c3-b4a5-4697-8879-6a5b4c3d2e1f"
+)
+
+// No argument can start a second command, add a word to one, or name more
+// gateways than one: it is refused before a connection is even made.
+func TestArgumentsAreRefusedBeforeAnythingIsSent(t *testing.T) {
+	t.Parallel()
+	p := answering(t, "+OK")
+	s := newSwitch(t, p.addr, Options{})
+	refused := func(call, value string, err error) {
+		t.Helper()
+		var bad *ArgumentError
+		if !errors.As(err, &bad) || Retryable(err) {
+			t.Errorf("%s(%q): got %v, want an ArgumentError", call, value, err)
+		}
+		if value != "" && len(value) > 3 && strings.Contains(err.Error(), value) {
+			t.Errorf("%s: the error repeats the value: %v", call, err)
+		}
+	}
+	for _, value := range []string{
+		"", " ", "a b", "a\nb", "external\n\napi fsctl shutdown now", "a\rb", "a\x00b", "external\n", "\nexternal",
+		"ä", "a;b", "a'b", `a"b`, "a|b", "../x/y", "${x}", "~x", "a,b", "a:b", strings.Repeat("a", 256),
+	} {
+		_, err := s.Gateway(t.Context(), value)
+		refused("Gateway", value, err)
+		refused("Rescan", value, s.Rescan(t.Context(), value))
+		refused("ProfileRunning", value, s.ProfileRunning(t.Context(), value))
+		_, err = s.KillGateway(t.Context(), value, uuidA)
+		refused("KillGateway's profile", value, err)
+	}
+	for _, value := range []string{
+		"", "_all_", "gw-1", strings.ToUpper(uuidA), "{" + uuidA + "}", "urn:uuid:" + uuidA, strings.ReplaceAll(uuidA, "-", ""),
+		uuidA + " ", uuidA + "\n", " " + uuidA, uuidA + "\n\napi fsctl shutdown", uuidA + " _all_", uuidA[1:] + "g",
+	} {
+		_, err := s.KillGateway(t.Context(), "external", value)
+		refused("KillGateway", value, err)
+		refused("WaitGone", value, s.WaitGone(t.Context(), []string{uuidA, value}))
+	}
+	refused("Rescan", strings.Repeat("p", 65), s.Rescan(t.Context(), strings.Repeat("p", 65)))
+	for _, command := range []string{"status\n\napi fsctl shutdown", "status\r", "status\x00"} {
+		_, err := s.api(t.Context(), "status", command)
+		refused("api", command, err)
+	}
+	if n := p.accepted.Load(); n != 0 {
+		t.Errorf("%d connections were made, want none", n)
+	}
+}
+
+func TestArgumentsThatAreNames(t *testing.T) {
+	t.Parallel()
+	p := startPeer(t, func(_ int, c *peerConn) {
+		for ok := c.logIn(); ok && c.command() != ""; {
+			c.reply("Invalid Gateway!\n")
+		}
+	})
+	s := newSwitch(t, p.addr, Options{})
+	for _, name := range []string{uuidA, "gw-1", "a.b_c-d", "7", strings.Repeat("a", 255)} {
+		if _, err := s.Gateway(t.Context(), name); !errors.Is(err, ErrNoGateway) {
+			t.Errorf("%q: got %v, want ErrNoGateway", name, err)
+		}
+	}
+}
+
+// What a host calls itself goes into a Lua string: anything that could leave
+// the string is refused.
+func TestHostNameThatIsNone(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"", `x"); os.execute("id`, "a b", "a\nb", "-ERR no reply\n", "-ERR hostname Command not found!\n", "ä"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := answering(t, name)
+			err := newSwitch(t, p.addr, Options{}).DeleteSofiaCache(t.Context())
+			var reply *ReplyError
+			if !errors.As(err, &reply) || reply.Command != "hostname" {
+				t.Errorf("got %v, want a ReplyError to hostname", err)
+			}
+		})
+	}
+}
+
+func TestCacheDeleteWantsBothKeys(t *testing.T) {
+	t.Parallel()
+	for _, answer := range []string{"true", "true,false", "false,true", "true,true,true", "nil,nil", " true,true", ""} {
+		t.Run(answer, func(t *testing.T) {
+			t.Parallel()
+			p := startPeer(t, func(_ int, c *peerConn) {
+				if !c.logIn() {
+					return
+				}
+				for command := c.command(); command != ""; command = c.command() {
+					if strings.HasPrefix(command, "api lua ~") {
+						c.reply(answer)
+					} else {
+						c.reply("pbx.example")
+					}
+				}
+			})
+			err := newSwitch(t, p.addr, Options{}).DeleteSofiaCache(t.Context())
+			var reply *ReplyError
+			if !errors.As(err, &reply) || reply.Reply != answer {
+				t.Errorf("got %v, want a ReplyError", err)
+			}
+		})
+	}
+}
+
+// gatewayList is a reply to xmlstatus gateway with these gateways.
+func gatewayList(names ...string) string {
+	var list strings.Builder
+	list.WriteString("<?xml version=\"1.0\" encoding=\"ISO-8859-1\"?>\n<gateways>\n")
+	for _, name := range names {
+		fmt.Fprintf(&list, "  <gateway>\n    <name>%s</name>\n    <state>NOREG</state>\n  </gateway>\n", name)
+	}
+	list.WriteString("</gateways>\n")
+	return list.String()
+}
+
+func TestWaitGone(t *testing.T) {
+	t.Parallel()
+	lists := []string{
+		gatewayList("other", uuidA, uuidB),
+		gatewayList(uuidB, "other"),
+		gatewayList("other"),
+	}
+	var asked atomic.Int64
+	p := startPeer(t, func(_ int, c *peerConn) {
+		for ok := c.logIn(); ok && c.command() != ""; {
+			c.reply(lists[min(int(asked.Add(1)), len(lists))-1])
+		}
+	})
+	s := newSwitch(t, p.addr, Options{})
+	if err := s.WaitGone(t.Context(), nil); err != nil || asked.Load() != 0 {
+		t.Errorf("none to wait for: %v, asked %d times", err, asked.Load())
+	}
+	if err := s.WaitGone(t.Context(), []string{uuidA, uuidB}); err != nil {
+		t.Errorf("got %v", err)
+	}
+	if n := asked.Load(); n != int64(len(lists)) {
+		t.Errorf("asked %d times, want %d", n, len(lists))
+	}
+}
+
+func TestWaitGoneEnds(t *testing.T) {
+	t.Parallel()
+	t.Run("at the deadline", func(t *testing.T) {
+		t.Parallel()
+		p := answering(t, gatewayList(uuidA))
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second) // long enough for one question on a busy machine
+		defer cancel()
+		err := newSwitch(t, p.addr, Options{}).WaitGone(ctx, []string{uuidB, uuidA})
+		if !wantTimeout(err) || !strings.Contains(err.Error(), uuidA+" (1 of 2 left)") {
+			t.Errorf("got %v, want a TimeoutError that names the gateway", err)
+		}
+	})
+	t.Run("when cancelled", func(t *testing.T) {
+		t.Parallel()
+		ctx, cancel := context.WithCancel(t.Context())
+		p := startPeer(t, func(_ int, c *peerConn) {
+			for ok := c.logIn(); ok && c.command() != ""; {
+				c.reply(gatewayList(uuidA))
+				cancel()
+			}
+		})
+		started := time.Now()
+		if err := newSwitch(t, p.addr, Options{}).WaitGone(ctx, []string{uuidA}); !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v", err)
+		}
+		if took := time.Since(started); took > patience/2 {
+			t.Errorf("took %v", took)
+		}
+	})
+	// Half a list must never make a gateway look gone.
+	for name, list := range map[string]string{
+		"half a list": strings.TrimSuffix(gatewayList("other"), "</gateways>\n"),
+		"an error":    "-ERR sofia Command not found!\n",
+		"nothing":     "",
+		"only an end": "</gateways>\n",
+	} {
+		t.Run("with "+name, func(t *testing.T) {
+			t.Parallel()
+			p := answering(t, list)
+			var reply *ReplyError
+			if err := newSwitch(t, p.addr, Options{}).WaitGone(t.Context(), []string{uuidA}); !errors.As(err, &reply) {
+				t.Errorf("got %v, want a ReplyError", err)
+			}
+		})
+	}
+}
+
+// A reply that nearly looks like success is none.
+func TestRepliesThatAreNoSuccess(t *testing.T) {
+	t.Parallel()
+	rescan := func(ctx context.Context, s *Switch) error { return s.Rescan(ctx, "external") }
+	reload := func(ctx context.Context, s *Switch) error { return s.ReloadXML(ctx) }
+	status := func(ctx context.Context, s *Switch) error { _, err := s.Status(ctx); return err }
+	running := func(ctx context.Context, s *Switch) error { return s.ProfileRunning(ctx, "external") }
+	gateway := func(ctx context.Context, s *Switch) error { _, err := s.Gateway(ctx, "x"); return err }
+	isReply := func(err error) bool { var e *ReplyError; return errors.As(err, &e) }
+	isReload := func(err error) bool { var e *ReloadError; return errors.As(err, &e) && e.Line == 0 }
+	cases := []struct {
+		name, reply string
+		call        func(context.Context, *Switch) error
+		want        func(error) bool
+	}{
+		{"rescan", "", rescan, isReply},
+		{"rescan", "+OK scan complete\n", rescan, isReply},
+		{"rescan", "Reload XML [Success]\n", rescan, isReply},
+		{"rescan", "Reload XML [Success]\n+OK scan comp", rescan, isReply},
+		{"rescan", "Reload XML []\n+OK scan complete\n", rescan, isReply},
+		{"rescan", "Reload XML \n+OK scan complete\n", rescan, isReply},
+		{"rescan", "Invalid Profile [other]", rescan, isReply},
+		{"rescan", "Reload XML [[error near line 99999999999]: x]\n+OK scan complete\n", rescan, isReload},
+		{"rescan", "Reload XML [Cannot open the file]\n+OK scan complete\n", rescan, isReload},
+		{"rescan", "Reload XML [Cannot open the file]\n-ERR cannot find config for profile external\n", rescan, isReload},
+		{"reloadxml", "", reload, isReply},
+		{"reloadxml", "+OK\n", reload, isReply},
+		{"reloadxml", "-ERR [Success]\n", reload, isReply},
+		{"reloadxml", "+OK [Success\n", reload, isReply},
+		{"reloadxml", "+OK [Failure]\n", reload, isReload},
+		{"status", "", status, isReply},
+		{"status", "UP\nFreeSWITCH (Version 1) is ready\n", status, isReply},
+		{"status", "UP 0 years, 0 days, 0 hours, 0 minutes, 53 seconds, 517 milliseconds, 481 microseconds\n", status, isReply},
+		{"status", "UP 999999999999999999999 years, 0 days, 0 hours, 0 minutes, 53 seconds, 517 milliseconds, 481 microseconds\nFreeSWITCH (Version 1) is ready\n", status, isReply},
+		{"profile", "", running, isReply},
+		{"profile", "<profile>\n", running, isReply},
+		{"gateway", "", gateway, isReply},
+		{"gateway", "  <gateway>\n    <name>x</name>\n", gateway, isReply},
+		{"gateway", "  <gateway>\n    <name>X</name>\n  </gateway>\n", gateway, isReply},
+		{"gateway", "-ERR sofia Command not found!\n", gateway, func(err error) bool { return isReply(err) && strings.Contains(err.Error(), "mod_sofia") }},
+	}
+	for _, c := range cases {
+		t.Run(c.name+" "+c.reply, func(t *testing.T) {
+			t.Parallel()
+			p := answering(t, c.reply)
+			if err := c.call(t.Context(), newSwitch(t, p.addr, Options{})); !c.want(err) {
+				t.Errorf("got %T %v", err, err)
+			}
+		})
+	}
+}
+
+func TestStatusThatIsNotReady(t *testing.T) {
+	t.Parallel()
+	p := answering(t, "UP 1 year, 2 days, 1 hour, 1 minute, 1 second, 0 milliseconds, 1 microsecond\nFreeSWITCH (Version 1.10.11-release 64bit) is not ready\n")
+	got, err := newSwitch(t, p.addr, Options{}).Status(t.Context())
+	want := Status{Uptime: 367*24*time.Hour + time.Hour + time.Minute + time.Second + time.Microsecond, Version: "1.10.11-release"}
+	if err != nil || got != want {
+		t.Errorf("got %+v, %v; want %+v", got, err, want)
+	}
+}
+
+func TestLongRepliesAreShortInErrors(t *testing.T) {
+	t.Parallel()
+	p := answering(t, strings.Repeat("x", 1<<20))
+	err := newSwitch(t, p.addr, Options{}).Rescan(t.Context(), "external")
+	if err == nil || len(err.Error()) > 500 {
+		t.Errorf("got %d bytes of error", len(fmt.Sprint(err)))
+	}
+}

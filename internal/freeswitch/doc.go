@@ -1,0 +1,50 @@
+// Package freeswitch is a running FreeSWITCH as a Go type: it asks and
+// commands one switch over its event socket, and nothing else. It knows
+// nothing of jobs, of HTTP or of FusionPBX's tables.
+//
+//	sw := freeswitch.New("127.0.0.1:8021", password, freeswitch.Options{})
+//	defer sw.Close()
+//	if err := sw.Rescan(ctx, "external"); err != nil { ... }
+//	gateway, err := sw.Gateway(ctx, uuid)
+//
+// # Time
+//
+// Every command ends: at the deadline of its context, or after
+// Options.CommandTimeout where that is earlier. Waiting for a free connection,
+// dialling and logging in count towards it. No byte that the peer sends, and
+// no silence, can hold a caller longer, end the process or leave a goroutine
+// behind.
+//
+// # Connections
+//
+// A Switch connects when it is first needed and keeps up to Options.MaxConns
+// connections, each with one command at a time. A connection whose command
+// failed, timed out or was given up is thrown away, so that a late reply can
+// never be taken for another command's. A pooled connection that turns out to
+// have been closed while it was idle is replaced once, without the caller
+// noticing; that is safe because every command of this package may be sent
+// twice.
+//
+// After a failed dial there is a pause before the next one, doubled with each
+// failure up to one second, with jitter. Callers that come within the pause
+// get the last dial's error at once instead of knocking again.
+//
+// # What may be tried again
+//
+// [Retryable] says for any error of this package whether the same call may
+// succeed later without anybody repairing something first. A call that ended
+// in an error may still have been carried out by FreeSWITCH.
+//
+// # The guard
+//
+// The commands are sent with go-eventsocket, which trusts its peer: odd bytes
+// make it panic or call log.Fatal in a goroutine of its own, and it hangs on
+// silence. It therefore never speaks to FreeSWITCH. This package dials and
+// logs in itself, and the library dials a relay in this process, on loopback,
+// behind a listener that is closed after its one connection and with a random
+// password that is used once. The relay hands the library whole, bounded
+// replies of one known kind. See relay.go.
+//
+// Facts about FreeSWITCH's answers were recorded from FreeSWITCH 1.10.12; the
+// recordings that the tests replay are in testdata/esl-transcripts.
+package freeswitch

@@ -1,0 +1,188 @@
+package freeswitch
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// ErrNoGateway says that FreeSWITCH has no gateway of that name loaded. A
+// gateway that killgw has marked is one of them, though it stays in the list
+// of Gateways for up to two seconds more.
+var ErrNoGateway = errors.New("freeswitch: no such gateway is loaded")
+
+// ErrClosed is returned by every command after Close, and by the commands that
+// Close interrupts.
+var ErrClosed = errors.New("freeswitch: the switch client is closed")
+
+// Reason says why FreeSWITCH could not be used. Its values suit a metric label.
+type Reason string
+
+const (
+	ReasonUnreachable   Reason = "unreachable"    // the connection was refused, or there is no way to the host
+	ReasonHungUp        Reason = "hung_up"        // the peer closed the connection before any of a reply came
+	ReasonCutOff        Reason = "cut_off"        // the peer closed the connection in the middle of a reply
+	ReasonDisconnected  Reason = "disconnected"   // FreeSWITCH said goodbye: it is shutting down, or closed this connection
+	ReasonRefusedByACL  Reason = "refused_by_acl" // event_socket.conf's apply-inbound-acl does not allow this address
+	ReasonWrongPassword Reason = "wrong_password" // FreeSWITCH refused the password
+)
+
+// UnavailableError says that FreeSWITCH could not be reached, would not let us
+// in, or went away. Its text holds the remedy and never the password.
+type UnavailableError struct {
+	Addr   string // host:port
+	Reason Reason
+	Err    error // the cause beneath; nil where Reason says all
+}
+
+func (e *UnavailableError) Error() string {
+	var text string
+	switch e.Reason {
+	case ReasonUnreachable:
+		text = "not reachable: check that FreeSWITCH runs and that its event socket listens there"
+	case ReasonHungUp:
+		text = "hung up without a reply: check that FreeSWITCH runs and that this is its event socket"
+	case ReasonCutOff:
+		text = "hung up in the middle of a reply: check that FreeSWITCH runs"
+	case ReasonDisconnected:
+		text = "closed the connection; it may be shutting down: check that FreeSWITCH runs"
+	case ReasonRefusedByACL:
+		text = "refuses this address: allow it in apply-inbound-acl of FreeSWITCH's event_socket.conf"
+	case ReasonWrongPassword:
+		text = "refused the event socket password: set the one of FreeSWITCH's event_socket.conf"
+	}
+	if e.Err == nil {
+		return fmt.Sprintf("freeswitch %s %s", e.Addr, text)
+	}
+	return fmt.Sprintf("freeswitch %s %s (%v)", e.Addr, text, e.Err)
+}
+
+func (e *UnavailableError) Unwrap() error { return e.Err }
+
+// Retryable is false where only an operator can help: a refused address or
+// password.
+func (e *UnavailableError) Retryable() bool {
+	return e.Reason != ReasonRefusedByACL && e.Reason != ReasonWrongPassword
+}
+
+// TimeoutError says that FreeSWITCH was silent for too long: while a
+// connection was made, or after a command, which it may have carried out all
+// the same. errors.Is(err, context.DeadlineExceeded) holds.
+type TimeoutError struct {
+	Addr  string        // host:port
+	Doing string        // what was waited for
+	After time.Duration // how long
+	Err   error         // context.DeadlineExceeded
+}
+
+func (e *TimeoutError) Error() string {
+	return fmt.Sprintf("freeswitch %s: timed out after %v: %s: check that FreeSWITCH answers and that no firewall drops its packets",
+		e.Addr, e.After.Round(time.Millisecond), e.Doing)
+}
+
+func (e *TimeoutError) Unwrap() error { return e.Err }
+
+// Timeout is always true, as of other packages' time-outs.
+func (e *TimeoutError) Timeout() bool { return true }
+
+// Retryable is always true: every command of this package may be sent again.
+func (e *TimeoutError) Retryable() bool { return true }
+
+// ProtocolError says that the peer does not speak the event socket's protocol,
+// or sent a reply beyond Options.MaxReply. The connection is gone.
+type ProtocolError struct {
+	Addr   string // host:port
+	Detail string // what was wrong; what the peer sent is quoted and shortened
+}
+
+func (e *ProtocolError) Error() string {
+	return fmt.Sprintf("freeswitch %s broke the event socket protocol: %s: check that this is FreeSWITCH's event socket", e.Addr, e.Detail)
+}
+
+// ReplyError is a well-formed reply that does not say what the command's
+// success looks like, such as "-ERR lua Command not found!" where mod_lua is
+// not loaded.
+type ReplyError struct {
+	Addr    string // host:port
+	Command string // what was asked, without its details
+	Reply   string // FreeSWITCH's words, whole
+	Remedy  string // what to do; "" where the reply must speak for itself
+}
+
+func (e *ReplyError) Error() string {
+	text := fmt.Sprintf("freeswitch %s answered %s with %s", e.Addr, e.Command, quote(e.Reply))
+	if e.Remedy != "" {
+		text += ": " + e.Remedy
+	}
+	return text
+}
+
+// ReloadError says that FreeSWITCH could not read its XML configuration. It
+// keeps the old one, for every profile and tenant, until the XML is repaired.
+// FreeSWITCH reports this together with +OK.
+type ReloadError struct {
+	Addr   string // host:port
+	Line   int    // near this line of the preprocessed log/freeswitch.xml.fsxml; 0 where the reply names none
+	Detail string // FreeSWITCH's words
+}
+
+func (e *ReloadError) Error() string {
+	if e.Line == 0 {
+		return fmt.Sprintf("freeswitch %s cannot read its configuration and keeps the old one: %s: repair the XML", e.Addr, quote(e.Detail))
+	}
+	return fmt.Sprintf("freeswitch %s cannot read its configuration and keeps the old one: error near line %d: %s: repair the XML; the line is one of log/freeswitch.xml.fsxml",
+		e.Addr, e.Line, quote(e.Detail))
+}
+
+// ProfileReason says what is wrong with a SIP profile.
+type ProfileReason string
+
+const (
+	ProfileNotRunning ProfileReason = "not_running" // unknown, stopped or restarting: FreeSWITCH does not tell which
+	ProfileNoConfig   ProfileReason = "no_config"   // it runs, and its configuration is gone
+)
+
+// ProfileError says that a SIP profile cannot serve the command.
+type ProfileError struct {
+	Addr    string // host:port
+	Profile string
+	Reason  ProfileReason
+}
+
+func (e *ProfileError) Error() string {
+	if e.Reason == ProfileNoConfig {
+		return fmt.Sprintf("freeswitch %s finds no configuration for profile %q: check that the profile exists and is enabled", e.Addr, e.Profile)
+	}
+	return fmt.Sprintf("freeswitch %s has no running profile %q: check its name, and start it", e.Addr, e.Profile)
+}
+
+// ArgumentError says that an argument was refused before anything was sent. It
+// does not repeat the value.
+type ArgumentError struct {
+	Name   string // the argument
+	Reason string // what it must be
+}
+
+func (e *ArgumentError) Error() string {
+	return fmt.Sprintf("freeswitch: %s %s", e.Name, e.Reason)
+}
+
+// Retryable reports whether the call that returned err may succeed later
+// without anybody repairing something: true for a TimeoutError and for an
+// UnavailableError other than a refused address or password; false for
+// everything else, a cancelled context included.
+func Retryable(err error) bool {
+	var r interface{ Retryable() bool }
+	return errors.As(err, &r) && r.Retryable()
+}
+
+// maxQuoted is how many bytes of the peer's text an error repeats.
+const maxQuoted = 200
+
+// quote makes the peer's bytes fit for an error or a log line.
+func quote(s string) string {
+	if len(s) > maxQuoted {
+		return fmt.Sprintf("%q and %d bytes more", s[:maxQuoted], len(s)-maxQuoted)
+	}
+	return fmt.Sprintf("%q", s)
+}

@@ -1,0 +1,125 @@
+package freeswitch
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+)
+
+// Content types of the event socket.
+const (
+	typeAuthRequest   = "auth/request"
+	typeCommandReply  = "command/reply"
+	typeAPIResponse   = "api/response"
+	typeDisconnect    = "text/disconnect-notice"
+	typeRudeRejection = "text/rude-rejection"
+	typeEventPlain    = "text/event-plain"
+	typeEventJSON     = "text/event-json"
+	typeEventXML      = "text/event-xml"
+	typeLogData       = "log/data"
+)
+
+// Limits of a frame's header. FreeSWITCH sends two or three short lines; what
+// an event has to say is in its body.
+const (
+	maxHeaderLine  = 8 << 10 // bytes
+	maxHeaderLines = 64
+)
+
+// bodyChunk is how much memory a body is given before its bytes arrive: a
+// length that lies costs no more than this.
+const bodyChunk = 64 << 10 // bytes
+
+// errEnded is the end of the stream between two frames.
+var errEnded = errors.New("connection closed")
+
+// A badFrame is what a frame did wrong.
+type badFrame string
+
+func (b badFrame) Error() string { return string(b) }
+
+// A frame is one message of FreeSWITCH's: header lines that end in LF, a blank
+// line, and exactly as many bytes of body as Content-Length says.
+type frame struct {
+	contentType string
+	replyText   string
+	hasLength   bool
+	body        []byte
+}
+
+// newFrameReader returns a reader that readFrame can bound header lines with.
+func newFrameReader(r io.Reader) *bufio.Reader {
+	return bufio.NewReaderSize(r, maxHeaderLine)
+}
+
+// readFrame reads one frame with a body of at most maxBody bytes. The error is
+// errEnded where the stream ends or breaks before the frame's first byte, a
+// badFrame where the bytes are wrong, and else whatever ended the reading in
+// the middle. r comes from newFrameReader.
+func readFrame(r *bufio.Reader, maxBody int64) (frame, error) {
+	if _, err := r.Peek(1); err != nil {
+		return frame{}, fmt.Errorf("%w: %w", errEnded, err)
+	}
+	f, length, err := readHeader(r, maxBody)
+	if err != nil {
+		return frame{}, err
+	}
+	if length == 0 {
+		return f, nil
+	}
+	body := bytes.NewBuffer(make([]byte, 0, min(length, bodyChunk)))
+	if n, err := io.CopyN(body, r, length); err != nil {
+		return frame{}, fmt.Errorf("%d of %d bytes of a body came: %w", n, length, err)
+	}
+	f.body = body.Bytes()
+	return f, nil
+}
+
+// readHeader reads a frame's header lines and the blank one after them.
+func readHeader(r *bufio.Reader, maxBody int64) (f frame, length int64, err error) {
+	for lines := 0; ; lines++ {
+		if lines > maxHeaderLines {
+			return frame{}, 0, badFrame(fmt.Sprintf("a header of more than %d lines", maxHeaderLines))
+		}
+		raw, err := r.ReadSlice('\n')
+		if errors.Is(err, bufio.ErrBufferFull) {
+			return frame{}, 0, badFrame(fmt.Sprintf("a header line of more than %d bytes: %s", maxHeaderLine, quote(string(raw))))
+		}
+		if err != nil {
+			return frame{}, 0, fmt.Errorf("in a header: %w", err)
+		}
+		line := strings.TrimRight(string(raw), "\r\n")
+		if line == "" {
+			break
+		}
+		name, value, found := strings.Cut(line, ":")
+		if !found {
+			return frame{}, 0, badFrame("a header line without a colon: " + quote(line))
+		}
+		value = strings.TrimSpace(value)
+		switch strings.ToLower(name) {
+		case "content-type":
+			f.contentType = value
+		case "reply-text":
+			f.replyText = value
+		case "content-length":
+			// ParseUint takes digits alone, neither sign nor space.
+			n, err := strconv.ParseUint(value, 10, 63)
+			if err != nil || f.hasLength {
+				return frame{}, 0, badFrame("a Content-Length of " + quote(value))
+			}
+			if int64(n) > maxBody {
+				return frame{}, 0, badFrame(fmt.Sprintf("a Content-Length of %d, more than the %d bytes allowed", n, maxBody))
+			}
+			f.hasLength, length = true, int64(n)
+		}
+	}
+	if f.contentType == "" {
+		return frame{}, 0, badFrame("a message without Content-Type")
+	}
+	return f, length, nil
+}

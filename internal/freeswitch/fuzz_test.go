@@ -1,0 +1,144 @@
+package freeswitch
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// maxSeed leaves out the longest recordings: the fuzzer would spend its time
+// making them shorter.
+const maxSeed = 12 << 10 // bytes
+
+// addRecordings seeds a fuzz test with the recorded answers.
+func addRecordings(f *testing.F, add func(text string)) {
+	f.Helper()
+	files, err := filepath.Glob(filepath.Join("testdata", "esl-transcripts", "*.recv"))
+	if err != nil || len(files) == 0 {
+		f.Fatalf("no recordings: %v", err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		if len(text) <= maxSeed {
+			add(string(text))
+		}
+	}
+}
+
+// Whatever FreeSWITCH sends, a command ends in time with a reply or an error,
+// and the process lives. The bytes come in place of the greeting, in place of
+// the reply to the password, or in place of the reply to the first of two
+// commands.
+func FuzzFrames(f *testing.F) {
+	addRecordings(f, func(text string) {
+		for stage := range byte(3) {
+			f.Add(stage, text)
+		}
+	})
+	for _, text := range []string{
+		apiResponse(""), apiResponse("x"), apiResponse("-E"), apiResponse("-ERR"),
+		"Content-Type: api/response\nContent-Length: -1\n\n",
+		"Content-Type: api/response\nContent-Length: 99999999999\n\n",
+		"Content-Type: command/reply\nReply-Text: -\n\n",
+		"Content-Type: text/rude-rejection\n\n",
+		"Content-Type: text/event-json\nContent-Length: 2\n\n[]",
+	} {
+		f.Add(byte(2), text)
+	}
+	const limit = 2 * time.Second
+	f.Fuzz(func(t *testing.T, stage byte, text string) {
+		p := startPeer(t, func(_ int, c *peerConn) {
+			switch stage % 3 {
+			case 0:
+				c.raw(text)
+			case 1:
+				c.raw("Content-Type: auth/request\n\n")
+				c.command()
+				c.raw(text)
+			case 2:
+				if c.logIn() && c.command() != "" {
+					c.raw(text)
+				}
+			}
+		})
+		s := newSwitch(t, p.addr, Options{DialTimeout: limit, CommandTimeout: limit, MaxReply: 1 << 20})
+		started := time.Now()
+		for range 2 {
+			reply, err := s.api(t.Context(), "echo", "echo x")
+			if err == nil && !strings.Contains(text, reply) {
+				t.Errorf("got a reply that was not sent: %q", reply)
+			}
+			if err != nil && strings.Contains(err.Error(), testPassword) {
+				t.Errorf("the password shows: %v", err)
+			}
+			var late *TimeoutError
+			if errors.As(err, &late) {
+				t.Errorf("the peer hung up, and yet: %v", err)
+			}
+		}
+		if took := time.Since(started); took > 3*limit {
+			t.Errorf("took %v", took)
+		}
+		s.Close()
+		p.stop()
+	})
+}
+
+// Any text is a list of gateways, perhaps an empty one. And whatever stands in
+// one gateway's user name, short of the closing tag, it is read as it stands
+// and hides neither the gateway nor its neighbours.
+func FuzzGateways(f *testing.F) {
+	addRecordings(f, func(text string) { f.Add(text) })
+	f.Add("<gateway>\n<name>x</name>\n<username>&#0;&#x110000;</username>\n")
+	f.Add("<gateway>\n<name>\n<name>\n<name>\n</name>")
+	f.Add("a&b<c>\"d'\xff]]>")
+	f.Fuzz(func(t *testing.T, text string) {
+		for _, g := range parseGateways(text) {
+			if g.Name == "" || !strings.HasPrefix(g.Raw, "<gateway>") || !strings.Contains(text, g.Raw) || !strings.Contains(g.Raw, g.Name) {
+				t.Errorf("gateway %q has the text %q", g.Name, g.Raw)
+			}
+		}
+		if strings.Contains(text, "</username>") || strings.Count(text, "\n") >= maxValueLines {
+			return
+		}
+		list := parseGateways("<gateways>\n" +
+			"  <gateway>\n    <name>before</name>\n  </gateway>\n" +
+			"  <gateway>\n    <name>odd</name>\n    <username>" + text + "</username>\n    <state>REGED</state>\n  </gateway>\n" +
+			"  <gateway>\n    <name>after</name>\n  </gateway>\n</gateways>\n")
+		if len(list) != 3 || list[0].Name != "before" || list[2].Name != "after" ||
+			list[1].Name != "odd" || list[1].Username != text || list[1].State != StateReged {
+			t.Errorf("user name %q: got %+v", text, list)
+		}
+	})
+}
+
+// The replies of commands are judged without a panic, and nothing but the
+// whole success is success.
+func FuzzReplies(f *testing.F) {
+	addRecordings(f, func(text string) {
+		_, body, _ := strings.Cut(text, "\n\n")
+		f.Add(body)
+	})
+	f.Fuzz(func(t *testing.T, text string) {
+		if status, ok := parseStatus(text); ok && (status.Uptime < 0 || status.Version == "") {
+			t.Errorf("got %+v", status)
+		}
+		result, outcome, ok := splitRescan(text)
+		if !ok {
+			return
+		}
+		line, detail, ok := parseReload(result)
+		if ok && detail == "" && result != "[Success]" {
+			t.Errorf("%q is taken for success", result)
+		}
+		if line < 0 || outcome != strings.TrimSpace(outcome) {
+			t.Errorf("line %d, outcome %q", line, outcome)
+		}
+	})
+}

@@ -1,0 +1,178 @@
+package freeswitch
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/fiorix/go-eventsocket/eventsocket"
+)
+
+// Keep-alive of the connection to FreeSWITCH: a peer that vanished without a
+// word is noticed after some 30 s, also while no command is under way.
+const (
+	keepAliveIdle     = 15 * time.Second
+	keepAliveInterval = 5 * time.Second
+	keepAliveCount    = 3
+)
+
+// A link is one logged-in connection to FreeSWITCH with go-eventsocket behind
+// the relay. It carries one command at a time, and ends with its first error.
+type link struct {
+	addr     string
+	maxReply int64
+	outside  net.Conn // to FreeSWITCH
+	inside   *inside  // to the library
+	asked    atomic.Bool
+
+	ending  sync.Once
+	ended   chan struct{} // closed after cause is set
+	cause   error
+	workers sync.WaitGroup // the relay's two goroutines
+}
+
+// openLink dials FreeSWITCH and logs in. Its errors are those of this package,
+// or ctx's own as they are.
+func openLink(ctx context.Context, addr, password string, maxReply int64) (*link, error) {
+	if strings.ContainsAny(password, "\r\n\x00") {
+		return nil, &ArgumentError{Name: "the event socket password", Reason: "must not hold a line break or a NUL"}
+	}
+	dialer := net.Dialer{KeepAliveConfig: net.KeepAliveConfig{
+		Enable: true, Idle: keepAliveIdle, Interval: keepAliveInterval, Count: keepAliveCount,
+	}}
+	conn, err := dialer.DialContext(ctx, "tcp", addr)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		return nil, &UnavailableError{Addr: addr, Reason: ReasonUnreachable, Err: err}
+	}
+	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(longAgo) })
+	reader := newFrameReader(conn)
+	err = logIn(conn, reader, addr, password)
+	var in *inside
+	if err == nil {
+		in, err = openInside(ctx)
+	}
+	if !stop() {
+		err = ctx.Err()
+	}
+	if err != nil {
+		conn.Close()
+		if in != nil {
+			in.close()
+		}
+		return nil, err
+	}
+	l := &link{addr: addr, maxReply: maxReply, outside: conn, inside: in, ended: make(chan struct{})}
+	l.workers.Go(l.relayCommands)
+	l.workers.Go(func() { l.relayReplies(reader) })
+	return l, nil
+}
+
+// maxLoginBody bounds what may come with a greeting or with the reply to auth:
+// at most a sentence of farewell.
+const maxLoginBody = 64 << 10 // bytes
+
+// logIn answers FreeSWITCH's greeting with the password.
+func logIn(conn net.Conn, r *bufio.Reader, addr, password string) error {
+	greeting, err := readFrame(r, maxLoginBody)
+	if err != nil {
+		return readError(addr, err)
+	}
+	if greeting.contentType != typeAuthRequest {
+		return unexpectedFrame(addr, greeting)
+	}
+	if _, err := conn.Write([]byte("auth " + password + "\n\n")); err != nil {
+		return &UnavailableError{Addr: addr, Reason: ReasonHungUp, Err: err}
+	}
+	reply, err := readFrame(r, maxLoginBody)
+	var bad badFrame
+	switch {
+	case errors.As(err, &bad):
+		return notALogin(addr)
+	case err != nil:
+		return readError(addr, err)
+	case reply.contentType == typeDisconnect:
+		return &UnavailableError{Addr: addr, Reason: ReasonDisconnected}
+	case reply.contentType != typeCommandReply:
+		return notALogin(addr)
+	case !strings.HasPrefix(reply.replyText, "+OK"):
+		return &UnavailableError{Addr: addr, Reason: ReasonWrongPassword}
+	}
+	return nil
+}
+
+// notALogin quotes nothing: a peer that is not FreeSWITCH may have sent the
+// password back.
+func notALogin(addr string) error {
+	return &ProtocolError{Addr: addr, Detail: "its answer to the password is no reply"}
+}
+
+// fail ends the link; the first cause stays.
+func (l *link) fail(cause error) {
+	l.ending.Do(func() {
+		l.cause = cause
+		close(l.ended)
+		l.outside.Close()
+		l.inside.close()
+	})
+}
+
+// close ends the link and waits for the relay to be gone.
+func (l *link) close(cause error) {
+	l.fail(cause)
+	l.workers.Wait()
+}
+
+// dead reports whether the link has ended.
+func (l *link) dead() bool {
+	select {
+	case <-l.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+// send sends one command and returns the reply's body. After an error the link
+// has ended. When ctx ends first, the error is ctx's own.
+func (l *link) send(ctx context.Context, command string) (string, error) {
+	type answer struct {
+		event *eventsocket.Event
+		err   error
+	}
+	answered := make(chan answer, 1)
+	go func() {
+		event, err := l.inside.library.Send(command)
+		answered <- answer{event, err}
+	}()
+	var a answer
+	select {
+	case a = <-answered:
+	case <-ctx.Done():
+		l.close(ctx.Err())
+		// The library's reader blocks on a reply that nobody takes, so Send
+		// must be listening until the end of the connection has reached it.
+		<-answered
+		return "", ctx.Err()
+	}
+	if a.err != nil {
+		// Where the relay ended the link it knows why. Otherwise the library
+		// found fault with something the relay let through.
+		l.close(fmt.Errorf("go-eventsocket: %w", a.err))
+		return "", l.cause
+	}
+	body, marked := strings.CutPrefix(a.event.Body, bodyMark)
+	if !marked {
+		l.close(errors.New("go-eventsocket returned a reply that the relay did not send"))
+		return "", l.cause
+	}
+	return body, nil
+}

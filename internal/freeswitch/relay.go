@@ -1,0 +1,232 @@
+package freeswitch
+
+import (
+	"bufio"
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/fiorix/go-eventsocket/eventsocket"
+)
+
+// bodyMark goes before the body of every reply that the relay hands to
+// go-eventsocket, and is taken off again by link.send. The library takes the
+// body's first two bytes without asking whether there are two, and takes a
+// body that starts with -E apart; a marked body is never short and never
+// starts so.
+const bodyMark = "=:"
+
+// maxCommand bounds what the relay reads from the library's side. The longest
+// command of this package is a few hundred bytes.
+const maxCommand = 8 << 10 // bytes
+
+// longAgo is a deadline that ends pending reads and writes at once.
+var longAgo = time.Unix(1, 0)
+
+// The library's side of a link: go-eventsocket, and the relay's end of the
+// loopback connection to it.
+type inside struct {
+	library *eventsocket.Connection
+	conn    net.Conn
+	reader  *bufio.Reader // over conn; holds what the log-in read ahead
+}
+
+func (in *inside) close() {
+	in.library.Close()
+	in.conn.Close()
+}
+
+// openInside lets go-eventsocket dial the relay. Another process of this
+// machine could find the port while it is open, so the library proves itself
+// with a random password, and the port is closed before openInside returns.
+func openInside(ctx context.Context) (*inside, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("opening the event socket relay on loopback: %w", err)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	// Closing the listener ends the accept loop and, with the connections
+	// that it has not accepted, a Dial of the library's that still waits.
+	context.AfterFunc(ctx, func() { listener.Close() })
+
+	secret := rand.Text()
+	type dialled struct {
+		library *eventsocket.Connection
+		err     error
+	}
+	dialling := make(chan dialled, 1)
+	go func() {
+		library, err := eventsocket.Dial(listener.Addr().String(), secret)
+		dialling <- dialled{library, err}
+	}()
+	admitted := make(chan *inside)
+	refused := make(chan error, 1)
+	go func() { refused <- acceptLibrary(ctx, listener, secret, admitted) }()
+
+	var in *inside
+	select {
+	case in = <-admitted:
+	case err = <-refused:
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	cancel()
+	d := <-dialling
+	switch {
+	case in != nil && d.err == nil:
+		in.library = d.library
+		return in, nil
+	case in != nil:
+		in.conn.Close()
+		err = d.err
+	case d.err == nil:
+		d.library.Close()
+	}
+	return nil, fmt.Errorf("opening the event socket relay on loopback: %w", err)
+}
+
+// acceptLibrary accepts until ctx ends, and sends the one connection that
+// knows the secret to admitted. Whoever does not know it is cut off.
+func acceptLibrary(ctx context.Context, listener net.Listener, secret string, admitted chan<- *inside) error {
+	for {
+		conn, err := listener.Accept()
+		if err != nil {
+			return err
+		}
+		go func() {
+			stop := context.AfterFunc(ctx, func() { conn.SetDeadline(longAgo) })
+			reader := bufio.NewReaderSize(conn, maxCommand)
+			if admitLibrary(conn, reader, secret) != nil || !stop() {
+				conn.Close()
+				return
+			}
+			select {
+			case admitted <- &inside{conn: conn, reader: reader}:
+			case <-ctx.Done():
+				conn.Close()
+			}
+		}()
+	}
+}
+
+// admitLibrary plays FreeSWITCH's part of the log-in.
+func admitLibrary(conn net.Conn, reader *bufio.Reader, secret string) error {
+	if _, err := conn.Write([]byte("Content-Type: " + typeAuthRequest + "\n\n")); err != nil {
+		return err
+	}
+	command, err := readCommand(reader)
+	if err != nil {
+		return err
+	}
+	if subtle.ConstantTimeCompare([]byte(command), []byte("auth "+secret)) != 1 {
+		return errors.New("not the library's password")
+	}
+	_, err = conn.Write([]byte("Content-Type: " + typeCommandReply + "\nReply-Text: +OK accepted\n\n"))
+	return err
+}
+
+// readCommand reads one command as the library writes it: a line and a blank
+// line, each ended by CR LF.
+func readCommand(r *bufio.Reader) (string, error) {
+	line, err := r.ReadSlice('\n')
+	if err != nil {
+		return "", err
+	}
+	command := strings.TrimRight(string(line), "\r\n")
+	if line, err = r.ReadSlice('\n'); err != nil {
+		return "", err
+	}
+	if strings.TrimRight(string(line), "\r\n") != "" {
+		return "", errors.New("a command of two lines")
+	}
+	return command, nil
+}
+
+// relayCommands carries commands from the library to FreeSWITCH until the link
+// ends.
+func (l *link) relayCommands() {
+	for {
+		command, err := readCommand(l.inside.reader)
+		if err != nil {
+			l.fail(fmt.Errorf("the event socket relay lost its inner side: %w", err))
+			return
+		}
+		l.asked.Store(true)
+		if _, err := l.outside.Write([]byte(command + "\n\n")); err != nil {
+			l.fail(&UnavailableError{Addr: l.addr, Reason: ReasonHungUp, Err: err})
+			return
+		}
+	}
+}
+
+// relayReplies carries replies from FreeSWITCH to the library until the link
+// ends. Only a whole api/response that answers a command passes; whatever else
+// the peer sends is dropped or ends the link.
+func (l *link) relayReplies(r *bufio.Reader) {
+	for {
+		f, err := readFrame(r, l.maxReply)
+		if err != nil {
+			l.fail(readError(l.addr, err))
+			return
+		}
+		switch f.contentType {
+		case typeAPIResponse:
+			if !f.hasLength {
+				l.fail(&ProtocolError{Addr: l.addr, Detail: "an api/response without Content-Length"})
+				return
+			}
+			if !l.asked.CompareAndSwap(true, false) {
+				l.fail(&ProtocolError{Addr: l.addr, Detail: "a reply to no command"})
+				return
+			}
+			head := fmt.Sprintf("Content-Type: %s\nContent-Length: %d\n\n%s", typeAPIResponse, len(bodyMark)+len(f.body), bodyMark)
+			buffers := net.Buffers{[]byte(head), f.body}
+			if _, err := buffers.WriteTo(l.inside.conn); err != nil {
+				l.fail(fmt.Errorf("the event socket relay lost its inner side: %w", err))
+				return
+			}
+		case typeEventPlain, typeEventJSON, typeEventXML, typeLogData:
+			// Nothing here subscribes. The library holds sixteen events that
+			// nobody reads and then stands still: they end here.
+		default:
+			l.fail(unexpectedFrame(l.addr, f))
+			return
+		}
+	}
+}
+
+// readError puts readFrame's error into the words of this package.
+func readError(addr string, err error) error {
+	var bad badFrame
+	switch {
+	case errors.As(err, &bad):
+		return &ProtocolError{Addr: addr, Detail: string(bad)}
+	case errors.Is(err, errEnded):
+		return &UnavailableError{Addr: addr, Reason: ReasonHungUp, Err: err}
+	default:
+		return &UnavailableError{Addr: addr, Reason: ReasonCutOff, Err: err}
+	}
+}
+
+// unexpectedFrame says what a frame means that came in place of a greeting or
+// a reply.
+func unexpectedFrame(addr string, f frame) error {
+	switch f.contentType {
+	case typeRudeRejection:
+		return &UnavailableError{Addr: addr, Reason: ReasonRefusedByACL}
+	case typeDisconnect:
+		said, _, _ := strings.Cut(string(f.body), "\n")
+		return &UnavailableError{Addr: addr, Reason: ReasonDisconnected, Err: fmt.Errorf("it said %s", quote(said))}
+	case typeCommandReply:
+		return &ReplyError{Addr: addr, Command: "a command", Reply: f.replyText,
+			Remedy: "check that the event socket user may run api commands"}
+	default:
+		return &ProtocolError{Addr: addr, Detail: "an unexpected message of type " + quote(f.contentType)}
+	}
+}

@@ -1,0 +1,287 @@
+package freeswitch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Defaults of Options.
+const (
+	DefaultDialTimeout    = 2 * time.Second
+	DefaultCommandTimeout = 5 * time.Second
+	DefaultMaxReply       = 16 << 20 // bytes; 1,000 gateways take 1 MB
+	DefaultMaxConns       = 4
+)
+
+// MaxCommandTimeout is the longest CommandTimeout that is kept. go-eventsocket
+// gives up by itself after 60 s, in a way that can leave a goroutine behind;
+// every command ends before that.
+const MaxCommandTimeout = 50 * time.Second
+
+// The pause after a failed dial: it doubles with each failure in a row, and
+// half of it is jitter. The limit is low so that a FreeSWITCH that is back is
+// noticed soon.
+const (
+	firstPause = 50 * time.Millisecond
+	maxPause   = time.Second
+)
+
+// Options of a Switch. A value that is zero or less means the default.
+type Options struct {
+	DialTimeout    time.Duration // to connect and log in
+	CommandTimeout time.Duration // for a whole command, waiting for a connection and dialling included; at most MaxCommandTimeout
+	MaxReply       int64         // bytes that a reply may have
+	MaxConns       int           // connections to the switch at once, and so commands at once
+	Logger         *slog.Logger  // is told when the switch is lost and found; nil for none
+}
+
+func (o Options) withDefaults() Options {
+	if o.DialTimeout <= 0 {
+		o.DialTimeout = DefaultDialTimeout
+	}
+	if o.CommandTimeout <= 0 {
+		o.CommandTimeout = DefaultCommandTimeout
+	}
+	o.CommandTimeout = min(o.CommandTimeout, MaxCommandTimeout)
+	if o.MaxReply <= 0 {
+		o.MaxReply = DefaultMaxReply
+	}
+	if o.MaxConns <= 0 {
+		o.MaxConns = DefaultMaxConns
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
+// A Switch is one FreeSWITCH. It is safe for concurrent use.
+type Switch struct {
+	addr     string
+	password string
+	options  Options
+	slots    chan struct{} // one token a command under way
+	closing  context.Context
+	close    context.CancelCauseFunc
+	commands sync.WaitGroup
+
+	mu    sync.Mutex
+	done  bool    // Close was called: no command may start
+	idle  []*link // the last used one last
+	pause pause
+}
+
+// The pause between dials.
+type pause struct {
+	failures int       // dials that failed in a row
+	until    time.Time // no dial before this
+	last     error     // why the last dial failed
+}
+
+// New returns the switch whose event socket listens at addr (host:port).
+// Nothing is connected before the first command. Close it when done.
+func New(addr, password string, o Options) *Switch {
+	o = o.withDefaults()
+	s := &Switch{addr: addr, password: password, options: o, slots: make(chan struct{}, o.MaxConns)}
+	s.closing, s.close = context.WithCancelCause(context.Background())
+	return s
+}
+
+// Addr returns the event socket's host:port.
+func (s *Switch) Addr() string { return s.addr }
+
+// Close ends the commands under way with ErrClosed, waits for them, and closes
+// all connections. It always returns nil, and may be called more than once.
+func (s *Switch) Close() error {
+	s.mu.Lock()
+	s.done = true
+	s.mu.Unlock()
+	s.close(ErrClosed)
+	s.commands.Wait()
+	s.mu.Lock()
+	idle := s.idle
+	s.idle = nil
+	s.mu.Unlock()
+	for _, l := range idle {
+		l.close(ErrClosed)
+	}
+	return nil
+}
+
+// api runs one api command and returns the body of its reply. name says in
+// errors what was asked. Whatever command holds must have been checked by the
+// caller; a line break or a NUL is refused here once more, since two line
+// breaks would start a second command.
+func (s *Switch) api(ctx context.Context, name, command string) (string, error) {
+	if strings.ContainsAny(command, "\r\n\x00") {
+		return "", &ArgumentError{Name: "the command " + name, Reason: "must not hold a line break or a NUL"}
+	}
+	if !s.begin() {
+		return "", ErrClosed
+	}
+	defer s.commands.Done()
+	started := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, s.options.CommandTimeout)
+	defer cancel()
+	ctx, abort := context.WithCancelCause(ctx)
+	defer abort(nil)
+	defer context.AfterFunc(s.closing, func() { abort(ErrClosed) })()
+
+	reply, err := s.run(ctx, "api "+command)
+	if err == nil || ctx.Err() == nil || !errors.Is(err, ctx.Err()) {
+		return reply, nameReply(err, name)
+	}
+	switch {
+	case errors.Is(context.Cause(ctx), ErrClosed):
+		return "", ErrClosed
+	case errors.Is(err, context.DeadlineExceeded):
+		return "", &TimeoutError{Addr: s.addr, Doing: "waiting for the reply to " + name, After: time.Since(started), Err: context.DeadlineExceeded}
+	default:
+		return "", fmt.Errorf("freeswitch %s: %s: %w", s.addr, name, err)
+	}
+}
+
+// nameReply adds what was asked to an error of the link's, which does not know.
+func nameReply(err error, name string) error {
+	var refused *ReplyError
+	if errors.As(err, &refused) {
+		named := *refused
+		named.Command = name
+		return &named
+	}
+	return err
+}
+
+// begin counts a command in, unless the switch is closed.
+func (s *Switch) begin() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.done {
+		return false
+	}
+	s.commands.Add(1)
+	return true
+}
+
+// run sends a command on a connection of the pool. When ctx ends first, the
+// error is ctx's own.
+func (s *Switch) run(ctx context.Context, command string) (string, error) {
+	if err := ctx.Err(); err != nil {
+		return "", err
+	}
+	select {
+	case s.slots <- struct{}{}:
+		defer func() { <-s.slots }()
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+	l := s.takeIdle()
+	pooled := l != nil
+	if !pooled {
+		var err error
+		if l, err = s.connect(ctx); err != nil {
+			return "", err
+		}
+	}
+	reply, err := l.send(ctx, command)
+	if pooled && closedWhileIdle(err) {
+		if l, err = s.connect(ctx); err != nil {
+			return "", err
+		}
+		reply, err = l.send(ctx, command)
+	}
+	if err != nil {
+		return "", err
+	}
+	s.mu.Lock()
+	s.idle = append(s.idle, l)
+	s.mu.Unlock()
+	return reply, nil
+}
+
+// closedWhileIdle reports whether a pooled link ended without a byte of a
+// reply, as after a restart of FreeSWITCH.
+func closedWhileIdle(err error) bool {
+	var gone *UnavailableError
+	return errors.As(err, &gone) && (gone.Reason == ReasonHungUp || gone.Reason == ReasonDisconnected)
+}
+
+// takeIdle returns the pooled link that was used last and still lives, or nil.
+func (s *Switch) takeIdle() *link {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for len(s.idle) > 0 {
+		last := len(s.idle) - 1
+		l := s.idle[last]
+		s.idle[last], s.idle = nil, s.idle[:last]
+		if !l.dead() {
+			return l
+		}
+	}
+	return nil
+}
+
+// connect opens a link, unless a dial failed so recently that its error still
+// stands. A dial that ctx ended says nothing about the switch and starts no
+// pause.
+func (s *Switch) connect(ctx context.Context) (*link, error) {
+	if err := s.standingError(); err != nil {
+		return nil, err
+	}
+	started := time.Now()
+	dialCtx, cancel := context.WithTimeout(ctx, s.options.DialTimeout)
+	defer cancel()
+	l, err := openLink(dialCtx, s.addr, s.password, s.options.MaxReply)
+	if err != nil && ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = &TimeoutError{Addr: s.addr, Doing: "connecting and logging in", After: time.Since(started), Err: context.DeadlineExceeded}
+	}
+	s.noteDial(err)
+	return l, err
+}
+
+// standingError returns the last dial's error while its pause lasts.
+func (s *Switch) standingError() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if time.Now().Before(s.pause.until) {
+		return s.pause.last
+	}
+	return nil
+}
+
+// noteDial starts or ends the pause, and logs the turns.
+func (s *Switch) noteDial(err error) {
+	s.mu.Lock()
+	before := s.pause.failures
+	if err == nil {
+		s.pause = pause{}
+	} else {
+		length := pauseAfter(before + 1)
+		s.pause = pause{failures: before + 1, until: time.Now().Add(length), last: err}
+	}
+	s.mu.Unlock()
+	switch {
+	case err == nil && before > 0:
+		s.options.Logger.Info("FreeSWITCH is back", "switch", s.addr, "failed_dials", before)
+	case err != nil && before == 0:
+		s.options.Logger.Warn("FreeSWITCH cannot be used", "switch", s.addr, "error", err)
+	}
+}
+
+// pauseAfter returns how long to wait after so many failed dials in a row.
+func pauseAfter(failures int) time.Duration {
+	length := maxPause
+	if doublings := failures - 1; doublings < 8 {
+		length = min(firstPause<<doublings, maxPause)
+	}
+	return length/2 + rand.N(length/2)
+}
