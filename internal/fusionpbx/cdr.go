@@ -1,0 +1,65 @@
+package fusionpbx
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// CDRColumns are the columns of an export that asks for none: who called whom, when, for how long,
+// how it ended and how it sounded. A column that a version lacks is empty.
+var CDRColumns = []string{
+	"xml_cdr_uuid", "domain_uuid", "domain_name", "extension_uuid", "sip_call_id", "accountcode", "direction", "context",
+	"caller_id_name", "caller_id_number", "caller_destination", "source_number", "destination_number",
+	"start_stamp", "start_epoch", "answer_stamp", "answer_epoch", "end_stamp", "end_epoch",
+	"duration", "billsec", "billmsec", "waitsec", "leg", "bridge_uuid", "read_codec", "write_codec",
+	"pdd_ms", "rtp_audio_in_mos", "missed_call", "hangup_cause", "sip_hangup_disposition",
+}
+
+// AllowedCDRColumns are the columns that an export may ask for: those of v_xml_cdr in any supported
+// version, but for the bulky documents (xml, json, call_flow) and the caller's PIN.
+var AllowedCDRColumns = append(slices.Clone(CDRColumns),
+	"provider_uuid", "default_language", "mduration", "hold_accum_seconds", "read_rate", "write_rate", "remote_media_ip", "network_addr",
+	"record_path", "record_name", "record_length", "originating_leg_uuid", "last_app", "last_arg", "voicemail_message",
+	"call_center_queue_uuid", "cc_side", "cc_member_uuid", "cc_queue_joined_epoch", "cc_queue", "cc_member_session_uuid", "cc_agent_uuid",
+	"cc_agent", "cc_agent_type", "cc_agent_bridged", "cc_queue_answered_epoch", "cc_queue_terminated_epoch", "cc_queue_canceled_epoch",
+	"cc_cancel_reason", "cc_cause", "conference_name", "conference_uuid", "conference_member_id", "status", "call_disposition",
+	"hangup_cause_q850", "ring_group_uuid", "ivr_menu_uuid", "insert_date", "update_date")
+
+// CDRFilter says which CDRs an export holds: those whose start_stamp is in the half-open window Start
+// to End, of all domains or of one.
+type CDRFilter struct {
+	All        bool
+	DomainUUID string
+	Start, End time.Time
+	Columns    []string // CDRColumns where empty
+}
+
+// CDRQuery is the statement that reads the CDRs, ordered by start_stamp and xml_cdr_uuid. An unknown
+// column is an error that names it.
+func (d *DB) CDRQuery(f CDRFilter) (sql string, args []any, err error) {
+	columns := f.Columns
+	if len(columns) == 0 {
+		columns = CDRColumns
+	}
+	selected := make([]string, len(columns))
+	for i, column := range columns {
+		if !slices.Contains(AllowedCDRColumns, column) {
+			return "", nil, fmt.Errorf("columns: there is no column %q to export; the columns are %s", column, strings.Join(AllowedCDRColumns, ", "))
+		}
+		selected[i] = pgx.Identifier{column}.Sanitize()
+		if d.columns["v_xml_cdr"][column] == "" {
+			selected[i] = "null::text as " + selected[i]
+		}
+	}
+	sql = "select " + strings.Join(selected, ", ") + " from v_xml_cdr where start_stamp >= $1 and start_stamp < $2"
+	args = []any{f.Start, f.End}
+	if !f.All {
+		sql += " and domain_uuid = $3::uuid"
+		args = append(args, f.DomainUUID)
+	}
+	return sql + " order by v_xml_cdr.start_stamp, v_xml_cdr.xml_cdr_uuid", args, nil
+}

@@ -1,0 +1,124 @@
+// Package fusionpbx knows FusionPBX's tables, and nothing else: users, domains, gateways, SIP
+// profiles, settings and CDRs. It knows nothing of jobs, of HTTP or of the switch.
+//
+// The types of FusionPBX's columns differ between versions and, after an upgrade, within one
+// database: flags are text holding 'true' or 'false', or boolean. Probe reads each column's type from
+// the catalogue, values travel as text, and a statement casts them to what the column is.
+package fusionpbx
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// Querier is a pool, a connection or a transaction of pgx.
+type Querier interface {
+	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+}
+
+// ErrNotFound is returned where there is no such domain or gateway.
+var ErrNotFound = errors.New("not found in FusionPBX")
+
+// DB is what is known of one FusionPBX database: the tables and the types of their columns.
+type DB struct {
+	columns map[string]map[string]string // table, column, type as format_type names it
+}
+
+// required are the columns without which nothing works, by table. Others may be missing: they are
+// left out of what is written and empty in what is read.
+var required = map[string][]string{
+	"v_domains":          {"domain_uuid", "domain_name", "domain_enabled"},
+	"v_users":            {"user_uuid", "domain_uuid", "username", "password", "salt", "user_enabled"},
+	"v_groups":           {"group_uuid", "group_name"},
+	"v_user_groups":      {"group_uuid", "user_uuid"},
+	"v_gateways":         {"gateway_uuid", "domain_uuid", "gateway", "profile", "enabled", "proxy", "username", "password", "register", "hostname"},
+	"v_sip_profiles":     {"sip_profile_name", "sip_profile_enabled"},
+	"v_xml_cdr":          {"xml_cdr_uuid", "domain_uuid", "start_stamp"},
+	"v_default_settings": {"default_setting_category", "default_setting_subcategory", "default_setting_name", "default_setting_value", "default_setting_enabled"},
+	"v_domain_settings":  {"domain_uuid", "domain_setting_category", "domain_setting_subcategory", "domain_setting_name", "domain_setting_value", "domain_setting_enabled"},
+	"v_software":         {"software_version"},
+}
+
+// castable are the column types that a value in text form is cast to.
+var castable = []string{"text", "boolean", "numeric", "uuid", "timestamp with time zone", "character(1)", "bigint", "integer"}
+
+// Probe reads the types of FusionPBX's columns from the catalogue, along the connection's search path.
+// The error names every table and column that is missing.
+func Probe(ctx context.Context, q Querier) (*DB, error) {
+	rows, err := q.Query(ctx, `
+		select c.relname, a.attname, format_type(a.atttypid, a.atttypmod)
+		from pg_class c join pg_attribute a on a.attrelid = c.oid
+		where c.relkind in ('r', 'p', 'v') and c.relname like 'v\_%' and pg_table_is_visible(c.oid)
+		and a.attnum > 0 and not a.attisdropped`)
+	if err != nil {
+		return nil, fmt.Errorf("reading FusionPBX's tables: %w", err)
+	}
+	db := &DB{columns: map[string]map[string]string{}}
+	var table, column, columnType string
+	_, err = pgx.ForEachRow(rows, []any{&table, &column, &columnType}, func() error {
+		if db.columns[table] == nil {
+			db.columns[table] = map[string]string{}
+		}
+		db.columns[table][column] = columnType
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading FusionPBX's tables: %w", err)
+	}
+	return db, db.complete()
+}
+
+func (d *DB) complete() error {
+	var missing []string
+	for table, columns := range required {
+		if d.columns[table] == nil {
+			missing = append(missing, table)
+			continue
+		}
+		for _, column := range columns {
+			if d.columns[table][column] == "" {
+				missing = append(missing, table+"."+column)
+			}
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	slices.Sort(missing)
+	return fmt.Errorf("this is not a FusionPBX database that Trunkline knows (5.2 to 5.6): missing %s; "+
+		"check the database's name and user in TRUNKLINE_DATABASE_URL, and that the user may read FusionPBX's tables", strings.Join(missing, ", "))
+}
+
+// ColumnType returns the type of a column as Postgres names it ("text", "boolean", "numeric"...), and
+// whether this database has the column.
+func (d *DB) ColumnType(table, column string) (string, bool) {
+	columnType, ok := d.columns[table][column]
+	return columnType, ok
+}
+
+// isTrue is an SQL condition that holds where a flag is set, whatever its type.
+func (d *DB) isTrue(table, qualified string) string {
+	_, column, _ := strings.Cut(qualified, ".")
+	if d.columns[table][column] == "boolean" {
+		return qualified
+	}
+	return "lower(" + qualified + "::text) in ('true', 't', '1')"
+}
+
+// Version returns FusionPBX's own version, "" where it keeps none.
+func (d *DB) Version(ctx context.Context, q Querier) (string, error) {
+	var version string
+	err := q.QueryRow(ctx, "select coalesce(max(software_version), '') from v_software").Scan(&version)
+	if err != nil {
+		return "", fmt.Errorf("reading FusionPBX's version: %w", err)
+	}
+	return version, nil
+}

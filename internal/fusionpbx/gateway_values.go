@@ -1,0 +1,52 @@
+package fusionpbx
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// maxGatewayValue bounds a value of a gateway, in bytes. FusionPBX's columns have no bound.
+const maxGatewayValue = 1024
+
+// ValueError says why a value cannot be a gateway's. It never holds the value, which may be a secret.
+type ValueError struct {
+	Column string
+	Reason string
+}
+
+func (e *ValueError) Error() string { return e.Column + ": " + e.Reason }
+
+// profileName is what a SIP profile's name may be.
+var profileName = regexp.MustCompile(`^[\w.\-]{1,64}$`)
+
+// CheckGatewayValue refuses what would not arrive at FreeSWITCH as it was asked for, in database mode.
+// FusionPBX builds the configuration by deleting every $ and escaping nothing, so that these values
+// would change, or break the configuration of all gateways, without an error.
+func CheckGatewayValue(column, value string) error {
+	refuse := func(format string, args ...any) error {
+		return &ValueError{Column: column, Reason: fmt.Sprintf(format, args...)}
+	}
+	switch {
+	case len(value) > maxGatewayValue:
+		return refuse("is longer than %d bytes; shorten it", maxGatewayValue)
+	case !utf8.ValidString(value):
+		return refuse("is not valid UTF-8; send it as UTF-8")
+	case strings.ContainsFunc(value, unicode.IsControl):
+		return refuse("holds a line break or another control character; remove it")
+	case strings.Contains(value, "${"):
+		return refuse("holds ${, which FreeSWITCH would expand as a variable; remove it")
+	case column == "profile" && value != "" && !profileName.MatchString(value):
+		return refuse("is no name of a SIP profile; use letters, digits, _ . and -")
+	case !slices.Contains(SwitchColumns, column):
+		return nil
+	case strings.Contains(value, "$"):
+		return refuse("holds a $; FusionPBX deletes every $ on the way to FreeSWITCH, so that the carrier would get something else; choose a value without it")
+	case strings.ContainsAny(value, `&<>"`):
+		return refuse(`holds one of & < > "; FusionPBX does not escape it in FreeSWITCH's configuration, which could break the loading of every gateway; choose a value without it`)
+	}
+	return nil
+}

@@ -1,0 +1,236 @@
+package fusionpbx
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Gateway is a row of v_gateways. Values holds every column but gateway_uuid and domain_uuid, as
+// Postgres prints it ('true' and 'false' for a flag in every version); nil is NULL. DomainUUID is ""
+// for a global gateway.
+type Gateway struct {
+	UUID       string             `json:"uuid"`
+	DomainUUID string             `json:"domain_uuid,omitempty"`
+	Values     map[string]*string `json:"values"`
+}
+
+// GatewayColumns are the columns that FusionPBX's gateway page writes, but for the two UUIDs.
+var GatewayColumns = []string{
+	"gateway", "username", "password", "distinct_to", "auth_username", "realm", "from_user", "from_domain", "proxy",
+	"register_proxy", "outbound_proxy", "expire_seconds", "register", "register_transport", "contact_params", "retry_seconds",
+	"extension", "ping", "ping_min", "ping_max", "contact_in_ping", "channels", "caller_id_in_from", "supress_cng", "sip_cid_type",
+	"codec_prefs", "extension_in_contact", "context", "profile", "hostname", "enabled", "description",
+}
+
+// SwitchColumns are those of GatewayColumns that reach FreeSWITCH, or decide whether it loads the
+// gateway.
+var SwitchColumns = slices.DeleteFunc(slices.Clone(GatewayColumns), func(column string) bool {
+	return column == "gateway" || column == "description"
+})
+
+// NewGateway returns a new gateway with the defaults of FusionPBX's page.
+func NewGateway(uuid, domainUUID, label string) Gateway {
+	g := Gateway{UUID: strings.ToLower(uuid), DomainUUID: domainUUID, Values: map[string]*string{}}
+	for column, value := range map[string]string{
+		"gateway": label, "enabled": "true", "register": "false", "distinct_to": "false", "contact_in_ping": "false",
+		"caller_id_in_from": "false", "supress_cng": "false", "expire_seconds": "800", "retry_seconds": "30",
+		"context": "public", "profile": "external", "channels": "0",
+	} {
+		g.Set(column, value)
+	}
+	return g
+}
+
+// Get returns the column's value, "" for NULL.
+func (g Gateway) Get(column string) string {
+	if v := g.Values[column]; v != nil {
+		return *v
+	}
+	return ""
+}
+
+// Set sets the column; "" is NULL, since FusionPBX never stores an empty text.
+func (g Gateway) Set(column, value string) {
+	if value == "" {
+		g.Values[column] = nil
+		return
+	}
+	g.Values[column] = &value
+}
+
+// Clone returns a copy that shares nothing with g.
+func (g Gateway) Clone() Gateway {
+	g.Values = maps.Clone(g.Values)
+	return g
+}
+
+// Label is the gateway's name for people; FreeSWITCH knows it by its UUID.
+func (g Gateway) Label() string { return g.Get("gateway") }
+
+// Profile is the SIP profile that the gateway belongs to.
+func (g Gateway) Profile() string { return g.Get("profile") }
+
+// Enabled reports whether FusionPBX gives the gateway to FreeSWITCH.
+func (g Gateway) Enabled() bool { return strings.EqualFold(g.Get("enabled"), "true") }
+
+// Address is the carrier's address: the realm, else the proxy.
+func (g Gateway) Address() string {
+	if realm := g.Get("realm"); realm != "" {
+		return realm
+	}
+	return g.Get("proxy")
+}
+
+// Same reports whether both rows have the same values in the given columns; NULL is the same as "".
+func (g Gateway) Same(other Gateway, columns ...string) bool {
+	return !slices.ContainsFunc(columns, func(column string) bool { return g.Get(column) != other.Get(column) })
+}
+
+// GatewaysByLabel returns the gateways of one domain ("" for global ones) that bear the label; there
+// can be several, since nothing in FusionPBX forbids it.
+func (d *DB) GatewaysByLabel(ctx context.Context, q Querier, domainUUID, label string) ([]Gateway, error) {
+	return d.gateways(ctx, q, "domain_uuid is not distinct from nullif($1, '')::uuid and gateway = $2", domainUUID, label)
+}
+
+// GatewayByUUID returns the gateway, or ErrNotFound.
+func (d *DB) GatewayByUUID(ctx context.Context, q Querier, uuid string) (Gateway, error) {
+	found, err := d.gateways(ctx, q, "gateway_uuid = $1::uuid", uuid)
+	if err != nil {
+		return Gateway{}, err
+	}
+	if len(found) == 0 {
+		return Gateway{}, ErrNotFound
+	}
+	return found[0], nil
+}
+
+// Gateways returns all gateways, or those of one domain ("" for global ones), by label.
+func (d *DB) Gateways(ctx context.Context, q Querier, all bool, domainUUID string) ([]Gateway, error) {
+	return d.gateways(ctx, q, "$1 or domain_uuid is not distinct from nullif($2, '')::uuid", all, domainUUID)
+}
+
+func (d *DB) gateways(ctx context.Context, q Querier, condition string, args ...any) ([]Gateway, error) {
+	columns := d.gatewayColumns()
+	texts := make([]string, len(columns))
+	for i, column := range columns {
+		texts[i] = column + "::text"
+	}
+	rows, err := q.Query(ctx, `
+		select gateway_uuid::text, coalesce(domain_uuid::text, ''), `+strings.Join(texts, ", ")+`
+		from v_gateways where `+condition+` order by gateway, gateway_uuid`, args...)
+	if err != nil {
+		return nil, fmt.Errorf("reading gateways: %w", err)
+	}
+	found, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Gateway, error) {
+		g := Gateway{Values: make(map[string]*string, len(columns))}
+		values := make([]*string, len(columns))
+		into := []any{&g.UUID, &g.DomainUUID}
+		for i := range values {
+			into = append(into, &values[i])
+		}
+		err := row.Scan(into...)
+		for i, column := range columns {
+			g.Values[column] = values[i]
+		}
+		return g, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading gateways: %w", err)
+	}
+	return found, nil
+}
+
+// gatewayColumns are those of GatewayColumns that this database has.
+func (d *DB) gatewayColumns() []string {
+	return slices.DeleteFunc(slices.Clone(GatewayColumns), func(column string) bool { return d.columns["v_gateways"][column] == "" })
+}
+
+// LockGateways keeps others from writing gateways of the given domains ("" for global ones) through
+// Trunkline until the transaction ends. The locks are taken in one order, each in a statement of its
+// own, so that what is read afterwards is what stands then.
+func (d *DB) LockGateways(ctx context.Context, tx pgx.Tx, domainUUIDs ...string) error {
+	for _, domain := range slices.Compact(slices.Sorted(slices.Values(domainUUIDs))) {
+		h := fnv.New64a()
+		h.Write([]byte("trunkline gateways of " + domain))
+		if _, err := tx.Exec(ctx, "select pg_advisory_xact_lock($1)", int64(h.Sum64())); err != nil {
+			return fmt.Errorf("locking the gateways of a domain: %w", err)
+		}
+	}
+	return nil
+}
+
+// InsertGateway inserts the row, as made by that user.
+func (d *DB) InsertGateway(ctx context.Context, q Querier, g Gateway, userUUID string) error {
+	names := []string{"gateway_uuid", "domain_uuid"}
+	values := []string{"$1::uuid", "nullif($2, '')::uuid"}
+	args := []any{g.UUID, g.DomainUUID}
+	for _, column := range d.gatewayColumns() {
+		value, err := d.cast(column, len(args)+1)
+		if err != nil {
+			return err
+		}
+		names, values, args = append(names, column), append(values, value), append(args, g.Values[column])
+	}
+	if d.stamped("insert") {
+		names, values, args = append(names, "insert_date", "insert_user"), append(values, "now()", fmt.Sprintf("$%d::uuid", len(args)+1)), append(args, userUUID)
+	}
+	sql := "insert into v_gateways (" + strings.Join(names, ", ") + ") values (" + strings.Join(values, ", ") + ")"
+	if _, err := q.Exec(ctx, sql, args...); err != nil {
+		return fmt.Errorf("inserting gateway %s: %w", g.UUID, err)
+	}
+	return nil
+}
+
+// UpdateGateway writes the row's columns, as changed by that user; ErrNotFound where it is gone.
+func (d *DB) UpdateGateway(ctx context.Context, q Querier, g Gateway, userUUID string) error {
+	var sets []string
+	args := []any{g.UUID}
+	for _, column := range d.gatewayColumns() {
+		value, err := d.cast(column, len(args)+1)
+		if err != nil {
+			return err
+		}
+		sets, args = append(sets, column+" = "+value), append(args, g.Values[column])
+	}
+	if d.stamped("update") {
+		sets, args = append(sets, "update_date = now()", fmt.Sprintf("update_user = $%d::uuid", len(args)+1)), append(args, userUUID)
+	}
+	tag, err := q.Exec(ctx, "update v_gateways set "+strings.Join(sets, ", ")+" where gateway_uuid = $1::uuid", args...)
+	if err != nil {
+		return fmt.Errorf("updating gateway %s: %w", g.UUID, err)
+	}
+	if tag.RowsAffected() == 0 {
+		return ErrNotFound
+	}
+	return nil
+}
+
+// DeleteGateway deletes the row; one that is not there is no error.
+func (d *DB) DeleteGateway(ctx context.Context, q Querier, uuid string) error {
+	if _, err := q.Exec(ctx, "delete from v_gateways where gateway_uuid = $1::uuid", uuid); err != nil {
+		return fmt.Errorf("deleting gateway %s: %w", uuid, err)
+	}
+	return nil
+}
+
+// cast is the n-th parameter, a text, as what the column of v_gateways is.
+func (d *DB) cast(column string, n int) (string, error) {
+	columnType := d.columns["v_gateways"][column]
+	if !slices.Contains(castable, columnType) {
+		return "", fmt.Errorf("column v_gateways.%s is of type %s, which Trunkline cannot write: %w", column, columnType, errors.ErrUnsupported)
+	}
+	return fmt.Sprintf("$%d::text::%s", n, columnType), nil
+}
+
+// stamped reports whether v_gateways records who inserted or updated a row, and when.
+func (d *DB) stamped(verb string) bool {
+	columns := d.columns["v_gateways"]
+	return columns[verb+"_date"] != "" && columns[verb+"_user"] != ""
+}

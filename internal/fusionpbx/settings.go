@@ -1,0 +1,99 @@
+package fusionpbx
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Domain is a tenant.
+type Domain struct {
+	UUID, Name string
+	Enabled    bool
+}
+
+// DomainByName returns the domain of that name, compared without case, or ErrNotFound.
+func (d *DB) DomainByName(ctx context.Context, q Querier, name string) (Domain, error) {
+	return d.domain(ctx, q, "lower(domain_name) = lower($1)", name)
+}
+
+// DomainByUUID returns the domain, or ErrNotFound.
+func (d *DB) DomainByUUID(ctx context.Context, q Querier, uuid string) (Domain, error) {
+	return d.domain(ctx, q, "domain_uuid = $1::uuid", uuid)
+}
+
+func (d *DB) domain(ctx context.Context, q Querier, condition, value string) (Domain, error) {
+	var domain Domain
+	err := q.QueryRow(ctx, `
+		select domain_uuid::text, coalesce(domain_name, ''), coalesce(`+d.isTrue("v_domains", "d.domain_enabled")+`, true)
+		from v_domains d where `+condition+` order by domain_uuid limit 1`, value).
+		Scan(&domain.UUID, &domain.Name, &domain.Enabled)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return Domain{}, ErrNotFound
+	}
+	if err != nil {
+		return Domain{}, fmt.Errorf("reading domain %s: %w", value, err)
+	}
+	return domain, nil
+}
+
+// TimeZone returns the name of the domain's time zone: its own setting, else the default setting, else
+// UTC. The domain "" has the default setting.
+func (d *DB) TimeZone(ctx context.Context, q Querier, domainUUID string) (string, error) {
+	var zone string
+	err := q.QueryRow(ctx, `
+		select coalesce(
+			(select s.domain_setting_value from v_domain_settings s
+			where s.domain_uuid = nullif($1, '')::uuid and s.domain_setting_category = 'domain'
+			and s.domain_setting_subcategory = 'time_zone' and `+d.isTrue("v_domain_settings", "s.domain_setting_enabled")+`
+			and s.domain_setting_value <> '' limit 1),
+			(select s.default_setting_value from v_default_settings s
+			where s.default_setting_category = 'domain' and s.default_setting_subcategory = 'time_zone'
+			and `+d.isTrue("v_default_settings", "s.default_setting_enabled")+` and s.default_setting_value <> '' limit 1),
+			'UTC')`, domainUUID).Scan(&zone)
+	if err != nil {
+		return "", fmt.Errorf("reading a domain's time zone: %w", err)
+	}
+	return zone, nil
+}
+
+// GatewayMode is how FusionPBX hands gateways to FreeSWITCH.
+type GatewayMode string
+
+// The gateway modes. In database mode FreeSWITCH asks for its configuration and gets it from the
+// database; in file mode FusionPBX writes a file for each gateway.
+const (
+	ModeDatabase GatewayMode = "database"
+	ModeFile     GatewayMode = "file"
+)
+
+// GatewayMode reads the mode: file where the default setting switch, sip_profiles, dir is enabled.
+func (d *DB) GatewayMode(ctx context.Context, q Querier) (GatewayMode, error) {
+	var file bool
+	err := q.QueryRow(ctx, `
+		select exists (select from v_default_settings s
+			where s.default_setting_category = 'switch' and s.default_setting_subcategory = 'sip_profiles'
+			and s.default_setting_name = 'dir' and `+d.isTrue("v_default_settings", "s.default_setting_enabled")+`
+			and s.default_setting_value <> '')`).Scan(&file)
+	if err != nil {
+		return "", fmt.Errorf("reading how FusionPBX keeps gateways: %w", err)
+	}
+	if file {
+		return ModeFile, nil
+	}
+	return ModeDatabase, nil
+}
+
+// ProfileEnabled reports whether there is an enabled SIP profile of that name.
+func (d *DB) ProfileEnabled(ctx context.Context, q Querier, name string) (bool, error) {
+	var enabled bool
+	err := q.QueryRow(ctx, `
+		select exists (select from v_sip_profiles p
+			where p.sip_profile_name = $1 and `+d.isTrue("v_sip_profiles", "p.sip_profile_enabled")+`)`, name).Scan(&enabled)
+	if err != nil {
+		return false, fmt.Errorf("reading SIP profile %s: %w", name, err)
+	}
+	return enabled, nil
+}

@@ -1,0 +1,91 @@
+package postgres
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"fmt"
+	"io/fs"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// versionTable is where the migrations that were applied are recorded.
+const versionTable = "trunkline.schema_version"
+
+// Migrate creates the schema trunkline and brings its tables up to this build's version. It may run
+// in several processes at once: one does the work and the others wait. FusionPBX's tables are not
+// touched. It returns the schema's version.
+func Migrate(ctx context.Context, pool *pgxpool.Pool) (int64, error) {
+	db := stdlib.OpenDBFromPool(pool)
+	defer db.Close()
+	// goose keeps its version table inside the schema, so the schema has to be there first. Two
+	// processes that create it at once can collide in the catalogue despite IF NOT EXISTS.
+	if _, err := db.ExecContext(ctx, `
+		do $$ begin
+			create schema if not exists trunkline;
+		exception when unique_violation or duplicate_schema then null;
+		end $$`); err != nil {
+		return 0, fmt.Errorf("creating schema trunkline: %w; grant CREATE on the database to this user", err)
+	}
+	provider, err := newProvider(db)
+	if err != nil {
+		return 0, err
+	}
+	if _, err := provider.Up(ctx); err != nil {
+		return 0, fmt.Errorf("migrating schema trunkline: %w", err)
+	}
+	return provider.GetDBVersion(ctx)
+}
+
+// CheckVersion returns an error that says what to do where the schema trunkline is missing, older or
+// newer than this build.
+func CheckVersion(ctx context.Context, pool *pgxpool.Pool) error {
+	var exists bool
+	if err := pool.QueryRow(ctx, "select to_regclass($1) is not null", versionTable).Scan(&exists); err != nil {
+		return fmt.Errorf("reading the version of schema trunkline: %w", err)
+	}
+	if !exists {
+		return fmt.Errorf("schema trunkline is not there; run: trunkline migrate")
+	}
+	db := stdlib.OpenDBFromPool(pool)
+	defer db.Close()
+	provider, err := newProvider(db)
+	if err != nil {
+		return err
+	}
+	have, want, err := provider.GetVersions(ctx)
+	if err != nil {
+		return fmt.Errorf("reading the version of schema trunkline: %w", err)
+	}
+	if have < want {
+		return fmt.Errorf("schema trunkline has version %d and this build needs %d; run: trunkline migrate", have, want)
+	}
+	if have > want {
+		return fmt.Errorf("schema trunkline has version %d, newer than this build's %d; run the newer trunkline", have, want)
+	}
+	return nil
+}
+
+func newProvider(db *sql.DB) (*goose.Provider, error) {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return nil, fmt.Errorf("reading the migrations: %w", err)
+	}
+	locker, err := lock.NewPostgresSessionLocker()
+	if err != nil {
+		return nil, fmt.Errorf("preparing the migration lock: %w", err)
+	}
+	provider, err := goose.NewProvider(goose.DialectPostgres, db, files,
+		goose.WithTableName(versionTable), goose.WithSessionLocker(locker))
+	if err != nil {
+		return nil, fmt.Errorf("reading the migrations: %w", err)
+	}
+	return provider, nil
+}

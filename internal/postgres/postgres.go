@@ -1,0 +1,57 @@
+// Package postgres opens the connection pool and keeps Trunkline's own tables, in the schema
+// trunkline, up to date. It knows the server and our migrations, and nothing of what the tables
+// mean: jobs are the business of package tasks, FusionPBX's tables that of package fusionpbx.
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+const (
+	// connectTimeout bounds one attempt to reach the server.
+	connectTimeout = 5 * time.Second
+	// cancelGrace is how long a cancelled query has to end by itself, after the server was asked to
+	// stop it, before its connection is closed.
+	cancelGrace = 2 * time.Second
+)
+
+// Open returns a pool of at most maxConns connections to the database at url, tried once.
+//
+// A query whose context ends is cancelled on the server too, so that an abandoned export does not go
+// on sorting. Where the database is SQL_ASCII the client encoding is SQL_ASCII as well: the server
+// would otherwise refuse to send a caller name that is not valid UTF-8.
+func Open(ctx context.Context, url string, maxConns int) (*pgxpool.Pool, error) {
+	cfg, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return nil, fmt.Errorf("TRUNKLINE_DATABASE_URL cannot be read: %w; write it as postgres://user:password@host:port/database", err)
+	}
+	cfg.MaxConns = int32(maxConns)
+	cfg.ConnConfig.ConnectTimeout = connectTimeout
+	cfg.ConnConfig.RuntimeParams["application_name"] = "trunkline"
+	cfg.ConnConfig.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler {
+		return &pgconn.CancelRequestContextWatcherHandler{Conn: conn, DeadlineDelay: cancelGrace}
+	}
+	cfg.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+		if conn.PgConn().ParameterStatus("server_encoding") != "SQL_ASCII" {
+			return nil
+		}
+		_, err := conn.Exec(ctx, "set client_encoding to 'SQL_ASCII'")
+		return err
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("opening the database: %w", err)
+	}
+	if err := pool.Ping(ctx); err != nil {
+		pool.Close()
+		return nil, fmt.Errorf("the database does not answer: %w; check TRUNKLINE_DATABASE_URL and that Postgres runs", err)
+	}
+	return pool, nil
+}
