@@ -1,0 +1,40 @@
+// Package scheduler does what is due without anybody asking: it sweeps up what was lost. It knows
+// tasks and nothing of HTTP, of the PBX or of how jobs are run.
+package scheduler
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"trunkline/tasks"
+)
+
+// Sweeper has tasks.Client.Sweep run once an interval. Any number of processes may have one: one of
+// them sweeps at a time.
+type Sweeper struct {
+	Tasks    *tasks.Client
+	Interval time.Duration
+	Options  tasks.SweepOptions
+	Log      *slog.Logger
+}
+
+// Run sweeps until ctx is done. A sweep that fails is logged, and the next one does its work.
+func (s *Sweeper) Run(ctx context.Context) error {
+	tick := time.NewTicker(s.Interval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		report, err := s.Tasks.Sweep(ctx, s.Options)
+		if err != nil && ctx.Err() == nil {
+			s.Log.Warn("sweep failed; the next one does its work", "error", err)
+		}
+		if report != (tasks.SweepReport{}) {
+			s.Log.Info("swept", "redispatched", report.Redispatched, "failed", report.Failed, "wiped", report.Wiped, "deleted", report.Deleted)
+		}
+	}
+}

@@ -1,0 +1,145 @@
+package tasks
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// Attempt is one run of a job by one worker. Everything it writes names the attempt's number, so that
+// a run which was given up for lost changes nothing when it comes back.
+type Attempt struct {
+	Job    Job
+	store  *Store
+	sealed []byte
+}
+
+// Claim takes the job of a task for this worker: queued becomes running under the next attempt. A
+// task that is late gets ErrNotClaimed.
+func (s *Store) Claim(ctx context.Context, jobID string, dispatch int, worker string) (*Attempt, error) {
+	a := &Attempt{store: s}
+	job, err := scanJob(s.pool.QueryRow(ctx, `
+		update trunkline.jobs set state = 'running', attempt = attempt + 1, worker = $3, heartbeat_at = now(),
+			started_at = coalesce(started_at, now())
+		where id = $1 and dispatch = $2 and state = 'queued'
+		returning `+jobColumns+`, sealed`, jobID, dispatch, worker), &a.sealed)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, ErrNotClaimed
+	}
+	if err != nil {
+		return nil, fmt.Errorf("claiming job %s: %w", jobID, err)
+	}
+	a.Job = job
+	return a, nil
+}
+
+// Secrets opens the sealed part of the job into v.
+func (a *Attempt) Secrets(v any) error {
+	if a.sealed == nil {
+		return nil
+	}
+	return a.store.keys.Open(a.Job.ID, a.sealed, v)
+}
+
+// SaveSecrets seals v into the job's row in the caller's transaction, which fails with ErrFenced where
+// the job is no longer this attempt's. The row stays locked until the transaction ends.
+func (a *Attempt) SaveSecrets(ctx context.Context, tx pgx.Tx, v any) error {
+	sealed, err := a.store.keys.Seal(a.Job.ID, v)
+	if err != nil {
+		return err
+	}
+	return a.change(ctx, tx, `update trunkline.jobs set sealed = $3 where id = $1 and attempt = $2 and state = 'running'`, sealed)
+}
+
+// Fence locks the job's row in the caller's transaction, or fails with ErrFenced.
+func (a *Attempt) Fence(ctx context.Context, tx pgx.Tx) error {
+	return a.change(ctx, tx, `select from trunkline.jobs where id = $1 and attempt = $2 and state = 'running' for update`)
+}
+
+// Heartbeat says that the attempt lives and how far it has come, and returns whether somebody asked
+// for the job to be cancelled. ErrFenced: stop, the job is no longer yours.
+func (a *Attempt) Heartbeat(ctx context.Context, p Progress) (cancelRequested bool, err error) {
+	progress, err := json.Marshal(p)
+	if err != nil {
+		return false, fmt.Errorf("encoding the progress of job %s: %w", a.Job.ID, err)
+	}
+	err = a.store.pool.QueryRow(ctx, `
+		update trunkline.jobs set heartbeat_at = now(), progress = $3
+		where id = $1 and attempt = $2 and state = 'running'
+		returning cancel_requested_at is not null`, a.Job.ID, a.Job.Attempt, progress).Scan(&cancelRequested)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return false, ErrFenced
+	}
+	if err != nil {
+		return false, fmt.Errorf("heartbeat of job %s: %w", a.Job.ID, err)
+	}
+	return cancelRequested, nil
+}
+
+// Succeed ends the job with its result and wipes its secrets.
+func (a *Attempt) Succeed(ctx context.Context, result any, p Progress) error {
+	return pgx.BeginFunc(ctx, a.store.pool, func(tx pgx.Tx) error { return a.SucceedIn(ctx, tx, result, p) })
+}
+
+// SucceedIn is Succeed in the caller's transaction, for a job whose last step must not happen twice.
+func (a *Attempt) SucceedIn(ctx context.Context, tx pgx.Tx, result any, p Progress) error {
+	outcome, err1 := json.Marshal(result)
+	progress, err2 := json.Marshal(p)
+	if err := errors.Join(err1, err2); err != nil {
+		return fmt.Errorf("encoding the result of job %s: %w", a.Job.ID, err)
+	}
+	return a.change(ctx, tx, `
+		update trunkline.jobs set state = 'succeeded', result = $3, progress = $4, sealed = null, finished_at = now()
+		where id = $1 and attempt = $2 and state = 'running'`, outcome, progress)
+}
+
+// Fail ends the job with the failure. Its secrets stay for a retry until the sweep wipes them.
+func (a *Attempt) Fail(ctx context.Context, f *Failure) error {
+	return a.change(ctx, a.store.pool, `
+		update trunkline.jobs set state = 'failed', error_code = $3, error_message = $4, finished_at = now()
+		where id = $1 and attempt = $2 and state = 'running'`, f.Code, validText(f.Message))
+}
+
+// Cancelled ends the job as cancelled, says what stands, and wipes its secrets.
+func (a *Attempt) Cancelled(ctx context.Context, message string) error {
+	return a.change(ctx, a.store.pool, `
+		update trunkline.jobs set state = 'cancelled', error_code = 'cancelled', error_message = $3, sealed = null, finished_at = now()
+		where id = $1 and attempt = $2 and state = 'running'`, validText(message))
+}
+
+// HandBack returns the job to the queue under a new dispatch, for another worker; the caller enqueues
+// the job that it returns.
+func (a *Attempt) HandBack(ctx context.Context) (Job, error) {
+	job, err := scanJob(a.store.pool.QueryRow(ctx, `
+		update trunkline.jobs set state = 'queued', dispatch = dispatch + 1, dispatched_at = now(), worker = null
+		where id = $1 and attempt = $2 and state = 'running'
+		returning `+jobColumns, a.Job.ID, a.Job.Attempt))
+	if errors.Is(err, pgx.ErrNoRows) {
+		return Job{}, ErrFenced
+	}
+	if err != nil {
+		return Job{}, fmt.Errorf("handing back job %s: %w", a.Job.ID, err)
+	}
+	return job, nil
+}
+
+// change runs one statement whose first two parameters are the job's id and this attempt's number.
+func (a *Attempt) change(ctx context.Context, q execer, sql string, args ...any) error {
+	tag, err := q.Exec(ctx, sql, append([]any{a.Job.ID, a.Job.Attempt}, args...)...)
+	if err != nil {
+		return fmt.Errorf("writing job %s: %w", a.Job.ID, err)
+	}
+	if tag.RowsAffected() == 0 {
+		return ErrFenced
+	}
+	return nil
+}
+
+// execer is what a statement runs on: the pool or a transaction.
+type execer interface {
+	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
+}

@@ -1,0 +1,95 @@
+package tasks_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"trunkline/tasks"
+)
+
+// A worker that was given up for lost comes back and tries everything that an attempt can write.
+func TestLostAttemptChangesNothing(t *testing.T) {
+	t.Parallel()
+	write := map[string]func(*testing.T, *bundle, *tasks.Attempt) error{
+		"heartbeat": func(t *testing.T, _ *bundle, a *tasks.Attempt) error {
+			_, err := a.Heartbeat(t.Context(), tasks.Progress{Done: 99})
+			return err
+		},
+		"succeed": func(t *testing.T, _ *bundle, a *tasks.Attempt) error {
+			return a.Succeed(t.Context(), "late", tasks.Progress{})
+		},
+		"fail": func(t *testing.T, _ *bundle, a *tasks.Attempt) error {
+			return a.Fail(t.Context(), tasks.Failf(tasks.CodeServerError, "late"))
+		},
+		"cancelled": func(t *testing.T, _ *bundle, a *tasks.Attempt) error { return a.Cancelled(t.Context(), "late") },
+		"hand back": func(t *testing.T, _ *bundle, a *tasks.Attempt) error {
+			_, err := a.HandBack(t.Context())
+			return err
+		},
+		"secrets": func(t *testing.T, b *bundle, a *tasks.Attempt) error {
+			return pgx.BeginFunc(t.Context(), b.pool, func(tx pgx.Tx) error { return a.SaveSecrets(t.Context(), tx, "late") })
+		},
+		"fence": func(t *testing.T, b *bundle, a *tasks.Attempt) error {
+			return pgx.BeginFunc(t.Context(), b.pool, func(tx pgx.Tx) error { return a.Fence(t.Context(), tx) })
+		},
+	}
+	for name, tryToWrite := range write {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBundle(t)
+			job := b.submit(t, request(b.keys, "one"))
+			lost := b.claim(t, job)
+			again, err := lost.HandBack(t.Context())
+			must(t, err)
+			owner := b.claim(t, again)
+			if err := tryToWrite(t, b, lost); !errors.Is(err, tasks.ErrFenced) {
+				t.Fatalf("got %v, want ErrFenced", err)
+			}
+			got := b.get(t, job.ID)
+			if got.State != tasks.StateRunning || got.Attempt != owner.Job.Attempt || got.Progress.Done == 99 {
+				t.Fatalf("got %s, attempt %d, %+v; want it untouched", got.State, got.Attempt, got.Progress)
+			}
+			must(t, owner.Succeed(t.Context(), "done", tasks.Progress{}))
+		})
+	}
+}
+
+func TestOneTaskClaims(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t)
+	job := b.submit(t, request(b.keys, "one"))
+	b.claim(t, job)
+	for name, dispatch := range map[string]int{"the same task": job.Dispatch, "an older one": job.Dispatch - 1, "one to come": job.Dispatch + 1} {
+		if _, err := b.Claim(t.Context(), job.ID, dispatch, "second"); !errors.Is(err, tasks.ErrNotClaimed) {
+			t.Errorf("%s: got %v, want ErrNotClaimed", name, err)
+		}
+	}
+}
+
+func TestSecretsAreWiped(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		end  func(*testing.T, *tasks.Attempt) error
+		kept bool
+	}{
+		"success":   {func(t *testing.T, a *tasks.Attempt) error { return a.Succeed(t.Context(), "ok", tasks.Progress{}) }, false},
+		"cancelled": {func(t *testing.T, a *tasks.Attempt) error { return a.Cancelled(t.Context(), "stopped") }, false},
+		"failure, which can be retried": {func(t *testing.T, a *tasks.Attempt) error {
+			return a.Fail(t.Context(), tasks.Failf(tasks.CodeServerError, "broke"))
+		}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBundle(t)
+			job := b.submit(t, request(b.keys, "one"))
+			must(t, tc.end(t, b.claim(t, job)))
+			var kept bool
+			must(t, b.pool.QueryRow(t.Context(), "select sealed is not null from trunkline.jobs where id = $1", job.ID).Scan(&kept))
+			if kept != tc.kept {
+				t.Fatalf("got secrets kept %t, want %t", kept, tc.kept)
+			}
+		})
+	}
+}

@@ -1,0 +1,130 @@
+// Package tasks is the contract between api, worker and scheduler: the kinds of job, their
+// parameters and results, the job record and its states, and how a job is enqueued, waited for and
+// cancelled. It knows Postgres and Redis, and nothing of HTTP, of the switch, or of how a job is run.
+//
+// The row in trunkline.jobs is the only truth. A task in Redis names a job and a dispatch number and
+// nothing else; losing it loses nothing, because Sweep makes another.
+package tasks
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Kind says what a job does. It is also the name of its queue and of its task type.
+type Kind string
+
+// The kinds of job.
+const (
+	KindProvision Kind = "provision"
+	KindExport    Kind = "export"
+)
+
+// State is where a job stands: queued, running, or one of the four ends.
+type State string
+
+// A job's states, in the order of its life.
+const (
+	StateQueued    State = "queued"
+	StateRunning   State = "running"
+	StateSucceeded State = "succeeded"
+	StatePartial   State = "partial"
+	StateFailed    State = "failed"
+	StateCancelled State = "cancelled"
+)
+
+// Done reports whether the job has ended.
+func (s State) Done() bool { return s != StateQueued && s != StateRunning }
+
+// States lists every state, for checking a caller's filter.
+var States = []State{StateQueued, StateRunning, StateSucceeded, StatePartial, StateFailed, StateCancelled}
+
+// Job is one row of trunkline.jobs without its secrets. DomainUUID is "" for a global gateway and
+// for an export of all domains. Exactly one of Result and Error is set once State.Done.
+type Job struct {
+	ID              string
+	Kind            Kind
+	State           State
+	DomainUUID      string
+	CreatedBy       string // the FusionPBX user's uuid
+	CreatedByName   string // user@domain, for people
+	ExternalID      string
+	Params          json.RawMessage
+	Progress        Progress
+	Dispatch        int
+	Attempt         int
+	CancelRequested bool
+	Result          json.RawMessage
+	Error           *Failure
+	CreatedAt       time.Time
+	StartedAt       *time.Time
+	FinishedAt      *time.Time
+}
+
+// Progress is how far a running job has come. Total is 0 where it is not known; for an export it is
+// the database's estimate.
+type Progress struct {
+	Done  int64  `json:"done"`
+	Total int64  `json:"total,omitempty"`
+	Unit  string `json:"unit,omitempty"`
+	Note  string `json:"note,omitempty"`
+}
+
+// Failure is why a job failed or was cancelled, in words for the person who has to act on it. Code
+// is stable and is the `code` of the HTTP answer as well. It never holds a secret.
+type Failure struct {
+	Code    string
+	Message string
+	cause   error
+}
+
+func (f *Failure) Error() string { return f.Message }
+
+// Unwrap returns what lies behind the failure, for the log.
+func (f *Failure) Unwrap() error { return f.cause }
+
+// Failf makes a Failure. An argument that %w formats is kept as its cause.
+func Failf(code, format string, args ...any) *Failure {
+	err := fmt.Errorf(format, args...)
+	return &Failure{Code: code, Message: err.Error(), cause: errors.Unwrap(err)}
+}
+
+// The codes that a job's failure can have.
+const (
+	CodeInvalidRequest      = "invalid_request"
+	CodeMissingParameters   = "missing_parameters"
+	CodeInvalidGateway      = "invalid_gateway"
+	CodeProfileUnavailable  = "profile_unavailable"
+	CodeConflict            = "conflict"
+	CodeSwitchUnavailable   = "switch_unavailable"
+	CodeSwitchTimeout       = "switch_timeout"
+	CodeSwitchConfiguration = "switch_configuration"
+	CodeGatewayNotLoaded    = "gateway_not_loaded"
+	CodeInsufficientStorage = "insufficient_storage"
+	CodeTimeout             = "timeout"
+	CodeCancelled           = "cancelled"
+	CodeWorkerLost          = "worker_lost"
+	CodeServerError         = "server_error"
+)
+
+// Scope is whose jobs a caller may see: all of them, or one domain's.
+type Scope struct {
+	All        bool
+	DomainUUID string
+}
+
+// Errors that callers tell apart.
+var (
+	// ErrNotFound: no such job, or not one that the scope may see.
+	ErrNotFound = errors.New("no such job")
+	// ErrKeyReused: the Idempotency-Key or external_id belongs to a request with another body.
+	ErrKeyReused = errors.New("this key was used with another body")
+	// ErrNotClaimed: the task is late; its job has ended, runs already, or was dispatched anew.
+	ErrNotClaimed = errors.New("job not claimed")
+	// ErrFenced: the job is no longer this attempt's to write to.
+	ErrFenced = errors.New("this attempt no longer owns the job")
+	// ErrState: the job is in a state that the transition does not leave.
+	ErrState = errors.New("the job's state does not allow this")
+)

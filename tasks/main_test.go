@@ -1,0 +1,129 @@
+package tasks_test
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/redis/go-redis/v9"
+
+	"trunkline/internal/pbxtest"
+	"trunkline/internal/postgres"
+	"trunkline/tasks"
+)
+
+func TestMain(m *testing.M) { os.Exit(pbxtest.Main(m)) }
+
+// bundle is a client on a database and a Redis of the test's own.
+type bundle struct {
+	*tasks.Client
+	pool  *pgxpool.Pool
+	redis *redis.Client
+	keys  *tasks.Keys
+}
+
+func newBundle(t *testing.T) *bundle {
+	t.Helper()
+	return newBundleOn(t, pbxtest.RedisURL(t))
+}
+
+func newBundleOn(t *testing.T, redisURL string) *bundle {
+	t.Helper()
+	ctx := t.Context()
+	pool, err := postgres.Open(ctx, pbxtest.Database(t, pbxtest.V55), 8)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	if _, err := postgres.Migrate(ctx, pool); err != nil {
+		t.Fatal(err)
+	}
+	options, err := redis.ParseURL(redisURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rdb := redis.NewClient(options)
+	t.Cleanup(func() { rdb.Close() })
+	keys, err := tasks.NewKeys(make([]byte, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	timeouts := map[tasks.Kind]time.Duration{tasks.KindProvision: time.Minute, tasks.KindExport: time.Hour}
+	client := tasks.NewClient(tasks.NewStore(pool, keys), rdb, timeouts, slog.New(slog.DiscardHandler))
+	return &bundle{Client: client, pool: pool, redis: rdb, keys: keys}
+}
+
+const (
+	alice   = "aaaaaaaa-0000-4000-8000-000000000001"
+	domainA = "dddddddd-0000-4000-8000-00000000000a"
+	domainB = "dddddddd-0000-4000-8000-00000000000b"
+)
+
+// request is a provision request of alice's in domain A; the body tells requests apart.
+func request(keys *tasks.Keys, body string) tasks.NewJob {
+	password := "hunter2-" + body
+	return tasks.NewJob{
+		Kind:          tasks.KindProvision,
+		DomainUUID:    domainA,
+		CreatedBy:     alice,
+		CreatedByName: "alice@a.example",
+		Subject:       "gateway:a:carrier",
+		BodyHash:      keys.BodyHash(body),
+		Params:        tasks.ProvisionParams{Name: "carrier", Values: map[string]string{"proxy": body}},
+		Secrets:       tasks.ProvisionSecrets{Password: &password},
+	}
+}
+
+// exec runs a statement that a test arranges its state with.
+func (b *bundle) exec(t *testing.T, sql string, args ...any) {
+	t.Helper()
+	if _, err := b.pool.Exec(t.Context(), sql, args...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (b *bundle) submit(t *testing.T, n tasks.NewJob) tasks.Job {
+	t.Helper()
+	job, err := b.Submit(t.Context(), n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return job
+}
+
+func (b *bundle) get(t *testing.T, id string) tasks.Job {
+	t.Helper()
+	job, err := b.Get(t.Context(), id, tasks.Scope{All: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return job
+}
+
+func (b *bundle) claim(t *testing.T, job tasks.Job) *tasks.Attempt {
+	t.Helper()
+	attempt, err := b.Claim(t.Context(), job.ID, job.Dispatch, "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return attempt
+}
+
+// eventually waits for a condition.
+func eventually(t *testing.T, what string, condition func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for !condition() {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatalf("never happened: %s", what)
+		}
+	}
+}

@@ -1,0 +1,110 @@
+package tasks
+
+import (
+	"fmt"
+	"strings"
+
+	"trunkline/internal/fusionpbx"
+)
+
+// GatewayPlan is what a provision job will write: Row, in place of Previous (nil for a new gateway).
+type GatewayPlan struct {
+	Row      fusionpbx.Gateway
+	Previous *fusionpbx.Gateway
+	Action   string // what the job does, all its attempts together
+	Insert   bool   // this attempt has a row to insert
+	Update   bool   // this attempt has a row to update
+}
+
+// Replace tells the plan what stood there before an earlier attempt of the same job wrote its row.
+func (plan *GatewayPlan) Replace(previous *fusionpbx.Gateway) {
+	plan.Previous = previous
+	switch {
+	case previous == nil:
+		plan.Action = ActionCreated
+	case plan.Row.Same(*previous, fusionpbx.GatewayColumns...):
+		plan.Action = ActionUnchanged
+	default:
+		plan.Action = ActionUpdated
+	}
+}
+
+// PlanGateway merges what was asked for with the gateways that bear the name in that domain now, and
+// checks the whole row. The front end plans to answer bad input at once; the worker plans again under
+// the lock. newUUID is used for a new gateway.
+func PlanGateway(existing []fusionpbx.Gateway, p ProvisionParams, password *string, newUUID string) (GatewayPlan, *Failure) {
+	if len(existing) > 1 {
+		uuids := make([]string, len(existing))
+		for i, g := range existing {
+			uuids[i] = g.UUID
+		}
+		return GatewayPlan{}, Failf(CodeConflict, "gateway_name: %d gateways are called %q in %s: %s; rename or delete all but one in FusionPBX",
+			len(existing), p.Name, p.place(), strings.Join(uuids, " and "))
+	}
+	plan := GatewayPlan{Action: ActionCreated, Insert: true}
+	if len(existing) == 1 {
+		previous := existing[0]
+		plan.Previous = &previous
+		plan.Row = previous.Clone()
+		plan.Insert = false
+	} else {
+		if f := p.missingForNew(password); f != nil {
+			return GatewayPlan{}, f
+		}
+		plan.Row = fusionpbx.NewGateway(newUUID, p.DomainUUID, p.Name)
+		register := p.Values["username"] != "" && password != nil && *password != ""
+		plan.Row.Set("register", fmt.Sprint(register))
+	}
+	for column, value := range p.Values {
+		plan.Row.Set(column, value)
+	}
+	if password != nil {
+		plan.Row.Set("password", *password)
+	}
+	plan.Replace(plan.Previous)
+	plan.Update = plan.Action == ActionUpdated
+	return plan, checkRow(plan.Row)
+}
+
+// missingForNew names the documented fields that a new gateway needs and the request lacks. A gateway
+// that does not register may do without username and password.
+func (p ProvisionParams) missingForNew(password *string) *Failure {
+	var missing []string
+	if p.Values["proxy"] == "" {
+		missing = append(missing, "gateway_domain")
+	}
+	if p.Values["register"] != "false" {
+		if p.Values["username"] == "" {
+			missing = append(missing, "gateway_username")
+		}
+		if password == nil || *password == "" {
+			missing = append(missing, "gateway_password")
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	return Failf(CodeMissingParameters, "there is no gateway %q in %s yet, and a new one also needs: %s",
+		p.Name, p.place(), strings.Join(missing, ", "))
+}
+
+func (p ProvisionParams) place() string {
+	if p.DomainUUID == "" {
+		return "the global gateways"
+	}
+	return "domain " + p.DomainName
+}
+
+// checkRow refuses a row that FusionPBX or FreeSWITCH would drop or distort in silence.
+func checkRow(g fusionpbx.Gateway) *Failure {
+	for _, column := range fusionpbx.GatewayColumns {
+		if err := fusionpbx.CheckGatewayValue(column, g.Get(column)); err != nil {
+			return Failf(CodeInvalidGateway, "%w", err)
+		}
+	}
+	if g.Get("register") == "true" && (g.Get("username") == "" || g.Get("password") == "") {
+		return Failf(CodeInvalidGateway, "register: FreeSWITCH skips a gateway that registers without username and password; "+
+			"give gateway_username and gateway_password, or register=false")
+	}
+	return nil
+}

@@ -1,0 +1,98 @@
+package tasks
+
+import (
+	"trunkline/internal/freeswitch"
+	"trunkline/internal/fusionpbx"
+)
+
+// GlobalDomain is what a caller writes as tenant_domain for a gateway that belongs to no domain.
+const GlobalDomain = "global"
+
+// WaitForRegistered makes a provision job end only when the gateway is registered.
+const WaitForRegistered = "registered"
+
+// ProvisionParams is what a provision job was asked to do: make or change the gateway Name of one
+// domain. Values holds the columns of v_gateways that the caller named, the password excepted; an
+// empty value clears its column.
+type ProvisionParams struct {
+	Name       string            `json:"gateway_name"`
+	DomainUUID string            `json:"domain_uuid,omitempty"`
+	DomainName string            `json:"domain_name,omitempty"`
+	Values     map[string]string `json:"values"`
+	WaitFor    string            `json:"wait_for,omitempty"`
+}
+
+// ProvisionSecrets is the sealed part of a provision job. Written is set in the transaction that
+// writes the row, so that a second attempt knows what the first one found there.
+type ProvisionSecrets struct {
+	Password *string         `json:"password,omitempty"`
+	Written  *WrittenGateway `json:"written,omitempty"`
+}
+
+// WrittenGateway is the row that a provision job wrote and the one that stood there before, nil where
+// there was none.
+type WrittenGateway struct {
+	Row      fusionpbx.Gateway  `json:"row"`
+	Previous *fusionpbx.Gateway `json:"previous,omitempty"`
+}
+
+// ProvisionResult is what a succeeded provision job returns. The first four are the documented
+// fields; all values are strings there.
+type ProvisionResult struct {
+	GatewayUUID    string          `json:"gateway_uuid"`
+	GatewayName    string          `json:"gateway_name"`
+	GatewayDomain  string          `json:"gateway_domain"`
+	GatewayEnabled string          `json:"gateway_enabled"`
+	GatewayStatus  string          `json:"gateway_status"`
+	GatewayState   string          `json:"gateway_state"`
+	Action         string          `json:"action"` // created, updated or unchanged
+	Switches       []SwitchGateway `json:"switches"`
+}
+
+// SwitchGateway is a gateway as one switch showed it: State is FreeSWITCH's own word, or NOT_LOADED.
+type SwitchGateway struct {
+	Switch string `json:"switch"`
+	State  string `json:"state"`
+	Status string `json:"status"`
+}
+
+// StateNotLoaded is the state of a gateway that a switch does not know.
+const StateNotLoaded = "NOT_LOADED"
+
+// What a provision job did to the gateway's row.
+const (
+	ActionCreated   = "created"
+	ActionUpdated   = "updated"
+	ActionUnchanged = "unchanged"
+)
+
+// SeenOn is how a switch showed a gateway; nil is a gateway that it does not know.
+func SeenOn(addr string, g *freeswitch.Gateway) SwitchGateway {
+	state, status := GatewayState([]*freeswitch.Gateway{g})
+	return SwitchGateway{Switch: addr, State: state, Status: status}
+}
+
+// GatewayState sums up what the switches that a gateway is meant for show: it is UP only where it is up
+// on each of them, and the state is that of the first one where it is not.
+func GatewayState(seen []*freeswitch.Gateway) (state, status string) {
+	state = StateNotLoaded
+	for _, g := range seen {
+		if g == nil {
+			return StateNotLoaded, statusDown
+		}
+		state = g.State
+		if !g.Up() {
+			return state, statusDown
+		}
+	}
+	if len(seen) == 0 {
+		return state, statusDown
+	}
+	return state, statusUp
+}
+
+// The documented values of gateway_status.
+const (
+	statusUp   = "UP"
+	statusDown = "DOWN"
+)

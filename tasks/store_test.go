@@ -1,0 +1,275 @@
+package tasks_test
+
+import (
+	"bytes"
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+
+	"trunkline/tasks"
+)
+
+func TestRepeatedRequestAttaches(t *testing.T) {
+	t.Parallel()
+	end := map[string]func(*testing.T, *bundle, tasks.Job){
+		"queued":  func(*testing.T, *bundle, tasks.Job) {},
+		"running": func(t *testing.T, b *bundle, job tasks.Job) { b.claim(t, job) },
+		"succeeded": func(t *testing.T, b *bundle, job tasks.Job) {
+			must(t, b.claim(t, job).Succeed(t.Context(), tasks.ProvisionResult{GatewayUUID: "g"}, tasks.Progress{}))
+		},
+		"failed": func(t *testing.T, b *bundle, job tasks.Job) {
+			must(t, b.claim(t, job).Fail(t.Context(), tasks.Failf(tasks.CodeServerError, "broke")))
+		},
+		"cancelled": func(t *testing.T, b *bundle, job tasks.Job) {
+			_, err := b.Cancel(t.Context(), job.ID, tasks.Scope{All: true})
+			must(t, err)
+		},
+	}
+	for _, tc := range []struct {
+		name     string
+		key      string
+		external string
+		first    string // how the first job stands when the request is repeated
+		body     string // of the second request; the first one's is "one"
+		want     string // same, requeued, new or refused
+	}{
+		{name: "key, queued", key: "k", first: "queued", body: "one", want: "same"},
+		{name: "key, running", key: "k", first: "running", body: "one", want: "same"},
+		{name: "key, succeeded", key: "k", first: "succeeded", body: "one", want: "same"},
+		{name: "key, failed", key: "k", first: "failed", body: "one", want: "requeued"},
+		{name: "key, cancelled", key: "k", first: "cancelled", body: "one", want: "requeued"},
+		{name: "key, other body in flight", key: "k", first: "queued", body: "two", want: "refused"},
+		{name: "key, other body done", key: "k", first: "succeeded", body: "two", want: "refused"},
+		{name: "external_id, succeeded", external: "77", first: "succeeded", body: "one", want: "same"},
+		{name: "external_id, failed", external: "77", first: "failed", body: "one", want: "requeued"},
+		{name: "external_id, other body", external: "77", first: "succeeded", body: "two", want: "refused"},
+		{name: "no key, in flight", first: "queued", body: "one", want: "same"},
+		{name: "no key, running", first: "running", body: "one", want: "same"},
+		{name: "no key, other body", first: "queued", body: "two", want: "new"},
+		{name: "no key, done", first: "succeeded", body: "one", want: "new"},
+		{name: "no key, failed", first: "failed", body: "one", want: "new"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			b := newBundle(t)
+			first := request(b.keys, "one")
+			first.IdempotencyKey, first.ExternalID = tc.key, tc.external
+			job := b.submit(t, first)
+			end[tc.first](t, b, job)
+			before := b.get(t, job.ID)
+
+			second := request(b.keys, tc.body)
+			second.IdempotencyKey, second.ExternalID = tc.key, tc.external
+			got, err := b.Submit(t.Context(), second)
+
+			if tc.want == "refused" {
+				if !errors.Is(err, tasks.ErrKeyReused) {
+					t.Fatalf("got %v, want ErrKeyReused", err)
+				}
+				return
+			}
+			must(t, err)
+			if same := got.ID == job.ID; same != (tc.want != "new") {
+				t.Fatalf("got job %s for the first one's %s, want %s", got.ID, job.ID, tc.want)
+			}
+			if tc.want == "same" && (got.State != before.State || got.Dispatch != before.Dispatch) {
+				t.Fatalf("got %s/%d, want it left as %s/%d", got.State, got.Dispatch, before.State, before.Dispatch)
+			}
+			if tc.want == "requeued" && (got.State != tasks.StateQueued || got.Dispatch <= before.Dispatch || got.Error != nil) {
+				t.Fatalf("got %s, dispatch %d, error %v; want it queued under a new dispatch", got.State, got.Dispatch, got.Error)
+			}
+		})
+	}
+}
+
+func TestRequestsAtOnceMakeOneJob(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t)
+	const callers = 16
+	ids := make([]string, callers)
+	var group sync.WaitGroup
+	for i := range callers {
+		group.Go(func() {
+			n := request(b.keys, "one")
+			n.IdempotencyKey = "k"
+			job, err := b.Submit(t.Context(), n)
+			if err != nil {
+				t.Error(err)
+			}
+			ids[i] = job.ID
+		})
+	}
+	group.Wait()
+	if got := len(slices.Compact(slices.Sorted(slices.Values(ids)))); got != 1 {
+		t.Fatalf("got %d jobs of %d equal requests, want 1", got, callers)
+	}
+}
+
+func TestScopeHidesOtherDomains(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t)
+	ours := b.submit(t, request(b.keys, "ours"))
+	global := request(b.keys, "global")
+	global.DomainUUID = ""
+	globalJob := b.submit(t, global)
+	for _, tc := range []struct {
+		name  string
+		scope tasks.Scope
+		see   []string
+	}{
+		{"everything", tasks.Scope{All: true}, []string{ours.ID, globalJob.ID}},
+		{"its own domain", tasks.Scope{DomainUUID: domainA}, []string{ours.ID}},
+		{"another domain", tasks.Scope{DomainUUID: domainB}, nil},
+		{"no domain", tasks.Scope{}, nil},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			jobs, _, err := b.List(t.Context(), tasks.Filter{Scope: tc.scope, Limit: 10})
+			must(t, err)
+			var got []string
+			for _, job := range jobs {
+				got = append(got, job.ID)
+			}
+			slices.Reverse(got)
+			if !slices.Equal(got, tc.see) {
+				t.Errorf("the list shows %v, want %v", got, tc.see)
+			}
+			for _, id := range []string{ours.ID, globalJob.ID} {
+				_, getErr := b.Get(t.Context(), id, tc.scope)
+				_, cancelErr := b.Cancel(t.Context(), id, tc.scope)
+				_, retryErr := b.Retry(t.Context(), id, tc.scope)
+				visible := slices.Contains(tc.see, id)
+				for doing, err := range map[string]error{"get": getErr, "cancel": cancelErr, "retry": retryErr} {
+					if hidden := errors.Is(err, tasks.ErrNotFound); hidden == visible {
+						t.Errorf("%s %s: got %v, visible should be %t", doing, id, err, visible)
+					}
+				}
+			}
+		})
+	}
+}
+
+func TestListPages(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t)
+	var want []string
+	for i := range 7 {
+		want = append(want, b.submit(t, request(b.keys, string(rune('a'+i)))).ID)
+	}
+	slices.Reverse(want)
+	var got []string
+	before := ""
+	for {
+		jobs, next, err := b.List(t.Context(), tasks.Filter{Scope: tasks.Scope{All: true}, Kind: tasks.KindProvision, Before: before, Limit: 3})
+		must(t, err)
+		for _, job := range jobs {
+			got = append(got, job.ID)
+		}
+		if before = next; next == "" {
+			break
+		}
+	}
+	if !slices.Equal(got, want) {
+		t.Fatalf("got %v, want %v", got, want)
+	}
+}
+
+func TestCancelAndRetry(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t)
+	all := tasks.Scope{All: true}
+
+	queued := b.submit(t, request(b.keys, "queued"))
+	got, err := b.Cancel(t.Context(), queued.ID, all)
+	must(t, err)
+	if got.State != tasks.StateCancelled || got.Error == nil || got.Error.Code != tasks.CodeCancelled {
+		t.Fatalf("a queued job: got %s %v, want cancelled", got.State, got.Error)
+	}
+	if _, err := b.Claim(t.Context(), queued.ID, queued.Dispatch, "late"); !errors.Is(err, tasks.ErrNotClaimed) {
+		t.Fatalf("its task: got %v, want ErrNotClaimed", err)
+	}
+	if _, err := b.Cancel(t.Context(), queued.ID, all); !errors.Is(err, tasks.ErrState) {
+		t.Fatalf("cancelling again: got %v, want ErrState", err)
+	}
+	if _, err := b.Retry(t.Context(), queued.ID, all); !errors.Is(err, tasks.ErrState) {
+		t.Fatalf("retrying without its secrets: got %v, want ErrState", err)
+	}
+
+	running := b.submit(t, request(b.keys, "running"))
+	attempt := b.claim(t, running)
+	got, err = b.Cancel(t.Context(), running.ID, all)
+	must(t, err)
+	if got.State != tasks.StateRunning || !got.CancelRequested {
+		t.Fatalf("a running job: got %s, requested %t; want it asked to stop", got.State, got.CancelRequested)
+	}
+	cancelled, err := attempt.Heartbeat(t.Context(), tasks.Progress{})
+	if err != nil || !cancelled {
+		t.Fatalf("its heartbeat: got %t, %v; want the request", cancelled, err)
+	}
+
+	failed := b.submit(t, request(b.keys, "failed"))
+	must(t, b.claim(t, failed).Fail(t.Context(), tasks.Failf(tasks.CodeSwitchUnavailable, "down")))
+	retried, err := b.Retry(t.Context(), failed.ID, all)
+	must(t, err)
+	var secrets tasks.ProvisionSecrets
+	must(t, b.claim(t, retried).Secrets(&secrets))
+	if secrets.Password == nil || *secrets.Password != "hunter2-failed" {
+		t.Fatal("the retried job has lost its password")
+	}
+}
+
+func TestSecretKeyMustMatch(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t)
+	must(t, b.CheckSecretKey(t.Context()))
+	must(t, b.CheckSecretKey(t.Context()))
+	other, err := tasks.NewKeys(bytes.Repeat([]byte{1}, 32))
+	must(t, err)
+	if err := tasks.NewStore(b.pool, other).CheckSecretKey(t.Context()); err == nil {
+		t.Fatal("another key was accepted")
+	}
+}
+
+func TestSealIsForOneJob(t *testing.T) {
+	t.Parallel()
+	keys, err := tasks.NewKeys(make([]byte, 32))
+	must(t, err)
+	sealed, err := keys.Seal("job-1", map[string]string{"password": "hunter2"})
+	must(t, err)
+	if bytes.Contains(sealed, []byte("hunter2")) {
+		t.Fatal("the sealed secret can be read")
+	}
+	var got map[string]string
+	must(t, keys.Open("job-1", sealed, &got))
+	if got["password"] != "hunter2" {
+		t.Fatalf("got %v", got)
+	}
+	if err := keys.Open("job-2", sealed, &got); err == nil {
+		t.Fatal("another job opened it")
+	}
+}
+
+func TestDownloadSignature(t *testing.T) {
+	t.Parallel()
+	keys, err := tasks.NewKeys(make([]byte, 32))
+	must(t, err)
+	signature := keys.DownloadSignature("job", domainA, 1000)
+	for name, valid := range map[string]bool{
+		"as signed":      keys.ValidDownload("job", domainA, 1000, signature),
+		"another job":    !keys.ValidDownload("job2", domainA, 1000, signature),
+		"another tenant": !keys.ValidDownload("job", domainB, 1000, signature),
+		"a later expiry": !keys.ValidDownload("job", domainA, 1001, signature),
+		"no signature":   !keys.ValidDownload("job", domainA, 1000, ""),
+	} {
+		if !valid {
+			t.Errorf("%s: wrong answer", name)
+		}
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}

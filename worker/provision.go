@@ -1,0 +1,307 @@
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"trunkline/internal/freeswitch"
+	"trunkline/internal/fusionpbx"
+	"trunkline/tasks"
+)
+
+const (
+	// undoTimeout bounds putting things back after a failure: two waits for a killed gateway and the
+	// commands around them.
+	undoTimeout = 20 * time.Second
+	// registerPoll is how often a gateway that is waited for is looked at.
+	registerPoll = 100 * time.Millisecond
+)
+
+// provision makes or changes one gateway, in the order that is safe on a real switch: everything is
+// checked first, then the row is written, then each switch takes it up and shows that it did. A
+// failure puts the row and the switches back, or says exactly what stands where.
+func (w *Worker) provision(ctx context.Context, r *run) (any, error) {
+	p := &provisioning{w: w, run: r}
+	if err := json.Unmarshal(r.Job.Params, &p.params); err != nil {
+		return nil, tasks.Failf(tasks.CodeServerError, "the job's parameters cannot be read: %w", err)
+	}
+	if err := r.Secrets(&p.secrets); err != nil {
+		return nil, tasks.Failf(tasks.CodeServerError, "%w; use the same key in every process, then send the request again", err)
+	}
+	if err := p.check(ctx); err != nil {
+		return nil, p.afterEarlierAttempt(ctx, err)
+	}
+	if err := p.write(ctx); err != nil {
+		return nil, p.afterEarlierAttempt(ctx, err)
+	}
+	if err := p.load(ctx); err != nil {
+		if errors.Is(err, tasks.ErrFenced) || errors.Is(context.Cause(ctx), errShutdown) {
+			return nil, err
+		}
+		return nil, p.undo(ctx, err)
+	}
+	if err := p.waitFor(ctx); err != nil {
+		return nil, err
+	}
+	return p.result(), nil
+}
+
+// provisioning is one attempt at a provision job.
+type provisioning struct {
+	w       *Worker
+	run     *run
+	params  tasks.ProvisionParams
+	secrets tasks.ProvisionSecrets
+	action  string
+	changes []*change // one a switch, in the order of the settings
+	touched []bool    // the switches where something may have been changed
+}
+
+// check plans the row and asks every switch for it, so that nothing is written where it could not
+// take effect.
+func (p *provisioning) check(ctx context.Context) error {
+	plan, err := p.plan(ctx, p.w.o.Pool)
+	if err != nil {
+		return err
+	}
+	enabled, err := p.w.o.FusionPBX.ProfileEnabled(ctx, p.w.o.Pool, plan.Row.Profile())
+	if err != nil {
+		return err
+	}
+	if !enabled {
+		return tasks.Failf(tasks.CodeProfileUnavailable, "profile: there is no enabled SIP profile %q in FusionPBX, so FreeSWITCH would never load the gateway; "+
+			"name an enabled profile or enable this one", plan.Row.Profile())
+	}
+	meant := make([]bool, len(p.w.reload))
+	err = eachSwitch(p.w.reload, func(i int, sw *reloader) error {
+		var err error
+		meant[i], err = sw.ready(ctx, plan.Row)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, m := range meant {
+		if m {
+			return nil
+		}
+	}
+	return tasks.Failf(tasks.CodeInvalidGateway, "hostname: %q is none of the switches' names, so none of them would load the gateway; "+
+		"leave hostname empty for all switches", plan.Row.Get("hostname"))
+}
+
+// plan merges the request with the row that stands. After an earlier attempt of this job that row may
+// be the one it wrote: what stood before it is in the job's secrets.
+func (p *provisioning) plan(ctx context.Context, q fusionpbx.Querier) (tasks.GatewayPlan, error) {
+	existing, err := p.w.o.FusionPBX.GatewaysByLabel(ctx, q, p.params.DomainUUID, p.params.Name)
+	if err != nil {
+		return tasks.GatewayPlan{}, err
+	}
+	newUUID := uuid.NewString()
+	if p.secrets.Written != nil {
+		newUUID = p.secrets.Written.Row.UUID
+	}
+	plan, failure := tasks.PlanGateway(existing, p.params, p.secrets.Password, newUUID)
+	if failure != nil {
+		return tasks.GatewayPlan{}, failure
+	}
+	if written := p.secrets.Written; written != nil && written.Row.UUID == plan.Row.UUID {
+		plan.Replace(written.Previous)
+	}
+	return plan, nil
+}
+
+// write writes the row, and seals the one that stood there into the job, in one transaction.
+func (p *provisioning) write(ctx context.Context) error {
+	db := p.w.o.FusionPBX
+	return pgx.BeginFunc(ctx, p.w.o.Pool, func(tx pgx.Tx) error {
+		if err := db.LockGateways(ctx, tx, p.params.DomainUUID); err != nil {
+			return err
+		}
+		plan, err := p.plan(ctx, tx)
+		if err != nil {
+			return err
+		}
+		switch {
+		case plan.Insert:
+			err = db.InsertGateway(ctx, tx, plan.Row, p.run.Job.CreatedBy)
+		case plan.Update:
+			err = db.UpdateGateway(ctx, tx, plan.Row, p.run.Job.CreatedBy)
+		}
+		if err != nil {
+			return err
+		}
+		// Read back as the database keeps it, so that later comparisons compare like with like.
+		row, err := db.GatewayByUUID(ctx, tx, plan.Row.UUID)
+		if err != nil {
+			return err
+		}
+		p.action = plan.Action
+		p.secrets.Written = &tasks.WrittenGateway{Row: row, Previous: plan.Previous}
+		return p.run.SaveSecrets(ctx, tx, p.secrets)
+	})
+}
+
+// load has every switch take up the row as it stands, and see that it did.
+func (p *provisioning) load(ctx context.Context) error {
+	written := p.secrets.Written
+	p.changes = make([]*change, len(p.w.reload))
+	p.touched = make([]bool, len(p.w.reload))
+	return eachSwitch(p.w.reload, func(i int, sw *reloader) error {
+		c := newChange(written.Row.UUID, written.Previous, &written.Row)
+		err := sw.apply(ctx, c)
+		if errors.Is(err, errAbandoned) {
+			p.touched[i] = true
+			return context.Cause(ctx)
+		}
+		p.changes[i], p.touched[i] = c, c.touched
+		return err
+	})
+}
+
+// afterEarlierAttempt undoes what an earlier attempt of this job wrote before err stopped this one.
+func (p *provisioning) afterEarlierAttempt(ctx context.Context, err error) error {
+	if p.secrets.Written == nil || errors.Is(err, tasks.ErrFenced) || databaseAway(err) {
+		return err
+	}
+	if errors.Is(context.Cause(ctx), errShutdown) {
+		return err
+	}
+	// Nobody knows how far the earlier attempt came.
+	p.touched = slices.Repeat([]bool{true}, len(p.w.reload))
+	return p.undo(ctx, err)
+}
+
+// undo puts back the row, where nobody changed it since, and the switches that were touched, and adds
+// to the failure what stands where.
+func (p *provisioning) undo(ctx context.Context, failed error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
+	defer cancel()
+	written := p.secrets.Written
+	restored, err := p.restoreRow(ctx)
+	if errors.Is(err, tasks.ErrFenced) || err != nil && databaseAway(err) {
+		return err
+	}
+	stands := "the PBX is as it was before"
+	switch {
+	case err != nil:
+		stands = fmt.Sprintf("the gateway's new row stands in FusionPBX, since it could not be put back: %v", err)
+	case !restored:
+		stands = "the gateway's row was changed by somebody else meanwhile and was left as it is now"
+	}
+	var left []string
+	for i, sw := range p.w.reload {
+		back := newChange(written.Row.UUID, &written.Row, written.Previous)
+		back.asItStands = !restored
+		back.quiet = !p.touched[i]
+		if err := sw.apply(ctx, back); err != nil && !back.quiet {
+			left = append(left, fmt.Sprintf("it is not certain which settings are loaded: %v", err))
+		}
+	}
+	if len(left) > 0 {
+		if restored {
+			stands = "the row in FusionPBX is as it was before"
+		}
+		stands += "; " + strings.Join(left, "; ")
+	}
+	var failure *tasks.Failure
+	if !errors.As(failed, &failure) {
+		failure = &tasks.Failure{Code: tasks.CodeServerError, Message: failed.Error()}
+		if errors.Is(failed, context.Canceled) {
+			failure = &tasks.Failure{Code: tasks.CodeCancelled, Message: "cancelled while it ran"}
+		}
+	}
+	return tasks.Failf(failure.Code, "%s (%s)", failure.Message, stands)
+}
+
+// restoreRow puts the previous row back, or deletes the new one, unless somebody changed it since.
+func (p *provisioning) restoreRow(ctx context.Context) (restored bool, err error) {
+	db, written := p.w.o.FusionPBX, p.secrets.Written
+	err = pgx.BeginFunc(ctx, p.w.o.Pool, func(tx pgx.Tx) error {
+		if err := db.LockGateways(ctx, tx, p.params.DomainUUID); err != nil {
+			return err
+		}
+		// A retry of this job starts from the row that stands then.
+		if err := p.run.SaveSecrets(ctx, tx, tasks.ProvisionSecrets{Password: p.secrets.Password}); err != nil {
+			return err
+		}
+		now, err := db.GatewayByUUID(ctx, tx, written.Row.UUID)
+		if errors.Is(err, fusionpbx.ErrNotFound) {
+			restored = written.Previous == nil
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if !now.Same(written.Row, fusionpbx.GatewayColumns...) {
+			return nil
+		}
+		restored = true
+		if written.Previous == nil {
+			return db.DeleteGateway(ctx, tx, written.Row.UUID)
+		}
+		return db.UpdateGateway(ctx, tx, *written.Previous, p.run.Job.CreatedBy)
+	})
+	return restored && err == nil, err
+}
+
+// waitFor waits until the gateway is registered, where the caller asked for that. What was written
+// stays: the carrier may still accept it.
+func (p *provisioning) waitFor(ctx context.Context) error {
+	if p.params.WaitFor != tasks.WaitForRegistered || p.secrets.Written.Row.Get("register") != "true" || !p.secrets.Written.Row.Enabled() {
+		return nil
+	}
+	tick := time.NewTicker(registerPoll)
+	defer tick.Stop()
+	for {
+		up := true
+		for i, sw := range p.w.reload {
+			c := p.changes[i]
+			if c.seen == nil || c.seen.Up() {
+				continue
+			}
+			seen, err := sw.sw.Gateway(ctx, c.uuid)
+			if err != nil {
+				return switchFailure(sw.sw, err)
+			}
+			c.seen, up = &seen, up && seen.Up()
+		}
+		if up {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return tasks.Failf(tasks.CodeTimeout, "the gateway is configured and loaded, and did not register in time; look at its state and at the carrier's answer")
+		}
+	}
+}
+
+func (p *provisioning) result() tasks.ProvisionResult {
+	row := p.secrets.Written.Row
+	result := tasks.ProvisionResult{
+		GatewayUUID:    row.UUID,
+		GatewayName:    row.Label(),
+		GatewayDomain:  row.Address(),
+		GatewayEnabled: fmt.Sprint(row.Enabled()),
+		Action:         p.action,
+	}
+	seen := make([]*freeswitch.Gateway, 0, len(p.changes))
+	for i, sw := range p.w.reload {
+		if !p.changes[i].meant {
+			continue
+		}
+		seen = append(seen, p.changes[i].seen)
+		result.Switches = append(result.Switches, tasks.SeenOn(sw.sw.Addr(), p.changes[i].seen))
+	}
+	result.GatewayState, result.GatewayStatus = tasks.GatewayState(seen)
+	return result
+}

@@ -1,0 +1,174 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"runtime/debug"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"trunkline/tasks"
+)
+
+const (
+	// endTimeout bounds the writing of a job's end, which happens after its own context may have ended.
+	endTimeout = 10 * time.Second
+	// heartbeatTimeout bounds one heartbeat, so that a slow one does not stand for the next.
+	heartbeatTimeout = 2 * time.Second
+)
+
+// run is one attempt of a job in this worker, with its heartbeat and what it has to tell.
+type run struct {
+	*tasks.Attempt
+	w        *Worker
+	log      *slog.Logger
+	progress atomic.Pointer[tasks.Progress]
+	// committed is set by a handler that has ended the job itself, together with its last step.
+	committed bool
+}
+
+func newRun(w *Worker, a *tasks.Attempt) *run {
+	r := &run{Attempt: a, w: w, log: w.o.Log.With("job", a.Job.ID, "kind", a.Job.Kind, "attempt", a.Job.Attempt)}
+	r.progress.Store(&tasks.Progress{})
+	return r
+}
+
+// report sets the progress that the next heartbeat writes.
+func (r *run) report(p tasks.Progress) { r.progress.Store(&p) }
+
+// do runs the attempt to its end and writes that end.
+func (r *run) do(ctx context.Context) {
+	started := time.Now()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	stopWatching := context.AfterFunc(r.w.stopping, func() { cancel(errShutdown) })
+	defer stopWatching()
+	if r.Job.CancelRequested {
+		cancel(errCancelRequested)
+	}
+	handled, beaten := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(beaten)
+		r.beat(context.WithoutCancel(ctx), handled, cancel)
+	}()
+	result, err := r.handle(ctx)
+	cause := context.Cause(ctx)
+	close(handled)
+	<-beaten
+	r.end(ctx, result, err, cause)
+	r.log.Info("attempt ended", "seconds", time.Since(started).Seconds(), "error", err)
+}
+
+// handle calls the handler of the job's kind. A panic in it fails the job and not the process.
+func (r *run) handle(ctx context.Context) (result any, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			r.log.Error("panic", "panic", p, "stack", string(debug.Stack()))
+			err = tasks.Failf(tasks.CodeServerError, "an error in Trunkline itself ended this job; the worker's log has the details (job %s)", r.Job.ID)
+		}
+	}()
+	h, ok := r.w.handlers[r.Job.Kind]
+	if !ok {
+		return nil, tasks.Failf(tasks.CodeServerError, "this worker does not know jobs of kind %q; run the same version everywhere", r.Job.Kind)
+	}
+	return h(ctx, r)
+}
+
+// beat writes heartbeats until the handler has returned: also while it undoes what it began, after its
+// context ended. It ends that context when the job is cancelled or no longer ours.
+func (r *run) beat(ctx context.Context, handled <-chan struct{}, cancel context.CancelCauseFunc) {
+	tick := time.NewTicker(r.w.o.HeartbeatInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-handled:
+			return
+		case <-tick.C:
+		}
+		cancelled, err := r.heartbeat(ctx)
+		switch {
+		case errors.Is(err, tasks.ErrFenced):
+			cancel(tasks.ErrFenced)
+			return
+		case err != nil:
+			// Not the end: should it last, the sweep gives the job to another worker and fences this one.
+			r.log.Warn("heartbeat missed", "error", err)
+		case cancelled:
+			cancel(errCancelRequested)
+		}
+	}
+}
+
+func (r *run) heartbeat(ctx context.Context) (cancelled bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, heartbeatTimeout)
+	defer cancel()
+	return r.Heartbeat(ctx, *r.progress.Load())
+}
+
+// end writes how the attempt ended. What cannot be written is left to the sweep.
+func (r *run) end(ctx context.Context, result any, err, cause error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
+	defer cancel()
+	var failure *tasks.Failure
+	isFailure := errors.As(err, &failure)
+	var ending error
+	switch {
+	case errors.Is(err, tasks.ErrFenced) || errors.Is(cause, tasks.ErrFenced):
+		r.log.Warn("attempt was given up for lost; it changes nothing")
+		return
+	case r.committed:
+	case err == nil:
+		ending = r.Succeed(ctx, result, *r.progress.Load())
+	case errors.Is(cause, errShutdown):
+		r.handBack(ctx)
+		return
+	case errors.Is(cause, errCancelRequested):
+		message := "cancelled while it ran"
+		if isFailure {
+			message = failure.Message
+		}
+		ending = r.Cancelled(ctx, message)
+	case errors.Is(cause, context.DeadlineExceeded):
+		ending = r.Fail(ctx, tasks.Failf(tasks.CodeTimeout, "the job took longer than its time-out allows; raise TRUNKLINE_%s_TIMEOUT or ask for less (%s)", strings.ToUpper(string(r.Job.Kind)), err))
+	case isFailure:
+		ending = r.Fail(ctx, failure)
+	case databaseAway(err):
+		// The row says running and its heartbeat has stopped: the sweep dispatches it again.
+		r.log.Warn("the database went away in the middle; the sweep will dispatch the job again", "error", err)
+		return
+	default:
+		ending = r.Fail(ctx, tasks.Failf(tasks.CodeServerError, "%w", err))
+	}
+	if ending != nil {
+		r.log.Warn("end of attempt not written; the sweep decides", "error", ending)
+		return
+	}
+	r.w.o.Tasks.Finished(ctx, r.Job.ID)
+}
+
+func (r *run) handBack(ctx context.Context) {
+	job, err := r.HandBack(ctx)
+	if err != nil {
+		r.log.Warn("job not handed back; the sweep dispatches it again", "error", err)
+		return
+	}
+	r.w.o.Tasks.Enqueue(ctx, job)
+}
+
+// databaseAway reports whether err is the connection's and not the statement's: the server went down
+// or closed the connection (SQLSTATE classes 08 and 57P). An error of the switch never comes here: it
+// is a Failure.
+func databaseAway(err error) bool {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		return strings.HasPrefix(pg.Code, "08") || strings.HasPrefix(pg.Code, "57P")
+	}
+	var network *net.OpError
+	return errors.As(err, &network) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) || pgconn.SafeToRetry(err)
+}

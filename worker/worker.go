@@ -1,0 +1,175 @@
+// Package worker runs jobs: one file a kind. It is the only room that changes the PBX. It knows
+// tasks, the database and the switches, and nothing of HTTP: what a caller sees of a job is its row.
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/redis/go-redis/v9"
+
+	"trunkline/internal/freeswitch"
+	"trunkline/internal/fusionpbx"
+	"trunkline/tasks"
+)
+
+// Options is what a worker works with. Every duration and number is a setting.
+type Options struct {
+	Pool      *pgxpool.Pool
+	Redis     redis.UniversalClient
+	Tasks     *tasks.Client
+	FusionPBX *fusionpbx.DB
+	Switches  []*freeswitch.Switch
+	Exporter  tasks.Exporter
+	Log       *slog.Logger
+
+	ProvisionConcurrency int
+	ExportConcurrency    int
+	ProvisionPoll        time.Duration // how often an idle worker looks for a provision job
+	ExportPoll           time.Duration // the same for an export
+	HeartbeatInterval    time.Duration
+	ShutdownTimeout      time.Duration // how long running jobs have to finish before they are handed back
+}
+
+// handler runs one attempt of one kind of job and returns its result. It stops soon after ctx ends,
+// and leaves things as the returned failure says they are.
+type handler func(ctx context.Context, r *run) (any, error)
+
+// Worker runs jobs until it is stopped.
+type Worker struct {
+	o        Options
+	name     string
+	handlers map[tasks.Kind]handler
+	reload   []*reloader
+	running  sync.WaitGroup
+	// stop ends the context of running jobs with errShutdown.
+	stopping context.Context
+	stop     context.CancelCauseFunc
+}
+
+// Why a running job's context ended.
+var (
+	errCancelRequested = errors.New("cancel requested")
+	errShutdown        = errors.New("the worker shuts down")
+)
+
+// New returns a worker; Run starts it.
+func New(o Options) *Worker {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	w := &Worker{o: o, name: fmt.Sprintf("%s:%d", host, os.Getpid())}
+	w.stopping, w.stop = context.WithCancelCause(context.Background())
+	for _, s := range o.Switches {
+		w.reload = append(w.reload, newReloader(s, o.Pool, o.FusionPBX, o.Log))
+	}
+	w.handlers = map[tasks.Kind]handler{
+		tasks.KindProvision: w.provision,
+		tasks.KindExport:    w.export,
+	}
+	return w
+}
+
+// Run takes jobs until ctx is done. Then it takes no more, lets running ones finish for up to
+// ShutdownTimeout, and hands back what is left for another worker.
+func (w *Worker) Run(ctx context.Context) error {
+	queues := []struct {
+		kind        tasks.Kind
+		concurrency int
+		poll        time.Duration
+	}{
+		// A queue of its own for each kind, so that exports never hold up somebody who waits.
+		{tasks.KindProvision, w.o.ProvisionConcurrency, w.o.ProvisionPoll},
+		{tasks.KindExport, w.o.ExportConcurrency, w.o.ExportPoll},
+	}
+	var servers []*asynq.Server
+	for _, q := range queues {
+		server := asynq.NewServerFromRedisClient(w.o.Redis, asynq.Config{
+			Concurrency:       q.concurrency,
+			Queues:            map[string]int{string(q.kind): 1},
+			TaskCheckInterval: q.poll,
+			// Only a task whose job could not be claimed comes back: Postgres was away.
+			RetryDelayFunc: func(int, error, *asynq.Task) time.Duration { return time.Second },
+			Logger:         asynqLogger{w.o.Log},
+			LogLevel:       asynq.WarnLevel,
+			// Jobs are waited for below, so asynq itself need not wait.
+			ShutdownTimeout: time.Second,
+		})
+		if err := server.Start(asynq.HandlerFunc(w.handle)); err != nil {
+			return fmt.Errorf("starting the %s queue: %w; check TRUNKLINE_REDIS_URL and that Redis runs", q.kind, err)
+		}
+		servers = append(servers, server)
+	}
+	w.o.Log.Info("worker started", "worker", w.name, "provision", w.o.ProvisionConcurrency, "export", w.o.ExportConcurrency)
+	retention := make(chan struct{})
+	go func() {
+		defer close(retention)
+		w.keepExportFolder(ctx)
+	}()
+	<-ctx.Done()
+	for _, server := range servers {
+		server.Stop()
+	}
+	w.drain()
+	for _, server := range servers {
+		server.Shutdown()
+	}
+	<-retention
+	w.o.Log.Info("worker stopped", "worker", w.name)
+	return nil
+}
+
+// drain waits for running jobs, and ends them when their time is up.
+func (w *Worker) drain() {
+	idle := make(chan struct{})
+	go func() {
+		w.running.Wait()
+		close(idle)
+	}()
+	select {
+	case <-idle:
+	case <-time.After(w.o.ShutdownTimeout):
+		w.o.Log.Warn("jobs still run; handing them back", "after", w.o.ShutdownTimeout)
+		w.stop(errShutdown)
+		<-idle
+	}
+}
+
+// handle runs the job of one task. It returns an error only where the job could not be claimed for a
+// reason that passes: everything else is written in the job's row, and asynq need not know of it.
+func (w *Worker) handle(ctx context.Context, t *asynq.Task) error {
+	w.running.Add(1)
+	defer w.running.Done()
+	task, err := tasks.ParseTask(t.Payload())
+	if err != nil {
+		w.o.Log.Error("task dropped", "error", err)
+		return nil
+	}
+	attempt, err := w.o.Tasks.Claim(ctx, task.JobID, task.Dispatch, w.name)
+	if errors.Is(err, tasks.ErrNotClaimed) {
+		w.o.Log.Debug("late task ignored", "job", task.JobID, "dispatch", task.Dispatch)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	newRun(w, attempt).do(ctx)
+	return nil
+}
+
+// asynqLogger sends asynq's own words to our log.
+type asynqLogger struct{ log *slog.Logger }
+
+func (l asynqLogger) Debug(args ...any) { l.log.Debug(fmt.Sprint(args...), "from", "asynq") }
+func (l asynqLogger) Info(args ...any)  { l.log.Debug(fmt.Sprint(args...), "from", "asynq") }
+func (l asynqLogger) Warn(args ...any)  { l.log.Warn(fmt.Sprint(args...), "from", "asynq") }
+func (l asynqLogger) Error(args ...any) { l.log.Error(fmt.Sprint(args...), "from", "asynq") }
+func (l asynqLogger) Fatal(args ...any) { l.log.Error(fmt.Sprint(args...), "from", "asynq") }
