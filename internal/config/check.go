@@ -1,0 +1,222 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"path/filepath"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/redis/go-redis/v9"
+)
+
+const (
+	// maxConcurrency bounds the settings that count jobs and connections: more is a slip of the pen.
+	maxConcurrency = 1000
+	// maxHTTPBody bounds MaxBodyBytes: a body is held in memory.
+	maxHTTPBody Bytes = 64 << 20
+)
+
+// zeroAllowed are the settings of which 0 means something.
+var zeroAllowed = map[string]bool{
+	prefix + "CREDENTIAL_CACHE":      true,
+	prefix + "WAIT_DEFAULT":          true,
+	prefix + "WAIT_MAX":              true,
+	prefix + "EXPORT_MIN_FREE_BYTES": true,
+	prefix + "SYNC_EXPORT_ROWS":      true,
+	prefix + "SHUTDOWN_TIMEOUT":      true,
+}
+
+// check returns what is out of bounds, for each setting that set reports to be there and readable. It
+// also fills in the public URL.
+func (s *Settings) check(set func(name string) bool) []error {
+	c := checker{set: set}
+	c.numbers(s)
+	c.setting("DATABASE_URL", func() error { return checkDatabaseURL(s.DatabaseURL.Reveal()) })
+	c.setting("REDIS_URL", func() error { return checkRedisURL(s.RedisURL.Reveal()) })
+	c.setting("SWITCHES", func() error { return checkSwitches(s.Switches) })
+	c.setting("SWITCH_PASSWORD", func() error { return checkSwitchPassword(s.SwitchPassword.Reveal()) })
+	c.setting("LISTEN", func() error { return checkHostPort(s.Listen) })
+	c.publicURL(s)
+	c.setting("SECRET_KEY", func() error { return checkSecretKey(s.SecretKey.Reveal()) })
+	c.setting("WHITELIST", func() error { return checkPath(s.Whitelist) })
+	c.setting("EXPORT_DIR", func() error { return checkPath(s.ExportDir) })
+	c.setting("FUSIONPBX_CONFIG", func() error { return checkPath(s.FusionPBXConfig) })
+	c.setting("LOG_FORMAT", func() error {
+		if s.LogFormat != "text" && s.LogFormat != "json" {
+			return errors.New("unknown format; write text or json")
+		}
+		return nil
+	})
+	c.setting("HEARTBEAT_TIMEOUT", func() error {
+		if c.set(prefix+"HEARTBEAT_INTERVAL") && s.HeartbeatTimeout <= 2*s.HeartbeatInterval {
+			return fmt.Errorf("%s is not more than twice TRUNKLINE_HEARTBEAT_INTERVAL (%s), so that a job that is alive would be taken for dead; raise it, or lower the interval",
+				s.HeartbeatTimeout, s.HeartbeatInterval)
+		}
+		return nil
+	})
+	c.setting("WAIT_DEFAULT", func() error {
+		if c.set(prefix+"WAIT_MAX") && s.WaitDefault > s.WaitMax {
+			return fmt.Errorf("%s is longer than TRUNKLINE_WAIT_MAX (%s); lower it, or raise the other", s.WaitDefault, s.WaitMax)
+		}
+		return nil
+	})
+	return c.problems
+}
+
+// checker gathers what is wrong.
+type checker struct {
+	set      func(name string) bool
+	problems []error
+}
+
+func (c *checker) setting(name string, check func() error) {
+	if !c.set(prefix + name) {
+		return
+	}
+	if err := check(); err != nil {
+		c.problems = append(c.problems, fmt.Errorf("%s%s: %w", prefix, name, err))
+	}
+}
+
+// numbers checks that every amount is positive, and every count believable.
+func (c *checker) numbers(s *Settings) {
+	for _, f := range fields {
+		name := f.Tag.Get("env")
+		value := reflect.ValueOf(s).Elem().FieldByIndex(f.Index)
+		switch f.Type {
+		case reflect.TypeFor[time.Duration](), reflect.TypeFor[Bytes](), reflect.TypeFor[int]():
+		default:
+			continue
+		}
+		least := "more than 0"
+		if zeroAllowed[name] {
+			least = "0 or more"
+		}
+		c.setting(strings.TrimPrefix(name, prefix), func() error {
+			if n := value.Int(); n < 0 || n == 0 && !zeroAllowed[name] {
+				return fmt.Errorf("%v is out of bounds; it must be %s", value.Interface(), least)
+			}
+			return nil
+		})
+	}
+	for name, count := range map[string]int{
+		"DATABASE_CONNECTIONS":  s.DatabaseConnections,
+		"PROVISION_CONCURRENCY": s.ProvisionConcurrency,
+		"EXPORT_CONCURRENCY":    s.ExportConcurrency,
+	} {
+		c.setting(name, func() error {
+			if count > maxConcurrency {
+				return fmt.Errorf("%d is out of bounds; it must be %d or less", count, maxConcurrency)
+			}
+			return nil
+		})
+	}
+	c.setting("MAX_BODY_BYTES", func() error {
+		if s.MaxBodyBytes > maxHTTPBody {
+			return fmt.Errorf("%s is out of bounds; it must be %s or less", s.MaxBodyBytes, maxHTTPBody)
+		}
+		return nil
+	})
+}
+
+// publicURL checks the public URL, or works it out where it is not set.
+func (c *checker) publicURL(s *Settings) {
+	if s.PublicURL != "" {
+		c.setting("PUBLIC_URL", func() error { return checkPublicURL(s) })
+		return
+	}
+	host, _, err := net.SplitHostPort(s.Listen)
+	if err != nil {
+		return // what is wrong with TRUNKLINE_LISTEN is said there
+	}
+	if addr, err := netip.ParseAddr(host); host == "" || err == nil && addr.IsUnspecified() {
+		c.problems = append(c.problems, errors.New(prefix+"PUBLIC_URL: it is not set, and cannot be worked out since "+prefix+
+			"LISTEN stands for all addresses of this host; set it to where callers reach the front end, such as https://pbx.example"))
+		return
+	}
+	s.PublicURL = "http://" + s.Listen
+}
+
+// checkPublicURL also takes the slash off the end.
+func checkPublicURL(s *Settings) error {
+	u, err := url.Parse(s.PublicURL)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return errors.New("not the URL of a site; write one such as https://pbx.example, without user, query or fragment")
+	}
+	s.PublicURL = strings.TrimRight(s.PublicURL, "/")
+	return nil
+}
+
+// checkDatabaseURL says nothing of what the parser found: that could hold the password.
+func checkDatabaseURL(value string) error {
+	u, err := url.Parse(value)
+	if err == nil && (u.Scheme == "postgres" || u.Scheme == "postgresql") {
+		if _, err = pgxpool.ParseConfig(value); err == nil {
+			return nil
+		}
+	}
+	return errors.New("not the URL of a Postgres database; write postgres://user:password@host:port/database, with special characters in the password as %XX")
+}
+
+func checkRedisURL(value string) error {
+	if _, err := redis.ParseURL(value); err != nil {
+		return errors.New("not the URL of a Redis; write redis://:password@host:port/number, with special characters in the password as %XX")
+	}
+	return nil
+}
+
+func checkSwitches(switches []string) error {
+	if len(switches) == 0 {
+		return errors.New("there is no switch in it; write host:port of each, separated by commas")
+	}
+	seen := map[string]bool{}
+	for _, addr := range switches {
+		if err := checkHostPort(addr); err != nil {
+			return err
+		}
+		if host, _, _ := net.SplitHostPort(addr); host == "" {
+			return fmt.Errorf("%q has no host; write host:port of each switch, separated by commas", addr)
+		}
+		if seen[addr] {
+			return fmt.Errorf("%s is in it twice; each switch must be there once", addr)
+		}
+		seen[addr] = true
+	}
+	return nil
+}
+
+// checkSwitchPassword refuses what would end the line in the event socket's protocol.
+func checkSwitchPassword(password string) error {
+	if strings.ContainsFunc(password, isControl) || strings.TrimSpace(password) != password {
+		return errors.New("it holds a control character, or a space at an end, which the event socket cannot take; choose another password")
+	}
+	return nil
+}
+
+func checkHostPort(value string) error {
+	host, port, err := net.SplitHostPort(value)
+	if err == nil {
+		var n uint64
+		if n, err = strconv.ParseUint(port, 10, 16); err == nil && n == 0 {
+			err = errors.New("port 0")
+		}
+	}
+	if err != nil || strings.ContainsAny(host, " \t/@?#") {
+		return fmt.Errorf("%q is not host:port; write one such as 127.0.0.1:8021 or [::1]:8021", value)
+	}
+	return nil
+}
+
+func checkPath(path string) error {
+	if !filepath.IsAbs(path) || strings.ContainsRune(path, 0) {
+		return fmt.Errorf("%q is not an absolute path; begin it with /", path)
+	}
+	return nil
+}

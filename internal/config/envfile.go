@@ -1,0 +1,130 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"unicode/utf8"
+)
+
+// maxFile bounds what is read of a configuration file, in bytes.
+const maxFile = 1 << 20
+
+// readEnvFile returns the settings of a file of KEY=VALUE lines, by name.
+func readEnvFile(path string) (map[string]string, error) {
+	content, err := readFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading the settings file: %w; give --config a file that this user may read", err)
+	}
+	values, err := parseEnvFile(content)
+	if err != nil {
+		return nil, fmt.Errorf("settings file %s, %w", path, err)
+	}
+	return values, nil
+}
+
+func readFile(path string) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	content, err := io.ReadAll(io.LimitReader(file, maxFile+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(content) > maxFile {
+		return nil, fmt.Errorf("%s is larger than %s", path, Bytes(maxFile))
+	}
+	return content, nil
+}
+
+// parseEnvFile reads KEY=VALUE lines. Blank lines and those that begin with # are skipped; "export "
+// may stand before a name, and single or double quotes around a value. Between double quotes \" and
+// \\ stand for the character behind the backslash; nothing is expanded. An error names the line and
+// never quotes it, since it may hold a password.
+func parseEnvFile(content []byte) (map[string]string, error) {
+	values := map[string]string{}
+	lines := map[string]int{} // on which line each name stands
+	number := 0
+	for line := range bytes.Lines(bytes.TrimPrefix(content, []byte("\uFEFF"))) {
+		number++
+		text := strings.TrimSpace(string(line))
+		if text == "" || strings.HasPrefix(text, "#") {
+			continue
+		}
+		name, value, err := parseEnvLine(text)
+		if err != nil {
+			return nil, fmt.Errorf("line %d: %w", number, err)
+		}
+		if before, twice := lines[name]; twice {
+			return nil, fmt.Errorf("line %d: %s is set on line %d already; keep one of the two", number, name, before)
+		}
+		lines[name], values[name] = number, value
+	}
+	return values, nil
+}
+
+func parseEnvLine(text string) (name, value string, err error) {
+	if !utf8.ValidString(text) || strings.ContainsFunc(text, isControl) {
+		return "", "", errors.New("there is a control character or invalid UTF-8 in it; write plain text")
+	}
+	text = strings.TrimSpace(strings.TrimPrefix(text, "export "))
+	name, value, found := strings.Cut(text, "=")
+	name = strings.TrimRight(name, " \t")
+	if !found || !isName(name) {
+		return "", "", errors.New("it is not of the form " + prefix + "NAME=value; comments begin with #")
+	}
+	if !strings.HasPrefix(name, prefix) {
+		return "", "", fmt.Errorf("%s is not a setting: the names of settings begin with %s", name, prefix)
+	}
+	value, err = unquote(strings.TrimSpace(value))
+	if err != nil {
+		return "", "", fmt.Errorf("%s: %w", name, err)
+	}
+	return name, value, nil
+}
+
+// isControl reports whether r is a control character other than a tab.
+func isControl(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }
+
+// isName reports whether s can name an environment variable, and so be shown in an error.
+func isName(s string) bool {
+	for i, r := range s {
+		letter := r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z' || r == '_'
+		if !letter && (i == 0 || r < '0' || r > '9') {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// unquote takes the quotes off a value. What looks like a comment behind a value is an error: taken
+// as part of a password it would be wrong, and so would a password be that is cut off at it.
+func unquote(value string) (string, error) {
+	if value == "" || value[0] != '"' && value[0] != '\'' {
+		if strings.Contains(value, " #") || strings.Contains(value, "\t#") {
+			return "", errors.New("there is a # behind the value; put the value in quotes, or the comment on a line of its own")
+		}
+		return value, nil
+	}
+	quote := value[0]
+	var plain strings.Builder
+	for i := 1; i < len(value); i++ {
+		switch c := value[i]; {
+		case c == quote && i == len(value)-1:
+			return plain.String(), nil
+		case c == quote:
+			return "", errors.New("there is something behind the closing quote; a quote within double quotes is written \\\"")
+		case quote == '"' && c == '\\' && i+1 < len(value) && (value[i+1] == '"' || value[i+1] == '\\'):
+			i++
+			plain.WriteByte(value[i])
+		default:
+			plain.WriteByte(c)
+		}
+	}
+	return "", errors.New("the closing quote is missing")
+}

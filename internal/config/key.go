@@ -1,0 +1,138 @@
+package config
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+const (
+	keyBytes = 32
+	// maxKeyFile bounds what is read of a key file, in bytes: a key and some white space.
+	maxKeyFile = 256
+	// othersMode are the permission bits of group and others.
+	othersMode fs.FileMode = 0o077
+
+	nameSecretKey = prefix + "SECRET_KEY"
+)
+
+var errNotAKey = errors.New("neither 64 hex digits, nor base64 of 32 bytes, nor an absolute path; " +
+	"make a key with `openssl rand -hex 32`, or name the file of one")
+
+// LoadSecretKey returns the 32 bytes of the secret key: those that the setting holds, or those in the
+// file that it names, which nobody but its owner may read. Where there is no such file and create is
+// set, one is made with mode 0600; processes that do so at the same time get the same key.
+func (s Settings) LoadSecretKey(create bool) ([]byte, error) {
+	if key, ok := parseKey(s.SecretKey.Reveal()); ok {
+		return key, nil
+	}
+	path := s.SecretKey.Reveal()
+	if err := checkSecretKey(path); err != nil {
+		return nil, fmt.Errorf("%s: %w", nameSecretKey, err)
+	}
+	key, err := readKeyFile(path)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return key, err
+	}
+	if !create {
+		return nil, fmt.Errorf("%s: there is no key file %s; copy the one of the other processes there, or make one with "+
+			"`(umask 077; openssl rand -hex 32 > %s)`", nameSecretKey, path, path)
+	}
+	if err := createKeyFile(path); err != nil {
+		return nil, fmt.Errorf("%s: making a key: %w; make the folder, and give it to the user that runs trunkline", nameSecretKey, err)
+	}
+	return readKeyFile(path)
+}
+
+// checkSecretKey refuses what is neither a key nor a path. The value may be a key with a slip in it,
+// and is not shown.
+func checkSecretKey(value string) error {
+	if _, ok := parseKey(value); ok || filepath.IsAbs(value) && !strings.ContainsRune(value, 0) {
+		return nil
+	}
+	return errNotAKey
+}
+
+// parseKey reads 64 hex digits, or padded base64 of 32 bytes in either alphabet. The padding keeps a
+// path from being taken for a key: base64 can begin with a slash.
+func parseKey(text string) ([]byte, bool) {
+	if key, err := hex.DecodeString(text); err == nil && len(key) == keyBytes {
+		return key, true
+	}
+	for _, encoding := range []*base64.Encoding{base64.StdEncoding, base64.URLEncoding} {
+		if key, err := encoding.Strict().DecodeString(text); err == nil && len(key) == keyBytes && !strings.ContainsAny(text, "\r\n") {
+			return key, true
+		}
+	}
+	return nil, false
+}
+
+// readKeyFile returns the key in the file. It looks at the mode of what it has opened, so that nobody
+// can change the file in between.
+func readKeyFile(path string) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("%s: reading the key file: %w; give it to the user that runs trunkline", nameSecretKey, err)
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("%s: reading the key file: %w", nameSecretKey, err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: %s is not a file; name the key's file itself", nameSecretKey, path)
+	}
+	if mode := info.Mode().Perm(); mode&othersMode != 0 {
+		return nil, fmt.Errorf("%s: others than its owner may use the key file %s (mode %04o); run `chmod 600 %s`, and replace the key if it may have been read",
+			nameSecretKey, path, mode, path)
+	}
+	content, err := io.ReadAll(io.LimitReader(file, maxKeyFile))
+	if err != nil {
+		return nil, fmt.Errorf("%s: reading the key file: %w", nameSecretKey, err)
+	}
+	key, ok := parseKey(strings.TrimSpace(string(content)))
+	if !ok {
+		return nil, fmt.Errorf("%s: %s holds neither 64 hex digits nor base64 of 32 bytes; restore the key from a backup", nameSecretKey, path)
+	}
+	return key, nil
+}
+
+// createKeyFile puts a new key at path, unless there is a file by then: the key is written whole under
+// another name first, and a link does not replace.
+func createKeyFile(path string) (err error) {
+	dir := filepath.Dir(path)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	temp, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.Remove(temp.Name())) }()
+	key := make([]byte, keyBytes)
+	_, _ = rand.Read(key) // never fails
+	_, err = fmt.Fprintf(temp, "%x\n", key)
+	if err = errors.Join(err, temp.Sync(), temp.Close()); err != nil {
+		return err
+	}
+	if err := os.Link(temp.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return syncDir(dir)
+}
+
+// syncDir makes the names in a folder last.
+func syncDir(path string) error {
+	dir, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}

@@ -1,0 +1,222 @@
+package config
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/netip"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/caarlos0/env/v11"
+)
+
+// Load returns the settings of the environment ("NAME=value" each, as os.Environ gives them), of the
+// file at path ("" for none) and of FusionPBX's config.conf. The environment wins over the file, the
+// file over config.conf, and that over the defaults; an empty value is the same as none.
+//
+// The error names every unknown setting and every invalid value at once, each with the remedy, and
+// never holds a secret. Names in the environment that do not begin with TRUNKLINE_ are not ours.
+func Load(path string, environ []string) (Settings, error) {
+	values, sources := map[string]string{}, map[string]Source{}
+	if path != "" {
+		file, err := readEnvFile(path)
+		if err != nil {
+			return Settings{}, err
+		}
+		take(file, FromFile, values, sources)
+	}
+	take(fromEnvironment(environ), FromEnvironment, values, sources)
+
+	problems := unknown(values, sources)
+	conf := cmp.Or(values[nameFusionPBXConfig], defaultOf(nameFusionPBXConfig))
+	if err := fillFromFusionPBX(conf, values[nameFusionPBXConfig] != "", values, sources); err != nil {
+		problems = append(problems, err)
+	}
+	s := Settings{sources: sources}
+	invalid, err := s.parse(values)
+	if err != nil {
+		return Settings{}, err
+	}
+	for _, name := range slices.Sorted(maps.Keys(invalid)) {
+		problems = append(problems, invalid[name])
+	}
+	problems = append(problems, s.check(func(name string) bool { return invalid[name] == nil && (values[name] != "" || defaultOf(name) != "") })...)
+	if len(problems) > 0 {
+		return Settings{}, fmt.Errorf("the settings are not right:\n%w", errors.Join(problems...))
+	}
+	return s, nil
+}
+
+// take adds what is set in from to values.
+func take(from map[string]string, source Source, values map[string]string, sources map[string]Source) {
+	for name, value := range from {
+		if value == "" && fieldOf(name) != nil {
+			continue
+		}
+		values[name], sources[name] = value, source
+	}
+}
+
+// fromEnvironment picks our settings; of a name that occurs twice the last one, as os/exec does.
+func fromEnvironment(environ []string) map[string]string {
+	ours := map[string]string{}
+	for _, pair := range environ {
+		if name, value, found := strings.Cut(pair, "="); found && strings.HasPrefix(name, prefix) {
+			ours[name] = value
+		}
+	}
+	return ours
+}
+
+// fields are the settings of Settings by their order there.
+var fields = slices.DeleteFunc(reflect.VisibleFields(reflect.TypeFor[Settings]()), func(f reflect.StructField) bool {
+	return !f.IsExported()
+})
+
+// fieldOf returns the field of that setting, nil where there is no such setting.
+func fieldOf(name string) *reflect.StructField {
+	for i := range fields {
+		if fields[i].Tag.Get("env") == name {
+			return &fields[i]
+		}
+	}
+	return nil
+}
+
+func defaultOf(name string) string {
+	if f := fieldOf(name); f != nil {
+		return f.Tag.Get("envDefault")
+	}
+	return ""
+}
+
+// unknown returns an error for each name that is no setting.
+func unknown(values map[string]string, sources map[string]Source) []error {
+	var problems []error
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		if fieldOf(name) != nil {
+			continue
+		}
+		remedy := "remove it; `trunkline config` lists the settings"
+		if near := nearest(name); near != "" {
+			remedy = "did you mean " + near + "?"
+		}
+		problems = append(problems, fmt.Errorf("%s (in the %s) is not a setting; %s", name, sources[name], remedy))
+	}
+	return problems
+}
+
+// maxTypo is how many letters may be wrong in a name for another to be suggested.
+const maxTypo = 3
+
+// nearest returns the setting whose name differs least, "" where none is near.
+func nearest(name string) string {
+	best, least := "", maxTypo+1
+	for _, f := range fields {
+		known := f.Tag.Get("env")
+		if d := distance(name, known); d < least {
+			best, least = known, d
+		}
+	}
+	return best
+}
+
+// distance is the number of letters to insert, delete or replace to make b of a.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			replace := diagonal
+			if a[i] != b[j] {
+				replace++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(replace, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
+
+// parse sets the fields, and returns what is wrong with the values by the names of their settings.
+func (s *Settings) parse(values map[string]string) (map[string]error, error) {
+	err := env.ParseWithOptions(s, env.Options{Environment: values, FuncMap: map[reflect.Type]env.ParserFunc{
+		reflect.TypeFor[[]string]():       func(v string) (any, error) { return list(v), nil },
+		reflect.TypeFor[[]netip.Prefix](): func(v string) (any, error) { return parsePrefixes(v) },
+	}})
+	var all env.AggregateError
+	if err == nil {
+		return nil, nil
+	}
+	if !errors.As(err, &all) {
+		return nil, fmt.Errorf("reading the settings: %w", err)
+	}
+	invalid := map[string]error{}
+	for _, err := range all.Errors {
+		var wrong env.ParseError
+		field, found := reflect.StructField{}, false
+		if errors.As(err, &wrong) {
+			field, found = reflect.TypeFor[Settings]().FieldByName(wrong.Name)
+		}
+		if !found {
+			return nil, fmt.Errorf("reading the settings: %w", err)
+		}
+		name := field.Tag.Get("env")
+		invalid[name] = fmt.Errorf("%s=%s: %s", name, strconv.Quote(values[name]), remedy(field.Type, wrong.Err))
+	}
+	return invalid, nil
+}
+
+// remedy says what a value of that type looks like.
+func remedy(t reflect.Type, err error) string {
+	switch t {
+	case reflect.TypeFor[time.Duration]():
+		return "not a length of time; write one such as 500ms, 10s, 5m or 24h"
+	case reflect.TypeFor[int]():
+		return "not a whole number; write one such as 20"
+	case reflect.TypeFor[bool]():
+		return "neither true nor false; write one of them"
+	case reflect.TypeFor[slog.Level]():
+		return "not a level; write debug, info, warn or error"
+	}
+	return err.Error()
+}
+
+// list splits at commas and drops what is empty.
+func list(value string) []string {
+	var items []string
+	for item := range strings.SplitSeq(value, ",") {
+		if item = strings.TrimSpace(item); item != "" {
+			items = append(items, item)
+		}
+	}
+	return items
+}
+
+func parsePrefixes(value string) ([]netip.Prefix, error) {
+	var prefixes []netip.Prefix
+	for _, item := range list(value) {
+		p, err := netip.ParsePrefix(item)
+		if addr, addrErr := netip.ParseAddr(item); addrErr == nil && addr.Zone() == "" {
+			p, err = netip.PrefixFrom(addr.Unmap(), addr.Unmap().BitLen()), nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%q is neither an address nor a CIDR; write one such as 10.0.0.1 or fd00::/8", item)
+		}
+		if p != p.Masked() {
+			return nil, fmt.Errorf("%s has bits set behind its length; write %s", item, p.Masked())
+		}
+		prefixes = append(prefixes, p)
+	}
+	return prefixes, nil
+}

@@ -1,0 +1,136 @@
+package export
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
+)
+
+// kind is what the values of a column are and how they arrive.
+//
+// Most arrive as text, printed by Postgres, which costs the server no more than sending them in binary
+// and is exact for any type there is: a numeric keeps the zeros that it has. Only what Postgres is slow
+// to print (uuid) or prints in a way that is not ours (times) arrives in binary.
+type kind uint8
+
+const (
+	kindText   kind = iota // any type that is not below
+	kindNumber             // as Postgres prints it
+	kindBool               // t or f
+	kindUUID               // in binary, as the following
+	kindTimestamptz
+	kindTimestamp
+	kindDate
+)
+
+// kinds are the types that get a treatment of their own.
+var kinds = map[uint32]kind{
+	pgtype.Int2OID:        kindNumber,
+	pgtype.Int4OID:        kindNumber,
+	pgtype.Int8OID:        kindNumber,
+	pgtype.OIDOID:         kindNumber,
+	pgtype.Float4OID:      kindNumber,
+	pgtype.Float8OID:      kindNumber,
+	pgtype.NumericOID:     kindNumber,
+	pgtype.BoolOID:        kindBool,
+	pgtype.UUIDOID:        kindUUID,
+	pgtype.TimestamptzOID: kindTimestamptz,
+	pgtype.TimestampOID:   kindTimestamp,
+	pgtype.DateOID:        kindDate,
+}
+
+// column is one column of the result. It remembers the zone of the last timestamps and so belongs to
+// one Write.
+type column struct {
+	name  string
+	kind  kind
+	clock clock
+}
+
+// wireFormat is the format code to ask Postgres for.
+func (c *column) wireFormat() int16 {
+	if c.kind <= kindBool {
+		return pgx.TextFormatCode
+	}
+	return pgx.BinaryFormatCode
+}
+
+// newColumns describes the columns of a prepared query. Names must be unique, since an object with
+// the same key twice is no row.
+func newColumns(fields []pgconn.FieldDescription, o Options) ([]column, error) {
+	if len(fields) == 0 {
+		return nil, errors.New("the query returns no columns")
+	}
+	seen := make(map[string]bool, len(fields))
+	columns := make([]column, len(fields))
+	for i, f := range fields {
+		if seen[f.Name] {
+			return nil, fmt.Errorf("the query returns the column %q twice; give one of them another name with AS", f.Name)
+		}
+		if o.Format == XML && !isXMLName(f.Name) {
+			return nil, fmt.Errorf("the column name %q cannot be an XML element; give it another name with AS", f.Name)
+		}
+		seen[f.Name] = true
+		columns[i] = column{name: f.Name, kind: kinds[f.DataTypeOID], clock: newClock(o.Location)}
+	}
+	return columns, nil
+}
+
+// appendValue appends a value of any kind but kindText, which each format escapes in its own way. What
+// it appends is plain ASCII that needs no escaping in any format.
+func (c *column) appendValue(dst, raw []byte) ([]byte, error) {
+	switch c.kind {
+	case kindNumber:
+		return append(dst, raw...), nil
+	case kindBool:
+		return strconv.AppendBool(dst, string(raw) == "t"), nil
+	case kindUUID:
+		if len(raw) == 16 {
+			return appendUUID(dst, raw), nil
+		}
+	case kindTimestamptz:
+		if len(raw) == 8 {
+			return c.clock.appendTimestamptz(dst, int64(binary.BigEndian.Uint64(raw))), nil
+		}
+	case kindTimestamp:
+		if len(raw) == 8 {
+			return appendTimestamp(dst, int64(binary.BigEndian.Uint64(raw))), nil
+		}
+	case kindDate:
+		if len(raw) == 4 {
+			return appendDate(dst, int32(binary.BigEndian.Uint32(raw))), nil
+		}
+	}
+	return nil, fmt.Errorf("column %q: the server sent %d bytes, which no value of its type has", c.name, len(raw))
+}
+
+// isFinite tells a printed number from NaN, Infinity and -Infinity, which end in a letter.
+func isFinite(number []byte) bool {
+	if len(number) == 0 {
+		return false
+	}
+	last := number[len(number)-1]
+	return last >= '0' && last <= '9'
+}
+
+const hexDigits = "0123456789abcdef"
+
+// appendUUID appends 16 bytes in the usual form, in lower case.
+func appendUUID(dst, raw []byte) []byte {
+	var out [36]byte
+	at := 0
+	for i, b := range raw[:16] {
+		if i == 4 || i == 6 || i == 8 || i == 10 {
+			out[at] = '-'
+			at++
+		}
+		out[at], out[at+1] = hexDigits[b>>4], hexDigits[b&15]
+		at += 2
+	}
+	return append(dst, out[:]...)
+}

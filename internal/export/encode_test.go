@@ -1,0 +1,279 @@
+package export
+
+import (
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"encoding/xml"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+// hostile are texts that callers have sent, or could.
+var hostile = []string{
+	"", " ", "plain", "Müller", "日本語", `O"Brien, "Bob"`, "line\nbreak", "line\r\nbreak", "\r", "tab\there",
+	"=cmd|' /C calc'!A0", "+15551234", "-5", "+1-2", "@sum(A1)", "<b>&amp;</b>", "]]>", "$(reboot)", `back\slash`,
+	"nul\x00byte", "bell\x07", "\x1b[31m", "del\x7f", "\u0085", "bad\xff\xfeutf8", "\xc3", "cut\xe2\x82", "\xed\xa0\x80", // a surrogate
+	"\uFFFD", "\uFFFE", "\uFFFF", "\u2028\u2029", "\U0001F600", "12345678", "1234567\"", "12345678,", "1234567é", "1234567<9",
+}
+
+// encodeAll writes rows of text columns a, b, c... into a whole file.
+func encodeAll(t testing.TB, o Options, rows ...[][]byte) []byte {
+	t.Helper()
+	columns := make([]column, len(rows[0]))
+	for i := range columns {
+		columns[i] = column{name: string(rune('a' + i)), kind: kindText}
+	}
+	e, err := newEncoder(columns, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := e.begin(nil)
+	for _, row := range rows {
+		if out, err = e.row(out, row); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return e.end(out)
+}
+
+// validText is what JSON makes of text: each byte that is not UTF-8 becomes U+FFFD.
+func validText(text string) string {
+	var b strings.Builder
+	for _, r := range text {
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
+// xmlText is what XML makes of text: as validText, and characters that XML forbids become U+FFFD.
+func xmlText(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' && r != '\n' && r != '\t' && r != '\r' || r == '\uFFFE' || r == '\uFFFF' {
+			return utf8.RuneError
+		}
+		return r
+	}, validText(text))
+}
+
+// checkCSV reads a file back and compares it. encoding/csv turns CRLF inside quotes into LF, so the
+// wanted text is compared after the same change.
+func checkCSV(t *testing.T, text string) {
+	t.Helper()
+	file := encodeAll(t, Options{Format: CSV}, [][]byte{[]byte(text), nil, []byte("end")}, [][]byte{nil, []byte(text), []byte(text)})
+	records, err := csv.NewReader(bytes.NewReader(file)).ReadAll()
+	if err != nil {
+		t.Fatalf("%q: %v in\n%s", text, err, file)
+	}
+	folded := strings.ReplaceAll(text, "\r\n", "\n")
+	want := [][]string{{"a", "b", "c"}, {folded, "", "end"}, {"", folded, folded}}
+	if fmt.Sprintf("%q", records) != fmt.Sprintf("%q", want) {
+		t.Errorf("CSV of %q reads back as %q, want %q", text, records, want)
+	}
+	// No reader folds anything here: the exact bytes stand between quotes, or bare.
+	quoted := `"` + strings.ReplaceAll(text, `"`, `""`) + `"`
+	if !bytes.Contains(file, []byte(","+quoted+","+quoted+"\n")) && !bytes.Contains(file, []byte(","+text+","+text+"\n")) {
+		t.Errorf("CSV of %q does not have its bytes: %q", text, file)
+	}
+}
+
+func checkJSON(t *testing.T, text string) {
+	t.Helper()
+	file := encodeAll(t, Options{Format: JSON}, [][]byte{[]byte(text), nil}, [][]byte{nil, []byte(text)})
+	if !utf8.Valid(file) {
+		t.Fatalf("JSON of %q is not UTF-8: %q", text, file)
+	}
+	var rows []map[string]*string
+	if err := json.Unmarshal(file, &rows); err != nil {
+		t.Fatalf("JSON of %q does not parse: %v in %q", text, err, file)
+	}
+	if len(rows) != 2 || rows[0]["a"] == nil || *rows[0]["a"] != validText(text) || rows[0]["b"] != nil || *rows[1]["b"] != validText(text) {
+		t.Errorf("JSON of %q reads back as %v", text, rows)
+	}
+	if bytes.Count(file, []byte("\n")) != 4 {
+		t.Errorf("JSON of %q has not one row a line: %q", text, file)
+	}
+}
+
+type xmlFile struct {
+	XMLName xml.Name `xml:"cdrs"`
+	Rows    []struct {
+		Cells []struct {
+			XMLName xml.Name
+			Null    string `xml:"null,attr"`
+			Text    string `xml:",chardata"`
+		} `xml:",any"`
+	} `xml:"cdr"`
+}
+
+func checkXML(t *testing.T, text string) {
+	t.Helper()
+	file := encodeAll(t, Options{Format: XML}, [][]byte{[]byte(text), nil}, [][]byte{nil, []byte(text)})
+	if !utf8.Valid(file) {
+		t.Fatalf("XML of %q is not UTF-8: %q", text, file)
+	}
+	var got xmlFile
+	if err := xml.Unmarshal(file, &got); err != nil {
+		t.Fatalf("XML of %q does not parse: %v in %q", text, err, file)
+	}
+	if len(got.Rows) != 2 || len(got.Rows[0].Cells) != 2 || len(got.Rows[1].Cells) != 2 {
+		t.Fatalf("XML of %q has other rows: %+v", text, got)
+	}
+	first, second := got.Rows[0].Cells[0], got.Rows[1].Cells[0]
+	if first.XMLName.Local != "a" || first.Text != xmlText(text) || first.Null != "" {
+		t.Errorf("XML of %q reads back as %q, want %q", text, first.Text, xmlText(text))
+	}
+	if second.Null != "true" || second.Text != "" {
+		t.Errorf("XML of NULL reads back as %+v", second)
+	}
+	// encoding/xml lets through what XML 1.0 forbids in places, so look for it ourselves.
+	for _, r := range string(file) {
+		if r < ' ' && r != '\n' && r != '\t' || r == '\uFFFE' || r == '\uFFFF' {
+			t.Errorf("XML of %q holds %U", text, r)
+		}
+	}
+}
+
+func TestHostileTextSurvivesEveryFormat(t *testing.T) {
+	t.Parallel()
+	for _, text := range hostile {
+		checkCSV(t, text)
+		checkJSON(t, text)
+		checkXML(t, text)
+	}
+	// Every byte at every place of the eight that are looked at together.
+	for b := range 256 {
+		for at := range 9 {
+			text := []byte("abcdefghi")
+			text[at] = byte(b)
+			checkCSV(t, string(text))
+			checkJSON(t, string(text))
+			checkXML(t, string(text))
+		}
+	}
+}
+
+func FuzzEncoders(f *testing.F) {
+	for _, text := range hostile {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		checkCSV(t, text)
+		checkJSON(t, text)
+		checkXML(t, text)
+	})
+}
+
+func TestFormulaGuard(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ text, want string }{
+		{"=1+1", "'=1+1"},
+		{"=1,2", `"'=1,2"`},
+		{"@A1", "'@A1"},
+		{"\tx", "\"'\tx\""},
+		{"\rx", "\"'\rx\""},
+		{"\nx", "\"'\nx\""},
+		{"+cmd", "'+cmd"},
+		{"-1+2", "'-1+2"},
+		{"+1-2", "'+1-2"},
+		{"-", "'-"},
+		{"+.", "'+."},
+		{"1.2.3", "1.2.3"},
+		{"-1.2.3", "'-1.2.3"},
+		{"+15551234", "+15551234"},
+		{"-5", "-5"},
+		{"-5.25", "-5.25"},
+		{"a=b", "a=b"},
+		{"", `""`},
+	} {
+		if got := string(appendCell(nil, []byte(tt.text), true)); got != tt.want {
+			t.Errorf("cell %q: got %q, want %q", tt.text, got, tt.want)
+		}
+	}
+	if got := string(appendCell(nil, []byte("=1+1"), false)); got != "=1+1" {
+		t.Errorf("without the guard: got %q", got)
+	}
+}
+
+// FuzzFormulaGuard makes sure that no guarded cell begins in a way that a spreadsheet computes.
+func FuzzFormulaGuard(f *testing.F) {
+	for _, text := range hostile {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		r := csv.NewReader(bytes.NewReader(append(appendCell(nil, []byte(text), true), '\n')))
+		record, err := r.Read()
+		if err == io.EOF && text == "" {
+			return
+		}
+		if err != nil {
+			t.Fatalf("%q: %v", text, err)
+		}
+		cell := record[0]
+		if cell == "" || !strings.ContainsRune("=+-@\t\r\n", rune(cell[0])) {
+			return
+		}
+		if cell[0] != '+' && cell[0] != '-' || strings.Trim(cell[1:], "0123456789.") != "" {
+			t.Errorf("cell %q of %q would be computed", cell, text)
+		}
+	})
+}
+
+func TestOneColumnOfNulls(t *testing.T) {
+	t.Parallel()
+	got := string(encodeAll(t, Options{Format: CSV}, [][]byte{nil}, [][]byte{[]byte("x")}))
+	if want := "a\n\"\"\nx\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestEncodersRefuseARowOfAnotherWidth(t *testing.T) {
+	t.Parallel()
+	for _, format := range formats {
+		e, err := newEncoder([]column{{name: "a"}, {name: "b"}}, Options{Format: format})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := e.row(nil, [][]byte{nil}); err == nil {
+			t.Errorf("%s took a row of one value for two columns", format)
+		}
+	}
+}
+
+func TestParseFormat(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		in        string
+		want      Format
+		extension string
+		mediaType string
+	}{
+		{"csv", CSV, "csv", "text/csv; charset=utf-8; header=present"},
+		{"Json", JSON, "json", "application/json"},
+		{"XML", XML, "xml", "application/xml; charset=utf-8"},
+	} {
+		got, err := ParseFormat(tt.in)
+		if err != nil || got != tt.want || got.Extension() != tt.extension || got.ContentType() != tt.mediaType {
+			t.Errorf("ParseFormat(%q) = %q (%s, %s), %v", tt.in, got, got.Extension(), got.ContentType(), err)
+		}
+	}
+	for _, in := range []string{"", "xlsx", " csv"} {
+		if _, err := ParseFormat(in); err == nil || !strings.Contains(err.Error(), "CSV, JSON or XML") {
+			t.Errorf("ParseFormat(%q): error %v does not name the formats", in, err)
+		}
+	}
+}
+
+func TestIsXMLName(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]bool{
+		"xml_cdr_uuid": true, "_a": true, "a-b.c9": true, "": false, "9a": false, "-a": false, "a b": false, "a>b": false, "a:b": false, "é": false,
+	} {
+		if got := isXMLName(name); got != want {
+			t.Errorf("isXMLName(%q) = %v, want %v", name, got, want)
+		}
+	}
+}

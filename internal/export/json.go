@@ -1,0 +1,135 @@
+package export
+
+import (
+	"encoding/binary"
+	"unicode/utf8"
+)
+
+// jsonEncoder writes the format that JSON documents.
+type jsonEncoder struct {
+	columns []column
+	keys    [][]byte // `{"name":` for the first column, `,"name":` for the others
+	started bool
+}
+
+func newJSONEncoder(columns []column) *jsonEncoder {
+	e := &jsonEncoder{columns: columns}
+	for i := range columns {
+		key := []byte{','}
+		if i == 0 {
+			key[0] = '{'
+		}
+		key = appendJSONString(key, []byte(columns[i].name))
+		e.keys = append(e.keys, append(key, ':'))
+	}
+	return e
+}
+
+func (e *jsonEncoder) begin(dst []byte) []byte { return append(dst, "[\n"...) }
+
+func (e *jsonEncoder) row(dst []byte, values [][]byte) ([]byte, error) {
+	if err := checkWidth(e.columns, values); err != nil {
+		return nil, err
+	}
+	if e.started {
+		dst = append(dst, ",\n"...)
+	}
+	e.started = true
+	for i := range e.columns {
+		dst = append(dst, e.keys[i]...)
+		var err error
+		if dst, err = appendJSONValue(dst, &e.columns[i], values[i]); err != nil {
+			return nil, err
+		}
+	}
+	return append(dst, '}'), nil
+}
+
+func (e *jsonEncoder) end(dst []byte) []byte {
+	if e.started {
+		dst = append(dst, '\n')
+	}
+	return append(dst, "]\n"...)
+}
+
+func appendJSONValue(dst []byte, c *column, raw []byte) ([]byte, error) {
+	if raw == nil {
+		return append(dst, "null"...), nil
+	}
+	switch c.kind {
+	case kindText:
+		return appendJSONString(dst, raw), nil
+	case kindBool:
+		return c.appendValue(dst, raw)
+	case kindNumber:
+		if !isFinite(raw) {
+			return append(dst, "null"...), nil
+		}
+		return c.appendValue(dst, raw)
+	}
+	dst, err := c.appendValue(append(dst, '"'), raw)
+	if err != nil {
+		return nil, err
+	}
+	return append(dst, '"'), nil
+}
+
+// appendJSONString appends text as a JSON string. U+2028 and U+2029 are escaped too, since older
+// JavaScript takes them for line ends.
+func appendJSONString(dst, text []byte) []byte {
+	dst = append(dst, '"')
+	for len(text) > 0 {
+		n := plainJSON(text)
+		dst = append(dst, text[:n]...)
+		text = text[n:]
+		if len(text) == 0 {
+			break
+		}
+		r, size := utf8.DecodeRune(text)
+		switch {
+		case r == utf8.RuneError && size == 1:
+			dst = append(dst, replacement...)
+		case r == '\u2028' || r == '\u2029':
+			dst = append(dst, `\u202`...)
+			dst = append(dst, hexDigits[r&15])
+		case r == '"' || r == '\\':
+			dst = append(dst, '\\', byte(r))
+		case r == '\n':
+			dst = append(dst, `\n`...)
+		case r == '\r':
+			dst = append(dst, `\r`...)
+		case r == '\t':
+			dst = append(dst, `\t`...)
+		case r < ' ':
+			dst = append(dst, `\u00`...)
+			dst = append(dst, hexDigits[r>>4], hexDigits[r&15])
+		default:
+			dst = append(dst, text[:size]...)
+		}
+		text = text[size:]
+	}
+	return append(dst, '"')
+}
+
+// plainJSON returns how many bytes at the start of text stand for themselves in a JSON string and are
+// ASCII, eight at a time and then one by one.
+func plainJSON(text []byte) int {
+	const (
+		ones  = 0x0101010101010101
+		highs = 0x80 * ones
+	)
+	n := 0
+	for ; len(text)-n >= 8; n += 8 {
+		x := binary.LittleEndian.Uint64(text[n:])
+		quote, slash := x^('"'*ones), x^('\\'*ones)
+		if ((quote-ones)|(slash-ones)|(x-' '*ones)|x)&highs != 0 {
+			break
+		}
+	}
+	for ; n < len(text); n++ {
+		if b := text[n]; b < ' ' || b == '"' || b == '\\' || b >= utf8.RuneSelf {
+			break
+		}
+	}
+	return n
+}

@@ -1,0 +1,105 @@
+package export
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"time"
+)
+
+// Manifest describes a whole file. It stands beside it as JSON, under ManifestName.
+type Manifest struct {
+	File     string   `json:"file"` // its name, without the folder
+	Format   Format   `json:"format"`
+	Columns  []string `json:"columns"`
+	TimeZone string   `json:"time_zone"` // of its timestamps
+	Rows     int64    `json:"rows"`
+	Bytes    int64    `json:"bytes"`
+	SHA256   string   `json:"sha256"` // of the file, in hex
+	// KeyColumns are the columns that the rows are ordered by, FirstKey and LastKey their values in the
+	// first and the last row, written as in a CSV file, null for NULL. A file without rows has no keys.
+	KeyColumns []string  `json:"key_columns,omitempty"`
+	FirstKey   []*string `json:"first_key,omitempty"`
+	LastKey    []*string `json:"last_key,omitempty"`
+	StartedAt  time.Time `json:"started_at"`
+	FinishedAt time.Time `json:"finished_at"` // when the file was synced
+	Seconds    float64   `json:"seconds"`     // between the two
+}
+
+// ReadManifest reads the manifest at path.
+func ReadManifest(path string) (Manifest, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return Manifest{}, fmt.Errorf("reading the manifest: %w", err)
+	}
+	var m Manifest
+	if err := json.Unmarshal(data, &m); err != nil {
+		return Manifest{}, fmt.Errorf("reading the manifest %s: %w", path, err)
+	}
+	return m, nil
+}
+
+// keys remembers the key columns of the first and the last row, as they came from the server.
+type keys struct {
+	columns     []int // indexes of the result's columns
+	first, last []keyValue
+}
+
+type keyValue struct {
+	null bool
+	raw  []byte
+}
+
+// newKeys finds the key columns among the columns of the result.
+func newKeys(columns []column, names []string) (keys, error) {
+	k := keys{first: make([]keyValue, len(names)), last: make([]keyValue, len(names))}
+	for _, name := range names {
+		found := -1
+		for i := range columns {
+			if columns[i].name == name {
+				found = i
+			}
+		}
+		if found < 0 {
+			return keys{}, fmt.Errorf("the key column %q is not among the query's columns; select it or leave it out of the keys", name)
+		}
+		k.columns = append(k.columns, found)
+	}
+	return k, nil
+}
+
+// see takes the keys of a row. It copies into memory that it keeps, so it does not allocate.
+func (k *keys) see(values [][]byte, isFirst bool) {
+	for i, c := range k.columns {
+		k.last[i].set(values[c])
+		if isFirst {
+			k.first[i].set(values[c])
+		}
+	}
+}
+
+func (v *keyValue) set(raw []byte) {
+	v.null = raw == nil
+	v.raw = append(v.raw[:0], raw...)
+}
+
+// text writes one row's keys for the manifest.
+func (k *keys) text(columns []column, row []keyValue) ([]*string, error) {
+	out := make([]*string, len(row))
+	for i, v := range row {
+		if v.null {
+			continue
+		}
+		c := &columns[k.columns[i]]
+		text := v.raw
+		if c.kind != kindText {
+			var err error
+			if text, err = c.appendValue(nil, v.raw); err != nil {
+				return nil, err
+			}
+		}
+		s := string(text)
+		out[i] = &s
+	}
+	return out, nil
+}

@@ -1,0 +1,251 @@
+package export
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
+
+	"trunkline/internal/pbxtest"
+)
+
+// stopLimit is how long a stopped Write may take to return. It is generous for a loaded machine; what
+// it must catch is a Write that waits for the query.
+const stopLimit = 5 * time.Second
+
+// waitFor waits until a condition holds, and fails after a while.
+func waitFor(t testing.TB, what string, condition func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(20 * time.Second)
+	for !condition() {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited in vain for %s", what)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// busyBackends counts the other backends of the database that run something.
+func busyBackends(t testing.TB, watch *pgx.Conn) int {
+	t.Helper()
+	var n int
+	err := watch.QueryRow(t.Context(), `select count(*) from pg_stat_activity
+		where datname = current_database() and state = 'active' and pid <> pg_backend_pid()`).Scan(&n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// waitIdle waits until the server runs nothing in the database any more.
+func waitIdle(t testing.TB, url string) {
+	t.Helper()
+	watch := connect(t, url)
+	waitFor(t, "the server to stop", func() bool { return busyBackends(t, watch) == 0 })
+}
+
+// connectWatched connects with one of the ways in which pgx acts on the end of a context.
+func connectWatched(t *testing.T, url string, askServer bool) *pgx.Conn {
+	t.Helper()
+	cfg, err := pgx.ParseConfig(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if askServer {
+		cfg.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler {
+			return &pgconn.CancelRequestContextWatcherHandler{Conn: conn, DeadlineDelay: 2 * time.Second}
+		}
+	}
+	conn, err := pgx.ConnectConfig(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close(context.Background()) })
+	return conn
+}
+
+func TestCancelStopsTheServer(t *testing.T) {
+	t.Parallel()
+	errAsked := errors.New("somebody asked for it")
+	for _, tt := range []struct {
+		name, sql string
+	}{
+		{"before the first row", "select pg_sleep(600)::text as a"},
+		{"while sorting", "select n, md5(n::text) as m from generate_series(1, 50000000) n order by m"},
+		{"between rows", "select n, repeat('x', 1000) as x from generate_series(1, 50000000) n"},
+	} {
+		for _, askServer := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s/%v", tt.name, askServer), func(t *testing.T) {
+				t.Parallel()
+				url := pbxtest.Database(t, pbxtest.V55)
+				conn := connectWatched(t, url, askServer)
+				watch := connect(t, url)
+				dir := t.TempDir()
+				ctx, cancel := context.WithCancelCause(t.Context())
+				defer cancel(nil)
+				done := make(chan error, 1)
+				go func() {
+					_, err := Write(ctx, conn, tt.sql, nil, Options{Dir: dir, Name: "calls.csv", Format: CSV})
+					done <- err
+				}()
+				waitFor(t, "the query to run", func() bool { return busyBackends(t, watch) > 0 })
+				cancel(errAsked)
+				select {
+				case err := <-done:
+					if !errors.Is(err, context.Canceled) || !errors.Is(err, errAsked) {
+						t.Errorf("error %v, want the context's and its cause", err)
+					}
+				case <-time.After(stopLimit):
+					t.Fatal("Write does not return")
+				}
+				wantFiles(t, dir)
+				waitFor(t, "the server to stop", func() bool { return busyBackends(t, watch) == 0 })
+			})
+		}
+	}
+}
+
+func TestDeadlineIsSaid(t *testing.T) {
+	t.Parallel()
+	conn := connect(t, pbxtest.Database(t, pbxtest.V55))
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	_, err := Write(ctx, conn, "select pg_sleep(600)::text as a", nil, Options{Dir: t.TempDir(), Name: "calls.csv", Format: CSV})
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("error %v, want the deadline", err)
+	}
+}
+
+// manyBytes has more bytes than lie between two looks at the free space.
+const manyBytes = "select n, repeat('x', 1000) as x from generate_series(1, 40000) n"
+
+func TestTooLittleSpaceToStart(t *testing.T) {
+	t.Parallel()
+	conn := connect(t, pbxtest.Database(t, pbxtest.V55))
+	dir := t.TempDir()
+	_, err := Write(t.Context(), conn, "select 1 as a", nil, Options{Dir: dir, Name: "calls.csv", Format: CSV, MinFreeBytes: 2e9,
+		FreeSpace: func(string) (uint64, error) { return 1.5e9, nil }})
+	var space *SpaceError
+	if !errors.As(err, &space) || space.Free != 1.5e9 || space.Need != 2e9 || space.Dir != dir {
+		t.Errorf("error %v, want a SpaceError with the figures", err)
+	}
+	if err == nil || !strings.Contains(err.Error(), "1500.0 MB free and an export needs 2000.0 MB") {
+		t.Errorf("error %v does not say how much is free and needed", err)
+	}
+	wantFiles(t, dir)
+
+	// The system's own figure, which no floor of a byte is above and every floor of 2^63 is.
+	if _, err := Write(t.Context(), conn, "select 1 as a", nil, Options{Dir: dir, Name: "calls.csv", Format: CSV, MinFreeBytes: 1 << 63}); !errors.As(err, &space) || space.Free == 0 {
+		t.Errorf("error %v, want a SpaceError with the system's figure", err)
+	}
+	if _, m := export(t, conn, Options{Format: CSV, MinFreeBytes: 1}, "select 1 as a"); m.Rows != 1 {
+		t.Errorf("%d rows", m.Rows)
+	}
+}
+
+func TestPauseUntilThereIsSpace(t *testing.T) {
+	t.Parallel()
+	conn := connect(t, pbxtest.Database(t, pbxtest.V55))
+	looks := 0
+	var said []string
+	o := Options{Format: CSV, MinFreeBytes: 100, pausePoll: time.Millisecond,
+		FreeSpace: func(string) (uint64, error) {
+			looks++
+			if looks >= 2 && looks < 5 { // the first look is the start's
+				return 99, nil
+			}
+			return 100, nil
+		},
+		Paused: func(paused bool, reason string) {
+			said = append(said, fmt.Sprint(paused, " ", strings.Contains(reason, "must stay free"), " ", looks))
+		},
+	}
+	_, m := export(t, conn, o, manyBytes)
+	if m.Rows != 40000 {
+		t.Errorf("%d rows after a pause", m.Rows)
+	}
+	if got, want := strings.Join(said, ", "), "true true 2, false false 5"; got != want {
+		t.Errorf("said %q, want %q", got, want)
+	}
+}
+
+func TestCancelInAPause(t *testing.T) {
+	t.Parallel()
+	url := pbxtest.Database(t, pbxtest.V55)
+	conn := connect(t, url)
+	dir := t.TempDir()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var looks atomic.Int64
+	_, err := Write(ctx, conn, manyBytes, nil, Options{Dir: dir, Name: "calls.csv", Format: CSV, MinFreeBytes: 100, pausePoll: time.Hour,
+		FreeSpace: func(string) (uint64, error) {
+			if looks.Add(1) == 1 {
+				return 100, nil
+			}
+			return 0, nil
+		},
+		Paused: func(bool, string) { cancel() },
+	})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v, want the context's", err)
+	}
+	wantFiles(t, dir)
+	waitIdle(t, url)
+}
+
+func TestFreeSpaceError(t *testing.T) {
+	t.Parallel()
+	conn := connect(t, pbxtest.Database(t, pbxtest.V55))
+	dir := t.TempDir()
+	broken := errors.New("no such file system")
+	looks := 0
+	o := Options{Dir: dir, Name: "calls.csv", Format: CSV, MinFreeBytes: 100, FreeSpace: func(string) (uint64, error) {
+		if looks++; looks == 1 {
+			return 100, nil
+		}
+		return 0, broken
+	}}
+	if _, err := Write(t.Context(), conn, manyBytes, nil, o); !errors.Is(err, broken) {
+		t.Errorf("error %v, want the system's", err)
+	}
+	wantFiles(t, dir)
+}
+
+// fullDisk takes so many bytes and no more.
+type fullDisk struct{ left int }
+
+var errFull = errors.New("no space left on device")
+
+func (d *fullDisk) Write(p []byte) (int, error) {
+	if len(p) > d.left {
+		return d.left, errFull
+	}
+	d.left -= len(p)
+	return len(p), nil
+}
+
+func TestSpoolSaysWhenTheDiskIsFull(t *testing.T) {
+	t.Parallel()
+	s := newSpool(&fullDisk{left: 3 * bufferSize})
+	buffer, err := s.next(t.Context())
+	swaps := 0
+	for ; err == nil; swaps++ {
+		if swaps > 100 {
+			t.Fatal("the error does not come")
+		}
+		buffer, err = s.swap(t.Context(), buffer[:bufferSize])
+	}
+	if !errors.Is(err, errFull) || swaps < 4 {
+		t.Errorf("after %d buffers: %v", swaps, err)
+	}
+	if err := s.close(); !errors.Is(err, errFull) {
+		t.Errorf("closing: %v", err)
+	}
+}

@@ -1,0 +1,209 @@
+package export
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// progressInterval is how often Options.Progress is called at most, but for its last call.
+const progressInterval = 250 * time.Millisecond
+
+// Write runs a query and writes its rows into a part in o.Dir, complete and synced. The file gets its
+// name by File.Commit, before which the caller makes sure that it is still his to write.
+//
+// The rows are read in one read-only snapshot, in a session whose time zone is UTC; conn must not be in
+// a transaction. When ctx ends Write
+// returns within a fraction of a second, whatever the server is doing; that the server stops too is
+// the doing of pgx, which asks it to before it closes the connection (or as the ContextWatcherHandler
+// of the connection's config says). After an error conn may be closed, and a pool replaces it.
+//
+// On an error nothing is left on disk. Errors: ErrTooManyRows, *SpaceError, ctx.Err() and its cause,
+// *pgconn.PgError, those of the file system.
+func Write(ctx context.Context, conn *pgx.Conn, sql string, args []any, o Options) (*File, error) {
+	file, err := write(ctx, conn, sql, args, o)
+	if err == nil {
+		return file, nil
+	}
+	if ctx.Err() != nil {
+		err = stopped(ctx)
+	}
+	return nil, fmt.Errorf("export %s: %w", o.Name, err)
+}
+
+func write(ctx context.Context, conn *pgx.Conn, sql string, args []any, o Options) (*File, error) {
+	started := time.Now()
+	if err := checkName(o.Name); err != nil {
+		return nil, err
+	}
+	space := newFloor(o)
+	if err := space.start(); err != nil {
+		return nil, err
+	}
+	server := conn.PgConn()
+	if err := beginRead(ctx, server); err != nil {
+		return nil, err
+	}
+	defer endRead(ctx, server)
+	query, err := prepare(ctx, conn, sql, args)
+	if err != nil {
+		return nil, err
+	}
+	columns, err := newColumns(query.statement.Fields, o)
+	if err != nil {
+		return nil, err
+	}
+	w := &writer{o: o, columns: columns, space: space}
+	if w.keys, err = newKeys(columns, o.KeyColumns); err != nil {
+		return nil, err
+	}
+	if w.encoder, err = newEncoder(columns, o); err != nil {
+		return nil, err
+	}
+	file, err := createPart(o)
+	if err != nil {
+		return nil, err
+	}
+	w.spool = newSpool(file.open)
+	if err := w.copy(ctx, server, query); err != nil {
+		return nil, errors.Join(err, file.Discard())
+	}
+	if err := file.open.Sync(); err != nil {
+		return nil, errors.Join(fmt.Errorf("syncing: %w", err), file.Discard())
+	}
+	manifest, err := w.manifest(started)
+	if err != nil {
+		return nil, errors.Join(err, file.Discard())
+	}
+	file.manifest = manifest
+	return file, nil
+}
+
+// writer is one run of Write.
+type writer struct {
+	o       Options
+	columns []column
+	keys    keys
+	encoder encoder
+	space   *floor
+	spool   *spool
+
+	rows     int64
+	bytes    int64 // handed to the spool
+	progress time.Time
+}
+
+// copy moves all rows from the server to the spool and closes the spool. On an error it stops the
+// server by ending the query's context, since closing the reader alone would read the rest first.
+func (w *writer) copy(ctx context.Context, server *pgconn.PgConn, q *query) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	reader := q.run(ctx, server, w.columns)
+	err := w.copyRows(ctx, reader)
+	if err != nil {
+		stop()
+	}
+	tag, closeErr := reader.Close()
+	spoolErr := w.spool.close()
+	switch {
+	case err != nil:
+		return err
+	case closeErr != nil:
+		return fmt.Errorf("reading rows: %w", closeErr)
+	case spoolErr != nil:
+		return spoolErr
+	case tag.RowsAffected() != w.rows:
+		return fmt.Errorf("the server counted %d rows and sent %d", tag.RowsAffected(), w.rows)
+	}
+	if w.o.Progress != nil {
+		w.o.Progress(w.rows, w.bytes)
+	}
+	return nil
+}
+
+func (w *writer) copyRows(ctx context.Context, reader *pgconn.ResultReader) error {
+	buffer, err := w.spool.next(ctx)
+	if err != nil {
+		return err
+	}
+	buffer = w.encoder.begin(buffer)
+	for reader.NextRow() {
+		if w.o.MaxRows > 0 && w.rows == w.o.MaxRows {
+			return ErrTooManyRows
+		}
+		values := reader.Values()
+		if buffer, err = w.encoder.row(buffer, values); err != nil {
+			return err
+		}
+		w.keys.see(values, w.rows == 0)
+		w.rows++
+		if len(buffer) >= bufferSize {
+			if buffer, err = w.flush(ctx, buffer); err != nil {
+				return err
+			}
+		}
+	}
+	// A reader that ended in an error says so at Close, before this last buffer could matter.
+	_, err = w.flush(ctx, w.encoder.end(buffer))
+	return err
+}
+
+// flush hands a buffer to the spool and returns an empty one.
+func (w *writer) flush(ctx context.Context, buffer []byte) ([]byte, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, stopped(ctx)
+	}
+	w.bytes += int64(len(buffer))
+	if err := w.space.wait(ctx, w.bytes); err != nil {
+		return nil, err
+	}
+	if now := time.Now(); w.o.Progress != nil && now.Sub(w.progress) >= progressInterval {
+		w.progress = now
+		w.o.Progress(w.rows, w.bytes)
+	}
+	return w.spool.swap(ctx, buffer)
+}
+
+// manifest describes the file once it is complete.
+func (w *writer) manifest(started time.Time) (Manifest, error) {
+	m := Manifest{
+		File:       w.o.Name,
+		Format:     w.o.Format,
+		TimeZone:   newClock(w.o.Location).zone.String(),
+		Rows:       w.rows,
+		Bytes:      w.spool.bytes,
+		SHA256:     hex.EncodeToString(w.spool.sum.Sum(nil)),
+		KeyColumns: w.o.KeyColumns,
+		StartedAt:  started.UTC(),
+	}
+	for i := range w.columns {
+		m.Columns = append(m.Columns, w.columns[i].name)
+	}
+	if w.rows > 0 {
+		var err error
+		if m.FirstKey, err = w.keys.text(w.columns, w.keys.first); err != nil {
+			return Manifest{}, err
+		}
+		if m.LastKey, err = w.keys.text(w.columns, w.keys.last); err != nil {
+			return Manifest{}, err
+		}
+	}
+	finished := time.Now()
+	m.FinishedAt = finished.UTC()
+	m.Seconds = finished.Sub(started).Seconds()
+	return m, nil
+}
+
+// stopped is the error of a context that has ended: ctx.Err(), with its cause where it has another.
+func stopped(ctx context.Context) error {
+	cause := context.Cause(ctx)
+	if errors.Is(cause, ctx.Err()) {
+		return cause
+	}
+	return fmt.Errorf("%w: %w", ctx.Err(), cause)
+}
