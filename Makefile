@@ -1,0 +1,49 @@
+# `make help` lists the targets. ARGS passes arguments on: make demo ARGS=--once
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# How long one package's tests may take, and how long each fuzz test runs.
+TEST_TIMEOUT ?= 15m
+FUZZ_TIME ?= 30s
+
+.PHONY: help install install-race build demo test lint bench fuzz clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: ## install the Postgres and Redis servers where they are missing
+	@scripts/install-servers
+
+install-race:
+	@scripts/install-servers --race
+
+build: ## build bin/trunkline
+	@go build -buildvcs=false -o bin/trunkline ./cmd/trunkline
+
+demo: install build ## a sample PBX with everything running, until Ctrl-C; ARGS=--once checks and ends
+	@exec bin/trunkline demo $(ARGS)
+
+test: install-race ## run every test with the race detector
+	@go test -race -timeout $(TEST_TIMEOUT) $(ARGS) ./...
+
+lint: ## gofmt, go vet and staticcheck
+	@unformatted="$$(gofmt -l .)"; \
+	if [[ -n "$$unformatted" ]]; then echo "not formatted by gofmt:"; echo "$$unformatted"; exit 1; fi
+	@go vet ./...
+	@go tool staticcheck ./...
+
+bench: install ## measure, one line a figure: BENCH name value unit
+	@go run ./internal/bench $(ARGS)
+
+fuzz: install ## run each fuzz test for FUZZ_TIME (30s)
+	@for package in $$(go list ./...); do \
+		for name in $$(go test -list '^Fuzz' "$$package" | grep '^Fuzz' || true); do \
+			echo "$$package $$name"; \
+			go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZ_TIME) "$$package"; \
+		done; \
+	done
+
+clean: ## remove what was built
+	@rm -rf bin

@@ -1,0 +1,193 @@
+package pbxtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+const (
+	// RedisDatabases is how many numbered databases each private Redis has.
+	RedisDatabases = 512
+
+	redisPatience = 10 * time.Second       // for a killed Redis to be gone
+	redisAnswer   = 500 * time.Millisecond // for one that starts to answer, before it is asked again
+)
+
+// RedisServer is a private Redis server. Its methods may be called from several goroutines.
+type RedisServer struct {
+	program    string
+	dir        string
+	persistent bool
+	port       int
+
+	mu      sync.Mutex
+	process *process
+}
+
+// startRedis starts a server on a free port, with its files in dir, which it makes. A persistent one
+// has on disk what it acknowledged, so that a restart after a kill finds it again.
+func startRedis(ctx context.Context, p programs, dir string, persistent bool) (*RedisServer, error) {
+	r := &RedisServer{program: p.redis, dir: dir, persistent: persistent}
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("making the folder of Redis: %w", err)
+	}
+	var err error
+	for range portAttempts {
+		if r.port, err = freePort(); err != nil {
+			break
+		}
+		if err = r.run(ctx); !errors.Is(err, errPortTaken) {
+			break
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("starting a private Redis: %w", err)
+	}
+	return r, nil
+}
+
+// Addr is the server's host:port; it stays the same over restarts.
+func (r *RedisServer) Addr() string { return "127.0.0.1:" + strconv.Itoa(r.port) }
+
+// URL is the URL of the server's database 0.
+func (r *RedisServer) URL() string { return r.url(0) }
+
+func (r *RedisServer) url(database int) string {
+	return fmt.Sprintf("redis://%s/%d", r.Addr(), database)
+}
+
+// Kill ends the server as a crash would (SIGKILL) and waits until it is gone. Killing a dead server
+// does nothing.
+func (r *RedisServer) Kill() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.kill()
+}
+
+// Restart kills the server where it runs and starts it again on the same port, with its data where it
+// came from NewRedis.
+func (r *RedisServer) Restart(ctx context.Context) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err := r.kill(); err != nil {
+		return err
+	}
+	return r.again(ctx)
+}
+
+// RestartEmpty is Restart with all data lost, as on a host whose disk was replaced.
+func (r *RedisServer) RestartEmpty(ctx context.Context) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err := r.kill(); err != nil {
+		return err
+	}
+	if err := errors.Join(os.RemoveAll(r.dir), os.Mkdir(r.dir, 0o700)); err != nil {
+		return fmt.Errorf("removing the data of Redis: %w", err)
+	}
+	return r.again(ctx)
+}
+
+// FlushAll empties all databases of the running server.
+func (r *RedisServer) FlushAll(ctx context.Context) error {
+	client := redis.NewClient(&redis.Options{Addr: r.Addr()})
+	defer client.Close()
+	if err := client.FlushAll(ctx).Err(); err != nil {
+		return fmt.Errorf("emptying Redis: %w", err)
+	}
+	return nil
+}
+
+// Close kills the server and removes its files.
+func (r *RedisServer) Close() error {
+	return errors.Join(r.Kill(), os.RemoveAll(r.dir))
+}
+
+func (r *RedisServer) kill() error {
+	if r.process == nil {
+		return nil
+	}
+	if err := r.process.stop(redisPatience, syscall.SIGKILL); err != nil {
+		return fmt.Errorf("killing the private Redis: %w", err)
+	}
+	return nil
+}
+
+// again starts the server on the port that it had. An outgoing connection of some other program may
+// hold that port for a moment.
+func (r *RedisServer) again(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	tick := time.NewTicker(pollEvery)
+	defer tick.Stop()
+	for {
+		err := r.run(ctx)
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, errPortTaken) {
+			return fmt.Errorf("restarting the private Redis: %w", err)
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("restarting the private Redis on %s: %w", r.Addr(), err)
+		case <-tick.C:
+		}
+	}
+}
+
+// run starts the server on its port and waits until it answers.
+func (r *RedisServer) run(ctx context.Context) error {
+	logName := filepath.Join(r.dir, "redis.log")
+	log, err := newLog(logName)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	appendOnly := "no"
+	if r.persistent {
+		appendOnly = "yes"
+	}
+	cmd := exec.Command(r.program, "--bind", "127.0.0.1", "--port", strconv.Itoa(r.port),
+		"--dir", r.dir, "--databases", strconv.Itoa(RedisDatabases), "--save", "",
+		"--appendonly", appendOnly, "--maxmemory-policy", "noeviction", "--daemonize", "no")
+	cmd.Dir = r.dir
+	cmd.Stdout, cmd.Stderr = log, log
+	if r.process, err = startProcess(cmd, syscall.SIGKILL); err != nil {
+		return err
+	}
+	if err := r.process.awaitReady(ctx, logName, "Address already in use", r.answers); err != nil {
+		return errors.Join(err, r.kill())
+	}
+	return nil
+}
+
+// answers says whether this very server answers: another one may have come by the same port. It asks
+// without the client's pool, which would report each refusal on standard error.
+func (r *RedisServer) answers(ctx context.Context) bool {
+	var dialer net.Dialer
+	conn, err := dialer.DialContext(ctx, "tcp", r.Addr())
+	if err != nil {
+		return false
+	}
+	_ = conn.Close()
+	// The client heeds a context's deadline but not that it was cancelled: so it must not wait long.
+	client := redis.NewClient(&redis.Options{Addr: r.Addr(), MaxRetries: -1, ReadTimeout: redisAnswer})
+	defer client.Close()
+	info, err := client.Info(ctx, "server").Result()
+	// While it loads its data it answers INFO but not PING.
+	return err == nil && strings.Contains(info, "process_id:"+strconv.Itoa(r.process.pid)+"\r\n") &&
+		client.Ping(ctx).Err() == nil
+}

@@ -1,0 +1,125 @@
+package pbxtest
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+)
+
+// ServersOptions says where and how the private servers run. The zero value is what tests want.
+type ServersOptions struct {
+	// Dir is the folder in which the servers' own folder is made; empty means the system's temporary
+	// folder.
+	Dir string
+	// Durable runs Postgres with the settings that it ships with (fsync, autovacuum), as a
+	// production server does. Without it a crash of the machine may lose data, and everything is
+	// faster. For the demo and for measurements.
+	Durable bool
+}
+
+// Servers is a private Postgres and a private Redis, each on a free port of 127.0.0.1, with all their
+// files in one folder.
+type Servers struct {
+	folder   *folder
+	programs programs
+	postgres *postgresServer
+	redis    *RedisServer
+
+	mu        sync.Mutex
+	templates map[template]string // names of the template databases made so far
+	extra     []*RedisServer      // made by NewRedis
+	closed    bool
+}
+
+// Start starts both servers and waits until they answer. It takes a second or two, most of it
+// initdb's.
+//
+// The context bounds the start only: when it ends before the servers answer, they are stopped and
+// their folder is removed. Afterwards they run until Close; if this process dies without calling it,
+// the kernel stops them, and the folder is removed by the next Start.
+//
+// The error says what to install where a server is missing or too old.
+func Start(ctx context.Context, o ServersOptions) (*Servers, error) {
+	programs, err := findPrograms()
+	if err != nil {
+		return nil, err
+	}
+	folder, err := newFolder(o.Dir)
+	if err != nil {
+		return nil, err
+	}
+	s := &Servers{folder: folder, programs: programs, templates: make(map[template]string)}
+	if err := s.start(ctx, o); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// start starts Redis while initdb works, since Postgres takes the longer.
+func (s *Servers) start(ctx context.Context, o ServersOptions) error {
+	redisDone := make(chan error, 1)
+	go func() {
+		var err error
+		s.redis, err = startRedis(ctx, s.programs, filepath.Join(s.folder.path, "redis"), false)
+		redisDone <- err
+	}()
+	var err error
+	s.postgres, err = startPostgres(ctx, s.programs, s.folder.path, o.Durable)
+	return errors.Join(err, <-redisDone)
+}
+
+// AdminURL is the URL of the maintenance database, as the superuser. What is under test uses the URL
+// of its own database instead, whose user owns that database and is no superuser.
+func (s *Servers) AdminURL() string { return s.postgres.url("postgres", superuser) }
+
+// RedisAddr is the host:port of the shared Redis. Its databases are numbered from 0 to
+// RedisDatabases-1, and it never evicts keys.
+func (s *Servers) RedisAddr() string { return s.redis.Addr() }
+
+// NewRedis starts another private Redis, to be killed, restarted or emptied. Close stops it too.
+func (s *Servers) NewRedis(ctx context.Context) (*RedisServer, error) {
+	r, err := startRedis(ctx, s.programs, filepath.Join(s.folder.path, "redis-"+rand.Text()), true)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, errors.Join(errors.New("starting Redis: the servers are closed"), r.Close())
+	}
+	s.extra = append(s.extra, r)
+	return r, nil
+}
+
+// Close stops the servers, waits until they are gone and removes their folder. Open connections are
+// broken off. A second call does nothing.
+func (s *Servers) Close() error {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return nil
+	}
+	s.closed = true
+	extra := s.extra
+	s.mu.Unlock()
+
+	var errs []error
+	for _, r := range append(extra, s.redis) {
+		if r != nil {
+			errs = append(errs, r.Close())
+		}
+	}
+	if s.postgres != nil {
+		errs = append(errs, s.postgres.stop())
+	}
+	if err := s.folder.remove(); err != nil {
+		errs = append(errs, fmt.Errorf("removing the folder of the private servers: %w", err))
+	}
+	return errors.Join(errs...)
+}
+
+// Dir is the folder that holds all files of the servers; Close removes it.
+func (s *Servers) Dir() string { return s.folder.path }
