@@ -1,6 +1,7 @@
 package fusionpbx
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,37 +11,43 @@ import (
 )
 
 // CDRColumns are the columns of an export that asks for none: who called whom, when, for how long,
-// how it ended and how it sounded. A column that a version lacks is empty.
+// how it ended and how it sounded. A column that a version lacks is empty (call_disposition is there
+// from 5.5). Every one is a column of v_xml_cdr itself, so that an export needs no join.
 var CDRColumns = []string{
-	"xml_cdr_uuid", "domain_uuid", "domain_name", "extension_uuid", "sip_call_id", "accountcode", "direction", "context",
+	"xml_cdr_uuid", "domain_uuid", "domain_name", "extension_uuid", "sip_call_id", "accountcode", "direction",
 	"caller_id_name", "caller_id_number", "caller_destination", "source_number", "destination_number",
 	"start_stamp", "start_epoch", "answer_stamp", "answer_epoch", "end_stamp", "end_epoch",
 	"duration", "billsec", "billmsec", "waitsec", "leg", "bridge_uuid", "read_codec", "write_codec",
-	"pdd_ms", "rtp_audio_in_mos", "missed_call", "hangup_cause", "sip_hangup_disposition",
+	"pdd_ms", "rtp_audio_in_mos", "missed_call", "hangup_cause", "sip_hangup_disposition", "call_disposition",
 }
 
 // AllowedCDRColumns are the columns that an export may ask for: those of v_xml_cdr in any supported
-// version, but for the bulky documents (xml, json, call_flow) and the caller's PIN.
+// version, but for the bulky documents (xml, json, call_flow, record_transcription) and what the
+// caller keyed in, PINs among it (pin_number, digits_dialed).
 var AllowedCDRColumns = append(slices.Clone(CDRColumns),
-	"provider_uuid", "default_language", "mduration", "hold_accum_seconds", "read_rate", "write_rate", "remote_media_ip", "network_addr",
+	"provider_uuid", "context", "default_language", "mduration", "hold_accum_seconds", "read_rate", "write_rate", "remote_media_ip", "network_addr",
 	"record_path", "record_name", "record_length", "originating_leg_uuid", "last_app", "last_arg", "voicemail_message",
 	"call_center_queue_uuid", "cc_side", "cc_member_uuid", "cc_queue_joined_epoch", "cc_queue", "cc_member_session_uuid", "cc_agent_uuid",
 	"cc_agent", "cc_agent_type", "cc_agent_bridged", "cc_queue_answered_epoch", "cc_queue_terminated_epoch", "cc_queue_canceled_epoch",
-	"cc_cancel_reason", "cc_cause", "conference_name", "conference_uuid", "conference_member_id", "status", "call_disposition",
+	"cc_cancel_reason", "cc_cause", "conference_name", "conference_uuid", "conference_member_id", "status",
 	"hangup_cause_q850", "ring_group_uuid", "ivr_menu_uuid", "insert_date", "update_date")
 
 // CDRFilter says which CDRs an export holds: those whose start_stamp is in the half-open window Start
 // to End, of all domains or of one.
 type CDRFilter struct {
-	All        bool
-	DomainUUID string
-	Start, End time.Time
-	Columns    []string // CDRColumns where empty
+	All        bool      // of all domains and of none
+	DomainUUID string    // else of this one
+	Start, End time.Time // Start is in the window, End is not
+	Columns    []string  // CDRColumns where empty
 }
 
-// CDRQuery is the statement that reads the CDRs, ordered by start_stamp and xml_cdr_uuid. An unknown
-// column is an error that names it.
+// CDRQuery is the statement that reads the CDRs, ordered by start_stamp and xml_cdr_uuid. A column
+// that is unknown or there twice is an error that names it; so is a filter that is neither for all
+// domains nor for one.
 func (d *DB) CDRQuery(f CDRFilter) (sql string, args []any, err error) {
+	if !f.All && f.DomainUUID == "" {
+		return "", nil, errors.New("reading CDRs: no domain is given, and not all are asked for")
+	}
 	columns := f.Columns
 	if len(columns) == 0 {
 		columns = CDRColumns
@@ -49,6 +56,9 @@ func (d *DB) CDRQuery(f CDRFilter) (sql string, args []any, err error) {
 	for i, column := range columns {
 		if !slices.Contains(AllowedCDRColumns, column) {
 			return "", nil, fmt.Errorf("columns: there is no column %q to export; the columns are %s", column, strings.Join(AllowedCDRColumns, ", "))
+		}
+		if slices.Contains(columns[:i], column) {
+			return "", nil, fmt.Errorf("columns: %s is there twice; name each column once", column)
 		}
 		selected[i] = pgx.Identifier{column}.Sanitize()
 		if d.columns["v_xml_cdr"][column] == "" {

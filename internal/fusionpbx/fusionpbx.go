@@ -47,8 +47,8 @@ var required = map[string][]string{
 	"v_software":         {"software_version"},
 }
 
-// castable are the column types that a value in text form is cast to.
-var castable = []string{"text", "boolean", "numeric", "uuid", "timestamp with time zone", "character(1)", "bigint", "integer"}
+// castable are the column types that a value in text form is cast to, besides those of characters.
+var castable = []string{"text", "boolean", "numeric", "uuid", "bigint", "integer", "smallint"}
 
 // Probe reads the types of FusionPBX's columns from the catalogue, along the connection's search path.
 // The error names every table and column that is missing.
@@ -80,12 +80,12 @@ func (d *DB) complete() error {
 	var missing []string
 	for table, columns := range required {
 		if d.columns[table] == nil {
-			missing = append(missing, table)
+			missing = append(missing, "table "+table)
 			continue
 		}
 		for _, column := range columns {
 			if d.columns[table][column] == "" {
-				missing = append(missing, table+"."+column)
+				missing = append(missing, "column "+table+"."+column)
 			}
 		}
 	}

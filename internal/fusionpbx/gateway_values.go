@@ -20,31 +20,49 @@ type ValueError struct {
 
 func (e *ValueError) Error() string { return e.Column + ": " + e.Reason }
 
+var (
+	// flags are the columns that hold true or false. FusionPBX takes any other word for false.
+	flags = []string{"distinct_to", "register", "contact_in_ping", "caller_id_in_from", "supress_cng", "enabled"}
+	// counts are the columns that hold a whole number.
+	counts = []string{"expire_seconds", "retry_seconds", "ping", "ping_min", "ping_max", "channels"}
+)
+
+var wholeNumber = regexp.MustCompile(`^[0-9]{1,9}$`)
+
 // profileName is what a SIP profile's name may be.
 var profileName = regexp.MustCompile(`^[\w.\-]{1,64}$`)
 
-// CheckGatewayValue refuses what would not arrive at FreeSWITCH as it was asked for, in database mode.
-// FusionPBX builds the configuration by deleting every $ and escaping nothing, so that these values
-// would change, or break the configuration of all gateways, without an error.
+// CheckGatewayValue refuses what would not arrive at FreeSWITCH as it was asked for, in database mode,
+// with a *ValueError. FusionPBX builds the configuration by deleting every $ and escaping nothing, so
+// that these values would change, or break the configuration of all gateways, without an error.
+// An empty value is NULL, and always right.
 func CheckGatewayValue(column, value string) error {
 	refuse := func(format string, args ...any) error {
 		return &ValueError{Column: column, Reason: fmt.Sprintf(format, args...)}
 	}
 	switch {
+	case value == "":
+		return nil
 	case len(value) > maxGatewayValue:
 		return refuse("is longer than %d bytes; shorten it", maxGatewayValue)
 	case !utf8.ValidString(value):
 		return refuse("is not valid UTF-8; send it as UTF-8")
 	case strings.ContainsFunc(value, unicode.IsControl):
 		return refuse("holds a line break or another control character; remove it")
+	case strings.ContainsAny(value, "\uFFFE\uFFFF"):
+		return refuse("holds U+FFFE or U+FFFF, which XML has no place for; remove it")
 	case strings.Contains(value, "${"):
 		return refuse("holds ${, which FreeSWITCH would expand as a variable; remove it")
-	case column == "profile" && value != "" && !profileName.MatchString(value):
+	case column == "profile" && !profileName.MatchString(value):
 		return refuse("is no name of a SIP profile; use letters, digits, _ . and -")
+	case slices.Contains(flags, column) && value != "true" && value != "false":
+		return refuse("is neither true nor false; give one of them")
+	case slices.Contains(counts, column) && !wholeNumber.MatchString(value):
+		return refuse("is no whole number; give digits alone")
 	case !slices.Contains(SwitchColumns, column):
 		return nil
 	case strings.Contains(value, "$"):
-		return refuse("holds a $; FusionPBX deletes every $ on the way to FreeSWITCH, so that the carrier would get something else; choose a value without it")
+		return refuse("holds a $; FusionPBX deletes every $ on the way to FreeSWITCH, so that the carrier would get another %s; choose one without it", column)
 	case strings.ContainsAny(value, `&<>"`):
 		return refuse(`holds one of & < > "; FusionPBX does not escape it in FreeSWITCH's configuration, which could break the loading of every gateway; choose a value without it`)
 	}

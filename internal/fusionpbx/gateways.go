@@ -12,9 +12,9 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Gateway is a row of v_gateways. Values holds every column but gateway_uuid and domain_uuid, as
+// Gateway is a row of v_gateways. Values holds the GatewayColumns that the database has, each as
 // Postgres prints it ('true' and 'false' for a flag in every version); nil is NULL. DomainUUID is ""
-// for a global gateway.
+// for a global gateway. It holds the password in plain text, as FusionPBX does: never log one.
 type Gateway struct {
 	UUID       string             `json:"uuid"`
 	DomainUUID string             `json:"domain_uuid,omitempty"`
@@ -77,8 +77,9 @@ func (g Gateway) Label() string { return g.Get("gateway") }
 // Profile is the SIP profile that the gateway belongs to.
 func (g Gateway) Profile() string { return g.Get("profile") }
 
-// Enabled reports whether FusionPBX gives the gateway to FreeSWITCH.
-func (g Gateway) Enabled() bool { return strings.EqualFold(g.Get("enabled"), "true") }
+// Enabled reports whether FusionPBX gives the gateway to FreeSWITCH. Where the flag is text, it looks
+// for this very word.
+func (g Gateway) Enabled() bool { return g.Get("enabled") == "true" }
 
 // Address is the carrier's address: the realm, else the proxy.
 func (g Gateway) Address() string {
@@ -156,7 +157,12 @@ func (d *DB) gatewayColumns() []string {
 // Trunkline until the transaction ends. The locks are taken in one order, each in a statement of its
 // own, so that what is read afterwards is what stands then.
 func (d *DB) LockGateways(ctx context.Context, tx pgx.Tx, domainUUIDs ...string) error {
-	for _, domain := range slices.Compact(slices.Sorted(slices.Values(domainUUIDs))) {
+	domains := make([]string, len(domainUUIDs))
+	for i, domain := range domainUUIDs {
+		domains[i] = strings.ToLower(domain)
+	}
+	slices.Sort(domains)
+	for _, domain := range slices.Compact(domains) {
 		h := fnv.New64a()
 		h.Write([]byte("trunkline gateways of " + domain))
 		if _, err := tx.Exec(ctx, "select pg_advisory_xact_lock($1)", int64(h.Sum64())); err != nil {
@@ -166,7 +172,7 @@ func (d *DB) LockGateways(ctx context.Context, tx pgx.Tx, domainUUIDs ...string)
 	return nil
 }
 
-// InsertGateway inserts the row, as made by that user.
+// InsertGateway inserts the row, as made by that user ("" for none).
 func (d *DB) InsertGateway(ctx context.Context, q Querier, g Gateway, userUUID string) error {
 	names := []string{"gateway_uuid", "domain_uuid"}
 	values := []string{"$1::uuid", "nullif($2, '')::uuid"}
@@ -179,7 +185,7 @@ func (d *DB) InsertGateway(ctx context.Context, q Querier, g Gateway, userUUID s
 		names, values, args = append(names, column), append(values, value), append(args, g.Values[column])
 	}
 	if d.stamped("insert") {
-		names, values, args = append(names, "insert_date", "insert_user"), append(values, "now()", fmt.Sprintf("$%d::uuid", len(args)+1)), append(args, userUUID)
+		names, values, args = append(names, "insert_date", "insert_user"), append(values, "now()", fmt.Sprintf("nullif($%d, '')::uuid", len(args)+1)), append(args, userUUID)
 	}
 	sql := "insert into v_gateways (" + strings.Join(names, ", ") + ") values (" + strings.Join(values, ", ") + ")"
 	if _, err := q.Exec(ctx, sql, args...); err != nil {
@@ -188,11 +194,15 @@ func (d *DB) InsertGateway(ctx context.Context, q Querier, g Gateway, userUUID s
 	return nil
 }
 
-// UpdateGateway writes the row's columns, as changed by that user; ErrNotFound where it is gone.
+// UpdateGateway writes the columns that are in g.Values, as changed by that user ("" for none);
+// ErrNotFound where the row is gone.
 func (d *DB) UpdateGateway(ctx context.Context, q Querier, g Gateway, userUUID string) error {
 	var sets []string
 	args := []any{g.UUID}
 	for _, column := range d.gatewayColumns() {
+		if _, held := g.Values[column]; !held {
+			continue
+		}
 		value, err := d.cast(column, len(args)+1)
 		if err != nil {
 			return err
@@ -200,7 +210,10 @@ func (d *DB) UpdateGateway(ctx context.Context, q Querier, g Gateway, userUUID s
 		sets, args = append(sets, column+" = "+value), append(args, g.Values[column])
 	}
 	if d.stamped("update") {
-		sets, args = append(sets, "update_date = now()", fmt.Sprintf("update_user = $%d::uuid", len(args)+1)), append(args, userUUID)
+		sets, args = append(sets, "update_date = now()", fmt.Sprintf("update_user = nullif($%d, '')::uuid", len(args)+1)), append(args, userUUID)
+	}
+	if len(sets) == 0 {
+		return fmt.Errorf("updating gateway %s: there is nothing to write", g.UUID)
 	}
 	tag, err := q.Exec(ctx, "update v_gateways set "+strings.Join(sets, ", ")+" where gateway_uuid = $1::uuid", args...)
 	if err != nil {
@@ -220,11 +233,16 @@ func (d *DB) DeleteGateway(ctx context.Context, q Querier, uuid string) error {
 	return nil
 }
 
-// cast is the n-th parameter, a text, as what the column of v_gateways is.
+// cast is the n-th parameter, a text, as what the column of v_gateways is. A type of characters gets
+// the text as it is: a cast to varchar(10) would cut off what is longer, where an assignment fails.
 func (d *DB) cast(column string, n int) (string, error) {
 	columnType := d.columns["v_gateways"][column]
+	if strings.HasPrefix(columnType, "character") {
+		return fmt.Sprintf("$%d::text", n), nil
+	}
 	if !slices.Contains(castable, columnType) {
-		return "", fmt.Errorf("column v_gateways.%s is of type %s, which Trunkline cannot write: %w", column, columnType, errors.ErrUnsupported)
+		return "", fmt.Errorf("column v_gateways.%s is of type %s, which Trunkline cannot write; make it the type that FusionPBX gives it: %w",
+			column, columnType, errors.ErrUnsupported)
 	}
 	return fmt.Sprintf("$%d::text::%s", n, columnType), nil
 }

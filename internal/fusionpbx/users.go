@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
 	"golang.org/x/crypto/bcrypt"
@@ -37,7 +38,8 @@ var (
 	ErrBadCredentials = errors.New("username or password is wrong")
 	// ErrTOTP: a password alone would pass by the account's second factor.
 	ErrTOTP = errors.New("this account has a second factor (TOTP), so its password alone does not serve here; use an account without one")
-	// ErrAmbiguous: several domains have such a user with such a password.
+	// ErrAmbiguous: several domains have such a user with such a password, or so many have such a user
+	// that their passwords are not checked.
 	ErrAmbiguous = errors.New("several domains have this user; write the username as user@domain")
 )
 
@@ -54,17 +56,24 @@ type candidate struct {
 }
 
 // Authenticate returns the enabled user of that name, e-mail address or user@domain whose password
-// this is. A name that nobody has costs as much time as a wrong password.
+// this is, or one of the errors above. A name that nobody has costs as much time as a wrong password.
+// The user's role may be RoleNone.
 func (d *DB) Authenticate(ctx context.Context, q Querier, username, password string) (User, error) {
 	found, err := d.candidates(ctx, q, username)
 	if err != nil {
 		return User{}, err
 	}
+	if len(found) > maxCandidates {
+		if err := spendBcrypt(ctx, password); err != nil {
+			return User{}, err
+		}
+		return User{}, ErrAmbiguous
+	}
 	var matches []candidate
 	checked := false
 	for _, c := range found {
-		slow := strings.HasPrefix(c.password, "$")
-		checked = checked || slow
+		_, err := bcrypt.Cost([]byte(c.password))
+		checked = checked || err == nil
 		ok, err := passwordMatches(ctx, c, password)
 		if err != nil {
 			return User{}, err
@@ -89,9 +98,13 @@ func (d *DB) Authenticate(ctx context.Context, q Querier, username, password str
 	return d.withRole(ctx, q, matches[0].User)
 }
 
-// candidates are the enabled users that the name may mean. user@domain is split at its last @, and
-// only where that domain exists; otherwise it is an e-mail address or a name.
+// candidates are the enabled users that the name may mean, one more than maxCandidates at most.
+// user@domain is split at its last @, and only where that domain exists; otherwise it is an e-mail
+// address or a name. What Postgres cannot take as text is nobody's name.
 func (d *DB) candidates(ctx context.Context, q Querier, username string) ([]candidate, error) {
+	if username == "" || strings.ContainsRune(username, 0) || !utf8.ValidString(username) {
+		return nil, nil
+	}
 	domainUUID := ""
 	if at := strings.LastIndexByte(username, '@'); at > 0 {
 		domain, err := d.DomainByName(ctx, q, username[at+1:])
@@ -102,25 +115,26 @@ func (d *DB) candidates(ctx context.Context, q Querier, username string) ([]cand
 			return nil, err
 		}
 	}
-	text := func(column string) string {
-		if d.columns["v_users"][column] == "" {
-			return "''"
-		}
-		return "coalesce(u." + column + ", '')"
+	has := func(column string) bool { return d.columns["v_users"][column] != "" }
+	byEmail, byType, totp := "", "", "''"
+	if has("user_email") {
+		byEmail = " or lower(u.user_email) = lower($1)"
 	}
-	byType := ""
-	if d.columns["v_users"]["user_type"] != "" {
+	if has("user_type") {
 		byType = " and (u.user_type = 'default' or u.user_type is null)"
+	}
+	if has("user_totp_secret") {
+		totp = "coalesce(u.user_totp_secret, '')"
 	}
 	rows, err := q.Query(ctx, `
 		select u.user_uuid::text, coalesce(u.username, ''), d.domain_uuid::text, coalesce(d.domain_name, ''),
-			coalesce(u.password, ''), coalesce(u.salt, ''), `+text("user_totp_secret")+`
+			coalesce(u.password, ''), coalesce(u.salt, ''), `+totp+`
 		from v_users u join v_domains d on d.domain_uuid = u.domain_uuid
-		where (lower(u.username) = lower($1) or lower(`+text("user_email")+`) = lower($1))
+		where (lower(u.username) = lower($1)`+byEmail+`)
 		and ($2 = '' or u.domain_uuid = nullif($2, '')::uuid)
 		and coalesce(`+d.isTrue("v_users", "u.user_enabled")+`, true)
 		and coalesce(`+d.isTrue("v_domains", "d.domain_enabled")+`, true)`+byType+`
-		order by u.user_uuid limit $3`, username, domainUUID, maxCandidates)
+		order by u.user_uuid limit $3`, username, domainUUID, maxCandidates+1)
 	if err != nil {
 		return nil, fmt.Errorf("reading users: %w", err)
 	}

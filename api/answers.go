@@ -1,0 +1,94 @@
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// form is how a path words its answers.
+type form int
+
+const (
+	documentedForm form = iota // as FusionPBX's documentation of the endpoints says
+	problemForm                // RFC 9457
+)
+
+// retryAfter is what a caller is told to wait, in seconds, before asking again.
+const retryAfter = 1
+
+// documentedError is the documented error, and beside it a stable code and the request's id.
+type documentedError struct {
+	Status    string `json:"status"`
+	Message   string `json:"message"`
+	Timestamp string `json:"timestamp"`
+	Code      string `json:"code"`
+	RequestID string `json:"request_id"`
+	JobID     string `json:"job_id,omitempty"`
+}
+
+// problem is an error of RFC 9457 with the same code.
+type problem struct {
+	Title     string `json:"title"`
+	Status    int    `json:"status"`
+	Detail    string `json:"detail"`
+	Code      string `json:"code"`
+	RequestID string `json:"request_id"`
+	JobID     string `json:"job_id,omitempty"`
+}
+
+// fail answers with an error and has it logged.
+func (r *request) fail(err error) {
+	f := failureOf(err, r.id)
+	r.denial, r.cause = f.Code, f.cause
+	if r.c.Writer.Written() {
+		return // too late: a download that breaks off
+	}
+	status := statusOf(f.Code)
+	switch status {
+	case http.StatusUnauthorized:
+		r.c.Header("WWW-Authenticate", `Basic realm="FusionPBX", charset="UTF-8"`)
+	case http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		r.c.Header("Retry-After", strconv.Itoa(retryAfter))
+	}
+	if r.form == problemForm {
+		r.write(status, "application/problem+json", problem{
+			Title: http.StatusText(status), Status: status, Detail: f.Message, Code: f.Code, RequestID: r.id, JobID: f.JobID,
+		})
+		return
+	}
+	message := f.Message
+	if label := labels[f.Code]; label != "" {
+		message = label + ": " + message
+	}
+	r.answer(status, documentedError{
+		Status: "error", Message: message, Timestamp: documentedTime(time.Now()), Code: f.Code, RequestID: r.id, JobID: f.JobID,
+	})
+}
+
+// answer writes v as JSON. At a documented path the status is 200 throughout where the settings say so.
+func (r *request) answer(status int, v any) {
+	if r.form == documentedForm && r.s.settings.Always200 {
+		status = http.StatusOK
+	}
+	r.write(status, "application/json", v)
+}
+
+func (r *request) write(status int, contentType string, v any) {
+	var body bytes.Buffer
+	encoder := json.NewEncoder(&body)
+	encoder.SetEscapeHTML(false) // it is no HTML, and the header says so
+	if err := encoder.Encode(v); err != nil {
+		r.s.log.Error("answer not encoded", "request_id", r.id, "error", err)
+		r.c.Status(http.StatusInternalServerError)
+		return
+	}
+	r.c.Header("X-Content-Type-Options", "nosniff")
+	r.c.Header("Cache-Control", "no-store")
+	r.c.Data(status, contentType, body.Bytes())
+}
+
+// documentedTime writes a time as the documentation does: UTC, to the second.
+func documentedTime(t time.Time) string { return t.UTC().Format(time.RFC3339) }

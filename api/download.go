@@ -1,0 +1,158 @@
+package api
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"os"
+	"strconv"
+	"time"
+
+	"trunkline/internal/export"
+	"trunkline/tasks"
+)
+
+// leastDownloadRate is what a caller who downloads must manage on average, in bytes a second.
+const leastDownloadRate = 16 << 10
+
+// downloadLink is the signed link to the job's file and when it expires: after DownloadTTL, and no
+// later than the file is deleted. Both are "" where that is over.
+func (s *Server) downloadLink(job tasks.Job, result tasks.ExportResult) (link, expires string) {
+	now := time.Now()
+	if !result.ExpiresAt.After(now) {
+		return "", ""
+	}
+	until := now.Add(s.settings.DownloadTTL)
+	if result.ExpiresAt.Before(until) {
+		until = result.ExpiresAt
+	}
+	query := url.Values{
+		"expires":   {strconv.FormatInt(until.Unix(), 10)},
+		"signature": {s.tasks.Keys().DownloadSignature(job.ID, job.DomainUUID, until.Unix())},
+	}
+	return s.settings.PublicURL + "/v1/exports/" + job.ID + "/file?" + query.Encode(), documentedTime(until)
+}
+
+// download sends an export's file to whoever has its link, or may see its job.
+func (s *Server) download(r *request) error {
+	job, err := s.downloadableJob(r)
+	if err != nil {
+		return err
+	}
+	if job.Kind != tasks.KindExport {
+		return failf(codeNotFound, "there is no such export")
+	}
+	if !job.State.Done() {
+		return &failure{Code: codeJobState, Message: "the export is " + string(job.State) + "; download it when it has succeeded", JobID: job.ID}
+	}
+	if err := endOf(job); err != nil {
+		return err
+	}
+	result, err := exportResultOf(job)
+	if err != nil {
+		return err
+	}
+	return r.serveExport(job, result)
+}
+
+// downloadableJob is the job of the path, for its link or else for a user's credentials. A link that
+// is no good says the same whether or not there is such a job.
+func (s *Server) downloadableJob(r *request) (tasks.Job, error) {
+	ctx, id := r.c.Request.Context(), r.c.Param("id")
+	signature, signed := r.c.GetQuery("signature")
+	if !signed {
+		if err := r.signIn(); err != nil {
+			return tasks.Job{}, err
+		}
+		return r.jobOfPath()
+	}
+	invalid := failf(codeInvalidLink, "this download link is not valid; ask for the job again to get a new one")
+	expires, err := strconv.ParseInt(r.c.Query("expires"), 10, 64)
+	if err != nil {
+		return tasks.Job{}, invalid
+	}
+	job, err := s.job(ctx, id, tasks.Scope{All: true})
+	var unknown *failure
+	if errors.As(err, &unknown) {
+		return tasks.Job{}, invalid
+	}
+	if err != nil {
+		return tasks.Job{}, err
+	}
+	if !s.tasks.Keys().ValidDownload(job.ID, job.DomainUUID, expires, signature) {
+		return tasks.Job{}, invalid
+	}
+	if time.Now().Unix() >= expires {
+		return tasks.Job{}, failf(codeLinkExpired, "this download link has expired; ask for the job again to get a new one")
+	}
+	return job, nil
+}
+
+// serveExport sends the file, or the range of it that is asked for.
+func (r *request) serveExport(job tasks.Job, result tasks.ExportResult) error {
+	file, format, err := r.s.openExport(job, result)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	digest, err := hex.DecodeString(result.SHA256)
+	if err != nil {
+		return fmt.Errorf("reading the hash of job %s: %w", job.ID, err)
+	}
+	// The server's own time-out is for answers, not for files.
+	enough := answerTimeout + time.Duration(result.Bytes/leastDownloadRate)*time.Second
+	if err := http.NewResponseController(r.c.Writer).SetWriteDeadline(time.Now().Add(enough)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return fmt.Errorf("preparing a download: %w", err)
+	}
+	inBase64 := base64.StdEncoding.EncodeToString(digest)
+	header := r.c.Writer.Header()
+	header.Set("Content-Type", format.ContentType())
+	header.Set("Content-Disposition", `attachment; filename="cdr-`+job.ID+`.`+format.Extension()+`"`)
+	header.Set("ETag", `"`+result.SHA256+`"`)
+	header.Set("Digest", "sha-256="+inBase64)
+	header.Set("Repr-Digest", "sha-256=:"+inBase64+":")
+	header.Set("X-Content-Type-Options", "nosniff")
+	header.Set("Cache-Control", "private, no-store")
+	finished := time.Time{}
+	if job.FinishedAt != nil {
+		finished = *job.FinishedAt
+	}
+	http.ServeContent(r.c.Writer, r.c.Request, "", finished, file)
+	return nil
+}
+
+// openExport opens the file of a succeeded export. Its name is made of the job's id and format, which
+// the result must agree with, and the folder cannot be left through it.
+func (s *Server) openExport(job tasks.Job, result tasks.ExportResult) (*os.File, export.Format, error) {
+	format, err := export.ParseFormat(result.Format)
+	if err != nil {
+		return nil, "", fmt.Errorf("reading the result of job %s: %w", job.ID, err)
+	}
+	name := tasks.ExportFileName(job.ID, format)
+	if result.File != name {
+		return nil, "", fmt.Errorf("the result of job %s names a file that is not its own", job.ID)
+	}
+	gone := &failure{Code: codeGone, Message: "the file of this export was deleted when its time was up; export again", JobID: job.ID}
+	if time.Now().After(result.ExpiresAt) {
+		return nil, "", gone
+	}
+	file, err := os.OpenInRoot(s.o.Exporter.Dir, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, "", gone
+	}
+	if err != nil {
+		return nil, "", fmt.Errorf("opening the export of job %s: %w", job.ID, err)
+	}
+	info, err := file.Stat()
+	if err == nil && info.Size() != result.Bytes {
+		err = fmt.Errorf("it has %d bytes and its job says %d", info.Size(), result.Bytes)
+	}
+	if err != nil {
+		return nil, "", errors.Join(fmt.Errorf("opening the export of job %s: %w", job.ID, err), file.Close())
+	}
+	return file, format, nil
+}

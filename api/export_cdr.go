@@ -1,0 +1,182 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"trunkline/internal/export"
+	"trunkline/tasks"
+)
+
+const (
+	// leastPatience is how long a small export may take where the caller does not wait for jobs.
+	leastPatience = time.Second
+	// estimateSlack is how many times the rows of a small export the database's estimate may be for it
+	// to be tried at once all the same: the estimate is a guess, and a try that fails costs a scan.
+	estimateSlack = 20
+	// maxRecordsBytes bounds the records inside an answer; what is larger is downloaded.
+	maxRecordsBytes = 32 << 20
+)
+
+// exported is the documented answer, and beside it the file. Records are the file's content where it
+// is small and JSON.
+type exported struct {
+	Status          string          `json:"status"`
+	Message         string          `json:"message"`
+	TotalRecords    int64           `json:"total_records"`
+	DateRange       string          `json:"date_range"`
+	ExportFormat    string          `json:"export_format"`
+	TimeZone        string          `json:"time_zone"`
+	JobID           string          `json:"job_id"`
+	DownloadURL     string          `json:"download_url,omitempty"`
+	DownloadExpires string          `json:"download_expires,omitempty"`
+	SHA256          string          `json:"sha256"`
+	Bytes           int64           `json:"bytes"`
+	Records         json.RawMessage `json:"records,omitempty"`
+}
+
+// exportCDR exports CDRs: a small export is answered at once, a larger one is a job, which is waited
+// for. Either way there is a file, and a job that tells of it.
+func (s *Server) exportCDR(r *request) error {
+	p, asked, err := r.exportOf()
+	if err != nil {
+		return err
+	}
+	patience, err := r.patience(s.settings.WaitDefault)
+	if err != nil {
+		return err
+	}
+	n := tasks.NewJob{
+		Kind:          tasks.KindExport,
+		DomainUUID:    p.DomainUUID,
+		CreatedBy:     r.user.UUID,
+		CreatedByName: r.who(),
+		Subject:       "export:" + p.DomainUUID,
+		Params:        p,
+	}
+	if err := r.keys(&n); err != nil {
+		return err
+	}
+	n.BodyHash = s.tasks.Keys().BodyHash(p.DomainUUID, p.DateStart, p.DateEnd, p.Start.String(), p.End.String(),
+		p.TimeZone, p.Format, strings.Join(p.Columns, ","), n.ExternalID)
+	began := time.Now()
+	job, done, err := s.exportAtOnce(r, n, p, max(patience, leastPatience))
+	if err != nil {
+		return err
+	}
+	if !done {
+		if job, err = r.submit(n); err != nil {
+			return err
+		}
+		if job, err = r.await(job, patience-time.Since(began)); err != nil {
+			return err
+		}
+	}
+	return r.answerExported(job, asked)
+}
+
+// exportAtOnce writes an export of up to SyncExportRows rows and records it as a finished job. done is
+// false where the export has more rows or takes longer than the caller's patience, and where the
+// request has a key: two of the same must meet in one job's row.
+func (s *Server) exportAtOnce(r *request, n tasks.NewJob, p tasks.ExportParams, patience time.Duration) (job tasks.Job, done bool, err error) {
+	if n.IdempotencyKey != "" || n.ExternalID != "" {
+		return tasks.Job{}, false, nil
+	}
+	ctx, cancel := context.WithTimeout(r.c.Request.Context(), patience)
+	defer cancel()
+	outOfPatience := func() bool { return ctx.Err() != nil && r.c.Request.Context().Err() == nil }
+	limit := int64(s.settings.SyncExportRows)
+	rows, err := s.o.Exporter.EstimateRows(ctx, p)
+	if err != nil && !outOfPatience() {
+		return tasks.Job{}, false, err
+	}
+	if err != nil || rows > limit*estimateSlack {
+		return tasks.Job{}, false, nil
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return tasks.Job{}, false, fmt.Errorf("making a job id: %w", err)
+	}
+	file, err := s.o.Exporter.Write(ctx, id.String(), 1, p, limit, tasks.ExportHooks{})
+	var space *export.SpaceError
+	switch {
+	case errors.Is(err, export.ErrTooManyRows), err != nil && outOfPatience():
+		return tasks.Job{}, false, nil
+	case errors.As(err, &space):
+		return tasks.Job{}, false, &failure{Code: tasks.CodeInsufficientStorage, Message: err.Error(), cause: err}
+	case err != nil:
+		return tasks.Job{}, false, err
+	}
+	manifest, err := file.Commit()
+	if err != nil {
+		return tasks.Job{}, false, err
+	}
+	// Where this fails nobody learns of the file, and it is deleted with the others when its time is up.
+	job, err = s.tasks.Record(r.c.Request.Context(), id.String(), n, s.o.Exporter.Result(manifest, p))
+	return job, err == nil, err
+}
+
+// answerExported answers as the job stands: with the file itself where that was asked for.
+func (r *request) answerExported(job tasks.Job, asked fileAsked) error {
+	if !job.State.Done() {
+		return r.answerPending(job)
+	}
+	if err := endOf(job); err != nil {
+		return err
+	}
+	result, err := exportResultOf(job)
+	if err != nil {
+		return err
+	}
+	if asked.file {
+		return r.serveExport(job, result)
+	}
+	answer := exported{
+		Status: "success", Message: "CDR export completed",
+		TotalRecords: result.TotalRecords, DateRange: result.DateRange, ExportFormat: result.Format, TimeZone: result.TimeZone,
+		JobID: job.ID, SHA256: result.SHA256, Bytes: result.Bytes,
+	}
+	answer.DownloadURL, answer.DownloadExpires = r.s.downloadLink(job, result)
+	if answer.Records, err = r.records(job, result); err != nil {
+		return err
+	}
+	r.answer(http.StatusOK, answer)
+	return nil
+}
+
+// records is the content of a small JSON file, nil of any other and of one that was deleted.
+func (r *request) records(job tasks.Job, result tasks.ExportResult) (json.RawMessage, error) {
+	if result.Format != string(export.JSON) || result.TotalRecords > int64(r.s.settings.SyncExportRows) || result.Bytes > maxRecordsBytes {
+		return nil, nil
+	}
+	file, _, err := r.s.openExport(job, result)
+	var gone *failure
+	if errors.As(err, &gone) && gone.Code == codeGone {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	content, err := io.ReadAll(file)
+	if err != nil {
+		return nil, fmt.Errorf("reading the export of job %s: %w", job.ID, err)
+	}
+	return content, nil
+}
+
+func exportResultOf(job tasks.Job) (tasks.ExportResult, error) {
+	var result tasks.ExportResult
+	if err := json.Unmarshal(job.Result, &result); err != nil {
+		return result, fmt.Errorf("reading the result of job %s: %w", job.ID, err)
+	}
+	return result, nil
+}

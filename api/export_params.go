@@ -1,0 +1,124 @@
+package api
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"trunkline/internal/export"
+	"trunkline/internal/fusionpbx"
+	"trunkline/tasks"
+)
+
+// exportOf reads what an export is asked for, and whether the file itself is wanted as the answer.
+func (r *request) exportOf() (p tasks.ExportParams, asked fileAsked, err error) {
+	t, err := r.exportTenant()
+	if err != nil {
+		return p, asked, err
+	}
+	p = tasks.ExportParams{
+		DomainUUID: t.uuid, DomainName: t.name,
+		DateStart: r.params.get("date_start"), DateEnd: r.params.get("date_end"),
+	}
+	var absent []string
+	if p.DateStart == "" {
+		absent = append(absent, "date_start")
+	}
+	if p.DateEnd == "" {
+		absent = append(absent, "date_end")
+	}
+	if len(absent) > 0 {
+		return p, asked, missing(absent...)
+	}
+	if err := r.exportWindow(&p); err != nil {
+		return p, asked, err
+	}
+	asked = asksForFile(r.c.GetHeader("Accept"))
+	if p.Format, err = r.exportFormat(asked); err != nil {
+		return p, asked, err
+	}
+	p.Columns, err = r.exportColumns()
+	return p, asked, err
+}
+
+// exportTenant is the domain whose CDRs are asked for; a superadmin who names none asks for all.
+func (r *request) exportTenant() (tenant, error) {
+	t, named, err := r.tenant()
+	if err != nil {
+		return tenant{}, err
+	}
+	if named && t.uuid == "" {
+		return tenant{}, invalidf("tenant_domain", "%s is for gateways; leave tenant_domain out to export all domains", tasks.GlobalDomain)
+	}
+	if !named && r.user.Role == fusionpbx.RoleSuperadmin {
+		return tenant{}, nil
+	}
+	return t, nil
+}
+
+// exportWindow turns the dates into a half-open window, in time_zone or else in the domain's zone.
+func (r *request) exportWindow(p *tasks.ExportParams) error {
+	p.TimeZone = r.params.get("time_zone")
+	given := p.TimeZone != ""
+	if !given {
+		var err error
+		if p.TimeZone, err = r.s.db.TimeZone(r.c.Request.Context(), r.s.o.Pool, p.DomainUUID); err != nil {
+			return err
+		}
+	}
+	location, ok := zone(p.TimeZone)
+	if !ok && given {
+		return invalidf("time_zone", "%q is not known; write a name such as Europe/Paris or UTC", shortened(p.TimeZone))
+	}
+	if !ok {
+		return invalidf("time_zone", "FusionPBX's setting domain, time_zone is %q, which is not known; correct it there or send time_zone", p.TimeZone)
+	}
+	const remedy = "is not a date; write 2024-01-31, 2024-01-31 18:00:00 or 2024-01-31T18:00:00+01:00 (encode + as %%2B in a form)"
+	if p.Start, ok = parseStart(p.DateStart, location); !ok {
+		return invalidf("date_start", remedy)
+	}
+	if p.End, ok = parseEnd(p.DateEnd, location); !ok {
+		return invalidf("date_end", remedy)
+	}
+	if !p.Start.Before(p.End) {
+		return invalidf("date_end", "is before date_start")
+	}
+	p.Start, p.End = p.Start.In(time.UTC), p.End.In(time.UTC)
+	return nil
+}
+
+func (r *request) exportFormat(asked fileAsked) (string, error) {
+	text := r.params.get("format")
+	if text == "" && asked.format != "" {
+		return string(asked.format), nil
+	}
+	if text == "" {
+		return string(export.JSON), nil
+	}
+	format, err := export.ParseFormat(text)
+	if err != nil {
+		return "", invalidf("format", "is none of JSON, CSV and XML")
+	}
+	if asked.format != "" && asked.format != format {
+		return "", invalidf("format", "is %s and Accept asks for %s; send one of them", format, asked.format)
+	}
+	return string(format), nil
+}
+
+// exportColumns reads the comma-separated columns; empty is the default ones.
+func (r *request) exportColumns() ([]string, error) {
+	var columns []string
+	for name := range strings.SplitSeq(r.params.get("columns"), ",") {
+		name = strings.ToLower(strings.TrimSpace(name))
+		switch {
+		case name == "":
+			continue
+		case !slices.Contains(fusionpbx.AllowedCDRColumns, name):
+			return nil, invalidf("columns", "there is no column %q to export; the columns are %s", shortened(name), strings.Join(fusionpbx.AllowedCDRColumns, ", "))
+		case slices.Contains(columns, name):
+			return nil, invalidf("columns", "%s is given twice; give it once", name)
+		}
+		columns = append(columns, name)
+	}
+	return columns, nil
+}

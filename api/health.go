@@ -1,0 +1,124 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"trunkline/tasks"
+)
+
+// readyTimeout bounds each of the questions of a readiness check.
+const readyTimeout = 2 * time.Second
+
+// health is the answer of /healthz and /readyz.
+type health struct {
+	Status string `json:"status"`
+	// Parts say "ok" or what is wrong with each part; only for callers of this host or on the whitelist.
+	Parts map[string]string `json:"parts,omitempty"`
+}
+
+// healthz says that the process is alive.
+func (s *Server) healthz(r *request) error {
+	r.answer(http.StatusOK, health{Status: "ok"})
+	return nil
+}
+
+// readyz says whether callers can be served: the database and Redis answer, and there is a whitelist.
+// Switches and the export folder are shown and do not count: what waits for a switch is safe as a job,
+// and taking every front end away would not bring the switch back.
+func (s *Server) readyz(r *request) error {
+	ctx, cancel := context.WithTimeout(r.c.Request.Context(), readyTimeout)
+	defer cancel()
+	needed := map[string]func(context.Context) error{
+		"database":  s.o.Pool.Ping,
+		"redis":     s.pingRedis,
+		"whitelist": s.whitelistReady,
+	}
+	shown := map[string]func(context.Context) error{}
+	details := r.addressErr == nil && (r.address.IsLoopback() || s.whitelist.allows(r.address))
+	if details {
+		shown["export folder"] = s.exportFolderReady
+		for _, sw := range s.o.Switches {
+			shown["switch "+sw.Addr()] = func(ctx context.Context) error {
+				_, err := sw.Status(ctx)
+				return err
+			}
+		}
+	}
+	wrong, also := askAll(ctx, needed), askAll(ctx, shown)
+	answer, status := health{Status: "ready"}, http.StatusOK
+	if len(wrong) > 0 {
+		answer.Status, status = "not ready", http.StatusServiceUnavailable
+	}
+	if details {
+		answer.Parts = map[string]string{}
+		for part := range needed {
+			answer.Parts[part] = okOr(wrong[part])
+		}
+		for part := range shown {
+			answer.Parts[part] = okOr(also[part])
+		}
+	}
+	r.answer(status, answer)
+	return nil
+}
+
+func okOr(err error) string {
+	if err == nil {
+		return "ok"
+	}
+	return err.Error()
+}
+
+// askAll asks all at once and returns what is wrong, by part.
+func askAll(ctx context.Context, parts map[string]func(context.Context) error) map[string]error {
+	var (
+		mu    sync.Mutex
+		wg    sync.WaitGroup
+		wrong = map[string]error{}
+	)
+	for part, ask := range parts {
+		wg.Go(func() {
+			if err := ask(ctx); err != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				wrong[part] = err
+			}
+		})
+	}
+	wg.Wait()
+	return wrong
+}
+
+// pingRedis uses a connection of its own, which shows what a new one would meet.
+func (s *Server) pingRedis(ctx context.Context) error {
+	options, err := redis.ParseURL(s.settings.RedisURL.Reveal())
+	if err != nil {
+		return errors.New("TRUNKLINE_REDIS_URL cannot be read") // New has read it once
+	}
+	client := redis.NewClient(options)
+	defer client.Close()
+	return client.Ping(ctx).Err()
+}
+
+func (s *Server) whitelistReady(context.Context) error {
+	if s.whitelist.count() > 0 {
+		return nil
+	}
+	return errors.New(s.whitelist.trouble())
+}
+
+// exportFolderReady reports whether workers write where this front end reads. Before the first worker
+// there is nothing to compare.
+func (s *Server) exportFolderReady(ctx context.Context) error {
+	err := s.tasks.CheckExportDir(ctx, s.o.Exporter.Dir)
+	if errors.Is(err, tasks.ErrNotFound) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,195 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"trunkline/tasks"
+)
+
+const (
+	// defaultPage and maxPage are how many jobs a page of the list has.
+	defaultPage = 50
+	maxPage     = 200
+)
+
+// jobView is a job as callers see it, in the shape of AIP-151: once done, exactly one of result and
+// error is there.
+type jobView struct {
+	JobID           string          `json:"job_id"`
+	Kind            tasks.Kind      `json:"kind"`
+	State           tasks.State     `json:"state"`
+	Done            bool            `json:"done"`
+	Progress        tasks.Progress  `json:"progress"`
+	Attempts        int             `json:"attempts"`
+	CancelRequested bool            `json:"cancel_requested,omitempty"`
+	ExternalID      string          `json:"external_id,omitempty"`
+	CreatedBy       string          `json:"created_by"`
+	CreatedAt       time.Time       `json:"created_at"`
+	StartedAt       *time.Time      `json:"started_at,omitempty"`
+	FinishedAt      *time.Time      `json:"finished_at,omitempty"`
+	Parameters      json.RawMessage `json:"parameters"`
+	Result          any             `json:"result,omitempty"`
+	Error           *jobError       `json:"error,omitempty"`
+}
+
+type jobError struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+}
+
+// exportView is an export's result together with a fresh link to its file.
+type exportView struct {
+	tasks.ExportResult
+	DownloadURL     string `json:"download_url,omitempty"`
+	DownloadExpires string `json:"download_expires,omitempty"`
+}
+
+// jobPage is one page of the list, newest first. Next is the after of the next page.
+type jobPage struct {
+	Jobs []jobView `json:"jobs"`
+	Next string    `json:"next,omitempty"`
+}
+
+func (s *Server) view(job tasks.Job) (jobView, error) {
+	v := jobView{
+		JobID: job.ID, Kind: job.Kind, State: job.State, Done: job.State.Done(), Progress: job.Progress, Attempts: job.Attempt,
+		CancelRequested: job.CancelRequested, ExternalID: job.ExternalID, CreatedBy: job.CreatedByName,
+		CreatedAt: job.CreatedAt, StartedAt: job.StartedAt, FinishedAt: job.FinishedAt, Parameters: job.Params,
+	}
+	switch {
+	case job.Error != nil:
+		v.Error = &jobError{Code: job.Error.Code, Message: job.Error.Message}
+	case job.Result != nil && job.Kind == tasks.KindExport:
+		result, err := exportResultOf(job)
+		if err != nil {
+			return v, err
+		}
+		link, expires := s.downloadLink(job, result)
+		v.Result = exportView{ExportResult: result, DownloadURL: link, DownloadExpires: expires}
+	case job.Result != nil:
+		v.Result = job.Result
+	}
+	return v, nil
+}
+
+// listJobs lists the jobs that the user may see, newest first, in pages by key.
+func (s *Server) listJobs(r *request) error {
+	f := tasks.Filter{Scope: r.scope(), Kind: tasks.Kind(r.params.get("kind")), State: tasks.State(r.params.get("state")),
+		Before: r.params.get("after"), Limit: defaultPage}
+	if f.Kind != "" && f.Kind != tasks.KindProvision && f.Kind != tasks.KindExport {
+		return invalidf("kind", "is neither %s nor %s", tasks.KindProvision, tasks.KindExport)
+	}
+	if f.State != "" && !slices.Contains(tasks.States, f.State) {
+		return invalidf("state", "is none of %v", tasks.States)
+	}
+	if f.Before != "" && !isUUID(f.Before) {
+		return invalidf("after", "is not what the page before gave as next")
+	}
+	if text := r.params.get("limit"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 || n > maxPage {
+			return invalidf("limit", "is not a number from 1 to %d", maxPage)
+		}
+		f.Limit = n
+	}
+	jobs, next, err := s.tasks.List(r.c.Request.Context(), f)
+	if err != nil {
+		return err
+	}
+	page := jobPage{Jobs: make([]jobView, len(jobs)), Next: next}
+	for i, job := range jobs {
+		if page.Jobs[i], err = s.view(job); err != nil {
+			return err
+		}
+	}
+	r.answer(http.StatusOK, page)
+	return nil
+}
+
+// getJob shows one job; with wait it waits for the job's end.
+func (s *Server) getJob(r *request) error {
+	patience, err := r.patience(0)
+	if err != nil {
+		return err
+	}
+	job, err := r.jobOfPath()
+	if err != nil {
+		return err
+	}
+	if job, err = r.await(job, patience); err != nil {
+		return err
+	}
+	return r.answerJob(http.StatusOK, job)
+}
+
+// cancelJob ends a job that has not begun, and asks the worker of one that runs to stop.
+func (s *Server) cancelJob(r *request) error {
+	job, err := r.jobOfPath()
+	if err == nil {
+		job, err = s.tasks.Cancel(r.c.Request.Context(), job.ID, r.scope())
+	}
+	if errors.Is(err, tasks.ErrState) {
+		return &failure{Code: codeJobState, Message: fmt.Sprintf("the job has ended already: it is %s", job.State), JobID: job.ID}
+	}
+	if err != nil {
+		return err
+	}
+	if job.State.Done() {
+		s.tasks.Finished(r.c.Request.Context(), job.ID)
+	}
+	return r.answerJob(http.StatusOK, job)
+}
+
+// retryJob queues a job again that failed or was cancelled.
+func (s *Server) retryJob(r *request) error {
+	job, err := r.jobOfPath()
+	if err == nil {
+		job, err = s.tasks.Retry(r.c.Request.Context(), job.ID, r.scope())
+	}
+	if errors.Is(err, tasks.ErrState) {
+		return &failure{Code: codeJobState, JobID: job.ID, Message: fmt.Sprintf("the job cannot be retried: it is %s; "+
+			"only a failed or cancelled one can, and a gateway only while its password is kept and no other job does the same. Otherwise send the request again", job.State)}
+	}
+	if err != nil {
+		return err
+	}
+	s.tasks.Enqueue(r.c.Request.Context(), job)
+	return r.answerJob(http.StatusAccepted, job)
+}
+
+// jobOfPath is the job that the path names, where the user may see it.
+func (r *request) jobOfPath() (tasks.Job, error) {
+	return r.s.job(r.c.Request.Context(), r.c.Param("id"), r.scope())
+}
+
+// job is the job of that id, where the scope may see it. Another tenant's job is not there.
+func (s *Server) job(ctx context.Context, id string, scope tasks.Scope) (tasks.Job, error) {
+	job, err := tasks.Job{}, tasks.ErrNotFound
+	if isUUID(id) {
+		job, err = s.tasks.Get(ctx, id, scope)
+	}
+	if errors.Is(err, tasks.ErrNotFound) {
+		return tasks.Job{}, failf(codeNotFound, "there is no such job")
+	}
+	return job, err
+}
+
+func (r *request) answerJob(status int, job tasks.Job) error {
+	v, err := r.s.view(job)
+	if err != nil {
+		return err
+	}
+	if !v.Done {
+		r.c.Header("Location", jobPath(job.ID))
+		r.c.Header("Retry-After", strconv.Itoa(retryAfter))
+	}
+	r.answer(status, v)
+	return nil
+}

@@ -1,0 +1,364 @@
+package api_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/redis/go-redis/v9"
+
+	"trunkline/api"
+	"trunkline/internal/config"
+	"trunkline/internal/freeswitch"
+	"trunkline/internal/fusionpbx"
+	"trunkline/internal/pbxtest"
+	"trunkline/internal/postgres"
+	"trunkline/tasks"
+	"trunkline/worker"
+)
+
+func TestMain(m *testing.M) { os.Exit(pbxtest.Main(m)) }
+
+const (
+	// patience bounds every wait for a condition.
+	patience = 30 * time.Second
+	// caller is an address on every test's whitelist, and stranger one that is not.
+	caller   = "192.0.2.10"
+	stranger = "198.51.100.66"
+)
+
+// bundle is a front end on a PBX of the test's own, and a worker behind it.
+type bundle struct {
+	server    *api.Server
+	options   api.Options
+	pool      *pgxpool.Pool
+	sample    pbxtest.Sample
+	switches  []*pbxtest.Switch
+	tasks     *tasks.Client
+	redis     *redis.Client
+	redisURL  string
+	whitelist string
+	log       *logBuffer
+}
+
+type setUp struct {
+	version  pbxtest.Version
+	switches int // 1 where 0
+	cdrs     int
+	now      time.Time // of the newest CDR
+	noWorker bool
+	settings func(*config.Settings)
+	exporter func(*tasks.Exporter)
+	database []pbxtest.DatabaseOption
+}
+
+func newBundle(t *testing.T, o setUp) *bundle {
+	t.Helper()
+	ctx := t.Context()
+	if o.version == "" {
+		o.version = pbxtest.V55
+	}
+	databaseURL := pbxtest.Database(t, o.version, o.database...)
+	conn, err := pgx.Connect(ctx, databaseURL)
+	must(t, err)
+	b := &bundle{log: &logBuffer{}, redisURL: pbxtest.RedisURL(t), whitelist: filepath.Join(t.TempDir(), "chkcon_whitelist.conf")}
+	b.sample, err = pbxtest.LoadSample(ctx, conn, pbxtest.SampleOptions{Extensions: 3, Gateways: 5, CDRs: o.cdrs, Days: 10, Now: o.now})
+	must(t, err)
+	must(t, conn.Close(ctx))
+	b.pool, err = postgres.Open(ctx, databaseURL, 20)
+	must(t, err)
+	t.Cleanup(b.pool.Close)
+	_, err = postgres.Migrate(ctx, b.pool)
+	must(t, err)
+	db, err := fusionpbx.Probe(ctx, b.pool)
+	must(t, err)
+	redisOptions, err := redis.ParseURL(b.redisURL)
+	must(t, err)
+	b.redis = redis.NewClient(redisOptions)
+	t.Cleanup(func() { b.redis.Close() })
+	keys, err := tasks.NewKeys(bytes.Repeat([]byte{7}, 32))
+	must(t, err)
+	log := slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	timeouts := map[tasks.Kind]time.Duration{tasks.KindProvision: time.Minute, tasks.KindExport: time.Hour}
+	b.tasks = tasks.NewClient(tasks.NewStore(b.pool, keys), b.redis, timeouts, log)
+	b.run(t, b.tasks.Run)
+	var clients []*freeswitch.Switch
+	for range max(o.switches, 1) {
+		sw, err := pbxtest.StartSwitch(pbxtest.SwitchOptions{
+			Hostname: fmt.Sprintf("pbx-%d", len(b.switches)+1), Gateways: pbxtest.GatewaysFromDatabase(databaseURL),
+		})
+		must(t, err)
+		t.Cleanup(func() { must(t, sw.Close()) })
+		must(t, sw.LoadProfiles(ctx))
+		b.switches = append(b.switches, sw)
+		client := freeswitch.New(sw.Addr(), "ClueCon", freeswitch.Options{CommandTimeout: 3 * time.Second, Logger: log})
+		t.Cleanup(func() { must(t, client.Close()) })
+		clients = append(clients, client)
+	}
+	must(t, os.WriteFile(b.whitelist, []byte("# the billing system\n"+caller+"\n127.0.0.0/8\n"), 0o600))
+	exporter := tasks.Exporter{Pool: b.pool, FusionPBX: db, Dir: t.TempDir(), FormulaGuard: true, Retention: time.Hour}
+	if o.exporter != nil {
+		o.exporter(&exporter)
+	}
+	b.options = api.Options{
+		Settings: config.Settings{
+			RedisURL: config.Secret(b.redisURL), Whitelist: b.whitelist, PublicURL: "https://pbx.example", MaxBodyBytes: 64 << 10,
+			CredentialCache: time.Minute, WaitDefault: 10 * time.Second, WaitMax: 20 * time.Second,
+			SyncExportRows: 500, DownloadTTL: 30 * time.Minute, ShutdownTimeout: 10 * time.Second,
+		},
+		Pool: b.pool, FusionPBX: db, Switches: clients, Tasks: b.tasks, Exporter: exporter, Log: log,
+	}
+	if o.settings != nil {
+		o.settings(&b.options.Settings)
+	}
+	b.server, err = api.New(b.options)
+	must(t, err)
+	if !o.noWorker {
+		b.startWorker(t)
+	}
+	return b
+}
+
+// startWorker runs a worker until the test ends.
+func (b *bundle) startWorker(t *testing.T) {
+	t.Helper()
+	b.run(t, worker.New(worker.Options{
+		Pool: b.pool, Redis: b.redis, Tasks: b.tasks, FusionPBX: b.options.FusionPBX, Switches: b.options.Switches,
+		Exporter: b.options.Exporter, Log: b.options.Log,
+		ProvisionConcurrency: 4, ExportConcurrency: 2, ProvisionPoll: 10 * time.Millisecond, ExportPoll: 10 * time.Millisecond,
+		HeartbeatInterval: 50 * time.Millisecond, ShutdownTimeout: 10 * time.Second,
+	}).Run)
+}
+
+// run runs something long-lived until the test ends or stop is called.
+func (b *bundle) run(t *testing.T, run func(context.Context) error) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- run(ctx) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		must(t, <-ended)
+	})
+	t.Cleanup(stop)
+	return stop
+}
+
+// call is a request as a test words it. The zero value but for the path is a GET of the caller's
+// without credentials.
+type call struct {
+	method  string // POST where there is a form or a body, else GET
+	path    string
+	form    url.Values
+	body    string
+	headers map[string]string
+	from    string // the peer's address; caller where empty
+	user    string // by HTTP Basic
+	pass    string
+}
+
+// answer is what came back.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+// decode reads the body as JSON, of which no field may be unknown twice over: into a map.
+func (a answer) decode(t *testing.T) map[string]any {
+	t.Helper()
+	var m map[string]any
+	if err := json.Unmarshal([]byte(a.body), &m); err != nil {
+		t.Fatalf("not JSON: %v in %d %q", err, a.status, a.body)
+	}
+	return m
+}
+
+// text is one field of the JSON, "" where it is not there.
+func (a answer) text(t *testing.T, field string) string {
+	t.Helper()
+	v, ok := a.decode(t)[field]
+	if !ok || v == nil {
+		return ""
+	}
+	return fmt.Sprint(v)
+}
+
+func (c call) request() *http.Request {
+	method, body, contentType := c.method, c.body, ""
+	if c.form != nil {
+		body, contentType = c.form.Encode(), "application/x-www-form-urlencoded"
+	}
+	if method == "" {
+		method = http.MethodGet
+		if body != "" || c.form != nil {
+			method = http.MethodPost
+		}
+	}
+	var reader io.Reader
+	if body != "" {
+		reader = strings.NewReader(body)
+	}
+	req := httptest.NewRequest(method, c.path, reader)
+	req.RemoteAddr = caller + ":40000"
+	if c.from != "" {
+		req.RemoteAddr = c.from
+	}
+	if contentType != "" {
+		req.Header.Set("Content-Type", contentType)
+	}
+	for name, value := range c.headers {
+		req.Header.Set(name, value)
+	}
+	if c.user != "" {
+		req.SetBasicAuth(c.user, c.pass)
+	}
+	return req
+}
+
+func (b *bundle) do(t *testing.T, c call) answer {
+	t.Helper()
+	return b.send(c.request().WithContext(t.Context()))
+}
+
+func (b *bundle) send(req *http.Request) answer {
+	recorder := httptest.NewRecorder()
+	b.server.Handler().ServeHTTP(recorder, req)
+	return answer{status: recorder.Code, header: recorder.Header(), body: recorder.Body.String()}
+}
+
+// asSuperadmin and asAdmin sign the call in by HTTP Basic.
+func (b *bundle) asSuperadmin(c call) call {
+	c.user, c.pass = b.sample.SuperadminName, b.sample.SuperadminPassword
+	return c
+}
+
+func (b *bundle) asAdmin(c call) call {
+	c.user, c.pass = b.sample.AdminName, b.sample.AdminPassword
+	return c
+}
+
+// want checks the status and, where there is one, the code.
+func (a answer) want(t *testing.T, status int, code string) answer {
+	t.Helper()
+	if a.status != status {
+		t.Fatalf("got %d %s, want %d %s", a.status, a.body, status, code)
+	}
+	if code != "" && a.text(t, "code") != code {
+		t.Fatalf("got code %s, want %s in %s", a.text(t, "code"), code, a.body)
+	}
+	return a
+}
+
+// says checks that the message names what a person has to know.
+func (a answer) says(t *testing.T, words ...string) answer {
+	t.Helper()
+	for _, word := range words {
+		if !strings.Contains(a.body, word) {
+			t.Fatalf("%q is not in %s", word, a.body)
+		}
+	}
+	return a
+}
+
+// form makes a form of names and values in turn.
+func form(pairs ...string) url.Values {
+	values := url.Values{}
+	for i := 0; i < len(pairs); i += 2 {
+		values.Add(pairs[i], pairs[i+1])
+	}
+	return values
+}
+
+// carrier is a provision request's form with the documented fields, and more in turn. An empty value
+// takes a field out.
+func carrier(name string, more ...string) url.Values {
+	values := form("gateway_name", name, "gateway_domain", "sip.carrier.example", "gateway_username", "account", "gateway_password", gatewayPassword)
+	for i := 0; i < len(more); i += 2 {
+		values.Set(more[i], more[i+1])
+		if more[i+1] == "" {
+			values.Del(more[i])
+		}
+	}
+	return values
+}
+
+// gatewayPassword is the secret that must be nowhere but in the database's own row.
+const gatewayPassword = "carrier-s3cret-9f2"
+
+func (b *bundle) exec(t *testing.T, sql string, args ...any) {
+	t.Helper()
+	if _, err := b.pool.Exec(t.Context(), sql, args...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (b *bundle) count(t *testing.T, sql string, args ...any) int {
+	t.Helper()
+	var n int
+	must(t, b.pool.QueryRow(t.Context(), sql, args...).Scan(&n))
+	return n
+}
+
+func eventually(t *testing.T, within time.Duration, what string, condition func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), within)
+	defer cancel()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !condition() {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatalf("did not happen within %v: %s", within, what)
+		}
+	}
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func prefixes(list ...string) []netip.Prefix {
+	var all []netip.Prefix
+	for _, text := range list {
+		all = append(all, netip.MustParsePrefix(text))
+	}
+	return all
+}
+
+// logBuffer is a log that a test can read while it is written.
+type logBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(p)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}

@@ -1,0 +1,116 @@
+package api
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/google/uuid"
+
+	"trunkline/internal/fusionpbx"
+	"trunkline/tasks"
+)
+
+// provisioned is the documented answer, and beside it what became of the gateway at the switches.
+type provisioned struct {
+	Status  string `json:"status"`
+	Message string `json:"message"`
+	tasks.ProvisionResult
+	JobID string `json:"job_id"`
+}
+
+// provision makes or changes a gateway. What is wrong with the request is answered at once; the rest
+// is a job, which is waited for.
+func (s *Server) provision(r *request) error {
+	t, _, err := r.tenant()
+	if err != nil {
+		return err
+	}
+	asked, err := r.gatewayOf(t)
+	if err != nil {
+		return err
+	}
+	patience, err := r.patience(s.settings.WaitDefault)
+	if err != nil {
+		return err
+	}
+	n := tasks.NewJob{
+		Kind:          tasks.KindProvision,
+		DomainUUID:    t.uuid,
+		CreatedBy:     r.user.UUID,
+		CreatedByName: r.who(),
+		Subject:       "gateway:" + t.uuid + ":" + asked.params.Name,
+		Params:        asked.params,
+		Secrets:       tasks.ProvisionSecrets{Password: asked.password},
+	}
+	if err := r.keys(&n); err != nil {
+		return err
+	}
+	n.BodyHash = s.tasks.Keys().BodyHash(asked.bodyParts(n.ExternalID)...)
+	if err := s.checkGateway(r, asked); err != nil {
+		return err
+	}
+	job, err := r.submit(n)
+	if err != nil {
+		return err
+	}
+	if job, err = r.await(job, patience); err != nil {
+		return err
+	}
+	return r.answerProvisioned(job)
+}
+
+// checkGateway refuses what the worker would refuse too, so that the caller hears of it at once.
+func (s *Server) checkGateway(r *request, asked gatewayRequest) error {
+	ctx := r.c.Request.Context()
+	mode, err := s.db.GatewayMode(ctx, s.o.Pool)
+	if err != nil {
+		return err
+	}
+	if mode == fusionpbx.ModeFile {
+		return failf(codeFileMode, "FusionPBX keeps its gateways as files here (the default setting switch, sip_profiles, dir is enabled), "+
+			"which this version of Trunkline cannot provision; disable that setting")
+	}
+	existing, err := s.db.GatewaysByLabel(ctx, s.o.Pool, asked.params.DomainUUID, asked.params.Name)
+	if err != nil {
+		return err
+	}
+	plan, refused := tasks.PlanGateway(existing, asked.params, asked.password, uuid.NewString())
+	if refused != nil {
+		return asked.inItsWords(refused)
+	}
+	enabled, err := s.db.ProfileEnabled(ctx, s.o.Pool, plan.Row.Profile())
+	if err != nil {
+		return err
+	}
+	if !enabled {
+		return failf(tasks.CodeProfileUnavailable, "profile: there is no enabled SIP profile %q in FusionPBX; name one that is enabled, or enable it", plan.Row.Profile())
+	}
+	return nil
+}
+
+// inItsWords names the request's field where the failure names a column.
+func (g gatewayRequest) inItsWords(refused *tasks.Failure) error {
+	var value *fusionpbx.ValueError
+	if errors.As(refused, &value) {
+		return failf(refused.Code, "%s: %s", g.fieldOf(value.Column), value.Reason)
+	}
+	return refused
+}
+
+// answerProvisioned answers as the job stands.
+func (r *request) answerProvisioned(job tasks.Job) error {
+	if !job.State.Done() {
+		return r.answerPending(job)
+	}
+	if err := endOf(job); err != nil {
+		return err
+	}
+	answer := provisioned{Status: "success", Message: "Gateway configured successfully", JobID: job.ID}
+	if err := json.Unmarshal(job.Result, &answer.ProvisionResult); err != nil {
+		return fmt.Errorf("reading the result of job %s: %w", job.ID, err)
+	}
+	r.answer(http.StatusOK, answer)
+	return nil
+}

@@ -1,0 +1,165 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strconv"
+
+	"golang.org/x/sync/errgroup"
+
+	"trunkline/internal/freeswitch"
+	"trunkline/internal/fusionpbx"
+	"trunkline/tasks"
+)
+
+// gatewayList is the documented answer.
+type gatewayList struct {
+	Status   string          `json:"status"`
+	Message  string          `json:"message"`
+	Gateways []listedGateway `json:"gateways"`
+}
+
+// listedGateway is a gateway: the five documented fields, and beside them where it belongs and how
+// each switch shows it. There is never a password in it.
+type listedGateway struct {
+	GatewayUUID    string                `json:"gateway_uuid"`
+	GatewayName    string                `json:"gateway_name"`
+	GatewayDomain  string                `json:"gateway_domain"`
+	GatewayEnabled string                `json:"gateway_enabled"`
+	GatewayStatus  string                `json:"gateway_status"`
+	GatewayState   string                `json:"gateway_state"`
+	Profile        string                `json:"profile"`
+	TenantDomain   string                `json:"tenant_domain"`
+	Switches       []tasks.SwitchGateway `json:"switches"`
+}
+
+// provisionList lists the gateways of FusionPBX as the switches show them now.
+func (s *Server) provisionList(r *request) error {
+	t, named, err := r.tenant()
+	if err != nil {
+		return err
+	}
+	ctx := r.c.Request.Context()
+	all := !named && r.user.Role == fusionpbx.RoleSuperadmin
+	rows, err := s.db.Gateways(ctx, s.o.Pool, all, t.uuid)
+	if err != nil {
+		return err
+	}
+	hostnames := slices.ContainsFunc(rows, func(row fusionpbx.Gateway) bool { return row.Get("hostname") != "" })
+	views, err := s.viewSwitches(ctx, hostnames)
+	if err != nil {
+		return err
+	}
+	names, err := s.domainNames(ctx, rows, t)
+	if err != nil {
+		return err
+	}
+	list := gatewayList{Status: "success", Message: "Gateways retrieved successfully", Gateways: make([]listedGateway, len(rows))}
+	for i, row := range rows {
+		list.Gateways[i] = listed(row, names[row.DomainUUID], views)
+	}
+	r.answer(http.StatusOK, list)
+	return nil
+}
+
+// listed sums up how the switches that the row is meant for show it.
+func listed(row fusionpbx.Gateway, tenantName string, views []switchView) listedGateway {
+	g := listedGateway{
+		GatewayUUID:    row.UUID,
+		GatewayName:    row.Label(),
+		GatewayDomain:  row.Address(),
+		GatewayEnabled: strconv.FormatBool(row.Enabled()),
+		Profile:        row.Profile(),
+		TenantDomain:   tenantName,
+		Switches:       []tasks.SwitchGateway{},
+	}
+	var seen []*freeswitch.Gateway
+	for _, view := range views {
+		if host := row.Get("hostname"); host != "" && !slices.Contains(view.names, host) {
+			continue
+		}
+		loaded := view.gateways[row.UUID]
+		seen = append(seen, loaded)
+		g.Switches = append(g.Switches, tasks.SeenOn(view.addr, loaded))
+	}
+	g.GatewayState, g.GatewayStatus = tasks.GatewayState(seen)
+	return g
+}
+
+// domainNames are the names of the rows' domains by uuid.
+func (s *Server) domainNames(ctx context.Context, rows []fusionpbx.Gateway, known tenant) (map[string]string, error) {
+	names := map[string]string{"": tasks.GlobalDomain}
+	if known.uuid != "" {
+		names[known.uuid] = known.name
+	}
+	for _, row := range rows {
+		if _, ok := names[row.DomainUUID]; ok {
+			continue
+		}
+		domain, err := s.db.DomainByUUID(ctx, s.o.Pool, row.DomainUUID)
+		if err != nil && !errors.Is(err, fusionpbx.ErrNotFound) { // a gateway whose domain was deleted
+			return nil, err
+		}
+		names[row.DomainUUID] = domain.Name
+	}
+	return names, nil
+}
+
+// switchView is what one switch has loaded.
+type switchView struct {
+	addr     string
+	gateways map[string]*freeswitch.Gateway // by name
+	names    []string                       // what a row's hostname may say to mean it
+}
+
+// viewSwitches asks all switches at once, each one question for all its gateways. A list that leaves
+// a switch out would show its gateways as down, so one that does not answer is an error.
+func (s *Server) viewSwitches(ctx context.Context, hostnames bool) ([]switchView, error) {
+	views := make([]switchView, len(s.o.Switches))
+	group, ctx := errgroup.WithContext(ctx)
+	for i, sw := range s.o.Switches {
+		group.Go(func() error {
+			view, err := viewSwitch(ctx, sw, hostnames)
+			views[i] = view
+			return err
+		})
+	}
+	return views, group.Wait()
+}
+
+func viewSwitch(ctx context.Context, sw *freeswitch.Switch, hostnames bool) (switchView, error) {
+	view := switchView{addr: sw.Addr(), gateways: map[string]*freeswitch.Gateway{}}
+	loaded, err := sw.Gateways(ctx)
+	if err != nil {
+		return view, switchFailure(sw, err)
+	}
+	for i := range loaded {
+		view.gateways[loaded[i].Name] = &loaded[i]
+	}
+	if !hostnames {
+		return view, nil
+	}
+	// From 5.5 FusionPBX compares a gateway's hostname with the first, before that with the second.
+	for _, ask := range []func(context.Context) (string, error){sw.Hostname, sw.SwitchName} {
+		name, err := ask(ctx)
+		if err != nil {
+			return view, switchFailure(sw, err)
+		}
+		view.names = append(view.names, name)
+	}
+	return view, nil
+}
+
+// switchFailure says which switch did not answer, and why.
+func switchFailure(sw *freeswitch.Switch, err error) error {
+	var timeout *freeswitch.TimeoutError
+	switch {
+	case errors.Is(err, context.Canceled):
+		return err
+	case errors.As(err, &timeout), errors.Is(err, context.DeadlineExceeded):
+		return failf(tasks.CodeSwitchTimeout, "switch %s: %v", sw.Addr(), err)
+	}
+	return failf(tasks.CodeSwitchUnavailable, "switch %s: %v", sw.Addr(), err)
+}

@@ -1,0 +1,159 @@
+// Package api is the front end: HTTP, who may call, the endpoints at FusionPBX's documented paths,
+// and /v1. It answers quick requests itself, hands the rest to workers as jobs, and waits for them as
+// long as the caller likes. It reads FusionPBX's tables and the switches, and changes neither: what
+// changes the PBX is package worker's, which this package must not know.
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/redis/go-redis/v9"
+
+	"trunkline/internal/config"
+	"trunkline/internal/freeswitch"
+	"trunkline/internal/fusionpbx"
+	"trunkline/tasks"
+)
+
+const (
+	// headerTimeout bounds how long a caller takes to send the head of a request.
+	headerTimeout = 10 * time.Second
+	// readTimeout bounds how long a caller takes to send a whole request.
+	readTimeout = 30 * time.Second
+	// answerTimeout bounds, beyond the longest wait for a job, how long an answer takes to be made and sent.
+	answerTimeout = 60 * time.Second
+	// idleTimeout is how long a connection is kept for the caller's next request.
+	idleTimeout = 2 * time.Minute
+	// maxHeaderBytes bounds the head of a request.
+	maxHeaderBytes = 64 << 10
+)
+
+// Options is what a front end works with. All but Listener are needed.
+type Options struct {
+	Settings  config.Settings
+	Pool      *pgxpool.Pool
+	FusionPBX *fusionpbx.DB
+	Switches  []*freeswitch.Switch
+	Tasks     *tasks.Client
+	Exporter  tasks.Exporter
+	Log       *slog.Logger
+	// Listener is where Run serves, in place of Settings.Listen: for a caller that has to know the
+	// address beforehand. Run closes it.
+	Listener net.Listener
+}
+
+// Server is the front end.
+type Server struct {
+	o           Options
+	settings    config.Settings
+	log         *slog.Logger
+	db          *fusionpbx.DB
+	tasks       *tasks.Client
+	whitelist   *whitelist
+	locator     locator
+	credentials *credentialCheck
+	handler     http.Handler
+	// stopping ends when the server shuts down, and with it every wait for a job.
+	stopping context.Context
+	stop     context.CancelFunc
+}
+
+// releaseMode keeps gin from printing to standard output.
+var releaseMode = sync.OnceFunc(func() { gin.SetMode(gin.ReleaseMode) })
+
+// New returns a front end whose whitelist has been read. A whitelist that cannot be used is no error:
+// it denies everybody until it is mended, and the log says so.
+func New(o Options) (*Server, error) {
+	releaseMode()
+	if _, err := redis.ParseURL(o.Settings.RedisURL.Reveal()); err != nil {
+		// The parser's error may hold the URL, and that a password.
+		return nil, errors.New("TRUNKLINE_REDIS_URL cannot be read; write it as redis://:password@host:6379/0")
+	}
+	s := &Server{
+		o:         o,
+		settings:  o.Settings,
+		log:       o.Log,
+		db:        o.FusionPBX,
+		tasks:     o.Tasks,
+		whitelist: newWhitelist(o.Settings.Whitelist, o.Log),
+		locator:   newLocator(o.Settings.TrustedProxies),
+	}
+	var err error
+	s.credentials, err = newCredentialCheck(o.Settings.CredentialCache, func(ctx context.Context, username, password string) (fusionpbx.User, error) {
+		return o.FusionPBX.Authenticate(ctx, o.Pool, username, password)
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.stopping, s.stop = context.WithCancel(context.Background())
+	s.handler = s.routes()
+	return s, nil
+}
+
+// Handler returns the front end without a listener. Changes of the whitelist take effect only while
+// Run runs.
+func (s *Server) Handler() http.Handler { return s.handler }
+
+// Run serves until ctx is done. Then it takes no more requests, lets waiting callers go with the state
+// that their jobs have by then, and returns when all are answered or ShutdownTimeout has passed.
+func (s *Server) Run(ctx context.Context) error {
+	listener := s.o.Listener
+	if listener == nil {
+		var err error
+		if listener, err = net.Listen("tcp", s.settings.Listen); err != nil {
+			return fmt.Errorf("TRUNKLINE_LISTEN: %w; free the port or choose another address", err)
+		}
+	}
+	watchCtx, stopWatching := context.WithCancel(ctx)
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		s.whitelist.watch(watchCtx)
+	}()
+	defer func() {
+		stopWatching()
+		<-watched
+	}()
+	server := &http.Server{
+		Handler:           s.handler,
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      s.settings.WaitMax + answerTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	s.log.Info("front end listens", "address", listener.Addr().String())
+	select {
+	case err := <-served:
+		return fmt.Errorf("serving %s: %w", listener.Addr(), err)
+	case <-ctx.Done():
+	}
+	return s.shutDown(ctx, server, served)
+}
+
+func (s *Server) shutDown(ctx context.Context, server *http.Server, served <-chan error) error {
+	s.stop()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.settings.ShutdownTimeout)
+	defer cancel()
+	if err := server.Shutdown(ctx); err != nil {
+		s.log.Warn("callers are cut off", "after", s.settings.ShutdownTimeout, "error", err)
+		if err := server.Close(); err != nil {
+			s.log.Debug("closing connections", "error", err)
+		}
+	}
+	<-served
+	s.log.Info("front end stopped")
+	return nil
+}

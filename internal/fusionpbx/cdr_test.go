@@ -1,0 +1,152 @@
+package fusionpbx
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"trunkline/internal/pbxtest"
+)
+
+// notExported are the columns of v_xml_cdr that an export never holds.
+var notExported = []string{"xml", "json", "call_flow", "record_transcription", "pin_number", "digits_dialed", "processed", "insert_user", "update_user"}
+
+func TestCDRColumns(t *testing.T) {
+	t.Parallel()
+	if got := len(CDRColumns); got != 32 {
+		t.Errorf("an export has %d columns, want 32", got)
+	}
+	sorted := slices.Sorted(slices.Values(AllowedCDRColumns))
+	if got := len(slices.Compact(slices.Clone(sorted))); got != len(sorted) {
+		t.Errorf("of %d columns only %d differ", len(sorted), got)
+	}
+	for _, v := range pbxtest.Versions {
+		t.Run(string(v), func(t *testing.T) {
+			t.Parallel()
+			p := open(t, v)
+			for column := range p.columns["v_xml_cdr"] {
+				if slices.Contains(AllowedCDRColumns, column) == slices.Contains(notExported, column) {
+					t.Errorf("%s is neither exported nor left out on purpose", column)
+				}
+			}
+			lacks := slices.DeleteFunc(slices.Clone(CDRColumns), func(column string) bool { return p.columns["v_xml_cdr"][column] != "" })
+			old := v == pbxtest.V53 || v == pbxtest.V54
+			if old && !slices.Equal(lacks, []string{"call_disposition"}) || !old && len(lacks) > 0 {
+				t.Errorf("an export lacks %v", lacks)
+			}
+		})
+	}
+}
+
+func TestCDRQuery(t *testing.T) {
+	each(t, func(t *testing.T, p pbx) {
+		one, two := uuid.NewString(), uuid.NewString()
+		start := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+		end := start.Add(time.Hour)
+		for _, r := range []struct {
+			id     byte
+			domain string
+			at     string
+		}{
+			{'1', one, start.Add(-time.Microsecond).Format(time.RFC3339Nano)},
+			{'4', one, start.Format(time.RFC3339Nano)},
+			{'3', two, start.Add(time.Minute).Format(time.RFC3339Nano)},
+			{'2', one, start.Add(time.Minute).Format(time.RFC3339Nano)},
+			{'5', one, end.Add(-time.Microsecond).Format(time.RFC3339Nano)},
+			{'6', one, end.Format(time.RFC3339Nano)},
+			{'7', one, "NULL"},
+			{'8', "NULL", end.Add(-time.Second).Format(time.RFC3339Nano)},
+		} {
+			p.insert(t, "v_xml_cdr", row{"xml_cdr_uuid": "00000000-0000-4000-8000-00000000000" + string(r.id), "domain_uuid": r.domain, "start_stamp": r.at})
+		}
+		for _, c := range []struct {
+			name, want string
+			filter     CDRFilter
+		}{
+			{"all", "4 2 3 8 5", CDRFilter{All: true, Start: start, End: end}},
+			{"one domain", "4 2 5", CDRFilter{DomainUUID: one, Start: start, End: end}},
+			{"another domain", "3", CDRFilter{DomainUUID: two, Start: start, End: end}},
+			{"a domain of none", "", CDRFilter{DomainUUID: uuid.NewString(), Start: start, End: end}},
+			{"in another zone", "4 2 3 8 5", CDRFilter{All: true, Start: start.In(time.FixedZone("", 9*60*60)), End: end.In(time.FixedZone("", -9*60*60))}},
+			{"an empty window", "", CDRFilter{All: true, Start: start, End: start}},
+		} {
+			c.filter.Columns = []string{"xml_cdr_uuid"}
+			sql, args, err := p.CDRQuery(c.filter)
+			if err != nil {
+				t.Fatal(err)
+			}
+			rows, err := p.conn.Query(t.Context(), sql, args...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ids, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (string, error) {
+				var id string
+				err := row.Scan(&id)
+				return id[max(0, len(id)-1):], err
+			})
+			if got := strings.Join(ids, " "); got != c.want || err != nil {
+				t.Errorf("%s: got %q, %v; want %q", c.name, got, err, c.want)
+			}
+		}
+	})
+}
+
+// Every column that can be asked for can be read in every version, and bears its name.
+func TestCDRQueryWithEveryColumn(t *testing.T) {
+	each(t, func(t *testing.T, p pbx) {
+		p.insert(t, "v_xml_cdr", row{"xml_cdr_uuid": uuid.NewString(), "start_stamp": "2026-03-01 12:00:00+00", "caller_id_name": `=cmd|'/C calc'!A0`})
+		for _, columns := range [][]string{nil, AllowedCDRColumns} {
+			sql, args, err := p.CDRQuery(CDRFilter{All: true, Start: time.Unix(0, 0), End: time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC), Columns: columns})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if columns == nil {
+				columns = CDRColumns
+			}
+			rows, err := p.conn.Query(t.Context(), sql, args...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var names []string
+			for _, field := range rows.FieldDescriptions() {
+				names = append(names, field.Name)
+			}
+			count := 0
+			for rows.Next() {
+				count++
+			}
+			if rows.Err() != nil || count != 1 || !slices.Equal(names, columns) {
+				t.Errorf("got %d rows of %v, %v; want 1 of %v", count, names, rows.Err(), columns)
+			}
+		}
+	})
+}
+
+func TestCDRQueryRefuses(t *testing.T) {
+	t.Parallel()
+	p := open(t, pbxtest.V53)
+	for _, c := range []struct {
+		name   string
+		filter CDRFilter
+		want   string
+	}{
+		{"an unknown column", CDRFilter{All: true, Columns: []string{"billsec", "colour"}}, `"colour"`},
+		{"SQL", CDRFilter{All: true, Columns: []string{`billsec" from v_users --`}}, "v_users"},
+		{"a column with a PIN", CDRFilter{All: true, Columns: []string{"pin_number"}}, "pin_number"},
+		{"a bulky column", CDRFilter{All: true, Columns: []string{"json"}}, `"json"`},
+		{"a column twice", CDRFilter{All: true, Columns: []string{"billsec", "leg", "billsec"}}, "billsec is there twice"},
+		{"no domain", CDRFilter{}, "no domain"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			sql, _, err := p.CDRQuery(c.filter)
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %q, %v; want an error with %q", sql, err, c.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,91 @@
+package fusionpbx
+
+import (
+	"encoding/xml"
+	"errors"
+	"strings"
+	"testing"
+)
+
+func TestCheckGatewayValue(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ name, column, value, want string }{ // want: a part of the error, "" for none
+		{"a password", "password", "s3cret-P@ss word!", ""},
+		{"nothing", "password", "", ""},
+		{"a proxy", "proxy", "sip.carrier.example:5060;transport=tcp", ""},
+		{"other scripts", "description", "電話 ü", ""},
+		{"the password of the reference", "password", "pa$$w&d", "another password"},
+		{"a dollar in the realm", "realm", "a$b", "another realm"},
+		{"an ampersand", "proxy", "a&b", "does not escape"},
+		{"an opening bracket", "from_user", "a<b", "does not escape"},
+		{"a closing bracket", "from_user", "a>b", "does not escape"},
+		{"a quote", "contact_params", `a"b`, "does not escape"},
+		{"a dollar in a label", "gateway", "a$b & <c>", ""},
+		{"a dollar in a description", "description", `5 $ & "more"`, ""},
+		{"a variable", "description", "x ${y}", "variable"},
+		{"a variable in a label", "gateway", "${hostname}", "variable"},
+		{"a line feed", "description", "a\nb", "line break"},
+		{"a carriage return", "gateway", "a\rb", "line break"},
+		{"a tab", "username", "a\tb", "control character"},
+		{"NUL", "username", "a\x00b", "control character"},
+		{"a C1 control", "username", "a\u0085b", "control character"},
+		{"invalid UTF-8", "gateway", "a\xff", "UTF-8"},
+		{"a non-character", "gateway", "a\uFFFE", "XML"},
+		{"the longest", "username", strings.Repeat("x", maxGatewayValue), ""},
+		{"too long", "username", strings.Repeat("x", maxGatewayValue+1), "longer than 1024"},
+		{"a profile", "profile", "external-2.a", ""},
+		{"a profile with a slash", "profile", "../external", "name of a SIP profile"},
+		{"a profile with a space", "profile", "external rescan", "name of a SIP profile"},
+		{"a flag", "register", "true", ""},
+		{"another flag", "enabled", "yes", "neither true nor false"},
+		{"a flag in capitals", "enabled", "True", "neither true nor false"},
+		{"a number", "expire_seconds", "3600", ""},
+		{"no number", "expire_seconds", "1h", "whole number"},
+		{"a negative number", "channels", "-1", "whole number"},
+		{"a fraction", "ping", "2.5", "whole number"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			err := CheckGatewayValue(c.column, c.value)
+			if c.want == "" {
+				if err != nil {
+					t.Errorf("got %v", err)
+				}
+				return
+			}
+			var wrong *ValueError
+			if !errors.As(err, &wrong) || wrong.Column != c.column || !strings.Contains(err.Error(), c.want) {
+				t.Fatalf("got %v, want an error about %s with %q", err, c.column, c.want)
+			}
+			if !strings.Contains(err.Error(), c.column) {
+				t.Errorf("the error does not name the column: %v", err)
+			}
+			if c.column == "password" && strings.Contains(err.Error(), c.value) {
+				t.Errorf("the error holds the password: %v", err)
+			}
+		})
+	}
+}
+
+// FuzzCheckGatewayValue: what is let through arrives as it is, on the way that FusionPBX takes: every
+// $ deleted, nothing escaped, as an attribute of XML.
+func FuzzCheckGatewayValue(f *testing.F) {
+	for _, seed := range []string{"plain", "pa$$w&d", "a\nb", "${x}", `"`, "\xff", "\uFFFE", "&amp;", " a ", "電話"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, value string) {
+		if CheckGatewayValue("password", value) != nil {
+			return
+		}
+		text := `<param name="password" value="` + strings.ReplaceAll(value, "$", "") + `"/>`
+		var param struct {
+			Value string `xml:"value,attr"`
+		}
+		if err := xml.Unmarshal([]byte(text), &param); err != nil {
+			t.Fatalf("%q breaks the configuration: %v", value, err)
+		}
+		if param.Value != value {
+			t.Fatalf("%q arrives as %q", value, param.Value)
+		}
+	})
+}
