@@ -19,9 +19,6 @@ import (
 const (
 	// leastPatience is how long a small export may take where the caller does not wait for jobs.
 	leastPatience = time.Second
-	// estimateSlack is how many times the rows of a small export the database's estimate may be for it
-	// to be tried at once all the same: the estimate is a guess, and a try that fails costs a scan.
-	estimateSlack = 20
 	// maxRecordsBytes bounds the records inside an answer; what is larger is downloaded.
 	maxRecordsBytes = 32 << 20
 )
@@ -92,23 +89,15 @@ func (s *Server) exportAtOnce(r *request, n tasks.NewJob, p tasks.ExportParams, 
 	}
 	ctx, cancel := context.WithTimeout(r.c.Request.Context(), patience)
 	defer cancel()
-	outOfPatience := func() bool { return ctx.Err() != nil && r.c.Request.Context().Err() == nil }
-	limit := int64(s.settings.SyncExportRows)
-	rows, err := s.o.Exporter.EstimateRows(ctx, p)
-	if err != nil && !outOfPatience() {
-		return tasks.Job{}, false, err
-	}
-	if err != nil || rows > limit*estimateSlack {
-		return tasks.Job{}, false, nil
-	}
 	id, err := uuid.NewV7()
 	if err != nil {
 		return tasks.Job{}, false, fmt.Errorf("making a job id: %w", err)
 	}
-	file, err := s.o.Exporter.Write(ctx, id.String(), 1, p, limit, tasks.ExportHooks{})
+	file, err := s.o.Exporter.Write(ctx, id.String(), 1, p, int64(s.settings.SyncExportRows), tasks.ExportHooks{})
+	outOfPatience := ctx.Err() != nil && r.c.Request.Context().Err() == nil
 	var space *export.SpaceError
 	switch {
-	case errors.Is(err, export.ErrTooManyRows), err != nil && outOfPatience():
+	case errors.Is(err, export.ErrTooManyRows), err != nil && outOfPatience:
 		return tasks.Job{}, false, nil
 	case errors.As(err, &space):
 		return tasks.Job{}, false, &failure{Code: tasks.CodeInsufficientStorage, Message: err.Error(), cause: err}

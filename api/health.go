@@ -101,6 +101,7 @@ func (s *Server) pingRedis(ctx context.Context) error {
 	if err != nil {
 		return errors.New("TRUNKLINE_REDIS_URL cannot be read") // New has read it once
 	}
+	options.MaxRetries, options.DialerRetries = -1, 1 // once: whoever asks asks again
 	client := redis.NewClient(options)
 	defer client.Close()
 	return client.Ping(ctx).Err()

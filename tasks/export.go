@@ -75,6 +75,15 @@ func (e Exporter) Write(ctx context.Context, jobID string, attempt int, p Export
 	if err != nil {
 		return nil, err
 	}
+	if maxRows > 0 {
+		more, err := e.FusionPBX.MoreCDRsThan(ctx, e.Pool, p.filter(), maxRows)
+		if err != nil {
+			return nil, err
+		}
+		if more {
+			return nil, export.ErrTooManyRows
+		}
+	}
 	conn, err := e.Pool.Acquire(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("exporting CDRs: %w", err)

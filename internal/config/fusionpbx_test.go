@@ -89,6 +89,8 @@ func TestFusionDatabaseURL(t *testing.T) {
 			got, err := fusionDatabaseURL(conf)
 			if err != nil {
 				got = err.Error()
+			} else if err := checkDatabaseURL(got); err != nil {
+				t.Error(err)
 			}
 			if got != c.want && (err == nil || !strings.Contains(got, c.want)) {
 				t.Errorf("got %q, want %q", got, c.want)

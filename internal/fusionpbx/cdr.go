@@ -1,6 +1,7 @@
 package fusionpbx
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -65,11 +66,29 @@ func (d *DB) CDRQuery(f CDRFilter) (sql string, args []any, err error) {
 			selected[i] = "null::text as " + selected[i]
 		}
 	}
-	sql = "select " + strings.Join(selected, ", ") + " from v_xml_cdr where start_stamp >= $1 and start_stamp < $2"
+	from, args := f.from()
+	return "select " + strings.Join(selected, ", ") + from + " order by v_xml_cdr.start_stamp, v_xml_cdr.xml_cdr_uuid", args, nil
+}
+
+// MoreCDRsThan reports whether the filter holds more than n CDRs. Where it does, that is known long
+// before all of them are read.
+func (d *DB) MoreCDRsThan(ctx context.Context, q Querier, f CDRFilter, n int64) (bool, error) {
+	from, args := f.from()
+	var count int64
+	sql := fmt.Sprintf("select count(*) from (select%s limit %d) found", from, n+1)
+	if err := q.QueryRow(ctx, sql, args...).Scan(&count); err != nil {
+		return false, fmt.Errorf("counting CDRs: %w", err)
+	}
+	return count > n, nil
+}
+
+// from is the part of a statement that chooses the CDRs, with its arguments.
+func (f CDRFilter) from() (sql string, args []any) {
+	sql = " from v_xml_cdr where start_stamp >= $1 and start_stamp < $2"
 	args = []any{f.Start, f.End}
 	if !f.All {
 		sql += " and domain_uuid = $3::uuid"
 		args = append(args, f.DomainUUID)
 	}
-	return sql + " order by v_xml_cdr.start_stamp, v_xml_cdr.xml_cdr_uuid", args, nil
+	return sql, args
 }

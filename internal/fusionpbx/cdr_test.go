@@ -150,3 +150,36 @@ func TestCDRQueryRefuses(t *testing.T) {
 		})
 	}
 }
+
+func TestMoreCDRsThan(t *testing.T) {
+	t.Parallel()
+	p := open(t, pbxtest.V54)
+	one, two := uuid.NewString(), uuid.NewString()
+	start := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+	end := start.Add(time.Hour)
+	for _, r := range []struct {
+		domain string
+		at     time.Time
+	}{{one, start}, {one, start.Add(time.Minute)}, {two, start.Add(time.Minute)}, {one, end}} {
+		p.insert(t, "v_xml_cdr", row{"xml_cdr_uuid": uuid.NewString(), "domain_uuid": r.domain, "start_stamp": r.at.Format(time.RFC3339)})
+	}
+	for _, c := range []struct {
+		name   string
+		filter CDRFilter
+		n      int64
+		want   bool
+	}{
+		{"all, fewer", CDRFilter{All: true, Start: start, End: end}, 2, true},
+		{"all, as many", CDRFilter{All: true, Start: start, End: end}, 3, false},
+		{"one domain, fewer", CDRFilter{DomainUUID: one, Start: start, End: end}, 1, true},
+		{"one domain, as many", CDRFilter{DomainUUID: one, Start: start, End: end}, 2, false},
+		{"nothing to find", CDRFilter{All: true, Start: end, End: end}, 0, false},
+	} {
+		if got, err := p.MoreCDRsThan(t.Context(), p.conn, c.filter, c.n); got != c.want || err != nil {
+			t.Errorf("%s: got %t, %v; want %t", c.name, got, err, c.want)
+		}
+	}
+	if _, err := p.MoreCDRsThan(t.Context(), p.conn, CDRFilter{Start: start, End: end}, 1); err == nil {
+		t.Error("a filter that is neither for all domains nor for one was taken")
+	}
+}

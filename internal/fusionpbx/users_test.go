@@ -70,6 +70,7 @@ func TestCandidates(t *testing.T) {
 		p.user(t, one, "a@b", nil)
 		p.user(t, one, "x@elsewhere.example", nil)
 		p.user(t, one, "'; drop table v_users; --", nil)
+		p.user(t, one, "", row{"user_email": ""})
 		for range maxCandidates + 2 {
 			p.user(t, one, "everywhere", nil)
 		}

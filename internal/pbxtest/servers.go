@@ -12,7 +12,8 @@ import (
 // ServersOptions says where and how the private servers run. The zero value is what tests want.
 type ServersOptions struct {
 	// Dir is the folder in which the servers' own folder is made; empty means the system's temporary
-	// folder.
+	// folder. Where this program runs as root, Postgres runs as another account, which must be able to
+	// enter Dir: what os.MkdirTemp makes is closed to it.
 	Dir string
 	// Durable runs Postgres with the settings that it ships with (fsync, autovacuum), as a
 	// production server does. Without it a crash of the machine may lose data, and everything is

@@ -144,7 +144,7 @@ func (s *postgresServer) initdb(ctx context.Context) error {
 		"--pgdata="+s.data(), "--username="+superuser, "--pwfile="+passwordFile, "--auth=scram-sha-256",
 		"--encoding=UTF8", "--locale=C.UTF-8", "--no-sync")
 	if errors.Is(err, os.ErrPermission) {
-		return fmt.Errorf("running initdb as another account, since root may not: %w: set TMPDIR to a folder that every account can enter", err)
+		return fmt.Errorf("running initdb as another account, since root may not: %w: the folder above %s (TMPDIR where none was chosen) must be one that every account can enter", err, filepath.Dir(s.home))
 	}
 	if err != nil {
 		return fmt.Errorf("running initdb: %w", err)

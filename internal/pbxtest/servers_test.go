@@ -157,6 +157,27 @@ func TestStartGivenUp(t *testing.T) {
 	checkEmpty(t, dir)
 }
 
+// A folder that the account which runs Postgres cannot enter is an error that says so, and for an
+// ordinary user, whose own account runs it, no error.
+func TestClosedFolder(t *testing.T) {
+	t.Parallel()
+	dir := enterable(t)
+	if err := os.Chmod(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Start(t.Context(), ServersOptions{Dir: dir})
+	if err == nil {
+		err = s.Close()
+	}
+	if os.Geteuid() != 0 && err != nil {
+		t.Error(err)
+	}
+	if os.Geteuid() == 0 && (err == nil || !strings.Contains(err.Error(), dir) || !strings.Contains(err.Error(), "every account can enter")) {
+		t.Errorf("got %v, want an error that names %s and says what it must be", err, dir)
+	}
+	checkEmpty(t, dir)
+}
+
 // childDir in the environment makes this test binary the program that TestKilledParent kills.
 const childDir = "PBXTEST_CHILD_DIR"
 

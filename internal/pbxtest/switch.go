@@ -17,8 +17,8 @@ import (
 )
 
 const (
-	// defaultSwitchPassword is the event socket's password as FreeSWITCH ships it.
-	defaultSwitchPassword = "ClueCon"
+	// SwitchPassword is the event socket's password as FreeSWITCH ships it, and so the simulated one's.
+	SwitchPassword = "ClueCon"
 	// defaultSwitchName is what `hostname` and `switchname` answer unless told otherwise.
 	defaultSwitchName = "pbxtest"
 	// defaultSwitchDomain is an alias of the profile internal, and the global variable domain.
@@ -119,7 +119,7 @@ func (o SwitchOptions) withDefaults() SwitchOptions {
 			*field = value
 		}
 	}
-	set(&o.Password, defaultSwitchPassword)
+	set(&o.Password, SwitchPassword)
 	set(&o.Hostname, defaultSwitchName)
 	set(&o.SwitchName, o.Hostname)
 	set(&o.Domain, defaultSwitchDomain)

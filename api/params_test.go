@@ -1,0 +1,144 @@
+package api
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"unicode"
+	"unicode/utf8"
+
+	"trunkline/tasks"
+)
+
+const (
+	formType = "application/x-www-form-urlencoded"
+	jsonType = "application/json"
+)
+
+func TestReadParams(t *testing.T) {
+	t.Parallel()
+	part := func(name, value string) string {
+		return fmt.Sprintf("--B\r\nContent-Disposition: form-data; %s\r\n\r\n%s\r\n", name, value)
+	}
+	for name, c := range map[string]struct {
+		query, contentType, body string
+		want                     string // the parameters as fmt prints the map, or
+		code                     string // the code of the refusal, and
+		says                     string // what it names
+	}{
+		"nothing":                 {want: "map[]"},
+		"query":                   {query: "Gateway_Name=a%20b", want: "map[gateway_name:a b]"},
+		"form":                    {contentType: formType, body: "a=1&B=%C3%A4", want: "map[a:1 b:ä]"},
+		"form and query":          {query: "c=3", contentType: formType, body: "a=1", want: "map[a:1 c:3]"},
+		"form with charset":       {contentType: formType + "; charset=UTF-8", body: "a=1", want: "map[a:1]"},
+		"JSON":                    {contentType: jsonType, body: ` {"A":"x","n":-1.50,"big":12345678901234567890,"t":true,"f":false,"nil":null} `, want: "map[a:x big:12345678901234567890 f:false n:-1.50 t:true]"},
+		"multipart":               {contentType: "multipart/form-data; boundary=B", body: part(`name="a"`, "1") + part(`name="b"`, "2") + "--B--\r\n", want: "map[a:1 b:2]"},
+		"type without a body":     {contentType: "text/plain", want: "map[]"},
+		"twice in the form":       {contentType: formType, body: "a=1&a=1", code: tasks.CodeInvalidRequest, says: "a: is given twice"},
+		"twice, other case":       {contentType: formType, body: "a=1&A=1", code: tasks.CodeInvalidRequest, says: "a: is given twice"},
+		"twice, query and body":   {query: "a=1", contentType: formType, body: "a=1", code: tasks.CodeInvalidRequest, says: "a: is given twice"},
+		"twice in JSON":           {contentType: jsonType, body: `{"a":1,"a":2}`, code: tasks.CodeInvalidRequest, says: "a: is given twice"},
+		"nested object":           {contentType: jsonType, body: `{"a":{"b":1}}`, code: tasks.CodeInvalidRequest, says: "a: is nested"},
+		"nested list":             {contentType: jsonType, body: `{"a":[1]}`, code: tasks.CodeInvalidRequest, says: "a: is nested"},
+		"a list":                  {contentType: jsonType, body: `[1]`, code: tasks.CodeInvalidRequest, says: "JSON object"},
+		"half JSON":               {contentType: jsonType, body: `{"a":1`, code: tasks.CodeInvalidRequest, says: "JSON object"},
+		"a comma too many":        {contentType: jsonType, body: `{"a":1,}`, code: tasks.CodeInvalidRequest, says: "JSON object"},
+		"two objects":             {contentType: jsonType, body: `{"a":1}{"b":2}`, code: tasks.CodeInvalidRequest, says: "JSON object"},
+		"invalid UTF-8 in JSON":   {contentType: jsonType, body: "{\"a\":\"\xff\"}", code: tasks.CodeInvalidRequest, says: "UTF-8"},
+		"invalid UTF-8 in a form": {contentType: formType, body: "a=%FF", code: tasks.CodeInvalidRequest, says: "a: is not valid UTF-8"},
+		"a NUL":                   {contentType: formType, body: "a=x%00y", code: tasks.CodeInvalidRequest, says: "a: holds"},
+		"a line break":            {contentType: formType, body: "gateway_password=x%0Ay", code: tasks.CodeInvalidRequest, says: "gateway_password: holds a line break"},
+		"an escaped NUL":          {contentType: jsonType, body: `{"a":"\u0000"}`, code: tasks.CodeInvalidRequest, says: "a: holds"},
+		"a name with a NUL":       {contentType: formType, body: "a%00=1", code: tasks.CodeInvalidRequest, says: "name"},
+		"a broken escape":         {contentType: formType, body: "a=%zz-secret", code: tasks.CodeInvalidRequest, says: "form"},
+		"a broken query":          {query: "a=%zz", code: tasks.CodeInvalidRequest, says: "query"},
+		"a file":                  {contentType: "multipart/form-data; boundary=B", body: part(`name="a"; filename="x"`, "1") + "--B--\r\n", code: tasks.CodeInvalidRequest, says: "a: is a file"},
+		"half a multipart":        {contentType: "multipart/form-data; boundary=B", body: part(`name="a"`, "1"), code: tasks.CodeInvalidRequest, says: "body"},
+		"another type":            {contentType: "text/xml", body: "<a/>", code: tasks.CodeInvalidRequest, says: "Content-Type"},
+		"no type":                 {body: "a=1", code: tasks.CodeInvalidRequest, says: "Content-Type"},
+		"too large":               {contentType: formType, body: "a=" + strings.Repeat("x", 2000), code: codeTooLarge, says: "1000"},
+		"too large, multipart":    {contentType: "multipart/form-data; boundary=B", body: part(`name="a"`, strings.Repeat("x", 2000)) + "--B--\r\n", code: codeTooLarge, says: "1000"},
+		"too many":                {query: strings.Repeat("p", 1) + manyParams(), code: tasks.CodeInvalidRequest, says: "more than"},
+		"password in the query":   {query: "password=x", code: codeCredentialsInQuery, says: "password"},
+		"username in the query":   {query: "Username=x", code: codeCredentialsInQuery, says: "username"},
+		"gateway's in the query":  {query: "a=1&GATEWAY_PASSWORD=x", code: codeCredentialsInQuery, says: "gateway_password"},
+		"PHP brackets":            {query: "password[]=x", code: codeCredentialsInQuery, says: "password"},
+		"key":                     {query: "key=x", code: codeCredentialsInQuery, says: "key"},
+		"api_key":                 {query: "api_key=x", code: codeCredentialsInQuery, says: "api_key"},
+		"token":                   {query: "token", code: codeCredentialsInQuery, says: "token"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := read(c.query, c.contentType, c.body)
+			if c.code == "" {
+				if err != nil || fmt.Sprint(map[string]string(got)) != c.want {
+					t.Fatalf("got %v, %v; want %s", got, err, c.want)
+				}
+				return
+			}
+			var refused *failure
+			if !errors.As(err, &refused) || refused.Code != c.code || !strings.Contains(refused.Message, c.says) {
+				t.Fatalf("got %v, want %s that says %q", err, c.code, c.says)
+			}
+			if strings.Contains(refused.Message, "secret") {
+				t.Errorf("the value is in %q", refused.Message)
+			}
+		})
+	}
+}
+
+func TestReadParamsCompressed(t *testing.T) {
+	t.Parallel()
+	req := httptest.NewRequest(http.MethodPost, "/", strings.NewReader("a=1"))
+	req.Header.Set("Content-Type", formType)
+	req.Header.Set("Content-Encoding", "gzip")
+	if _, err := readParams(httptest.NewRecorder(), req, 1000); err == nil || !strings.Contains(err.Error(), "Content-Encoding") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func manyParams() string {
+	var b strings.Builder
+	for i := range maxParams + 1 {
+		fmt.Fprintf(&b, "%d=&", i)
+	}
+	return b.String()
+}
+
+func read(query, contentType, body string) (params, error) {
+	req := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body))
+	req.URL.RawQuery = query
+	req.Header.Set("Content-Type", contentType)
+	return readParams(httptest.NewRecorder(), req, 1000)
+}
+
+// FuzzReadParams: whatever is sent, a parameter has a lower-case name and clean text, and every
+// refusal is one that can be told to the caller.
+func FuzzReadParams(f *testing.F) {
+	f.Add("a=1", formType, "b=2&c=%20")
+	f.Add("", jsonType, `{"a":"x","n":1e5,"t":true,"z":null}`)
+	f.Add("", "multipart/form-data; boundary=B", "--B\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n--B--\r\n")
+	f.Add("password=x", formType, "\xff")
+	f.Add("%zz", "text/plain", "x")
+	f.Fuzz(func(t *testing.T, query, contentType, body string) {
+		got, err := read(query, contentType, body)
+		if err != nil {
+			var refused *failure
+			if !errors.As(err, &refused) || statusOf(refused.Code) >= http.StatusInternalServerError {
+				t.Fatalf("refused with %v", err)
+			}
+			if !utf8.ValidString(refused.Message) || strings.ContainsFunc(refused.Message, unicode.IsControl) {
+				t.Fatalf("the message is not clean: %q", refused.Message)
+			}
+			return
+		}
+		for name, value := range got {
+			if strings.ToLower(name) != name || !isText(name) || !isText(value) {
+				t.Fatalf("got %q=%q", name, value)
+			}
+		}
+	})
+}

@@ -1,0 +1,159 @@
+package api_test
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"trunkline/internal/pbxtest"
+)
+
+const listPath = "/app/gateways/provision_list.php"
+
+// gateways is the list as the call gets it, by name.
+func (b *bundle) gateways(t *testing.T, c call) map[string]map[string]any {
+	t.Helper()
+	c.path = listPath
+	got := b.do(t, c).want(t, http.StatusOK, "")
+	fields := got.decode(t)
+	if fields["status"] != "success" || fields["message"] != "Gateways retrieved successfully" {
+		t.Fatalf("got %s", got.body)
+	}
+	byName := map[string]map[string]any{}
+	for _, g := range fields["gateways"].([]any) {
+		byName[g.(map[string]any)["gateway_name"].(string)] = g.(map[string]any)
+	}
+	return byName
+}
+
+func names(list map[string]map[string]any) string {
+	var all []string
+	for name := range list {
+		all = append(all, name)
+	}
+	slices.Sort(all)
+	return strings.Join(all, " ")
+}
+
+func TestListOnEveryVersion(t *testing.T) {
+	t.Parallel()
+	for _, version := range pbxtest.Versions {
+		t.Run(string(version), func(t *testing.T) {
+			t.Parallel()
+			b := newBundle(t, setUp{version: version, noWorker: true})
+			// Another system's gateway, whose user breaks the list's XML, must not break ours.
+			must(t, b.switches[0].AddGateway("external", "foreign", map[string]string{"username": "a&b<c", "password": "x", "proxy": "other.example", "register": "true"}))
+			eventually(t, patience, "the registering ones are up", func() bool {
+				list := b.gateways(t, b.asSuperadmin(call{}))
+				return list["carrier-1"]["gateway_status"] == "UP" && list["carrier-4"]["gateway_status"] == "UP"
+			})
+			list := b.gateways(t, b.asSuperadmin(call{method: http.MethodPost}))
+			for _, g := range b.sample.Gateways {
+				got := list[g.Name]
+				tenant := "global"
+				for _, d := range b.sample.Domains {
+					if d.UUID == g.DomainUUID {
+						tenant = d.Name
+					}
+				}
+				want := map[string]any{"gateway_uuid": g.UUID, "gateway_domain": "sip" + strings.TrimPrefix(g.Name, "carrier-") + ".carrier.example",
+					"gateway_enabled": "true", "gateway_status": "UP", "gateway_state": "NOREG", "profile": g.Profile, "tenant_domain": tenant}
+				if g.Register {
+					want["gateway_state"] = "REGED"
+				}
+				if !g.Enabled {
+					want["gateway_enabled"], want["gateway_status"], want["gateway_state"] = "false", "DOWN", "NOT_LOADED"
+				}
+				for field, value := range want {
+					if got[field] != value {
+						t.Errorf("%s: %s is %v, want %v", g.Name, field, got[field], value)
+					}
+				}
+				for field := range got {
+					if strings.Contains(field, "password") {
+						t.Errorf("%s has %s", g.Name, field)
+					}
+				}
+			}
+			if len(list) != len(b.sample.Gateways) {
+				t.Errorf("got %s", names(list))
+			}
+			before := b.switches[0].CountCommands("sofia")
+			b.gateways(t, b.asSuperadmin(call{}))
+			if asked := b.switches[0].CountCommands("sofia") - before; asked != 1 {
+				t.Errorf("the switch was asked %d times for one list", asked)
+			}
+		})
+	}
+}
+
+func TestListTenants(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{noWorker: true})
+	for name, c := range map[string]struct {
+		call call
+		want string
+	}{
+		"superadmin":              {b.asSuperadmin(call{}), "carrier-1 carrier-2 carrier-3 carrier-4 carrier-5"},
+		"superadmin, one domain":  {b.asSuperadmin(call{form: form("tenant_domain", b.sample.Domains[0].Name)}), "carrier-1"},
+		"superadmin, global":      {b.asSuperadmin(call{form: form("tenant_domain", "Global")}), "carrier-4"},
+		"admin":                   {b.asAdmin(call{}), "carrier-2 carrier-5"},
+		"admin, naming its own":   {b.asAdmin(call{form: form("tenant_domain", b.sample.AdminDomain)}), "carrier-2 carrier-5"},
+		"superadmin, domain_uuid": {b.asSuperadmin(call{form: form("domain_uuid", b.sample.Domains[2].UUID)}), "carrier-3"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := names(b.gateways(t, c.call)); got != c.want {
+				t.Errorf("got %s, want %s", got, c.want)
+			}
+		})
+	}
+	b.do(t, b.asAdmin(call{path: listPath, form: form("tenant_domain", "global")})).want(t, http.StatusForbidden, "forbidden")
+	b.do(t, b.asSuperadmin(call{path: listPath, form: form("tenant_domain", "nobody.example")})).want(t, http.StatusNotFound, "not_found")
+}
+
+func TestListWithSeveralSwitches(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{switches: 2, noWorker: true})
+	b.exec(t, "update v_gateways set hostname = 'pbx-1' where gateway = 'carrier-1'")
+	b.exec(t, "update v_gateways set hostname = 'nowhere' where gateway = 'carrier-2'")
+	b.switches[1].StopProfile("external")
+	eventually(t, patience, "the one on the first switch is up", func() bool {
+		return b.gateways(t, b.asSuperadmin(call{}))["carrier-1"]["gateway_status"] == "UP"
+	})
+	list := b.gateways(t, b.asSuperadmin(call{}))
+	for name, want := range map[string]struct {
+		status, state string
+		switches      int
+	}{
+		"carrier-1": {"UP", "REGED", 1},        // meant for the first alone
+		"carrier-2": {"DOWN", "NOT_LOADED", 0}, // meant for none of them
+		"carrier-4": {"DOWN", "NOT_LOADED", 2}, // up on the first, gone from the second
+	} {
+		got := list[name]
+		if got["gateway_status"] != want.status || got["gateway_state"] != want.state || len(got["switches"].([]any)) != want.switches {
+			t.Errorf("%s: got %v, want %+v", name, got, want)
+		}
+	}
+}
+
+func TestListWithASwitchDown(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{switches: 2, noWorker: true})
+	must(t, b.switches[1].Stop())
+	got := b.do(t, b.asSuperadmin(call{path: listPath})).want(t, http.StatusServiceUnavailable, "switch_unavailable").says(t, b.switches[1].Addr())
+	if got.header.Get("Retry-After") == "" {
+		t.Error("no Retry-After")
+	}
+	must(t, b.switches[1].Restart())
+	eventually(t, patience, "both answer again", func() bool { return b.do(t, b.asSuperadmin(call{path: listPath})).status == http.StatusOK })
+	b.switches[0].Hang(true)
+	began := time.Now()
+	b.do(t, b.asSuperadmin(call{path: listPath})).want(t, http.StatusGatewayTimeout, "switch_timeout").says(t, b.switches[0].Addr())
+	if took := time.Since(began); took > patience {
+		t.Errorf("it took %v", took)
+	}
+	b.switches[0].Hang(false)
+}

@@ -1,0 +1,222 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"trunkline/api"
+	"trunkline/internal/config"
+	"trunkline/internal/export"
+	"trunkline/internal/freeswitch"
+	"trunkline/internal/fusionpbx"
+	"trunkline/internal/postgres"
+	"trunkline/tasks"
+)
+
+// checkTimeout bounds each check.
+const checkTimeout = 10 * time.Second
+
+type checkCommand struct{}
+
+func (checkCommand) Help() string {
+	return `It prints a line for every part, "ok" or what to do, and ends with status 1 where one is not right.
+Nothing is changed, except that each switch forgets its cached gateway configuration, as FusionPBX's own pages have it do.
+
+Example: trunkline --config /etc/trunkline/trunkline.env check`
+}
+
+var errNotAllRight = errors.New("not everything is right; see the lines above")
+
+func (checkCommand) Run(cmd *command) error {
+	settings, err := cmd.settings()
+	if err != nil {
+		return err
+	}
+	c := &checker{cmd: cmd, settings: settings}
+	c.database()
+	c.redis()
+	for _, sw := range openSwitches(settings, newLog(settings, cmd.err)) {
+		c.freeswitch(sw)
+	}
+	c.check("whitelist", c.whitelist)
+	c.exportFolder()
+	if c.failed {
+		return errNotAllRight
+	}
+	return nil
+}
+
+// checker prints one line a check and remembers whether one failed.
+type checker struct {
+	cmd      *command
+	settings config.Settings
+	failed   bool
+}
+
+// check runs one check; what it returns is printed behind "ok".
+func (c *checker) check(part string, f func(ctx context.Context) (string, error)) bool {
+	ctx, cancel := context.WithTimeout(c.cmd.ctx, checkTimeout)
+	defer cancel()
+	found, err := f(ctx)
+	if err != nil {
+		c.failed = true
+		c.cmd.printf("%-22s NOT RIGHT: %v\n", part, err)
+		return false
+	}
+	c.cmd.printf("%-22s ok: %s\n", part, found)
+	return true
+}
+
+func (c *checker) database() {
+	pool, err := postgres.Open(c.cmd.ctx, c.settings.DatabaseURL.Reveal(), c.settings.DatabaseConnections)
+	if !c.check("database", func(ctx context.Context) (version string, _ error) {
+		if err != nil {
+			return "", err
+		}
+		return version, pool.QueryRow(ctx, "select 'Postgres ' || current_setting('server_version') || ', encoding ' || current_setting('server_encoding')").Scan(&version)
+	}) {
+		return
+	}
+	defer pool.Close()
+	c.check("schema trunkline", func(ctx context.Context) (string, error) {
+		return "up to date", postgres.CheckVersion(ctx, pool)
+	})
+	c.check("fusionpbx", func(ctx context.Context) (string, error) {
+		db, err := fusionpbx.Probe(ctx, pool)
+		if err != nil {
+			return "", err
+		}
+		version, err := db.Version(ctx, pool)
+		if err != nil {
+			return "", err
+		}
+		flag, _ := db.ColumnType("v_gateways", "enabled")
+		mode, err := db.GatewayMode(ctx, pool)
+		if err != nil {
+			return "", err
+		}
+		if mode == fusionpbx.ModeFile {
+			return "", fmt.Errorf("FusionPBX keeps gateways as files here (default setting switch, sip_profiles, dir is enabled), which this version cannot provision; disable that setting")
+		}
+		return fmt.Sprintf("version %s, gateway flags are %s, gateways in the database", version, flag), nil
+	})
+	c.check("secret key", func(ctx context.Context) (string, error) {
+		secret, err := c.settings.LoadSecretKey(false)
+		if err != nil {
+			return "", err
+		}
+		keys, err := tasks.NewKeys(secret)
+		if err != nil {
+			return "", err
+		}
+		return "the one of this database", tasks.NewStore(pool, keys).CheckSecretKey(ctx)
+	})
+	c.check("export folder shared", func(ctx context.Context) (string, error) {
+		err := tasks.NewStore(pool, nil).CheckExportDir(ctx, c.settings.ExportDir)
+		if errors.Is(err, tasks.ErrNotFound) {
+			return "no worker has run on this database yet; check again once one has", nil
+		}
+		return "what the worker wrote is read here", err
+	})
+}
+
+func (c *checker) redis() {
+	c.check("redis", func(ctx context.Context) (string, error) {
+		client, err := openRedis(c.settings)
+		if err != nil {
+			return "", err
+		}
+		defer client.Close()
+		info, err := client.Info(ctx, "server", "memory").Result()
+		if err != nil {
+			return "", fmt.Errorf("%w; check TRUNKLINE_REDIS_URL and that Redis runs", err)
+		}
+		return checkRedis(info)
+	})
+}
+
+// checkRedis reads Redis's version and eviction policy from its INFO.
+func checkRedis(info string) (string, error) {
+	fields := map[string]string{}
+	for line := range strings.Lines(info) {
+		if name, value, found := strings.Cut(strings.TrimSpace(line), ":"); found {
+			fields[name] = value
+		}
+	}
+	var major int
+	version := fields["redis_version"]
+	if _, err := fmt.Sscanf(version, "%d.", &major); err != nil || major < minRedis {
+		return "", fmt.Errorf("version %q; Redis %d or later is needed", version, minRedis)
+	}
+	if policy := fields["maxmemory_policy"]; policy != "noeviction" {
+		return "", fmt.Errorf("maxmemory-policy is %s, so that Redis may drop queued tasks; set it to noeviction in redis.conf", policy)
+	}
+	return "version " + version + ", noeviction", nil
+}
+
+// minRedis is the oldest major version of Redis that is supported.
+const minRedis = 7
+
+func (c *checker) freeswitch(sw *freeswitch.Switch) {
+	defer sw.Close()
+	name := "switch " + sw.Addr()
+	if !c.check(name, func(ctx context.Context) (string, error) {
+		status, err := sw.Status(ctx)
+		return status.Version, err
+	}) {
+		return
+	}
+	c.check("cache keys", func(ctx context.Context) (string, error) {
+		return "FusionPBX's script deletes them on " + sw.Addr(), sw.DeleteSofiaCache(ctx)
+	})
+}
+
+func (c *checker) whitelist(context.Context) (string, error) {
+	count, err := api.CheckWhitelist(c.settings.Whitelist)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%d addresses and networks in %s", count, c.settings.Whitelist), nil
+}
+
+func (c *checker) exportFolder() {
+	dir, floor := c.settings.ExportDir, uint64(c.settings.ExportMinFreeBytes)
+	c.check("export folder", func(context.Context) (string, error) {
+		if err := writeAndRead(dir); err != nil {
+			return "", fmt.Errorf("TRUNKLINE_EXPORT_DIR: %w; make the folder, and give it to the user that runs trunkline", err)
+		}
+		free, err := export.FreeSpace(dir)
+		if err != nil {
+			return "", err
+		}
+		if free < floor {
+			return "", fmt.Errorf("%d MiB free in %s and the floor is %d; make room, or lower TRUNKLINE_EXPORT_MIN_FREE_BYTES", free>>20, dir, floor>>20)
+		}
+		return fmt.Sprintf("%s is written and read, %d MiB free", dir, free>>20), nil
+	})
+}
+
+// writeAndRead leaves a file in the folder, reads it back and removes it.
+func writeAndRead(dir string) error {
+	probe, err := os.CreateTemp(dir, ".trunkline-check-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(probe.Name())
+	const content = "written by trunkline check"
+	_, err = probe.WriteString(content)
+	if err := errors.Join(err, probe.Close()); err != nil {
+		return err
+	}
+	got, err := os.ReadFile(probe.Name())
+	if err == nil && string(got) != content {
+		err = fmt.Errorf("%s is not read back as it was written", probe.Name())
+	}
+	return err
+}
+
+func (cmd *command) printf(format string, args ...any) { fmt.Fprintf(cmd.out, format, args...) }

@@ -1,0 +1,348 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/csv"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"trunkline/internal/pbxtest"
+)
+
+const (
+	// tourPoll is how often the tour asks again for what takes its time.
+	tourPoll = 250 * time.Millisecond
+	// tourPatience is how long it asks before it says that the demo did not hold.
+	tourPatience = 60 * time.Second
+	// answerShown is how much of an answer is printed.
+	answerShown = 900
+)
+
+// demoTour does the main job over HTTP, as WHMCS would, and prints what it sends and gets.
+type demoTour struct {
+	cmd    *command
+	base   string
+	sample pbxtest.Sample
+}
+
+// call is one request of the tour.
+type call struct {
+	method string
+	path   string // below the base, or a whole URL
+	form   url.Values
+	login  bool
+	whole  bool // its answer is printed whole
+}
+
+// answer is what came back.
+type answer struct {
+	status int
+	body   []byte
+}
+
+func (t *demoTour) run(ctx context.Context) error {
+	if err := t.waitReady(ctx); err != nil {
+		return err
+	}
+	for _, step := range []struct {
+		title string
+		do    func(context.Context) error
+	}{
+		{"Connection check: needs the whitelist alone", t.checkConnection},
+		{"Provision a gateway: written to Postgres, loaded by the switch and seen there", t.provision},
+		{"The gateway list, until the new one is registered", t.list},
+		{"A small export: answered at once", t.smallExport},
+		{"An export of all rows: a job, watched and downloaded", t.largeExport},
+	} {
+		t.cmd.printf("\n== %s\n", step.title)
+		if err := step.do(ctx); err != nil {
+			return fmt.Errorf("%s: %w", strings.ToLower(step.title[:1])+step.title[1:], err)
+		}
+	}
+	return nil
+}
+
+func (t *demoTour) waitReady(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, demoStart)
+	defer cancel()
+	return t.until(ctx, func() (bool, error) {
+		got, err := t.send(ctx, call{method: http.MethodGet, path: "/readyz"})
+		return err == nil && got.status == http.StatusOK, nil
+	})
+}
+
+func (t *demoTour) checkConnection(ctx context.Context) error {
+	var got struct {
+		Success int `json:"success"`
+	}
+	if err := t.show(ctx, call{method: http.MethodGet, path: "/app/xml_cdr/chkcon.php"}, http.StatusOK, &got); err != nil {
+		return err
+	}
+	if got.Success != 1 {
+		return errors.New("access was not granted")
+	}
+	return nil
+}
+
+const demoGateway = "demo_carrier"
+
+func (t *demoTour) provision(ctx context.Context) error {
+	var got struct {
+		Status      string `json:"status"`
+		GatewayUUID string `json:"gateway_uuid"`
+	}
+	err := t.show(ctx, call{method: http.MethodPost, path: "/app/gateways/provision.php", login: true, form: url.Values{
+		"gateway_name":     {demoGateway},
+		"gateway_domain":   {"sip.carrier.example"},
+		"gateway_username": {"account"},
+		"gateway_password": {"a-demo-password"},
+	}}, http.StatusOK, &got)
+	if err != nil {
+		return err
+	}
+	if got.Status != "success" || got.GatewayUUID == "" {
+		return errors.New("the gateway was not configured")
+	}
+	return nil
+}
+
+func (t *demoTour) list(ctx context.Context) error {
+	list := call{method: http.MethodPost, path: "/app/gateways/provision_list.php", login: true, whole: true, form: url.Values{}}
+	type gateways struct {
+		Gateways []struct {
+			Name   string `json:"gateway_name"`
+			Status string `json:"gateway_status"`
+		} `json:"gateways"`
+	}
+	ctx, cancel := context.WithTimeout(ctx, tourPatience)
+	defer cancel()
+	err := t.until(ctx, func() (bool, error) {
+		got, err := t.send(ctx, list)
+		if err != nil {
+			return false, err
+		}
+		var decoded gateways
+		if err := json.Unmarshal(got.body, &decoded); err != nil {
+			return false, err
+		}
+		for _, g := range decoded.Gateways {
+			if g.Name == demoGateway && g.Status == "UP" {
+				return true, nil
+			}
+		}
+		return false, nil
+	})
+	if err != nil {
+		return fmt.Errorf("%s did not come UP: %w", demoGateway, err)
+	}
+	return t.show(ctx, list, http.StatusOK, &gateways{})
+}
+
+func (t *demoTour) smallExport(ctx context.Context) error {
+	day := time.Now().UTC().AddDate(0, 0, -7).Format(time.DateOnly)
+	var got struct {
+		Total   int               `json:"total_records"`
+		Records []json.RawMessage `json:"records"`
+	}
+	err := t.show(ctx, call{method: http.MethodPost, path: "/app/xml_cdr/export_cdr.php", login: true, form: url.Values{
+		"date_start": {day}, "date_end": {day}, "format": {"JSON"}, "time_zone": {"UTC"},
+	}}, http.StatusOK, &got)
+	if err != nil {
+		return err
+	}
+	if got.Total == 0 || got.Total != len(got.Records) {
+		return fmt.Errorf("%d records were counted and %d given", got.Total, len(got.Records))
+	}
+	return nil
+}
+
+// demoJob is what the tour reads of an export's job.
+type demoJob struct {
+	JobID    string `json:"job_id"`
+	State    string `json:"state"`
+	Progress struct {
+		Done  int64 `json:"done"`
+		Total int64 `json:"total"`
+	} `json:"progress"`
+	Result struct {
+		TotalRecords int64  `json:"total_records"`
+		SHA256       string `json:"sha256"`
+		DownloadURL  string `json:"download_url"`
+	} `json:"result"`
+	Error json.RawMessage `json:"error"`
+}
+
+func (t *demoTour) largeExport(ctx context.Context) error {
+	now := time.Now().UTC()
+	var job demoJob
+	err := t.show(ctx, call{method: http.MethodPost, path: "/app/xml_cdr/export_cdr.php", login: true, form: url.Values{
+		"date_start": {now.AddDate(0, 0, -pbxtest.DemoSample.Days-2).Format(time.DateOnly)},
+		"date_end":   {now.AddDate(0, 0, 1).Format(time.DateOnly)},
+		"format":     {"CSV"}, "time_zone": {"UTC"}, "wait": {"0"},
+	}}, http.StatusAccepted, &job)
+	if err != nil {
+		return err
+	}
+	status := call{method: http.MethodGet, path: "/v1/jobs/" + job.JobID, login: true}
+	t.cmd.printf("\n%s\n", t.curl(status))
+	waiting, cancel := context.WithTimeout(ctx, tourPatience)
+	defer cancel()
+	err = t.until(waiting, func() (bool, error) {
+		got, err := t.send(waiting, status)
+		if err != nil {
+			return false, err
+		}
+		if err := json.Unmarshal(got.body, &job); err != nil {
+			return false, fmt.Errorf("%w in %s", err, got.body)
+		}
+		t.cmd.printf("  %s: %d of about %d rows\n", job.State, job.Progress.Done, job.Progress.Total)
+		return job.State != "queued" && job.State != "running", nil
+	})
+	if err != nil {
+		return err
+	}
+	if job.State != "succeeded" {
+		return fmt.Errorf("the job ended as %s: %s", job.State, job.Error)
+	}
+	return t.checkDownload(ctx, job)
+}
+
+// checkDownload fetches the file of the job and compares its rows and its hash with the job's result.
+func (t *demoTour) checkDownload(ctx context.Context, job demoJob) error {
+	download := call{method: http.MethodGet, path: job.Result.DownloadURL}
+	t.cmd.printf("\n%s\n", t.curl(download))
+	got, err := t.send(ctx, download)
+	if err != nil {
+		return err
+	}
+	if got.status != http.StatusOK {
+		return fmt.Errorf("the download answered %d: %s", got.status, got.body)
+	}
+	sum := sha256.Sum256(got.body)
+	if hex.EncodeToString(sum[:]) != job.Result.SHA256 {
+		return fmt.Errorf("the file's SHA-256 is %x and the job says %s", sum, job.Result.SHA256)
+	}
+	reader := csv.NewReader(bytes.NewReader(got.body))
+	reader.ReuseRecord = true
+	rows := int64(-1) // the header
+	for {
+		if _, err := reader.Read(); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			return fmt.Errorf("the file is not CSV: %w", err)
+		}
+		rows++
+	}
+	if rows != int64(t.sample.CDRs) || rows != job.Result.TotalRecords {
+		return fmt.Errorf("the file has %d rows, the job says %d, the PBX has %d", rows, job.Result.TotalRecords, t.sample.CDRs)
+	}
+	t.cmd.printf("  %d rows, %d bytes, SHA-256 %s: as the job says\n", rows, len(got.body), job.Result.SHA256)
+	return nil
+}
+
+// show sends the call, prints it as a curl line with its answer, and decodes that.
+func (t *demoTour) show(ctx context.Context, c call, status int, into any) error {
+	t.cmd.printf("%s\n", t.curl(c))
+	got, err := t.send(ctx, c)
+	if err != nil {
+		return err
+	}
+	shown := got.body
+	var indented bytes.Buffer
+	if json.Indent(&indented, shown, "", "  ") == nil {
+		shown = indented.Bytes()
+	}
+	more := ""
+	if len(shown) > answerShown && !c.whole {
+		shown, more = shown[:answerShown], fmt.Sprintf("\n... (%d bytes in all)", len(got.body))
+	}
+	t.cmd.printf("HTTP %d\n%s%s\n", got.status, shown, more)
+	if got.status != status {
+		return fmt.Errorf("it answered %d and not %d", got.status, status)
+	}
+	if err := json.Unmarshal(got.body, into); err != nil {
+		return fmt.Errorf("reading the answer: %w", err)
+	}
+	return nil
+}
+
+func (t *demoTour) send(ctx context.Context, c call) (answer, error) {
+	var body io.Reader
+	if c.form != nil {
+		body = strings.NewReader(c.form.Encode())
+	}
+	req, err := http.NewRequestWithContext(ctx, c.method, t.url(c), body)
+	if err != nil {
+		return answer{}, fmt.Errorf("making a request: %w", err)
+	}
+	if c.form != nil {
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	if c.login {
+		req.SetBasicAuth(t.sample.SuperadminName, t.sample.SuperadminPassword)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return answer{}, err
+	}
+	defer resp.Body.Close()
+	got, err := io.ReadAll(resp.Body)
+	return answer{status: resp.StatusCode, body: got}, err
+}
+
+func (t *demoTour) url(c call) string {
+	if strings.HasPrefix(c.path, "/") {
+		return t.base + c.path
+	}
+	return c.path
+}
+
+// curl is the call as a line for a shell.
+func (t *demoTour) curl(c call) string {
+	line := []string{"$ curl -sS"}
+	if c.login {
+		line = append(line, "-u", quote(t.sample.SuperadminName+":"+t.sample.SuperadminPassword))
+	}
+	if c.form != nil && len(c.form) == 0 {
+		line = append(line, "-X", c.method)
+	}
+	names := make([]string, 0, len(c.form))
+	for name := range c.form {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		line = append(line, "--data-urlencode", quote(name+"="+c.form.Get(name)))
+	}
+	return strings.Join(append(line, quote(t.url(c))), " ")
+}
+
+// quote quotes a word for a POSIX shell.
+func quote(word string) string { return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'" }
+
+// until asks again until done says so, or ctx ends.
+func (t *demoTour) until(ctx context.Context, done func() (bool, error)) error {
+	tick := time.NewTicker(tourPoll)
+	defer tick.Stop()
+	for {
+		ok, err := done()
+		if ok || err != nil {
+			return err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}

@@ -1,0 +1,178 @@
+package main
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"trunkline/tasks"
+)
+
+const (
+	// kills is how often a worker is killed in the middle of each kind of job.
+	kills = 20
+	// killsAtOnce bounds how many of these run at a time: each waits for a lost heartbeat most of the time.
+	killsAtOnce = 8
+	// recovery is how soon after another worker is there a job that lost its worker has to end.
+	recovery = 15 * time.Second
+)
+
+// killed runs one round after the other, some at a time.
+func killed(t *testing.T, round func(t *testing.T, i int)) {
+	slots := make(chan struct{}, killsAtOnce)
+	var group sync.WaitGroup
+	for i := range kills {
+		group.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			t.Run(fmt.Sprint(i), func(t *testing.T) { round(t, i) })
+		})
+	}
+	group.Wait()
+}
+
+// takeover starts another worker and waits until the job has ended there.
+func (p *pbx) takeover(t *testing.T, job tasks.Job, lost *process) tasks.Job {
+	t.Helper()
+	other := p.start(t, "worker")
+	there := time.Now()
+	var ended tasks.Job
+	eventually(t, "the job ends", func() bool {
+		var err error
+		ended, err = p.client.Get(t.Context(), job.ID, tasks.Scope{All: true})
+		must(t, err)
+		return ended.State.Done()
+	})
+	if took := time.Since(there); took > recovery {
+		t.Errorf("it took %v, want %v at most", took, recovery)
+	}
+	if ended.State != tasks.StateSucceeded || ended.Attempt != 2 {
+		t.Fatalf("got %s %v at attempt %d, want it to succeed at the second\n%s\n%s", ended.State, ended.Error, ended.Attempt, lost.log, other.log)
+	}
+	return ended
+}
+
+func TestWorkerKilledWhileItProvisions(t *testing.T) {
+	t.Parallel()
+	// The commands of a changed gateway, each of which is the last that one of the workers sees.
+	moments := []string{"xmlstatus profile", "xmlstatus gateway", "lua", "rescan", "killgw"}
+	killed(t, func(t *testing.T, i int) {
+		p := newPBX(t, 0)
+		client := p.open(t)
+		changed := i%2 == 0
+		password := func(s string) tasks.ProvisionSecrets { return tasks.ProvisionSecrets{Password: &s} }
+		request := func(secrets tasks.ProvisionSecrets) tasks.NewJob {
+			return tasks.NewJob{
+				Kind: tasks.KindProvision, CreatedBy: p.sample.SuperadminUUID, CreatedByName: "superadmin",
+				Subject: "gateway::carrier", BodyHash: []byte(uuid.NewString()), Secrets: secrets,
+				Params: tasks.ProvisionParams{Name: "carrier", Values: map[string]string{"proxy": "sip.carrier.example", "realm": "sip.carrier.example", "username": "account"}},
+			}
+		}
+		first := p.start(t, "worker")
+		if changed {
+			job, err := client.Submit(t.Context(), request(password("before")))
+			must(t, err)
+			job, err = client.Wait(t.Context(), job.ID, patience)
+			must(t, err)
+			if job.State != tasks.StateSucceeded {
+				t.Fatalf("the first request: %s %v", job.State, job.Error)
+			}
+		}
+		moment := moments[i%len(moments)]
+		if !changed && moment == "killgw" {
+			moment = "rescan"
+		}
+		hit := make(chan struct{})
+		var once sync.Once
+		remove := p.sw.OnCommand(moment, func() {
+			once.Do(func() {
+				first.kill()
+				close(hit)
+			})
+		})
+		defer remove()
+		job, err := client.Submit(t.Context(), request(password("after")))
+		must(t, err)
+		select {
+		case <-hit:
+		case <-time.After(patience):
+			t.Fatalf("the worker never came to %q\n%s", moment, first.log)
+		}
+		ended := p.takeover(t, job, first)
+		var result tasks.ProvisionResult
+		must(t, json.Unmarshal(ended.Result, &result))
+		var rows int
+		must(t, p.pool.QueryRow(t.Context(), "select count(*) from v_gateways where gateway = 'carrier'").Scan(&rows))
+		if got := p.sw.Loaded()[result.GatewayUUID].Params["password"]; rows != 1 || got != "after" {
+			t.Fatalf("killed at %q: %d rows, and the switch has the password %q", moment, rows, got)
+		}
+	})
+}
+
+func TestWorkerKilledWhileItExports(t *testing.T) {
+	t.Parallel()
+	const cdrs = 60_000
+	killed(t, func(t *testing.T, i int) {
+		p := newPBX(t, cdrs)
+		client := p.open(t)
+		first := p.start(t, "worker")
+		// Half of them stand at a lock on the table when they are killed, the others write the file.
+		writing := i%2 == 1
+		tx, err := p.pool.Begin(t.Context())
+		must(t, err)
+		if !writing {
+			_, err = tx.Exec(t.Context(), "lock table v_xml_cdr in access exclusive mode")
+			must(t, err)
+		}
+		now := time.Now().UTC()
+		job, err := client.Submit(t.Context(), tasks.NewJob{
+			Kind: tasks.KindExport, CreatedBy: p.sample.SuperadminUUID, CreatedByName: "superadmin", Subject: "export:", BodyHash: []byte(uuid.NewString()),
+			Params: tasks.ExportParams{Start: now.AddDate(-1, 0, 0), End: now.AddDate(0, 0, 1), TimeZone: "UTC", Format: "CSV"},
+		})
+		must(t, err)
+		eventually(t, "the export is under way", func() bool {
+			if writing {
+				parts, err := filepath.Glob(filepath.Join(p.exports(), "*.part"))
+				must(t, err)
+				return len(parts) > 0
+			}
+			now, err := client.Get(t.Context(), job.ID, tasks.Scope{All: true})
+			must(t, err)
+			return now.State == tasks.StateRunning
+		})
+		first.kill()
+		must(t, tx.Rollback(t.Context()))
+		ended := p.takeover(t, job, first)
+		var result tasks.ExportResult
+		must(t, json.Unmarshal(ended.Result, &result))
+		if result.TotalRecords != cdrs {
+			t.Fatalf("the export has %d rows, want %d", result.TotalRecords, cdrs)
+		}
+		entries, err := os.ReadDir(p.exports())
+		must(t, err)
+		var files []string
+		for _, entry := range entries {
+			if !strings.HasPrefix(entry.Name(), ".") {
+				files = append(files, entry.Name())
+			}
+		}
+		if len(files) != 2 {
+			t.Fatalf("the folder holds %v, want the file and its manifest", files)
+		}
+	})
+}
+
+func bytesOf(t *testing.T, hexDigits string) []byte {
+	t.Helper()
+	b, err := hex.DecodeString(strings.TrimSpace(hexDigits))
+	must(t, err)
+	return b
+}

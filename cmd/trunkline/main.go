@@ -1,0 +1,73 @@
+// Command trunkline is the front door of a FusionPBX: an HTTP API, the workers that run its jobs, and
+// the scheduler. This package reads the command line and the settings, puts the rooms together and
+// runs them; what they do is theirs.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr))
+}
+
+// command is what each subcommand's Run gets: where its settings come from and where it writes.
+type command struct {
+	ctx        context.Context
+	configFile string
+	environ    []string
+	out, err   io.Writer
+}
+
+type commandLine struct {
+	ConfigFile string `name:"config" short:"c" type:"path" placeholder:"FILE" help:"Read settings from FILE (lines KEY=VALUE); the environment wins over it."`
+
+	Serve     serveCommand     `cmd:"" help:"Run api, worker and scheduler in one process, for one PBX."`
+	API       apiCommand       `cmd:"" name:"api" help:"Run the HTTP front end alone."`
+	Worker    workerCommand    `cmd:"" help:"Run a worker alone."`
+	Scheduler schedulerCommand `cmd:"" help:"Run the scheduler alone."`
+	Demo      demoCommand      `cmd:"" help:"Show it working: a private sample PBX, and the main job done over HTTP."`
+	Check     checkCommand     `cmd:"" help:"Test every part and say what to do where one is not right."`
+	Config    configCommand    `cmd:"" help:"List the settings, their values and where each comes from."`
+	Migrate   migrateCommand   `cmd:"" help:"Create or update Trunkline's own tables, in schema trunkline."`
+}
+
+// run is the program: its arguments and environment in, its exit status out. Tests call it too.
+func run(ctx context.Context, args, environ []string, out, errOut io.Writer) int {
+	var line commandLine
+	exit := -1
+	parser, err := kong.New(&line,
+		kong.Name("trunkline"),
+		kong.Description("The programmable front door of a FusionPBX: gateways and CDR exports over HTTP, as jobs that nothing loses."),
+		kong.Writers(out, errOut),
+		kong.Exit(func(status int) { exit = status }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+	)
+	if err != nil {
+		fmt.Fprintln(errOut, "trunkline:", err)
+		return 2
+	}
+	parsed, err := parser.Parse(args)
+	if exit >= 0 {
+		return exit
+	}
+	if err != nil {
+		fmt.Fprintf(errOut, "trunkline: %v\nRun trunkline --help for the commands and an example of each.\n", err)
+		return 2
+	}
+	cmd := &command{ctx: ctx, configFile: line.ConfigFile, environ: environ, out: out, err: errOut}
+	if err := parsed.Run(cmd); err != nil {
+		fmt.Fprintln(errOut, "trunkline:", err)
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,181 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/redis/go-redis/v9"
+
+	"trunkline/internal/pbxtest"
+	"trunkline/internal/postgres"
+	"trunkline/tasks"
+)
+
+// program is the trunkline program, built for these tests: what is killed has to be a real process.
+var program string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "trunkline-test-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	program = filepath.Join(dir, "trunkline")
+	build := exec.Command("go", "build", "-o", program, ".")
+	build.Stdout, build.Stderr = os.Stderr, os.Stderr
+	status := 1
+	if err := build.Run(); err != nil {
+		fmt.Fprintln(os.Stderr, "building trunkline:", err)
+	} else {
+		status = pbxtest.Main(m)
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		status = 1
+	}
+	os.Exit(status)
+}
+
+// patience bounds every wait for a condition.
+const patience = 60 * time.Second
+
+// pbx is a sample PBX of the test's own, with the settings of a Trunkline on it.
+type pbx struct {
+	database, redis string
+	sample          pbxtest.Sample
+	sw              *pbxtest.Switch
+	dir             string
+	env             []string
+	pool            *pgxpool.Pool
+	client          *tasks.Client
+}
+
+func newPBX(t *testing.T, cdrs int) *pbx {
+	t.Helper()
+	ctx := t.Context()
+	p := &pbx{database: pbxtest.Database(t, pbxtest.V55), redis: pbxtest.RedisURL(t), dir: t.TempDir()}
+	conn, err := pgx.Connect(ctx, p.database)
+	must(t, err)
+	p.sample, err = pbxtest.LoadSample(ctx, conn, pbxtest.SampleOptions{CDRs: cdrs, Gateways: 5})
+	must(t, err)
+	must(t, conn.Close(ctx))
+	p.sw, err = pbxtest.StartSwitch(pbxtest.SwitchOptions{Gateways: pbxtest.GatewaysFromDatabase(p.database)})
+	must(t, err)
+	t.Cleanup(func() { must(t, p.sw.Close()) })
+	must(t, p.sw.LoadProfiles(ctx))
+	whitelist := filepath.Join(p.dir, "chkcon_whitelist.conf")
+	must(t, os.WriteFile(whitelist, []byte("127.0.0.1\n"), 0o600))
+	must(t, os.WriteFile(filepath.Join(p.dir, "secret.key"), []byte(testSecretKey), 0o600))
+	p.env = []string{
+		"PATH=" + os.Getenv("PATH"),
+		"TRUNKLINE_DATABASE_URL=" + p.database,
+		"TRUNKLINE_REDIS_URL=" + p.redis,
+		"TRUNKLINE_SWITCHES=" + p.sw.Addr(),
+		"TRUNKLINE_SWITCH_PASSWORD=ClueCon",
+		"TRUNKLINE_WHITELIST=" + whitelist,
+		"TRUNKLINE_EXPORT_DIR=" + p.exports(),
+		"TRUNKLINE_EXPORT_MIN_FREE_BYTES=1MiB",
+		"TRUNKLINE_SECRET_KEY=" + filepath.Join(p.dir, "secret.key"),
+	}
+	return p
+}
+
+const testSecretKey = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\n"
+
+func (p *pbx) exports() string { return filepath.Join(p.dir, "exports") }
+
+// open migrates the database and returns a client that submits jobs to it.
+func (p *pbx) open(t *testing.T) *tasks.Client {
+	t.Helper()
+	pool, err := postgres.Open(t.Context(), p.database, 4)
+	must(t, err)
+	t.Cleanup(pool.Close)
+	_, err = postgres.Migrate(t.Context(), pool)
+	must(t, err)
+	options, err := redis.ParseURL(p.redis)
+	must(t, err)
+	rdb := redis.NewClient(options)
+	t.Cleanup(func() { rdb.Close() })
+	keys, err := tasks.NewKeys(bytesOf(t, testSecretKey))
+	must(t, err)
+	timeouts := map[tasks.Kind]time.Duration{tasks.KindProvision: time.Minute, tasks.KindExport: time.Hour}
+	p.pool = pool
+	p.client = tasks.NewClient(tasks.NewStore(pool, keys), rdb, timeouts, slog.New(slog.DiscardHandler))
+	return p.client
+}
+
+// process is a trunkline process.
+type process struct {
+	cmd  *exec.Cmd
+	log  *logBuffer
+	once sync.Once
+}
+
+// start runs a trunkline command until the test ends, or it is killed.
+func (p *pbx) start(t *testing.T, command string, env ...string) *process {
+	t.Helper()
+	proc := &process{cmd: exec.Command(program, command), log: &logBuffer{}}
+	proc.cmd.Env = append(p.env, env...)
+	proc.cmd.Stdout, proc.cmd.Stderr = proc.log, proc.log
+	must(t, proc.cmd.Start())
+	t.Cleanup(proc.kill)
+	return proc
+}
+
+// kill is kill -9. What the process answers is what a killed one does.
+func (proc *process) kill() {
+	proc.once.Do(func() {
+		_ = proc.cmd.Process.Kill()
+		_ = proc.cmd.Wait()
+	})
+}
+
+func eventually(t *testing.T, what string, condition func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !condition() {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatalf("never happened: %s", what)
+		}
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// logBuffer is a log that a test can read while it is written.
+type logBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *logBuffer) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(b)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}

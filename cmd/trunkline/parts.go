@@ -1,0 +1,188 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/redis/go-redis/v9"
+
+	"trunkline/api"
+	"trunkline/internal/config"
+	"trunkline/internal/freeswitch"
+	"trunkline/internal/fusionpbx"
+	"trunkline/internal/postgres"
+	"trunkline/scheduler"
+	"trunkline/tasks"
+	"trunkline/worker"
+)
+
+// redisTimeout bounds dialling, reading and writing: a Redis that hangs must not hang a caller.
+const redisTimeout = time.Second
+
+// parts is everything that the rooms are put together from.
+type parts struct {
+	settings  config.Settings
+	log       *slog.Logger
+	pool      *pgxpool.Pool
+	redis     *redis.Client
+	fusionpbx *fusionpbx.DB
+	switches  []*freeswitch.Switch
+	tasks     *tasks.Client
+	exporter  tasks.Exporter
+	listener  net.Listener // where the front end listens; nil: as the settings say
+}
+
+// openParts connects to everything. With alone, the process is all there is (serve, demo): it makes
+// the secret key where there is none and migrates its own tables.
+func openParts(ctx context.Context, settings config.Settings, log *slog.Logger, alone bool) (_ *parts, err error) {
+	p := &parts{settings: settings, log: log}
+	defer func() {
+		if err != nil {
+			p.close()
+		}
+	}()
+	secret, err := settings.LoadSecretKey(alone)
+	if err != nil {
+		return nil, err
+	}
+	keys, err := tasks.NewKeys(secret)
+	if err != nil {
+		return nil, err
+	}
+	if p.pool, err = postgres.Open(ctx, settings.DatabaseURL.Reveal(), settings.DatabaseConnections); err != nil {
+		return nil, err
+	}
+	if alone {
+		_, err = postgres.Migrate(ctx, p.pool)
+	} else {
+		err = postgres.CheckVersion(ctx, p.pool)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if p.fusionpbx, err = fusionpbx.Probe(ctx, p.pool); err != nil {
+		return nil, err
+	}
+	store := tasks.NewStore(p.pool, keys)
+	if err := store.CheckSecretKey(ctx); err != nil {
+		return nil, err
+	}
+	if p.redis, err = openRedis(settings); err != nil {
+		return nil, err
+	}
+	p.switches = openSwitches(settings, log)
+	p.tasks = tasks.NewClient(store, p.redis, map[tasks.Kind]time.Duration{
+		tasks.KindProvision: settings.ProvisionTimeout,
+		tasks.KindExport:    settings.ExportTimeout,
+	}, log)
+	p.exporter = tasks.Exporter{
+		Pool:         p.pool,
+		FusionPBX:    p.fusionpbx,
+		Dir:          settings.ExportDir,
+		MinFreeBytes: uint64(settings.ExportMinFreeBytes),
+		FormulaGuard: settings.CSVFormulaGuard,
+		Retention:    settings.ExportRetention,
+	}
+	return p, nil
+}
+
+func openRedis(settings config.Settings) (*redis.Client, error) {
+	o, err := redis.ParseURL(settings.RedisURL.Reveal())
+	if err != nil {
+		// The parser's error may hold the URL, and that a password.
+		return nil, fmt.Errorf("TRUNKLINE_REDIS_URL cannot be read; write it as redis://:password@host:6379/0")
+	}
+	o.DialTimeout, o.ReadTimeout, o.WriteTimeout = redisTimeout, redisTimeout, redisTimeout
+	return redis.NewClient(o), nil
+}
+
+func openSwitches(settings config.Settings, log *slog.Logger) []*freeswitch.Switch {
+	var switches []*freeswitch.Switch
+	for _, addr := range settings.Switches {
+		switches = append(switches, freeswitch.New(addr, settings.SwitchPassword.Reveal(), freeswitch.Options{
+			DialTimeout:    settings.SwitchDialTimeout,
+			CommandTimeout: settings.SwitchTimeout,
+			Logger:         log,
+		}))
+	}
+	return switches
+}
+
+// close gives back what openParts opened.
+func (p *parts) close() {
+	for _, s := range p.switches {
+		if err := s.Close(); err != nil {
+			p.log.Debug("closing a switch's connections", "switch", s.Addr(), "error", err)
+		}
+	}
+	if p.redis != nil {
+		if err := p.redis.Close(); err != nil {
+			p.log.Debug("closing Redis", "error", err)
+		}
+	}
+	if p.pool != nil {
+		p.pool.Close()
+	}
+}
+
+func (p *parts) api() (*api.Server, error) {
+	return api.New(api.Options{
+		Settings:  p.settings,
+		Pool:      p.pool,
+		FusionPBX: p.fusionpbx,
+		Switches:  p.switches,
+		Tasks:     p.tasks,
+		Exporter:  p.exporter,
+		Log:       p.log,
+		Listener:  p.listener,
+	})
+}
+
+func (p *parts) worker(ctx context.Context) (*worker.Worker, error) {
+	if err := p.tasks.MarkExportDir(ctx, p.settings.ExportDir); err != nil {
+		return nil, err
+	}
+	return worker.New(worker.Options{
+		Pool:                 p.pool,
+		Redis:                p.redis,
+		Tasks:                p.tasks,
+		FusionPBX:            p.fusionpbx,
+		Switches:             p.switches,
+		Exporter:             p.exporter,
+		Log:                  p.log,
+		ProvisionConcurrency: p.settings.ProvisionConcurrency,
+		ExportConcurrency:    p.settings.ExportConcurrency,
+		ProvisionPoll:        p.settings.ProvisionPoll,
+		ExportPoll:           p.settings.ExportPoll,
+		HeartbeatInterval:    p.settings.HeartbeatInterval,
+		ShutdownTimeout:      p.settings.ShutdownTimeout,
+	}), nil
+}
+
+func (p *parts) sweeper() *scheduler.Sweeper {
+	return &scheduler.Sweeper{
+		Tasks:    p.tasks,
+		Interval: p.settings.SweepInterval,
+		Options: tasks.SweepOptions{
+			HeartbeatTimeout: p.settings.HeartbeatTimeout,
+			MaxAttempts:      p.settings.JobMaxAttempts,
+			SecretRetention:  p.settings.SecretRetention,
+			JobRetention:     p.settings.JobRetention,
+		},
+		Log: p.log,
+	}
+}
+
+// newLog returns the log that the settings ask for.
+func newLog(settings config.Settings, w io.Writer) *slog.Logger {
+	options := &slog.HandlerOptions{Level: settings.LogLevel}
+	if settings.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}

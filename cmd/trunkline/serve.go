@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+
+	"golang.org/x/sync/errgroup"
+
+	"trunkline/internal/config"
+	"trunkline/internal/postgres"
+)
+
+// runner is anything that lives until its context ends: the front end, a worker, the sweeper, the
+// listener for ended jobs.
+type runner interface {
+	Run(ctx context.Context) error
+}
+
+// runAll runs them together; the first one that fails ends the others.
+func runAll(ctx context.Context, runners ...runner) error {
+	group, ctx := errgroup.WithContext(ctx)
+	for _, r := range runners {
+		group.Go(func() error { return r.Run(ctx) })
+	}
+	return group.Wait()
+}
+
+type serveCommand struct{}
+
+func (serveCommand) Help() string {
+	return `On a FusionPBX host nothing need be set: database and event socket come from /etc/fusionpbx/config.conf.
+It makes its secret key and its own tables where they are not there yet.
+
+Example: TRUNKLINE_WHITELIST=/etc/trunkline/chkcon_whitelist.conf trunkline serve`
+}
+
+func (serveCommand) Run(cmd *command) error {
+	return cmd.withParts(true, func(ctx context.Context, p *parts) error { return p.serve(ctx) })
+}
+
+// serve runs api, worker and scheduler together.
+func (p *parts) serve(ctx context.Context) error {
+	w, err := p.worker(ctx)
+	if err != nil {
+		return err
+	}
+	a, err := p.api()
+	if err != nil {
+		return err
+	}
+	return runAll(ctx, a, w, p.sweeper(), p.tasks)
+}
+
+type apiCommand struct{}
+
+func (apiCommand) Help() string {
+	return `Any number may run against the same Postgres and Redis. Workers run the jobs: start at least one.
+
+Example: trunkline --config /etc/trunkline/trunkline.env api`
+}
+
+func (apiCommand) Run(cmd *command) error {
+	return cmd.withParts(false, func(ctx context.Context, p *parts) error {
+		a, err := p.api()
+		if err != nil {
+			return err
+		}
+		return runAll(ctx, a, p.tasks)
+	})
+}
+
+type workerCommand struct{}
+
+func (workerCommand) Help() string {
+	return `Any number may run against the same Postgres and Redis. A worker also sweeps up what another one lost.
+On SIGTERM it takes no more jobs, finishes what it can within TRUNKLINE_SHUTDOWN_TIMEOUT and hands back the rest.
+
+Example: trunkline --config /etc/trunkline/trunkline.env worker`
+}
+
+func (workerCommand) Run(cmd *command) error {
+	return cmd.withParts(false, func(ctx context.Context, p *parts) error {
+		w, err := p.worker(ctx)
+		if err != nil {
+			return err
+		}
+		return runAll(ctx, w, p.sweeper())
+	})
+}
+
+type schedulerCommand struct{}
+
+func (schedulerCommand) Help() string {
+	return `It dispatches again what lost its worker or its task. Several may run: one works at a time.
+
+Example: trunkline --config /etc/trunkline/trunkline.env scheduler`
+}
+
+func (schedulerCommand) Run(cmd *command) error {
+	return cmd.withParts(false, func(ctx context.Context, p *parts) error { return runAll(ctx, p.sweeper()) })
+}
+
+// withParts reads the settings, opens the parts, and closes them when f returns.
+func (cmd *command) withParts(alone bool, f func(ctx context.Context, p *parts) error) error {
+	settings, err := cmd.settings()
+	if err != nil {
+		return err
+	}
+	p, err := openParts(cmd.ctx, settings, newLog(settings, cmd.err), alone)
+	if err != nil {
+		return err
+	}
+	defer p.close()
+	return f(cmd.ctx, p)
+}
+
+func (cmd *command) settings() (config.Settings, error) {
+	return config.Load(cmd.configFile, cmd.environ)
+}
+
+type migrateCommand struct{}
+
+func (migrateCommand) Help() string {
+	return `FusionPBX's own tables are not altered. It may run at any time, also while others do.
+
+Example: trunkline migrate`
+}
+
+func (migrateCommand) Run(cmd *command) error {
+	settings, err := cmd.settings()
+	if err != nil {
+		return err
+	}
+	pool, err := postgres.Open(cmd.ctx, settings.DatabaseURL.Reveal(), settings.DatabaseConnections)
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	version, err := postgres.Migrate(cmd.ctx, pool)
+	if err != nil {
+		return err
+	}
+	cmd.printf("schema trunkline is at version %d\n", version)
+	return nil
+}

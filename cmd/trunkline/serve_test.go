@@ -1,0 +1,276 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// serve runs a front end on a free port and returns its address once it is ready.
+func (p *pbx) serve(t *testing.T, command string, env ...string) (base string, proc *process) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	addr := listener.Addr().String()
+	must(t, listener.Close())
+	proc = p.start(t, command, append(env, "TRUNKLINE_LISTEN="+addr)...)
+	eventually(t, command+" is ready", func() bool {
+		resp, err := http.Get("http://" + addr + "/readyz")
+		if err != nil {
+			return false
+		}
+		resp.Body.Close()
+		return resp.StatusCode == http.StatusOK
+	})
+	return "http://" + addr, proc
+}
+
+// The demo's tour on a served PBX; then every secret is looked for wherever it could have leaked.
+func TestServeDoesTheMainJob(t *testing.T) {
+	t.Parallel()
+	p := newPBX(t, 8000)
+	base, proc := p.serve(t, "serve", "TRUNKLINE_LOG_LEVEL=debug")
+	var printed bytes.Buffer
+	tour := &demoTour{cmd: &command{ctx: t.Context(), out: &printed, err: &printed}, base: base, sample: p.sample}
+	if err := tour.run(t.Context()); err != nil {
+		t.Fatalf("%v\n%s\n%s", err, &printed, proc.log)
+	}
+	must(t, proc.cmd.Process.Signal(syscall.SIGTERM))
+	if err := proc.cmd.Wait(); err != nil {
+		t.Fatalf("it did not end well: %v\n%s", err, proc.log)
+	}
+
+	client := p.open(t)
+	var rows string
+	must(t, p.pool.QueryRow(t.Context(), "select string_agg(j::text, '') from trunkline.jobs j").Scan(&rows))
+	places := map[string]string{"the log": proc.log.String(), "the job rows": rows, "Redis": redisContents(t, p.redis), "the answers": answers(printed.String())}
+	secrets := map[string]string{
+		"the superadmin's password": p.sample.SuperadminPassword,
+		"the gateway's password":    "a-demo-password",
+		"the switch's password":     "ClueCon",
+		"the secret key":            strings.TrimSpace(testSecretKey),
+	}
+	for place, content := range places {
+		if content == "" && place != "Redis" {
+			t.Errorf("%s: nothing to search in", place)
+		}
+		for name, secret := range secrets {
+			if strings.Contains(content, secret) {
+				t.Errorf("%s holds %s", place, name)
+			}
+		}
+	}
+	if client.Keys().Fingerprint() == "" {
+		t.Error("the database has no key")
+	}
+}
+
+// answers are the tour's lines without its curl lines, which show the demo's password on purpose.
+func answers(printed string) string {
+	var kept []string
+	for line := range strings.Lines(printed) {
+		if !strings.HasPrefix(line, "$ curl") {
+			kept = append(kept, line)
+		}
+	}
+	return strings.Join(kept, "")
+}
+
+// redisContents is everything that Redis holds, keys and values.
+func redisContents(t *testing.T, url string) string {
+	t.Helper()
+	options, err := redis.ParseURL(url)
+	must(t, err)
+	client := redis.NewClient(options)
+	defer client.Close()
+	ctx := context.Background()
+	keys, err := client.Keys(ctx, "*").Result()
+	must(t, err)
+	var all strings.Builder
+	for _, key := range keys {
+		kind, err := client.Type(ctx, key).Result()
+		must(t, err)
+		var value any
+		switch kind {
+		case "string":
+			value, err = client.Get(ctx, key).Result()
+		case "hash":
+			value, err = client.HGetAll(ctx, key).Result()
+		case "list":
+			value, err = client.LRange(ctx, key, 0, -1).Result()
+		case "set":
+			value, err = client.SMembers(ctx, key).Result()
+		case "zset":
+			value, err = client.ZRange(ctx, key, 0, -1).Result()
+		default:
+			t.Fatalf("key %s is a %s, which is not searched", key, kind)
+		}
+		must(t, err)
+		fmt.Fprintln(&all, key, value)
+	}
+	return all.String()
+}
+
+func TestRoomsApart(t *testing.T) {
+	t.Parallel()
+	p := newPBX(t, 100)
+	migrated := runHere(t, p.env, "migrate")
+	if migrated.status != 0 {
+		t.Fatalf("migrate: %s", migrated)
+	}
+	p.start(t, "worker")
+	p.start(t, "scheduler")
+	base, _ := p.serve(t, "api")
+	tour := &demoTour{cmd: &command{ctx: t.Context(), out: &bytes.Buffer{}}, base: base, sample: p.sample}
+	if err := tour.provision(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	checked := runHere(t, p.env, "check")
+	if checked.status != 0 || !strings.Contains(checked.out, "what the worker wrote is read here") {
+		t.Fatalf("check: %s", checked)
+	}
+}
+
+func TestCheckSaysWhatToDo(t *testing.T) {
+	t.Parallel()
+	p := newPBX(t, 0)
+	p.open(t)
+	elsewhere := t.TempDir()
+	for _, tc := range []struct {
+		name string
+		env  string
+		says []string
+	}{
+		{"the database", "TRUNKLINE_DATABASE_URL=postgres://nobody:Geheim77@127.0.0.1:1/none", []string{"database", "NOT RIGHT", "TRUNKLINE_DATABASE_URL"}},
+		{"Redis", "TRUNKLINE_REDIS_URL=redis://:Geheim77@127.0.0.1:1", []string{"redis", "NOT RIGHT", "TRUNKLINE_REDIS_URL"}},
+		{"the switch", "TRUNKLINE_SWITCHES=127.0.0.1:1", []string{"switch 127.0.0.1:1", "NOT RIGHT"}},
+		{"its password", "TRUNKLINE_SWITCH_PASSWORD=Geheim77", []string{"switch", "NOT RIGHT", "TRUNKLINE_SWITCH_PASSWORD"}},
+		{"the whitelist", "TRUNKLINE_WHITELIST=" + filepath.Join(elsewhere, "none.conf"), []string{"whitelist", "NOT RIGHT"}},
+		{"the export folder", "TRUNKLINE_EXPORT_DIR=" + filepath.Join(elsewhere, "none"), []string{"export folder", "NOT RIGHT", "TRUNKLINE_EXPORT_DIR"}},
+		{"the free space", "TRUNKLINE_EXPORT_MIN_FREE_BYTES=8000000GiB", []string{"export folder", "NOT RIGHT", "TRUNKLINE_EXPORT_MIN_FREE_BYTES"}},
+		{"the secret key", "TRUNKLINE_SECRET_KEY=" + strings.Repeat("ab", 32), []string{"secret key", "NOT RIGHT", "TRUNKLINE_SECRET_KEY"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			must(t, os.MkdirAll(p.exports(), 0o750))
+			if got := runHere(t, p.env, "check"); got.status != 0 {
+				t.Fatalf("with all right: %s", got)
+			}
+			got := runHere(t, append(p.env, tc.env), "check")
+			if got.status != 1 {
+				t.Errorf("got status %d, want 1", got.status)
+			}
+			for _, words := range tc.says {
+				if !strings.Contains(got.out, words) {
+					t.Errorf("it does not say %q: %s", words, got)
+				}
+			}
+			if strings.Contains(got.out+got.err, "Geheim77") {
+				t.Errorf("it tells a password: %s", got)
+			}
+		})
+	}
+}
+
+func TestStartIsRefused(t *testing.T) {
+	t.Parallel()
+	p := newPBX(t, 0)
+	noKey := "TRUNKLINE_SECRET_KEY=" + filepath.Join(t.TempDir(), "none.key")
+	for _, tc := range []struct {
+		name    string
+		command string
+		env     string
+		says    []string
+	}{
+		{"unknown setting", "serve", "TRUNKLINE_LISTN=127.0.0.1:1", []string{"TRUNKLINE_LISTN", "TRUNKLINE_LISTEN"}},
+		{"invalid value", "serve", "TRUNKLINE_WAIT_MAX=soon", []string{"TRUNKLINE_WAIT_MAX"}},
+		{"api without the key", "api", noKey, []string{"TRUNKLINE_SECRET_KEY"}},
+		{"worker without the key", "worker", noKey, []string{"TRUNKLINE_SECRET_KEY"}},
+		{"scheduler without the key", "scheduler", noKey, []string{"TRUNKLINE_SECRET_KEY"}},
+		{"api before migrate", "api", "", []string{"trunkline migrate"}},
+		{"no such command", "sevre", "", []string{"--help"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			got := runHere(t, append(p.env, tc.env), tc.command)
+			if got.status == 0 {
+				t.Errorf("it started: %s", got)
+			}
+			for _, words := range tc.says {
+				if !strings.Contains(got.err, words) {
+					t.Errorf("it does not say %q: %s", words, got)
+				}
+			}
+		})
+	}
+}
+
+func TestServeMakesItsKey(t *testing.T) {
+	t.Parallel()
+	p := newPBX(t, 0)
+	key := filepath.Join(t.TempDir(), "made", "secret.key")
+	p.serve(t, "serve", "TRUNKLINE_SECRET_KEY="+key)
+	info, err := os.Stat(key)
+	must(t, err)
+	if info.Mode().Perm() != 0o600 {
+		t.Fatalf("the key's mode is %v, want 0600", info.Mode().Perm())
+	}
+	other := runHere(t, append(p.env, "TRUNKLINE_SECRET_KEY="+strings.Repeat("cd", 32)), "api")
+	if other.status == 0 || !strings.Contains(other.err, "TRUNKLINE_SECRET_KEY") {
+		t.Fatalf("another key: %s", other)
+	}
+}
+
+func TestEveryCommandHasAnExample(t *testing.T) {
+	t.Parallel()
+	for _, command := range []string{"serve", "api", "worker", "scheduler", "demo", "check", "config", "migrate"} {
+		got := runHere(t, nil, command, "--help")
+		if got.status != 0 || !strings.Contains(got.out, "Example: ") || !strings.Contains(got.out, "trunkline") {
+			t.Errorf("%s --help: %s", command, got)
+		}
+	}
+	if got := runHere(t, nil, "--help"); got.status != 0 || !strings.Contains(got.out, "serve") {
+		t.Errorf("--help: %s", got)
+	}
+}
+
+func TestConfigHidesSecrets(t *testing.T) {
+	t.Parallel()
+	got := runHere(t, []string{
+		"TRUNKLINE_DATABASE_URL=postgres://u:Geheim77@127.0.0.1/x", "TRUNKLINE_SWITCH_PASSWORD=Geheim77", "TRUNKLINE_REDIS_URL=redis://:Geheim77@127.0.0.1:6379",
+	}, "config")
+	if got.status != 0 || strings.Contains(got.out, "Geheim77") {
+		t.Fatalf("got %s", got)
+	}
+	for _, want := range []string{"TRUNKLINE_DATABASE_URL=[hidden]", "TRUNKLINE_LISTEN=127.0.0.1:8090", "environment"} {
+		if !strings.Contains(got.out, want) {
+			t.Errorf("it does not show %q", want)
+		}
+	}
+}
+
+// result is how a command ended that ran in this process.
+type result struct {
+	status   int
+	out, err string
+}
+
+func (r result) String() string {
+	return fmt.Sprintf("status %d\nstdout: %s\nstderr: %s", r.status, r.out, r.err)
+}
+
+func runHere(t *testing.T, env []string, args ...string) result {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	var out, err bytes.Buffer
+	status := run(ctx, args, env, &out, &err)
+	return result{status, out.String(), err.String()}
+}

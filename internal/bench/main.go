@@ -1,0 +1,127 @@
+// Command bench measures Trunkline beside what it is compared with, in the same run and in turns,
+// since machines are shared and noisy. It prints a line a figure: BENCH name value unit.
+//
+// It starts a private Postgres and Redis and a simulated switch that takes the times of a real one,
+// and runs the trunkline program as processes of its own.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"trunkline/internal/pbxtest"
+)
+
+// pairs is how often each comparison is made; the median counts.
+const pairs = 5
+
+func main() {
+	program := flag.String("trunkline", "bin/trunkline", "the trunkline program to measure")
+	rows := flag.Int("rows", 1_000_000, "CDRs in the export comparison")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, *program, *rows); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, program string, rows int) (err error) {
+	dir, err := os.MkdirTemp("", "trunkline-bench-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	// Postgres refuses to run as root, so its folder in this one is another account's.
+	if err := os.Chmod(dir, 0o711); err != nil {
+		return err
+	}
+	b, err := setUp(ctx, dir, program, rows)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.close()) }()
+	for _, measure := range []func(context.Context) error{b.provision, b.idle, b.export} {
+		if err := measure(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// bench is the sample PBX that everything is measured on.
+type bench struct {
+	dir, program string
+	servers      *pbxtest.Servers
+	database     string
+	sample       pbxtest.Sample
+	sw           *pbxtest.Switch
+	rows         int
+}
+
+func setUp(ctx context.Context, dir, program string, rows int) (_ *bench, err error) {
+	b := &bench{dir: dir, program: program, rows: rows}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, b.close())
+		}
+	}()
+	if b.servers, err = pbxtest.Start(ctx, pbxtest.ServersOptions{Dir: dir, Durable: true}); err != nil {
+		return nil, err
+	}
+	if b.database, err = b.servers.CreateDatabase(ctx, "bench", pbxtest.V55); err != nil {
+		return nil, err
+	}
+	conn, err := pgx.Connect(ctx, b.database)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, conn.Close(context.WithoutCancel(ctx))) }()
+	fmt.Printf("# %d CDRs are made\n", rows)
+	if b.sample, err = pbxtest.LoadSample(ctx, conn, pbxtest.SampleOptions{CDRs: rows}); err != nil {
+		return nil, err
+	}
+	if _, err := conn.Exec(ctx, "vacuum analyze v_xml_cdr"); err != nil {
+		return nil, err
+	}
+	b.sw, err = pbxtest.StartSwitch(pbxtest.SwitchOptions{Gateways: pbxtest.GatewaysFromDatabase(b.database), RealTimes: true})
+	if err != nil {
+		return nil, err
+	}
+	return b, b.sw.LoadProfiles(ctx)
+}
+
+func (b *bench) close() error {
+	var errs []error
+	if b.sw != nil {
+		errs = append(errs, b.sw.Close())
+	}
+	if b.servers != nil {
+		errs = append(errs, b.servers.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// figure prints one measured value.
+func figure(name string, value float64, unit string) {
+	fmt.Printf("BENCH %s %.3f %s\n", name, value, unit)
+}
+
+func median(values []float64) float64 { return quantile(values, 0.5) }
+
+// quantile is the value below which the given part of the values lies, by nearest rank.
+func quantile(values []float64, part float64) float64 {
+	sorted := slices.Sorted(slices.Values(values))
+	return sorted[min(int(part*float64(len(sorted))), len(sorted)-1)]
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

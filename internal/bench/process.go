@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"trunkline/internal/pbxtest"
+)
+
+const (
+	// startPatience bounds the wait for a process to be ready.
+	startPatience = 20 * time.Second
+	// readyPoll is how often it is asked.
+	readyPoll = 20 * time.Millisecond
+	// clockTicks is the unit of the times in /proc/PID/stat: 1/100 s on every Linux that Go runs on.
+	clockTicks = 100
+)
+
+// process is a trunkline process under measurement.
+type process struct {
+	cmd  *exec.Cmd
+	base string
+}
+
+// start runs a trunkline command on the sample PBX and waits until it is ready.
+func (b *bench) start(ctx context.Context, command string) (*process, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	listen := listener.Addr().String()
+	if err := listener.Close(); err != nil {
+		return nil, err
+	}
+	whitelist := filepath.Join(b.dir, "chkcon_whitelist.conf")
+	if err := os.WriteFile(whitelist, []byte("127.0.0.1\n"), 0o600); err != nil {
+		return nil, err
+	}
+	logFile, err := os.OpenFile(filepath.Join(b.dir, command+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	defer logFile.Close()
+	p := &process{cmd: exec.CommandContext(ctx, b.program, command), base: "http://" + listen}
+	p.cmd.Env = append(os.Environ(),
+		"TRUNKLINE_DATABASE_URL="+b.database,
+		"TRUNKLINE_REDIS_URL=redis://"+b.servers.RedisAddr(),
+		"TRUNKLINE_SWITCHES="+b.sw.Addr(),
+		"TRUNKLINE_SWITCH_PASSWORD="+pbxtest.SwitchPassword,
+		"TRUNKLINE_LISTEN="+listen,
+		"TRUNKLINE_WHITELIST="+whitelist,
+		"TRUNKLINE_EXPORT_DIR="+filepath.Join(b.dir, "exports"),
+		"TRUNKLINE_SECRET_KEY="+filepath.Join(b.dir, "secret.key"))
+	p.cmd.Stdout, p.cmd.Stderr = logFile, logFile
+	if err := p.cmd.Start(); err != nil {
+		return nil, fmt.Errorf("starting %s %s: %w; run make build first", b.program, command, err)
+	}
+	if command == "worker" {
+		return p, nil
+	}
+	if err := p.waitReady(ctx); err != nil {
+		output, _ := os.ReadFile(logFile.Name())
+		return nil, errors.Join(fmt.Errorf("%s %s is not ready: %w\n%s", b.program, command, err, output), p.stop())
+	}
+	return p, nil
+}
+
+func (p *process) waitReady(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, startPatience)
+	defer cancel()
+	tick := time.NewTicker(readyPoll)
+	defer tick.Stop()
+	for {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.base+"/readyz", nil)
+		if err != nil {
+			return err
+		}
+		resp, err := http.DefaultClient.Do(req)
+		if err == nil {
+			resp.Body.Close()
+			if resp.StatusCode == http.StatusOK {
+				return nil
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
+}
+
+func (p *process) stop() error {
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		return err
+	}
+	return p.cmd.Wait()
+}
+
+// peakMemory is the most that the process ever had resident (VmHWM), in MB of 1,000,000 bytes.
+func (p *process) peakMemory() (float64, error) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(status)) {
+		if rest, found := strings.CutPrefix(line, "VmHWM:"); found {
+			kib, err := strconv.ParseFloat(strings.Fields(rest)[0], 64)
+			return kib * 1024 / 1e6, err
+		}
+	}
+	return 0, errors.New("no VmHWM in the process's status")
+}
+
+// cpuSeconds is what a process has used of the processors so far.
+func cpuSeconds(pid int) (float64, error) {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, err
+	}
+	// The program's name, in brackets, may hold anything; the fields are counted behind it.
+	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
+	user, err1 := strconv.ParseFloat(fields[11], 64)
+	system, err2 := strconv.ParseFloat(fields[12], 64)
+	return (user + system) / clockTicks, errors.Join(err1, err2)
+}

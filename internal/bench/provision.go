@@ -1,0 +1,165 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"trunkline/internal/freeswitch"
+	"trunkline/internal/fusionpbx"
+	"trunkline/internal/pbxtest"
+)
+
+const (
+	// callsPerSide is how many gateways each side of a pair provisions.
+	callsPerSide = 40
+	// warmUp is how many are provisioned before anything is measured.
+	warmUp = 10
+)
+
+// provision measures what the HTTP call costs over the same SQL and event-socket steps done directly,
+// and how long a job waits before a worker starts it. Every gateway has a fresh name.
+func (b *bench) provision(ctx context.Context) error {
+	p, err := b.start(ctx, "serve")
+	if err != nil {
+		return err
+	}
+	defer p.stop()
+	pool, err := pgxpool.New(ctx, b.database)
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	db, err := fusionpbx.Probe(ctx, pool)
+	if err != nil {
+		return err
+	}
+	sw := freeswitch.New(b.sw.Addr(), pbxtest.SwitchPassword, freeswitch.Options{})
+	defer sw.Close()
+	direct := func(ctx context.Context, name string) error { return provisionDirectly(ctx, pool, db, sw, name) }
+	call := func(ctx context.Context, name string) error { return b.provisionByHTTP(ctx, p, name) }
+	for i := range warmUp {
+		if err := errors.Join(call(ctx, fmt.Sprintf("warm-call-%d", i)), direct(ctx, fmt.Sprintf("warm-direct-%d", i))); err != nil {
+			return err
+		}
+	}
+	var p50, p95 []float64
+	for pair := range pairs {
+		ours, err := timeEach(ctx, fmt.Sprintf("call-%d", pair), call)
+		if err != nil {
+			return err
+		}
+		theirs, err := timeEach(ctx, fmt.Sprintf("direct-%d", pair), direct)
+		if err != nil {
+			return err
+		}
+		p50 = append(p50, quantile(ours, 0.5)-quantile(theirs, 0.5))
+		p95 = append(p95, quantile(ours, 0.95)-quantile(theirs, 0.95))
+	}
+	figure("provision_p50_overhead_ms", median(p50), "ms")
+	figure("provision_p95_overhead_ms", median(p95), "ms")
+	var start float64
+	err = pool.QueryRow(ctx, `
+		select percentile_cont(0.5) within group (order by extract(epoch from started_at - created_at) * 1000)
+		from trunkline.jobs where kind = 'provision' and params->>'gateway_name' like 'call-%'`).Scan(&start)
+	if err != nil {
+		return err
+	}
+	figure("enqueue_to_start_p50_ms", start, "ms")
+	return nil
+}
+
+// timeEach provisions one gateway after the other and returns each one's time in milliseconds.
+func timeEach(ctx context.Context, prefix string, provision func(context.Context, string) error) ([]float64, error) {
+	var times []float64
+	for i := range callsPerSide {
+		began := time.Now()
+		if err := provision(ctx, fmt.Sprintf("%s-%d", prefix, i)); err != nil {
+			return nil, err
+		}
+		times = append(times, milliseconds(time.Since(began)))
+	}
+	return times, nil
+}
+
+func (b *bench) provisionByHTTP(ctx context.Context, p *process, name string) error {
+	form := url.Values{
+		"gateway_name": {name}, "gateway_domain": {"sip.carrier.example"},
+		"gateway_username": {"account"}, "gateway_password": {"secret"},
+	}
+	var answer struct {
+		Status  string `json:"status"`
+		Message string `json:"message"`
+	}
+	status, err := b.post(ctx, p, "/app/gateways/provision.php", form, &answer)
+	if err == nil && status != http.StatusOK {
+		err = fmt.Errorf("provisioning %s answered %d: %s", name, status, answer.Message)
+	}
+	return err
+}
+
+// post sends a form as the superadmin and decodes the answer.
+func (b *bench) post(ctx context.Context, p *process, path string, form url.Values, into any) (int, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.base+path, strings.NewReader(form.Encode()))
+	if err != nil {
+		return 0, err
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.SetBasicAuth(b.sample.SuperadminName, b.sample.SuperadminPassword)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return 0, err
+	}
+	return resp.StatusCode, json.Unmarshal(body, into)
+}
+
+// provisionDirectly takes the steps that a provision job takes, without HTTP, queue or job record.
+func provisionDirectly(ctx context.Context, pool *pgxpool.Pool, db *fusionpbx.DB, sw *freeswitch.Switch, name string) error {
+	row := fusionpbx.NewGateway(uuid.NewString(), "", name)
+	for column, value := range map[string]string{
+		"proxy": "sip.carrier.example", "realm": "sip.carrier.example", "username": "account", "password": "secret", "register": "true",
+	} {
+		row.Set(column, value)
+	}
+	if enabled, err := db.ProfileEnabled(ctx, pool, row.Profile()); err != nil || !enabled {
+		return errors.Join(err, fmt.Errorf("profile %s enabled: %t", row.Profile(), enabled))
+	}
+	if err := sw.ProfileRunning(ctx, row.Profile()); err != nil {
+		return err
+	}
+	err := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
+		if err := db.LockGateways(ctx, tx, ""); err != nil {
+			return err
+		}
+		if _, err := db.GatewaysByLabel(ctx, tx, "", name); err != nil {
+			return err
+		}
+		return db.InsertGateway(ctx, tx, row, uuid.NewString())
+	})
+	if err != nil {
+		return err
+	}
+	if err := sw.DeleteSofiaCache(ctx); err != nil {
+		return err
+	}
+	if err := sw.Rescan(ctx, row.Profile()); err != nil {
+		return err
+	}
+	_, err = sw.Gateway(ctx, row.UUID)
+	return err
+}
