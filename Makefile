@@ -34,7 +34,7 @@ lint: ## gofmt, go vet and staticcheck
 	@go vet ./...
 	@go tool staticcheck ./...
 
-bench: install ## measure, one line a figure: BENCH name value unit
+bench: install build ## measure, one line a figure: BENCH name value unit
 	@go run ./internal/bench $(ARGS)
 
 fuzz: install ## run each fuzz test for FUZZ_TIME (30s)

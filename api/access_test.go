@@ -76,6 +76,7 @@ func TestWhoMayNotCall(t *testing.T) {
 		"no credentials":        {func(c *call) { c.user = "" }, 401, "authentication_failed", "username and password"},
 		"a wrong password":      {func(c *call) { c.pass = "wrong" }, 401, "authentication_failed", "wrong"},
 		"an unknown user":       {func(c *call) { c.user = "nobody" }, 401, "authentication_failed", "wrong"},
+		"a username of bytes":   {func(c *call) { c.user = "a\x00\xff" }, 401, "authentication_failed", "username"},
 		"another scheme":        {func(c *call) { c.user, c.headers = "", map[string]string{"Authorization": "Bearer x"} }, 401, "authentication_failed", "Basic"},
 		"neither role":          {func(c *call) { c.user, c.pass = "plain", "plain-password" }, 403, "forbidden", "superadmin"},
 		"a second factor":       {func(c *call) { c.user, c.pass = "careful", "careful-password" }, 403, "totp_required", "TOTP"},
@@ -161,11 +162,10 @@ func TestBodyTooLarge(t *testing.T) {
 	b.do(t, b.asSuperadmin(call{path: provisionPath, form: carrier("x", "description", strings.Repeat("x", 70_000))})).want(t, http.StatusRequestEntityTooLarge, "too_large")
 }
 
-func TestDatabaseAway(t *testing.T) {
+func TestServerErrorIsNotShown(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, setUp{noWorker: true})
 	b.do(t, b.asSuperadmin(call{path: listPath})).want(t, http.StatusOK, "")
-	b.pool.Reset()
 	b.exec(t, `alter table v_gateways rename to v_gateways_away`)
 	got := b.do(t, b.asSuperadmin(call{path: listPath})).want(t, http.StatusInternalServerError, "server_error")
 	if strings.Contains(got.body, "v_gateways") || !strings.Contains(b.logged(got.text(t, "request_id")), "v_gateways") {

@@ -35,6 +35,9 @@ func credentialsOf(req *http.Request, p params) (credentials, error) {
 		if !ok {
 			return credentials{}, failf(codeAuthenticationFailed, "the Authorization header is not HTTP Basic, the only kind that serves here")
 		}
+		if !isText(username) {
+			return credentials{}, failf(codeAuthenticationFailed, "the username in the Authorization header is not text in UTF-8")
+		}
 		return credentials{username, password}, nil
 	}
 	given := credentials{strings.TrimSpace(p.get("username")), p.raw("password")}

@@ -48,6 +48,7 @@ type Client struct {
 	inspector *asynq.Inspector
 	timeouts  map[Kind]time.Duration
 	log       *slog.Logger
+	forgot    time.Time // when this process last looked for what is past its time
 
 	mu      sync.Mutex
 	waiting map[string][]chan struct{}

@@ -17,6 +17,8 @@ const (
 	lostAfter = 3 * time.Second
 	// sweepBatch bounds how many queued jobs one sweep looks for.
 	sweepBatch = 500
+	// forgetInterval is how often one process looks for secrets and rows past their time.
+	forgetInterval = time.Minute
 )
 
 // SweepOptions are the limits of a sweep; each is a setting.
@@ -36,7 +38,8 @@ type SweepReport struct {
 }
 
 // Sweep dispatches again what has lost its worker or its task, wipes secrets and rows past their
-// time. Where another process is sweeping it does nothing. It may run in any number of processes.
+// time. Where another process is sweeping it does nothing. It may run in any number of processes, and
+// in each once at a time.
 func (c *Client) Sweep(ctx context.Context, o SweepOptions) (SweepReport, error) {
 	var report SweepReport
 	lock, err := postgres.TryLock(ctx, c.pool, "sweep")
@@ -58,6 +61,10 @@ func (c *Client) Sweep(ctx context.Context, o SweepOptions) (SweepReport, error)
 	if err != nil {
 		return report, err
 	}
+	if time.Since(c.forgot) < forgetInterval {
+		return report, nil
+	}
+	c.forgot = time.Now()
 	return report, c.forgetOld(ctx, o, &report)
 }
 

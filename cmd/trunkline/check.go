@@ -166,7 +166,10 @@ func (c *checker) freeswitch(sw *freeswitch.Switch) {
 	name := "switch " + sw.Addr()
 	if !c.check(name, func(ctx context.Context) (string, error) {
 		status, err := sw.Status(ctx)
-		return status.Version, err
+		if err != nil {
+			return "", fmt.Errorf("%w (TRUNKLINE_SWITCHES, TRUNKLINE_SWITCH_PASSWORD)", err)
+		}
+		return status.Version, nil
 	}) {
 		return
 	}

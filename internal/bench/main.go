@@ -26,16 +26,17 @@ const pairs = 5
 func main() {
 	program := flag.String("trunkline", "bin/trunkline", "the trunkline program to measure")
 	rows := flag.Int("rows", 1_000_000, "CDRs in the export comparison")
+	only := flag.String("only", "", "measure one of provision, idle and export alone")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *program, *rows); err != nil {
+	if err := run(ctx, *program, *rows, *only); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, program string, rows int) (err error) {
+func run(ctx context.Context, program string, rows int, only string) (err error) {
 	dir, err := os.MkdirTemp("", "trunkline-bench-")
 	if err != nil {
 		return err
@@ -50,9 +51,15 @@ func run(ctx context.Context, program string, rows int) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, b.close()) }()
-	for _, measure := range []func(context.Context) error{b.provision, b.idle, b.export} {
-		if err := measure(ctx); err != nil {
-			return err
+	for _, m := range []struct {
+		name    string
+		measure func(context.Context) error
+	}{{"provision", b.provision}, {"idle", b.idle}, {"export", b.export}} {
+		if only != "" && only != m.name {
+			continue
+		}
+		if err := m.measure(ctx); err != nil {
+			return fmt.Errorf("%s: %w", m.name, err)
 		}
 	}
 	return nil
@@ -97,7 +104,15 @@ func setUp(ctx context.Context, dir, program string, rows int) (_ *bench, err er
 	if err != nil {
 		return nil, err
 	}
-	return b, b.sw.LoadProfiles(ctx)
+	if err := b.sw.LoadProfiles(ctx); err != nil {
+		return nil, err
+	}
+	// It makes the secret key and our tables, which workers started alone need.
+	p, err := b.start(ctx, "serve")
+	if err != nil {
+		return nil, err
+	}
+	return b, p.stop()
 }
 
 func (b *bench) close() error {

@@ -46,7 +46,7 @@ func (b *bench) start(ctx context.Context, command string) (*process, error) {
 	if err := os.WriteFile(whitelist, []byte("127.0.0.1\n"), 0o600); err != nil {
 		return nil, err
 	}
-	logFile, err := os.OpenFile(filepath.Join(b.dir, command+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	logFile, err := os.CreateTemp(b.dir, command+"-*.log")
 	if err != nil {
 		return nil, err
 	}
@@ -65,39 +65,44 @@ func (b *bench) start(ctx context.Context, command string) (*process, error) {
 	if err := p.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("starting %s %s: %w; run make build first", b.program, command, err)
 	}
+	ready := p.answers
 	if command == "worker" {
-		return p, nil
+		ready = func(context.Context) bool {
+			output, err := os.ReadFile(logFile.Name())
+			return err == nil && strings.Contains(string(output), "worker started")
+		}
 	}
-	if err := p.waitReady(ctx); err != nil {
+	if err := waitUntil(ctx, ready); err != nil {
 		output, _ := os.ReadFile(logFile.Name())
 		return nil, errors.Join(fmt.Errorf("%s %s is not ready: %w\n%s", b.program, command, err, output), p.stop())
 	}
 	return p, nil
 }
 
-func (p *process) waitReady(ctx context.Context) error {
+// answers reports whether the front end is ready.
+func (p *process) answers(ctx context.Context) bool {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.base+"/readyz", nil)
+	if err != nil {
+		return false
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return false
+	}
+	resp.Body.Close()
+	return resp.StatusCode == http.StatusOK
+}
+
+// waitUntil asks until a process is ready.
+func waitUntil(ctx context.Context, ready func(context.Context) bool) error {
 	ctx, cancel := context.WithTimeout(ctx, startPatience)
 	defer cancel()
-	tick := time.NewTicker(readyPoll)
-	defer tick.Stop()
-	for {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.base+"/readyz", nil)
-		if err != nil {
+	for !ready(ctx) {
+		if err := wait(ctx, readyPoll); err != nil {
 			return err
 		}
-		resp, err := http.DefaultClient.Do(req)
-		if err == nil {
-			resp.Body.Close()
-			if resp.StatusCode == http.StatusOK {
-				return nil
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-tick.C:
-		}
 	}
+	return nil
 }
 
 func (p *process) stop() error {

@@ -1,0 +1,81 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/gin-gonic/gin"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"trunkline/tasks"
+)
+
+func TestStatusOfAJobsFailure(t *testing.T) {
+	t.Parallel()
+	for code, want := range map[string]int{
+		tasks.CodeInvalidRequest: 400, tasks.CodeMissingParameters: 400, tasks.CodeInvalidGateway: 422, tasks.CodeProfileUnavailable: 422,
+		tasks.CodeConflict: 409, tasks.CodeCancelled: 409, tasks.CodeSwitchUnavailable: 503, tasks.CodeSwitchTimeout: 504, tasks.CodeTimeout: 504,
+		tasks.CodeInsufficientStorage: 507, tasks.CodeSwitchConfiguration: 500, tasks.CodeGatewayNotLoaded: 500, tasks.CodeWorkerLost: 500,
+		tasks.CodeServerError: 500, "a code of a later version": 500,
+	} {
+		if got := statusOf(code); got != want {
+			t.Errorf("%s: got %d, want %d", code, got, want)
+		}
+	}
+}
+
+func TestFailureOf(t *testing.T) {
+	t.Parallel()
+	_, refused := pgx.Connect(t.Context(), "postgres://nobody:hidden@127.0.0.1:1/none?sslmode=disable")
+	if refused == nil {
+		t.Fatal("something listens on port 1")
+	}
+	for name, c := range map[string]struct {
+		err  error
+		code string
+	}{
+		"our own":              {fmt.Errorf("reading: %w", failf(codeForbidden, "no")), codeForbidden},
+		"a job's":              {fmt.Errorf("planning: %w", tasks.Failf(tasks.CodeConflict, "two")), tasks.CodeConflict},
+		"the database is away": {fmt.Errorf("reading users: %w", refused), codeUnavailable},
+		"it shuts down":        {&pgconn.PgError{Code: "57P01", Message: "hidden"}, codeUnavailable},
+		"it has no more room":  {&pgconn.PgError{Code: "53300", Message: "hidden"}, codeUnavailable},
+		"a statement":          {&pgconn.PgError{Code: "42P01", Message: "hidden"}, tasks.CodeServerError},
+		"the caller has gone":  {fmt.Errorf("reading: %w", context.Canceled), codeUnavailable},
+		"the time is over":     {fmt.Errorf("reading: %w", context.DeadlineExceeded), codeUnavailable},
+		"something else":       {errors.New("hidden"), tasks.CodeServerError},
+	} {
+		got := failureOf(c.err, "id-1")
+		if got.Code != c.code || strings.Contains(got.Message, "hidden") {
+			t.Errorf("%s: got %s %q, want %s", name, got.Code, got.Message, c.code)
+		}
+		if got.Code == tasks.CodeServerError && !strings.Contains(got.Message, "id-1") {
+			t.Errorf("%s: the request's id is not in %q", name, got.Message)
+		}
+	}
+}
+
+func TestPanicsEndOneRequest(t *testing.T) {
+	t.Parallel()
+	releaseMode()
+	var log strings.Builder
+	s := &Server{log: slog.New(slog.NewTextHandler(&log, nil)), locator: newLocator(nil)}
+	e := gin.New()
+	e.Use(s.observe)
+	e.GET("/", s.open(documentedForm, func(*request) error { panic("hidden cause") }))
+	recorder := httptest.NewRecorder()
+	e.ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, "/", nil))
+	body := recorder.Body.String()
+	if recorder.Code != http.StatusInternalServerError || !strings.Contains(body, `"code":"server_error"`) || strings.Contains(body, "hidden") || strings.Contains(body, ".go:") {
+		t.Errorf("got %d %s", recorder.Code, body)
+	}
+	if !strings.Contains(log.String(), "hidden cause") || !strings.Contains(log.String(), "errors_test.go") {
+		t.Errorf("the log lacks the cause: %s", log.String())
+	}
+}
