@@ -205,7 +205,11 @@ func (t *demoTour) largeExport(ctx context.Context) error {
 		if err := json.Unmarshal(got.body, &job); err != nil {
 			return false, fmt.Errorf("%w in %s", err, got.body)
 		}
-		t.cmd.printf("  %s: %d of about %d rows\n", job.State, job.Progress.Done, job.Progress.Total)
+		of := ""
+		if job.Progress.Total > 0 {
+			of = fmt.Sprintf(" of about %d", job.Progress.Total)
+		}
+		t.cmd.printf("  %s: %d%s rows\n", job.State, job.Progress.Done, of)
 		return job.State != "queued" && job.State != "running", nil
 	})
 	if err != nil {
