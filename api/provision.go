@@ -48,12 +48,17 @@ func (s *Server) provision(r *request) error {
 		return err
 	}
 	n.BodyHash = s.tasks.Keys().BodyHash(asked.bodyParts(n.ExternalID)...)
-	if err := s.checkGateway(r, asked); err != nil {
-		return err
-	}
-	job, err := r.submit(n)
+	job, attached, err := s.tasks.Earlier(r.c.Request.Context(), n)
 	if err != nil {
-		return err
+		return keyReused(n, err)
+	}
+	if !attached {
+		if err := s.checkGateway(r, asked); err != nil {
+			return err
+		}
+		if job, err = r.submit(n); err != nil {
+			return err
+		}
 	}
 	if job, err = r.await(job, patience); err != nil {
 		return err

@@ -92,14 +92,19 @@ func (r *request) keys(n *tasks.NewJob) error {
 // submit commits the job, or attaches to the one that the same request made before.
 func (r *request) submit(n tasks.NewJob) (tasks.Job, error) {
 	job, err := r.s.tasks.Submit(r.c.Request.Context(), n)
-	if errors.Is(err, tasks.ErrKeyReused) {
-		name := "external_id"
-		if n.IdempotencyKey != "" {
-			name = "Idempotency-Key"
-		}
-		return tasks.Job{}, failf(codeKeyReused, "%s: %s", name, keyRemedy)
+	return job, keyReused(n, err)
+}
+
+// keyReused names the key that was sent with another body before.
+func keyReused(n tasks.NewJob, err error) error {
+	if !errors.Is(err, tasks.ErrKeyReused) {
+		return err
 	}
-	return job, err
+	name := "external_id"
+	if n.IdempotencyKey != "" {
+		name = "Idempotency-Key"
+	}
+	return failf(codeKeyReused, "%s: %s", name, keyRemedy)
 }
 
 // pending is the answer while a job has not ended. It never looks like success.

@@ -3,6 +3,7 @@ package tasks
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -95,7 +96,7 @@ func (e Exporter) Write(ctx context.Context, jobID string, attempt int, p Export
 		Attempt:      attempt,
 		Format:       format,
 		Location:     location,
-		KeyColumns:   []string{"start_stamp", "xml_cdr_uuid"},
+		KeyColumns:   p.keyColumns(),
 		MaxRows:      maxRows,
 		MinFreeBytes: e.MinFreeBytes,
 		FormulaGuard: e.FormulaGuard,
@@ -141,6 +142,15 @@ func (e Exporter) EstimateRows(ctx context.Context, p ExportParams) (int64, erro
 // ExportFileName is the name of a job's file in the export folder.
 func ExportFileName(jobID string, format export.Format) string {
 	return jobID + "." + format.Extension()
+}
+
+// keyColumns are those of the columns that the rows are ordered by.
+func (p ExportParams) keyColumns() []string {
+	keys := []string{"start_stamp", "xml_cdr_uuid"}
+	if len(p.Columns) == 0 {
+		return keys
+	}
+	return slices.DeleteFunc(keys, func(key string) bool { return !slices.Contains(p.Columns, key) })
 }
 
 func (p ExportParams) filter() fusionpbx.CDRFilter {

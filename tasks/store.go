@@ -125,8 +125,7 @@ func (s *Store) insert(ctx context.Context, n NewJob, params []byte) (Job, error
 
 // attach returns pgx.ErrNoRows where the row that was in the way is no longer.
 func (s *Store) attach(ctx context.Context, n NewJob, params []byte) (job Job, enqueue bool, err error) {
-	key := n.requestKey()
-	if key == "" {
+	if n.requestKey() == "" {
 		job, err := scanJob(s.pool.QueryRow(ctx, `
 			select `+jobColumns+` from trunkline.jobs
 			where created_by = $1 and kind = $2 and subject = $3 and body_hash = $4
@@ -134,15 +133,9 @@ func (s *Store) attach(ctx context.Context, n NewJob, params []byte) (job Job, e
 			n.CreatedBy, n.Kind, n.Subject, n.BodyHash))
 		return job, false, err
 	}
-	var sameBody bool
-	job, err = scanJob(s.pool.QueryRow(ctx, `
-		select `+jobColumns+`, body_hash = $4 from trunkline.jobs
-		where created_by = $1 and kind = $2 and request_key = $3`, n.CreatedBy, n.Kind, key, n.BodyHash), &sameBody)
+	job, err = s.keyed(ctx, n)
 	if err != nil {
-		return Job{}, false, err
-	}
-	if !sameBody {
-		return job, false, ErrKeyReused
+		return job, false, err
 	}
 	if job.State != StateFailed && job.State != StateCancelled {
 		return job, false, nil
@@ -152,6 +145,29 @@ func (s *Store) attach(ctx context.Context, n NewJob, params []byte) (job Job, e
 		return Job{}, false, err
 	}
 	job, err = s.requeue(ctx, job, params, sealed)
+	return job, err == nil, err
+}
+
+// keyed returns the job that has the request's key, or pgx.ErrNoRows; ErrKeyReused where its body was
+// another.
+func (s *Store) keyed(ctx context.Context, n NewJob) (Job, error) {
+	var sameBody bool
+	job, err := scanJob(s.pool.QueryRow(ctx, `
+		select `+jobColumns+`, body_hash = $4 from trunkline.jobs
+		where created_by = $1 and kind = $2 and request_key = $3`, n.CreatedBy, n.Kind, n.requestKey(), n.BodyHash), &sameBody)
+	if err == nil && !sameBody {
+		err = ErrKeyReused
+	}
+	return job, err
+}
+
+// Earlier returns the job, in flight or succeeded, that the request's key belongs to. Its caller gets
+// that job's result, whatever has become of the PBX since.
+func (s *Store) Earlier(ctx context.Context, n NewJob) (job Job, found bool, err error) {
+	job, err = s.keyed(ctx, n)
+	if errors.Is(err, pgx.ErrNoRows) || err == nil && (job.State == StateFailed || job.State == StateCancelled) {
+		return Job{}, false, nil
+	}
 	return job, err == nil, err
 }
 

@@ -61,6 +61,13 @@ func TestRepeatedRequestAttaches(t *testing.T) {
 
 			second := request(b.keys, tc.body)
 			second.IdempotencyKey, second.ExternalID = tc.key, tc.external
+			_, found, err := b.Earlier(t.Context(), second)
+			if refused := errors.Is(err, tasks.ErrKeyReused); refused != (tc.want == "refused") {
+				t.Errorf("looking for the earlier job: %v", err)
+			}
+			if keyed := tc.key != "" || tc.external != ""; found != (keyed && tc.want == "same") {
+				t.Errorf("got an earlier job %t", found)
+			}
 			got, err := b.Submit(t.Context(), second)
 
 			if tc.want == "refused" {

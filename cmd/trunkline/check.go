@@ -126,7 +126,7 @@ func (c *checker) database() {
 
 func (c *checker) redis() {
 	c.check("redis", func(ctx context.Context) (string, error) {
-		client, err := openRedis(c.settings)
+		client, err := openRedis(c.settings, newLog(c.settings, c.cmd.err))
 		if err != nil {
 			return "", err
 		}

@@ -72,7 +72,7 @@ func openParts(ctx context.Context, settings config.Settings, log *slog.Logger, 
 	if err := store.CheckSecretKey(ctx); err != nil {
 		return nil, err
 	}
-	if p.redis, err = openRedis(settings); err != nil {
+	if p.redis, err = openRedis(settings, log); err != nil {
 		return nil, err
 	}
 	p.switches = openSwitches(settings, log)
@@ -91,14 +91,23 @@ func openParts(ctx context.Context, settings config.Settings, log *slog.Logger, 
 	return p, nil
 }
 
-func openRedis(settings config.Settings) (*redis.Client, error) {
+func openRedis(settings config.Settings, log *slog.Logger) (*redis.Client, error) {
 	o, err := redis.ParseURL(settings.RedisURL.Reveal())
 	if err != nil {
 		// The parser's error may hold the URL, and that a password.
 		return nil, fmt.Errorf("TRUNKLINE_REDIS_URL cannot be read; write it as redis://:password@host:6379/0")
 	}
+	redis.SetLogger(redisLogger{log})
 	o.DialTimeout, o.ReadTimeout, o.WriteTimeout = redisTimeout, redisTimeout, redisTimeout
 	return redis.NewClient(o), nil
+}
+
+// redisLogger sends the Redis client's own words, which it has one place for in the whole process, to
+// our log.
+type redisLogger struct{ log *slog.Logger }
+
+func (l redisLogger) Printf(_ context.Context, format string, args ...any) {
+	l.log.Debug(fmt.Sprintf(format, args...), "from", "redis")
 }
 
 func openSwitches(settings config.Settings, log *slog.Logger) []*freeswitch.Switch {
