@@ -60,7 +60,7 @@ func (b *bench) start(ctx context.Context, command string) (*process, error) {
 		"TRUNKLINE_LISTEN="+listen,
 		"TRUNKLINE_WHITELIST="+whitelist,
 		"TRUNKLINE_EXPORT_DIR="+filepath.Join(b.dir, "exports"),
-		"TRUNKLINE_SECRET_KEY="+filepath.Join(b.dir, "secret.key"))
+		"TRUNKLINE_SECRET_KEY="+b.secretKey())
 	p.cmd.Stdout, p.cmd.Stderr = logFile, logFile
 	if err := p.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("starting %s %s: %w; run make build first", b.program, command, err)
@@ -78,6 +78,8 @@ func (b *bench) start(ctx context.Context, command string) (*process, error) {
 	}
 	return p, nil
 }
+
+func (b *bench) secretKey() string { return filepath.Join(b.dir, "secret.key") }
 
 // answers reports whether the front end is ready.
 func (p *process) answers(ctx context.Context) bool {

@@ -74,9 +74,9 @@ type Settings struct {
 	// ExportTimeout bounds one attempt at an export job.
 	ExportTimeout time.Duration `env:"TRUNKLINE_EXPORT_TIMEOUT" envDefault:"6h" help:"how long one attempt at an export job may take"`
 	// ProvisionPoll is how often an idle worker looks for a provision task.
-	ProvisionPoll time.Duration `env:"TRUNKLINE_PROVISION_POLL" envDefault:"10ms" help:"how often an idle worker looks for a provision job; a person waits for it"`
+	ProvisionPoll time.Duration `env:"TRUNKLINE_PROVISION_POLL" envDefault:"13ms" help:"how often an idle worker looks for a provision job; a person waits for it"`
 	// ExportPoll is how often an idle worker looks for an export task.
-	ExportPoll time.Duration `env:"TRUNKLINE_EXPORT_POLL" envDefault:"250ms" help:"how often an idle worker looks for an export job"`
+	ExportPoll time.Duration `env:"TRUNKLINE_EXPORT_POLL" envDefault:"500ms" help:"how often an idle worker looks for an export job"`
 	// HeartbeatInterval is how often a running job's row is given a new heartbeat.
 	HeartbeatInterval time.Duration `env:"TRUNKLINE_HEARTBEAT_INTERVAL" envDefault:"500ms" help:"how often a worker says that a job is still running, and looks whether it was cancelled"`
 	// HeartbeatTimeout is how old a heartbeat may be before the job is dispatched again.
