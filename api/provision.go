@@ -85,6 +85,9 @@ func (s *Server) checkGateway(r *request, asked gatewayRequest) error {
 	if refused != nil {
 		return asked.inItsWords(refused)
 	}
+	if !plan.Row.Enabled() {
+		return nil
+	}
 	enabled, err := s.db.ProfileEnabled(ctx, s.o.Pool, plan.Row.Profile())
 	if err != nil {
 		return err

@@ -10,6 +10,9 @@ import (
 	"trunkline/tasks"
 )
 
+// sweepTimeout bounds one sweep, so that one that hangs does not stand for all that follow.
+const sweepTimeout = 30 * time.Second
+
 // Sweeper has tasks.Client.Sweep run once an interval. Any number of processes may have one: one of
 // them sweeps at a time.
 type Sweeper struct {
@@ -29,7 +32,7 @@ func (s *Sweeper) Run(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 		}
-		report, err := s.Tasks.Sweep(ctx, s.Options)
+		report, err := s.sweep(ctx)
 		if err != nil && ctx.Err() == nil {
 			s.Log.Warn("sweep failed; the next one does its work", "error", err)
 		}
@@ -37,4 +40,10 @@ func (s *Sweeper) Run(ctx context.Context) error {
 			s.Log.Info("swept", "redispatched", report.Redispatched, "failed", report.Failed, "wiped", report.Wiped, "deleted", report.Deleted)
 		}
 	}
+}
+
+func (s *Sweeper) sweep(ctx context.Context) (tasks.SweepReport, error) {
+	ctx, cancel := context.WithTimeout(ctx, sweepTimeout)
+	defer cancel()
+	return s.Tasks.Sweep(ctx, s.Options)
 }

@@ -103,6 +103,9 @@ func (c *Client) enqueue(ctx context.Context, job Job) error {
 	return err
 }
 
+// Timeout is how long a job of the kind may run.
+func (c *Client) Timeout(kind Kind) time.Duration { return c.timeouts[kind] }
+
 // Finished tells whoever waits for the job that it has ended.
 func (c *Client) Finished(ctx context.Context, jobID string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), enqueueTimeout)

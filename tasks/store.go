@@ -294,7 +294,7 @@ func (s *Store) Cancel(ctx context.Context, id string, scope Scope) (Job, error)
 	return job, nil
 }
 
-const untouched = "(state = 'queued' and started_at is null)"
+const untouched = "(state = 'queued' and attempt = 0)"
 
 // Retry queues a failed or cancelled job again with the parameters it had. Secrets that were wiped
 // make it ErrState: the caller has to send the request again.

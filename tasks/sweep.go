@@ -73,7 +73,9 @@ func (c *Client) failWorkerless(ctx context.Context, o SweepOptions) (int, error
 	rows, err := c.pool.Query(ctx, `
 		update trunkline.jobs set state = 'failed', error_code = $3, finished_at = now(),
 			error_message = format('its worker ended in the middle of it %s times; look for the reason in the workers'' log, then retry the job', lost_workers + 1)
-		where state = 'running' and heartbeat_at < now() - $1::interval and lost_workers + 1 >= $2
+				|| case kind when 'provision' then '; until then the gateway''s row may be the new one, and the switches may have it loaded or not' else '' end
+		where id in (select id from trunkline.jobs
+			where state = 'running' and heartbeat_at < now() - $1::interval and lost_workers + 1 >= $2 for update skip locked)
 		returning id::text`, o.HeartbeatTimeout, o.MaxAttempts, CodeWorkerLost)
 	if err != nil {
 		return 0, fmt.Errorf("sweeping up lost workers: %w", err)
@@ -92,7 +94,8 @@ func (c *Client) failWorkerless(ctx context.Context, o SweepOptions) (int, error
 func (c *Client) requeueWorkerless(ctx context.Context, o SweepOptions) (int, error) {
 	jobs, err := c.collect(ctx, `
 		update trunkline.jobs set state = 'queued', dispatch = dispatch + 1, dispatched_at = now(), lost_workers = lost_workers + 1
-		where state = 'running' and heartbeat_at < now() - $1::interval
+		where id in (select id from trunkline.jobs
+			where state = 'running' and heartbeat_at < now() - $1::interval for update skip locked)
 		returning `+jobColumns, o.HeartbeatTimeout)
 	if err != nil {
 		return 0, fmt.Errorf("sweeping up lost workers: %w", err)

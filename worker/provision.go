@@ -18,9 +18,11 @@ import (
 )
 
 const (
-	// undoTimeout bounds putting things back after a failure: two waits for a killed gateway and the
-	// commands around them.
-	undoTimeout = 20 * time.Second
+	// writeTimeout bounds writing the row, which a request to cancel does not interrupt.
+	writeTimeout = 20 * time.Second
+	// undoTimeout bounds putting things back after a failure: it may have to wait for the round in
+	// progress before its own.
+	undoTimeout = 3 * roundTimeout
 	// registerPoll is how often a gateway that is waited for is looked at.
 	registerPoll = 100 * time.Millisecond
 )
@@ -68,17 +70,16 @@ type provisioning struct {
 // check plans the row and asks every switch for it, so that nothing is written where it could not
 // take effect.
 func (p *provisioning) check(ctx context.Context) error {
-	plan, err := p.plan(ctx, p.w.o.Pool)
+	existing, err := p.w.o.FusionPBX.GatewaysByLabel(ctx, p.w.o.Pool, p.params.DomainUUID, p.params.Name)
 	if err != nil {
 		return err
 	}
-	enabled, err := p.w.o.FusionPBX.ProfileEnabled(ctx, p.w.o.Pool, plan.Row.Profile())
+	plan, err := p.plan(existing)
 	if err != nil {
 		return err
 	}
-	if !enabled {
-		return tasks.Failf(tasks.CodeProfileUnavailable, "profile: there is no enabled SIP profile %q in FusionPBX, so FreeSWITCH would never load the gateway; "+
-			"name an enabled profile or enable this one", plan.Row.Profile())
+	if err := p.checkProfile(ctx, plan.Row); err != nil {
+		return err
 	}
 	meant := make([]bool, len(p.w.reload))
 	err = eachSwitch(p.w.reload, func(i int, sw *reloader) error {
@@ -98,13 +99,26 @@ func (p *provisioning) check(ctx context.Context) error {
 		"leave hostname empty for all switches", plan.Row.Get("hostname"))
 }
 
+// checkProfile refuses an enabled gateway of a profile that FusionPBX does not have enabled. A disabled
+// one may name any: suspending must work.
+func (p *provisioning) checkProfile(ctx context.Context, row fusionpbx.Gateway) error {
+	if !row.Enabled() {
+		return nil
+	}
+	enabled, err := p.w.o.FusionPBX.ProfileEnabled(ctx, p.w.o.Pool, row.Profile())
+	if err != nil {
+		return err
+	}
+	if !enabled {
+		return tasks.Failf(tasks.CodeProfileUnavailable, "profile: there is no enabled SIP profile %q in FusionPBX, so FreeSWITCH would never load the gateway; "+
+			"name an enabled profile or enable this one", row.Profile())
+	}
+	return nil
+}
+
 // plan merges the request with the row that stands. After an earlier attempt of this job that row may
 // be the one it wrote: what stood before it is in the job's secrets.
-func (p *provisioning) plan(ctx context.Context, q fusionpbx.Querier) (tasks.GatewayPlan, error) {
-	existing, err := p.w.o.FusionPBX.GatewaysByLabel(ctx, q, p.params.DomainUUID, p.params.Name)
-	if err != nil {
-		return tasks.GatewayPlan{}, err
-	}
+func (p *provisioning) plan(existing []fusionpbx.Gateway) (tasks.GatewayPlan, error) {
 	newUUID := uuid.NewString()
 	if p.secrets.Written != nil {
 		newUUID = p.secrets.Written.Row.UUID
@@ -113,20 +127,29 @@ func (p *provisioning) plan(ctx context.Context, q fusionpbx.Querier) (tasks.Gat
 	if failure != nil {
 		return tasks.GatewayPlan{}, failure
 	}
-	if written := p.secrets.Written; written != nil && written.Row.UUID == plan.Row.UUID {
+	// Where somebody changed the row since, theirs is the one to put back.
+	if written := p.secrets.Written; written != nil && (plan.Insert || plan.Previous.Same(written.Row, fusionpbx.GatewayColumns...)) {
 		plan.Replace(written.Previous)
 	}
 	return plan, nil
 }
 
-// write writes the row, and seals the one that stood there into the job, in one transaction.
+// write writes the row, and seals the one that stood there into the job, in one transaction. It is
+// finished even where the job is being cancelled: half a commit could not be undone.
 func (p *provisioning) write(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
+	defer cancel()
 	db := p.w.o.FusionPBX
-	return pgx.BeginFunc(ctx, p.w.o.Pool, func(tx pgx.Tx) error {
+	secrets := p.secrets
+	err := pgx.BeginFunc(ctx, p.w.o.Pool, func(tx pgx.Tx) error {
 		if err := db.LockGateways(ctx, tx, p.params.DomainUUID); err != nil {
 			return err
 		}
-		plan, err := p.plan(ctx, tx)
+		existing, err := db.GatewaysByLabelForUpdate(ctx, tx, p.params.DomainUUID, p.params.Name)
+		if err != nil {
+			return err
+		}
+		plan, err := p.plan(existing)
 		if err != nil {
 			return err
 		}
@@ -145,9 +168,14 @@ func (p *provisioning) write(ctx context.Context) error {
 			return err
 		}
 		p.action = plan.Action
-		p.secrets.Written = &tasks.WrittenGateway{Row: row, Previous: plan.Previous}
-		return p.run.SaveSecrets(ctx, tx, p.secrets)
+		secrets.Written = &tasks.WrittenGateway{Row: row, Previous: plan.Previous}
+		return p.run.SaveSecrets(ctx, tx, secrets)
 	})
+	if err != nil {
+		return err
+	}
+	p.secrets = secrets
+	return nil
 }
 
 // load has every switch take up the row as it stands, and see that it did.
@@ -157,6 +185,7 @@ func (p *provisioning) load(ctx context.Context) error {
 	p.touched = make([]bool, len(p.w.reload))
 	return eachSwitch(p.w.reload, func(i int, sw *reloader) error {
 		c := newChange(written.Row.UUID, written.Previous, &written.Row)
+		c.asked = len(p.params.Values) > 0 || p.secrets.Password != nil
 		err := sw.apply(ctx, c)
 		if errors.Is(err, errAbandoned) {
 			p.touched[i] = true
@@ -197,15 +226,17 @@ func (p *provisioning) undo(ctx context.Context, failed error) error {
 	case !restored:
 		stands = "the gateway's row was changed by somebody else meanwhile and was left as it is now"
 	}
-	var left []string
-	for i, sw := range p.w.reload {
+	left := make([]string, len(p.w.reload))
+	_ = eachSwitch(p.w.reload, func(i int, sw *reloader) error { // what fails is said in left
 		back := newChange(written.Row.UUID, &written.Row, written.Previous)
 		back.asItStands = !restored
-		back.quiet = !p.touched[i]
-		if err := sw.apply(ctx, back); err != nil && !back.quiet {
-			left = append(left, fmt.Sprintf("it is not certain which settings are loaded: %v", err))
+		// A switch where nothing was changed may well be the one that does not answer.
+		if err := sw.apply(ctx, back); err != nil && p.touched[i] {
+			left[i] = fmt.Sprintf("on switch %s it is not certain what is loaded: %v", sw.sw.Addr(), err)
 		}
-	}
+		return nil
+	})
+	left = slices.DeleteFunc(left, func(words string) bool { return words == "" })
 	if len(left) > 0 {
 		if restored {
 			stands = "the row in FusionPBX is as it was before"
@@ -215,7 +246,7 @@ func (p *provisioning) undo(ctx context.Context, failed error) error {
 	var failure *tasks.Failure
 	if !errors.As(failed, &failure) {
 		failure = &tasks.Failure{Code: tasks.CodeServerError, Message: failed.Error()}
-		if errors.Is(failed, context.Canceled) {
+		if errors.Is(failed, errCancelRequested) || errors.Is(failed, context.Canceled) {
 			failure = &tasks.Failure{Code: tasks.CodeCancelled, Message: "cancelled while it ran"}
 		}
 	}
@@ -233,7 +264,7 @@ func (p *provisioning) restoreRow(ctx context.Context) (restored bool, err error
 		if err := p.run.SaveSecrets(ctx, tx, tasks.ProvisionSecrets{Password: p.secrets.Password}); err != nil {
 			return err
 		}
-		now, err := db.GatewayByUUID(ctx, tx, written.Row.UUID)
+		now, err := db.GatewayByUUIDForUpdate(ctx, tx, written.Row.UUID)
 		if errors.Is(err, fusionpbx.ErrNotFound) {
 			restored = written.Previous == nil
 			return nil
@@ -253,12 +284,36 @@ func (p *provisioning) restoreRow(ctx context.Context) (restored bool, err error
 	return restored && err == nil, err
 }
 
-// waitFor waits until the gateway is registered, where the caller asked for that. What was written
-// stays: the carrier may still accept it.
+// waitFor waits until the gateway is registered, where the caller asked for that. What was written and
+// loaded stays whatever comes of it: the carrier may still accept it.
 func (p *provisioning) waitFor(ctx context.Context) error {
-	if p.params.WaitFor != tasks.WaitForRegistered || p.secrets.Written.Row.Get("register") != "true" || !p.secrets.Written.Row.Enabled() {
+	row := p.secrets.Written.Row
+	if p.params.WaitFor != tasks.WaitForRegistered || row.Get("register") != "true" || !row.Enabled() {
 		return nil
 	}
+	if err := p.settle(ctx); err != nil {
+		return err
+	}
+	err := p.untilRegistered(ctx)
+	switch cause := context.Cause(ctx); {
+	case err == nil || errors.Is(cause, errShutdown):
+		return err
+	case errors.Is(cause, errCancelRequested):
+		return tasks.Failf(tasks.CodeCancelled, "the gateway is configured and loaded; waiting for it to register was cancelled")
+	case cause != nil:
+		return tasks.Failf(tasks.CodeTimeout, "the gateway is configured and loaded, and did not register in time; look at its state and at the carrier's answer")
+	}
+	return tasks.Failf(tasks.CodeSwitchUnavailable, "the gateway is configured and loaded; whether it registers is not known: %w", err)
+}
+
+// settle takes what stood before out of the job: from here on a retry starts from the new row.
+func (p *provisioning) settle(ctx context.Context) error {
+	return pgx.BeginFunc(ctx, p.w.o.Pool, func(tx pgx.Tx) error {
+		return p.run.SaveSecrets(ctx, tx, tasks.ProvisionSecrets{Password: p.secrets.Password})
+	})
+}
+
+func (p *provisioning) untilRegistered(ctx context.Context) error {
 	tick := time.NewTicker(registerPoll)
 	defer tick.Stop()
 	for {
@@ -280,7 +335,7 @@ func (p *provisioning) waitFor(ctx context.Context) error {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return tasks.Failf(tasks.CodeTimeout, "the gateway is configured and loaded, and did not register in time; look at its state and at the carrier's answer")
+			return context.Cause(ctx)
 		}
 	}
 }

@@ -45,6 +45,10 @@ func (r *run) report(p tasks.Progress) { r.progress.Store(&p) }
 // do runs the attempt to its end and writes that end.
 func (r *run) do(ctx context.Context) {
 	started := time.Now()
+	// asynq ends its context when Redis is away for longer than its lease of 30 s. The job is in
+	// Postgres and knows nothing of that: only its own time, its heartbeat and a shutdown end it.
+	ctx, stopTime := context.WithTimeout(context.WithoutCancel(ctx), r.w.o.Tasks.Timeout(r.Job.Kind))
+	defer stopTime()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	stopWatching := context.AfterFunc(r.w.stopping, func() { cancel(errShutdown) })
@@ -125,6 +129,11 @@ func (r *run) end(ctx context.Context, result any, err, cause error) {
 	case r.committed:
 	case err == nil:
 		ending = r.Succeed(ctx, result, *r.progress.Load())
+	case !isFailure && databaseAway(err):
+		// The row says running and its heartbeat has stopped: the sweep dispatches it again, and that
+		// attempt also sees a request to cancel.
+		r.log.Warn("the database went away in the middle; the sweep will dispatch the job again", "error", err)
+		return
 	case errors.Is(cause, errShutdown):
 		r.handBack(ctx)
 		return
@@ -138,10 +147,6 @@ func (r *run) end(ctx context.Context, result any, err, cause error) {
 		ending = r.Fail(ctx, tasks.Failf(tasks.CodeTimeout, "the job took longer than its time-out allows; raise TRUNKLINE_%s_TIMEOUT or ask for less (%s)", strings.ToUpper(string(r.Job.Kind)), err))
 	case isFailure:
 		ending = r.Fail(ctx, failure)
-	case databaseAway(err):
-		// The row says running and its heartbeat has stopped: the sweep dispatches it again.
-		r.log.Warn("the database went away in the middle; the sweep will dispatch the job again", "error", err)
-		return
 	default:
 		ending = r.Fail(ctx, tasks.Failf(tasks.CodeServerError, "%w", err))
 	}
@@ -165,6 +170,10 @@ func (r *run) handBack(ctx context.Context) {
 // or closed the connection (SQLSTATE classes 08 and 57P). An error of the switch never comes here: it
 // is a Failure.
 func databaseAway(err error) bool {
+	var failure *tasks.Failure
+	if errors.As(err, &failure) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return false
+	}
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {
 		return strings.HasPrefix(pg.Code, "08") || strings.HasPrefix(pg.Code, "57P")

@@ -69,7 +69,7 @@ func New(o Options) *Worker {
 	w := &Worker{o: o, name: fmt.Sprintf("%s:%d", host, os.Getpid())}
 	w.stopping, w.stop = context.WithCancelCause(context.Background())
 	for _, s := range o.Switches {
-		w.reload = append(w.reload, newReloader(s, o.Pool, o.FusionPBX, o.Log))
+		w.reload = append(w.reload, newReloader(s, o))
 	}
 	w.handlers = map[tasks.Kind]handler{
 		tasks.KindProvision: w.provision,
@@ -140,6 +140,10 @@ func (w *Worker) drain() {
 		w.o.Log.Warn("jobs still run; handing them back", "after", w.o.ShutdownTimeout)
 		w.stop(errShutdown)
 		<-idle
+	}
+	// A round on a switch is never left between a kill and its rescan.
+	for _, r := range w.reload {
+		r.working.Wait()
 	}
 }
 

@@ -100,6 +100,24 @@ func (d *DB) GatewaysByLabel(ctx context.Context, q Querier, domainUUID, label s
 	return d.gateways(ctx, q, "domain_uuid is not distinct from nullif($1, '')::uuid and gateway = $2", domainUUID, label)
 }
 
+// GatewaysByLabelForUpdate is GatewaysByLabel, with the rows locked until the transaction ends: also
+// FusionPBX's own pages wait.
+func (d *DB) GatewaysByLabelForUpdate(ctx context.Context, tx pgx.Tx, domainUUID, label string) ([]Gateway, error) {
+	return d.GatewaysByLabel(ctx, forUpdate{tx}, domainUUID, label)
+}
+
+// GatewayByUUIDForUpdate is GatewayByUUID, with the row locked until the transaction ends.
+func (d *DB) GatewayByUUIDForUpdate(ctx context.Context, tx pgx.Tx, uuid string) (Gateway, error) {
+	return d.GatewayByUUID(ctx, forUpdate{tx}, uuid)
+}
+
+// forUpdate is a transaction whose queries lock the rows that they read.
+type forUpdate struct{ pgx.Tx }
+
+func (f forUpdate) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	return f.Tx.Query(ctx, sql+" for update", args...)
+}
+
 // GatewayByUUID returns the gateway, or ErrNotFound.
 func (d *DB) GatewayByUUID(ctx context.Context, q Querier, uuid string) (Gateway, error) {
 	found, err := d.gateways(ctx, q, "gateway_uuid = $1::uuid", uuid)

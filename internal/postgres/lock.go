@@ -4,9 +4,13 @@ import (
 	"context"
 	"fmt"
 	"hash/fnv"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 )
+
+// releaseTimeout bounds giving a lock back; then its connection is closed.
+const releaseTimeout = 5 * time.Second
 
 // Lock is a session advisory lock on a connection of its own. The server drops it when the process or
 // its connection ends, so that nothing stays locked behind a killed worker.
@@ -44,7 +48,8 @@ func acquire(ctx context.Context, pool *pgxpool.Pool, name, sql string) (*Lock, 
 
 // Release gives the lock back. Where that fails the connection is closed, which does so too.
 func (l *Lock) Release(ctx context.Context) {
-	ctx = context.WithoutCancel(ctx)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+	defer cancel()
 	if _, err := l.conn.Exec(ctx, "select pg_advisory_unlock($1)", l.key); err != nil {
 		_ = l.conn.Conn().Close(ctx)
 	}

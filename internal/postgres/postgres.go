@@ -22,6 +22,17 @@ const (
 	cancelGrace = 2 * time.Second
 )
 
+// sessionSettings have the server notice within seconds that a client's host is gone, and drop what it
+// held locked: without them that takes the system's keep-alive of two hours.
+var sessionSettings = map[string]string{
+	"application_name":                    "trunkline",
+	"tcp_keepalives_idle":                 "5",
+	"tcp_keepalives_interval":             "2",
+	"tcp_keepalives_count":                "3",
+	"tcp_user_timeout":                    "10000", // ms
+	"idle_in_transaction_session_timeout": "60000", // ms
+}
+
 // Open returns a pool of at most maxConns connections to the database at url, tried once.
 //
 // A query whose context ends is cancelled on the server too, so that an abandoned export does not go
@@ -34,7 +45,9 @@ func Open(ctx context.Context, url string, maxConns int) (*pgxpool.Pool, error) 
 	}
 	cfg.MaxConns = int32(maxConns)
 	cfg.ConnConfig.ConnectTimeout = connectTimeout
-	cfg.ConnConfig.RuntimeParams["application_name"] = "trunkline"
+	for name, value := range sessionSettings {
+		cfg.ConnConfig.RuntimeParams[name] = value
+	}
 	cfg.ConnConfig.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler {
 		return &pgconn.CancelRequestContextWatcherHandler{Conn: conn, DeadlineDelay: cancelGrace}
 	}

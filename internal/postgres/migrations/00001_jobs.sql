@@ -57,6 +57,17 @@ create index jobs_unfinished on trunkline.jobs (state, dispatched_at) where stat
 create index jobs_by_domain on trunkline.jobs (domain_uuid, id);
 create index jobs_finished on trunkline.jobs (finished_at) where finished_at is not null;
 
+create table trunkline.loaded_gateways (
+    gateway_uuid uuid not null,
+    switch       text not null,
+    settings     bytea not null,
+    loaded_at    timestamptz not null default now(),
+    primary key (gateway_uuid, switch)
+);
+comment on table trunkline.loaded_gateways is 'With which settings each switch was last seen to load a gateway.';
+comment on column trunkline.loaded_gateways.settings is 'A keyed hash: the password is among the settings, and xmlstatus does not show it.';
+
 -- +goose Down
+drop table trunkline.loaded_gateways;
 drop table trunkline.jobs;
 drop table trunkline.settings;

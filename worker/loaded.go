@@ -1,0 +1,97 @@
+package worker
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"trunkline/internal/freeswitch"
+	"trunkline/internal/fusionpbx"
+)
+
+// What a switch has loaded is known from two sides: xmlstatus shows some settings, the password not
+// among them; and trunkline.loaded_gateways has a keyed hash of all of them as they were when the
+// switch was last seen to load the gateway.
+
+// loadedWith reports whether it is known with which settings the switch loaded the gateway, and whether
+// they are those of the row.
+func (b *round) loadedWith(ctx context.Context, row fusionpbx.Gateway) (known, same bool, err error) {
+	var settings []byte
+	err = b.pool.QueryRow(ctx, `select settings from trunkline.loaded_gateways where gateway_uuid = $1 and switch = $2`,
+		row.UUID, b.sw.Addr()).Scan(&settings)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return false, false, nil
+	}
+	if err != nil {
+		return false, false, fmt.Errorf("reading what switch %s has loaded: %w", b.sw.Addr(), err)
+	}
+	return true, bytes.Equal(settings, b.settingsHash(row)), nil
+}
+
+// remember records what the switch was just told to load and shows.
+func (b *round) remember(ctx context.Context, steps []*step) error {
+	var uuids []string
+	var settings [][]byte
+	for _, s := range steps {
+		if b.failed[s.change] == nil && s.seen != nil && s.load {
+			uuids, settings = append(uuids, s.uuid), append(settings, b.settingsHash(*s.now))
+		}
+	}
+	if len(uuids) == 0 {
+		return nil
+	}
+	_, err := b.pool.Exec(ctx, `
+		insert into trunkline.loaded_gateways (gateway_uuid, switch, settings)
+		select distinct on (uuid) uuid, $2, settings from unnest($1::uuid[], $3::bytea[]) as loaded (uuid, settings)
+		on conflict (gateway_uuid, switch) do update set settings = excluded.settings, loaded_at = now()`,
+		uuids, b.sw.Addr(), settings)
+	if err != nil {
+		return fmt.Errorf("recording what switch %s has loaded: %w", b.sw.Addr(), err)
+	}
+	return nil
+}
+
+func (b *round) settingsHash(row fusionpbx.Gateway) []byte {
+	values := make([]string, len(fusionpbx.SwitchColumns))
+	for i, column := range fusionpbx.SwitchColumns {
+		values[i] = row.Get(column)
+	}
+	return b.keys.BodyHash(append([]string{"gateway settings"}, values...)...)
+}
+
+// sameRow compares what reaches FreeSWITCH of two rows, either of which may be absent.
+func sameRow(a, b *fusionpbx.Gateway) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.Same(*b, fusionpbx.SwitchColumns...)
+}
+
+// differences names the settings that a switch shows otherwise than the row has them, of those that
+// xmlstatus gives back unchanged.
+func differences(shown freeswitch.Gateway, row fusionpbx.Gateway) []string {
+	var differ []string
+	compare := func(setting, got string, wanted ...string) {
+		wanted = slices.DeleteFunc(wanted, func(w string) bool { return w == "" })
+		if len(wanted) > 0 && !slices.Contains(wanted, got) {
+			differ = append(differ, fmt.Sprintf("%s is %q and not %q", setting, got, wanted[0]))
+		}
+	}
+	compare("profile", shown.Profile, row.Profile())
+	compare("username", shown.Username, row.Get("username"), row.Get("auth_username"))
+	compare("realm", shown.Realm, row.Get("realm"))
+	compare("proxy", withoutScheme(shown.Proxy), withoutScheme(row.Get("register_proxy")), withoutScheme(row.Get("proxy")))
+	compare("context", shown.Context, row.Get("context"))
+	compare("expire_seconds", shown.Expires, row.Get("expire_seconds"))
+	return differ
+}
+
+// withoutScheme cuts the sip: or sips: that FreeSWITCH puts before a proxy that has none.
+func withoutScheme(proxy string) string {
+	return strings.TrimPrefix(strings.TrimPrefix(proxy, "sips:"), "sip:")
+}

@@ -1,0 +1,233 @@
+package worker_test
+
+import (
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"trunkline/internal/fusionpbx"
+	"trunkline/tasks"
+)
+
+// copies counts the gateway in the first switch's list, which also shows what a look-up by name hides.
+func (b *bundle) copies(t *testing.T, uuid string) (n int, profile string) {
+	t.Helper()
+	list, err := b.options.Switches[0].Gateways(t.Context())
+	must(t, err)
+	for _, g := range list {
+		if g.Name == uuid {
+			n, profile = n+1, g.Profile
+		}
+	}
+	return n, profile
+}
+
+func TestMoveBesideOthersLeavesOneCopy(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{})
+	mover := b.provisioned(t, b.gateway("", "mover", carrier()))
+	// All of these wait for the same round.
+	release := b.switches[0].Delay("lua", 300*time.Millisecond)
+	defer release()
+	var group sync.WaitGroup
+	for _, n := range []tasks.NewJob{
+		b.gateway("", "first", carrier("profile", "internal")),
+		b.gateway("", "mover", map[string]string{"profile": "internal"}),
+		b.gateway("", "second", carrier("profile", "internal")),
+		b.gateway("", "third", carrier()),
+	} {
+		group.Go(func() {
+			if job := b.run(t, n); job.State != tasks.StateSucceeded {
+				t.Errorf("got %s %v", job.State, job.Error)
+			}
+		})
+	}
+	group.Wait()
+	if n, profile := b.copies(t, mover.GatewayUUID); n != 1 || profile != "internal" {
+		t.Fatalf("the switch has %d copies, the last one under %s; want one under internal", n, profile)
+	}
+}
+
+func TestMoveRemovesACopyThatSomebodyElseMade(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{})
+	mover := b.provisioned(t, b.gateway("", "mover", carrier()))
+	var once sync.Once
+	remove := b.switches[0].OnCommand("lua", func() {
+		once.Do(func() {
+			// As FusionPBX's page would: it rescans without a kill, once the row is written.
+			if err := b.switches[0].LoadProfiles(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	})
+	defer remove()
+	b.provisioned(t, b.gateway("", "mover", map[string]string{"profile": "internal"}))
+	if n, profile := b.copies(t, mover.GatewayUUID); n != 1 || profile != "internal" {
+		t.Fatalf("the switch has %d copies, the last one under %s; want one under internal", n, profile)
+	}
+}
+
+// The row has the new password, and no switch ever loaded it: somebody changed it by hand, or a worker
+// was lost at the wrong moment.
+func TestPasswordThatWasNeverLoadedIsLoaded(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{})
+	created := b.provisioned(t, b.gateway("", "carrier", carrier("password", "before")))
+	_, err := b.pool.Exec(t.Context(), "update v_gateways set password = 'after' where gateway_uuid = $1", created.GatewayUUID)
+	must(t, err)
+	b.provisioned(t, b.gateway("", "carrier", carrier("password", "after")))
+	if got := b.switches[0].Loaded()[created.GatewayUUID].Params["password"]; got != "after" {
+		t.Fatalf("the carrier would get the password %q", got)
+	}
+
+	// The same of a gateway that FusionPBX's page made.
+	foreign := b.sample.Gateways[0]
+	_, err = b.pool.Exec(t.Context(), "update v_gateways set password = 'by-hand' where gateway_uuid = $1", foreign.UUID)
+	must(t, err)
+	b.provisioned(t, b.gateway(foreign.DomainUUID, foreign.Name, map[string]string{"password": "by-hand"}))
+	if got := b.switches[0].Loaded()[foreign.UUID].Params["password"]; got != "by-hand" {
+		t.Fatalf("the carrier would get the password %q", got)
+	}
+	kills := b.switches[0].CountCommands("sofia profile external killgw")
+	b.provisioned(t, b.gateway(foreign.DomainUUID, foreign.Name, map[string]string{"password": "by-hand"}))
+	if got := b.switches[0].CountCommands("sofia profile external killgw"); got != kills {
+		t.Fatal("the same request again killed the gateway again")
+	}
+}
+
+// lost leaves a job as a worker does that was killed right after it wrote the row.
+func (b *bundle) lost(t *testing.T, n tasks.NewJob, row fusionpbx.Gateway) tasks.Job {
+	t.Helper()
+	job, _, err := b.Create(t.Context(), n)
+	must(t, err)
+	attempt, err := b.Claim(t.Context(), job.ID, job.Dispatch, "killed")
+	must(t, err)
+	secrets := n.Secrets.(tasks.ProvisionSecrets)
+	secrets.Written = &tasks.WrittenGateway{Row: row}
+	must(t, pgx.BeginFunc(t.Context(), b.pool, func(tx pgx.Tx) error {
+		if err := b.db.InsertGateway(t.Context(), tx, row, ""); err != nil {
+			return err
+		}
+		return attempt.SaveSecrets(t.Context(), tx, secrets)
+	}))
+	job, err = attempt.HandBack(t.Context())
+	must(t, err)
+	return job
+}
+
+func (b *bundle) carrierRow() fusionpbx.Gateway {
+	row := fusionpbx.NewGateway("0a0b0c0d-0000-4000-8000-000000000001", "", "carrier")
+	for column, value := range carrier("register", "true") {
+		row.Set(column, value)
+	}
+	return row
+}
+
+func TestSecondAttemptUndoesWhatTheFirstWrote(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name    string
+		arrange func(*testing.T, *bundle, tasks.Job) tasks.Job
+		state   tasks.State
+		code    string
+	}{
+		{
+			name: "where the switch is down by now",
+			arrange: func(t *testing.T, b *bundle, job tasks.Job) tasks.Job {
+				must(t, b.switches[0].Stop())
+				return job
+			},
+			state: tasks.StateFailed, code: tasks.CodeSwitchUnavailable,
+		},
+		{
+			name: "where the job is cancelled meanwhile",
+			arrange: func(t *testing.T, b *bundle, job tasks.Job) tasks.Job {
+				job, err := b.Cancel(t.Context(), job.ID, tasks.Scope{All: true})
+				must(t, err)
+				return job
+			},
+			state: tasks.StateCancelled, code: tasks.CodeCancelled,
+		},
+		{
+			name: "where it failed, is retried and then cancelled",
+			arrange: func(t *testing.T, b *bundle, job tasks.Job) tasks.Job {
+				attempt, err := b.Claim(t.Context(), job.ID, job.Dispatch, "killed too")
+				must(t, err)
+				must(t, attempt.Fail(t.Context(), tasks.Failf(tasks.CodeWorkerLost, "lost")))
+				_, err = b.Retry(t.Context(), job.ID, tasks.Scope{All: true})
+				must(t, err)
+				job, err = b.Cancel(t.Context(), job.ID, tasks.Scope{All: true})
+				must(t, err)
+				return job
+			},
+			state: tasks.StateCancelled, code: tasks.CodeCancelled,
+		},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			b := newBundle(t, setUp{stopped: true})
+			rows := b.rows(t)
+			job := tc.arrange(t, b, b.lost(t, b.gateway("", "carrier", carrier()), b.carrierRow()))
+			b.Enqueue(t.Context(), job)
+			b.start(t)
+			job = b.ended(t, job)
+			if job.State != tc.state || job.Error.Code != tc.code {
+				t.Fatalf("got %s %+v, want %s with %s", job.State, job.Error, tc.state, tc.code)
+			}
+			if got := b.rows(t); got != rows {
+				t.Fatalf("the row of the first attempt stands, and the error says: %s", job.Error.Message)
+			}
+		})
+	}
+}
+
+func TestSecondAttemptKeepsTheFirstOnesRow(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{stopped: true})
+	row := b.carrierRow()
+	job := b.lost(t, b.gateway("", "carrier", carrier()), row)
+	b.Enqueue(t.Context(), job)
+	b.start(t)
+	if job = b.ended(t, job); job.State != tasks.StateSucceeded || !strings.Contains(string(job.Result), `"action": "created"`) {
+		t.Fatalf("got %s %s %v", job.State, job.Result, job.Error)
+	}
+	if n, _ := b.copies(t, row.UUID); n != 1 || strings.Count(b.rows(t), `"carrier"`) != 1 {
+		t.Fatalf("got %d copies on the switch, rows\n%s", n, b.rows(t))
+	}
+}
+
+func TestShutdownFinishesARound(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{stopped: true})
+	b.options.ShutdownTimeout = 20 * time.Millisecond
+	stop := b.start(t)
+	created := b.provisioned(t, b.gateway("", "carrier", carrier()))
+	killing := make(chan struct{})
+	var once sync.Once
+	remove := b.switches[0].OnCommand("killgw", func() { once.Do(func() { close(killing) }) })
+	defer remove()
+	_, err := b.Submit(t.Context(), b.gateway("", "carrier", carrier("password", "new")))
+	must(t, err)
+	<-killing
+	stop()
+	if _, loaded := b.switches[0].Loaded()[created.GatewayUUID]; !loaded {
+		t.Fatal("the worker stopped between the kill and the rescan")
+	}
+}
+
+func TestSuspendWorksWithoutItsProfile(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{})
+	created := b.provisioned(t, b.gateway("", "carrier", carrier()))
+	b.switches[0].StopProfile("external")
+	_, err := b.pool.Exec(t.Context(), "update v_sip_profiles set sip_profile_enabled = false where sip_profile_name = 'external'")
+	must(t, err)
+	suspended := b.provisioned(t, b.gateway("", "carrier", map[string]string{"enabled": "false"}))
+	if suspended.GatewayUUID != created.GatewayUUID || suspended.GatewayState != tasks.StateNotLoaded {
+		t.Fatalf("got %+v", suspended)
+	}
+}
