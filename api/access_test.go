@@ -10,6 +10,8 @@ import (
 
 	"trunkline/api"
 	"trunkline/internal/config"
+
+	"trunkline/internal/pbxtest"
 )
 
 func TestConnectionCheck(t *testing.T) {
@@ -201,17 +203,17 @@ func TestWhitelistInEffectWithinASecond(t *testing.T) {
 		{"there again", func() { save(stranger) }, true},
 	} {
 		step.do()
-		eventually(t, time.Second, step.what, func() bool { return granted() == step.want })
+		pbxtest.Eventually(t, step.what, func() bool { return granted() == step.want })
 	}
 
 	// A broken line is refused with its number, and the old list stays.
 	save(stranger + "\nnot an address\n")
-	eventually(t, time.Second, "the broken line is logged", func() bool { return strings.Contains(b.log.String(), "line 2") })
+	pbxtest.Eventually(t, "the broken line is logged", func() bool { return strings.Contains(b.log.String(), "line 2") })
 	if !granted() {
 		t.Error("the old list is gone")
 	}
 	save("192.0.2.10\n")
-	eventually(t, time.Second, "mended", func() bool { return !granted() })
+	pbxtest.Eventually(t, "mended", func() bool { return !granted() })
 	for _, words := range []string{"denies everybody", "no such file", "no address in it"} {
 		if !strings.Contains(b.log.String(), words) {
 			t.Errorf("the log does not say %q", words)

@@ -53,7 +53,7 @@ type bundle struct {
 	redis     *redis.Client
 	redisURL  string
 	whitelist string
-	log       *logBuffer
+	log       *pbxtest.LogBuffer
 }
 
 type setUp struct {
@@ -76,7 +76,7 @@ func newBundle(t *testing.T, o setUp) *bundle {
 	databaseURL := pbxtest.Database(t, o.version, o.database...)
 	conn, err := pgx.Connect(ctx, databaseURL)
 	must(t, err)
-	b := &bundle{log: &logBuffer{}, redisURL: pbxtest.RedisURL(t), whitelist: filepath.Join(t.TempDir(), "chkcon_whitelist.conf")}
+	b := &bundle{log: &pbxtest.LogBuffer{}, redisURL: pbxtest.RedisURL(t), whitelist: filepath.Join(t.TempDir(), "chkcon_whitelist.conf")}
 	b.sample, err = pbxtest.LoadSample(ctx, conn, pbxtest.SampleOptions{Extensions: 3, Gateways: 5, CDRs: o.cdrs, Days: 10, Now: o.now})
 	must(t, err)
 	must(t, conn.Close(ctx))
@@ -315,21 +315,6 @@ func (b *bundle) count(t *testing.T, sql string, args ...any) int {
 	return n
 }
 
-func eventually(t *testing.T, within time.Duration, what string, condition func() bool) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), within)
-	defer cancel()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !condition() {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			t.Fatalf("did not happen within %v: %s", within, what)
-		}
-	}
-}
-
 func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
@@ -343,22 +328,4 @@ func prefixes(list ...string) []netip.Prefix {
 		all = append(all, netip.MustParsePrefix(text))
 	}
 	return all
-}
-
-// logBuffer is a log that a test can read while it is written.
-type logBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
 }

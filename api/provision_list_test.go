@@ -45,7 +45,7 @@ func TestListOnEveryVersion(t *testing.T) {
 			b := newBundle(t, setUp{version: version, noWorker: true})
 			// Another system's gateway, whose user breaks the list's XML, must not break ours.
 			must(t, b.switches[0].AddGateway("external", "foreign", map[string]string{"username": "a&b<c", "password": "x", "proxy": "other.example", "register": "true"}))
-			eventually(t, patience, "the registering ones are up", func() bool {
+			pbxtest.Eventually(t, "the registering ones are up", func() bool {
 				list := b.gateways(t, b.asSuperadmin(call{}))
 				return list["carrier-1"]["gateway_status"] == "UP" && list["carrier-4"]["gateway_status"] == "UP"
 			})
@@ -120,7 +120,7 @@ func TestListWithSeveralSwitches(t *testing.T) {
 	b.exec(t, "update v_gateways set hostname = 'pbx-1' where gateway = 'carrier-1'")
 	b.exec(t, "update v_gateways set hostname = 'nowhere' where gateway = 'carrier-2'")
 	b.switches[1].StopProfile("external")
-	eventually(t, patience, "the one on the first switch is up", func() bool {
+	pbxtest.Eventually(t, "the one on the first switch is up", func() bool {
 		return b.gateways(t, b.asSuperadmin(call{}))["carrier-1"]["gateway_status"] == "UP"
 	})
 	list := b.gateways(t, b.asSuperadmin(call{}))
@@ -148,7 +148,7 @@ func TestListWithASwitchDown(t *testing.T) {
 		t.Error("no Retry-After")
 	}
 	must(t, b.switches[1].Restart())
-	eventually(t, patience, "both answer again", func() bool { return b.do(t, b.asSuperadmin(call{path: listPath})).status == http.StatusOK })
+	pbxtest.Eventually(t, "both answer again", func() bool { return b.do(t, b.asSuperadmin(call{path: listPath})).status == http.StatusOK })
 	b.switches[0].Hang(true)
 	began := time.Now()
 	b.do(t, b.asSuperadmin(call{path: listPath})).want(t, http.StatusGatewayTimeout, "switch_timeout").says(t, b.switches[0].Addr())

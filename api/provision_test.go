@@ -254,7 +254,7 @@ func TestProvisionPendingAndCancelled(t *testing.T) {
 		}
 		return len(answers) > 0
 	}
-	eventually(t, patience, "the waiting call is answered", cancelled)
+	pbxtest.Eventually(t, "the waiting call is answered", cancelled)
 	got := <-answers
 	got.want(t, http.StatusConflict, "cancelled")
 }
@@ -283,7 +283,7 @@ func TestProvisionKeys(t *testing.T) {
 	must(t, b.switches[0].Stop())
 	failed := b.do(t, b.asSuperadmin(call{path: provisionPath, form: carrier("later", "external_id", "5")})).want(t, http.StatusServiceUnavailable, "switch_unavailable")
 	must(t, b.switches[0].Restart())
-	eventually(t, patience, "the retry succeeds", func() bool {
+	pbxtest.Eventually(t, "the retry succeeds", func() bool {
 		got := b.do(t, b.asSuperadmin(call{path: provisionPath, form: carrier("later", "external_id", "5")}))
 		return got.status == http.StatusOK && got.text(t, "job_id") == failed.text(t, "job_id")
 	})

@@ -10,6 +10,8 @@ import (
 
 	"trunkline/api"
 	"trunkline/internal/config"
+
+	"trunkline/internal/pbxtest"
 )
 
 // serve runs the bundle's front end on a port of its own and returns its URL.
@@ -50,7 +52,7 @@ func TestRunServesAndLetsWaitingCallersGo(t *testing.T) {
 		t.Fatalf("got %+v", got)
 	}
 	go func() { results <- send(provisionPath, carrier("waiting", "wait", "20").Encode()) }()
-	eventually(t, patience, "the job is there", func() bool { return b.count(t, "select count(*) from trunkline.jobs") == 1 })
+	pbxtest.Eventually(t, "the job is there", func() bool { return b.count(t, "select count(*) from trunkline.jobs") == 1 })
 	began := time.Now()
 	stop()
 	got := <-results

@@ -1,7 +1,6 @@
 package tasks_test
 
 import (
-	"context"
 	"log/slog"
 	"os"
 	"testing"
@@ -110,20 +109,4 @@ func (b *bundle) claim(t *testing.T, job tasks.Job) *tasks.Attempt {
 		t.Fatal(err)
 	}
 	return attempt
-}
-
-// eventually waits for a condition.
-func eventually(t *testing.T, what string, condition func() bool) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for !condition() {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			t.Fatalf("never happened: %s", what)
-		}
-	}
 }

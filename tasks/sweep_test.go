@@ -160,7 +160,7 @@ func TestRedisAwayLosesNothing(t *testing.T) {
 	}
 	must(t, private.RestartEmpty(t.Context()))
 	b.exec(t, "update trunkline.jobs set dispatched_at = now() - interval '1 minute'")
-	eventually(t, "the sweep enqueues the job", func() bool {
+	pbxtest.Eventually(t, "the sweep enqueues the job", func() bool {
 		report, err := b.Sweep(t.Context(), sweepOptions)
 		return err == nil && report.Redispatched == 1
 	})

@@ -107,7 +107,7 @@ func TestCancelReachesARunningExport(t *testing.T) {
 	b.holdExport(t)
 	job, err := b.Submit(t.Context(), b.cdrs("", "CSV"))
 	must(t, err)
-	eventually(t, "the export runs", b.running(t, job))
+	pbxtest.Eventually(t, "the export runs", b.running(t, job))
 	_, err = b.Cancel(t.Context(), job.ID, tasks.Scope{All: true})
 	must(t, err)
 	if job = b.ended(t, job); job.State != tasks.StateCancelled {
@@ -123,7 +123,7 @@ func TestShutdownHandsBack(t *testing.T) {
 	release := b.holdExport(t)
 	job, err := b.Submit(t.Context(), b.cdrs("", "CSV"))
 	must(t, err)
-	eventually(t, "the export runs", b.running(t, job))
+	pbxtest.Eventually(t, "the export runs", b.running(t, job))
 	stop()
 	handed, err := b.Get(t.Context(), job.ID, tasks.Scope{All: true})
 	must(t, err)

@@ -1,7 +1,6 @@
 package worker_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -39,7 +38,7 @@ type bundle struct {
 	sample   pbxtest.Sample
 	switches []*pbxtest.Switch
 	dir      string
-	log      *logBuffer
+	log      *pbxtest.LogBuffer
 }
 
 type setUp struct {
@@ -62,7 +61,7 @@ func newBundle(t *testing.T, o setUp) *bundle {
 	url := pbxtest.Database(t, o.version)
 	conn, err := pgx.Connect(ctx, url)
 	must(t, err)
-	b := &bundle{log: &logBuffer{}, dir: t.TempDir()}
+	b := &bundle{log: &pbxtest.LogBuffer{}, dir: t.TempDir()}
 	b.sample, err = pbxtest.LoadSample(ctx, conn, pbxtest.SampleOptions{Extensions: 3, Gateways: 5, CDRs: o.cdrs})
 	must(t, err)
 	must(t, conn.Close(ctx))
@@ -197,44 +196,11 @@ func (b *bundle) loaded() []map[string]pbxtest.LoadedGateway {
 	return all
 }
 
-func eventually(t *testing.T, what string, condition func() bool) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !condition() {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			t.Fatalf("never happened: %s", what)
-		}
-	}
-}
-
 func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
 	}
-}
-
-// logBuffer is a log that a test can read while it is written.
-type logBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
 }
 
 // rescanned answers a rescan as one that went well.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"trunkline/internal/pbxtest"
 	"trunkline/tasks"
 )
 
@@ -43,7 +44,7 @@ func (p *pbx) takeover(t *testing.T, job tasks.Job, lost *process) tasks.Job {
 	other := p.start(t, "worker")
 	there := time.Now()
 	var ended tasks.Job
-	eventually(t, "the job ends", func() bool {
+	pbxtest.Eventually(t, "the job ends", func() bool {
 		var err error
 		ended, err = p.client.Get(t.Context(), job.ID, tasks.Scope{All: true})
 		must(t, err)
@@ -135,7 +136,7 @@ func TestWorkerKilledWhileItExports(t *testing.T) {
 			Params: tasks.ExportParams{Start: now.AddDate(-1, 0, 0), End: now.AddDate(0, 0, 1), TimeZone: "UTC", Format: "CSV"},
 		})
 		must(t, err)
-		eventually(t, "the export is under way", func() bool {
+		pbxtest.Eventually(t, "the export is under way", func() bool {
 			if writing {
 				parts, err := filepath.Glob(filepath.Join(p.exports(), "*.part"))
 				must(t, err)

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bytes"
-	"context"
 	"fmt"
 	"log/slog"
 	"os"
@@ -117,14 +115,14 @@ func (p *pbx) open(t *testing.T) *tasks.Client {
 // process is a trunkline process.
 type process struct {
 	cmd  *exec.Cmd
-	log  *logBuffer
+	log  *pbxtest.LogBuffer
 	once sync.Once
 }
 
 // start runs a trunkline command until the test ends, or it is killed.
 func (p *pbx) start(t *testing.T, command string, env ...string) *process {
 	t.Helper()
-	proc := &process{cmd: exec.Command(program, command), log: &logBuffer{}}
+	proc := &process{cmd: exec.Command(program, command), log: &pbxtest.LogBuffer{}}
 	proc.cmd.Env = append(p.env, env...)
 	proc.cmd.Stdout, proc.cmd.Stderr = proc.log, proc.log
 	must(t, proc.cmd.Start())
@@ -140,42 +138,9 @@ func (proc *process) kill() {
 	})
 }
 
-func eventually(t *testing.T, what string, condition func() bool) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !condition() {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			t.Fatalf("never happened: %s", what)
-		}
-	}
-}
-
 func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
 	}
-}
-
-// logBuffer is a log that a test can read while it is written.
-type logBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *logBuffer) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(b)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
 }

@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/redis/go-redis/v9"
+
+	"trunkline/internal/pbxtest"
 )
 
 // serve runs a front end on a free port and returns its address once it is ready.
@@ -23,7 +25,7 @@ func (p *pbx) serve(t *testing.T, command string, env ...string) (base string, p
 	addr := listener.Addr().String()
 	must(t, listener.Close())
 	proc = p.start(t, command, append(env, "TRUNKLINE_LISTEN="+addr)...)
-	eventually(t, command+" is ready", func() bool {
+	pbxtest.Eventually(t, command+" is ready", func() bool {
 		resp, err := http.Get("http://" + addr + "/readyz")
 		if err != nil {
 			return false
