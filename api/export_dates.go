@@ -13,6 +13,23 @@ var (
 	localLayouts = []string{"2006-01-02T15:04:05", time.DateTime, "2006-01-02T15:04", "2006-01-02 15:04"}
 )
 
+// The first and the last moment that RFC 3339 can write; an open end is often sent as 9999-12-31.
+var (
+	calendarStart = time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC)
+	calendarEnd   = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
+)
+
+// withinCalendar is the moment in UTC, or the end of the calendar that it lies beyond.
+func withinCalendar(t time.Time) time.Time {
+	switch t = t.UTC(); {
+	case t.Before(calendarStart):
+		return calendarStart
+	case t.After(calendarEnd):
+		return calendarEnd
+	}
+	return t
+}
+
 // parseStart reads date_start: a date begins with its first moment.
 func parseStart(text string, location *time.Location) (time.Time, bool) {
 	if day, err := time.Parse(time.DateOnly, text); err == nil {

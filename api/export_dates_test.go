@@ -111,3 +111,20 @@ func TestAsksForFile(t *testing.T) {
 		}
 	}
 }
+
+func TestOpenEndStaysWithinTheCalendar(t *testing.T) {
+	t.Parallel()
+	tokyo, err := time.LoadLocation("Asia/Tokyo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{"9999-12-31", "9999-12-31T23:59:59Z", "0000-01-01"} {
+		start, ok1 := parseStart(text, tokyo)
+		end, ok2 := parseEnd(text, tokyo)
+		for _, moment := range []time.Time{withinCalendar(start), withinCalendar(end)} {
+			if _, err := moment.MarshalJSON(); err != nil || !ok1 || !ok2 {
+				t.Errorf("%s: %v cannot be recorded: %v", text, moment, err)
+			}
+		}
+	}
+}

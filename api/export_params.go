@@ -80,6 +80,7 @@ func (r *request) exportWindow(p *tasks.ExportParams) error {
 	if p.End, ok = parseEnd(p.DateEnd, location); !ok {
 		return invalidf("date_end", remedy)
 	}
+	p.Start, p.End = withinCalendar(p.Start), withinCalendar(p.End)
 	if !p.Start.Before(p.End) {
 		return invalidf("date_end", "is before date_start")
 	}

@@ -85,7 +85,7 @@ func (s *Server) checkGateway(r *request, asked gatewayRequest) error {
 	if refused != nil {
 		return asked.inItsWords(refused)
 	}
-	if !plan.Row.Enabled() {
+	if !plan.Row.Enabled() || !asked.params.Asks(asked.password) {
 		return nil
 	}
 	enabled, err := s.db.ProfileEnabled(ctx, s.o.Pool, plan.Row.Profile())

@@ -19,8 +19,9 @@ func (s *Server) routes() http.Handler {
 	e.ForwardedByClientIP = false // addresses are found by locator alone
 	e.Use(s.observe)
 
-	e.GET("/healthz", s.open(problemForm, s.healthz))
-	e.GET("/readyz", s.open(problemForm, s.readyz))
+	health := []string{http.MethodGet, http.MethodHead}
+	e.Match(health, "/healthz", s.open(problemForm, s.healthz))
+	e.Match(health, "/readyz", s.open(problemForm, s.readyz))
 
 	for _, path := range []string{"/chkcon.php", "/app/xml_cdr/chkcon.php"} {
 		for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost} {

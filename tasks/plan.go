@@ -1,7 +1,6 @@
 package tasks
 
 import (
-	"fmt"
 	"strings"
 
 	"trunkline/internal/fusionpbx"
@@ -52,8 +51,11 @@ func PlanGateway(existing []fusionpbx.Gateway, p ProvisionParams, password *stri
 			return GatewayPlan{}, f
 		}
 		plan.Row = fusionpbx.NewGateway(newUUID, p.DomainUUID, p.Name)
-		register := p.Values["username"] != "" && password != nil && *password != ""
-		plan.Row.Set("register", fmt.Sprint(register))
+		plan.Row.Set("realm", p.Values["proxy"])
+	}
+	// The contract has no register: who gives a username and a password means to.
+	if p.Values["username"] != "" && password != nil && *password != "" {
+		plan.Row.Set("register", "true")
 	}
 	for column, value := range p.Values {
 		plan.Row.Set(column, value)
@@ -63,8 +65,14 @@ func PlanGateway(existing []fusionpbx.Gateway, p ProvisionParams, password *stri
 	}
 	plan.Replace(plan.Previous)
 	plan.Update = plan.Action == ActionUpdated
-	return plan, checkRow(plan.Row)
+	if !p.Asks(password) {
+		return plan, nil
+	}
+	return plan, checkRow(plan.Row, p.Values, password)
 }
+
+// Asks reports whether the request names any setting; one that does not only shows the gateway.
+func (p ProvisionParams) Asks(password *string) bool { return len(p.Values) > 0 || password != nil }
 
 // missingForNew names the documented fields that a new gateway needs and the request lacks. A gateway
 // that does not register may do without username and password.
@@ -95,14 +103,20 @@ func (p ProvisionParams) place() string {
 	return "domain " + p.DomainName
 }
 
-// checkRow refuses a row that FusionPBX or FreeSWITCH would drop or distort in silence.
-func checkRow(g fusionpbx.Gateway) *Failure {
+// checkRow refuses a row that FusionPBX or FreeSWITCH would drop or distort in silence. Of a disabled
+// gateway, which reaches no switch, only what was asked for is checked: disabling is how one with a
+// bad value is made harmless.
+func checkRow(g fusionpbx.Gateway, asked map[string]string, password *string) *Failure {
 	for _, column := range fusionpbx.GatewayColumns {
+		_, named := asked[column]
+		if !g.Enabled() && !named && !(column == "password" && password != nil) {
+			continue
+		}
 		if err := fusionpbx.CheckGatewayValue(column, g.Get(column)); err != nil {
 			return Failf(CodeInvalidGateway, "%w", err)
 		}
 	}
-	if g.Get("register") == "true" && (g.Get("username") == "" || g.Get("password") == "") {
+	if g.Enabled() && g.Get("register") == "true" && (g.Get("username") == "" || g.Get("password") == "") {
 		return Failf(CodeInvalidGateway, "register: FreeSWITCH skips a gateway that registers without username and password; "+
 			"give gateway_username and gateway_password, or register=false")
 	}

@@ -25,6 +25,17 @@ func NewStore(pool *pgxpool.Pool, keys *Keys) *Store { return &Store{pool: pool,
 // Keys returns the keys that the store seals with.
 func (s *Store) Keys() *Keys { return s.keys }
 
+// HasSecretKey reports whether the database was set up with a secret key already: then another one must
+// not be made.
+func HasSecretKey(ctx context.Context, pool *pgxpool.Pool) (bool, error) {
+	var known bool
+	err := pool.QueryRow(ctx, `select exists (select from trunkline.settings where name = 'secret_key_fingerprint')`).Scan(&known)
+	if err != nil {
+		return false, fmt.Errorf("reading the secret key's fingerprint: %w", err)
+	}
+	return known, nil
+}
+
 // CheckSecretKey compares the secret key with the one that this database was set up with, and makes
 // it that one where there is none yet.
 func (s *Store) CheckSecretKey(ctx context.Context) error {

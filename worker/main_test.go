@@ -183,7 +183,7 @@ func (b *bundle) rows(t *testing.T) string {
 	t.Helper()
 	var rows string
 	must(t, b.pool.QueryRow(t.Context(), `
-		select coalesce(string_agg((to_jsonb(g) - 'update_date' - 'update_user')::text, E'\n' order by gateway_uuid), '') from v_gateways g`).Scan(&rows))
+		select coalesce(string_agg(to_jsonb(g)::text, E'\n' order by gateway_uuid), '') from v_gateways g`).Scan(&rows))
 	return rows
 }
 

@@ -38,6 +38,18 @@ func (w *Worker) provision(ctx context.Context, r *run) (any, error) {
 	if err := r.Secrets(&p.secrets); err != nil {
 		return nil, tasks.Failf(tasks.CodeServerError, "%w; use the same key in every process, then send the request again", err)
 	}
+	unlock, err := w.gateways.lock(ctx, p.params.DomainUUID+":"+p.params.Name)
+	if err != nil {
+		return nil, p.afterEarlierAttempt(ctx, err)
+	}
+	defer unlock()
+	shown, err := p.show(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if shown {
+		return p.result(), nil
+	}
 	if err := p.check(ctx); err != nil {
 		return nil, p.afterEarlierAttempt(ctx, err)
 	}
@@ -65,6 +77,38 @@ type provisioning struct {
 	action  string
 	changes []*change // one a switch, in the order of the settings
 	touched []bool    // the switches where something may have been changed
+}
+
+// show looks at a gateway of which nothing is asked, and changes nothing. It reports false where there is
+// more to do.
+func (p *provisioning) show(ctx context.Context) (bool, error) {
+	if p.params.Asks(p.secrets.Password) {
+		return false, nil
+	}
+	existing, err := p.w.o.FusionPBX.GatewaysByLabel(ctx, p.w.o.Pool, p.params.DomainUUID, p.params.Name)
+	if err != nil || len(existing) != 1 {
+		return false, err
+	}
+	row := existing[0]
+	p.action = tasks.ActionUnchanged
+	p.secrets.Written = &tasks.WrittenGateway{Row: row, Previous: &row}
+	p.changes = make([]*change, len(p.w.reload))
+	return true, eachSwitch(p.w.reload, func(i int, sw *reloader) error {
+		c := newChange(row.UUID, &row, &row)
+		p.changes[i] = c
+		var err error
+		if c.meant, err = sw.meant(ctx, row); err != nil {
+			return switchFailure(sw.sw, err)
+		}
+		seen, err := sw.sw.Gateway(ctx, row.UUID)
+		switch {
+		case err == nil:
+			c.seen = &seen
+		case !errors.Is(err, freeswitch.ErrNoGateway):
+			return switchFailure(sw.sw, err)
+		}
+		return nil
+	})
 }
 
 // check plans the row and asks every switch for it, so that nothing is written where it could not
@@ -185,7 +229,7 @@ func (p *provisioning) load(ctx context.Context) error {
 	p.touched = make([]bool, len(p.w.reload))
 	return eachSwitch(p.w.reload, func(i int, sw *reloader) error {
 		c := newChange(written.Row.UUID, written.Previous, &written.Row)
-		c.asked = len(p.params.Values) > 0 || p.secrets.Password != nil
+		c.asked = p.params.Asks(p.secrets.Password)
 		err := sw.apply(ctx, c)
 		if errors.Is(err, errAbandoned) {
 			p.touched[i] = true
@@ -232,7 +276,8 @@ func (p *provisioning) undo(ctx context.Context, failed error) error {
 		back.asItStands = !restored
 		// A switch where nothing was changed may well be the one that does not answer.
 		if err := sw.apply(ctx, back); err != nil && p.touched[i] {
-			left[i] = fmt.Sprintf("on switch %s it is not certain what is loaded: %v", sw.sw.Addr(), err)
+			left[i] = fmt.Sprintf("on switch %s gateway %s may still be loaded with the new settings (%v): once it answers, send the request again, "+
+				"or remove it with: sofia profile %s killgw %s", sw.sw.Addr(), written.Row.UUID, err, written.Row.Profile(), written.Row.UUID)
 		}
 		return nil
 	})
@@ -279,7 +324,7 @@ func (p *provisioning) restoreRow(ctx context.Context) (restored bool, err error
 		if written.Previous == nil {
 			return db.DeleteGateway(ctx, tx, written.Row.UUID)
 		}
-		return db.UpdateGateway(ctx, tx, *written.Previous, p.run.Job.CreatedBy)
+		return db.RestoreGateway(ctx, tx, *written.Previous)
 	})
 	return restored && err == nil, err
 }

@@ -192,6 +192,45 @@ func TestProvisionFailsAndPutsBack(t *testing.T) {
 	}
 }
 
+// A row as FusionPBX's page let somebody write it: it can be seen, and made harmless.
+func TestGatewayWithABadValueCanBeShownAndSuspended(t *testing.T) {
+	t.Parallel()
+	for column, value := range map[string]string{"password": "pa$s", "username": "us&er", "profile": "gone"} {
+		t.Run(column, func(t *testing.T) {
+			t.Parallel()
+			b := newBundle(t, setUp{})
+			row := b.carrierRow()
+			row.Set(column, value)
+			must(t, b.db.InsertGateway(t.Context(), b.pool, row, ""))
+			if shown := b.provisioned(t, b.gateway("", "carrier", nil)); shown.GatewayUUID != row.UUID || shown.GatewayState != tasks.StateNotLoaded {
+				t.Errorf("shown: got %+v", shown)
+			}
+			job := b.run(t, b.gateway("", "carrier", map[string]string{"expire_seconds": "60"}))
+			if job.State != tasks.StateFailed || !strings.Contains(job.Error.Message, column) {
+				t.Errorf("changed while it is enabled: got %s %v, want it refused for its %s", job.State, job.Error, column)
+			}
+			if suspended := b.provisioned(t, b.gateway("", "carrier", map[string]string{"enabled": "false"})); suspended.GatewayEnabled != "false" {
+				t.Errorf("suspended: got %+v", suspended)
+			}
+		})
+	}
+}
+
+func TestChangesOfOneGatewayAtOnceAllSucceed(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{})
+	b.provisioned(t, b.gateway("", "carrier", carrier()))
+	var group sync.WaitGroup
+	for i := range 5 {
+		group.Go(func() {
+			if job := b.run(t, b.gateway("", "carrier", map[string]string{"expire_seconds": fmt.Sprint(300 + i)})); job.State != tasks.StateSucceeded {
+				t.Errorf("got %s %v", job.State, job.Error)
+			}
+		})
+	}
+	group.Wait()
+}
+
 // A gateway of somebody else's with & in its user must not break anything.
 func TestForeignGatewayDoesNotDisturb(t *testing.T) {
 	t.Parallel()

@@ -228,5 +228,8 @@ func switchFailure(sw *freeswitch.Switch, err error) error {
 	case errors.As(err, &profile):
 		code = tasks.CodeProfileUnavailable
 	}
+	if strings.Contains(err.Error(), sw.Addr()) {
+		return tasks.Failf(code, "%w", err)
+	}
 	return tasks.Failf(code, "switch %s: %w", sw.Addr(), err)
 }

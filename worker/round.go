@@ -85,8 +85,8 @@ func (b *round) steps(ctx context.Context, changes []*change) ([]*step, error) {
 			s.now = &row
 		}
 		if !c.asItStands && !sameRow(s.now, c.row) {
-			b.failed[c] = tasks.Failf(tasks.CodeConflict, "gateway %s was changed or deleted by somebody else before switch %s could load it; "+
-				"look at it in FusionPBX, then send the request again", c.uuid, b.sw.Addr())
+			b.failed[c] = tasks.Failf(tasks.CodeConflict, "gateway %s was changed or deleted by somebody else, in FusionPBX or by a request to another worker, before switch %s could load it; "+
+				"look at it, then send the request again", c.uuid, b.sw.Addr())
 			continue
 		}
 		if err := b.decide(ctx, s); err != nil {

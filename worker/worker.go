@@ -48,6 +48,7 @@ type Worker struct {
 	name     string
 	handlers map[tasks.Kind]handler
 	reload   []*reloader
+	gateways gatewayLocks
 	running  sync.WaitGroup
 	// stop ends the context of running jobs with errShutdown.
 	stopping context.Context
@@ -66,7 +67,7 @@ func New(o Options) *Worker {
 	if err != nil {
 		host = "unknown"
 	}
-	w := &Worker{o: o, name: fmt.Sprintf("%s:%d", host, os.Getpid())}
+	w := &Worker{o: o, name: fmt.Sprintf("%s:%d", host, os.Getpid()), gateways: gatewayLocks{held: map[string]chan struct{}{}}}
 	w.stopping, w.stop = context.WithCancelCause(context.Background())
 	for _, s := range o.Switches {
 		w.reload = append(w.reload, newReloader(s, o))

@@ -15,6 +15,10 @@ Example: trunkline --config /etc/trunkline/trunkline.env config`
 func (configCommand) Run(cmd *command) error {
 	settings, err := cmd.settings()
 	if err != nil {
+		// What there is to set is what somebody with an invalid setting wants to see.
+		for _, s := range config.Describe(settings) {
+			cmd.printf("%s\n    %s\n    default: %s\n", s.Name, s.Help, s.Default)
+		}
 		return err
 	}
 	for _, s := range config.Describe(settings) {

@@ -47,7 +47,7 @@ func run(ctx context.Context, args, environ []string, out, errOut io.Writer) int
 	exit := -1
 	parser, err := kong.New(&line,
 		kong.Name("trunkline"),
-		kong.Description("The programmable front door of a FusionPBX: gateways and CDR exports over HTTP, as jobs that nothing loses."),
+		kong.Description("The programmable front door of a FusionPBX: gateways and CDR exports over HTTP, as jobs that nothing loses.\n\nExample: trunkline demo --once"),
 		kong.Writers(out, errOut),
 		kong.Exit(func(status int) { exit = status }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),

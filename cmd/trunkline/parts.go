@@ -46,13 +46,11 @@ func openParts(ctx context.Context, settings config.Settings, log *slog.Logger, 
 			p.close()
 		}
 	}()
-	secret, err := settings.LoadSecretKey(alone)
-	if err != nil {
-		return nil, err
-	}
-	keys, err := tasks.NewKeys(secret)
-	if err != nil {
-		return nil, err
+	if !alone {
+		// Before anything is connected to: without the key there is no use in it.
+		if _, err := settings.LoadSecretKey(false); err != nil {
+			return nil, err
+		}
 	}
 	if p.pool, err = postgres.Open(ctx, settings.DatabaseURL.Reveal(), settings.DatabaseConnections); err != nil {
 		return nil, err
@@ -62,6 +60,10 @@ func openParts(ctx context.Context, settings config.Settings, log *slog.Logger, 
 	} else {
 		err = postgres.CheckVersion(ctx, p.pool)
 	}
+	if err != nil {
+		return nil, err
+	}
+	keys, err := p.keys(ctx, alone)
 	if err != nil {
 		return nil, err
 	}
@@ -89,6 +91,20 @@ func openParts(ctx context.Context, settings config.Settings, log *slog.Logger, 
 		Retention:    settings.ExportRetention,
 	}
 	return p, nil
+}
+
+// keys reads the secret key, and makes one where the process is all there is and the database has never
+// seen one.
+func (p *parts) keys(ctx context.Context, alone bool) (*tasks.Keys, error) {
+	known, err := tasks.HasSecretKey(ctx, p.pool)
+	if err != nil {
+		return nil, err
+	}
+	secret, err := p.settings.LoadSecretKey(alone && !known)
+	if err != nil {
+		return nil, err
+	}
+	return tasks.NewKeys(secret)
 }
 
 func openRedis(settings config.Settings, log *slog.Logger) (*redis.Client, error) {

@@ -43,8 +43,8 @@ type Settings struct {
 	Whitelist string `env:"TRUNKLINE_WHITELIST" envDefault:"/etc/trunkline/chkcon_whitelist.conf" help:"the file of the addresses that may call, one IP or CIDR a line"`
 	// MaxBodyBytes is the largest request body that is read.
 	MaxBodyBytes Bytes `env:"TRUNKLINE_MAX_BODY_BYTES" envDefault:"1MiB" help:"the largest request body"`
-	// Always200 makes every answer HTTP 200, for clients that read only the body.
-	Always200 bool `env:"TRUNKLINE_ALWAYS_200" envDefault:"false" help:"answer errors with HTTP 200 too, for clients that read only the body"`
+	// Always200 makes every answer of the documented paths HTTP 200, for clients that read only the body.
+	Always200 bool `env:"TRUNKLINE_ALWAYS_200" envDefault:"false" help:"answer errors of the documented paths (those that end in .php) with HTTP 200 too, for clients that read only the body"`
 	// CredentialCache is how long a good check of a password is remembered; 0: not at all.
 	CredentialCache time.Duration `env:"TRUNKLINE_CREDENTIAL_CACHE" envDefault:"60s" help:"how long a password that was right is not checked again; 0 checks each time"`
 	// WaitDefault is how long a call waits for its job where the caller does not say.

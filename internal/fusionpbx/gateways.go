@@ -19,6 +19,8 @@ type Gateway struct {
 	UUID       string             `json:"uuid"`
 	DomainUUID string             `json:"domain_uuid,omitempty"`
 	Values     map[string]*string `json:"values"`
+	UpdateDate *string            `json:"update_date,omitempty"` // when and by whom it was last changed;
+	UpdateUser *string            `json:"update_user,omitempty"` // read, and written by RestoreGateway alone
 }
 
 // GatewayColumns are the columns that FusionPBX's gateway page writes, but for the two UUIDs.
@@ -141,8 +143,12 @@ func (d *DB) gateways(ctx context.Context, q Querier, condition string, args ...
 	for i, column := range columns {
 		texts[i] = column + "::text"
 	}
+	stamps := "null::text, null::text"
+	if d.stamped("update") {
+		stamps = "update_date::text, update_user::text"
+	}
 	rows, err := q.Query(ctx, `
-		select gateway_uuid::text, coalesce(domain_uuid::text, ''), `+strings.Join(texts, ", ")+`
+		select gateway_uuid::text, coalesce(domain_uuid::text, ''), `+stamps+`, `+strings.Join(texts, ", ")+`
 		from v_gateways where `+condition+` order by gateway, gateway_uuid`, args...)
 	if err != nil {
 		return nil, fmt.Errorf("reading gateways: %w", err)
@@ -150,7 +156,7 @@ func (d *DB) gateways(ctx context.Context, q Querier, condition string, args ...
 	found, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Gateway, error) {
 		g := Gateway{Values: make(map[string]*string, len(columns))}
 		values := make([]*string, len(columns))
-		into := []any{&g.UUID, &g.DomainUUID}
+		into := []any{&g.UUID, &g.DomainUUID, &g.UpdateDate, &g.UpdateUser}
 		for i := range values {
 			into = append(into, &values[i])
 		}
@@ -239,6 +245,20 @@ func (d *DB) UpdateGateway(ctx context.Context, q Querier, g Gateway, userUUID s
 	}
 	if tag.RowsAffected() == 0 {
 		return ErrNotFound
+	}
+	return nil
+}
+
+// RestoreGateway puts a row back as it was read, with the time and the user of its last change.
+func (d *DB) RestoreGateway(ctx context.Context, tx pgx.Tx, g Gateway) error {
+	if err := d.UpdateGateway(ctx, tx, g, ""); err != nil || !d.stamped("update") {
+		return err
+	}
+	_, err := tx.Exec(ctx, `
+		update v_gateways set update_date = $2::text::timestamptz, update_user = $3::text::uuid where gateway_uuid = $1::uuid`,
+		g.UUID, g.UpdateDate, g.UpdateUser)
+	if err != nil {
+		return fmt.Errorf("restoring gateway %s: %w", g.UUID, err)
 	}
 	return nil
 }
