@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -57,6 +58,26 @@ func TestExportOnEveryVersion(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Such a database holds caller names that are no UTF-8, and Postgres would refuse to send them.
+func TestSQLASCIIDatabase(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{cdrs: 3000, database: []pbxtest.DatabaseOption{pbxtest.WithEncoding("SQL_ASCII")}})
+	b.provisioned(t, b.gateway("", "Müller <Büro>", carrier("description", "für \u2028 alle")))
+	for _, format := range []string{"CSV", "JSON", "XML"} {
+		job := b.run(t, b.cdrs("", format))
+		if job.State != tasks.StateSucceeded {
+			t.Fatalf("%s: got %s %v", format, job.State, job.Error)
+		}
+		var result tasks.ExportResult
+		must(t, json.Unmarshal(job.Result, &result))
+		content, err := os.ReadFile(filepath.Join(b.dir, result.File))
+		must(t, err)
+		if kept := !utf8.Valid(content); result.TotalRecords != 3000 || kept != (format == "CSV") {
+			t.Errorf("%s: %d records, invalid bytes kept %t", format, result.TotalRecords, kept)
+		}
 	}
 }
 

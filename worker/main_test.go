@@ -47,6 +47,7 @@ type setUp struct {
 	cdrs     int
 	timeout  time.Duration // a switch's command time-out
 	stopped  bool          // no worker runs
+	database []pbxtest.DatabaseOption
 }
 
 func newBundle(t *testing.T, o setUp) *bundle {
@@ -58,7 +59,7 @@ func newBundle(t *testing.T, o setUp) *bundle {
 	if o.timeout == 0 {
 		o.timeout = 5 * time.Second
 	}
-	url := pbxtest.Database(t, o.version)
+	url := pbxtest.Database(t, o.version, o.database...)
 	conn, err := pgx.Connect(ctx, url)
 	must(t, err)
 	b := &bundle{log: &pbxtest.LogBuffer{}, dir: t.TempDir()}

@@ -192,7 +192,7 @@ func TestSecondAttemptKeepsTheFirstOnesRow(t *testing.T) {
 	job := b.lost(t, b.gateway("", "carrier", carrier()), row)
 	b.Enqueue(t.Context(), job)
 	b.start(t)
-	if job = b.ended(t, job); job.State != tasks.StateSucceeded || !strings.Contains(string(job.Result), `"action": "created"`) {
+	if job = b.ended(t, job); job.State != tasks.StateSucceeded || !strings.Contains(string(job.Result), `"action":"created"`) {
 		t.Fatalf("got %s %s %v", job.State, job.Result, job.Error)
 	}
 	if n, _ := b.copies(t, row.UUID); n != 1 || strings.Count(b.rows(t), `"carrier"`) != 1 {

@@ -34,7 +34,7 @@ func acquire(ctx context.Context, pool *pgxpool.Pool, name, sql string) (*Lock, 
 	if err != nil {
 		return nil, fmt.Errorf("locking %s: %w", name, err)
 	}
-	l := &Lock{conn: conn, key: LockKey(name)}
+	l := &Lock{conn: conn, key: lockKey(name)}
 	var locked bool
 	if err := conn.QueryRow(ctx, sql, l.key).Scan(&locked); err != nil || !locked {
 		conn.Release()
@@ -56,8 +56,8 @@ func (l *Lock) Release(ctx context.Context) {
 	l.conn.Release()
 }
 
-// LockKey is the number that stands for the name among the server's advisory locks.
-func LockKey(name string) int64 {
+// lockKey is the number that stands for the name among the server's advisory locks.
+func lockKey(name string) int64 {
 	h := fnv.New64a()
 	h.Write([]byte("trunkline " + name))
 	return int64(h.Sum64())

@@ -16,7 +16,7 @@ create table trunkline.jobs (
     request_key         text,
     subject             text not null,
     body_hash           bytea not null,
-    params              jsonb not null,
+    params              json not null,
     sealed              bytea,
     dispatch            integer not null default 1,
     dispatched_at       timestamptz not null default now(),
@@ -25,8 +25,8 @@ create table trunkline.jobs (
     lost_workers        integer not null default 0,
     heartbeat_at        timestamptz,
     cancel_requested_at timestamptz,
-    progress            jsonb not null default '{}',
-    result              jsonb,
+    progress            json not null default '{}',
+    result              json,
     error_code          text,
     error_message       text,
     created_at          timestamptz not null default now(),
@@ -41,6 +41,7 @@ create table trunkline.jobs (
             else result is null and error_code is not null and error_message is not null and finished_at is not null
         end)
 );
+comment on column trunkline.jobs.params is 'json and not jsonb, here and below: in an SQL_ASCII database jsonb refuses escapes beyond ASCII.';
 comment on table trunkline.jobs is 'One row a job: the only truth about it. Redis holds nothing that this table does not.';
 comment on column trunkline.jobs.domain_uuid is 'The tenant it belongs to; NULL for a global gateway or an export of all domains.';
 comment on column trunkline.jobs.request_key is 'The Idempotency-Key (k:...) or else the external_id (e:...) that a repeated request attaches by.';
