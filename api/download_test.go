@@ -129,7 +129,7 @@ func TestDownloadOfWhatIsNotThere(t *testing.T) {
 
 func (b *bundle) setResult(t *testing.T, job, field, value string) {
 	t.Helper()
-	b.exec(t, "update trunkline.jobs set result = jsonb_set(result, array[$2], to_jsonb($3::text)) where id = $1", job, field, value)
+	b.exec(t, "update trunkline.jobs set result = jsonb_set(result::jsonb, array[$2], to_jsonb($3::text))::json where id = $1", job, field, value)
 }
 
 func TestDownloadLinksOutliveNoFile(t *testing.T) {
