@@ -115,6 +115,13 @@ func (c *checker) database() {
 		if err != nil {
 			return "", err
 		}
+		known, err := tasks.HasSecretKey(ctx, pool)
+		if err != nil {
+			return "", err
+		}
+		if !known {
+			return "this database has seen none yet; the first start makes it this one", nil
+		}
 		return "the one of this database", tasks.NewStore(pool, keys).CheckSecretKey(ctx)
 	})
 	c.check("export folder shared", func(ctx context.Context) (string, error) {

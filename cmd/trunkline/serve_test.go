@@ -145,7 +145,7 @@ func TestRoomsApart(t *testing.T) {
 func TestCheckSaysWhatToDo(t *testing.T) {
 	t.Parallel()
 	p := newPBX(t, 0)
-	p.open(t)
+	must(t, p.open(t).CheckSecretKey(t.Context())) // as the first start does
 	elsewhere := t.TempDir()
 	for _, tc := range []struct {
 		name string
@@ -227,6 +227,33 @@ func TestServeMakesItsKey(t *testing.T) {
 	other := runHere(t, append(p.env, "TRUNKLINE_SECRET_KEY="+strings.Repeat("cd", 32)), "api")
 	if other.status == 0 || !strings.Contains(other.err, "TRUNKLINE_SECRET_KEY") {
 		t.Fatalf("another key: %s", other)
+	}
+}
+
+// A key of its own would only hide that the right one is missing.
+func TestServeMakesNoSecondKey(t *testing.T) {
+	t.Parallel()
+	p := newPBX(t, 0)
+	client := p.open(t)
+	if checked := runHere(t, p.env, "check"); !strings.Contains(checked.out, "has seen none yet") {
+		t.Errorf("before the first start: %s", checked)
+	}
+	must(t, client.CheckSecretKey(t.Context()))
+	key := filepath.Join(t.TempDir(), "absent.key")
+	got := runHere(t, append(p.env, "TRUNKLINE_SECRET_KEY="+key), "serve")
+	if got.status == 0 || !strings.Contains(got.err, "TRUNKLINE_SECRET_KEY") {
+		t.Fatalf("got %s", got)
+	}
+	if _, err := os.Stat(key); !os.IsNotExist(err) {
+		t.Fatalf("a key was made all the same: %v", err)
+	}
+}
+
+func TestConfigListsSettingsWhateverIsWrong(t *testing.T) {
+	t.Parallel()
+	got := runHere(t, []string{"TRUNKLINE_WAIT_MAX=soon"}, "config")
+	if got.status != 1 || !strings.Contains(got.out, "TRUNKLINE_LISTEN") || !strings.Contains(got.err, "TRUNKLINE_WAIT_MAX") {
+		t.Fatalf("got %s", got)
 	}
 }
 
