@@ -68,7 +68,7 @@ func TestPanicsEndOneRequest(t *testing.T) {
 	s := &Server{log: slog.New(slog.NewTextHandler(&log, nil)), locator: newLocator(nil)}
 	e := gin.New()
 	e.Use(s.observe)
-	e.GET("/", s.open(documentedForm, func(*request) error { panic("hidden cause") }))
+	e.GET("/", s.serve(endpoint{form: documentedForm, answer: func(*request) error { panic("hidden cause") }}))
 	recorder := httptest.NewRecorder()
 	e.ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, "/", nil))
 	body := recorder.Body.String()

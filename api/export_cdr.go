@@ -54,8 +54,8 @@ func (s *Server) exportCDR(r *request) error {
 	n := tasks.NewJob{
 		Kind:          tasks.KindExport,
 		DomainUUID:    p.DomainUUID,
-		CreatedBy:     r.user.UUID,
-		CreatedByName: r.who(),
+		CreatedBy:     r.caller.id,
+		CreatedByName: r.caller.name,
 		Subject:       "export:" + p.DomainUUID,
 		Params:        p,
 	}

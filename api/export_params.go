@@ -50,10 +50,10 @@ func (r *request) exportTenant() (tenant, error) {
 	if named && t.uuid == "" {
 		return tenant{}, invalidf("tenant_domain", "%s is for gateways; leave tenant_domain out to export all domains", tasks.GlobalDomain)
 	}
-	if !named && r.user.Role == fusionpbx.RoleSuperadmin {
+	if !named && r.caller.all {
 		return tenant{}, nil
 	}
-	return t, nil
+	return r.oneTenant()
 }
 
 // exportWindow turns the dates into a half-open window, in time_zone or else in the domain's zone.

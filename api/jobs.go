@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"time"
 
+	"trunkline/internal/token"
 	"trunkline/tasks"
 )
 
@@ -81,7 +82,7 @@ func (s *Server) view(job tasks.Job) (jobView, error) {
 
 // listJobs lists the jobs that the user may see, newest first, in pages by key.
 func (s *Server) listJobs(r *request) error {
-	f := tasks.Filter{Scope: r.scope(), Kind: tasks.Kind(r.params.get("kind")), State: tasks.State(r.params.get("state")),
+	f := tasks.Filter{Scope: r.caller.jobs(), Kind: tasks.Kind(r.params.get("kind")), State: tasks.State(r.params.get("state")),
 		Before: r.params.get("after"), Limit: defaultPage}
 	if f.Kind != "" && f.Kind != tasks.KindProvision && f.Kind != tasks.KindExport {
 		return invalidf("kind", "is neither %s nor %s", tasks.KindProvision, tasks.KindExport)
@@ -119,7 +120,7 @@ func (s *Server) getJob(r *request) error {
 	if err != nil {
 		return err
 	}
-	job, err := r.jobOfPath()
+	job, err := r.jobOfPath(token.ScopeRead)
 	if err != nil {
 		return err
 	}
@@ -133,7 +134,7 @@ func (s *Server) getJob(r *request) error {
 func (s *Server) cancelJob(r *request) error {
 	job, err := r.jobOfPath()
 	if err == nil {
-		job, err = s.tasks.Cancel(r.c.Request.Context(), job.ID, r.scope())
+		job, err = s.tasks.Cancel(r.c.Request.Context(), job.ID, r.caller.jobs())
 	}
 	if errors.Is(err, tasks.ErrState) {
 		return &failure{Code: codeJobState, Message: fmt.Sprintf("the job has ended already: it is %s", job.State), JobID: job.ID}
@@ -151,7 +152,7 @@ func (s *Server) cancelJob(r *request) error {
 func (s *Server) retryJob(r *request) error {
 	job, err := r.jobOfPath()
 	if err == nil {
-		job, err = s.tasks.Retry(r.c.Request.Context(), job.ID, r.scope())
+		job, err = s.tasks.Retry(r.c.Request.Context(), job.ID, r.caller.jobs())
 	}
 	if errors.Is(err, tasks.ErrState) {
 		return &failure{Code: codeJobState, JobID: job.ID, Message: fmt.Sprintf("the job cannot be retried: it is %s; "+
@@ -164,9 +165,20 @@ func (s *Server) retryJob(r *request) error {
 	return r.answerJob(http.StatusAccepted, job)
 }
 
-// jobOfPath is the job that the path names, where the user may see it.
-func (r *request) jobOfPath() (tasks.Job, error) {
-	return r.s.job(r.c.Request.Context(), r.c.Param("id"), r.scope())
+// scopeOf is what a caller needs to make, cancel and retry jobs of a kind.
+var scopeOf = map[tasks.Kind]token.Scope{
+	tasks.KindProvision: token.ScopeProvision,
+	tasks.KindExport:    token.ScopeExport,
+}
+
+// jobOfPath is the job that the path names, where the caller may see it and has its kind's scope or one
+// of the others.
+func (r *request) jobOfPath(others ...token.Scope) (tasks.Job, error) {
+	job, err := r.s.job(r.c.Request.Context(), r.c.Param("id"), r.caller.jobs())
+	if err != nil {
+		return job, err
+	}
+	return job, r.need(append([]token.Scope{scopeOf[job.Kind]}, others...)...)
 }
 
 // job is the job of that id, where the scope may see it. Another tenant's job is not there.

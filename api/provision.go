@@ -23,7 +23,7 @@ type provisioned struct {
 // provision makes or changes a gateway. What is wrong with the request is answered at once; the rest
 // is a job, which is waited for.
 func (s *Server) provision(r *request) error {
-	t, _, err := r.tenant()
+	t, err := r.oneTenant()
 	if err != nil {
 		return err
 	}
@@ -38,8 +38,8 @@ func (s *Server) provision(r *request) error {
 	n := tasks.NewJob{
 		Kind:          tasks.KindProvision,
 		DomainUUID:    t.uuid,
-		CreatedBy:     r.user.UUID,
-		CreatedByName: r.who(),
+		CreatedBy:     r.caller.id,
+		CreatedByName: r.caller.name,
 		Subject:       "gateway:" + t.uuid + ":" + asked.params.Name,
 		Params:        asked.params,
 		Secrets:       tasks.ProvisionSecrets{Password: asked.password},

@@ -5,7 +5,6 @@ import (
 	"strconv"
 	"strings"
 
-	"trunkline/internal/fusionpbx"
 	"trunkline/tasks"
 )
 
@@ -160,14 +159,14 @@ func (g *gatewayRequest) take(f *gatewayField, given params) error {
 // mayAsk keeps an admin to its own domain's calls: another context would let calls into another
 // tenant's dial plan, a hostname would take the gateway from the others' switches.
 func (r *request) mayAsk(g gatewayRequest) error {
-	if r.user.Role == fusionpbx.RoleSuperadmin {
+	if r.caller.all {
 		return nil
 	}
 	if _, given := g.params.Values["hostname"]; given {
 		return failf(codeForbidden, "hostname: only a superadmin may set it; leave it out")
 	}
-	if context, given := g.params.Values["context"]; given && context != "public" && context != r.user.DomainName {
-		return failf(codeForbidden, "context: an admin may set it to public or %s", r.user.DomainName)
+	if context, given := g.params.Values["context"]; given && context != "public" && context != g.params.DomainName {
+		return failf(codeForbidden, "context: an admin may set it to public or %s", g.params.DomainName)
 	}
 	return nil
 }

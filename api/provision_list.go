@@ -42,8 +42,7 @@ func (s *Server) provisionList(r *request) error {
 		return err
 	}
 	ctx := r.c.Request.Context()
-	all := !named && r.user.Role == fusionpbx.RoleSuperadmin
-	rows, err := s.db.Gateways(ctx, s.o.Pool, all, t.uuid)
+	rows, err := s.gatewayRows(r, t, named)
 	if err != nil {
 		return err
 	}
@@ -62,6 +61,23 @@ func (s *Server) provisionList(r *request) error {
 	}
 	r.answer(http.StatusOK, list)
 	return nil
+}
+
+// gatewayRows are the gateways of the tenant that was named, else all that the caller may see.
+func (s *Server) gatewayRows(r *request, t tenant, named bool) ([]fusionpbx.Gateway, error) {
+	ctx := r.c.Request.Context()
+	if named || r.caller.all {
+		return s.db.Gateways(ctx, s.o.Pool, !named, t.uuid)
+	}
+	var rows []fusionpbx.Gateway
+	for _, own := range r.caller.domains {
+		of, err := s.db.Gateways(ctx, s.o.Pool, false, own.uuid)
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, of...)
+	}
+	return rows, nil
 }
 
 // listed sums up how the switches that the row is meant for show it.

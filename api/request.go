@@ -12,8 +12,7 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
 
-	"trunkline/internal/fusionpbx"
-	"trunkline/tasks"
+	"trunkline/internal/token"
 )
 
 // request is one request and what has been found out about it.
@@ -27,7 +26,7 @@ type request struct {
 	addressErr error
 
 	params params
-	user   fusionpbx.User // once signed in
+	caller caller // once signed in
 
 	tried  string // the user's name that did not sign in
 	denial string // the code of the error that it ended with
@@ -81,8 +80,8 @@ func (r *request) log(took time.Duration) {
 		slog.Int("status", status),
 		slog.Float64("ms", float64(took.Microseconds())/1e3),
 	}
-	if r.user.Name != "" {
-		attrs = append(attrs, slog.String("user", r.who()))
+	if r.caller.signedIn() {
+		attrs = append(attrs, slog.String("who", r.caller.name))
 	} else if r.tried != "" {
 		attrs = append(attrs, slog.String("tried", shortened(r.tried)))
 	}
@@ -108,15 +107,29 @@ func (r *request) seenAddress() string {
 	return "unknown, by way of " + shortened(r.c.Request.RemoteAddr)
 }
 
-// who is the user in full, for people: name@domain.
-func (r *request) who() string { return r.user.Name + "@" + r.user.DomainName }
-
-// scope is whose jobs the user may see.
-func (r *request) scope() tasks.Scope {
-	if r.user.Role == fusionpbx.RoleSuperadmin {
-		return tasks.Scope{All: true}
+// enter fails unless the caller may come to the endpoint.
+func (r *request) enter(e endpoint) error {
+	if e.entry == everybody {
+		return nil
 	}
-	return tasks.Scope{DomainUUID: r.user.DomainUUID}
+	if err := r.admit(); err != nil || e.entry == whitelisted {
+		return err
+	}
+	if err := r.signIn(); err != nil {
+		return err
+	}
+	if len(e.scopes) > 0 {
+		return r.need(e.scopes...)
+	}
+	return nil
+}
+
+// need fails unless the caller has one of the scopes.
+func (r *request) need(scopes ...token.Scope) error {
+	if r.caller.may(scopes...) {
+		return nil
+	}
+	return failf(codeForbidden, "these credentials lack the scope %s; use a token that has it", scopes[0])
 }
 
 // admit fails unless the caller's address is known and on the whitelist.
@@ -144,7 +157,7 @@ func (r *request) signIn() error {
 	if err != nil {
 		return err
 	}
-	r.user = user
+	r.caller = callerOfUser(user)
 	return nil
 }
 

@@ -5,12 +5,65 @@ import (
 	"strings"
 
 	"github.com/gin-gonic/gin"
+
+	"trunkline/internal/token"
 )
 
 // handler answers one request, or returns why it does not.
 type handler func(r *request) error
 
-// routes is every path that there is.
+// entry is what a caller needs to get to an endpoint.
+type entry int
+
+const (
+	everybody   entry = iota // nothing
+	whitelisted              // an address on the whitelist
+	signedIn                 // and credentials, with one of the endpoint's scopes
+)
+
+// endpoint is one path and what is asked of its callers.
+type endpoint struct {
+	methods []string
+	path    string // as gin has it
+	form    form
+	entry   entry
+	scopes  []token.Scope // one of them is needed; none: any credentials do
+	answer  handler
+}
+
+var (
+	get     = []string{http.MethodGet}
+	getHead = []string{http.MethodGet, http.MethodHead}
+	getPost = []string{http.MethodGet, http.MethodPost}
+	post    = []string{http.MethodPost}
+
+	toRead      = []token.Scope{token.ScopeRead}
+	toProvision = []token.Scope{token.ScopeProvision}
+	toExport    = []token.Scope{token.ScopeExport}
+)
+
+// endpoints is every path that there is.
+func (s *Server) endpoints() []endpoint {
+	chkcon := []string{http.MethodGet, http.MethodHead, http.MethodPost}
+	return []endpoint{
+		{getHead, "/healthz", problemForm, everybody, nil, s.healthz},
+		{getHead, "/readyz", problemForm, everybody, nil, s.readyz},
+
+		{chkcon, "/chkcon.php", documentedForm, everybody, nil, s.chkcon},
+		{chkcon, "/app/xml_cdr/chkcon.php", documentedForm, everybody, nil, s.chkcon},
+		{getPost, "/app/gateways/provision.php", documentedForm, signedIn, toProvision, s.provision},
+		{getPost, "/app/gateways/provision_list.php", documentedForm, signedIn, toRead, s.provisionList},
+		{getPost, "/app/xml_cdr/export_cdr.php", documentedForm, signedIn, toExport, s.exportCDR},
+
+		{get, "/v1/jobs", problemForm, signedIn, toRead, s.listJobs},
+		{get, "/v1/jobs/:id", problemForm, signedIn, nil, s.getJob},
+		{post, "/v1/jobs/:id/cancel", problemForm, signedIn, nil, s.cancelJob},
+		{post, "/v1/jobs/:id/retry", problemForm, signedIn, nil, s.retryJob},
+		// A download's link stands in for credentials: the handler signs in who has none.
+		{getHead, "/v1/exports/:id/file", problemForm, whitelisted, nil, s.download},
+	}
+}
+
 func (s *Server) routes() http.Handler {
 	e := gin.New()
 	e.RedirectTrailingSlash = false
@@ -18,32 +71,9 @@ func (s *Server) routes() http.Handler {
 	e.HandleMethodNotAllowed = true
 	e.ForwardedByClientIP = false // addresses are found by locator alone
 	e.Use(s.observe)
-
-	health := []string{http.MethodGet, http.MethodHead}
-	e.Match(health, "/healthz", s.open(problemForm, s.healthz))
-	e.Match(health, "/readyz", s.open(problemForm, s.readyz))
-
-	for _, path := range []string{"/chkcon.php", "/app/xml_cdr/chkcon.php"} {
-		for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost} {
-			e.Handle(method, path, s.open(documentedForm, s.chkcon))
-		}
+	for _, endpoint := range s.endpoints() {
+		e.Match(endpoint.methods, endpoint.path, s.serve(endpoint))
 	}
-	documented := func(path string, h handler) {
-		for _, method := range []string{http.MethodGet, http.MethodPost} {
-			e.Handle(method, path, s.whitelisted(documentedForm, signedIn(h)))
-		}
-	}
-	documented("/app/gateways/provision.php", s.provision)
-	documented("/app/gateways/provision_list.php", s.provisionList)
-	documented("/app/xml_cdr/export_cdr.php", s.exportCDR)
-
-	e.GET("/v1/jobs", s.whitelisted(problemForm, signedIn(s.listJobs)))
-	e.GET("/v1/jobs/:id", s.whitelisted(problemForm, signedIn(s.getJob)))
-	e.POST("/v1/jobs/:id/cancel", s.whitelisted(problemForm, signedIn(s.cancelJob)))
-	e.POST("/v1/jobs/:id/retry", s.whitelisted(problemForm, signedIn(s.retryJob)))
-	e.GET("/v1/exports/:id/file", s.whitelisted(problemForm, s.download))
-	e.HEAD("/v1/exports/:id/file", s.whitelisted(problemForm, s.download))
-
 	e.NoRoute(s.unrouted(func(*request) error {
 		return failf(codeNotFound, "there is nothing at this path")
 	}))
@@ -53,45 +83,29 @@ func (s *Server) routes() http.Handler {
 	return e
 }
 
-// open lets everybody in.
-func (s *Server) open(f form, h handler) gin.HandlerFunc {
+// serve lets in who may come, and has the endpoint answer.
+func (s *Server) serve(e endpoint) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		r := requestOf(c)
-		r.form = f
-		if err := h(r); err != nil {
+		r.form = e.form
+		err := r.enter(e)
+		if err == nil {
+			err = e.answer(r)
+		}
+		if err != nil {
 			r.fail(err)
 		}
-	}
-}
-
-// whitelisted lets in who is on the whitelist.
-func (s *Server) whitelisted(f form, h handler) gin.HandlerFunc {
-	return s.open(f, func(r *request) error {
-		if err := r.admit(); err != nil {
-			return err
-		}
-		return h(r)
-	})
-}
-
-// signedIn lets in who is a FusionPBX superadmin or admin, with the parameters read.
-func signedIn(h handler) handler {
-	return func(r *request) error {
-		if err := r.signIn(); err != nil {
-			return err
-		}
-		return h(r)
 	}
 }
 
 // unrouted answers for a path that there is not, in the form of the paths around it.
 func (s *Server) unrouted(h handler) gin.HandlerFunc {
 	return func(c *gin.Context) {
-		f := problemForm
+		e := endpoint{form: problemForm, entry: whitelisted, answer: h}
 		if path := c.Request.URL.Path; strings.HasPrefix(path, "/app/") || strings.HasSuffix(path, ".php") {
-			f = documentedForm
+			e.form = documentedForm
 		}
-		s.whitelisted(f, h)(c)
+		s.serve(e)(c)
 	}
 }
 

@@ -2,6 +2,7 @@ package api
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -13,23 +14,16 @@ import (
 // tenant is the domain that a request is about. The zero value is none: the global gateways.
 type tenant struct{ uuid, name string }
 
-// tenant is the domain that the request names, as tenant_domain or as domain_uuid; named is false where
-// it names none. An admin may name its own alone, and cannot find out which others there are.
+// tenant is the domain that the request names, as tenant_domain or as domain_uuid; where it names none
+// (named is false), the caller's home. A caller of some domains may name those alone, and cannot find
+// out which others there are.
 func (r *request) tenant() (t tenant, named bool, err error) {
 	name, id := r.params.get("tenant_domain"), strings.ToLower(r.params.get("domain_uuid"))
-	own := tenant{uuid: r.user.DomainUUID, name: r.user.DomainName}
-	if r.user.Role != fusionpbx.RoleSuperadmin {
-		if name != "" && !strings.EqualFold(name, own.name) {
-			return tenant{}, false, failf(codeForbidden, "tenant_domain: an admin may name its own domain alone, %s", own.name)
-		}
-		if id != "" && id != own.uuid {
-			return tenant{}, false, failf(codeForbidden, "domain_uuid: an admin may name its own domain alone, %s", own.name)
-		}
-		return own, name != "" || id != "", nil
-	}
 	switch {
 	case name == "" && id == "":
-		return own, false, nil
+		return r.caller.home, false, nil
+	case !r.caller.all:
+		t, err = r.ownTenant(name, id)
 	case name == "":
 		t, err = r.tenantByUUID(id)
 	case strings.EqualFold(name, tasks.GlobalDomain):
@@ -40,6 +34,33 @@ func (r *request) tenant() (t tenant, named bool, err error) {
 		err = invalidf("domain_uuid", "is not that of tenant_domain; send one of them")
 	}
 	return t, true, err
+}
+
+// oneTenant is the domain that the request is about, for what cannot be about all of them.
+func (r *request) oneTenant() (tenant, error) {
+	t, named, err := r.tenant()
+	if err != nil || named || t.uuid != "" {
+		return t, err
+	}
+	if r.caller.all {
+		return tenant{}, failf(tasks.CodeMissingParameters, "tenant_domain; this token has no domain of its own")
+	}
+	return tenant{}, failf(tasks.CodeMissingParameters, "tenant_domain; this token has several: %s", r.caller.names())
+}
+
+// ownTenant is the one among the caller's domains that has the name, or else the uuid.
+func (r *request) ownTenant(name, id string) (tenant, error) {
+	parameter := "tenant_domain"
+	if name == "" {
+		parameter = "domain_uuid"
+	}
+	i := slices.IndexFunc(r.caller.domains, func(t tenant) bool {
+		return name != "" && strings.EqualFold(t.name, name) || name == "" && t.uuid == id
+	})
+	if i < 0 {
+		return tenant{}, failf(codeForbidden, "%s: these credentials are for %s alone", parameter, r.caller.names())
+	}
+	return r.caller.domains[i], nil
 }
 
 func (r *request) tenantByName(name string) (tenant, error) {

@@ -48,8 +48,8 @@ type Job struct {
 	Kind            Kind
 	State           State
 	DomainUUID      string
-	CreatedBy       string // the FusionPBX user's uuid
-	CreatedByName   string // user@domain, for people
+	CreatedBy       string // the uuid of the FusionPBX user or of the token
+	CreatedByName   string // user@domain or the token's name, for people
 	ExternalID      string
 	Params          json.RawMessage
 	Progress        Progress
@@ -109,11 +109,14 @@ const (
 	CodeServerError         = "server_error"
 )
 
-// Scope is whose jobs a caller may see: all of them, or one domain's.
+// Scope is whose jobs a caller may see: all of them, or those of some domains.
 type Scope struct {
-	All        bool
-	DomainUUID string
+	All         bool
+	DomainUUIDs []string
 }
+
+// domains are the scope's domains as a parameter of SQL, where NULL would make the condition NULL.
+func (s Scope) domains() []string { return append([]string{}, s.DomainUUIDs...) }
 
 // Errors that callers tell apart.
 var (

@@ -62,7 +62,7 @@ func (s *Store) CheckSecretKey(ctx context.Context) error {
 type NewJob struct {
 	Kind           Kind
 	DomainUUID     string // the tenant, or ""
-	CreatedBy      string // the FusionPBX user's uuid
+	CreatedBy      string // the uuid of the FusionPBX user or of the token
 	CreatedByName  string
 	IdempotencyKey string
 	ExternalID     string
@@ -230,7 +230,7 @@ func (s *Store) Get(ctx context.Context, id string, scope Scope) (Job, error) {
 	}
 	job, err := scanJob(s.pool.QueryRow(ctx, `
 		select `+jobColumns+` from trunkline.jobs
-		where id = $1 and ($2 or domain_uuid = nullif($3, '')::uuid)`, id, scope.All, scope.DomainUUID))
+		where id = $1 and ($2 or domain_uuid = any($3::uuid[]))`, id, scope.All, scope.domains()))
 	if errors.Is(err, pgx.ErrNoRows) {
 		return Job{}, ErrNotFound
 	}
@@ -254,11 +254,11 @@ type Filter struct {
 func (s *Store) List(ctx context.Context, f Filter) (jobs []Job, next string, err error) {
 	rows, err := s.pool.Query(ctx, `
 		select `+jobColumns+` from trunkline.jobs
-		where ($1 or domain_uuid = nullif($2, '')::uuid)
+		where ($1 or domain_uuid = any($2::uuid[]))
 		and ($3 = '' or kind = $3) and ($4 = '' or state = $4)
 		and ($5 = '' or id < nullif($5, '')::uuid)
 		order by id desc limit $6`,
-		f.Scope.All, f.Scope.DomainUUID, string(f.Kind), string(f.State), f.Before, f.Limit+1)
+		f.Scope.All, f.Scope.domains(), string(f.Kind), string(f.State), f.Before, f.Limit+1)
 	if err != nil {
 		return nil, "", fmt.Errorf("listing jobs: %w", err)
 	}

@@ -126,8 +126,8 @@ func TestScopeHidesOtherDomains(t *testing.T) {
 		see   []string
 	}{
 		{"everything", tasks.Scope{All: true}, []string{ours.ID, globalJob.ID}},
-		{"its own domain", tasks.Scope{DomainUUID: domainA}, []string{ours.ID}},
-		{"another domain", tasks.Scope{DomainUUID: domainB}, nil},
+		{"its own domain", tasks.Scope{DomainUUIDs: []string{domainA}}, []string{ours.ID}},
+		{"another domain", tasks.Scope{DomainUUIDs: []string{domainB}}, nil},
 		{"no domain", tasks.Scope{}, nil},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -31,6 +32,8 @@ var zeroAllowed = map[string]bool{
 	prefix + "EXPORT_MIN_FREE_BYTES": true,
 	prefix + "SYNC_EXPORT_ROWS":      true,
 	prefix + "SHUTDOWN_TIMEOUT":      true,
+	prefix + "LOGIN_DELAY_MAX":       true,
+	prefix + "TOKEN_GRACE":           true,
 }
 
 // check returns what is out of bounds, for each setting that set reports to be there and readable. It
@@ -48,6 +51,26 @@ func (s *Settings) check(set func(name string) bool) []error {
 	c.setting("WHITELIST", func() error { return checkPath(s.Whitelist) })
 	c.setting("EXPORT_DIR", func() error { return checkPath(s.ExportDir) })
 	c.setting("FUSIONPBX_CONFIG", func() error { return checkPath(s.FusionPBXConfig) })
+	c.setting("GATEWAY_MODE", func() error {
+		if !slices.Contains([]string{"auto", "database", "file"}, s.GatewayMode) {
+			return errors.New("unknown mode; write auto, database or file")
+		}
+		return nil
+	})
+	for name, path := range map[string]string{"REDIS_CA": s.RedisCA, "SIP_PROFILES_DIR": s.SIPProfilesDir, "TLS_CERT": s.TLSCert, "TLS_KEY": s.TLSKey} {
+		if path != "" {
+			c.setting(name, func() error { return checkPath(path) })
+		}
+	}
+	if (s.TLSCert == "") != (s.TLSKey == "") {
+		c.problems = append(c.problems, errors.New(prefix+"TLS_CERT and "+prefix+"TLS_KEY: only one of them is set; set both, or neither"))
+	}
+	c.setting("AUTH_LOG", func() error {
+		if s.AuthLog == "none" {
+			return nil
+		}
+		return checkPath(s.AuthLog)
+	})
 	c.setting("LOG_FORMAT", func() error {
 		if s.LogFormat != "text" && s.LogFormat != "json" {
 			return errors.New("unknown format; write text or json")
@@ -141,7 +164,11 @@ func (c *checker) publicURL(s *Settings) {
 			"LISTEN stands for all addresses of this host; set it to where callers reach the front end, such as https://pbx.example"))
 		return
 	}
-	s.PublicURL = "http://" + s.Listen
+	scheme := "http://"
+	if s.TLSCert != "" {
+		scheme = "https://"
+	}
+	s.PublicURL = scheme + s.Listen
 }
 
 // checkPublicURL also takes the slash off the end.

@@ -21,8 +21,10 @@ type Settings struct {
 	DatabaseURL Secret `env:"TRUNKLINE_DATABASE_URL" default:"database.0 of FusionPBX's config.conf" help:"FusionPBX's Postgres database: postgres://user:password@host:port/database"`
 	// DatabaseConnections is the most connections to Postgres that one process opens.
 	DatabaseConnections int `env:"TRUNKLINE_DATABASE_CONNECTIONS" envDefault:"20" help:"the most connections to Postgres that one process opens"`
-	// RedisURL is the URL of the Redis that carries tasks.
-	RedisURL Secret `env:"TRUNKLINE_REDIS_URL" envDefault:"redis://127.0.0.1:6379/0" help:"the Redis that carries tasks: redis://:password@host:port/number"`
+	// RedisURL is the URL of the Redis that carries tasks and counts requests.
+	RedisURL Secret `env:"TRUNKLINE_REDIS_URL" envDefault:"redis://127.0.0.1:6379/0" help:"the Redis that carries tasks: redis://:password@host:port/number, rediss:// for TLS, or redis-sentinel://:password@host:port,host:port/number?master=NAME"`
+	// RedisCA is the path of the certificates, PEM, that a rediss:// server's is checked against; "": the system's.
+	RedisCA string `env:"TRUNKLINE_REDIS_CA" default:"the system's" help:"a file of certificates (PEM) that Redis's own must be signed by, where it is reached over TLS"`
 
 	// Switches are the event sockets of the PBX's FreeSWITCHes, each host:port; at least one.
 	Switches []string `env:"TRUNKLINE_SWITCHES" default:"switch.event_socket of FusionPBX's config.conf, else 127.0.0.1:8021" help:"the event socket of each FreeSWITCH of this PBX: host:port, separated by commas"`
@@ -33,16 +35,53 @@ type Settings struct {
 	// SwitchTimeout bounds one command on an event socket.
 	SwitchTimeout time.Duration `env:"TRUNKLINE_SWITCH_TIMEOUT" envDefault:"5s" help:"how long one command on an event socket may take"`
 
+	// GatewayMode is how gateways reach the switches: "database", "file", or "auto" for as FusionPBX's settings say.
+	GatewayMode string `env:"TRUNKLINE_GATEWAY_MODE" envDefault:"auto" help:"how gateways reach the switches: database, file, or auto for as FusionPBX's default setting switch, sip_profiles says"`
+	// SIPProfilesDir is the folder of the profiles' gateway files in file mode; "": as FusionPBX's default setting says.
+	SIPProfilesDir string `env:"TRUNKLINE_SIP_PROFILES_DIR" default:"FusionPBX's default setting switch, sip_profiles" help:"in file mode, the folder that holds a folder of gateway files for each SIP profile, as workers see it"`
+
 	// Listen is the address, host:port, on which the front end listens.
 	Listen string `env:"TRUNKLINE_LISTEN" envDefault:"127.0.0.1:8090" help:"the address on which the front end listens: host:port"`
 	// PublicURL is where callers reach the front end, without a slash at its end; links begin with it.
-	PublicURL string `env:"TRUNKLINE_PUBLIC_URL" default:"http:// and the address of TRUNKLINE_LISTEN" help:"where callers reach the front end, such as https://pbx.example; download links begin with it"`
+	PublicURL string `env:"TRUNKLINE_PUBLIC_URL" default:"http:// (https:// with TRUNKLINE_TLS_CERT) and the address of TRUNKLINE_LISTEN" help:"where callers reach the front end, such as https://pbx.example; download links begin with it"`
+	// TLSCert is the path of the certificate chain, PEM, with which the front end serves HTTPS itself; "": it serves HTTP.
+	TLSCert string `env:"TRUNKLINE_TLS_CERT" default:"none: plain HTTP, behind a proxy" help:"a file with the certificate and its chain (PEM), to serve HTTPS directly; read again when it is renewed"`
+	// TLSKey is the path of TLSCert's private key, PEM.
+	TLSKey string `env:"TRUNKLINE_TLS_KEY" default:"none" help:"the file with that certificate's private key (PEM)"`
 	// TrustedProxies are the proxies whose X-Forwarded-For is believed.
 	TrustedProxies []netip.Prefix `env:"TRUNKLINE_TRUSTED_PROXIES" default:"none" help:"the proxies whose X-Forwarded-For is believed: addresses or CIDRs, separated by commas"`
 	// Whitelist is the path of the file of addresses that may call.
 	Whitelist string `env:"TRUNKLINE_WHITELIST" envDefault:"/etc/trunkline/chkcon_whitelist.conf" help:"the file of the addresses that may call, one IP or CIDR a line"`
 	// MaxBodyBytes is the largest request body that is read.
 	MaxBodyBytes Bytes `env:"TRUNKLINE_MAX_BODY_BYTES" envDefault:"1MiB" help:"the largest request body"`
+	// RateLimit is how many requests a minute one credential at one address may make at the standard endpoints.
+	RateLimit int `env:"TRUNKLINE_RATE_LIMIT" envDefault:"100" help:"requests a minute, per credential and address"`
+	// RateLimitExport is the same for CDR exports.
+	RateLimitExport int `env:"TRUNKLINE_RATE_LIMIT_EXPORT" envDefault:"10" help:"CDR exports a minute, per credential and address"`
+	// RateLimitGateway is the same for gateway operations.
+	RateLimitGateway int `env:"TRUNKLINE_RATE_LIMIT_GATEWAY" envDefault:"50" help:"gateway operations a minute, per credential and address"`
+	// RateLimitUnauthenticated is how many requests a minute without good credentials one address may make.
+	RateLimitUnauthenticated int `env:"TRUNKLINE_RATE_LIMIT_UNAUTHENTICATED" envDefault:"60" help:"requests a minute without good credentials, per address"`
+	// LoginFailures is how many wrong passwords for one name one address may send within LoginFailuresWindow.
+	LoginFailures int `env:"TRUNKLINE_LOGIN_FAILURES" envDefault:"5" help:"wrong passwords for one name from one address before it is refused"`
+	// LoginFailuresAddress is the same for all names together.
+	LoginFailuresAddress int `env:"TRUNKLINE_LOGIN_FAILURES_ADDRESS" envDefault:"20" help:"failed logins from one address, whatever the names, before it is refused"`
+	// LoginFailuresWindow is for how long failures are counted, and an address or name refused.
+	LoginFailuresWindow time.Duration `env:"TRUNKLINE_LOGIN_FAILURES_WINDOW" envDefault:"10m" help:"for how long failed logins are counted"`
+	// LoginDelayMax is the longest that an answer to a repeatedly failed login is held back.
+	LoginDelayMax time.Duration `env:"TRUNKLINE_LOGIN_DELAY_MAX" envDefault:"2s" help:"the longest that the answer to a repeatedly failed login is held back; 0: not at all"`
+	// AuthLog is where failed logins are written for fail2ban: a syslog socket, a file's path, or "none".
+	AuthLog string `env:"TRUNKLINE_AUTH_LOG" envDefault:"/dev/log" help:"where failed logins are written for fail2ban's FusionPBX jail: syslog's socket, a file, or none"`
+	// TokenGrace is how long a rotated token's old secret stays valid, where the rotation does not say.
+	TokenGrace time.Duration `env:"TRUNKLINE_TOKEN_GRACE" envDefault:"24h" help:"how long the old secret of a rotated token stays valid; 0: not at all"`
+	// AuditRetention is how long denials and changes are kept as rows.
+	AuditRetention time.Duration `env:"TRUNKLINE_AUDIT_RETENTION" envDefault:"2160h" help:"how long the audit rows of denials and changes are kept"`
+	// StatusMaxAge is how old the switch's counts in an answer may be.
+	StatusMaxAge time.Duration `env:"TRUNKLINE_STATUS_MAX_AGE" envDefault:"1s" help:"how old what status says of the switch may be; within it, any number of callers cost one question"`
+	// StatusTimeout bounds how long status and registrations wait for a switch.
+	StatusTimeout time.Duration `env:"TRUNKLINE_STATUS_TIMEOUT" envDefault:"1800ms" help:"how long status and registrations wait for a switch"`
+	// EventStreams is how many callers may follow jobs' events at once.
+	EventStreams int `env:"TRUNKLINE_EVENT_STREAMS" envDefault:"200" help:"how many callers may follow the events of jobs at once, per process"`
 	// Always200 makes every answer of the documented paths HTTP 200, for clients that read only the body.
 	Always200 bool `env:"TRUNKLINE_ALWAYS_200" envDefault:"false" help:"answer errors of the documented paths (those that end in .php) with HTTP 200 too, for clients that read only the body"`
 	// CredentialCache is how long a good check of a password is remembered; 0: not at all.

@@ -1,0 +1,51 @@
+-- +goose Up
+create table trunkline.tokens (
+    id                  uuid primary key,
+    name                text not null,
+    sha256              bytea not null unique,
+    hint                text not null,
+    previous_sha256     bytea unique,
+    previous_expires_at timestamptz,
+    scopes              text[] not null check (scopes <@ array['read', 'provision', 'export', 'admin'] and cardinality(scopes) > 0),
+    all_domains         boolean not null,
+    domain_uuids        uuid[] not null default '{}',
+    home_domain_uuid    uuid,
+    created_by          text not null,
+    created_at          timestamptz not null default now(),
+    expires_at          timestamptz,
+    rotated_at          timestamptz,
+    revoked_at          timestamptz,
+    last_used_at        timestamptz,
+    last_used_address   text,
+    constraint tokens_domains check (all_domains = (cardinality(domain_uuids) = 0)),
+    constraint tokens_previous check ((previous_sha256 is null) = (previous_expires_at is null))
+);
+comment on table trunkline.tokens is 'API tokens. A secret is shown once, when it is made, and kept as its SHA-256.';
+comment on column trunkline.tokens.hint is 'The last characters of the secret, for people to tell tokens apart.';
+comment on column trunkline.tokens.home_domain_uuid is 'The domain of a request that names none; NULL: it has to name one.';
+create unique index tokens_name on trunkline.tokens (lower(name)) where revoked_at is null;
+
+create table trunkline.audit (
+    id          uuid primary key,
+    at          timestamptz not null default now(),
+    last_at     timestamptz not null default now(),
+    times       bigint not null default 1,
+    kind        text not null check (kind in ('denial', 'change')),
+    address     text not null,
+    who         text not null,
+    action      text not null,
+    subject     text not null default '',
+    code        text not null default '',
+    domain_uuid uuid,
+    request_id  text not null default '',
+    detail      json not null default '{}'
+);
+comment on table trunkline.audit is 'Who was denied what, and who changed what. Denials that are alike are one row a minute.';
+comment on column trunkline.audit.action is 'The endpoint of a denial; what was done of a change, such as token.revoke.';
+comment on column trunkline.audit.code is 'The reason of a denial, as the answer had it.';
+create index audit_at on trunkline.audit (at);
+create index audit_denials on trunkline.audit (last_at) where kind = 'denial';
+
+-- +goose Down
+drop table trunkline.audit;
+drop table trunkline.tokens;
