@@ -182,11 +182,17 @@ type answer struct {
 // decode reads the body as JSON, of which no field may be unknown twice over: into a map.
 func (a answer) decode(t *testing.T) map[string]any {
 	t.Helper()
-	var m map[string]any
-	if err := json.Unmarshal([]byte(a.body), &m); err != nil {
+	m, err := a.json()
+	if err != nil {
 		t.Fatalf("not JSON: %v in %d %q", err, a.status, a.body)
 	}
 	return m
+}
+
+func (a answer) json() (map[string]any, error) {
+	var m map[string]any
+	err := json.Unmarshal([]byte(a.body), &m)
+	return m, err
 }
 
 // text is one field of the JSON, "" where it is not there.
@@ -233,13 +239,23 @@ func (c call) request() *http.Request {
 
 func (b *bundle) do(t *testing.T, c call) answer {
 	t.Helper()
-	return b.send(c.request().WithContext(t.Context()))
+	return b.send(t, c.request().WithContext(t.Context()))
 }
 
-func (b *bundle) send(req *http.Request) answer {
+// send holds every answer against openapi.json.
+func (b *bundle) send(t *testing.T, req *http.Request) answer {
+	t.Helper()
 	recorder := httptest.NewRecorder()
 	b.server.Handler().ServeHTTP(recorder, req)
-	return answer{status: recorder.Code, header: recorder.Header(), body: recorder.Body.String()}
+	got := answer{status: recorder.Code, header: recorder.Header(), body: recorder.Body.String()}
+	c, err := theContract()
+	if err == nil && !b.options.Settings.Always200 {
+		err = c.holds(context.WithoutCancel(t.Context()), req, got)
+	}
+	if err != nil {
+		t.Errorf("%s %s: %d %v is not as openapi.json says: %v\n%s", req.Method, req.URL.Path, got.status, got.header, err, got.body)
+	}
+	return got
 }
 
 // asSuperadmin and asAdmin sign the call in by HTTP Basic.

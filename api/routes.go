@@ -49,6 +49,8 @@ func (s *Server) endpoints() []endpoint {
 		{getHead, "/healthz", problemForm, everybody, nil, s.healthz},
 		{getHead, "/readyz", problemForm, everybody, nil, s.readyz},
 
+		{getHead, "/openapi.json", problemForm, whitelisted, nil, s.describe},
+
 		{chkcon, "/chkcon.php", documentedForm, everybody, nil, s.chkcon},
 		{chkcon, "/app/xml_cdr/chkcon.php", documentedForm, everybody, nil, s.chkcon},
 		{getPost, "/app/gateways/provision.php", documentedForm, signedIn, toProvision, s.provision},
