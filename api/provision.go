@@ -40,7 +40,7 @@ func (s *Server) provision(r *request) error {
 		DomainUUID:    t.uuid,
 		CreatedBy:     r.caller.id,
 		CreatedByName: r.caller.name,
-		Subject:       "gateway:" + t.uuid + ":" + asked.params.Name,
+		Subject:       gatewaySubject(asked.params),
 		Params:        asked.params,
 		Secrets:       tasks.ProvisionSecrets{Password: asked.password},
 	}

@@ -36,6 +36,7 @@ var (
 	getHead = []string{http.MethodGet, http.MethodHead}
 	getPost = []string{http.MethodGet, http.MethodPost}
 	post    = []string{http.MethodPost}
+	remove  = []string{http.MethodDelete}
 
 	toRead      = []token.Scope{token.ScopeRead}
 	toProvision = []token.Scope{token.ScopeProvision}
@@ -57,6 +58,8 @@ func (s *Server) endpoints() []endpoint {
 		{getPost, "/app/gateways/provision_list.php", documentedForm, signedIn, toRead, s.provisionList},
 		{getPost, "/app/xml_cdr/export_cdr.php", documentedForm, signedIn, toExport, s.exportCDR},
 
+		{remove, "/v1/gateways", problemForm, signedIn, toProvision, s.deleteGateway},
+		{remove, "/v1/gateways/:id", problemForm, signedIn, toProvision, s.deleteGateway},
 		{get, "/v1/jobs", problemForm, signedIn, toRead, s.listJobs},
 		{get, "/v1/jobs/:id", problemForm, signedIn, nil, s.getJob},
 		{post, "/v1/jobs/:id/cancel", problemForm, signedIn, nil, s.cancelJob},

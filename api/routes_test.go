@@ -14,7 +14,9 @@ func TestEveryEndpointIsDescribed(t *testing.T) {
 	t.Parallel()
 	var document struct {
 		Paths      map[string]map[string]json.RawMessage
-		Components struct{ Schemas struct{ Code struct{ Enum []string } } }
+		Components struct {
+			Schemas struct{ Code struct{ Enum []string } }
+		}
 	}
 	if err := json.Unmarshal(openAPI, &document); err != nil {
 		t.Fatal(err)

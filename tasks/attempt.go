@@ -55,6 +55,19 @@ func (a *Attempt) SaveSecrets(ctx context.Context, tx pgx.Tx, v any) error {
 	return a.change(ctx, tx, `update trunkline.jobs set sealed = $3 where id = $1 and attempt = $2 and state = 'running'`, sealed)
 }
 
+// ForgetKeys takes their keys from the succeeded jobs that provisioned a gateway, in the transaction that
+// deletes it: the request that made it must make it again, and not get the old result.
+func (a *Attempt) ForgetKeys(ctx context.Context, tx pgx.Tx, gatewayUUID string) error {
+	_, err := tx.Exec(ctx, `
+		update trunkline.jobs set request_key = null
+		where kind = $1 and state = 'succeeded' and request_key is not null and result->>'gateway_uuid' = $2`,
+		KindProvision, gatewayUUID)
+	if err != nil {
+		return fmt.Errorf("forgetting the keys of gateway %s: %w", gatewayUUID, err)
+	}
+	return nil
+}
+
 // Fence locks the job's row in the caller's transaction, or fails with ErrFenced.
 func (a *Attempt) Fence(ctx context.Context, tx pgx.Tx) error {
 	return a.change(ctx, tx, `select from trunkline.jobs where id = $1 and attempt = $2 and state = 'running' for update`)

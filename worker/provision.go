@@ -27,7 +27,7 @@ const (
 	registerPoll = 100 * time.Millisecond
 )
 
-// provision makes or changes one gateway, in the order that is safe on a real switch: everything is
+// provision makes, changes or deletes one gateway, in the order that is safe on a real switch: everything is
 // checked first, then the row is written, then each switch takes it up and shows that it did. A
 // failure puts the row and the switches back, or says exactly what stands where.
 func (w *Worker) provision(ctx context.Context, r *run) (any, error) {
@@ -77,6 +77,7 @@ type provisioning struct {
 	action  string
 	changes []*change // one a switch, in the order of the settings
 	touched []bool    // the switches where something may have been changed
+	routes  int       // the dial plans that still name a gateway that was deleted
 }
 
 // show looks at a gateway of which nothing is asked, and changes nothing. It reports false where there is
@@ -121,6 +122,9 @@ func (p *provisioning) check(ctx context.Context) error {
 	plan, err := p.plan(existing)
 	if err != nil {
 		return err
+	}
+	if p.params.Delete {
+		return p.checkDeletion(ctx, plan)
 	}
 	if err := p.checkProfile(ctx, plan.Row); err != nil {
 		return err
@@ -171,6 +175,9 @@ func (p *provisioning) plan(existing []fusionpbx.Gateway) (tasks.GatewayPlan, er
 	if failure != nil {
 		return tasks.GatewayPlan{}, failure
 	}
+	if p.params.Delete {
+		return p.planDeletion(plan), nil
+	}
 	// Where somebody changed the row since, theirs is the one to put back.
 	if written := p.secrets.Written; written != nil && (plan.Insert || plan.Previous.Same(written.Row, fusionpbx.GatewayColumns...)) {
 		plan.Replace(written.Previous)
@@ -202,6 +209,13 @@ func (p *provisioning) write(ctx context.Context) error {
 			err = db.InsertGateway(ctx, tx, plan.Row, p.run.Job.CreatedBy)
 		case plan.Update:
 			err = db.UpdateGateway(ctx, tx, plan.Row, p.run.Job.CreatedBy)
+		case p.params.Delete:
+			p.action = plan.Action
+			secrets.Written, err = p.deleteRow(ctx, tx, plan)
+			if err != nil {
+				return err
+			}
+			return p.run.SaveSecrets(ctx, tx, secrets)
 		}
 		if err != nil {
 			return err
@@ -225,10 +239,13 @@ func (p *provisioning) write(ctx context.Context) error {
 // load has every switch take up the row as it stands, and see that it did.
 func (p *provisioning) load(ctx context.Context) error {
 	written := p.secrets.Written
+	if written == nil {
+		return nil // nothing was there to delete
+	}
 	p.changes = make([]*change, len(p.w.reload))
 	p.touched = make([]bool, len(p.w.reload))
 	return eachSwitch(p.w.reload, func(i int, sw *reloader) error {
-		c := newChange(written.Row.UUID, written.Previous, &written.Row)
+		c := newChange(written.Row.UUID, written.Previous, written.Stands())
 		c.asked = p.params.Asks(p.secrets.Password)
 		err := sw.apply(ctx, c)
 		if errors.Is(err, errAbandoned) {
@@ -272,7 +289,7 @@ func (p *provisioning) undo(ctx context.Context, failed error) error {
 	}
 	left := make([]string, len(p.w.reload))
 	_ = eachSwitch(p.w.reload, func(i int, sw *reloader) error { // what fails is said in left
-		back := newChange(written.Row.UUID, &written.Row, written.Previous)
+		back := newChange(written.Row.UUID, written.Stands(), written.Previous)
 		back.asItStands = !restored
 		// A switch where nothing was changed may well be the one that does not answer.
 		if err := sw.apply(ctx, back); err != nil && p.touched[i] {
@@ -311,10 +328,13 @@ func (p *provisioning) restoreRow(ctx context.Context) (restored bool, err error
 		}
 		now, err := db.GatewayByUUIDForUpdate(ctx, tx, written.Row.UUID)
 		if errors.Is(err, fusionpbx.ErrNotFound) {
+			if restored = written.Deleted; restored {
+				return p.insertAgain(ctx, tx, *written.Previous)
+			}
 			restored = written.Previous == nil
 			return nil
 		}
-		if err != nil {
+		if err != nil || written.Deleted {
 			return err
 		}
 		if !now.Same(written.Row, fusionpbx.GatewayColumns...) {
@@ -332,6 +352,9 @@ func (p *provisioning) restoreRow(ctx context.Context) (restored bool, err error
 // waitFor waits until the gateway is registered, where the caller asked for that. What was written and
 // loaded stays whatever comes of it: the carrier may still accept it.
 func (p *provisioning) waitFor(ctx context.Context) error {
+	if p.params.Delete {
+		return nil
+	}
 	row := p.secrets.Written.Row
 	if p.params.WaitFor != tasks.WaitForRegistered || row.Get("register") != "true" || !row.Enabled() {
 		return nil
@@ -386,6 +409,9 @@ func (p *provisioning) untilRegistered(ctx context.Context) error {
 }
 
 func (p *provisioning) result() tasks.ProvisionResult {
+	if p.params.Delete {
+		return p.deletionResult()
+	}
 	row := p.secrets.Written.Row
 	result := tasks.ProvisionResult{
 		GatewayUUID:    row.UUID,
