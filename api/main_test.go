@@ -117,7 +117,7 @@ func newBundle(t *testing.T, o setUp) *bundle {
 	}
 	b.options = api.Options{
 		Settings: config.Settings{
-			RedisURL: config.Secret(b.redisURL), Whitelist: b.whitelist, PublicURL: "https://pbx.example", MaxBodyBytes: 64 << 10,
+			RedisURL: config.Secret(b.redisURL), Whitelist: b.whitelist, PublicURL: "https://pbx.example", MaxBodyBytes: 64 << 10, MaxParams: 500, MaxParamBytes: 4 << 10,
 			CredentialCache: time.Minute, WaitDefault: 10 * time.Second, WaitMax: 20 * time.Second,
 			SyncExportRows: 500, DownloadTTL: 30 * time.Minute, ShutdownTimeout: 10 * time.Second,
 		},

@@ -13,6 +13,8 @@ import (
 	"trunkline/tasks"
 )
 
+var testLimits = paramLimits{body: 1000, count: 100, value: 500}
+
 const (
 	formType = "application/x-www-form-urlencoded"
 	jsonType = "application/json"
@@ -59,6 +61,7 @@ func TestReadParams(t *testing.T) {
 		"half a multipart":        {contentType: "multipart/form-data; boundary=B", body: part(`name="a"`, "1"), code: tasks.CodeInvalidRequest, says: "body"},
 		"another type":            {contentType: "text/xml", body: "<a/>", code: tasks.CodeInvalidRequest, says: "Content-Type"},
 		"no type":                 {body: "a=1", code: tasks.CodeInvalidRequest, says: "Content-Type"},
+		"too long":                {contentType: formType, body: "a=" + strings.Repeat("x", 501), code: tasks.CodeInvalidRequest, says: "a: is longer than 500 bytes"},
 		"too large":               {contentType: formType, body: "a=" + strings.Repeat("x", 2000), code: codeTooLarge, says: "1000"},
 		"too large, multipart":    {contentType: "multipart/form-data; boundary=B", body: part(`name="a"`, strings.Repeat("x", 2000)) + "--B--\r\n", code: codeTooLarge, says: "1000"},
 		"too many":                {query: strings.Repeat("p", 1) + manyParams(), code: tasks.CodeInvalidRequest, says: "more than"},
@@ -95,14 +98,14 @@ func TestReadParamsCompressed(t *testing.T) {
 	req := httptest.NewRequest(http.MethodPost, "/", strings.NewReader("a=1"))
 	req.Header.Set("Content-Type", formType)
 	req.Header.Set("Content-Encoding", "gzip")
-	if _, err := readParams(httptest.NewRecorder(), req, 1000); err == nil || !strings.Contains(err.Error(), "Content-Encoding") {
+	if _, err := readParams(httptest.NewRecorder(), req, testLimits); err == nil || !strings.Contains(err.Error(), "Content-Encoding") {
 		t.Errorf("got %v", err)
 	}
 }
 
 func manyParams() string {
 	var b strings.Builder
-	for i := range maxParams + 1 {
+	for i := range testLimits.count + 1 {
 		fmt.Fprintf(&b, "%d=&", i)
 	}
 	return b.String()
@@ -112,7 +115,7 @@ func read(query, contentType, body string) (params, error) {
 	req := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body))
 	req.URL.RawQuery = query
 	req.Header.Set("Content-Type", contentType)
-	return readParams(httptest.NewRecorder(), req, 1000)
+	return readParams(httptest.NewRecorder(), req, testLimits)
 }
 
 // FuzzReadParams: whatever is sent, a parameter has a lower-case name and clean text, and every

@@ -163,7 +163,9 @@ func (r *request) signIn() error {
 
 func (r *request) readParams() error {
 	var err error
-	r.params, err = readParams(r.c.Writer, r.c.Request, int64(r.s.settings.MaxBodyBytes))
+	r.params, err = readParams(r.c.Writer, r.c.Request, paramLimits{
+		body: int64(r.s.settings.MaxBodyBytes), count: r.s.settings.MaxParams, value: int(r.s.settings.MaxParamBytes),
+	})
 	return err
 }
 

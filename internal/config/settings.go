@@ -54,6 +54,10 @@ type Settings struct {
 	Whitelist string `env:"TRUNKLINE_WHITELIST" envDefault:"/etc/trunkline/chkcon_whitelist.conf" help:"the file of the addresses that may call, one IP or CIDR a line"`
 	// MaxBodyBytes is the largest request body that is read.
 	MaxBodyBytes Bytes `env:"TRUNKLINE_MAX_BODY_BYTES" envDefault:"1MiB" help:"the largest request body"`
+	// MaxParams is the most parameters that a request may have.
+	MaxParams int `env:"TRUNKLINE_MAX_PARAMS" envDefault:"500" help:"the most parameters of a request"`
+	// MaxParamBytes is the longest value of a parameter.
+	MaxParamBytes Bytes `env:"TRUNKLINE_MAX_PARAM_BYTES" envDefault:"4KiB" help:"the longest value of a parameter"`
 	// RateLimit is how many requests a minute one credential at one address may make at the standard endpoints.
 	RateLimit int `env:"TRUNKLINE_RATE_LIMIT" envDefault:"100" help:"requests a minute, per credential and address"`
 	// RateLimitExport is the same for CDR exports.
