@@ -42,7 +42,7 @@ func TestServeDoesTheMainJob(t *testing.T) {
 	p := newPBX(t, 8000)
 	base, proc := p.serve(t, "serve", "TRUNKLINE_LOG_LEVEL=debug")
 	var printed bytes.Buffer
-	tour := &demoTour{cmd: &command{ctx: t.Context(), out: &printed, err: &printed}, base: base, sample: p.sample}
+	tour := &demoTour{cmd: &command{ctx: t.Context(), out: &printed, err: &printed}, base: base, sample: p.sample, registered: sampleRegistered}
 	if err := tour.run(t.Context()); err != nil {
 		t.Fatalf("%v\n%s\n%s", err, &printed, proc.log)
 	}
