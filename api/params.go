@@ -66,7 +66,7 @@ func quoted(name string) string {
 }
 
 // secretParams must not be in a URL, which browsers, proxies and logs keep.
-var secretParams = []string{"username", "password", "gateway_password", "api_key", "token", "key"}
+var secretParams = []string{"username", "password", "gateway_password", "api_key", "token", "access_token", "key"}
 
 // readParams reads the query and the body: a form, multipart or JSON, of at most maxBody bytes.
 func readParams(w http.ResponseWriter, req *http.Request, maxBody int64) (params, error) {
