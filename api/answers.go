@@ -49,7 +49,7 @@ func (r *request) fail(err error) {
 	status := statusOf(f.Code)
 	switch status {
 	case http.StatusUnauthorized:
-		r.c.Header("WWW-Authenticate", `Basic realm="FusionPBX", charset="UTF-8"`)
+		r.c.Writer.Header()["Www-Authenticate"] = challenges
 	case http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		r.c.Header("Retry-After", strconv.Itoa(retryAfter))
 	}

@@ -65,7 +65,7 @@ func quoted(name string) string {
 }
 
 // secretParams must not be in a URL, which browsers, proxies and logs keep.
-var secretParams = []string{"username", "password", "gateway_password", "api_key", "token", "key"}
+var secretParams = []string{"username", "password", "gateway_password", "api_key", "token", "access_token", "key"}
 
 // paramLimits bound what is read of a request: the bytes of its body, the number of its parameters, and
 // the bytes of each one's value.

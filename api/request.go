@@ -28,7 +28,7 @@ type request struct {
 	params params
 	caller caller // once signed in
 
-	tried  string // the user's name that did not sign in
+	tried  string // the name of the user or token that did not sign in
 	denial string // the code of the error that it ended with
 	cause  error  // what lies behind that, for the log
 }
@@ -153,11 +153,17 @@ func (r *request) signIn() error {
 		return err
 	}
 	r.tried = given.username
-	user, err := r.s.credentials.check(r.c.Request.Context(), given)
+	who, err := r.s.credentials.check(r.c.Request.Context(), given)
 	if err != nil {
+		if who.name != "" { // a token that no longer serves
+			r.tried = who.name
+		}
 		return err
 	}
-	r.caller = callerOfUser(user)
+	r.caller = who
+	if who.token {
+		r.s.tokens.Used(who.id, r.address)
+	}
 	return nil
 }
 

@@ -41,6 +41,7 @@ var (
 	toRead      = []token.Scope{token.ScopeRead}
 	toProvision = []token.Scope{token.ScopeProvision}
 	toExport    = []token.Scope{token.ScopeExport}
+	toAdmin     = []token.Scope{token.ScopeAdmin}
 )
 
 // endpoints is every path that there is.
@@ -64,6 +65,13 @@ func (s *Server) endpoints() []endpoint {
 		{get, "/v1/jobs/:id", problemForm, signedIn, nil, s.getJob},
 		{post, "/v1/jobs/:id/cancel", problemForm, signedIn, nil, s.cancelJob},
 		{post, "/v1/jobs/:id/retry", problemForm, signedIn, nil, s.retryJob},
+
+		{get, "/v1/tokens", problemForm, signedIn, toAdmin, s.listTokens},
+		{post, "/v1/tokens", problemForm, signedIn, toAdmin, s.createToken},
+		{get, "/v1/tokens/:id", problemForm, signedIn, toAdmin, s.getToken},
+		{post, "/v1/tokens/:id/rotate", problemForm, signedIn, toAdmin, s.rotateToken},
+		{remove, "/v1/tokens/:id", problemForm, signedIn, toAdmin, s.revokeToken},
+
 		// A download's link stands in for credentials: the handler signs in who has none.
 		{getHead, "/v1/exports/:id/file", problemForm, whitelisted, nil, s.download},
 	}

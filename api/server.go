@@ -21,6 +21,7 @@ import (
 	"trunkline/internal/config"
 	"trunkline/internal/freeswitch"
 	"trunkline/internal/fusionpbx"
+	"trunkline/internal/token"
 	"trunkline/tasks"
 )
 
@@ -60,6 +61,7 @@ type Server struct {
 	tasks       *tasks.Client
 	whitelist   *whitelist
 	locator     locator
+	tokens      *token.Store
 	credentials *credentialCheck
 	handler     http.Handler
 	// stopping ends when the server shuts down, and with it every wait for a job.
@@ -86,11 +88,10 @@ func New(o Options) (*Server, error) {
 		tasks:     o.Tasks,
 		whitelist: newWhitelist(o.Settings.Whitelist, o.Log),
 		locator:   newLocator(o.Settings.TrustedProxies),
+		tokens:    token.NewStore(o.Pool, o.Log),
 	}
 	var err error
-	s.credentials, err = newCredentialCheck(o.Settings.CredentialCache, func(ctx context.Context, username, password string) (fusionpbx.User, error) {
-		return o.FusionPBX.Authenticate(ctx, o.Pool, username, password)
-	})
+	s.credentials, err = newCredentialCheck(o.FusionPBX, o.Pool, s.tokens, o.Settings.CredentialCache)
 	if err != nil {
 		return nil, err
 	}
