@@ -21,6 +21,7 @@ import (
 	"trunkline/internal/config"
 	"trunkline/internal/freeswitch"
 	"trunkline/internal/fusionpbx"
+	"trunkline/internal/whitelist"
 	"trunkline/tasks"
 )
 
@@ -58,7 +59,7 @@ type Server struct {
 	log         *slog.Logger
 	db          *fusionpbx.DB
 	tasks       *tasks.Client
-	whitelist   *whitelist
+	whitelist   *whitelist.List
 	locator     locator
 	credentials *credentialCheck
 	handler     http.Handler
@@ -84,7 +85,7 @@ func New(o Options) (*Server, error) {
 		log:       o.Log,
 		db:        o.FusionPBX,
 		tasks:     o.Tasks,
-		whitelist: newWhitelist(o.Settings.Whitelist, o.Log),
+		whitelist: whitelist.Open(o.Settings.Whitelist, o.Log),
 		locator:   newLocator(o.Settings.TrustedProxies),
 	}
 	var err error
@@ -99,8 +100,8 @@ func New(o Options) (*Server, error) {
 	return s, nil
 }
 
-// Handler returns the front end without a listener. Changes of the whitelist take effect only while
-// Run runs.
+// Handler returns the front end without a listener. Changes of the whitelist that are
+// not its own take effect only while Run runs.
 func (s *Server) Handler() http.Handler { return s.handler }
 
 // Run serves until ctx is done. Then it takes no more requests, lets waiting callers go with the state
@@ -117,7 +118,7 @@ func (s *Server) Run(ctx context.Context) error {
 	watched := make(chan struct{})
 	go func() {
 		defer close(watched)
-		s.whitelist.watch(watchCtx)
+		s.whitelist.Watch(watchCtx)
 	}()
 	defer func() {
 		stopWatching()
