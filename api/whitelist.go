@@ -1,0 +1,283 @@
+package api
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"strings"
+	"unicode/utf8"
+
+	"trunkline/internal/whitelist"
+	"trunkline/tasks"
+)
+
+// whitelistView is the file as it stands, and who knocked.
+type whitelistView struct {
+	File    string `json:"file"`
+	Version string `json:"version"` // for replacing the text
+	// Text is the whole file; absent where it is not UTF-8, since JSON could not give it back as it is.
+	Text    *string         `json:"text,omitempty"`
+	Entries []whitelistLine `json:"entries"`
+	// InEffect is how many addresses and networks may call now: those of the last good file where this
+	// one is broken.
+	InEffect int          `json:"in_effect"`
+	Trouble  string       `json:"trouble"`          // what is wrong with the file, "" where nothing is
+	Broken   []brokenLine `json:"broken,omitempty"` // its broken lines, up to maxBroken
+	Denied   []deniedView `json:"denied"`
+}
+
+// maxBroken is how many broken lines are shown.
+const maxBroken = 100
+
+type whitelistLine struct {
+	Line    int    `json:"line"`
+	Address string `json:"address"` // or a CIDR
+	Comment string `json:"comment"`
+}
+
+type brokenLine struct {
+	Line   int    `json:"line"`
+	Text   string `json:"text"`
+	Reason string `json:"reason"`
+}
+
+type deniedView struct {
+	Denied
+	Allowed bool `json:"allowed"` // it is on the whitelist by now
+}
+
+// whitelistAdded is the answer of adding: Entry is the new line or, where Added is false, the one that
+// holds the address already.
+type whitelistAdded struct {
+	Added   bool          `json:"added"`
+	Entry   whitelistLine `json:"entry"`
+	Version string        `json:"version"`
+}
+
+// whitelistRemoved is the answer of removing. StillAllowedBy is a wider entry that holds the address.
+type whitelistRemoved struct {
+	Removed        []whitelistLine `json:"removed"`
+	StillAllowedBy *whitelistLine  `json:"still_allowed_by"`
+	Version        string          `json:"version"`
+}
+
+type whitelistReplaced struct {
+	Entries int    `json:"entries"` // how many there are now
+	Version string `json:"version"`
+}
+
+// whitelistChecked says whether an address may call and, where it may, by which entry of the file.
+type whitelistChecked struct {
+	Address string         `json:"address"`
+	Allowed bool           `json:"allowed"`
+	Entry   *whitelistLine `json:"entry"`
+}
+
+func lineOf(e whitelist.Entry) whitelistLine {
+	return whitelistLine{Line: e.Line, Address: e.Address(), Comment: e.Comment}
+}
+
+// ofAllDomains lets in whoever is in charge of all domains: the whitelist is everybody's.
+func ofAllDomains(h handler) handler {
+	return func(r *request) error {
+		if !r.caller.all {
+			return failf(codeForbidden, "the whitelist decides who may call for any domain, and these credentials are for %s alone; use a superadmin's or a token's for all domains", r.caller.names())
+		}
+		return h(r)
+	}
+}
+
+func (s *Server) whitelistFile() whitelist.File { return whitelist.File{Path: s.settings.Whitelist} }
+
+// getWhitelist shows the file.
+func (s *Server) getWhitelist(r *request) error {
+	doc, err := s.whitelistFile().Read()
+	trouble := err
+	if err != nil {
+		doc = whitelist.Parse(nil)
+	} else {
+		_, trouble = doc.Set()
+	}
+	view := whitelistView{File: s.settings.Whitelist, Version: doc.Version(), Entries: []whitelistLine{}, InEffect: s.whitelist.Count(), Denied: []deniedView{}}
+	if trouble != nil {
+		view.Trouble = trouble.Error()
+	}
+	if text := string(doc.Bytes()); utf8.ValidString(text) {
+		view.Text = &text
+	}
+	for _, entry := range doc.Entries() {
+		view.Entries = append(view.Entries, lineOf(entry))
+	}
+	broken := doc.Broken()
+	for _, b := range broken[:min(len(broken), maxBroken)] {
+		view.Broken = append(view.Broken, brokenLine{Line: b.Line, Text: strings.ToValidUTF8(b.Text, "?"), Reason: b.Reason})
+	}
+	denied, err := DeniedLately(r.c.Request.Context(), s.o.Pool)
+	if err != nil {
+		return err
+	}
+	for _, d := range denied {
+		addr, err := netip.ParseAddr(d.Address)
+		view.Denied = append(view.Denied, deniedView{Denied: d, Allowed: err == nil && s.whitelist.Allows(addr)})
+	}
+	r.answer(http.StatusOK, view)
+	return nil
+}
+
+// checkWhitelist says whether an address may call.
+func (s *Server) checkWhitelist(r *request) error {
+	text := r.params.get("address")
+	if text == "" {
+		return missing("address")
+	}
+	addr, err := netip.ParseAddr(text)
+	if err != nil || addr.Zone() != "" {
+		return invalidf("address", "is not an IP address; write one such as 192.0.2.1 or 2001:db8::1")
+	}
+	addr = addr.Unmap()
+	answer := whitelistChecked{Address: addr.String(), Allowed: s.whitelist.Allows(addr)}
+	if doc, err := s.whitelistFile().Read(); err == nil && answer.Allowed {
+		if entry, found := doc.CoveringAddr(addr); found {
+			line := lineOf(entry)
+			answer.Entry = &line
+		}
+	}
+	r.answer(http.StatusOK, answer)
+	return nil
+}
+
+// addToWhitelist adds a line for an address or CIDR.
+func (s *Server) addToWhitelist(r *request) error {
+	network, guard, err := r.whitelistEdit()
+	if err != nil {
+		return err
+	}
+	comment := r.params.get("comment")
+	if err := whitelist.CheckComment(comment); err != nil {
+		return invalidf("comment", "%v", err)
+	}
+	done, err := s.whitelistFile().Add(r.c.Request.Context(), network, comment, guard)
+	if err != nil {
+		return whitelistFailure("address", err)
+	}
+	status := http.StatusOK
+	if done.Changed {
+		status = http.StatusCreated
+		r.whitelistChanged("whitelist.add", done.Entry.Address())
+	}
+	r.answer(status, whitelistAdded{Added: done.Changed, Entry: lineOf(done.Entry), Version: done.Document.Version()})
+	return nil
+}
+
+// removeFromWhitelist takes out the line of an address or CIDR. The parameter address names it: a CIDR
+// has a slash, which a path would split.
+func (s *Server) removeFromWhitelist(r *request) error {
+	network, guard, err := r.whitelistEdit()
+	if err != nil {
+		return err
+	}
+	done, err := s.whitelistFile().Remove(r.c.Request.Context(), network, guard)
+	if err != nil {
+		return whitelistFailure("address", err)
+	}
+	r.whitelistChanged("whitelist.remove", done.Entries[0].Address())
+	answer := whitelistRemoved{Version: done.Document.Version()}
+	for _, entry := range done.Entries {
+		answer.Removed = append(answer.Removed, lineOf(entry))
+	}
+	if done.Covering != nil {
+		line := lineOf(*done.Covering)
+		answer.StillAllowedBy = &line
+	}
+	r.answer(http.StatusOK, answer)
+	return nil
+}
+
+// replaceWhitelist writes the whole text in place of the version that the caller has read.
+func (s *Server) replaceWhitelist(r *request) error {
+	var absent []string
+	for _, name := range []string{textParam, "version"} {
+		if !r.params.has(name) {
+			absent = append(absent, name)
+		}
+	}
+	if len(absent) > 0 {
+		return missing(absent...)
+	}
+	guard, err := r.guard()
+	if err != nil {
+		return err
+	}
+	before := r.params.get("version")
+	doc, err := s.whitelistFile().Replace(r.c.Request.Context(), []byte(r.params.raw(textParam)), before, guard)
+	if err != nil {
+		return whitelistFailure(textParam, err)
+	}
+	entries := len(doc.Entries())
+	if doc.Version() != before {
+		r.whitelistChanged("whitelist.replace", fmt.Sprintf("%d entries", entries))
+	}
+	r.answer(http.StatusOK, whitelistReplaced{Entries: entries, Version: doc.Version()})
+	return nil
+}
+
+// whitelistEdit reads what adding and removing have in common.
+func (r *request) whitelistEdit() (network netip.Prefix, g whitelist.Guard, err error) {
+	text := r.params.get("address")
+	if text == "" {
+		return network, g, missing("address")
+	}
+	if network, err = whitelist.ParseNetwork(text); err != nil {
+		return network, g, invalidf("address", "%v", err)
+	}
+	g, err = r.guard()
+	return network, g, err
+}
+
+// guard keeps the caller's own address on the list, unless the caller says that it may go.
+func (r *request) guard() (whitelist.Guard, error) {
+	g := whitelist.Guard{Keep: r.address}
+	switch strings.ToLower(r.params.get("allow_lockout")) {
+	case "", "false", "0", "no":
+	case "true", "1", "yes":
+		g.AllowLockout = true
+	default:
+		return g, invalidf("allow_lockout", "is neither true nor false; write one of them")
+	}
+	return g, nil
+}
+
+// whitelistChanged puts a change into effect here, before it is answered, and records it. Other
+// processes see it in the file.
+func (r *request) whitelistChanged(action, subject string) {
+	r.s.whitelist.Reload()
+	r.changed(action, subject)
+}
+
+// refusalCodes are the codes of edits that were not made.
+var refusalCodes = map[whitelist.Reason]string{
+	whitelist.Invalid:    tasks.CodeInvalidRequest,
+	whitelist.Broken:     tasks.CodeConflict,
+	whitelist.Stale:      tasks.CodeConflict,
+	whitelist.NotListed:  codeNotFound,
+	whitelist.Lockout:    codeLockout,
+	whitelist.Busy:       codeUnavailable,
+	whitelist.Unwritable: codeNotWritable,
+}
+
+// whitelistFailure words why an edit was not made of what that parameter asked for.
+func whitelistFailure(parameter string, err error) error {
+	var refusal *whitelist.Refusal
+	if !errors.As(err, &refusal) {
+		return err
+	}
+	message := refusal.Message
+	switch refusal.Reason {
+	case whitelist.Lockout:
+		message += "; send allow_lockout=true to make it all the same"
+	case whitelist.Invalid:
+		message = parameter + ": " + message
+	}
+	return &failure{Code: refusalCodes[refusal.Reason], Message: message, cause: errors.Unwrap(refusal)}
+}
