@@ -16,7 +16,8 @@ import (
 type whitelistView struct {
 	File    string `json:"file"`
 	Version string `json:"version"` // for replacing the text
-	// Text is the whole file; absent where it is not UTF-8, since JSON could not give it back as it is.
+	// Text is the whole file; absent where it is not UTF-8, since JSON could not give it back as it is,
+	// and where it is too large.
 	Text    *string         `json:"text,omitempty"`
 	Entries []whitelistLine `json:"entries"`
 	// InEffect is how many addresses and networks may call now: those of the last good file where this
@@ -103,7 +104,7 @@ func (s *Server) getWhitelist(r *request) error {
 	if trouble != nil {
 		view.Trouble = trouble.Error()
 	}
-	if text := string(doc.Bytes()); utf8.ValidString(text) {
+	if text := string(doc.Bytes()); utf8.ValidString(text) && !errors.Is(trouble, whitelist.ErrTooLarge) {
 		view.Text = &text
 	}
 	for _, entry := range doc.Entries() {

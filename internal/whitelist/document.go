@@ -162,7 +162,7 @@ func (d *Document) Broken() []BrokenLine {
 // is taken; ErrEmpty where there is no address in it.
 func (d *Document) Set() (*Set, error) {
 	if d.size() > maxBytes {
-		return nil, errTooLarge
+		return nil, ErrTooLarge
 	}
 	if broken := d.Broken(); len(broken) > 0 {
 		return nil, &BrokenError{broken}

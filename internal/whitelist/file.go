@@ -149,7 +149,7 @@ func (f File) edit(ctx context.Context, g Guard, change func(*Document) (*Docume
 		return nil, &Refusal{Reason: Unwritable, Message: err.Error(), cause: err}
 	}
 	if len(content) > maxBytes {
-		return nil, &Refusal{Reason: Broken, Message: errTooLarge.Error()} // and the rest of it was not read
+		return nil, &Refusal{Reason: Broken, Message: ErrTooLarge.Error()} // and the rest of it was not read
 	}
 	before := Parse(content).Version()
 	doc, err := change(Parse(content))
@@ -160,7 +160,7 @@ func (f File) edit(ctx context.Context, g Guard, change func(*Document) (*Docume
 		return doc, nil
 	}
 	if doc.size() > maxBytes {
-		return nil, &Refusal{Reason: Invalid, Message: errTooLarge.Error()}
+		return nil, &Refusal{Reason: Invalid, Message: ErrTooLarge.Error()}
 	}
 	if err := g.check(doc); err != nil {
 		return nil, err

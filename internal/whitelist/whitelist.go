@@ -29,7 +29,8 @@ var (
 	ErrEmpty   = errors.New("there is no address in it, so nobody may call; write one IP address or CIDR a line into it")
 )
 
-var errTooLarge = fmt.Errorf("the file is larger than %d bytes; shorten it with CIDRs", maxBytes)
+// ErrTooLarge: nothing of the file is taken, and only its beginning is read.
+var ErrTooLarge = fmt.Errorf("the file is larger than %d bytes; shorten it with CIDRs", maxBytes)
 
 // UnreadableError: the file is there and its content is not known, so that nobody may call.
 type UnreadableError struct{ err error }
