@@ -29,9 +29,9 @@ A change is in effect within a second in every front end of this host. Neither d
 Example: trunkline whitelist add 203.0.113.7 --comment "WHMCS"`
 }
 
-// whitelistFile is the file that the settings name.
+// whitelistFile is the file that the settings name. Those of the PBX may be missing.
 func (cmd *command) whitelistFile() (whitelist.File, config.Settings, error) {
-	settings, err := cmd.settings()
+	settings, err := config.LoadWithoutPBX(cmd.configFile, cmd.environ)
 	return whitelist.File{Path: settings.Whitelist}, settings, err
 }
 
@@ -47,12 +47,12 @@ Example: trunkline whitelist list --denied`
 }
 
 func (c whitelistListCommand) Run(cmd *command) error {
-	file, settings, err := cmd.whitelistFile()
+	if c.Denied {
+		return cmd.listDenied()
+	}
+	file, _, err := cmd.whitelistFile()
 	if err != nil {
 		return err
-	}
-	if c.Denied {
-		return cmd.listDenied(settings)
 	}
 	doc, err := file.Read()
 	if err != nil {
@@ -77,7 +77,11 @@ func whitelistTrouble(file whitelist.File, err error) error {
 	return fmt.Errorf("TRUNKLINE_WHITELIST: %s: %w", file.Path, err)
 }
 
-func (cmd *command) listDenied(settings config.Settings) error {
+func (cmd *command) listDenied() error {
+	settings, err := cmd.settings()
+	if err != nil {
+		return err
+	}
 	pool, err := postgres.Open(cmd.ctx, settings.DatabaseURL.Reveal(), settings.DatabaseConnections)
 	if err != nil {
 		return err
@@ -235,7 +239,7 @@ func (cmd *command) brokenLines(file whitelist.File, err error) error {
 	for _, line := range broken.Lines {
 		cmd.printf("%s\n", line)
 	}
-	return fmt.Errorf("%s is not used as it stands: %d of its lines are broken; mend them by trunkline whitelist edit", file.Path, len(broken.Lines))
+	return fmt.Errorf("%s is not used as it stands, for its broken lines (%d); mend them by trunkline whitelist edit", file.Path, len(broken.Lines))
 }
 
 func networkOf(text string) (netip.Prefix, error) {

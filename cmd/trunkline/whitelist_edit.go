@@ -167,7 +167,7 @@ func (e whitelistEdit) explained(err error) error {
 	for _, line := range broken.Lines {
 		e.cmd.printf("%s\n", line)
 	}
-	return &whitelist.Refusal{Reason: refusal.Reason, Message: fmt.Sprintf("%d lines are broken; see above", len(broken.Lines))}
+	return &whitelist.Refusal{Reason: refusal.Reason, Message: fmt.Sprintf("broken lines, see above: %d", len(broken.Lines))}
 }
 
 // kept adds where the user's text is.

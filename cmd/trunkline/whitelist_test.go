@@ -15,15 +15,15 @@ import (
 
 const whitelistText = "# billing\r\n192.0.2.10 # WHMCS\r\n198.51.100.0/24\r\n"
 
-// newWhitelist is a whitelist with that content, and the settings of a host on which neither database
-// nor Redis runs.
+// newWhitelist is a whitelist with that content, and the settings of a host that has nothing
+// else: no database, no Redis, no FusionPBX.
 func newWhitelist(t *testing.T, content string) (path string, env []string) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "chkcon_whitelist.conf")
 	must(t, os.WriteFile(path, []byte(content), 0o600))
 	return path, []string{
 		"PATH=" + os.Getenv("PATH"), "TRUNKLINE_WHITELIST=" + path,
-		"TRUNKLINE_DATABASE_URL=postgres://nobody@127.0.0.1:1/none", "TRUNKLINE_REDIS_URL=redis://127.0.0.1:1",
+		"TRUNKLINE_FUSIONPBX_CONFIG=" + filepath.Join(filepath.Dir(path), "none"),
 	}
 }
 
@@ -60,7 +60,7 @@ func TestWhitelistCommands(t *testing.T) {
 		"list":                      {whitelistText, []string{"list"}, 0, []string{"2     192.0.2.10       WHMCS", "3     198.51.100.0/24"}, ""},
 		"list a broken file":        {broken, []string{"list"}, 1, []string{"192.0.2.10", "line 2", "line 3"}, ""},
 		"list an empty one":         {"#\n", []string{"list"}, 1, []string{"nobody may call"}, ""},
-		"denied without a database": {whitelistText, []string{"list", "--denied"}, 1, []string{"database"}, ""},
+		"denied without a database": {whitelistText, []string{"list", "--denied"}, 1, []string{"TRUNKLINE_DATABASE_URL"}, ""},
 		"add":                       {whitelistText, []string{"add", "203.0.113.7", "--comment", "the office"}, 0, []string{"line 4", "203.0.113.7 # the office", "action=whitelist.add"}, whitelistText + "203.0.113.7 # the office\r\n"},
 		"add a network":             {whitelistText, []string{"add", "2001:db8:1::/48"}, 0, []string{"line 4"}, whitelistText + "2001:db8:1::/48\r\n"},
 		"add again":                 {whitelistText, []string{"add", "::ffff:192.0.2.10"}, 0, []string{"may call already", "line 2", "# WHMCS"}, ""},
@@ -76,7 +76,7 @@ func TestWhitelistCommands(t *testing.T) {
 		"remove the last":           {"192.0.2.10\n#", []string{"remove", "192.0.2.10"}, 1, []string{"nobody could call", "--allow-lockout"}, ""},
 		"remove it all the same":    {"192.0.2.10\n#", []string{"remove", "192.0.2.10", "--allow-lockout"}, 0, nil, "#"},
 		"check":                     {whitelistText, []string{"check"}, 0, []string{"ok: 2 addresses and networks"}, ""},
-		"check a broken file":       {broken, []string{"check"}, 1, []string{`line 2: "billing.example"`, `line 3: "192.0.2.*"`, "2 of its lines are broken"}, ""},
+		"check a broken file":       {broken, []string{"check"}, 1, []string{`line 2: "billing.example"`, `line 3: "192.0.2.*"`, "broken lines (2)"}, ""},
 		"check a very broken one":   {strings.Repeat("x\n", 50), []string{"check"}, 1, []string{"line 50:"}, ""},
 		"check an empty one":        {"", []string{"check"}, 1, []string{"nobody may call"}, ""},
 		"check an address":          {whitelistText, []string{"check", "198.51.100.7"}, 0, []string{"may call, by line 3", "198.51.100.0/24"}, ""},
@@ -166,7 +166,7 @@ func TestWhitelistEdit(t *testing.T) {
 		"saved":              {`echo "203.0.113.7 # office" >> "$1"`, nil, 0, []string{"saved: 3 addresses", "action=whitelist.replace"}, whitelistText + "203.0.113.7 # office\n", ""},
 		"by a new file":      {`echo 203.0.113.7 > "$1.new"; mv "$1.new" "$1"`, nil, 0, []string{"saved: 1 addresses"}, "203.0.113.7\n", ""},
 		"nothing":            {`:`, nil, 0, []string{"nothing was changed"}, "", ""},
-		"a broken line":      {`echo billing.example >> "$1"`, nil, 1, []string{`line 4: "billing.example"`, "1 lines are broken"}, "", whitelistText + "billing.example\n"},
+		"a broken line":      {`echo billing.example >> "$1"`, nil, 1, []string{`line 4: "billing.example"`, "broken lines, see above: 1"}, "", whitelistText + "billing.example\n"},
 		"nobody left":        {`: > "$1"`, nil, 1, []string{"nobody could call", "--allow-lockout"}, "", "-"},
 		"nobody left, meant": {`echo "# closed" > "$1"`, []string{"--allow-lockout"}, 0, []string{"saved: 0"}, "# closed\n", ""},
 		"a failing editor":   {`echo 203.0.113.7 > "$1"; exit 3`, nil, 1, []string{"exit status 3", "VISUAL"}, "", "203.0.113.7\n"},
@@ -247,7 +247,7 @@ func TestWhitelistEditAgain(t *testing.T) {
 	if !changed || err != nil || asked != 2 || read(t, path) != "203.0.113.7\n" {
 		t.Errorf("got %v, %v, asked %d times, %q", changed, err, asked, read(t, path))
 	}
-	for _, words := range []string{`line 1: "billing.example"`, "1 lines are broken", "nobody could call"} {
+	for _, words := range []string{`line 1: "billing.example"`, "broken lines, see above: 1", "nobody could call"} {
 		if !strings.Contains(said.String(), words) {
 			t.Errorf("it does not say %q: %s", words, &said)
 		}
