@@ -32,6 +32,8 @@ const (
 	codeTooLarge             = "too_large"
 	codeKeyReused            = "key_reused"
 	codeFileMode             = "file_mode"
+	codeLockout              = "lockout"
+	codeNotWritable          = "not_writable"
 	codeUnavailable          = "unavailable"
 )
 
@@ -51,6 +53,7 @@ var statuses = map[string]int{
 	codeNotFound:                  http.StatusNotFound,
 	codeMethodNotAllowed:          http.StatusMethodNotAllowed,
 	codeJobState:                  http.StatusConflict,
+	codeLockout:                   http.StatusConflict,
 	tasks.CodeConflict:            http.StatusConflict,
 	tasks.CodeCancelled:           http.StatusConflict,
 	codeGone:                      http.StatusGone,

@@ -40,7 +40,7 @@ func (s *Server) readyz(r *request) error {
 		"whitelist": s.whitelistReady,
 	}
 	shown := map[string]func(context.Context) error{}
-	details := r.addressErr == nil && (r.address.IsLoopback() || s.whitelist.allows(r.address))
+	details := r.addressErr == nil && (r.address.IsLoopback() || s.whitelist.Allows(r.address))
 	if details {
 		shown["export folder"] = s.exportFolderReady
 		for _, sw := range s.o.Switches {
@@ -108,10 +108,10 @@ func (s *Server) pingRedis(ctx context.Context) error {
 }
 
 func (s *Server) whitelistReady(context.Context) error {
-	if s.whitelist.count() > 0 {
+	if s.whitelist.Count() > 0 {
 		return nil
 	}
-	return errors.New(s.whitelist.trouble())
+	return errors.New(s.whitelist.Trouble())
 }
 
 // exportFolderReady reports whether workers write where this front end reads. Before the first worker

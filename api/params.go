@@ -17,7 +17,7 @@ import (
 )
 
 // params are a request's parameters, from its query and its body alike, by lower-case name. Values are
-// valid UTF-8 without control characters.
+// valid UTF-8 without control characters, but for the line breaks and tabs of textParam.
 type params map[string]string
 
 // get returns the value without space around it, "" where there is none.
@@ -42,7 +42,7 @@ func (p paramReader) add(name, value string) error {
 		return invalidf(quoted(name), "is given twice; give it once")
 	case !utf8.ValidString(value):
 		return invalidf(quoted(name), "is not valid UTF-8; send it as UTF-8")
-	case !isText(value):
+	case !isText(value) && !(name == textParam && isMultiline(value)):
 		return invalidf(quoted(name), "holds a line break or another control character; remove it")
 	case len(value) > p.limits.value:
 		return invalidf(quoted(name), "is longer than %d bytes; shorten it", p.limits.value)
@@ -54,6 +54,14 @@ func (p paramReader) add(name, value string) error {
 }
 
 func isText(s string) bool { return utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl) }
+
+// textParam is the one parameter whose value may have several lines: a whole file.
+const textParam = "text"
+
+// isMultiline expects valid UTF-8.
+func isMultiline(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) && !strings.ContainsRune("\t\r\n", r) })
+}
 
 // quoted shortens a caller's own name for a parameter.
 func quoted(name string) string {

@@ -137,7 +137,7 @@ func (r *request) admit() error {
 	if r.addressErr != nil {
 		return r.addressErr
 	}
-	if !r.s.whitelist.allows(r.address) {
+	if !r.s.whitelist.Allows(r.address) {
 		return &failure{Code: codeNotWhitelisted, Message: accessDenied}
 	}
 	return nil

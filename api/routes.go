@@ -36,6 +36,7 @@ var (
 	getHead = []string{http.MethodGet, http.MethodHead}
 	getPost = []string{http.MethodGet, http.MethodPost}
 	post    = []string{http.MethodPost}
+	put     = []string{http.MethodPut}
 	remove  = []string{http.MethodDelete}
 
 	toRead      = []token.Scope{token.ScopeRead}
@@ -74,6 +75,12 @@ func (s *Server) endpoints() []endpoint {
 
 		// A download's link stands in for credentials: the handler signs in who has none.
 		{getHead, "/v1/exports/:id/file", problemForm, whitelisted, nil, s.download},
+
+		{get, "/v1/whitelist", problemForm, signedIn, toAdmin, ofAllDomains(s.getWhitelist)},
+		{post, "/v1/whitelist", problemForm, signedIn, toAdmin, ofAllDomains(s.addToWhitelist)},
+		{remove, "/v1/whitelist", problemForm, signedIn, toAdmin, ofAllDomains(s.removeFromWhitelist)},
+		{put, "/v1/whitelist", problemForm, signedIn, toAdmin, ofAllDomains(s.replaceWhitelist)},
+		{get, "/v1/whitelist/check", problemForm, signedIn, toAdmin, ofAllDomains(s.checkWhitelist)},
 	}
 }
 

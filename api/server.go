@@ -22,6 +22,7 @@ import (
 	"trunkline/internal/freeswitch"
 	"trunkline/internal/fusionpbx"
 	"trunkline/internal/token"
+	"trunkline/internal/whitelist"
 	"trunkline/tasks"
 )
 
@@ -59,7 +60,7 @@ type Server struct {
 	log         *slog.Logger
 	db          *fusionpbx.DB
 	tasks       *tasks.Client
-	whitelist   *whitelist
+	whitelist   *whitelist.List
 	locator     locator
 	tokens      *token.Store
 	credentials *credentialCheck
@@ -86,7 +87,7 @@ func New(o Options) (*Server, error) {
 		log:       o.Log,
 		db:        o.FusionPBX,
 		tasks:     o.Tasks,
-		whitelist: newWhitelist(o.Settings.Whitelist, o.Log),
+		whitelist: whitelist.Open(o.Settings.Whitelist, o.Log),
 		locator:   newLocator(o.Settings.TrustedProxies),
 		tokens:    token.NewStore(o.Pool, o.Log),
 	}
@@ -100,8 +101,8 @@ func New(o Options) (*Server, error) {
 	return s, nil
 }
 
-// Handler returns the front end without a listener. Changes of the whitelist take effect only while
-// Run runs.
+// Handler returns the front end without a listener. Changes of the whitelist that are
+// not its own take effect only while Run runs.
 func (s *Server) Handler() http.Handler { return s.handler }
 
 // Run serves until ctx is done. Then it takes no more requests, lets waiting callers go with the state
@@ -118,7 +119,7 @@ func (s *Server) Run(ctx context.Context) error {
 	watched := make(chan struct{})
 	go func() {
 		defer close(watched)
-		s.whitelist.watch(watchCtx)
+		s.whitelist.Watch(watchCtx)
 	}()
 	defer func() {
 		stopWatching()

@@ -9,12 +9,12 @@ import (
 	"strings"
 	"time"
 
-	"trunkline/api"
 	"trunkline/internal/config"
 	"trunkline/internal/export"
 	"trunkline/internal/freeswitch"
 	"trunkline/internal/fusionpbx"
 	"trunkline/internal/postgres"
+	"trunkline/internal/whitelist"
 	"trunkline/tasks"
 )
 
@@ -188,7 +188,7 @@ func (c *checker) freeswitch(sw *freeswitch.Switch) {
 }
 
 func (c *checker) whitelist(context.Context) (string, error) {
-	count, err := api.CheckWhitelist(c.settings.Whitelist)
+	count, err := whitelist.Check(c.settings.Whitelist)
 	if err != nil {
 		return "", err
 	}

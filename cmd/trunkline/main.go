@@ -39,6 +39,7 @@ type commandLine struct {
 	Check     checkCommand     `cmd:"" help:"Test every part and say what to do where one is not right."`
 	Config    configCommand    `cmd:"" help:"List the settings, their values and where each comes from."`
 	Migrate   migrateCommand   `cmd:"" help:"Create or update Trunkline's own tables, in schema trunkline."`
+	Whitelist whitelistCommand `cmd:"" help:"Show, check and edit the list of the addresses that may call."`
 }
 
 // run is the program: its arguments and environment in, its exit status out. Tests call it too.
