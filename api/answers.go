@@ -50,8 +50,8 @@ func (r *request) fail(err error) {
 	switch status {
 	case http.StatusUnauthorized:
 		r.c.Writer.Header()["Www-Authenticate"] = challenges
-	case http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		r.c.Header("Retry-After", strconv.Itoa(retryAfter))
+	case http.StatusServiceUnavailable, http.StatusGatewayTimeout, http.StatusTooManyRequests:
+		r.c.Header("Retry-After", strconv.Itoa(max(f.retryAfter, retryAfter)))
 	}
 	if r.form == problemForm {
 		r.write(status, "application/problem+json", problem{

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/rand"
@@ -8,6 +9,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -32,10 +34,11 @@ type credentialCheck struct {
 	userAge time.Duration
 	key     [sha256.Size]byte
 	callers *recent[caller]
+	guard   *guard
 }
 
 // newCredentialCheck returns a check that hashes a password again that was right once the time is over.
-func newCredentialCheck(db *fusionpbx.DB, pool *pgxpool.Pool, tokens *token.Store, rememberPasswords time.Duration) (*credentialCheck, error) {
+func newCredentialCheck(db *fusionpbx.DB, pool *pgxpool.Pool, tokens *token.Store, g *guard, rememberPasswords time.Duration) (*credentialCheck, error) {
 	passwords, err := fusionpbx.NewPasswords(rememberPasswords)
 	if err != nil {
 		return nil, err
@@ -53,6 +56,7 @@ func newCredentialCheck(db *fusionpbx.DB, pool *pgxpool.Pool, tokens *token.Stor
 		},
 		userAge: min(rememberPasswords, maxCallerAge),
 		callers: newRecent[caller](),
+		guard:   g,
 	}
 	if _, err := rand.Read(c.key[:]); err != nil {
 		return nil, fmt.Errorf("making a key for remembered credentials: %w", err)
@@ -60,19 +64,26 @@ func newCredentialCheck(db *fusionpbx.DB, pool *pgxpool.Pool, tokens *token.Stor
 	return c, nil
 }
 
-// check returns who has the credentials, or the failure to answer with. Of a token that no longer serves
-// it returns the name beside the failure.
-func (c *credentialCheck) check(ctx context.Context, given credentials) (caller, error) {
-	return c.callers.get(ctx, c.hash(given), func(ctx context.Context) (caller, time.Duration, error) {
+// check returns who has the credentials that came from the address, or the failure to answer with. Of a
+// token that no longer serves it returns the name beside the failure.
+func (c *credentialCheck) check(ctx context.Context, addr netip.Addr, given credentials) (caller, error) {
+	return c.callers.get(ctx, c.hash(addr, given), func(ctx context.Context) (who caller, holds time.Duration, err error) {
 		switch {
 		case given.key == "":
-			return c.user(ctx, given)
+			err = c.guard.login(ctx, addr, given.username, func() (err error) {
+				who, holds, err = c.user(ctx, given)
+				return err
+			}, rightPassword)
+			return who, holds, err
 		case strings.HasPrefix(given.key, token.Prefix):
-			return c.token(ctx, given.key)
+			if who, holds, err = c.token(ctx, given.key); unauthenticated(err) {
+				err = cmp.Or(c.guard.token(ctx, addr), err)
+			}
+			return who, holds, err
 		}
 		user, err := c.keys(ctx, given.key)
 		if errors.Is(err, fusionpbx.ErrUnknownKey) {
-			err = failf(codeAuthenticationFailed, "%v", err)
+			err = cmp.Or(c.guard.token(ctx, addr), error(failf(codeAuthenticationFailed, "%v", err)))
 		}
 		if err != nil {
 			return caller{}, 0, err
@@ -80,6 +91,12 @@ func (c *credentialCheck) check(ctx context.Context, given credentials) (caller,
 		return callerOfUser(user), maxCallerAge, nil
 	})
 }
+
+// unauthenticated reports whether the credentials were wrong, rather than not to be checked.
+func unauthenticated(err error) bool { return isCode(err, codeAuthenticationFailed) }
+
+// rightPassword reports whether the password was right, or nobody could tell.
+func rightPassword(err error) bool { return !unauthenticated(err) }
 
 func (c *credentialCheck) user(ctx context.Context, given credentials) (caller, time.Duration, error) {
 	user, err := c.users(ctx, given.username, given.password)
@@ -118,11 +135,11 @@ func (c *credentialCheck) token(ctx context.Context, secret string) (caller, tim
 	return who, min(holds, maxCallerAge), err
 }
 
-// hash keeps the three apart by the lengths of the first two.
-func (c *credentialCheck) hash(given credentials) string {
+// hash keeps its parts apart by their lengths.
+func (c *credentialCheck) hash(addr netip.Addr, given credentials) string {
 	mac := hmac.New(sha256.New, c.key[:])
 	var size [8]byte
-	for _, part := range []string{given.username, given.password} {
+	for _, part := range []string{addr.String(), given.username, given.password} {
 		binary.BigEndian.PutUint64(size[:], uint64(len(part)))
 		mac.Write(size[:])
 		mac.Write([]byte(part))

@@ -3,15 +3,30 @@ package api
 import (
 	"context"
 	"errors"
+	"log/slog"
+	"math"
+	"net/netip"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"trunkline/internal/authlog"
+	"trunkline/internal/config"
 	"trunkline/internal/fusionpbx"
+	"trunkline/internal/ratelimit"
 	"trunkline/internal/token"
 )
+
+var someAddress = netip.MustParseAddr("192.0.2.10")
+
+// unlimitedGuard lets every login be tried.
+func unlimitedGuard() *guard {
+	log := slog.New(slog.DiscardHandler)
+	settings := config.Settings{LoginFailures: math.MaxInt32, LoginFailuresAddress: math.MaxInt32, LoginFailuresWindow: time.Minute}
+	return newGuard(settings, ratelimit.New(nil, log), authlog.New(authlog.Off, log))
+}
 
 // asked counts what a check looks up.
 type asked struct{ users, keys, tokens, domains atomic.Int32 }
@@ -22,6 +37,7 @@ func counted(userAge, tokenHolds time.Duration) (*credentialCheck, *asked) {
 	return &credentialCheck{
 		userAge: userAge,
 		callers: newRecent[caller](),
+		guard:   unlimitedGuard(),
 		users: func(_ context.Context, username, password string) (fusionpbx.User, error) {
 			n.users.Add(1)
 			if password != "right" {
@@ -74,7 +90,7 @@ func TestCallersAreRememberedForASecond(t *testing.T) {
 				began := time.Now()
 				for _, after := range append([]time.Duration{0}, c.lookUps[:]...) {
 					time.Sleep(time.Until(began.Add(after)))
-					if who, err := check.check(t.Context(), c.given); err != nil || who.id != c.want {
+					if who, err := check.check(t.Context(), someAddress, c.given); err != nil || who.id != c.want {
 						t.Fatalf("after %v: got %+v, %v", after, who, err)
 					}
 				}
@@ -95,7 +111,7 @@ func TestBadCredentialsAreNotRemembered(t *testing.T) {
 	for range 2 {
 		for _, given := range []credentials{{username: "admin", password: "wrong"}, {key: "wrong"}, {key: token.Prefix + "wrong"}} {
 			var refused *failure
-			if _, err := check.check(t.Context(), given); !errors.As(err, &refused) || refused.Code != codeAuthenticationFailed {
+			if _, err := check.check(t.Context(), someAddress, given); !errors.As(err, &refused) || refused.Code != codeAuthenticationFailed {
 				t.Errorf("%+v: got %v", given, err)
 			}
 		}
@@ -114,7 +130,7 @@ func TestCredentialsAreKeptApart(t *testing.T) {
 		{username: "ab", password: "c"}, {username: "a", password: "bc"}, {username: "abc"}, {password: "abc"}, {key: "abc"},
 		{username: "a", password: "b", key: "c"}, {username: "ab", key: "c"},
 	} {
-		hash := check.hash(c)
+		hash := check.hash(someAddress, c)
 		if other, taken := seen[hash]; taken {
 			t.Errorf("%+v is taken for %+v", c, other)
 		}

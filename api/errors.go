@@ -35,6 +35,7 @@ const (
 	codeLockout              = "lockout"
 	codeNotWritable          = "not_writable"
 	codeUnavailable          = "unavailable"
+	codeRateLimited          = "rate_limited"
 )
 
 // statuses is the HTTP status of each code. A code that is not here is the server's fault: 500.
@@ -62,6 +63,7 @@ var statuses = map[string]int{
 	tasks.CodeInvalidGateway:      http.StatusUnprocessableEntity,
 	tasks.CodeProfileUnavailable:  http.StatusUnprocessableEntity,
 	codeFileMode:                  http.StatusNotImplemented,
+	codeRateLimited:               http.StatusTooManyRequests,
 	codeUnavailable:               http.StatusServiceUnavailable,
 	tasks.CodeSwitchUnavailable:   http.StatusServiceUnavailable,
 	tasks.CodeSwitchTimeout:       http.StatusGatewayTimeout,
@@ -83,6 +85,7 @@ var labels = map[string]string{
 	tasks.CodeMissingParameters: "Missing Parameters",
 	tasks.CodeInvalidRequest:    "Invalid Request",
 	tasks.CodeServerError:       "Server Error",
+	codeRateLimited:             "Rate Limited",
 }
 
 // failure is an error that the caller is told of: its message is safe to show and never holds a secret.
@@ -91,6 +94,8 @@ type failure struct {
 	Message string
 	JobID   string // of the job that failed, else ""
 	cause   error  // for the log
+	// retryAfter is what the caller is told to wait, in seconds; 0: as the status has it.
+	retryAfter int
 }
 
 func (f *failure) Error() string { return f.Message }
@@ -109,6 +114,12 @@ func invalidf(parameter, format string, args ...any) *failure {
 // missing names required parameters that were not given.
 func missing(parameters ...string) *failure {
 	return failf(tasks.CodeMissingParameters, "%s", strings.Join(parameters, ", "))
+}
+
+// isCode reports whether err is a failure of that code.
+func isCode(err error, code string) bool {
+	var f *failure
+	return errors.As(err, &f) && f.Code == code
 }
 
 // failureOf words any error for the caller. What is nobody's fault but ours is not shown: the log has

@@ -23,11 +23,13 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"trunkline/api"
+	"trunkline/internal/authlog"
 	"trunkline/internal/config"
 	"trunkline/internal/freeswitch"
 	"trunkline/internal/fusionpbx"
 	"trunkline/internal/pbxtest"
 	"trunkline/internal/postgres"
+	"trunkline/internal/ratelimit"
 	"trunkline/tasks"
 	"trunkline/worker"
 )
@@ -55,6 +57,9 @@ type bundle struct {
 	whitelist string
 	log       *pbxtest.LogBuffer
 }
+
+// plenty is a limit that no test reaches that is not about limits.
+const plenty = 1_000_000
 
 type setUp struct {
 	version  pbxtest.Version
@@ -119,10 +124,14 @@ func newBundle(t *testing.T, o setUp) *bundle {
 		Settings: config.Settings{
 			RedisURL: config.Secret(b.redisURL), Whitelist: b.whitelist, PublicURL: "https://pbx.example", MaxBodyBytes: 64 << 10, MaxParams: 500, MaxParamBytes: 4 << 10,
 			CredentialCache: time.Minute, WaitDefault: 10 * time.Second, WaitMax: 20 * time.Second,
+			RateLimit: plenty, RateLimitExport: plenty, RateLimitGateway: plenty, RateLimitUnauthenticated: plenty,
+			LoginFailures: plenty, LoginFailuresAddress: plenty, LoginFailuresWindow: time.Minute, AuthLog: authlog.Off,
 			SyncExportRows: 500, DownloadTTL: 30 * time.Minute, ShutdownTimeout: 10 * time.Second,
 		},
 		Pool: b.pool, FusionPBX: db, Switches: clients, Tasks: b.tasks, Exporter: exporter, Log: log,
+		Limiter: ratelimit.New(b.redis, log),
 	}
+	b.run(t, b.options.Limiter.Run)
 	if o.settings != nil {
 		o.settings(&b.options.Settings)
 	}

@@ -110,18 +110,41 @@ func (r *request) seenAddress() string {
 // enter fails unless the caller may come to the endpoint.
 func (r *request) enter(e endpoint) error {
 	if e.entry == everybody {
-		return nil
+		return r.enterOpen()
 	}
-	if err := r.admit(); err != nil || e.entry == whitelisted {
-		return err
+	if err := r.admit(); err != nil {
+		return r.refused(err)
+	}
+	if e.entry == whitelisted || e.entry == signedInOrLink && r.hasLink() {
+		return r.chargeAddress()
 	}
 	if err := r.signIn(); err != nil {
+		return r.refused(err)
+	}
+	if err := r.charge(e.limit); err != nil {
 		return err
 	}
 	if len(e.scopes) > 0 {
 		return r.need(e.scopes...)
 	}
 	return nil
+}
+
+// enterOpen counts a request that nobody need sign in for. This host's own health checks are not counted.
+func (r *request) enterOpen() error {
+	if r.addressErr == nil && r.address.IsLoopback() {
+		r.showAddress()
+		return nil
+	}
+	return r.chargeAddress()
+}
+
+// refused counts a request that was not let in against its address, beyond which it hears nothing else.
+func (r *request) refused(err error) error {
+	if limited := r.chargeAddress(); limited != nil {
+		return limited
+	}
+	return err
 }
 
 // need fails unless the caller has one of the scopes.
@@ -153,10 +176,13 @@ func (r *request) signIn() error {
 		return err
 	}
 	r.tried = given.username
-	who, err := r.s.credentials.check(r.c.Request.Context(), given)
+	who, err := r.s.credentials.check(r.context(), r.address, given)
 	if err != nil {
 		if who.name != "" { // a token that no longer serves
 			r.tried = who.name
+		}
+		if unauthenticated(err) {
+			r.s.guard.hold(r.context(), r.s.stopping, r.address)
 		}
 		return err
 	}

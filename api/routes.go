@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"net/http"
 	"strings"
 
@@ -16,9 +17,10 @@ type handler func(r *request) error
 type entry int
 
 const (
-	everybody   entry = iota // nothing
-	whitelisted              // an address on the whitelist
-	signedIn                 // and credentials, with one of the endpoint's scopes
+	everybody      entry = iota // nothing
+	whitelisted                 // an address on the whitelist
+	signedIn                    // and credentials, with one of the endpoint's scopes
+	signedInOrLink              // or in their place the signature of a download's link
 )
 
 // endpoint is one path and what is asked of its callers.
@@ -29,6 +31,7 @@ type endpoint struct {
 	entry   entry
 	scopes  []token.Scope // one of them is needed; none: any credentials do
 	answer  handler
+	limit   limitClass // what signed-in requests are counted against
 }
 
 var (
@@ -49,38 +52,37 @@ var (
 func (s *Server) endpoints() []endpoint {
 	chkcon := []string{http.MethodGet, http.MethodHead, http.MethodPost}
 	return []endpoint{
-		{getHead, "/healthz", problemForm, everybody, nil, s.healthz},
-		{getHead, "/readyz", problemForm, everybody, nil, s.readyz},
+		{getHead, "/healthz", problemForm, everybody, nil, s.healthz, standard},
+		{getHead, "/readyz", problemForm, everybody, nil, s.readyz, standard},
 
-		{getHead, "/openapi.json", problemForm, whitelisted, nil, s.describe},
+		{getHead, "/openapi.json", problemForm, whitelisted, nil, s.describe, standard},
 
-		{chkcon, "/chkcon.php", documentedForm, everybody, nil, s.chkcon},
-		{chkcon, "/app/xml_cdr/chkcon.php", documentedForm, everybody, nil, s.chkcon},
-		{getPost, "/app/gateways/provision.php", documentedForm, signedIn, toProvision, s.provision},
-		{getPost, "/app/gateways/provision_list.php", documentedForm, signedIn, toRead, s.provisionList},
-		{getPost, "/app/xml_cdr/export_cdr.php", documentedForm, signedIn, toExport, s.exportCDR},
+		{chkcon, "/chkcon.php", documentedForm, everybody, nil, s.chkcon, standard},
+		{chkcon, "/app/xml_cdr/chkcon.php", documentedForm, everybody, nil, s.chkcon, standard},
+		{getPost, "/app/gateways/provision.php", documentedForm, signedIn, toProvision, s.provision, gateways},
+		{getPost, "/app/gateways/provision_list.php", documentedForm, signedIn, toRead, s.provisionList, gateways},
+		{getPost, "/app/xml_cdr/export_cdr.php", documentedForm, signedIn, toExport, s.exportCDR, exports},
 
-		{remove, "/v1/gateways", problemForm, signedIn, toProvision, s.deleteGateway},
-		{remove, "/v1/gateways/:id", problemForm, signedIn, toProvision, s.deleteGateway},
-		{get, "/v1/jobs", problemForm, signedIn, toRead, s.listJobs},
-		{get, "/v1/jobs/:id", problemForm, signedIn, nil, s.getJob},
-		{post, "/v1/jobs/:id/cancel", problemForm, signedIn, nil, s.cancelJob},
-		{post, "/v1/jobs/:id/retry", problemForm, signedIn, nil, s.retryJob},
+		{remove, "/v1/gateways", problemForm, signedIn, toProvision, s.deleteGateway, gateways},
+		{remove, "/v1/gateways/:id", problemForm, signedIn, toProvision, s.deleteGateway, gateways},
+		{get, "/v1/jobs", problemForm, signedIn, toRead, s.listJobs, standard},
+		{get, "/v1/jobs/:id", problemForm, signedIn, nil, s.getJob, waiting},
+		{post, "/v1/jobs/:id/cancel", problemForm, signedIn, nil, s.cancelJob, standard},
+		{post, "/v1/jobs/:id/retry", problemForm, signedIn, nil, s.retryJob, standard},
 
-		{get, "/v1/tokens", problemForm, signedIn, toAdmin, s.listTokens},
-		{post, "/v1/tokens", problemForm, signedIn, toAdmin, s.createToken},
-		{get, "/v1/tokens/:id", problemForm, signedIn, toAdmin, s.getToken},
-		{post, "/v1/tokens/:id/rotate", problemForm, signedIn, toAdmin, s.rotateToken},
-		{remove, "/v1/tokens/:id", problemForm, signedIn, toAdmin, s.revokeToken},
+		{get, "/v1/tokens", problemForm, signedIn, toAdmin, s.listTokens, standard},
+		{post, "/v1/tokens", problemForm, signedIn, toAdmin, s.createToken, standard},
+		{get, "/v1/tokens/:id", problemForm, signedIn, toAdmin, s.getToken, standard},
+		{post, "/v1/tokens/:id/rotate", problemForm, signedIn, toAdmin, s.rotateToken, standard},
+		{remove, "/v1/tokens/:id", problemForm, signedIn, toAdmin, s.revokeToken, standard},
 
-		// A download's link stands in for credentials: the handler signs in who has none.
-		{getHead, "/v1/exports/:id/file", problemForm, whitelisted, nil, s.download},
+		{getHead, "/v1/exports/:id/file", problemForm, signedInOrLink, nil, s.download, standard},
 
-		{get, "/v1/whitelist", problemForm, signedIn, toAdmin, ofAllDomains(s.getWhitelist)},
-		{post, "/v1/whitelist", problemForm, signedIn, toAdmin, ofAllDomains(s.addToWhitelist)},
-		{remove, "/v1/whitelist", problemForm, signedIn, toAdmin, ofAllDomains(s.removeFromWhitelist)},
-		{put, "/v1/whitelist", problemForm, signedIn, toAdmin, ofAllDomains(s.replaceWhitelist)},
-		{get, "/v1/whitelist/check", problemForm, signedIn, toAdmin, ofAllDomains(s.checkWhitelist)},
+		{get, "/v1/whitelist", problemForm, signedIn, toAdmin, ofAllDomains(s.getWhitelist), standard},
+		{post, "/v1/whitelist", problemForm, signedIn, toAdmin, ofAllDomains(s.addToWhitelist), standard},
+		{remove, "/v1/whitelist", problemForm, signedIn, toAdmin, ofAllDomains(s.removeFromWhitelist), standard},
+		{put, "/v1/whitelist", problemForm, signedIn, toAdmin, ofAllDomains(s.replaceWhitelist), standard},
+		{get, "/v1/whitelist/check", problemForm, signedIn, toAdmin, ofAllDomains(s.checkWhitelist), standard},
 	}
 }
 
@@ -111,6 +113,9 @@ func (s *Server) serve(e endpoint) gin.HandlerFunc {
 		err := r.enter(e)
 		if err == nil {
 			err = e.answer(r)
+		}
+		if isCode(err, codeNotFound) && e.limit == waiting {
+			err = cmp.Or(r.charge(standard), err)
 		}
 		if err != nil {
 			r.fail(err)

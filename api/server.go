@@ -18,9 +18,11 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/redis/go-redis/v9"
 
+	"trunkline/internal/authlog"
 	"trunkline/internal/config"
 	"trunkline/internal/freeswitch"
 	"trunkline/internal/fusionpbx"
+	"trunkline/internal/ratelimit"
 	"trunkline/internal/token"
 	"trunkline/internal/whitelist"
 	"trunkline/tasks"
@@ -51,6 +53,8 @@ type Options struct {
 	// Listener is where Run serves, in place of Settings.Listen: for a caller that has to know the
 	// address beforehand. Run closes it.
 	Listener net.Listener
+	// Limiter counts requests and failed logins. Whoever makes it runs it.
+	Limiter *ratelimit.Limiter
 }
 
 // Server is the front end.
@@ -64,6 +68,8 @@ type Server struct {
 	locator     locator
 	tokens      *token.Store
 	credentials *credentialCheck
+	limiter     *ratelimit.Limiter
+	guard       *guard
 	handler     http.Handler
 	// stopping ends when the server shuts down, and with it every wait for a job.
 	stopping context.Context
@@ -90,9 +96,11 @@ func New(o Options) (*Server, error) {
 		whitelist: whitelist.Open(o.Settings.Whitelist, o.Log),
 		locator:   newLocator(o.Settings.TrustedProxies),
 		tokens:    token.NewStore(o.Pool, o.Log),
+		limiter:   o.Limiter,
 	}
+	s.guard = newGuard(o.Settings, o.Limiter, authlog.New(o.Settings.AuthLog, o.Log))
 	var err error
-	s.credentials, err = newCredentialCheck(o.FusionPBX, o.Pool, s.tokens, o.Settings.CredentialCache)
+	s.credentials, err = newCredentialCheck(o.FusionPBX, o.Pool, s.tokens, s.guard, o.Settings.CredentialCache)
 	if err != nil {
 		return nil, err
 	}

@@ -16,6 +16,7 @@ import (
 	"trunkline/internal/freeswitch"
 	"trunkline/internal/fusionpbx"
 	"trunkline/internal/postgres"
+	"trunkline/internal/ratelimit"
 	"trunkline/scheduler"
 	"trunkline/tasks"
 	"trunkline/worker"
@@ -34,6 +35,7 @@ type parts struct {
 	switches  []*freeswitch.Switch
 	tasks     *tasks.Client
 	exporter  tasks.Exporter
+	limiter   *ratelimit.Limiter
 	listener  net.Listener // where the front end listens; nil: as the settings say
 }
 
@@ -77,6 +79,7 @@ func openParts(ctx context.Context, settings config.Settings, log *slog.Logger, 
 	if p.redis, err = openRedis(settings, log); err != nil {
 		return nil, err
 	}
+	p.limiter = ratelimit.New(p.redis, log)
 	p.switches = openSwitches(settings, log)
 	p.tasks = tasks.NewClient(store, p.redis, map[tasks.Kind]time.Duration{
 		tasks.KindProvision: settings.ProvisionTimeout,
@@ -165,6 +168,7 @@ func (p *parts) api() (*api.Server, error) {
 		Exporter:  p.exporter,
 		Log:       p.log,
 		Listener:  p.listener,
+		Limiter:   p.limiter,
 	})
 }
 

@@ -37,7 +37,10 @@ func (c *counters) take(key string, b Budget, amount int, now time.Time) count {
 		e.n, e.until = 0, now.Add(b.Window)
 	}
 	allowed := e.n+max(amount, 1) <= b.Limit
-	if allowed {
+	switch {
+	case amount < 0:
+		e.n = max(e.n+amount, 0)
+	case allowed:
 		e.n += amount
 	}
 	return count{allowed: allowed, n: e.n, left: e.until.Sub(now)}

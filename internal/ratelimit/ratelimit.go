@@ -70,10 +70,16 @@ func (l *Limiter) Take(ctx context.Context, b Budget) Decision { return l.ask(ct
 // Peek says how the budget stands, and counts nothing.
 func (l *Limiter) Peek(ctx context.Context, b Budget) Decision { return l.ask(ctx, b, 0) }
 
+// Give takes one back of what was counted against the budget.
+func (l *Limiter) Give(ctx context.Context, b Budget) { l.ask(ctx, b, -1) }
+
 // Clear forgets what was counted under the key.
 func (l *Limiter) Clear(ctx context.Context, key string) {
 	id := hashed(key)
 	l.counters.clear(id)
+	if !l.runs() {
+		return
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), redisTimeout)
 	defer cancel()
 	if err := l.redis.Del(ctx, keyPrefix+id).Err(); err != nil {
@@ -124,9 +130,7 @@ func (l *Limiter) ask(ctx context.Context, b Budget, amount int) Decision {
 
 // hand gives the question to Run, and reports false where nobody will answer it.
 func (l *Limiter) hand(ctx context.Context, q *question) bool {
-	select {
-	case <-l.running:
-	default:
+	if !l.runs() {
 		return false
 	}
 	select {
@@ -136,6 +140,16 @@ func (l *Limiter) hand(ctx context.Context, q *question) bool {
 	case <-ctx.Done():
 	}
 	return false
+}
+
+// runs reports whether Run was started.
+func (l *Limiter) runs() bool {
+	select {
+	case <-l.running:
+		return true
+	default:
+		return false
+	}
 }
 
 // maxBatch is how many questions go to Redis at once.
@@ -207,7 +221,9 @@ for i, key in ipairs(KEYS) do
 	local amount, limit, window = tonumber(ARGV[3 * i - 2]), tonumber(ARGV[3 * i - 1]), tonumber(ARGV[3 * i])
 	local n, left = tonumber(redis.call('GET', key) or '0'), redis.call('PTTL', key)
 	local allowed = n + math.max(amount, 1) <= limit
-	if allowed and amount > 0 then
+	if amount < 0 and n > 0 then
+		n = redis.call('DECR', key)
+	elseif allowed and amount > 0 then
 		n = redis.call('INCRBY', key, amount)
 		if left < 0 then
 			redis.call('PEXPIRE', key, window)
