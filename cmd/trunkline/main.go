@@ -38,6 +38,7 @@ type commandLine struct {
 	Demo      demoCommand      `cmd:"" help:"Show it working: a private sample PBX, and the main job done over HTTP."`
 	Check     checkCommand     `cmd:"" help:"Test every part and say what to do where one is not right."`
 	Config    configCommand    `cmd:"" help:"List the settings, their values and where each comes from."`
+	Token     tokenCommand     `cmd:"" help:"Make, list, rotate and revoke the API tokens that callers send in place of a password."`
 	Migrate   migrateCommand   `cmd:"" help:"Create or update Trunkline's own tables, in schema trunkline."`
 	Whitelist whitelistCommand `cmd:"" help:"Show, check and edit the list of the addresses that may call."`
 }
