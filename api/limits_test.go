@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"trunkline/api"
 	"trunkline/internal/config"
 	"trunkline/internal/pbxtest"
@@ -186,12 +188,15 @@ func TestGuessingIsStopped(t *testing.T) {
 	wantLimitedLogin(b.do(t, b.asSuperadmin(jobs)))
 	b.server = first
 
+	elsewhere.path, elsewhere.form = tokensPath, form("name", "guarded", "scopes", "read", "all_domains", "true")
+	secret := b.do(t, elsewhere).want(t, http.StatusCreated, "").text(t, "token")
+	elsewhere.path, elsewhere.form = "/v1/jobs", nil
+
 	// More failures, of whatever names: the address is refused, but not those who have a token.
 	for i := range 3 {
 		guess(fmt.Sprintf("name-%d", i), "").want(t, http.StatusUnauthorized, "")
 	}
 	wantLimitedLogin(guess("another", ""))
-	secret := b.newToken(t, "guarded")
 	b.do(t, call{path: "/v1/jobs", headers: map[string]string{"Authorization": "Bearer " + secret}}).want(t, http.StatusOK, "")
 	wantLimitedLogin(b.do(t, call{path: "/v1/jobs", headers: map[string]string{"Authorization": "Bearer trunkline_guess"}}))
 	b.do(t, elsewhere).want(t, http.StatusOK, "")
@@ -225,10 +230,13 @@ func TestLimitsWithoutRedis(t *testing.T) {
 	}})
 	server := pbxtest.NewRedis(t)
 	options := b.options
-	rdb := redisClient(t, server.URL())
+	redisOptions, err := redis.ParseURL(server.URL())
+	must(t, err)
+	redisOptions.MaxRetries, redisOptions.DialerRetries = -1, 1
+	rdb := redis.NewClient(redisOptions)
+	t.Cleanup(func() { rdb.Close() })
 	options.Limiter = ratelimit.New(rdb, options.Log)
 	b.run(t, options.Limiter.Run)
-	var err error
 	b.server, err = api.New(options)
 	must(t, err)
 	b.do(t, b.asSuperadmin(call{path: "/v1/jobs"})).want(t, http.StatusOK, "")
