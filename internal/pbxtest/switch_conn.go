@@ -315,7 +315,8 @@ func (c *switchConn) write(format string, args ...any) error {
 	if err := c.conn.SetWriteDeadline(time.Now().Add(writeTime)); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(c.conn, format, args...)
+	n, err := fmt.Fprintf(c.conn, format, args...)
+	c.s.written.Add(int64(n))
 	return err
 }
 
