@@ -40,6 +40,8 @@ const (
 	// caller is an address on every test's whitelist, and stranger one that is not.
 	caller   = "192.0.2.10"
 	stranger = "198.51.100.66"
+	// fresh is a StatusMaxAge with which every request asks the switches anew.
+	fresh = time.Nanosecond
 )
 
 // bundle is a front end on a PBX of the test's own, and a worker behind it.
@@ -120,6 +122,7 @@ func newBundle(t *testing.T, o setUp) *bundle {
 			RedisURL: config.Secret(b.redisURL), Whitelist: b.whitelist, PublicURL: "https://pbx.example", MaxBodyBytes: 64 << 10,
 			CredentialCache: time.Minute, WaitDefault: 10 * time.Second, WaitMax: 20 * time.Second,
 			SyncExportRows: 500, DownloadTTL: 30 * time.Minute, ShutdownTimeout: 10 * time.Second,
+			StatusMaxAge: fresh, StatusTimeout: 10 * time.Second, EventStreams: 10,
 		},
 		Pool: b.pool, FusionPBX: db, Switches: clients, Tasks: b.tasks, Exporter: exporter, Log: log,
 	}

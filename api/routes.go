@@ -51,14 +51,20 @@ func (s *Server) endpoints() []endpoint {
 
 		{chkcon, "/chkcon.php", documentedForm, everybody, nil, s.chkcon},
 		{chkcon, "/app/xml_cdr/chkcon.php", documentedForm, everybody, nil, s.chkcon},
+		{getPost, "/app/status/index.php", documentedForm, signedIn, toRead, s.getStatus},
+		{getHead, "/app/status/", documentedForm, whitelisted, nil, s.serverStatus},
+		{getPost, "/app/registrations/check_registration.php", documentedForm, signedIn, toRead, s.checkRegistration},
 		{getPost, "/app/gateways/provision.php", documentedForm, signedIn, toProvision, s.provision},
 		{getPost, "/app/gateways/provision_list.php", documentedForm, signedIn, toRead, s.provisionList},
 		{getPost, "/app/xml_cdr/export_cdr.php", documentedForm, signedIn, toExport, s.exportCDR},
 
 		{get, "/v1/jobs", problemForm, signedIn, toRead, s.listJobs},
 		{get, "/v1/jobs/:id", problemForm, signedIn, nil, s.getJob},
+		{get, "/v1/jobs/:id/events", problemForm, signedIn, nil, s.jobEvents},
 		{post, "/v1/jobs/:id/cancel", problemForm, signedIn, nil, s.cancelJob},
 		{post, "/v1/jobs/:id/retry", problemForm, signedIn, nil, s.retryJob},
+		{get, "/v1/registrations", problemForm, signedIn, toRead, s.listRegistrations},
+		{get, "/v1/usage", problemForm, signedIn, toRead, s.getUsage},
 		// A download's link stands in for credentials: the handler signs in who has none.
 		{getHead, "/v1/exports/:id/file", problemForm, whitelisted, nil, s.download},
 	}
