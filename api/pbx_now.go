@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -20,6 +19,7 @@ import (
 type pbxNow struct {
 	version    string         // FusionPBX's
 	extensions map[string]int // by domain_uuid; "" is of no domain
+	total      int            // of all those
 	switches   []switchNow
 	registered tally // extensions (USER@DOMAIN) with at least one device, on whichever switch
 	// devices are all registrations, in the order of their keys. It is worked out when it is first asked
@@ -83,8 +83,11 @@ func (s *Server) askPBX(ctx context.Context) (*pbxNow, error) {
 	return now, nil
 }
 
-// count fills in what is counted of the registrations.
+// count fills in what is counted of extensions and registrations.
 func (n *pbxNow) count() {
+	for _, extensions := range n.extensions {
+		n.total += extensions
+	}
 	users := map[string][]string{} // the domains of each USER@DOMAIN
 	for i := range n.switches {
 		one := &n.switches[i]
@@ -105,13 +108,10 @@ func (n *pbxNow) count() {
 
 // extensionsOf is how many extensions the domains have.
 func (n *pbxNow) extensionsOf(q reach) int {
-	sum := 0
 	if q.all {
-		for count := range maps.Values(n.extensions) {
-			sum += count
-		}
-		return sum
+		return n.total
 	}
+	sum := 0
 	for _, domain := range q.domains {
 		sum += n.extensions[domain.uuid]
 	}

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// status is the documented answer, and beside it each switch.
-type status struct {
+// pbxStatus is the documented answer, and beside it each switch.
+type pbxStatus struct {
 	Status               string         `json:"status"`
 	Message              string         `json:"message"`
 	Timestamp            string         `json:"timestamp"`
@@ -42,7 +42,7 @@ func (s *Server) getStatus(r *request) error {
 	if err != nil {
 		return err
 	}
-	answer := status{
+	answer := pbxStatus{
 		Status: "success", Message: "System operational", Timestamp: documentedTime(time.Now()),
 		Version: now.version, Uptime: uptimeText(now.uptime()), ActiveCalls: now.calls(q),
 		TotalExtensions: now.extensionsOf(q), RegisteredExtensions: now.registered.count(q),

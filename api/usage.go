@@ -15,8 +15,8 @@ const (
 	clockChange = 2 * time.Hour
 )
 
-// usage is what the caller's domains used within a span.
-type usage struct {
+// spanUsage is what the caller's domains used within a span.
+type spanUsage struct {
 	DateStart string        `json:"date_start"` // as asked for
 	DateEnd   string        `json:"date_end"`
 	TimeZone  string        `json:"time_zone"`
@@ -65,7 +65,7 @@ func (s *Server) getUsage(r *request) error {
 	if err != nil {
 		return err
 	}
-	answer := usage{DateStart: span.DateStart, DateEnd: span.DateEnd, TimeZone: span.TimeZone, Start: span.Start, End: span.End,
+	answer := spanUsage{DateStart: span.DateStart, DateEnd: span.DateEnd, TimeZone: span.TimeZone, Start: span.Start, End: span.End,
 		Domains: make([]domainUsage, len(of))}
 	for i, u := range of {
 		answer.Domains[i] = domainUsage{Domain: u.Domain, DomainUUID: u.DomainUUID, Calls: u.Calls, Answered: u.Answered,
