@@ -3,6 +3,7 @@ package api_test
 import (
 	"encoding/base64"
 	"fmt"
+	"math"
 	"net"
 	"net/http"
 	"net/url"
@@ -137,11 +138,14 @@ func TestCheckRegistrationReadsTheSameBytes(t *testing.T) {
 	b := newBundle(t, setUp{noWorker: true})
 	sw := b.switches[0]
 	b.register(sw, 0, "1001", func(r *pbxtest.Registration) { r.Expires = time.Now().Add(24 * time.Hour) })
-	b.do(t, b.check("1001", 0)).want(t, http.StatusOK, "") // connects
 	read := func() int64 {
-		before := sw.BytesWritten()
-		b.do(t, b.check("1001", 0)).want(t, http.StatusOK, "").wantFields(t, map[string]any{"registered": "yes"})
-		return sw.BytesWritten() - before
+		least := int64(math.MaxInt64)
+		for range 5 { // one of them may open another connection, and be greeted
+			before := sw.BytesWritten()
+			b.do(t, b.check("1001", 0)).want(t, http.StatusOK, "").wantFields(t, map[string]any{"registered": "yes"})
+			least = min(least, sw.BytesWritten()-before)
+		}
+		return least
 	}
 	fill := func(from, to int) {
 		for i := from; i < to; i++ {
