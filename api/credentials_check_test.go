@@ -28,12 +28,12 @@ func unlimitedGuard() *guard {
 	return newGuard(settings, ratelimit.New(nil, log), authlog.New(authlog.Off, log))
 }
 
-// asked counts what a check looks up.
-type asked struct{ users, keys, tokens, domains atomic.Int32 }
+// lookUps counts what a check looks up.
+type lookUps struct{ users, keys, tokens, domains atomic.Int32 }
 
 // counted is a check that knows one password, one api_key and one token, and counts what is looked up.
-func counted(userAge, tokenHolds time.Duration) (*credentialCheck, *asked) {
-	n := &asked{}
+func counted(userAge, tokenHolds time.Duration) (*credentialCheck, *lookUps) {
+	n := &lookUps{}
 	return &credentialCheck{
 		userAge: userAge,
 		callers: newRecent[caller](),

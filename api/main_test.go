@@ -42,6 +42,8 @@ const (
 	// caller is an address on every test's whitelist, and stranger one that is not.
 	caller   = "192.0.2.10"
 	stranger = "198.51.100.66"
+	// fresh is a StatusMaxAge with which every request asks the switches anew.
+	fresh = time.Nanosecond
 )
 
 // bundle is a front end on a PBX of the test's own, and a worker behind it.
@@ -127,6 +129,7 @@ func newBundle(t *testing.T, o setUp) *bundle {
 			RateLimit: plenty, RateLimitExport: plenty, RateLimitGateway: plenty, RateLimitUnauthenticated: plenty,
 			LoginFailures: plenty, LoginFailuresAddress: plenty, LoginFailuresWindow: time.Minute, AuthLog: authlog.Off,
 			SyncExportRows: 500, DownloadTTL: 30 * time.Minute, ShutdownTimeout: 10 * time.Second,
+			StatusMaxAge: fresh, StatusTimeout: 10 * time.Second, EventStreams: 10,
 		},
 		Pool: b.pool, FusionPBX: db, Switches: clients, Tasks: b.tasks, Exporter: exporter, Log: log,
 		Limiter: ratelimit.New(b.redis, log),

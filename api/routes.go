@@ -59,6 +59,9 @@ func (s *Server) endpoints() []endpoint {
 
 		{chkcon, "/chkcon.php", documentedForm, everybody, nil, s.chkcon, standard},
 		{chkcon, "/app/xml_cdr/chkcon.php", documentedForm, everybody, nil, s.chkcon, standard},
+		{getPost, "/app/status/index.php", documentedForm, signedIn, toRead, s.getStatus, standard},
+		{getHead, "/app/status/", documentedForm, whitelisted, nil, s.serverStatus, standard},
+		{getPost, "/app/registrations/check_registration.php", documentedForm, signedIn, toRead, s.checkRegistration, standard},
 		{getPost, "/app/gateways/provision.php", documentedForm, signedIn, toProvision, s.provision, gateways},
 		{getPost, "/app/gateways/provision_list.php", documentedForm, signedIn, toRead, s.provisionList, gateways},
 		{getPost, "/app/xml_cdr/export_cdr.php", documentedForm, signedIn, toExport, s.exportCDR, exports},
@@ -67,8 +70,11 @@ func (s *Server) endpoints() []endpoint {
 		{remove, "/v1/gateways/:id", problemForm, signedIn, toProvision, s.deleteGateway, gateways},
 		{get, "/v1/jobs", problemForm, signedIn, toRead, s.listJobs, standard},
 		{get, "/v1/jobs/:id", problemForm, signedIn, nil, s.getJob, waiting},
+		{get, "/v1/jobs/:id/events", problemForm, signedIn, nil, s.jobEvents, waiting},
 		{post, "/v1/jobs/:id/cancel", problemForm, signedIn, nil, s.cancelJob, standard},
 		{post, "/v1/jobs/:id/retry", problemForm, signedIn, nil, s.retryJob, standard},
+		{get, "/v1/registrations", problemForm, signedIn, toRead, s.listRegistrations, standard},
+		{get, "/v1/usage", problemForm, signedIn, toRead, s.getUsage, standard},
 
 		{get, "/v1/tokens", problemForm, signedIn, toAdmin, s.listTokens, standard},
 		{post, "/v1/tokens", problemForm, signedIn, toAdmin, s.createToken, standard},

@@ -70,6 +70,8 @@ type Server struct {
 	credentials *credentialCheck
 	limiter     *ratelimit.Limiter
 	guard       *guard
+	pbx         *shared[*pbxNow]
+	streams     chan struct{} // has a value for each caller who follows a job's events
 	handler     http.Handler
 	// stopping ends when the server shuts down, and with it every wait for a job.
 	stopping context.Context
@@ -104,6 +106,8 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.pbx = newShared(o.Settings.StatusMaxAge, o.Settings.StatusTimeout, s.askPBX)
+	s.streams = make(chan struct{}, o.Settings.EventStreams)
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	s.handler = s.routes()
 	return s, nil

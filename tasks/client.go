@@ -172,6 +172,32 @@ func (c *Client) Wait(ctx context.Context, id string, d time.Duration) (Job, err
 	}
 }
 
+// Watch gives see the job as it stands, and again as often as it may have changed, which is twice a second
+// and when it ends. It returns nil after see has had the job's end, see's error, or ctx's.
+func (c *Client) Watch(ctx context.Context, id string, see func(Job) error) error {
+	poll := time.NewTicker(waitPoll)
+	defer poll.Stop()
+	for {
+		ended := c.listen(id)
+		job, err := c.Get(ctx, id, Scope{All: true})
+		if err == nil {
+			err = see(job)
+		}
+		if err != nil || job.State.Done() {
+			c.forget(id, ended)
+			return err
+		}
+		select {
+		case <-ended:
+		case <-poll.C:
+			c.forget(id, ended)
+		case <-ctx.Done():
+			c.forget(id, ended)
+			return ctx.Err()
+		}
+	}
+}
+
 func (c *Client) listen(id string) chan struct{} {
 	ch := make(chan struct{})
 	c.mu.Lock()

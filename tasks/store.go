@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -241,13 +242,18 @@ func (s *Store) Get(ctx context.Context, id string, scope Scope) (Job, error) {
 }
 
 // Filter says which jobs a list shows: newest first, after the job Before ("" for the first page), at
-// most Limit. Kind and State are "" for any.
+// most Limit. Kind, State and ExternalID are "" for any; CreatedFrom (in it) and CreatedBefore (not in it)
+// are nil for any time.
 type Filter struct {
-	Scope  Scope
-	Kind   Kind
-	State  State
-	Before string
-	Limit  int
+	Scope         Scope
+	NoDomain      bool // only those of no domain
+	Kind          Kind
+	State         State
+	ExternalID    string
+	CreatedFrom   *time.Time
+	CreatedBefore *time.Time
+	Before        string
+	Limit         int
 }
 
 // List returns one page, newest first, and the Before of the next page, "" on the last one.
@@ -257,8 +263,11 @@ func (s *Store) List(ctx context.Context, f Filter) (jobs []Job, next string, er
 		where ($1 or domain_uuid = any($2::uuid[]))
 		and ($3 = '' or kind = $3) and ($4 = '' or state = $4)
 		and ($5 = '' or id < nullif($5, '')::uuid)
+		and (not $7 or domain_uuid is null) and ($8 = '' or external_id = $8)
+		and ($9::timestamptz is null or created_at >= $9) and ($10::timestamptz is null or created_at < $10)
 		order by id desc limit $6`,
-		f.Scope.All, f.Scope.domains(), string(f.Kind), string(f.State), f.Before, f.Limit+1)
+		f.Scope.All, f.Scope.domains(), string(f.Kind), string(f.State), f.Before, f.Limit+1,
+		f.NoDomain, f.ExternalID, f.CreatedFrom, f.CreatedBefore)
 	if err != nil {
 		return nil, "", fmt.Errorf("listing jobs: %w", err)
 	}

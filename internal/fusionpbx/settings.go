@@ -112,3 +112,18 @@ func (d *DB) ProfileEnabled(ctx context.Context, q Querier, name string) (bool, 
 	}
 	return enabled, nil
 }
+
+// Profiles returns the names of the enabled SIP profiles, in order.
+func (d *DB) Profiles(ctx context.Context, q Querier) ([]string, error) {
+	rows, err := q.Query(ctx, `
+		select distinct p.sip_profile_name from v_sip_profiles p
+		where p.sip_profile_name <> '' and `+d.isTrue("v_sip_profiles", "p.sip_profile_enabled")+` order by 1`)
+	if err != nil {
+		return nil, fmt.Errorf("reading the SIP profiles: %w", err)
+	}
+	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return nil, fmt.Errorf("reading the SIP profiles: %w", err)
+	}
+	return names, nil
+}

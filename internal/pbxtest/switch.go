@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -65,6 +66,7 @@ type Switch struct {
 	config   switchConfig
 	faults   switchFaults
 	log      commandLog
+	written  atomic.Int64 // bytes, on all connections
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
@@ -74,6 +76,7 @@ type Switch struct {
 	mu            sync.Mutex
 	profiles      []*profile
 	registrations []Registration
+	channels      []Channel
 	outcome       func(params map[string]string) Outcome
 	sequence      int // of the last event
 
