@@ -65,7 +65,8 @@ func TestPanicsEndOneRequest(t *testing.T) {
 	t.Parallel()
 	releaseMode()
 	var log strings.Builder
-	s := &Server{log: slog.New(slog.NewTextHandler(&log, nil)), locator: newLocator(nil)}
+	logger := slog.New(slog.NewTextHandler(&log, nil))
+	s := &Server{log: logger, locator: newLocator(nil), metrics: newMetrics(Options{Log: logger})}
 	e := gin.New()
 	e.Use(s.observe)
 	e.GET("/", s.serve(endpoint{form: documentedForm, answer: func(*request) error { panic("hidden cause") }}))

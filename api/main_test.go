@@ -23,6 +23,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"trunkline/api"
+	"trunkline/internal/audit"
 	"trunkline/internal/config"
 	"trunkline/internal/freeswitch"
 	"trunkline/internal/fusionpbx"
@@ -122,7 +123,9 @@ func newBundle(t *testing.T, o setUp) *bundle {
 			SyncExportRows: 500, DownloadTTL: 30 * time.Minute, ShutdownTimeout: 10 * time.Second,
 		},
 		Pool: b.pool, FusionPBX: db, Switches: clients, Tasks: b.tasks, Exporter: exporter, Log: log,
+		Audit: audit.New(b.pool, log),
 	}
+	b.run(t, b.options.Audit.Run)
 	if o.settings != nil {
 		o.settings(&b.options.Settings)
 	}

@@ -40,6 +40,7 @@ var (
 	toRead      = []token.Scope{token.ScopeRead}
 	toProvision = []token.Scope{token.ScopeProvision}
 	toExport    = []token.Scope{token.ScopeExport}
+	toAdmin     = []token.Scope{token.ScopeAdmin}
 )
 
 // endpoints is every path that there is.
@@ -48,6 +49,7 @@ func (s *Server) endpoints() []endpoint {
 	return []endpoint{
 		{getHead, "/healthz", problemForm, everybody, nil, s.healthz},
 		{getHead, "/readyz", problemForm, everybody, nil, s.readyz},
+		{getHead, "/metrics", problemForm, everybody, nil, s.serveMetrics},
 
 		{chkcon, "/chkcon.php", documentedForm, everybody, nil, s.chkcon},
 		{chkcon, "/app/xml_cdr/chkcon.php", documentedForm, everybody, nil, s.chkcon},
@@ -59,6 +61,7 @@ func (s *Server) endpoints() []endpoint {
 		{get, "/v1/jobs/:id", problemForm, signedIn, nil, s.getJob},
 		{post, "/v1/jobs/:id/cancel", problemForm, signedIn, nil, s.cancelJob},
 		{post, "/v1/jobs/:id/retry", problemForm, signedIn, nil, s.retryJob},
+		{get, "/v1/audit", problemForm, signedIn, toAdmin, s.listAudit},
 		// A download's link stands in for credentials: the handler signs in who has none.
 		{getHead, "/v1/exports/:id/file", problemForm, whitelisted, nil, s.download},
 	}
@@ -85,9 +88,10 @@ func (s *Server) routes() http.Handler {
 
 // serve lets in who may come, and has the endpoint answer.
 func (s *Server) serve(e endpoint) gin.HandlerFunc {
+	route := s.metrics.requests.route(e.path)
 	return func(c *gin.Context) {
 		r := requestOf(c)
-		r.form = e.form
+		r.form, r.route = e.form, route
 		err := r.enter(e)
 		if err == nil {
 			err = e.answer(r)
@@ -100,12 +104,14 @@ func (s *Server) serve(e endpoint) gin.HandlerFunc {
 
 // unrouted answers for a path that there is not, in the form of the paths around it.
 func (s *Server) unrouted(h handler) gin.HandlerFunc {
+	problem := s.serve(endpoint{form: problemForm, entry: whitelisted, answer: h})
+	documented := s.serve(endpoint{form: documentedForm, entry: whitelisted, answer: h})
 	return func(c *gin.Context) {
-		e := endpoint{form: problemForm, entry: whitelisted, answer: h}
 		if path := c.Request.URL.Path; strings.HasPrefix(path, "/app/") || strings.HasSuffix(path, ".php") {
-			e.form = documentedForm
+			documented(c)
+			return
 		}
-		s.serve(e)(c)
+		problem(c)
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/redis/go-redis/v9"
 
+	"trunkline/internal/audit"
 	"trunkline/internal/config"
 	"trunkline/internal/freeswitch"
 	"trunkline/internal/fusionpbx"
@@ -45,6 +46,7 @@ type Options struct {
 	Switches  []*freeswitch.Switch
 	Tasks     *tasks.Client
 	Exporter  tasks.Exporter
+	Audit     *audit.Log // somebody has to run it
 	Log       *slog.Logger
 	// Listener is where Run serves, in place of Settings.Listen: for a caller that has to know the
 	// address beforehand. Run closes it.
@@ -61,6 +63,8 @@ type Server struct {
 	whitelist   *whitelist
 	locator     locator
 	credentials *credentialCheck
+	audit       *audit.Log
+	metrics     *metrics
 	handler     http.Handler
 	// stopping ends when the server shuts down, and with it every wait for a job.
 	stopping context.Context
@@ -94,6 +98,7 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.audit, s.metrics = o.Audit, newMetrics(o)
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	s.handler = s.routes()
 	return s, nil

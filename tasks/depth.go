@@ -51,10 +51,28 @@ type QueueTasks struct {
 // QueueTasks returns what asynq has in its queues, for every kind in the order of Kinds. It is a view
 // of Redis: how many jobs there are is Unfinished's to say.
 func (c *Client) QueueTasks(ctx context.Context) ([]QueueTasks, error) {
-	// The inspector knows no context; a Redis that is away is found out here.
+	// The inspector knows no context: a Redis that is away is found out before.
 	if err := c.Ping(ctx); err != nil {
 		return nil, err
 	}
+	type answer struct {
+		all []QueueTasks
+		err error
+	}
+	answered := make(chan answer, 1)
+	go func() {
+		all, err := c.queueTasks()
+		answered <- answer{all, err}
+	}()
+	select {
+	case <-ctx.Done():
+		return nil, fmt.Errorf("reading the queues: %w", ctx.Err())
+	case a := <-answered:
+		return a.all, a.err
+	}
+}
+
+func (c *Client) queueTasks() ([]QueueTasks, error) {
 	known, err := c.inspector.Queues()
 	if err != nil {
 		return nil, fmt.Errorf("reading the names of the queues: %w", err)

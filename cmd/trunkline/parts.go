@@ -12,6 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"trunkline/api"
+	"trunkline/internal/audit"
 	"trunkline/internal/config"
 	"trunkline/internal/freeswitch"
 	"trunkline/internal/fusionpbx"
@@ -34,6 +35,7 @@ type parts struct {
 	switches  []*freeswitch.Switch
 	tasks     *tasks.Client
 	exporter  tasks.Exporter
+	audit     *audit.Log
 	listener  net.Listener // where the front end listens; nil: as the settings say
 }
 
@@ -77,6 +79,7 @@ func openParts(ctx context.Context, settings config.Settings, log *slog.Logger, 
 	if p.redis, err = openRedis(settings, log); err != nil {
 		return nil, err
 	}
+	p.audit = audit.New(p.pool, log)
 	p.switches = openSwitches(settings, log)
 	p.tasks = tasks.NewClient(store, p.redis, map[tasks.Kind]time.Duration{
 		tasks.KindProvision: settings.ProvisionTimeout,
@@ -150,6 +153,9 @@ func (p *parts) close() {
 			p.log.Debug("closing Redis", "error", err)
 		}
 	}
+	if p.audit != nil {
+		p.audit.Flush(context.Background()) // what was denied while the front end shut down
+	}
 	if p.pool != nil {
 		p.pool.Close()
 	}
@@ -163,6 +169,7 @@ func (p *parts) api() (*api.Server, error) {
 		Switches:  p.switches,
 		Tasks:     p.tasks,
 		Exporter:  p.exporter,
+		Audit:     p.audit,
 		Log:       p.log,
 		Listener:  p.listener,
 	})
@@ -199,7 +206,9 @@ func (p *parts) sweeper() *scheduler.Sweeper {
 			SecretRetention:  p.settings.SecretRetention,
 			JobRetention:     p.settings.JobRetention,
 		},
-		Log: p.log,
+		Audit:          p.audit,
+		AuditRetention: p.settings.AuditRetention,
+		Log:            p.log,
 	}
 }
 
