@@ -95,7 +95,7 @@ func (c *Client) queueTasks() ([]QueueTasks, error) {
 // Ping asks Redis for a sign of life.
 func (c *Client) Ping(ctx context.Context) error {
 	if err := c.redis.Ping(ctx).Err(); err != nil {
-		return fmt.Errorf("Redis does not answer: %w", err)
+		return fmt.Errorf("asking Redis for a sign of life: %w", err)
 	}
 	return nil
 }
