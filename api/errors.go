@@ -13,12 +13,14 @@ import (
 	"trunkline/tasks"
 )
 
+// CodeNotWhitelisted is the code of a denial because of the caller's address.
+const CodeNotWhitelisted = "not_whitelisted"
+
 // The codes of this package's own errors; a job's failure brings its own (package tasks). A code is
 // stable: callers may rely on it.
 const (
 	codeCredentialsInQuery   = "credentials_in_query"
 	codeAuthenticationFailed = "authentication_failed"
-	codeNotWhitelisted       = "not_whitelisted"
 	codeUntrustedProxy       = "untrusted_proxy"
 	codeUnknownAddress       = "unknown_address"
 	codeForbidden            = "forbidden"
@@ -44,7 +46,7 @@ var statuses = map[string]int{
 	tasks.CodeMissingParameters:   http.StatusBadRequest,
 	codeCredentialsInQuery:        http.StatusBadRequest,
 	codeAuthenticationFailed:      http.StatusUnauthorized,
-	codeNotWhitelisted:            http.StatusForbidden,
+	CodeNotWhitelisted:            http.StatusForbidden,
 	codeUntrustedProxy:            http.StatusForbidden,
 	codeUnknownAddress:            http.StatusForbidden,
 	codeForbidden:                 http.StatusForbidden,

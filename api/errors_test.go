@@ -68,7 +68,11 @@ func TestPanicsEndOneRequest(t *testing.T) {
 	t.Parallel()
 	releaseMode()
 	var log strings.Builder
-	s := &Server{log: slog.New(slog.NewTextHandler(&log, nil)), locator: newLocator(nil), limiter: ratelimit.New(nil, slog.New(slog.DiscardHandler)), settings: config.Settings{RateLimitUnauthenticated: 1}}
+	logger := slog.New(slog.NewTextHandler(&log, nil))
+	s := &Server{
+		log: logger, locator: newLocator(nil), metrics: newMetrics(Options{Log: logger}),
+		limiter: ratelimit.New(nil, logger), settings: config.Settings{RateLimitUnauthenticated: 1},
+	}
 	e := gin.New()
 	e.Use(s.observe)
 	e.GET("/", s.serve(endpoint{form: documentedForm, answer: func(*request) error { panic("hidden cause") }}))

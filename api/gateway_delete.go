@@ -52,6 +52,8 @@ func (s *Server) deleteGateway(r *request) error {
 		if job, err = r.submit(n); err != nil {
 			return err
 		}
+		r.domainUUID = p.DomainUUID
+		r.changed("gateway.delete", p.Name+", job "+job.ID)
 	}
 	if job, err = r.await(job, patience); err != nil {
 		return err

@@ -127,6 +127,8 @@ func (s *Server) cancelJob(r *request) error {
 	if err != nil {
 		return err
 	}
+	r.domainUUID = job.DomainUUID
+	r.changed("job.cancel", string(job.Kind)+" job "+job.ID)
 	if job.State.Done() {
 		s.tasks.Finished(r.c.Request.Context(), job.ID)
 	}
@@ -147,6 +149,8 @@ func (s *Server) retryJob(r *request) error {
 		return err
 	}
 	s.tasks.Enqueue(r.c.Request.Context(), job)
+	r.domainUUID = job.DomainUUID
+	r.changed("job.retry", string(job.Kind)+" job "+job.ID)
 	return r.answerJob(http.StatusAccepted, job)
 }
 

@@ -23,6 +23,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"trunkline/api"
+	"trunkline/internal/audit"
 	"trunkline/internal/authlog"
 	"trunkline/internal/config"
 	"trunkline/internal/freeswitch"
@@ -132,9 +133,10 @@ func newBundle(t *testing.T, o setUp) *bundle {
 			StatusMaxAge: fresh, StatusTimeout: 10 * time.Second, EventStreams: 10,
 		},
 		Pool: b.pool, FusionPBX: db, Switches: clients, Tasks: b.tasks, Exporter: exporter, Log: log,
-		Limiter: ratelimit.New(b.redis, log),
+		Limiter: ratelimit.New(b.redis, log), Audit: audit.New(b.pool, log),
 	}
 	b.run(t, b.options.Limiter.Run)
+	b.run(t, b.options.Audit.Run)
 	if o.settings != nil {
 		o.settings(&b.options.Settings)
 	}

@@ -59,6 +59,10 @@ func (s *Server) provision(r *request) error {
 		if job, err = r.submit(n); err != nil {
 			return err
 		}
+		if asked.params.Asks(asked.password) {
+			r.domainUUID = t.uuid
+			r.changed("gateway.provision", asked.params.Name+", job "+job.ID)
+		}
 	}
 	if job, err = r.await(job, patience); err != nil {
 		return err

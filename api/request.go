@@ -28,6 +28,9 @@ type request struct {
 	params params
 	caller caller // once signed in
 
+	route      *routeMetrics // of the endpoint that answers
+	domainUUID string        // of the domain that the request changes something of, where it is known
+
 	tried  string // the name of the user or token that did not sign in
 	denial string // the code of the error that it ended with
 	cause  error  // what lies behind that, for the log
@@ -48,7 +51,9 @@ var saneRequestID = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,128}$`)
 // than this one request.
 func (s *Server) observe(c *gin.Context) {
 	began := time.Now()
-	r := &request{c: c, s: s, id: c.GetHeader("X-Request-Id")}
+	r := &request{c: c, s: s, id: c.GetHeader("X-Request-Id"), route: s.metrics.requests.unrouted}
+	s.metrics.requests.inFlight.Inc()
+	defer s.metrics.requests.inFlight.Dec()
 	if !saneRequestID.MatchString(r.id) {
 		r.id = uuid.NewString()
 	}
@@ -63,9 +68,20 @@ func (s *Server) observe(c *gin.Context) {
 			s.log.Error("panic", "request_id", r.id, "panic", p, "stack", string(debug.Stack()))
 			r.fail(failureOf(errors.New("panic"), r.id))
 		}
-		r.log(time.Since(began))
+		took := time.Since(began)
+		r.log(took)
+		r.count(took)
 	}()
 	c.Next()
+}
+
+// count has the request in the metrics, and a refused one in the audit.
+func (r *request) count(took time.Duration) {
+	r.route.observe(r.c.Request.Method, r.c.Writer.Status(), took)
+	if denials, ok := r.s.metrics.requests.denials[r.denial]; ok {
+		denials.Inc()
+		r.denied()
+	}
 }
 
 // log writes the request's line: never its query, its body or its headers.
@@ -75,6 +91,7 @@ func (r *request) log(took time.Duration) {
 	attrs := []slog.Attr{
 		slog.String("request_id", r.id),
 		slog.String("address", r.seenAddress()),
+		slog.String("endpoint", r.route.endpoint),
 		slog.String("method", shortened(req.Method)),
 		slog.String("path", shortened(req.URL.Path)),
 		slog.Int("status", status),
@@ -161,7 +178,7 @@ func (r *request) admit() error {
 		return r.addressErr
 	}
 	if !r.s.whitelist.Allows(r.address) {
-		return &failure{Code: codeNotWhitelisted, Message: accessDenied}
+		return &failure{Code: CodeNotWhitelisted, Message: accessDenied}
 	}
 	return nil
 }

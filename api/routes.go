@@ -54,6 +54,7 @@ func (s *Server) endpoints() []endpoint {
 	return []endpoint{
 		{getHead, "/healthz", problemForm, everybody, nil, s.healthz, standard},
 		{getHead, "/readyz", problemForm, everybody, nil, s.readyz, standard},
+		{getHead, "/metrics", problemForm, everybody, nil, s.serveMetrics, standard},
 
 		{getHead, "/openapi.json", problemForm, whitelisted, nil, s.describe, standard},
 
@@ -89,6 +90,7 @@ func (s *Server) endpoints() []endpoint {
 		{remove, "/v1/whitelist", problemForm, signedIn, toAdmin, ofAllDomains(s.removeFromWhitelist), standard},
 		{put, "/v1/whitelist", problemForm, signedIn, toAdmin, ofAllDomains(s.replaceWhitelist), standard},
 		{get, "/v1/whitelist/check", problemForm, signedIn, toAdmin, ofAllDomains(s.checkWhitelist), standard},
+		{get, "/v1/audit", problemForm, signedIn, toAdmin, s.listAudit, standard},
 	}
 }
 
@@ -113,9 +115,10 @@ func (s *Server) routes() http.Handler {
 
 // serve lets in who may come, and has the endpoint answer.
 func (s *Server) serve(e endpoint) gin.HandlerFunc {
+	route := s.metrics.requests.route(e.path)
 	return func(c *gin.Context) {
 		r := requestOf(c)
-		r.form = e.form
+		r.form, r.route = e.form, route
 		err := r.enter(e)
 		if err == nil {
 			err = e.answer(r)
@@ -131,12 +134,14 @@ func (s *Server) serve(e endpoint) gin.HandlerFunc {
 
 // unrouted answers for a path that there is not, in the form of the paths around it.
 func (s *Server) unrouted(h handler) gin.HandlerFunc {
+	problem := s.serve(endpoint{form: problemForm, entry: whitelisted, answer: h})
+	documented := s.serve(endpoint{form: documentedForm, entry: whitelisted, answer: h})
 	return func(c *gin.Context) {
-		e := endpoint{form: problemForm, entry: whitelisted, answer: h}
 		if path := c.Request.URL.Path; strings.HasPrefix(path, "/app/") || strings.HasSuffix(path, ".php") {
-			e.form = documentedForm
+			documented(c)
+			return
 		}
-		s.serve(e)(c)
+		problem(c)
 	}
 }
 

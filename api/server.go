@@ -18,6 +18,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/redis/go-redis/v9"
 
+	"trunkline/internal/audit"
 	"trunkline/internal/authlog"
 	"trunkline/internal/config"
 	"trunkline/internal/freeswitch"
@@ -49,6 +50,7 @@ type Options struct {
 	Switches  []*freeswitch.Switch
 	Tasks     *tasks.Client
 	Exporter  tasks.Exporter
+	Audit     *audit.Log // somebody has to run it
 	Log       *slog.Logger
 	// Listener is where Run serves, in place of Settings.Listen: for a caller that has to know the
 	// address beforehand. Run closes it.
@@ -72,6 +74,8 @@ type Server struct {
 	guard       *guard
 	pbx         *shared[*pbxNow]
 	streams     chan struct{} // has a value for each caller who follows a job's events
+	audit       *audit.Log
+	metrics     *metrics
 	handler     http.Handler
 	// stopping ends when the server shuts down, and with it every wait for a job.
 	stopping context.Context
@@ -108,6 +112,7 @@ func New(o Options) (*Server, error) {
 	}
 	s.pbx = newShared(o.Settings.StatusMaxAge, o.Settings.StatusTimeout, s.askPBX)
 	s.streams = make(chan struct{}, o.Settings.EventStreams)
+	s.audit, s.metrics = o.Audit, newMetrics(o)
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	s.handler = s.routes()
 	return s, nil

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"trunkline/internal/audit"
 	"trunkline/internal/whitelist"
 	"trunkline/tasks"
 )
@@ -44,7 +45,7 @@ type brokenLine struct {
 }
 
 type deniedView struct {
-	Denied
+	audit.Denied
 	Allowed bool `json:"allowed"` // it is on the whitelist by now
 }
 
@@ -114,7 +115,7 @@ func (s *Server) getWhitelist(r *request) error {
 	for _, b := range broken[:min(len(broken), maxBroken)] {
 		view.Broken = append(view.Broken, brokenLine{Line: b.Line, Text: strings.ToValidUTF8(b.Text, "?"), Reason: b.Reason})
 	}
-	denied, err := DeniedLately(r.c.Request.Context(), s.o.Pool)
+	denied, err := audit.DeniedLately(r.c.Request.Context(), s.o.Pool, CodeNotWhitelisted)
 	if err != nil {
 		return err
 	}

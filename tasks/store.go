@@ -195,7 +195,7 @@ func (s *Store) requeue(ctx context.Context, job Job, params, sealed []byte) (Jo
 
 // freshRun takes back what an ended run left in the row. The attempt's number stays, since it fences.
 const freshRun = `worker = null, heartbeat_at = null, lost_workers = 0, cancel_requested_at = null, progress = '{}',
-	error_code = null, error_message = null, started_at = null, finished_at = null`
+	error_code = null, error_message = null, started_at = null, finished_at = null, queued_at = now()`
 
 func (s *Store) seal(jobID string, secrets any) ([]byte, error) {
 	if secrets == nil {
@@ -212,12 +212,13 @@ func (s *Store) Record(ctx context.Context, id string, n NewJob, result any) (Jo
 	if err := errors.Join(err1, err2); err != nil {
 		return Job{}, fmt.Errorf("recording a finished job: %w", err)
 	}
-	job, err := scanJob(s.pool.QueryRow(ctx, `
+	rows, bytes := exportSize(result)
+	job, err := scanJob(s.pool.QueryRow(ctx, ending(`
 		insert into trunkline.jobs (id, kind, state, domain_uuid, created_by, created_by_name, external_id,
 			subject, body_hash, params, result, dispatch, attempt, started_at, finished_at)
-		values ($1, $2, 'succeeded', nullif($3, '')::uuid, $4, $5, nullif($6, ''), $7, $8, $9, $10, 0, 1, now(), now())
-		returning `+jobColumns,
-		id, n.Kind, n.DomainUUID, n.CreatedBy, n.CreatedByName, n.ExternalID, n.Subject, n.BodyHash, params, outcome))
+		values ($1, $2, 'succeeded', nullif($3, '')::uuid, $4, $5, nullif($6, ''), $7, $8, $9, $10, 0, 1, now(), now())`,
+		"$11::bigint", "$12::bigint")+`select `+jobColumns+` from ended`,
+		id, n.Kind, n.DomainUUID, n.CreatedBy, n.CreatedByName, n.ExternalID, n.Subject, n.BodyHash, params, outcome, rows, bytes))
 	if err != nil {
 		return Job{}, fmt.Errorf("recording a finished job: %w", err)
 	}
@@ -291,7 +292,7 @@ func (s *Store) Cancel(ctx context.Context, id string, scope Scope) (Job, error)
 	}
 	// A queued job with an earlier attempt may have left half of its work behind: a worker takes it up
 	// once more to put that right.
-	job, err = scanJob(s.pool.QueryRow(ctx, `
+	job, err = scanJob(s.pool.QueryRow(ctx, ending(`
 		update trunkline.jobs set
 			cancel_requested_at = coalesce(cancel_requested_at, now()),
 			state         = case when `+untouched+` then 'cancelled' else state end,
@@ -299,8 +300,7 @@ func (s *Store) Cancel(ctx context.Context, id string, scope Scope) (Job, error)
 			error_code    = case when `+untouched+` then 'cancelled' end,
 			error_message = case when `+untouched+` then 'cancelled before it began' end,
 			finished_at   = case when `+untouched+` then now() end
-		where id = $1 and state in ('queued', 'running')
-		returning `+jobColumns, job.ID))
+		where id = $1 and state in ('queued', 'running')`, noExport, noExport)+`select `+jobColumns+` from ended`, job.ID))
 	if errors.Is(err, pgx.ErrNoRows) {
 		job, err = s.Get(ctx, id, scope)
 		if err == nil {

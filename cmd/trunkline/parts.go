@@ -12,6 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"trunkline/api"
+	"trunkline/internal/audit"
 	"trunkline/internal/config"
 	"trunkline/internal/freeswitch"
 	"trunkline/internal/fusionpbx"
@@ -36,6 +37,7 @@ type parts struct {
 	tasks     *tasks.Client
 	exporter  tasks.Exporter
 	limiter   *ratelimit.Limiter
+	audit     *audit.Log
 	listener  net.Listener // where the front end listens; nil: as the settings say
 }
 
@@ -80,6 +82,7 @@ func openParts(ctx context.Context, settings config.Settings, log *slog.Logger, 
 		return nil, err
 	}
 	p.limiter = ratelimit.New(p.redis, log)
+	p.audit = audit.New(p.pool, log)
 	p.switches = openSwitches(settings, log)
 	p.tasks = tasks.NewClient(store, p.redis, map[tasks.Kind]time.Duration{
 		tasks.KindProvision: settings.ProvisionTimeout,
@@ -153,6 +156,9 @@ func (p *parts) close() {
 			p.log.Debug("closing Redis", "error", err)
 		}
 	}
+	if p.audit != nil {
+		p.audit.Flush(context.Background()) // what was denied while the front end shut down
+	}
 	if p.pool != nil {
 		p.pool.Close()
 	}
@@ -166,6 +172,7 @@ func (p *parts) api() (*api.Server, error) {
 		Switches:  p.switches,
 		Tasks:     p.tasks,
 		Exporter:  p.exporter,
+		Audit:     p.audit,
 		Log:       p.log,
 		Listener:  p.listener,
 		Limiter:   p.limiter,
@@ -203,7 +210,9 @@ func (p *parts) sweeper() *scheduler.Sweeper {
 			SecretRetention:  p.settings.SecretRetention,
 			JobRetention:     p.settings.JobRetention,
 		},
-		Log: p.log,
+		Audit:          p.audit,
+		AuditRetention: p.settings.AuditRetention,
+		Log:            p.log,
 	}
 }
 

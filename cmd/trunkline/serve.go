@@ -47,7 +47,7 @@ func (p *parts) serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return runAll(ctx, a, w, p.sweeper(), p.tasks, p.limiter)
+	return runAll(ctx, a, w, p.sweeper(), p.tasks, p.limiter, p.audit)
 }
 
 type apiCommand struct{}
@@ -64,7 +64,7 @@ func (apiCommand) Run(cmd *command) error {
 		if err != nil {
 			return err
 		}
-		return runAll(ctx, a, p.tasks, p.limiter)
+		return runAll(ctx, a, p.tasks, p.limiter, p.audit)
 	})
 }
 

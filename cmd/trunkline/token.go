@@ -87,6 +87,7 @@ func (c tokenCreateCommand) Run(cmd *command) error {
 		if err != nil {
 			return t.wording(err)
 		}
+		t.changed("token.create", made)
 		return t.issued(made, secret, c.JSON)
 	})
 }
@@ -169,6 +170,11 @@ func (t *tokens) wording(err error) error {
 		return fmt.Errorf("%w (trunkline token rotate --expires 90d)", err)
 	}
 	return err
+}
+
+// changed records what was done with a token; its name can be another's later.
+func (t *tokens) changed(action string, done token.Token) {
+	t.cmd.record(t.ctx, t.pool, action, done.ID+" "+done.Name)
 }
 
 // issued prints the secret alone on standard output, and what goes with it beside that.

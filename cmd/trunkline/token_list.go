@@ -119,6 +119,7 @@ func (c tokenRotateCommand) Run(cmd *command) error {
 		if err != nil {
 			return t.wording(err)
 		}
+		t.changed("token.rotate", rotated)
 		return t.issued(rotated, secret, c.JSON)
 	})
 }
@@ -147,6 +148,7 @@ func (c tokenRevokeCommand) Run(cmd *command) error {
 			cmd.printf("token %s (%s) was revoked already, at %s\n", revoked.Name, revoked.ID, moment(revoked.RevokedAt, ""))
 			return nil
 		}
+		t.changed("token.revoke", revoked)
 		cmd.printf("token %s (%s) is revoked\n", revoked.Name, revoked.ID)
 		return nil
 	})

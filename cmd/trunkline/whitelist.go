@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"trunkline/api"
+	"trunkline/internal/audit"
 	"trunkline/internal/config"
 	"trunkline/internal/postgres"
 	"trunkline/internal/whitelist"
@@ -90,7 +91,7 @@ func (cmd *command) listDenied() error {
 	if err := postgres.CheckVersion(cmd.ctx, pool); err != nil {
 		return err
 	}
-	denied, err := api.DeniedLately(cmd.ctx, pool)
+	denied, err := audit.DeniedLately(cmd.ctx, pool, api.CodeNotWhitelisted)
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package api
+package audit
 
 import (
 	"context"
@@ -9,7 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// Denied is an address that called and was not on the whitelist.
+// Denied is an address that was denied.
 type Denied struct {
 	Address string    `json:"address"`
 	LastAt  time.Time `json:"last_at"`
@@ -26,16 +26,15 @@ const (
 	maxDeniedRows = 20_000
 )
 
-// DeniedLately returns the addresses that were not on the whitelist when they called, those of the
-// last week, newest first.
-func DeniedLately(ctx context.Context, pool *pgxpool.Pool) ([]Denied, error) {
+// DeniedLately returns the addresses that were denied for that reason in the last week, newest first.
+func DeniedLately(ctx context.Context, pool *pgxpool.Pool, code string) ([]Denied, error) {
 	rows, err := pool.Query(ctx, `
 		select address, max(last_at), sum(times)::bigint, (array_agg(code order by last_at desc))[1]
 		from (select address, last_at, times, code from trunkline.audit
 			where kind = 'denial' and code = $1 and last_at > now() - make_interval(days => $2)
 			order by last_at desc limit $3) latest
 		group by address order by max(last_at) desc, address limit $4`,
-		codeNotWhitelisted, deniedDays, maxDeniedRows, maxDenied)
+		code, deniedDays, maxDeniedRows, maxDenied)
 	if err != nil {
 		return nil, fmt.Errorf("reading who was denied: %w", err)
 	}
