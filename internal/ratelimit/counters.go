@@ -46,24 +46,12 @@ func (c *counters) take(key string, b Budget, amount int, now time.Time) count {
 	return count{allowed: allowed, n: e.n, left: e.until.Sub(now)}
 }
 
-// set keeps what Redis said. Answers may come out of order: within a window a count only grows.
+// set keeps what Redis said last.
 func (c *counters) set(key string, n int, until time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e := c.at(key)
-	const sameWindow = 2 * redisTimeout // the two clocks' readings of one window differ by the way between
-	if until.Sub(e.until).Abs() > sameWindow || n > e.n {
-		e.n, e.until = n, until
-	}
-}
-
-func (c *counters) clear(key string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if element, ok := c.byKey[key]; ok {
-		c.order.Remove(element)
-		delete(c.byKey, key)
-	}
+	e.n, e.until = n, until
 }
 
 // at is the key's counter; a new one takes the place of the one that was used longest ago. mu is held.

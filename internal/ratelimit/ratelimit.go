@@ -10,7 +10,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"log/slog"
 	"math"
 	"time"
@@ -22,7 +21,7 @@ import (
 const Window = time.Minute
 
 const (
-	// redisTimeout bounds one question to Redis; a caller waits for it.
+	// redisTimeout is the Timeout of a new limiter.
 	redisTimeout = 250 * time.Millisecond
 	// redisPause is how long Redis is not asked after it did not answer.
 	redisPause = time.Second
@@ -47,6 +46,9 @@ type Budget struct {
 
 // Limiter counts. Run must run for it to ask Redis; before and after that it counts by itself.
 type Limiter struct {
+	// Timeout bounds one question to Redis; a caller waits for it. It is set before Run runs, or left.
+	Timeout time.Duration
+
 	redis    redis.UniversalClient
 	log      *slog.Logger
 	now      func() time.Time
@@ -59,7 +61,8 @@ type Limiter struct {
 // New returns a limiter that counts in Redis.
 func New(rdb redis.UniversalClient, log *slog.Logger) *Limiter {
 	return &Limiter{
-		redis: rdb, log: log, now: time.Now, counters: newCounters(maxCounters),
+		Timeout: redisTimeout,
+		redis:   rdb, log: log, now: time.Now, counters: newCounters(maxCounters),
 		asked: make(chan *question, maxBatch), running: make(chan struct{}), ended: make(chan struct{}),
 	}
 }
@@ -75,16 +78,7 @@ func (l *Limiter) Give(ctx context.Context, b Budget) { l.ask(ctx, b, -1) }
 
 // Clear forgets what was counted under the key.
 func (l *Limiter) Clear(ctx context.Context, key string) {
-	id := hashed(key)
-	l.counters.clear(id)
-	if !l.runs() {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), redisTimeout)
-	defer cancel()
-	if err := l.redis.Del(ctx, keyPrefix+id).Err(); err != nil {
-		l.log.Debug("a count was not cleared in Redis; it ends with its window", "error", err)
-	}
+	l.ask(ctx, Budget{Key: key, Window: Window}, -math.MaxInt32)
 }
 
 // hashed keeps callers' own words out of Redis, and bounds them.
@@ -97,7 +91,7 @@ func hashed(key string) string {
 type question struct {
 	id     string
 	budget Budget
-	amount int
+	amount int        // to be counted; 0: none; less: to be given back
 	answer chan count // has room for the one answer
 }
 
@@ -115,14 +109,12 @@ func (l *Limiter) ask(ctx context.Context, b Budget, amount int) Decision {
 	c := count{}
 	if l.hand(ctx, q) {
 		select {
-		case c = <-q.answer: // Run answers every question, within redisTimeout
+		case c = <-q.answer: // Run answers every question, within about Timeout
 		case <-l.ended:
 		}
 	}
 	now := l.now()
-	if c.known {
-		l.counters.set(q.id, c.n, now.Add(c.left))
-	} else {
+	if !c.known {
 		c = l.counters.take(q.id, b, amount, now)
 	}
 	return Decision{Allowed: c.allowed, Limit: b.Limit, Remaining: max(b.Limit-c.n, 0), Reset: now.Add(c.left)}
@@ -150,115 +142,4 @@ func (l *Limiter) runs() bool {
 	default:
 		return false
 	}
-}
-
-// maxBatch is how many questions go to Redis at once.
-const maxBatch = 128
-
-// Run asks Redis until ctx is done: all the questions that came while the last ones were on their way
-// go together, so that a busy front end costs few round trips.
-func (l *Limiter) Run(ctx context.Context) error {
-	close(l.running)
-	defer close(l.ended)
-	var pause time.Time // Redis did not answer: it is not asked before then
-	for {
-		var batch []*question
-		select {
-		case <-ctx.Done():
-			return nil
-		case q := <-l.asked:
-			batch = append(batch, q)
-		}
-		batch = l.gather(batch)
-		if l.now().Before(pause) {
-			answer(batch, nil)
-			continue
-		}
-		counts, err := l.evaluate(ctx, batch)
-		answer(batch, counts)
-		switch {
-		case err != nil && pause.IsZero():
-			l.log.Warn("Redis does not answer; this process counts requests by itself until it does", "error", err)
-			pause = l.now().Add(redisPause)
-		case err != nil:
-			pause = l.now().Add(redisPause)
-		case !pause.IsZero():
-			l.log.Info("Redis answers again; requests are counted together")
-			pause = time.Time{}
-		}
-	}
-}
-
-// gather takes what else waits.
-func (l *Limiter) gather(batch []*question) []*question {
-	for len(batch) < maxBatch {
-		select {
-		case q := <-l.asked:
-			batch = append(batch, q)
-		default:
-			return batch
-		}
-	}
-	return batch
-}
-
-// answer gives each question its count; without counts each process counts by itself.
-func answer(batch []*question, counts []count) {
-	for i, q := range batch {
-		if counts == nil {
-			q.answer <- count{}
-			continue
-		}
-		q.answer <- counts[i]
-	}
-}
-
-// script counts each key's amount where its limit allows, and returns for each whether it did, the count
-// and the milliseconds that its window still lasts. One call is one atomic step.
-var script = redis.NewScript(`
-local answers = {}
-for i, key in ipairs(KEYS) do
-	local amount, limit, window = tonumber(ARGV[3 * i - 2]), tonumber(ARGV[3 * i - 1]), tonumber(ARGV[3 * i])
-	local n, left = tonumber(redis.call('GET', key) or '0'), redis.call('PTTL', key)
-	local allowed = n + math.max(amount, 1) <= limit
-	if amount < 0 and n > 0 then
-		n = redis.call('DECR', key)
-	elseif allowed and amount > 0 then
-		n = redis.call('INCRBY', key, amount)
-		if left < 0 then
-			redis.call('PEXPIRE', key, window)
-		end
-	end
-	if left < 0 then
-		left = window
-	end
-	table.insert(answers, allowed and 1 or 0)
-	table.insert(answers, n)
-	table.insert(answers, left)
-end
-return answers`)
-
-var errScript = errors.New("the limit script's answer is not understood")
-
-func (l *Limiter) evaluate(ctx context.Context, batch []*question) ([]count, error) {
-	ctx, cancel := context.WithTimeout(ctx, redisTimeout)
-	defer cancel()
-	keys, args := make([]string, len(batch)), make([]any, 0, 3*len(batch))
-	for i, q := range batch {
-		keys[i] = keyPrefix + q.id
-		args = append(args, q.amount, q.budget.Limit, q.budget.Window.Milliseconds())
-	}
-	numbers, err := script.Run(ctx, l.redis, keys, args...).Int64Slice()
-	if err != nil {
-		return nil, err
-	}
-	if len(numbers) != 3*len(batch) {
-		return nil, errScript
-	}
-	counts := make([]count, len(batch))
-	for i := range batch {
-		allowed, n, left := numbers[3*i], numbers[3*i+1], numbers[3*i+2]
-		counts[i] = count{allowed: allowed == 1, n: int(min(n, math.MaxInt32)), left: time.Duration(left) * time.Millisecond, known: true}
-	}
-	return counts, nil
 }

@@ -14,29 +14,38 @@ import (
 	"trunkline/internal/pbxtest"
 )
 
+// patience is how long a Redis may take that is there: the machine may be slow.
+const patience = 20 * time.Second
+
 // started returns a limiter on the Redis of that URL, running until the test ends, and its log.
-func started(t *testing.T, url string) (*Limiter, *pbxtest.LogBuffer) {
+func started(t testing.TB, url string, timeout time.Duration) (*Limiter, *pbxtest.LogBuffer) {
 	t.Helper()
 	options, err := redis.ParseURL(url)
 	if err != nil {
 		t.Fatal(err)
 	}
-	options.MaxRetries, options.DialerRetries = -1, 1
 	rdb := redis.NewClient(options)
 	t.Cleanup(func() { rdb.Close() })
 	out := &pbxtest.LogBuffer{}
 	l := New(rdb, slog.New(slog.NewTextHandler(out, nil)))
-	ctx, stop := context.WithCancel(context.Background())
+	l.Timeout = timeout
+	t.Cleanup(run(t, l))
+	return l, out
+}
+
+// run runs the limiter until stop is called.
+func run(t testing.TB, l *Limiter) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- l.Run(ctx) }()
-	t.Cleanup(func() {
-		stop()
+	<-l.running
+	return sync.OnceFunc(func() {
+		cancel()
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}
 	})
-	<-l.running
-	return l, out
 }
 
 func budget(key string, limit int) Budget { return Budget{Key: key, Limit: limit, Window: time.Minute} }
@@ -61,8 +70,8 @@ func takeMany(b Budget, each int, limiters ...*Limiter) int {
 func TestTwoProcessesShareABudget(t *testing.T) {
 	t.Parallel()
 	url := pbxtest.RedisURL(t)
-	one, _ := started(t, url)
-	two, _ := started(t, url)
+	one, _ := started(t, url, patience)
+	two, _ := started(t, url, patience)
 	// The second's clock is an hour ahead: Redis's alone counts.
 	two.now = func() time.Time { return time.Now().Add(time.Hour) }
 	if got := takeMany(budget("shared", 100), 80, one, two); got != 100 {
@@ -80,7 +89,7 @@ func TestTwoProcessesShareABudget(t *testing.T) {
 // A budget is whole again after its window, and a refusal does not lengthen that.
 func TestWindowEnds(t *testing.T) {
 	t.Parallel()
-	l, _ := started(t, pbxtest.RedisURL(t))
+	l, _ := started(t, pbxtest.RedisURL(t), patience)
 	b := Budget{Key: "short", Limit: 1, Window: 300 * time.Millisecond}
 	first := l.Take(t.Context(), b)
 	if !first.Allowed || time.Until(first.Reset) > b.Window {
@@ -94,7 +103,7 @@ func TestWindowEnds(t *testing.T) {
 
 func TestPeekAndClear(t *testing.T) {
 	t.Parallel()
-	l, _ := started(t, pbxtest.RedisURL(t))
+	l, _ := started(t, pbxtest.RedisURL(t), patience)
 	b := budget("peeked", 2)
 	for range 3 {
 		if d := l.Peek(t.Context(), b); !d.Allowed || d.Remaining != 2 {
@@ -117,7 +126,7 @@ func TestPeekAndClear(t *testing.T) {
 func TestWithoutRedis(t *testing.T) {
 	t.Parallel()
 	server := pbxtest.NewRedis(t)
-	l, out := started(t, server.URL())
+	l, out := started(t, server.URL(), patience)
 	b := budget("away", 10)
 	for range 6 {
 		l.Take(t.Context(), b)
@@ -145,7 +154,7 @@ func TestWithoutRedis(t *testing.T) {
 
 func TestScriptIsLoadedAgain(t *testing.T) {
 	t.Parallel()
-	l, _ := started(t, pbxtest.RedisURL(t))
+	l, _ := started(t, pbxtest.RedisURL(t), patience)
 	l.Take(t.Context(), budget("flushed", 5))
 	if err := l.redis.ScriptFlush(t.Context()).Err(); err != nil {
 		t.Fatal(err)
@@ -158,7 +167,7 @@ func TestScriptIsLoadedAgain(t *testing.T) {
 // Keys reach Redis hashed and with an end.
 func TestKeys(t *testing.T) {
 	t.Parallel()
-	l, _ := started(t, pbxtest.RedisURL(t))
+	l, _ := started(t, pbxtest.RedisURL(t), patience)
 	for _, key := range []string{"", "a\x00b", "trunkline:limit:*", strings.Repeat("x", 1<<16)} {
 		if d := l.Take(t.Context(), budget(key, 2)); !d.Allowed || d.Remaining != 1 {
 			t.Errorf("%.20q: got %+v", key, d)
