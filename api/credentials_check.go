@@ -67,13 +67,19 @@ func newCredentialCheck(db *fusionpbx.DB, pool *pgxpool.Pool, tokens *token.Stor
 // check returns who has the credentials that came from the address, or the failure to answer with. Of a
 // token that no longer serves it returns the name beside the failure.
 func (c *credentialCheck) check(ctx context.Context, addr netip.Addr, given credentials) (caller, error) {
+	if given.key == "" {
+		// Also for those who are remembered.
+		if err := c.guard.open(ctx, addr, given.username); err != nil {
+			return caller{}, err
+		}
+	}
 	return c.callers.get(ctx, c.hash(addr, given), func(ctx context.Context) (who caller, holds time.Duration, err error) {
 		switch {
 		case given.key == "":
 			err = c.guard.login(ctx, addr, given.username, func() (err error) {
 				who, holds, err = c.user(ctx, given)
 				return err
-			}, rightPassword)
+			})
 			return who, holds, err
 		case strings.HasPrefix(given.key, token.Prefix):
 			if who, holds, err = c.token(ctx, given.key); unauthenticated(err) {
@@ -94,9 +100,6 @@ func (c *credentialCheck) check(ctx context.Context, addr netip.Addr, given cred
 
 // unauthenticated reports whether the credentials were wrong, rather than not to be checked.
 func unauthenticated(err error) bool { return isCode(err, codeAuthenticationFailed) }
-
-// rightPassword reports whether the password was right, or nobody could tell.
-func rightPassword(err error) bool { return !unauthenticated(err) }
 
 func (c *credentialCheck) user(ctx context.Context, given credentials) (caller, time.Duration, error) {
 	user, err := c.users(ctx, given.username, given.password)

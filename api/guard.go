@@ -25,17 +25,17 @@ const (
 )
 
 // guard keeps passwords from being guessed. It counts failures per address, and per name at an address:
-// never per name alone, with which anybody could lock a user out. A login is counted before it is
-// checked and given back when it was right, so that guesses that come all at once are counted too.
+// never per name alone, with which anybody could lock a user out.
 type guard struct {
 	settings config.Settings
 	limiter  *ratelimit.Limiter
 	log      *authlog.Log
+	turns    *turns
 	held     chan struct{}
 }
 
 func newGuard(settings config.Settings, limiter *ratelimit.Limiter, log *authlog.Log) *guard {
-	return &guard{settings: settings, limiter: limiter, log: log, held: make(chan struct{}, maxHeld)}
+	return &guard{settings: settings, limiter: limiter, log: log, turns: newTurns(), held: make(chan struct{}, maxHeld)}
 }
 
 func (g *guard) ofAddress(addr netip.Addr) ratelimit.Budget {
@@ -48,24 +48,48 @@ func (g *guard) ofName(addr netip.Addr, name string) ratelimit.Budget {
 	return ratelimit.Budget{Key: fmt.Sprintf("login|%s|%s", addr, name), Limit: g.settings.LoginFailures, Window: g.settings.LoginFailuresWindow}
 }
 
-// login checks a password, unless too many were wrong before: then even the right one is refused, which
-// would otherwise show itself. right says of check's error whether the password was right all the same.
-func (g *guard) login(ctx context.Context, addr netip.Addr, name string, check func() error, right func(error) bool) error {
+// open fails where too many logins of the name from the address have failed, or of any name. Then the
+// right password is refused too, since it would show itself.
+func (g *guard) open(ctx context.Context, addr netip.Addr, name string) error {
+	_, _, err := g.left(ctx, addr, name)
+	return err
+}
+
+// left is what may still fail at the address, and of the name.
+func (g *guard) left(ctx context.Context, addr netip.Addr, name string) (atAddress, ofName ratelimit.Decision, err error) {
+	if atAddress = g.limiter.Peek(ctx, g.ofAddress(addr)); !atAddress.Allowed {
+		return atAddress, ofName, rateLimited(atAddress.Reset, "too many failed logins from this address; check the credentials that it sends, or use a token")
+	}
+	if ofName = g.limiter.Peek(ctx, g.ofName(addr, name)); !ofName.Allowed {
+		return atAddress, ofName, rateLimited(ofName.Reset, "too many failed logins with this username from this address; check the password, or use a token")
+	}
+	return atAddress, ofName, nil
+}
+
+// login checks a password where the guard is open, and counts it where it is wrong. A right one makes up
+// for those before it.
+func (g *guard) login(ctx context.Context, addr netip.Addr, name string, check func() error) error {
 	ofName, ofAddress := g.ofName(addr, name), g.ofAddress(addr)
-	if d := g.limiter.Take(ctx, ofAddress); !d.Allowed {
-		return rateLimited(d.Reset, "too many failed logins from this address; check the credentials that it sends")
-	}
-	if d := g.limiter.Take(ctx, ofName); !d.Allowed {
-		g.limiter.Give(ctx, ofAddress)
-		return rateLimited(d.Reset, "too many failed logins with this username from this address; check the password")
-	}
-	err := check()
-	if right(err) {
-		g.limiter.Give(ctx, ofAddress)
-		g.limiter.Clear(ctx, ofName.Key)
+	before := 0 // failures of the name
+	end, err := g.turns.take(ctx, func() ([]turn, error) {
+		atAddress, name, err := g.left(ctx, addr, name)
+		before = name.Limit - name.Remaining
+		return []turn{{ofAddress.Key, atAddress.Remaining}, {ofName.Key, name.Remaining}}, err
+	})
+	if err != nil {
 		return err
 	}
-	g.log.Failed(addr, name)
+	failed := false
+	defer func() { end(failed) }()
+	switch err = check(); {
+	case unauthenticated(err):
+		failed = true
+		g.limiter.Take(ctx, ofAddress)
+		g.limiter.Take(ctx, ofName)
+		g.log.Failed(addr, name)
+	case err == nil && before > 0:
+		g.limiter.Clear(ctx, ofName.Key)
+	}
 	return err
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/netip"
 	"strconv"
 	"time"
 
@@ -21,6 +22,9 @@ const (
 	// waiting is for asking after one's own job: it counts nothing, unless there is no such job.
 	waiting
 )
+
+// strangersBits is how much of an IPv6 address that is not on the whitelist counts.
+const strangersBits = 64
 
 // classNames are the classes as keys and messages have them.
 var classNames = map[limitClass]string{standard: "requests", gateways: "gateway operations", exports: "CDR exports"}
@@ -43,9 +47,13 @@ func (r *request) classBudget(class limitClass) ratelimit.Budget {
 // addressBudget is what one address may do in a minute without signing in.
 func (r *request) addressBudget() ratelimit.Budget {
 	address := r.address.String()
-	if r.addressErr != nil {
+	switch {
+	case r.addressErr != nil:
 		// Whose request it is is not known; who sent it to us is.
 		address = "peer " + peerHost(r.c.Request.RemoteAddr)
+	case r.address.Is6() && !r.s.whitelist.Allows(r.address):
+		// Whoever has one address of such a network usually has them all.
+		address = netip.PrefixFrom(r.address, strangersBits).Masked().String()
 	}
 	return ratelimit.Budget{Key: "address|" + address, Limit: r.s.settings.RateLimitUnauthenticated, Window: ratelimit.Window}
 }
@@ -87,11 +95,14 @@ func (r *request) showAddress() {
 	r.showBudget(r.s.limiter.Peek(r.context(), r.addressBudget()))
 }
 
-// showBudget sets the documented headers. Reset is in Unix seconds, and not before the budget is whole.
+// showBudget sets the documented headers, with their names as they are documented and not as Go would
+// write them: there are clients that compare them letter by letter. Reset is in Unix seconds, and not
+// before the budget is whole.
 func (r *request) showBudget(d ratelimit.Decision) {
-	r.c.Header("X-RateLimit-Limit", strconv.Itoa(d.Limit))
-	r.c.Header("X-RateLimit-Remaining", strconv.Itoa(d.Remaining))
-	r.c.Header("X-RateLimit-Reset", strconv.FormatInt(d.Reset.Add(time.Second-1).Unix(), 10))
+	header := r.c.Writer.Header()
+	header["X-RateLimit-Limit"] = []string{strconv.Itoa(d.Limit)}
+	header["X-RateLimit-Remaining"] = []string{strconv.Itoa(d.Remaining)}
+	header["X-RateLimit-Reset"] = []string{strconv.FormatInt(d.Reset.Add(time.Second-1).Unix(), 10)}
 }
 
 // rateLimited refuses until a time.

@@ -3,6 +3,7 @@ package api_test
 import (
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -10,12 +11,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/redis/go-redis/v9"
 
 	"trunkline/api"
 	"trunkline/internal/config"
 	"trunkline/internal/pbxtest"
-	"trunkline/internal/ratelimit"
 )
 
 // limited are settings with budgets that a test can use up.
@@ -84,8 +85,7 @@ func TestFrontEndsShareLimits(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, setUp{noWorker: true, settings: limited})
 	options := b.options
-	options.Limiter = ratelimit.New(b.redis, options.Log)
-	b.run(t, options.Limiter.Run)
+	options.Limiter = b.limiter(t, b.redis)
 	second, err := api.New(options)
 	must(t, err)
 	first := b.server
@@ -176,8 +176,7 @@ func TestGuessingIsStopped(t *testing.T) {
 
 	// A second front end knows of it.
 	options := b.options
-	options.Limiter = ratelimit.New(b.redis, options.Log)
-	b.run(t, options.Limiter.Run)
+	options.Limiter = b.limiter(t, b.redis)
 	first := b.server
 	b.server, err = api.New(options)
 	must(t, err)
@@ -231,8 +230,7 @@ func TestLimitsWithoutRedis(t *testing.T) {
 	redisOptions.MaxRetries, redisOptions.DialerRetries = -1, 1
 	rdb := redis.NewClient(redisOptions)
 	t.Cleanup(func() { rdb.Close() })
-	options.Limiter = ratelimit.New(rdb, options.Log)
-	b.run(t, options.Limiter.Run)
+	options.Limiter = b.limiter(t, rdb)
 	b.server, err = api.New(options)
 	must(t, err)
 	b.do(t, b.asSuperadmin(call{path: "/v1/jobs"})).want(t, http.StatusOK, "")
@@ -245,4 +243,51 @@ func TestLimitsWithoutRedis(t *testing.T) {
 		b.do(t, call{path: "/v1/jobs", user: b.sample.AdminName, pass: "guess"}).want(t, http.StatusUnauthorized, "")
 	}
 	b.do(t, b.asAdmin(call{path: "/v1/jobs"})).want(t, http.StatusTooManyRequests, "rate_limited")
+}
+
+// The headers are spelled as they are documented.
+func TestBudgetHeadersAsDocumented(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{noWorker: true})
+	recorder := httptest.NewRecorder()
+	b.server.Handler().ServeHTTP(recorder, call{path: "/chkcon.php"}.request())
+	for _, name := range []string{"X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"} {
+		if _, ok := recorder.Header()[name]; !ok {
+			t.Errorf("no %s in %v", name, recorder.Header())
+		}
+	}
+}
+
+// Of strangers by IPv6 a whole network has one budget, and of those on the whitelist each its own.
+func TestUnauthenticatedLimitOfIPv6(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{noWorker: true, settings: limited})
+	must(t, os.WriteFile(b.whitelist, []byte("2001:db8:1::/64\n"), 0o600))
+	var err error
+	b.server, err = api.New(b.options) // with that whitelist
+	must(t, err)
+	for n := range 5 {
+		b.do(t, call{path: "/v1/jobs", from: fmt.Sprintf("[2001:db8:2::%x]:1", n)}).want(t, http.StatusForbidden, "not_whitelisted")
+		b.do(t, call{path: "/v1/jobs", from: "[2001:db8:1::1]:1"}).want(t, http.StatusUnauthorized, "")
+	}
+	wantLimited(t, b.do(t, call{path: "/v1/jobs", from: "[2001:db8:2::ffff]:1"}))
+	wantLimited(t, b.do(t, call{path: "/v1/jobs", from: "[2001:db8:1::1]:1"}))
+	b.do(t, call{path: "/v1/jobs", from: "[2001:db8:3::1]:1"}).want(t, http.StatusForbidden, "not_whitelisted")
+	b.do(t, call{path: "/v1/jobs", from: "[2001:db8:1::2]:1"}).want(t, http.StatusUnauthorized, "")
+}
+
+// A database that is away is nobody's wrong credentials: callers are told of it, however many they are.
+func TestOutagesAreNotCharged(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{noWorker: true, settings: limited})
+	options := b.options
+	var err error
+	options.Pool, err = pgxpool.New(t.Context(), "postgres://nobody@127.0.0.1:1/none?sslmode=disable")
+	must(t, err)
+	t.Cleanup(options.Pool.Close)
+	b.server, err = api.New(options)
+	must(t, err)
+	for range 10 {
+		wantBudget(t, b.do(t, b.asSuperadmin(call{path: "/v1/jobs"})).want(t, http.StatusServiceUnavailable, "unavailable"), 5, 5)
+	}
 }

@@ -157,8 +157,14 @@ func (r *request) enterOpen() error {
 }
 
 // refused counts a request that was not let in against its address, beyond which it hears nothing else.
+// What was no fault of the caller's is not counted: it would then be told that it was.
 func (r *request) refused(err error) error {
-	if limited := r.chargeAddress(); limited != nil {
+	f := failureOf(err, r.id)
+	if statusOf(f.Code) >= http.StatusInternalServerError {
+		r.showAddress()
+		return err
+	}
+	if limited := r.chargeAddress(); limited != nil && f.Code != codeRateLimited {
 		return limited
 	}
 	return err

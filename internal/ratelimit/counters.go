@@ -38,8 +38,8 @@ func (c *counters) take(key string, b Budget, amount int, now time.Time) count {
 	}
 	allowed := e.n+max(amount, 1) <= b.Limit
 	switch {
-	case amount < 0:
-		e.n = max(e.n+amount, 0)
+	case amount == forget:
+		e.n, e.until = 0, now.Add(b.Window)
 	case allowed:
 		e.n += amount
 	}

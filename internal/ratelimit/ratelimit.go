@@ -11,7 +11,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"log/slog"
-	"math"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -73,12 +72,9 @@ func (l *Limiter) Take(ctx context.Context, b Budget) Decision { return l.ask(ct
 // Peek says how the budget stands, and counts nothing.
 func (l *Limiter) Peek(ctx context.Context, b Budget) Decision { return l.ask(ctx, b, 0) }
 
-// Give takes one back of what was counted against the budget.
-func (l *Limiter) Give(ctx context.Context, b Budget) { l.ask(ctx, b, -1) }
-
 // Clear forgets what was counted under the key.
 func (l *Limiter) Clear(ctx context.Context, key string) {
-	l.ask(ctx, Budget{Key: key, Window: Window}, -math.MaxInt32)
+	l.ask(ctx, Budget{Key: key, Window: Window}, forget)
 }
 
 // hashed keeps callers' own words out of Redis, and bounds them.
@@ -86,6 +82,9 @@ func hashed(key string) string {
 	sum := sha256.Sum256([]byte(key))
 	return hex.EncodeToString(sum[:16])
 }
+
+// forget, as an amount, is to begin anew.
+const forget = -1
 
 // question is one budget that Redis is asked about.
 type question struct {

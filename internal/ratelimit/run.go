@@ -32,11 +32,11 @@ func (l *Limiter) Run(ctx context.Context) error {
 				continue
 			}
 			if err := l.askRedis(ctx, batch); err != nil {
-				leaveToCallers(batch)
 				if ctx.Err() != nil {
-					return nil
+					return nil // who waits sees that Run has ended
 				}
 				l.log.Warn("Redis does not answer; this process counts requests by itself until it does", "error", err)
+				leaveToCallers(batch)
 				back = make(chan struct{})
 				go func() {
 					defer close(back)
@@ -88,7 +88,7 @@ func (l *Limiter) askRedis(ctx context.Context, batch []*question) error {
 func (l *Limiter) awaitRedis(ctx context.Context) {
 	tick := time.NewTicker(redisPause)
 	defer tick.Stop()
-	probe := []*group{{groupKey: groupKey{id: "probe", limit: 1, window: redisPause / 2}, amount: 1}}
+	probe := grouped([]*question{{id: "probe", budget: Budget{Limit: 1, Window: redisPause / 2}, amount: 1}})
 	for {
 		select {
 		case <-ctx.Done():

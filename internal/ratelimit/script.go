@@ -9,8 +9,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// script counts, for each key, as much of the amount as its limit allows, or gives it back where it is
-// less than 0. It returns for each how much it counted, the count, and the milliseconds that its window
+// script counts, for each key, as much of the amount as its limit allows, or where the amount is
+// less than 0 forgets what was counted. It returns for each how much it counted, the count, and the milliseconds that its window
 // still lasts. One call is one atomic step.
 //
 // A key that never ends, or whose value is no count, is not of our making: its window begins anew, so
@@ -30,13 +30,8 @@ for i, key in ipairs(KEYS) do
 	end
 	local counted = math.max(math.min(amount, limit - n), 0)
 	if amount < 0 then
-		n = math.max(n + amount, 0)
-		if n > 0 then
-			redis.call('DECRBY', key, -amount)
-		else
-			redis.call('DEL', key)
-			left = 0
-		end
+		redis.call('DEL', key)
+		n, left = 0, 0
 	elseif counted > 0 then
 		n = n + counted
 		if left > 0 then
@@ -58,7 +53,6 @@ const numbersPerKey = 3
 // group is questions of a batch that differ in nothing but who asks: for Redis they are one.
 type group struct {
 	groupKey
-	amount    int // all of theirs together
 	questions []*question
 
 	counted int // of the amount
@@ -70,7 +64,7 @@ type groupKey struct {
 	id     string
 	limit  int
 	window time.Duration
-	kind   int // -1, 0 and 1: gives back, peeks, takes
+	amount int // of each question
 }
 
 // grouped keeps the order in which the keys came.
@@ -78,14 +72,13 @@ func grouped(batch []*question) []*group {
 	var groups []*group
 	byKey := make(map[groupKey]*group, len(batch))
 	for _, q := range batch {
-		key := groupKey{id: q.id, limit: q.budget.Limit, window: q.budget.Window, kind: max(min(q.amount, 1), -1)}
+		key := groupKey{id: q.id, limit: q.budget.Limit, window: q.budget.Window, amount: q.amount}
 		g := byKey[key]
 		if g == nil {
 			g = &group{groupKey: key}
 			byKey[key] = g
 			groups = append(groups, g)
 		}
-		g.amount = max(g.amount+q.amount, -math.MaxInt32)
 		g.questions = append(g.questions, q)
 	}
 	return groups
@@ -120,7 +113,7 @@ func (l *Limiter) evaluate(ctx context.Context, groups []*group) error {
 	keys, args := make([]string, 0, len(groups)), make([]any, 0, numbersPerKey*len(groups))
 	for _, g := range groups {
 		keys = append(keys, keyPrefix+g.id)
-		args = append(args, g.amount, g.limit, max(g.window.Milliseconds(), 1))
+		args = append(args, g.amount*len(g.questions), g.limit, max(g.window.Milliseconds(), 1))
 	}
 	answered := make(chan *redis.Cmd, 1)
 	go func() { answered <- script.Run(ctx, l.redis, keys, args...) }()

@@ -1,0 +1,95 @@
+package api
+
+import (
+	"context"
+	"sync"
+)
+
+// turns lets no more logins be checked at once than may still fail: otherwise one could send a thousand
+// at once, before the first of them has failed. Who waits for its turn is not refused, since those
+// before it may have the right password.
+type turns struct {
+	mu       sync.Mutex
+	underWay map[string]int
+	failures int           // how many have failed so far
+	ended    chan struct{} // closed when one of those under way ends
+}
+
+func newTurns() *turns { return &turns{underWay: map[string]int{}, ended: make(chan struct{})} }
+
+// turn is how many logins may still fail under a key.
+type turn struct {
+	key  string
+	left int
+}
+
+// take waits until fewer logins are under way under each key than may still fail, which left finds out,
+// or until it finds that there is no more waiting. end must be called, with whether the login failed,
+// once the failure is counted where left looks.
+func (t *turns) take(ctx context.Context, left func() ([]turn, error)) (end func(failed bool), err error) {
+	for {
+		t.mu.Lock()
+		failures := t.failures
+		t.mu.Unlock()
+		wanted, err := left()
+		if err != nil {
+			return nil, err
+		}
+		taken, err := t.await(ctx, wanted, failures)
+		if err != nil {
+			return nil, err
+		}
+		if taken {
+			return func(failed bool) { t.end(wanted, failed) }, nil
+		}
+	}
+}
+
+// await reports false where there have been more failures than so many, so that what is left is to be
+// found out again.
+func (t *turns) await(ctx context.Context, wanted []turn, failures int) (taken bool, err error) {
+	for {
+		t.mu.Lock()
+		current, ended := t.failures == failures, t.ended
+		taken := current && t.free(wanted)
+		if taken {
+			for _, w := range wanted {
+				t.underWay[w.key]++
+			}
+		}
+		t.mu.Unlock()
+		if taken || !current {
+			return taken, nil
+		}
+		select {
+		case <-ctx.Done():
+			return false, context.Cause(ctx)
+		case <-ended:
+		}
+	}
+}
+
+// free reports whether there is room under all the keys. mu is held.
+func (t *turns) free(wanted []turn) bool {
+	for _, w := range wanted {
+		if t.underWay[w.key] >= w.left {
+			return false
+		}
+	}
+	return true
+}
+
+func (t *turns) end(wanted []turn, failed bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, w := range wanted {
+		if t.underWay[w.key]--; t.underWay[w.key] == 0 {
+			delete(t.underWay, w.key)
+		}
+	}
+	if failed {
+		t.failures++
+	}
+	close(t.ended)
+	t.ended = make(chan struct{})
+}

@@ -1,0 +1,171 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"trunkline/internal/authlog"
+	"trunkline/internal/config"
+	"trunkline/internal/ratelimit"
+)
+
+// testGuard counts by itself: its limiter does not run.
+func testGuard(ofName, atAddress int) *guard {
+	log := slog.New(slog.DiscardHandler)
+	settings := config.Settings{LoginFailures: ofName, LoginFailuresAddress: atAddress, LoginFailuresWindow: time.Hour}
+	return newGuard(settings, ratelimit.New(nil, log), authlog.New(authlog.Off, log))
+}
+
+// Guesses that come all at once are as many as those that come one by one.
+func TestGuessesAllAtOnce(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		names func(i int) string
+		want  int32
+	}{
+		"of one name":    {func(int) string { return "admin" }, 5},
+		"of many names":  {func(i int) string { return fmt.Sprint("name", i) }, 20},
+		"of a few names": {func(i int) string { return fmt.Sprint("name", i%3) }, 15},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				g := testGuard(5, 20)
+				var checked, refused atomic.Int32
+				var wg sync.WaitGroup
+				for i := range 300 {
+					wg.Go(func() {
+						err := g.login(t.Context(), someAddress, c.names(i), func() error {
+							checked.Add(1)
+							time.Sleep(50 * time.Millisecond)
+							return failf(codeAuthenticationFailed, "wrong")
+						})
+						if isCode(err, codeRateLimited) {
+							refused.Add(1)
+						}
+					})
+				}
+				wg.Wait()
+				if checked.Load() != c.want || refused.Load() != 300-c.want {
+					t.Errorf("%d passwords were looked at and %d refused, want %d and the rest", checked.Load(), refused.Load(), c.want)
+				}
+				if len(g.turns.underWay) != 0 {
+					t.Errorf("%v are still under way", g.turns.underWay)
+				}
+			})
+		})
+	}
+}
+
+// However many have the right password at once, and few failures are left: nobody is refused.
+func TestRightPasswordsAllAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := testGuard(5, 20)
+		for i := range 19 {
+			g.login(t.Context(), someAddress, fmt.Sprint("typo", i), func() error { return failf(codeAuthenticationFailed, "wrong") })
+		}
+		var wg sync.WaitGroup
+		for i := range 100 {
+			wg.Go(func() {
+				if err := g.login(t.Context(), someAddress, fmt.Sprint("name", i), func() error {
+					time.Sleep(50 * time.Millisecond)
+					return nil
+				}); err != nil {
+					t.Errorf("refused: %v", err)
+				}
+			})
+		}
+		wg.Wait()
+	})
+}
+
+// A check that comes to no end, because the database is away or the caller has gone, is neither a
+// failure nor does it make up for one, and gives its turn to the next.
+func TestChecksWithoutAnAnswer(t *testing.T) {
+	t.Parallel()
+	g := testGuard(2, 20)
+	wrong := func() error { return failf(codeAuthenticationFailed, "wrong") }
+	away := errors.New("the database is away")
+	for _, check := range []func() error{wrong, func() error { return away }, func() error { return away }} {
+		g.login(t.Context(), someAddress, "admin", check)
+	}
+	if d := g.limiter.Peek(t.Context(), g.ofName(someAddress, "admin")); d.Remaining != 1 {
+		t.Errorf("%d failures are left, want 1", d.Remaining)
+	}
+	g.login(t.Context(), someAddress, " ADMIN", wrong)
+	if err := g.login(t.Context(), someAddress, "admin", func() error { return nil }); !isCode(err, codeRateLimited) {
+		t.Errorf("the right password after too many wrong ones: %v", err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	err := testGuard(1, 1).login(ctx, someAddress, "admin", func() error {
+		stop()
+		return context.Cause(ctx)
+	})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// Who waits for a turn and hangs up does not wait on.
+func TestHangingUpInTheQueue(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := testGuard(1, 1)
+		busy := make(chan struct{})
+		go g.login(t.Context(), someAddress, "admin", func() error { <-busy; return nil })
+		synctest.Wait()
+		ctx, hangUp := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- g.login(ctx, someAddress, "admin", func() error { return nil }) }()
+		synctest.Wait()
+		hangUp()
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v", err)
+		}
+		close(busy)
+		synctest.Wait()
+		if len(g.turns.underWay) != 0 {
+			t.Errorf("%v are still under way", g.turns.underWay)
+		}
+	})
+}
+
+// A name that is refused is refused also where its password is remembered, which would otherwise show
+// itself, and only there.
+func TestRememberedPasswordDoesNotShowItself(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) { // in no time, since it is not remembered for long
+		check, n := counted(time.Second, 0)
+		check.guard = testGuard(3, 20)
+		right, wrong := credentials{username: "admin", password: "right"}, credentials{username: "Admin", password: "wrong"}
+		for range 3 {
+			if _, err := check.check(t.Context(), someAddress, right); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := check.check(t.Context(), someAddress, wrong); !unauthenticated(err) {
+				t.Fatal(err)
+			}
+		}
+		if n.users.Load() != 4 {
+			t.Fatalf("%d look-ups, want the right password's and 3 more", n.users.Load())
+		}
+		if _, err := check.check(t.Context(), someAddress, right); !isCode(err, codeRateLimited) {
+			t.Errorf("a remembered password of a name that is refused: %v", err)
+		}
+		if _, err := check.check(t.Context(), netip.MustParseAddr("192.0.2.11"), right); err != nil {
+			t.Errorf("from another address: %v", err)
+		}
+		if _, err := check.check(t.Context(), someAddress, credentials{username: "other", password: "right"}); err != nil {
+			t.Errorf("another name: %v", err)
+		}
+	})
+}
