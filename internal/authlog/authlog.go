@@ -3,13 +3,18 @@
 package authlog
 
 import (
+	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -26,6 +31,9 @@ const (
 	maxName = 64
 	// writeTimeout bounds one write: a login that failed is answered all the same.
 	writeTimeout = 250 * time.Millisecond
+	// retryInterval is how long nothing is written after that failed: a syslog that does not read must
+	// not cost each request the time-out.
+	retryInterval = time.Second
 	// fileMode is for a file that is not there yet: fail2ban runs as root.
 	fileMode = 0o640
 )
@@ -38,10 +46,12 @@ type Log struct {
 	now  func() time.Time
 
 	mu      sync.Mutex
-	trouble bool // the last write failed, and the log has said so
+	trouble bool      // the last write failed, and the log has said so
+	retryAt time.Time // with trouble: when it is tried again
+	socket  bool      // the path was a socket when last looked at
 }
 
-// New returns a log that writes to path: a Unix datagram socket such as /dev/log, a file, or Off.
+// New returns a log that writes to path: a Unix socket such as /dev/log, a file, or Off.
 // Nothing is opened before the first line, and each line opens it anew: failed logins are few, and
 // neither logrotate nor a restarted syslog is then missed.
 func New(path string, log *slog.Logger) *Log {
@@ -58,16 +68,19 @@ func (l *Log) Failed(addr netip.Addr, name string) {
 	if l.path == Off {
 		return
 	}
-	err := l.write(Line(addr, name))
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.trouble && l.now().Before(l.retryAt) {
+		return
+	}
+	err := l.write(Line(addr, name))
 	switch {
 	case err != nil && !l.trouble:
 		l.log.Warn("failed logins are not written for fail2ban; correct TRUNKLINE_AUTH_LOG, or set it to none", "path", l.path, "error", err)
 	case err == nil && l.trouble:
 		l.log.Info("failed logins are written for fail2ban again", "path", l.path)
 	}
-	l.trouble = err != nil
+	l.trouble, l.retryAt = err != nil, l.now().Add(retryInterval)
 }
 
 // Line is the message, without time and host.
@@ -92,28 +105,40 @@ func cleaned(name string) string {
 func (l *Log) write(line string) error {
 	stamp := l.now().Format(time.Stamp)
 	info, err := os.Stat(l.path)
-	if err == nil && info.Mode().Type() == os.ModeSocket {
-		conn, err := net.DialTimeout("unixgram", l.path, writeTimeout)
-		if err != nil {
-			return err
-		}
-		defer conn.Close()
-		if err := conn.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
-			return err
-		}
-		_, err = fmt.Fprintf(conn, "<%d>%s %s", priority, stamp, line)
-		return err
+	switch {
+	case err == nil:
+		l.socket = info.Mode().Type() == fs.ModeSocket
+	case l.socket || slices.ContainsFunc(socketFolders, func(folder string) bool { return strings.HasPrefix(l.path, folder) }):
+		return err // a file in its place would be no log, and syslog could not have its socket back
 	}
-	if err != nil && strings.HasPrefix(l.path, "/dev/") {
-		return err // there is no syslog; a file in its place would be no log
+	if l.socket {
+		return writeSocket(l.path, fmt.Sprintf("<%d>%s %s", priority, stamp, line))
 	}
 	file, err := os.OpenFile(l.path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, fileMode)
 	if err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(file, "%s %s %s\n", stamp, l.host, line)
-	if closed := file.Close(); err == nil {
-		err = closed
+	return errors.Join(err, file.Close())
+}
+
+// socketFolders are where a path that does not exist is a socket that is missing.
+var socketFolders = []string{"/dev/", "/run/", "/var/run/"}
+
+// writeSocket sends the message as a datagram, or to a syslog that listens for streams with the end of a
+// line.
+func writeSocket(path, message string) error {
+	conn, err := net.DialTimeout("unixgram", path, writeTimeout)
+	if errors.Is(err, syscall.EPROTOTYPE) {
+		message += "\n"
+		conn, err = net.DialTimeout("unix", path, writeTimeout)
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	err = conn.SetWriteDeadline(time.Now().Add(writeTimeout))
+	if err == nil {
+		_, err = io.WriteString(conn, message)
+	}
+	return errors.Join(err, conn.Close())
 }

@@ -2,6 +2,8 @@ package authlog
 
 import (
 	"bytes"
+	"errors"
+	"io"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -111,6 +113,7 @@ func TestTroubleIsSaidOnce(t *testing.T) {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
+	l.now = func() time.Time { return time.Now().Add(retryInterval) } // it is not tried again at once
 	l.Failed(netip.MustParseAddr("198.51.100.66"), "admin")
 	if got := out.String(); strings.Count(got, "TRUNKLINE_AUTH_LOG") != 1 || strings.Count(got, "again") != 1 {
 		t.Errorf("the log says %s", got)
@@ -118,5 +121,77 @@ func TestTroubleIsSaidOnce(t *testing.T) {
 	New(Off, slog.New(slog.NewTextHandler(&out, nil))).Failed(netip.MustParseAddr("198.51.100.66"), "admin")
 	if _, err := os.Stat(Off); err == nil {
 		t.Error("a file was made of what is off")
+	}
+}
+
+// Some daemons listen for streams.
+func TestSyslogByStream(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "log")
+	listener, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	l := New(path, slog.New(slog.DiscardHandler))
+	l.Failed(netip.MustParseAddr("198.51.100.66"), "admin")
+	conn, err := listener.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if got, err := io.ReadAll(conn); err != nil || !bytes.HasPrefix(got, []byte("<36>")) || !bytes.HasSuffix(got, []byte("authentication failed for admin\n")) {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
+// While syslog is started again its socket is not there: a file in its place would be in its way.
+func TestNoFileInASocketsPlace(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "log")
+	socket, err := net.ListenPacket("unixgram", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	logs := []*Log{New(path, slog.New(slog.NewTextHandler(&out, nil)))}
+	for _, missing := range []string{"/dev/trunkline-none", "/run/trunkline-none"} {
+		logs = append(logs, New(missing, slog.New(slog.NewTextHandler(&out, nil))))
+	}
+	logs[0].Failed(netip.MustParseAddr("198.51.100.66"), "admin")
+	if err := errors.Join(socket.Close(), os.Remove(path)); err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range logs {
+		for range 3 {
+			l.Failed(netip.MustParseAddr("198.51.100.66"), "admin")
+		}
+		if _, err := os.Lstat(l.path); err == nil {
+			t.Errorf("%s was made", l.path)
+		}
+	}
+	if got := strings.Count(out.String(), "TRUNKLINE_AUTH_LOG"); got != len(logs) {
+		t.Errorf("the log says it %d times, want once for each of %d: %s", got, len(logs), &out)
+	}
+}
+
+// A syslog that does not read costs one write its time-out, and the next ones nothing.
+func TestSyslogThatDoesNotRead(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "log")
+	socket, err := net.ListenPacket("unixgram", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer socket.Close()
+	var out bytes.Buffer
+	l := New(path, slog.New(slog.NewTextHandler(&out, nil)))
+	now := time.Now()
+	l.now = func() time.Time { return now } // it is never time to try again
+	for range 50_000 {
+		l.Failed(netip.MustParseAddr("198.51.100.66"), "admin")
+	}
+	if strings.Count(out.String(), "TRUNKLINE_AUTH_LOG") != 1 {
+		t.Errorf("the log says %s", &out)
 	}
 }
