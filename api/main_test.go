@@ -338,6 +338,12 @@ func (b *bundle) exec(t *testing.T, sql string, args ...any) {
 	}
 }
 
+// recorded counts the changes in the audit, of those whose subject holds the text.
+func (b *bundle) recorded(t *testing.T, action, subject string) int {
+	t.Helper()
+	return b.count(t, "select count(*) from trunkline.audit where kind = 'change' and action = $1 and strpos(subject, $2) > 0", action, subject)
+}
+
 func (b *bundle) count(t *testing.T, sql string, args ...any) int {
 	t.Helper()
 	var n int

@@ -130,7 +130,7 @@ func (l *Limiter) ask(ctx context.Context, b Budget, amount int) Decision {
 
 // hand gives the question to Run, and reports false where nobody will answer it.
 func (l *Limiter) hand(ctx context.Context, q *question) bool {
-	if !l.runs() {
+	if !l.runs() && !l.starts(ctx) {
 		return false
 	}
 	select {
@@ -150,6 +150,19 @@ func (l *Limiter) runs() bool {
 	default:
 		return false
 	}
+}
+
+// starts waits for Run a moment: front end and limiter start side by side.
+func (l *Limiter) starts(ctx context.Context) bool {
+	timer := time.NewTimer(redisTimeout)
+	defer timer.Stop()
+	select {
+	case <-l.running:
+		return true
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	return false
 }
 
 // maxBatch is how many questions go to Redis at once.
