@@ -38,26 +38,30 @@ type Sentinels struct {
 }
 
 // NewSentinels starts the servers and waits until the Sentinels know the replicas and each other, so
-// that from then on the primary may be killed. Close of the Servers stops them too.
-func (s *Servers) NewSentinels(ctx context.Context) (*Sentinels, error) {
+// that from then on the primary may be killed. The options are for all of them. Close of the Servers
+// stops them too.
+func (s *Servers) NewSentinels(ctx context.Context, opts ...RedisOption) (*Sentinels, error) {
+	o := redisOptions{persistent: true, password: SentinelsRedisPassword}
+	for _, opt := range opts {
+		opt(&o)
+	}
 	set := &Sentinels{}
-	if err := s.startSentinels(ctx, set); err != nil {
+	if err := s.startSentinels(ctx, set, o); err != nil {
 		return nil, errors.Join(fmt.Errorf("starting Redis with Sentinels: %w", err), set.Close())
 	}
 	return set, s.own(set)
 }
 
-func (s *Servers) startSentinels(ctx context.Context, set *Sentinels) error {
+func (s *Servers) startSentinels(ctx context.Context, set *Sentinels, o redisOptions) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
-	options := redisOptions{persistent: true, password: SentinelsRedisPassword}
 	for range 1 + replicaCount {
-		server, err := startRedis(ctx, s.programs, s.newDir("redis"), options)
+		server, err := startRedis(ctx, s.programs, s.newDir("redis"), o)
 		if err != nil {
 			return err
 		}
 		set.Servers = append(set.Servers, server)
-		options.replicaOf = set.Servers[0].port
+		o.replicaOf = set.Servers[0].port
 	}
 	// The Sentinels learn of replicas from the primary, and look there only every ten seconds.
 	if err := poll(ctx, "the replicas do not follow the primary", func() bool {
@@ -67,7 +71,7 @@ func (s *Servers) startSentinels(ctx context.Context, set *Sentinels) error {
 	}
 	config := sentinelConfig(set.Servers[0].port)
 	for range sentinelCount {
-		sentinel, err := startRedis(ctx, s.programs, s.newDir("sentinel"), redisOptions{password: SentinelsPassword, sentinel: config})
+		sentinel, err := startRedis(ctx, s.programs, s.newDir("sentinel"), redisOptions{password: SentinelsPassword, tls: o.tls, sentinel: config})
 		if err != nil {
 			return err
 		}
@@ -96,8 +100,12 @@ func (s *Sentinels) URL() string {
 	for _, sentinel := range s.Sentinels {
 		addrs = append(addrs, sentinel.Addr())
 	}
-	return fmt.Sprintf("redis-sentinel://:%s@%s/0?master=%s&sentinel_password=%s",
-		SentinelsRedisPassword, strings.Join(addrs, ","), SentinelMaster, SentinelsPassword)
+	scheme := "redis-sentinel"
+	if s.Sentinels[0].options.tls != nil {
+		scheme = "rediss-sentinel"
+	}
+	return fmt.Sprintf("%s://:%s@%s/0?master=%s&sentinel_password=%s", scheme, SentinelsRedisPassword,
+		strings.Join(addrs, ","), SentinelMaster, SentinelsPassword)
 }
 
 // Primary is the server that a Sentinel takes for the primary: one that was killed too, until the
@@ -153,7 +161,7 @@ func (r *RedisServer) knowsAll(ctx context.Context) bool {
 
 func (r *RedisServer) sentinelClient() *redis.SentinelClient {
 	return redis.NewSentinelClient(&redis.Options{
-		Addr: r.Addr(), Password: r.options.password, MaxRetries: -1, DialerRetries: 1, ReadTimeout: redisAnswer,
+		Addr: r.Addr(), Password: r.options.password, TLSConfig: r.options.tls.client(), MaxRetries: -1, DialerRetries: 1, ReadTimeout: redisAnswer,
 	})
 }
 

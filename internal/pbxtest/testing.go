@@ -121,9 +121,9 @@ func NewRedis(t testing.TB, opts ...RedisOption) *RedisServer {
 }
 
 // NewSentinels starts a Redis with replicas and Sentinels for this test alone.
-func NewSentinels(t testing.TB) *Sentinels {
+func NewSentinels(t testing.TB, opts ...RedisOption) *Sentinels {
 	t.Helper()
-	s, err := TestServers(t).NewSentinels(t.Context())
+	s, err := TestServers(t).NewSentinels(t.Context(), opts...)
 	if err != nil {
 		t.Fatal(err)
 	}

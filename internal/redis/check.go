@@ -20,7 +20,7 @@ const (
 
 // ErrMisconfigured is in the errors of a Redis that does answer, and of which only a change of its
 // settings or of ours makes one that can be used. Other errors may pass by themselves.
-var ErrMisconfigured = errors.New("Redis, or what is set about it, has to be changed")
+var ErrMisconfigured = errors.New("this Redis, or what is set about it, has to be changed")
 
 type misconfigured struct{ error }
 
