@@ -130,6 +130,12 @@ func (r *RedisServer) Close() error {
 	return errors.Join(r.Kill(), os.RemoveAll(r.dir))
 }
 
+func (r *RedisServer) running() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.process != nil && r.process.running()
+}
+
 func (r *RedisServer) kill() error {
 	if r.process == nil {
 		return nil

@@ -113,6 +113,9 @@ func (s *Sentinels) URL() string {
 func (s *Sentinels) Primary(ctx context.Context) (*RedisServer, error) {
 	var errs []error
 	for _, sentinel := range s.Sentinels {
+		if !sentinel.running() {
+			continue // the client would report the refusal on standard error
+		}
 		client := sentinel.sentinelClient()
 		addr, err := client.GetMasterAddrByName(ctx, SentinelMaster).Result()
 		_ = client.Close()
