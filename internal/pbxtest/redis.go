@@ -91,6 +91,22 @@ func (r *RedisServer) Kill() error {
 	return r.kill()
 }
 
+// Hang has the server keep its connections and answer nothing, as where its host is cut off, until
+// Resume or Restart.
+func (r *RedisServer) Hang() error { return r.signal(syscall.SIGSTOP) }
+
+// Resume ends a Hang.
+func (r *RedisServer) Resume() error { return r.signal(syscall.SIGCONT) }
+
+func (r *RedisServer) signal(s syscall.Signal) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.process == nil || !r.process.running() {
+		return errors.New("the private Redis does not run")
+	}
+	return syscall.Kill(r.process.pid, s)
+}
+
 // Restart kills the server where it runs and starts it again on the same port, with its data where it
 // came from NewRedis.
 func (r *RedisServer) Restart(ctx context.Context) error {
