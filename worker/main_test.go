@@ -47,6 +47,7 @@ type setUp struct {
 	cdrs     int
 	timeout  time.Duration // a switch's command time-out
 	stopped  bool          // no worker runs
+	redisURL string        // a database of the shared Redis where empty
 	database []pbxtest.DatabaseOption
 }
 
@@ -73,7 +74,10 @@ func newBundle(t *testing.T, o setUp) *bundle {
 	must(t, err)
 	b.db, err = fusionpbx.Probe(ctx, b.pool)
 	must(t, err)
-	options, err := redis.ParseURL(pbxtest.RedisURL(t))
+	if o.redisURL == "" {
+		o.redisURL = pbxtest.RedisURL(t)
+	}
+	options, err := redis.ParseURL(o.redisURL)
 	must(t, err)
 	rdb := redis.NewClient(options)
 	t.Cleanup(func() { rdb.Close() })
