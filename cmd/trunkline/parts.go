@@ -189,7 +189,7 @@ func (p *parts) worker(ctx context.Context) (*worker.Worker, error) {
 	}), nil
 }
 
-func (p *parts) sweeper() *scheduler.Sweeper {
+func (p *parts) sweeper(roles ...tasks.Role) *scheduler.Sweeper {
 	return &scheduler.Sweeper{
 		Tasks:    p.tasks,
 		Interval: p.settings.SweepInterval,
@@ -199,7 +199,8 @@ func (p *parts) sweeper() *scheduler.Sweeper {
 			SecretRetention:  p.settings.SecretRetention,
 			JobRetention:     p.settings.JobRetention,
 		},
-		Log: p.log,
+		Roles: roles,
+		Log:   p.log,
 	}
 }
 
