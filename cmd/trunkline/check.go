@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"trunkline/api"
 	"trunkline/internal/config"
 	"trunkline/internal/export"
 	"trunkline/internal/freeswitch"
@@ -45,6 +46,9 @@ func (checkCommand) Run(cmd *command) error {
 		c.freeswitch(sw)
 	}
 	c.check("whitelist", c.whitelist)
+	if settings.TLSCert != "" {
+		c.check("certificate", c.certificate)
+	}
 	c.exportFolder()
 	if c.failed {
 		return errNotAllRight
@@ -175,6 +179,14 @@ func (c *checker) whitelist(context.Context) (string, error) {
 		return "", err
 	}
 	return fmt.Sprintf("%d addresses and networks in %s", count, c.settings.Whitelist), nil
+}
+
+func (c *checker) certificate(context.Context) (string, error) {
+	until, err := api.CheckCertificate(c.settings.TLSCert, c.settings.TLSKey)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%s and its key, good until %s", c.settings.TLSCert, until.Format(time.DateOnly)), nil
 }
 
 func (c *checker) exportFolder() {

@@ -181,7 +181,7 @@ func (p *parts) worker(ctx context.Context) (*worker.Worker, error) {
 	}), nil
 }
 
-func (p *parts) sweeper() *scheduler.Sweeper {
+func (p *parts) sweeper(roles ...tasks.Role) *scheduler.Sweeper {
 	return &scheduler.Sweeper{
 		Tasks:    p.tasks,
 		Interval: p.settings.SweepInterval,
@@ -193,6 +193,7 @@ func (p *parts) sweeper() *scheduler.Sweeper {
 		},
 		Audit:          p.audit,
 		AuditRetention: p.settings.AuditRetention,
+		Roles:          roles,
 		Log:            p.log,
 	}
 }

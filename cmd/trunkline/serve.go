@@ -7,6 +7,7 @@ import (
 
 	"trunkline/internal/config"
 	"trunkline/internal/postgres"
+	"trunkline/tasks"
 )
 
 // runner is anything that lives until its context ends: the front end, a worker, the sweeper, the
@@ -51,7 +52,7 @@ func (p *parts) serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return runAll(ctx, a, w, p.sweeper(), p.tasks, p.limiter, p.audit)
+	return runAll(ctx, a, w, p.sweeper(tasks.RoleWorker, tasks.RoleScheduler), p.tasks, p.limiter, p.audit)
 }
 
 type apiCommand struct{}
@@ -87,7 +88,7 @@ func (workerCommand) Run(cmd *command) error {
 		if err != nil {
 			return err
 		}
-		return runAll(ctx, w, p.sweeper())
+		return runAll(ctx, w, p.sweeper(tasks.RoleWorker))
 	})
 }
 
@@ -100,7 +101,7 @@ Example: trunkline --config /etc/trunkline/trunkline.env scheduler`
 }
 
 func (schedulerCommand) Run(cmd *command) error {
-	return cmd.withParts(false, func(ctx context.Context, p *parts) error { return runAll(ctx, p.sweeper()) })
+	return cmd.withParts(false, func(ctx context.Context, p *parts) error { return runAll(ctx, p.sweeper(tasks.RoleScheduler)) })
 }
 
 // withParts reads the settings, opens the parts, and closes them when f returns.
