@@ -31,7 +31,6 @@ const (
 	codeGone                 = "gone"
 	codeTooLarge             = "too_large"
 	codeKeyReused            = "key_reused"
-	codeFileMode             = "file_mode"
 	codeUnavailable          = "unavailable"
 )
 
@@ -58,7 +57,6 @@ var statuses = map[string]int{
 	codeKeyReused:                 http.StatusUnprocessableEntity,
 	tasks.CodeInvalidGateway:      http.StatusUnprocessableEntity,
 	tasks.CodeProfileUnavailable:  http.StatusUnprocessableEntity,
-	codeFileMode:                  http.StatusNotImplemented,
 	codeUnavailable:               http.StatusServiceUnavailable,
 	tasks.CodeSwitchUnavailable:   http.StatusServiceUnavailable,
 	tasks.CodeSwitchTimeout:       http.StatusGatewayTimeout,

@@ -3,6 +3,7 @@ package tasks
 import (
 	"trunkline/internal/freeswitch"
 	"trunkline/internal/fusionpbx"
+	"trunkline/internal/gatewayfile"
 )
 
 // GlobalDomain is what a caller writes as tenant_domain for a gateway that belongs to no domain.
@@ -34,6 +35,8 @@ type ProvisionSecrets struct {
 type WrittenGateway struct {
 	Row      fusionpbx.Gateway  `json:"row"`
 	Previous *fusionpbx.Gateway `json:"previous,omitempty"`
+	// Files are the gateway's files as they stood before; nil where FusionPBX keeps gateways in the database.
+	Files []gatewayfile.File `json:"files"`
 }
 
 // ProvisionResult is what a succeeded provision job returns. The first four are the documented

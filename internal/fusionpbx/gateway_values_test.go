@@ -46,7 +46,7 @@ func TestCheckGatewayValue(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			err := CheckGatewayValue(c.column, c.value)
+			err := CheckGatewayValue(ModeDatabase, c.column, c.value)
 			if c.want == "" {
 				if err != nil {
 					t.Errorf("got %v", err)
@@ -74,7 +74,7 @@ func FuzzCheckGatewayValue(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, value string) {
-		if CheckGatewayValue("password", value) != nil {
+		if CheckGatewayValue(ModeDatabase, "password", value) != nil {
 			return
 		}
 		text := `<param name="password" value="` + strings.ReplaceAll(value, "$", "") + `"/>`
