@@ -55,17 +55,26 @@ type File struct {
 	Mode    fs.FileMode `json:"mode"`    // its permissions; 0: as befits a new file
 }
 
-// Writable returns nil where files can be made in a profile's folder, and an *Error where they cannot.
+// Same reports whether both say the same in the same place.
+func (f File) Same(other File) bool {
+	return f.Profile == other.Profile && bytes.Equal(f.Content, other.Content)
+}
+
+// Readable returns nil where the folder is there and can be read, else an *Error.
+func (f *Folder) Readable() error {
+	if _, err := os.ReadDir(f.dir); err != nil {
+		return &Error{f.dir, "reading", err}
+	}
+	return nil
+}
+
+// Writable returns nil where files can be made in a profile's folder, and an *Error where they cannot. It
+// makes one, of a name that FreeSWITCH does not read, and removes it.
 func (f *Folder) Writable(profile string) error {
 	dir, err := f.profileDir(profile)
 	if err != nil {
 		return err
 	}
-	return Writable(dir)
-}
-
-// Writable makes a file in a folder, of a name that FreeSWITCH does not read, and removes it.
-func Writable(dir string) error {
 	probe, err := os.CreateTemp(dir, ".trunkline-*.part")
 	if err != nil {
 		return &Error{dir, "writing into", err}
