@@ -278,8 +278,8 @@ func TestFileThatSomebodyElseWroteFollowsTheRow(t *testing.T) {
 	if job := b.run(t, b.gateway("", "carrier", carrier("password", "after"))); job.State != tasks.StateFailed {
 		t.Fatalf("got %s %s", job.State, job.Result)
 	}
-	if got := b.files(t)[name]; !strings.Contains(got, `name="password" value="s3cret-pw"`) {
-		t.Fatalf("the file is\n%s\nand the row has the password of before", got)
+	if got := b.files(t)[name]; !strings.Contains(got, `name="password" value="s3cret-pw"`) || !gatewayfile.Ours([]byte(got)) {
+		t.Fatalf("the file is\n%s\nand not by the row, which has the password of before", got)
 	}
 }
 
