@@ -79,9 +79,14 @@ func TestWhoMayNotCall(t *testing.T) {
 		"a wrong password":      {func(c *call) { c.pass = "wrong" }, 401, "authentication_failed", "wrong"},
 		"an unknown user":       {func(c *call) { c.user = "nobody" }, 401, "authentication_failed", "wrong"},
 		"a username of bytes":   {func(c *call) { c.user = "a\x00\xff" }, 401, "authentication_failed", "username"},
-		"another scheme":        {func(c *call) { c.user, c.headers = "", map[string]string{"Authorization": "Bearer x"} }, 401, "authentication_failed", "Basic"},
+		"another scheme":        {func(c *call) { c.user, c.headers = "", map[string]string{"Authorization": "Digest x"} }, 401, "authentication_failed", "Basic"},
+		"an unknown key":        {func(c *call) { c.user, c.headers = "", map[string]string{"Authorization": "Bearer x"} }, 401, "authentication_failed", "api_key"},
+		"an unknown token":      {func(c *call) { c.user, c.headers = "", map[string]string{"X-API-Key": "trunkline_x"} }, 401, "authentication_failed", "not known"},
+		"no key at all":         {func(c *call) { c.user, c.headers = "", map[string]string{"X-API-Key": " "} }, 401, "authentication_failed", "X-API-Key is empty"},
+		"two ways at once":      {func(c *call) { c.headers = map[string]string{"X-API-Key": "x"} }, 400, "invalid_request", "X-API-Key"},
+		"a token in the query":  {func(c *call) { c.path += "?token=x" }, 400, "credentials_in_query", "query"},
 		"neither role":          {func(c *call) { c.user, c.pass = "plain", "plain-password" }, 403, "forbidden", "superadmin"},
-		"a second factor":       {func(c *call) { c.user, c.pass = "careful", "careful-password" }, 403, "totp_required", "TOTP"},
+		"a second factor":       {func(c *call) { c.user, c.pass = "careful", "careful-password" }, 403, "totp_required", "trunkline token create"},
 		"password in the query": {func(c *call) { c.path += "?username=a&password=b" }, 400, "credentials_in_query", "query"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -91,8 +96,9 @@ func TestWhoMayNotCall(t *testing.T) {
 				c.change(&request)
 				got := b.do(t, request).want(t, c.status, c.code).says(t, c.says)
 				wantForm(t, got, p.path)
-				if c.status == http.StatusUnauthorized && !strings.HasPrefix(got.header.Get("WWW-Authenticate"), "Basic ") {
-					t.Errorf("%s: no WWW-Authenticate", p.path)
+				asked := strings.Join(got.header.Values("WWW-Authenticate"), "\n")
+				if c.status == http.StatusUnauthorized && (!strings.HasPrefix(asked, "Basic ") || !strings.Contains(asked, "\nBearer ")) {
+					t.Errorf("%s: WWW-Authenticate is %q", p.path, asked)
 				}
 			}
 		})

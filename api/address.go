@@ -5,19 +5,17 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"trunkline/internal/whitelist"
 )
 
 // locator finds out whose request it is.
 type locator struct {
-	trusted *addressSet // the proxies whose X-Forwarded-For is believed
+	trusted *whitelist.Set // the proxies whose X-Forwarded-For is believed
 }
 
 func newLocator(proxies []netip.Prefix) locator {
-	trusted := newAddressSet()
-	for _, proxy := range proxies {
-		trusted.add(proxy)
-	}
-	return locator{trusted: trusted}
+	return locator{trusted: whitelist.NewSet(proxies...)}
 }
 
 // forwardingHeaders are what a proxy adds to a request.
@@ -34,7 +32,7 @@ func (l locator) locate(req *http.Request) (netip.Addr, error) {
 		return netip.Addr{}, failf(codeUnknownAddress, "the caller's address cannot be read")
 	}
 	forwarded := func(header string) bool { return len(req.Header.Values(header)) > 0 }
-	if !l.trusted.contains(peer) {
+	if !l.trusted.Contains(peer) {
 		if peer.IsLoopback() && slices.ContainsFunc(forwardingHeaders, forwarded) {
 			return netip.Addr{}, failf(codeUntrustedProxy, "this request came through a proxy on this host that Trunkline does not trust, so the caller's address is not known; "+
 				"set TRUNKLINE_TRUSTED_PROXIES=%s and have the proxy set X-Forwarded-For", peer)
@@ -58,7 +56,7 @@ func (l locator) behind(peer netip.Addr, lines []string) (netip.Addr, error) {
 		if hop, ok = parseHop(text); !ok {
 			return netip.Addr{}, failf(codeUnknownAddress, "X-Forwarded-For, as the proxy %s sends it, holds something that is no address; have it send addresses only", peer)
 		}
-		if !l.trusted.contains(hop) {
+		if !l.trusted.Contains(hop) {
 			break
 		}
 	}

@@ -96,7 +96,7 @@ func FuzzLocate(f *testing.F) {
 			t.Fatalf("got %v", got)
 		}
 		hops := strings.Split(first+","+second, ",")
-		if last, ok := parseHop(hops[len(hops)-1]); ok && !l.trusted.contains(last) && last != got {
+		if last, ok := parseHop(hops[len(hops)-1]); ok && !l.trusted.Contains(last) && last != got {
 			t.Fatalf("got %v, but the proxy saw %v", got, last)
 		}
 	})

@@ -49,9 +49,9 @@ func (r *request) fail(err error) {
 	status := statusOf(f.Code)
 	switch status {
 	case http.StatusUnauthorized:
-		r.c.Header("WWW-Authenticate", `Basic realm="FusionPBX", charset="UTF-8"`)
-	case http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		r.c.Header("Retry-After", strconv.Itoa(retryAfter))
+		r.c.Writer.Header()["Www-Authenticate"] = challenges
+	case http.StatusServiceUnavailable, http.StatusGatewayTimeout, http.StatusTooManyRequests:
+		r.c.Header("Retry-After", strconv.Itoa(max(f.retryAfter, retryAfter)))
 	}
 	if r.form == problemForm {
 		r.write(status, "application/problem+json", problem{

@@ -17,6 +17,7 @@ type caller struct {
 	domains []tenant      // where not all: those it sees
 	home    tenant        // the domain that a request which names none is about; zero: it has to name one
 	scopes  []token.Scope // what it may do
+	token   bool          // a token of ours, and no FusionPBX user
 }
 
 // callerOfUser is a FusionPBX superadmin or admin: within its domains it may do everything.
@@ -27,6 +28,43 @@ func callerOfUser(u fusionpbx.User) caller {
 		all: u.Role == fusionpbx.RoleSuperadmin, domains: []tenant{own}, home: own,
 		scopes: token.Scopes,
 	}
+}
+
+// tokenCaller names a token where callers are named.
+func tokenCaller(t token.Token) string { return "token:" + t.Name }
+
+// callerOfToken is a token that serves. Of the domains, which are those that FusionPBX has of the
+// token's, it keeps what is enabled; a token that has none left may do nothing.
+func callerOfToken(t token.Token, domains []fusionpbx.Domain) (caller, error) {
+	c := caller{id: t.ID, name: tokenCaller(t), all: t.AllDomains, scopes: t.Scopes, token: true}
+	for _, d := range domains {
+		if !d.Enabled {
+			continue
+		}
+		own := tenant{uuid: d.UUID, name: d.Name}
+		if slices.Contains(t.DomainUUIDs, d.UUID) {
+			c.domains = append(c.domains, own)
+		}
+		if d.UUID == t.HomeDomainUUID {
+			c.home = own
+		}
+	}
+	if c.all {
+		return c, nil
+	}
+	if len(c.domains) == 0 {
+		return caller{name: c.name}, failf(codeForbidden, "the domains of this token were all deleted or disabled in FusionPBX; enable one, or make a new token")
+	}
+	slices.SortFunc(c.domains, func(a, b tenant) int { return strings.Compare(a.name, b.name) })
+	if len(c.domains) == 1 {
+		c.home = c.domains[0]
+	}
+	return c, nil
+}
+
+// reach is which tokens the caller may see and change.
+func (c caller) reach() token.Reach {
+	return token.Reach{All: c.all, DomainUUIDs: c.jobs().DomainUUIDs, Scopes: c.scopes}
 }
 
 // signedIn reports whether the request's credentials were right.

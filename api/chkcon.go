@@ -24,7 +24,7 @@ func (s *Server) chkcon(r *request) error {
 	f := failureOf(err, r.id)
 	r.denial = f.Code
 	message := f.Message
-	if f.Code != codeNotWhitelisted {
+	if f.Code != CodeNotWhitelisted {
 		// An operator sees this in WHMCS's Test Connection: say what to do.
 		message = "API Access Denied: " + message
 	}

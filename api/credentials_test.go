@@ -1,121 +1,92 @@
 package api
 
 import (
-	"context"
+	"encoding/base64"
 	"errors"
-	"fmt"
-	"sync"
-	"sync/atomic"
+	"net/http"
+	"strings"
 	"testing"
-	"testing/synctest"
-	"time"
+	"unicode/utf8"
 
-	"trunkline/internal/fusionpbx"
+	"trunkline/tasks"
 )
 
-// counted is a check that knows one password and counts how often it is asked.
-func counted(remember time.Duration) (*credentialCheck, *atomic.Int32) {
-	var asked atomic.Int32
-	c, err := newCredentialCheck(remember, func(ctx context.Context, username, password string) (fusionpbx.User, error) {
-		asked.Add(1)
-		time.Sleep(50 * time.Millisecond) // bcrypt's time, in the bubble's clock
-		if password != "right" {
-			return fusionpbx.User{}, fusionpbx.ErrBadCredentials
+func basic(userinfo string) string {
+	return "Basic " + base64.StdEncoding.EncodeToString([]byte(userinfo))
+}
+
+func TestCredentialsOf(t *testing.T) {
+	t.Parallel()
+	type headers map[string][]string
+	user, key := credentials{username: "admin", password: " pw "}, credentials{key: "k"}
+	for name, c := range map[string]struct {
+		headers headers
+		params  params
+		want    credentials
+		code    string
+		says    []string
+	}{
+		"Basic":                      {headers{"Authorization": {basic("admin: pw ")}}, nil, user, "", nil},
+		"a form":                     {nil, params{"username": " admin ", "password": " pw "}, user, "", nil},
+		"Bearer":                     {headers{"Authorization": {"Bearer k"}}, nil, key, "", nil},
+		"bearer, and more space":     {headers{"Authorization": {" bearer   k  "}}, nil, key, "", nil},
+		"X-API-Key":                  {headers{"X-Api-Key": {"  k "}}, nil, key, "", nil},
+		"empty fields beside a key":  {headers{"X-Api-Key": {"k"}}, params{"username": "", "password": ""}, key, "", nil},
+		"an empty header beside one": {headers{"X-Api-Key": {""}, "Authorization": {"Bearer k"}}, nil, key, "", nil},
+
+		"none":                 {nil, nil, credentials{}, codeAuthenticationFailed, []string{"username and password", byBearer, byKey}},
+		"an empty key":         {headers{"X-Api-Key": {"  "}}, nil, credentials{}, codeAuthenticationFailed, []string{byKey, "empty"}},
+		"an empty Bearer":      {headers{"Authorization": {"Bearer "}}, nil, credentials{}, codeAuthenticationFailed, []string{byBearer, "empty"}},
+		"Bearer alone":         {headers{"Authorization": {"Bearer"}}, nil, credentials{}, codeAuthenticationFailed, []string{byBearer, "empty"}},
+		"an empty header":      {headers{"Authorization": {""}}, nil, credentials{}, codeAuthenticationFailed, []string{"username and password"}},
+		"no password":          {nil, params{"username": "admin"}, credentials{}, codeAuthenticationFailed, []string{"both required"}},
+		"no username":          {nil, params{"password": "pw"}, credentials{}, codeAuthenticationFailed, []string{"both required"}},
+		"Basic of no password": {headers{"Authorization": {basic("admin:")}}, nil, credentials{}, codeAuthenticationFailed, []string{"empty"}},
+		"Basic of no name":     {headers{"Authorization": {basic(":pw")}}, nil, credentials{}, codeAuthenticationFailed, []string{"empty"}},
+		"Basic of no base64":   {headers{"Authorization": {"Basic !"}}, nil, credentials{}, codeAuthenticationFailed, []string{"base64"}},
+		"Basic of bytes":       {headers{"Authorization": {basic("a\xff:pw")}}, nil, credentials{}, codeAuthenticationFailed, []string{"UTF-8"}},
+		"another scheme":       {headers{"Authorization": {"Digest k"}}, nil, credentials{}, codeAuthenticationFailed, []string{"Basic", "Bearer"}},
+
+		"Basic and a key": {headers{"Authorization": {basic("a:b")}, "X-Api-Key": {"k"}}, nil, credentials{}, tasks.CodeInvalidRequest, []string{byBasic, byKey}},
+		"two keys":        {headers{"Authorization": {"Bearer k"}, "X-Api-Key": {"k"}}, nil, credentials{}, tasks.CodeInvalidRequest, []string{byBearer, byKey}},
+		"Bearer and form": {headers{"Authorization": {"Bearer k"}}, params{"username": "a", "password": "b"}, credentials{}, tasks.CodeInvalidRequest, []string{byBearer, byParams}},
+		"Basic and form":  {headers{"Authorization": {basic("a:b")}}, params{"username": "a", "password": "b"}, credentials{}, tasks.CodeInvalidRequest, []string{byBasic, byParams}},
+		"one header twice": {headers{"Authorization": {"Bearer k", "Bearer l"}}, nil, credentials{}, tasks.CodeInvalidRequest,
+			[]string{"Authorization", "2 times"}},
+		"the other twice": {headers{"X-Api-Key": {"k", "k"}}, nil, credentials{}, tasks.CodeInvalidRequest, []string{byKey, "2 times"}},
+	} {
+		got, err := credentialsOf(&http.Request{Header: http.Header(c.headers)}, c.params)
+		var refused *failure
+		if got != c.want || (c.code == "") != (err == nil) || err != nil && (!errors.As(err, &refused) || refused.Code != c.code) {
+			t.Errorf("%s: got %+v, %v; want %+v, %s", name, got, err, c.want, c.code)
+			continue
 		}
-		return fusionpbx.User{Name: username, Role: fusionpbx.RoleAdmin}, nil
-	})
-	if err != nil {
-		panic(err)
+		for _, words := range c.says {
+			if !strings.Contains(err.Error(), words) {
+				t.Errorf("%s: %q does not say %q", name, err, words)
+			}
+		}
 	}
-	return c, &asked
 }
 
-func TestCredentialsAreRemembered(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		c, asked := counted(time.Minute)
-		check := func(username, password string) error {
-			_, err := c.check(t.Context(), credentials{username, password})
-			return err
-		}
-		for range 3 {
-			if err := check("admin", "right"); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if asked.Load() != 1 {
-			t.Errorf("a good check was made %d times", asked.Load())
-		}
-		for range 2 {
-			var refused *failure
-			if err := check("admin", "wrong"); !errors.As(err, &refused) || refused.Code != codeAuthenticationFailed {
-				t.Fatalf("got %v", err)
-			}
-		}
-		if asked.Load() != 3 {
-			t.Errorf("bad checks were remembered")
-		}
-		// The two must not run into each other.
-		if err := check("adminr", "ight"); err == nil {
-			t.Error("another split of the same bytes passed")
-		}
-		time.Sleep(time.Minute + time.Second)
-		before := asked.Load()
-		if err := check("admin", "right"); err != nil || asked.Load() != before+1 {
-			t.Errorf("got %v; a good check was remembered for too long", err)
-		}
-	})
-}
-
-func TestCredentialsNotRemembered(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		c, asked := counted(0)
-		for range 3 {
-			if _, err := c.check(t.Context(), credentials{"admin", "right"}); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if asked.Load() != 3 || len(c.known) != 0 {
-			t.Errorf("got %d checks and %d remembered", asked.Load(), len(c.known))
-		}
-	})
-}
-
-func TestCredentialsAreCheckedOnceAtATime(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		c, asked := counted(time.Minute)
-		gone, hangUp := context.WithCancel(t.Context())
-		var wg sync.WaitGroup
-		wg.Go(func() {
-			if _, err := c.check(gone, credentials{"admin", "right"}); !errors.Is(err, context.Canceled) {
-				t.Errorf("who hung up got %v", err)
-			}
-		})
-		for range 20 {
-			wg.Go(func() {
-				if _, err := c.check(t.Context(), credentials{"admin", "right"}); err != nil {
-					t.Error(err)
-				}
-			})
-		}
-		synctest.Wait()
-		hangUp()
-		wg.Wait()
-		if asked.Load() != 1 {
-			t.Errorf("checked %d times", asked.Load())
-		}
-	})
-}
-
-func TestRememberedCredentialsAreBounded(t *testing.T) {
-	t.Parallel()
-	c, _ := counted(time.Minute)
-	for i := range maxRemembered + 100 {
-		c.store(c.hash(credentials{fmt.Sprint(i), "x"}), fusionpbx.User{})
+func FuzzCredentialsOf(f *testing.F) {
+	for _, seed := range []string{"", "Bearer trunkline_x", basic("admin:pw"), "Basic", "bearer\tx", "Basic \xff", " ", "Digest a=b"} {
+		f.Add(seed, "")
+		f.Add("", seed)
 	}
-	if len(c.known) > maxRemembered {
-		t.Errorf("%d are remembered, the bound is %d", len(c.known), maxRemembered)
-	}
+	f.Fuzz(func(t *testing.T, authorization, key string) {
+		got, err := credentialsOf(&http.Request{Header: http.Header{"Authorization": {authorization}, "X-Api-Key": {key}}}, nil)
+		if (err == nil) == (got == credentials{}) {
+			t.Errorf("got %+v and %v", got, err)
+		}
+		if err == nil && (got.key != "") == (got.username != "" || got.password != "") {
+			t.Errorf("neither one nor the other: %+v", got)
+		}
+		if err == nil && !utf8.ValidString(got.username) {
+			t.Errorf("a name that is no text: %q", got.username)
+		}
+		if err != nil && len(strings.TrimSpace(key)) > 8 && strings.Contains(err.Error(), strings.TrimSpace(key)) && !strings.Contains(byBearer+byBasic+byKey, key) {
+			t.Errorf("the error repeats the key: %v", err)
+		}
+	})
 }

@@ -63,13 +63,10 @@ func (s *Server) download(r *request) error {
 // is no good says the same whether or not there is such a job.
 func (s *Server) downloadableJob(r *request) (tasks.Job, error) {
 	ctx, id := r.c.Request.Context(), r.c.Param("id")
-	signature, signed := r.c.GetQuery("signature")
-	if !signed {
-		if err := r.signIn(); err != nil {
-			return tasks.Job{}, err
-		}
+	if !r.hasLink() {
 		return r.jobOfPath()
 	}
+	signature := r.c.Query("signature")
 	invalid := failf(codeInvalidLink, "this download link is not valid; ask for the job again to get a new one")
 	expires, err := strconv.ParseInt(r.c.Query("expires"), 10, 64)
 	if err != nil {
@@ -90,6 +87,12 @@ func (s *Server) downloadableJob(r *request) (tasks.Job, error) {
 		return tasks.Job{}, failf(codeLinkExpired, "this download link has expired; ask for the job again to get a new one")
 	}
 	return job, nil
+}
+
+// hasLink reports whether the request comes by a download's link, which stands in for credentials.
+func (r *request) hasLink() bool {
+	_, signed := r.c.GetQuery("signature")
+	return signed
 }
 
 // serveExport sends the file, or the range of it that is asked for.

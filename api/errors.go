@@ -13,12 +13,14 @@ import (
 	"trunkline/tasks"
 )
 
+// CodeNotWhitelisted is the code of a denial because of the caller's address.
+const CodeNotWhitelisted = "not_whitelisted"
+
 // The codes of this package's own errors; a job's failure brings its own (package tasks). A code is
 // stable: callers may rely on it.
 const (
 	codeCredentialsInQuery   = "credentials_in_query"
 	codeAuthenticationFailed = "authentication_failed"
-	codeNotWhitelisted       = "not_whitelisted"
 	codeUntrustedProxy       = "untrusted_proxy"
 	codeUnknownAddress       = "unknown_address"
 	codeForbidden            = "forbidden"
@@ -31,7 +33,10 @@ const (
 	codeGone                 = "gone"
 	codeTooLarge             = "too_large"
 	codeKeyReused            = "key_reused"
+	codeLockout              = "lockout"
+	codeNotWritable          = "not_writable"
 	codeUnavailable          = "unavailable"
+	codeRateLimited          = "rate_limited"
 )
 
 // statuses is the HTTP status of each code. A code that is not here is the server's fault: 500.
@@ -40,7 +45,7 @@ var statuses = map[string]int{
 	tasks.CodeMissingParameters:   http.StatusBadRequest,
 	codeCredentialsInQuery:        http.StatusBadRequest,
 	codeAuthenticationFailed:      http.StatusUnauthorized,
-	codeNotWhitelisted:            http.StatusForbidden,
+	CodeNotWhitelisted:            http.StatusForbidden,
 	codeUntrustedProxy:            http.StatusForbidden,
 	codeUnknownAddress:            http.StatusForbidden,
 	codeForbidden:                 http.StatusForbidden,
@@ -50,6 +55,7 @@ var statuses = map[string]int{
 	codeNotFound:                  http.StatusNotFound,
 	codeMethodNotAllowed:          http.StatusMethodNotAllowed,
 	codeJobState:                  http.StatusConflict,
+	codeLockout:                   http.StatusConflict,
 	tasks.CodeConflict:            http.StatusConflict,
 	tasks.CodeCancelled:           http.StatusConflict,
 	codeGone:                      http.StatusGone,
@@ -57,6 +63,7 @@ var statuses = map[string]int{
 	codeKeyReused:                 http.StatusUnprocessableEntity,
 	tasks.CodeInvalidGateway:      http.StatusUnprocessableEntity,
 	tasks.CodeProfileUnavailable:  http.StatusUnprocessableEntity,
+	codeRateLimited:               http.StatusTooManyRequests,
 	codeUnavailable:               http.StatusServiceUnavailable,
 	tasks.CodeSwitchUnavailable:   http.StatusServiceUnavailable,
 	tasks.CodeSwitchTimeout:       http.StatusGatewayTimeout,
@@ -78,6 +85,7 @@ var labels = map[string]string{
 	tasks.CodeMissingParameters: "Missing Parameters",
 	tasks.CodeInvalidRequest:    "Invalid Request",
 	tasks.CodeServerError:       "Server Error",
+	codeRateLimited:             "Rate Limited",
 }
 
 // failure is an error that the caller is told of: its message is safe to show and never holds a secret.
@@ -86,6 +94,8 @@ type failure struct {
 	Message string
 	JobID   string // of the job that failed, else ""
 	cause   error  // for the log
+	// retryAfter is what the caller is told to wait, in seconds; 0: as the status has it.
+	retryAfter int
 }
 
 func (f *failure) Error() string { return f.Message }
@@ -104,6 +114,12 @@ func invalidf(parameter, format string, args ...any) *failure {
 // missing names required parameters that were not given.
 func missing(parameters ...string) *failure {
 	return failf(tasks.CodeMissingParameters, "%s", strings.Join(parameters, ", "))
+}
+
+// isCode reports whether err is a failure of that code.
+func isCode(err error, code string) bool {
+	var f *failure
+	return errors.As(err, &f) && f.Code == code
 }
 
 // failureOf words any error for the caller. What is nobody's fault but ours is not shown: the log has

@@ -11,8 +11,11 @@ import (
 	"testing"
 
 	"github.com/gin-gonic/gin"
+
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"trunkline/internal/config"
+	"trunkline/internal/ratelimit"
 
 	"trunkline/tasks"
 )
@@ -65,7 +68,11 @@ func TestPanicsEndOneRequest(t *testing.T) {
 	t.Parallel()
 	releaseMode()
 	var log strings.Builder
-	s := &Server{log: slog.New(slog.NewTextHandler(&log, nil)), locator: newLocator(nil)}
+	logger := slog.New(slog.NewTextHandler(&log, nil))
+	s := &Server{
+		log: logger, locator: newLocator(nil), metrics: newMetrics(Options{Log: logger}),
+		limiter: ratelimit.New(nil, logger), settings: config.Settings{RateLimitUnauthenticated: 1},
+	}
 	e := gin.New()
 	e.Use(s.observe)
 	e.GET("/", s.serve(endpoint{form: documentedForm, answer: func(*request) error { panic("hidden cause") }}))

@@ -73,6 +73,10 @@ func (s *Server) exportCDR(r *request) error {
 		if job, err = r.submit(n); err != nil {
 			return err
 		}
+	}
+	r.domainUUID = p.DomainUUID
+	r.changed("cdr.export", p.DateRange()+", job "+job.ID)
+	if !done {
 		if job, err = r.await(job, patience-time.Since(began)); err != nil {
 			return err
 		}

@@ -16,20 +16,7 @@ func (r *request) exportOf() (p tasks.ExportParams, asked fileAsked, err error) 
 	if err != nil {
 		return p, asked, err
 	}
-	p = tasks.ExportParams{
-		DomainUUID: t.uuid, DomainName: t.name,
-		DateStart: r.params.get("date_start"), DateEnd: r.params.get("date_end"),
-	}
-	var absent []string
-	if p.DateStart == "" {
-		absent = append(absent, "date_start")
-	}
-	if p.DateEnd == "" {
-		absent = append(absent, "date_end")
-	}
-	if len(absent) > 0 {
-		return p, asked, missing(absent...)
-	}
+	p = tasks.ExportParams{DomainUUID: t.uuid, DomainName: t.name}
 	if err := r.exportWindow(&p); err != nil {
 		return p, asked, err
 	}
@@ -56,8 +43,20 @@ func (r *request) exportTenant() (tenant, error) {
 	return r.oneTenant()
 }
 
-// exportWindow turns the dates into a half-open window, in time_zone or else in the domain's zone.
+// exportWindow reads the dates and turns them into a half-open window, in time_zone or else in the
+// domain's zone.
 func (r *request) exportWindow(p *tasks.ExportParams) error {
+	p.DateStart, p.DateEnd = r.params.get("date_start"), r.params.get("date_end")
+	var absent []string
+	if p.DateStart == "" {
+		absent = append(absent, "date_start")
+	}
+	if p.DateEnd == "" {
+		absent = append(absent, "date_end")
+	}
+	if len(absent) > 0 {
+		return missing(absent...)
+	}
 	p.TimeZone = r.params.get("time_zone")
 	given := p.TimeZone != ""
 	if !given {

@@ -7,8 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"trunkline/tasks"
 )
 
@@ -36,11 +34,11 @@ func (s *Server) readyz(r *request) error {
 	defer cancel()
 	needed := map[string]func(context.Context) error{
 		"database":  s.o.Pool.Ping,
-		"redis":     s.pingRedis,
+		"redis":     s.tasks.PingRedis,
 		"whitelist": s.whitelistReady,
 	}
 	shown := map[string]func(context.Context) error{}
-	details := r.addressErr == nil && (r.address.IsLoopback() || s.whitelist.allows(r.address))
+	details := r.addressErr == nil && (r.address.IsLoopback() || s.whitelist.Allows(r.address))
 	if details {
 		shown["export folder"] = s.exportFolderReady
 		for _, sw := range s.o.Switches {
@@ -95,23 +93,11 @@ func askAll(ctx context.Context, parts map[string]func(context.Context) error) m
 	return wrong
 }
 
-// pingRedis uses a connection of its own, which shows what a new one would meet.
-func (s *Server) pingRedis(ctx context.Context) error {
-	options, err := redis.ParseURL(s.settings.RedisURL.Reveal())
-	if err != nil {
-		return errors.New("TRUNKLINE_REDIS_URL cannot be read") // New has read it once
-	}
-	options.MaxRetries, options.DialerRetries = -1, 1 // once: whoever asks asks again
-	client := redis.NewClient(options)
-	defer client.Close()
-	return client.Ping(ctx).Err()
-}
-
 func (s *Server) whitelistReady(context.Context) error {
-	if s.whitelist.count() > 0 {
+	if s.whitelist.Count() > 0 {
 		return nil
 	}
-	return errors.New(s.whitelist.trouble())
+	return errors.New(s.whitelist.Trouble())
 }
 
 // exportFolderReady reports whether workers write where this front end reads. Before the first worker

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strconv"
 	"time"
 
@@ -15,7 +14,7 @@ import (
 )
 
 const (
-	// defaultPage and maxPage are how many jobs a page of the list has.
+	// defaultPage and maxPage are how many entries a page of a list has.
 	defaultPage = 50
 	maxPage     = 200
 )
@@ -82,23 +81,9 @@ func (s *Server) view(job tasks.Job) (jobView, error) {
 
 // listJobs lists the jobs that the user may see, newest first, in pages by key.
 func (s *Server) listJobs(r *request) error {
-	f := tasks.Filter{Scope: r.caller.jobs(), Kind: tasks.Kind(r.params.get("kind")), State: tasks.State(r.params.get("state")),
-		Before: r.params.get("after"), Limit: defaultPage}
-	if f.Kind != "" && f.Kind != tasks.KindProvision && f.Kind != tasks.KindExport {
-		return invalidf("kind", "is neither %s nor %s", tasks.KindProvision, tasks.KindExport)
-	}
-	if f.State != "" && !slices.Contains(tasks.States, f.State) {
-		return invalidf("state", "is none of %v", tasks.States)
-	}
-	if f.Before != "" && !isUUID(f.Before) {
-		return invalidf("after", "is not what the page before gave as next")
-	}
-	if text := r.params.get("limit"); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 1 || n > maxPage {
-			return invalidf("limit", "is not a number from 1 to %d", maxPage)
-		}
-		f.Limit = n
+	f, err := r.jobFilter()
+	if err != nil {
+		return err
 	}
 	jobs, next, err := s.tasks.List(r.c.Request.Context(), f)
 	if err != nil {
@@ -142,6 +127,8 @@ func (s *Server) cancelJob(r *request) error {
 	if err != nil {
 		return err
 	}
+	r.domainUUID = job.DomainUUID
+	r.changed("job.cancel", string(job.Kind)+" job "+job.ID)
 	if job.State.Done() {
 		s.tasks.Finished(r.c.Request.Context(), job.ID)
 	}
@@ -162,6 +149,8 @@ func (s *Server) retryJob(r *request) error {
 		return err
 	}
 	s.tasks.Enqueue(r.c.Request.Context(), job)
+	r.domainUUID = job.DomainUUID
+	r.changed("job.retry", string(job.Kind)+" job "+job.ID)
 	return r.answerJob(http.StatusAccepted, job)
 }
 

@@ -64,11 +64,63 @@ func TestListJobs(t *testing.T) {
 	}
 }
 
+// Filters of domain, time and external_id, each alone and together.
+func TestListJobsFilters(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{noWorker: true})
+	add := func(as func(call) call, name string, more ...string) string {
+		t.Helper()
+		return b.do(t, as(call{path: provisionPath, form: carrier(name, append(more, "wait", "0")...)})).want(t, http.StatusAccepted, "").text(t, "job_id")
+	}
+	first, second := b.sample.Domains[0].Name, b.sample.Domains[1].Name
+	old := add(b.asSuperadmin, "old", "external_id", "service-1")
+	global := add(b.asSuperadmin, "global", "tenant_domain", "global")
+	own := add(b.asAdmin, "own", "external_id", "service-2")
+	b.exec(t, `update trunkline.jobs set created_at = '2026-01-31 23:30:00Z' where id = $1`, old)
+	b.exec(t, `update trunkline.jobs set created_at = '2026-02-01 00:00:00Z' where id = $1`, global)
+	b.exec(t, `update trunkline.jobs set created_at = '2026-02-02 12:00:00Z' where id = $1`, own)
+	names := map[string]string{old: "old", global: "global", own: "own"}
+	for _, c := range []struct {
+		as          func(call) call
+		query, want string
+	}{
+		{b.asSuperadmin, "", "own global old"},
+		{b.asSuperadmin, "tenant_domain=" + first, "old"},
+		{b.asSuperadmin, "tenant_domain=" + strings.ToUpper(second), "own"},
+		{b.asSuperadmin, "domain_uuid=" + b.sample.Domains[1].UUID, "own"},
+		{b.asSuperadmin, "tenant_domain=global", "global"},
+		{b.asSuperadmin, "external_id=service-1", "old"},
+		{b.asSuperadmin, "external_id=service", ""},
+		{b.asSuperadmin, "created_after=2026-02-01", "own global"},
+		{b.asSuperadmin, "created_before=2026-02-01", "old"},
+		{b.asSuperadmin, "created_after=2026-02-01T01:00:00%2B01:00&created_before=2026-02-02T12:00:00Z", "global"},
+		{b.asSuperadmin, "created_before=0001-01-01", ""},
+		{b.asSuperadmin, "created_after=2026-01-01&tenant_domain=" + first + "&kind=provision&state=queued&external_id=service-1", "old"},
+		{b.asSuperadmin, "tenant_domain=" + first + "&external_id=service-2", ""},
+		{b.asAdmin, "", "own"},
+		{b.asAdmin, "tenant_domain=" + second, "own"},
+		{b.asAdmin, "external_id=service-1", ""},
+	} {
+		ids, _ := b.jobIDs(t, c.as(call{}), c.query)
+		var got []string
+		for _, id := range ids {
+			got = append(got, names[id])
+		}
+		if strings.Join(got, " ") != c.want {
+			t.Errorf("%s: got %v, want %s", c.query, got, c.want)
+		}
+	}
+	b.do(t, b.asAdmin(call{path: "/v1/jobs?tenant_domain=" + first})).want(t, http.StatusForbidden, "forbidden")
+	b.do(t, b.asSuperadmin(call{path: "/v1/jobs?tenant_domain=none.example"})).want(t, http.StatusNotFound, "not_found").says(t, "none.example")
+}
+
 func TestListJobsErrors(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, setUp{noWorker: true})
 	for query, names := range map[string]string{
-		"limit=0": "limit", "limit=201": "limit", "limit=x": "limit", "kind=fax": "kind", "state=lost": "state", "after=x": "after",
+		"limit=0": "limit", "limit=201": "limit", "limit=x": "limit", "kind=fax": "fax", "state=lost": "lost", "after=x": "after",
+		"created_after=yesterday": "created_after: \\\"yesterday", "created_before=2026-13-01": "created_before",
+		"created_after=2026-02-01&created_before=2026-02-01": "created_before", "external_id=" + strings.Repeat("x", 256): "external_id",
 		"after=urn:uuid:0190b5a0-0000-7000-8000-000000000000": "after",
 	} {
 		b.do(t, b.asSuperadmin(call{path: "/v1/jobs?" + query})).want(t, http.StatusBadRequest, "invalid_request").says(t, names)

@@ -23,11 +23,14 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"trunkline/api"
+	"trunkline/internal/audit"
+	"trunkline/internal/authlog"
 	"trunkline/internal/config"
 	"trunkline/internal/freeswitch"
 	"trunkline/internal/fusionpbx"
 	"trunkline/internal/pbxtest"
 	"trunkline/internal/postgres"
+	"trunkline/internal/ratelimit"
 	"trunkline/tasks"
 	"trunkline/worker"
 )
@@ -40,6 +43,8 @@ const (
 	// caller is an address on every test's whitelist, and stranger one that is not.
 	caller   = "192.0.2.10"
 	stranger = "198.51.100.66"
+	// fresh is a StatusMaxAge with which every request asks the switches anew.
+	fresh = time.Nanosecond
 )
 
 // bundle is a front end on a PBX of the test's own, and a worker behind it.
@@ -56,6 +61,9 @@ type bundle struct {
 	profiles  string // the folder of gateway files, in file mode
 	log       *pbxtest.LogBuffer
 }
+
+// plenty is a limit that no test reaches that is not about limits.
+const plenty = 1_000_000
 
 type setUp struct {
 	version  pbxtest.Version
@@ -123,12 +131,18 @@ func newBundle(t *testing.T, o setUp) *bundle {
 	}
 	b.options = api.Options{
 		Settings: config.Settings{
-			RedisURL: config.Secret(b.redisURL), Whitelist: b.whitelist, PublicURL: "https://pbx.example", MaxBodyBytes: 64 << 10,
+			RedisURL: config.Secret(b.redisURL), Whitelist: b.whitelist, PublicURL: "https://pbx.example", MaxBodyBytes: 64 << 10, MaxParams: 500, MaxParamBytes: 4 << 10,
 			CredentialCache: time.Minute, WaitDefault: 10 * time.Second, WaitMax: 20 * time.Second,
+			RateLimit: plenty, RateLimitExport: plenty, RateLimitGateway: plenty, RateLimitUnauthenticated: plenty,
+			LoginFailures: plenty, LoginFailuresAddress: plenty, LoginFailuresWindow: time.Minute, AuthLog: authlog.Off,
 			SyncExportRows: 500, DownloadTTL: 30 * time.Minute, ShutdownTimeout: 10 * time.Second,
+			StatusMaxAge: fresh, StatusTimeout: 10 * time.Second, EventStreams: 10,
 		},
 		Pool: b.pool, FusionPBX: db, Switches: clients, Tasks: b.tasks, Exporter: exporter, Log: log,
+		Limiter: ratelimit.New(b.redis, log), Audit: audit.New(b.pool, log),
 	}
+	b.run(t, b.options.Limiter.Run)
+	b.run(t, b.options.Audit.Run)
 	if o.settings != nil {
 		o.settings(&b.options.Settings)
 	}
@@ -188,11 +202,17 @@ type answer struct {
 // decode reads the body as JSON, of which no field may be unknown twice over: into a map.
 func (a answer) decode(t *testing.T) map[string]any {
 	t.Helper()
-	var m map[string]any
-	if err := json.Unmarshal([]byte(a.body), &m); err != nil {
+	m, err := a.json()
+	if err != nil {
 		t.Fatalf("not JSON: %v in %d %q", err, a.status, a.body)
 	}
 	return m
+}
+
+func (a answer) json() (map[string]any, error) {
+	var m map[string]any
+	err := json.Unmarshal([]byte(a.body), &m)
+	return m, err
 }
 
 // text is one field of the JSON, "" where it is not there.
@@ -239,13 +259,23 @@ func (c call) request() *http.Request {
 
 func (b *bundle) do(t *testing.T, c call) answer {
 	t.Helper()
-	return b.send(c.request().WithContext(t.Context()))
+	return b.send(t, c.request().WithContext(t.Context()))
 }
 
-func (b *bundle) send(req *http.Request) answer {
+// send holds every answer against openapi.json.
+func (b *bundle) send(t *testing.T, req *http.Request) answer {
+	t.Helper()
 	recorder := httptest.NewRecorder()
 	b.server.Handler().ServeHTTP(recorder, req)
-	return answer{status: recorder.Code, header: recorder.Header(), body: recorder.Body.String()}
+	got := answer{status: recorder.Code, header: recorder.Header(), body: recorder.Body.String()}
+	c, err := theContract()
+	if err == nil && !b.options.Settings.Always200 {
+		err = c.holds(context.WithoutCancel(t.Context()), req, got)
+	}
+	if err != nil {
+		t.Errorf("%s %s: %d %v is not as openapi.json says: %v\n%s", req.Method, req.URL.Path, got.status, got.header, err, got.body)
+	}
+	return got
 }
 
 // asSuperadmin and asAdmin sign the call in by HTTP Basic.
@@ -312,6 +342,12 @@ func (b *bundle) exec(t *testing.T, sql string, args ...any) {
 	if _, err := b.pool.Exec(t.Context(), sql, args...); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// recorded counts the changes in the audit, of those whose subject holds the text.
+func (b *bundle) recorded(t *testing.T, action, subject string) int {
+	t.Helper()
+	return b.count(t, "select count(*) from trunkline.audit where kind = 'change' and action = $1 and strpos(subject, $2) > 0", action, subject)
 }
 
 func (b *bundle) count(t *testing.T, sql string, args ...any) int {

@@ -16,11 +16,8 @@ import (
 	"trunkline/tasks"
 )
 
-// maxParams bounds how many parameters a request may have.
-const maxParams = 500
-
 // params are a request's parameters, from its query and its body alike, by lower-case name. Values are
-// valid UTF-8 without control characters.
+// valid UTF-8 without control characters, but for the line breaks and tabs of textParam.
 type params map[string]string
 
 // get returns the value without space around it, "" where there is none.
@@ -36,7 +33,7 @@ func (p params) has(name string) bool {
 }
 
 // add takes one parameter, or says what is wrong with it, by name and never by value.
-func (p params) add(name, value string) error {
+func (p paramReader) add(name, value string) error {
 	name = strings.ToLower(name)
 	switch {
 	case !isText(name):
@@ -45,16 +42,26 @@ func (p params) add(name, value string) error {
 		return invalidf(quoted(name), "is given twice; give it once")
 	case !utf8.ValidString(value):
 		return invalidf(quoted(name), "is not valid UTF-8; send it as UTF-8")
-	case !isText(value):
+	case !isText(value) && !(name == textParam && isMultiline(value)):
 		return invalidf(quoted(name), "holds a line break or another control character; remove it")
-	case len(p) == maxParams:
-		return failf(tasks.CodeInvalidRequest, "there are more than %d parameters", maxParams)
+	case len(value) > p.limits.value:
+		return invalidf(quoted(name), "is longer than %d bytes; shorten it", p.limits.value)
+	case len(p.params) == p.limits.count:
+		return failf(tasks.CodeInvalidRequest, "there are more than %d parameters", p.limits.count)
 	}
-	p[name] = value
+	p.params[name] = value
 	return nil
 }
 
 func isText(s string) bool { return utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl) }
+
+// textParam is the one parameter whose value may have several lines: a whole file.
+const textParam = "text"
+
+// isMultiline expects valid UTF-8.
+func isMultiline(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) && !strings.ContainsRune("\t\r\n", r) })
+}
 
 // quoted shortens a caller's own name for a parameter.
 func quoted(name string) string {
@@ -66,11 +73,24 @@ func quoted(name string) string {
 }
 
 // secretParams must not be in a URL, which browsers, proxies and logs keep.
-var secretParams = []string{"username", "password", "gateway_password", "api_key", "token", "key"}
+var secretParams = []string{"username", "password", "gateway_password", "api_key", "token", "access_token", "key"}
 
-// readParams reads the query and the body: a form, multipart or JSON, of at most maxBody bytes.
-func readParams(w http.ResponseWriter, req *http.Request, maxBody int64) (params, error) {
-	p := params{}
+// paramLimits bound what is read of a request: the bytes of its body, the number of its parameters, and
+// the bytes of each one's value.
+type paramLimits struct {
+	body         int64
+	count, value int
+}
+
+// paramReader gathers a request's parameters within the limits.
+type paramReader struct {
+	params
+	limits paramLimits
+}
+
+// readParams reads the query and the body: a form, multipart or JSON.
+func readParams(w http.ResponseWriter, req *http.Request, limits paramLimits) (params, error) {
+	p := paramReader{params{}, limits}
 	if err := p.readQuery(req.URL.RawQuery); err != nil {
 		return nil, err
 	}
@@ -80,23 +100,23 @@ func readParams(w http.ResponseWriter, req *http.Request, maxBody int64) (params
 		}
 	}
 	if req.Body == nil || req.Body == http.NoBody {
-		return p, nil
+		return p.params, nil
 	}
-	req.Body = http.MaxBytesReader(w, req.Body, maxBody)
+	req.Body = http.MaxBytesReader(w, req.Body, limits.body)
 	err := p.readBody(req)
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) {
-		return nil, failf(codeTooLarge, "the request's body has more than %d bytes", maxBody)
+		return nil, failf(codeTooLarge, "the request's body has more than %d bytes", limits.body)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return p, nil
+	return p.params, nil
 }
 
 // readQuery refuses what url.ParseQuery would drop, and finds a secret's name also where PHP's
 // brackets follow it.
-func (p params) readQuery(query string) error {
+func (p paramReader) readQuery(query string) error {
 	values, err := url.ParseQuery(query)
 	if err != nil {
 		return failf(tasks.CodeInvalidRequest, "the URL's query cannot be read; encode it as a form")
@@ -104,14 +124,14 @@ func (p params) readQuery(query string) error {
 	for name := range values {
 		bare, _, _ := strings.Cut(strings.ToLower(strings.TrimSpace(name)), "[")
 		if slices.Contains(secretParams, bare) {
-			p[bare] = ""
+			p.params[bare] = ""
 			return nil
 		}
 	}
 	return p.addAll(values)
 }
 
-func (p params) addAll(values url.Values) error {
+func (p paramReader) addAll(values url.Values) error {
 	for name, all := range values {
 		for _, value := range all {
 			if err := p.add(name, value); err != nil {
@@ -122,7 +142,7 @@ func (p params) addAll(values url.Values) error {
 	return nil
 }
 
-func (p params) readBody(req *http.Request) error {
+func (p paramReader) readBody(req *http.Request) error {
 	if encoding := req.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
 		return failf(tasks.CodeInvalidRequest, "Content-Encoding: a compressed body is not read; send it as it is")
 	}
@@ -157,7 +177,7 @@ func bodyFailure(err error) error {
 	return &failure{Code: tasks.CodeInvalidRequest, Message: "the request's body cannot be read", cause: err}
 }
 
-func (p params) readForm(body io.Reader) error {
+func (p paramReader) readForm(body io.Reader) error {
 	content, err := io.ReadAll(body)
 	if err != nil {
 		return bodyFailure(err)
@@ -170,7 +190,7 @@ func (p params) readForm(body io.Reader) error {
 	return p.addAll(values)
 }
 
-func (p params) readMultipart(req *http.Request) error {
+func (p paramReader) readMultipart(req *http.Request) error {
 	reader, err := req.MultipartReader()
 	if err != nil {
 		return bodyFailure(err)
@@ -198,7 +218,7 @@ func (p params) readMultipart(req *http.Request) error {
 
 // readJSON reads one flat object. It goes token by token, since decoding into a map would hide a name
 // that is given twice.
-func (p params) readJSON(body io.Reader) error {
+func (p paramReader) readJSON(body io.Reader) error {
 	content, err := io.ReadAll(body)
 	if err != nil {
 		return bodyFailure(err)
@@ -236,7 +256,7 @@ func (p params) readJSON(body io.Reader) error {
 }
 
 // addJSON takes a string, a number as it is written, or a boolean; null is as if it were not there.
-func (p params) addJSON(name string, value json.Token) error {
+func (p paramReader) addJSON(name string, value json.Token) error {
 	switch v := value.(type) {
 	case nil:
 		return nil

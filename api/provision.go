@@ -40,7 +40,7 @@ func (s *Server) provision(r *request) error {
 		DomainUUID:    t.uuid,
 		CreatedBy:     r.caller.id,
 		CreatedByName: r.caller.name,
-		Subject:       "gateway:" + t.uuid + ":" + asked.params.Name,
+		Subject:       gatewaySubject(asked.params),
 		Params:        asked.params,
 		Secrets:       tasks.ProvisionSecrets{Password: asked.password},
 	}
@@ -58,6 +58,10 @@ func (s *Server) provision(r *request) error {
 		}
 		if job, err = r.submit(n); err != nil {
 			return err
+		}
+		if asked.params.Asks(asked.password) {
+			r.domainUUID = t.uuid
+			r.changed("gateway.provision", asked.params.Name+", job "+job.ID)
 		}
 	}
 	if job, err = r.await(job, patience); err != nil {

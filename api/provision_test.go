@@ -239,7 +239,7 @@ func TestProvisionPendingAndCancelled(t *testing.T) {
 	// A call that waits is answered when its job is cancelled.
 	answers := make(chan answer, 1)
 	waiting := b.asSuperadmin(call{path: provisionPath, form: carrier("slow", "wait", "20")}).request().WithContext(t.Context())
-	go func() { answers <- b.send(waiting) }()
+	go func() { answers <- b.send(t, waiting) }()
 	cancelled := func() bool {
 		for _, job := range b.do(t, b.asSuperadmin(call{path: "/v1/jobs?state=queued"})).decode(t)["jobs"].([]any) {
 			b.do(t, b.asSuperadmin(call{method: http.MethodPost, path: "/v1/jobs/" + job.(map[string]any)["job_id"].(string) + "/cancel"})).want(t, http.StatusOK, "")

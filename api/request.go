@@ -28,7 +28,10 @@ type request struct {
 	params params
 	caller caller // once signed in
 
-	tried  string // the user's name that did not sign in
+	route      *routeMetrics // of the endpoint that answers
+	domainUUID string        // of the domain that the request changes something of, where it is known
+
+	tried  string // the name of the user or token that did not sign in
 	denial string // the code of the error that it ended with
 	cause  error  // what lies behind that, for the log
 }
@@ -48,7 +51,9 @@ var saneRequestID = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,128}$`)
 // than this one request.
 func (s *Server) observe(c *gin.Context) {
 	began := time.Now()
-	r := &request{c: c, s: s, id: c.GetHeader("X-Request-Id")}
+	r := &request{c: c, s: s, id: c.GetHeader("X-Request-Id"), route: s.metrics.requests.unrouted}
+	s.metrics.requests.inFlight.Inc()
+	defer s.metrics.requests.inFlight.Dec()
 	if !saneRequestID.MatchString(r.id) {
 		r.id = uuid.NewString()
 	}
@@ -63,9 +68,20 @@ func (s *Server) observe(c *gin.Context) {
 			s.log.Error("panic", "request_id", r.id, "panic", p, "stack", string(debug.Stack()))
 			r.fail(failureOf(errors.New("panic"), r.id))
 		}
-		r.log(time.Since(began))
+		took := time.Since(began)
+		r.log(took)
+		r.count(took)
 	}()
 	c.Next()
+}
+
+// count has the request in the metrics, and a refused one in the audit.
+func (r *request) count(took time.Duration) {
+	r.route.observe(r.c.Request.Method, r.c.Writer.Status(), took)
+	if denials, ok := r.s.metrics.requests.denials[r.denial]; ok {
+		denials.Inc()
+		r.denied()
+	}
 }
 
 // log writes the request's line: never its query, its body or its headers.
@@ -75,6 +91,7 @@ func (r *request) log(took time.Duration) {
 	attrs := []slog.Attr{
 		slog.String("request_id", r.id),
 		slog.String("address", r.seenAddress()),
+		slog.String("endpoint", r.route.endpoint),
 		slog.String("method", shortened(req.Method)),
 		slog.String("path", shortened(req.URL.Path)),
 		slog.Int("status", status),
@@ -110,18 +127,41 @@ func (r *request) seenAddress() string {
 // enter fails unless the caller may come to the endpoint.
 func (r *request) enter(e endpoint) error {
 	if e.entry == everybody {
-		return nil
+		return r.enterOpen()
 	}
-	if err := r.admit(); err != nil || e.entry == whitelisted {
-		return err
+	if err := r.admit(); err != nil {
+		return r.refused(err)
+	}
+	if e.entry == whitelisted || e.entry == signedInOrLink && r.hasLink() {
+		return r.chargeAddress()
 	}
 	if err := r.signIn(); err != nil {
+		return r.refused(err)
+	}
+	if err := r.charge(e.limit); err != nil {
 		return err
 	}
 	if len(e.scopes) > 0 {
 		return r.need(e.scopes...)
 	}
 	return nil
+}
+
+// enterOpen counts a request that nobody need sign in for. This host's own health checks are not counted.
+func (r *request) enterOpen() error {
+	if r.addressErr == nil && r.address.IsLoopback() {
+		r.showAddress()
+		return nil
+	}
+	return r.chargeAddress()
+}
+
+// refused counts a request that was not let in against its address, beyond which it hears nothing else.
+func (r *request) refused(err error) error {
+	if limited := r.chargeAddress(); limited != nil {
+		return limited
+	}
+	return err
 }
 
 // need fails unless the caller has one of the scopes.
@@ -137,8 +177,8 @@ func (r *request) admit() error {
 	if r.addressErr != nil {
 		return r.addressErr
 	}
-	if !r.s.whitelist.allows(r.address) {
-		return &failure{Code: codeNotWhitelisted, Message: accessDenied}
+	if !r.s.whitelist.Allows(r.address) {
+		return &failure{Code: CodeNotWhitelisted, Message: accessDenied}
 	}
 	return nil
 }
@@ -153,17 +193,28 @@ func (r *request) signIn() error {
 		return err
 	}
 	r.tried = given.username
-	user, err := r.s.credentials.check(r.c.Request.Context(), given)
+	who, err := r.s.credentials.check(r.context(), r.address, given)
 	if err != nil {
+		if who.name != "" { // a token that no longer serves
+			r.tried = who.name
+		}
+		if unauthenticated(err) {
+			r.s.guard.hold(r.context(), r.s.stopping, r.address)
+		}
 		return err
 	}
-	r.caller = callerOfUser(user)
+	r.caller = who
+	if who.token {
+		r.s.tokens.Used(who.id, r.address)
+	}
 	return nil
 }
 
 func (r *request) readParams() error {
 	var err error
-	r.params, err = readParams(r.c.Writer, r.c.Request, int64(r.s.settings.MaxBodyBytes))
+	r.params, err = readParams(r.c.Writer, r.c.Request, paramLimits{
+		body: int64(r.s.settings.MaxBodyBytes), count: r.s.settings.MaxParams, value: int(r.s.settings.MaxParamBytes),
+	})
 	return err
 }
 

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestSecretsAreNowhere searches all answers, the whole log, the job rows and Redis for the secrets
+// TestSecretsAreNowhere searches all answers, the whole log, the rows of jobs and tokens, and Redis for the secrets
 // that the calls carried.
 func TestSecretsAreNowhere(t *testing.T) {
 	t.Parallel()
@@ -40,10 +40,33 @@ func TestSecretsAreNowhere(t *testing.T) {
 	send(b.asSuperadmin(call{path: listPath}))
 	send(b.asSuperadmin(call{path: exportPath, form: everything()}))
 	send(b.asSuperadmin(call{path: "/v1/jobs"}))
+	// A token's secret is in the one answer that issues it, and nowhere else.
+	issued := []string{}
+	issue := func(c call) call {
+		got := b.do(t, b.asSuperadmin(c))
+		secret := got.text(t, "token")
+		issued = append(issued, secret)
+		answers.WriteString(strings.Replace(got.body, secret, "", 1))
+		return call{path: listPath, headers: map[string]string{"Authorization": "Bearer " + secret}}
+	}
+	byToken := issue(call{path: "/v1/tokens", form: form("name", "secrets", "scopes", "read", "all_domains", "true")})
+	send(byToken)
+	id := b.tokenID(t, "secrets")
+	byNewSecret := issue(call{method: "POST", path: "/v1/tokens/" + id + "/rotate"})
+	send(byNewSecret)
+	send(byToken)
+	send(b.asSuperadmin(call{path: "/v1/tokens"}))
+	send(b.asSuperadmin(call{path: "/v1/tokens/" + id}))
+	send(b.asSuperadmin(call{method: "DELETE", path: "/v1/tokens/" + id}))
+	send(byNewSecret)
+	b.exec(t, "update v_users set api_key = $1 where user_uuid = $2", apiKey, b.sample.SuperadminUUID)
+	send(call{path: listPath, headers: map[string]string{"X-API-Key": apiKey}})
 	send(call{path: "/readyz"})
 
 	var rows strings.Builder
-	found, err := b.pool.Query(t.Context(), "select (to_jsonb(j) - 'sealed' - 'body_hash')::text || encode(coalesce(sealed, ''), 'escape') from trunkline.jobs j")
+	found, err := b.pool.Query(t.Context(), `
+		select (to_jsonb(j) - 'sealed' - 'body_hash')::text || encode(coalesce(sealed, ''), 'escape') from trunkline.jobs j
+		union all select to_jsonb(x)::text || encode(sha256, 'escape') from trunkline.tokens x`)
 	must(t, err)
 	for found.Next() {
 		var row string
@@ -63,8 +86,9 @@ func TestSecretsAreNowhere(t *testing.T) {
 	if rows.Len() == 0 || len(keys) == 0 || !strings.Contains(answers.String(), "Gateway configured successfully") || b.logged("") == "" {
 		t.Fatal("there is nothing to search")
 	}
-	for _, secret := range []string{gatewayPassword, wrong, b.sample.SuperadminPassword, b.sample.AdminPassword} {
-		for where, text := range map[string]string{"the answers": answers.String(), "the log": b.log.String(), "the job rows": rows.String(), "Redis": inRedis.String()} {
+	secrets := append([]string{gatewayPassword, wrong, b.sample.SuperadminPassword, b.sample.AdminPassword, apiKey}, issued...)
+	for _, secret := range secrets {
+		for where, text := range map[string]string{"the answers": answers.String(), "the log": b.log.String(), "the rows": rows.String(), "Redis": inRedis.String()} {
 			if at := strings.Index(text, secret); at >= 0 {
 				t.Errorf("%q is in %s: %q", secret, where, text[max(0, at-200):min(len(text), at+80)])
 			}

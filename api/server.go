@@ -6,7 +6,6 @@ package api
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -16,11 +15,15 @@ import (
 
 	"github.com/gin-gonic/gin"
 	"github.com/jackc/pgx/v5/pgxpool"
-	"github.com/redis/go-redis/v9"
 
+	"trunkline/internal/audit"
+	"trunkline/internal/authlog"
 	"trunkline/internal/config"
 	"trunkline/internal/freeswitch"
 	"trunkline/internal/fusionpbx"
+	"trunkline/internal/ratelimit"
+	"trunkline/internal/token"
+	"trunkline/internal/whitelist"
 	"trunkline/tasks"
 )
 
@@ -45,10 +48,13 @@ type Options struct {
 	Switches  []*freeswitch.Switch
 	Tasks     *tasks.Client
 	Exporter  tasks.Exporter
+	Audit     *audit.Log // somebody has to run it
 	Log       *slog.Logger
 	// Listener is where Run serves, in place of Settings.Listen: for a caller that has to know the
 	// address beforehand. Run closes it.
 	Listener net.Listener
+	// Limiter counts requests and failed logins. Whoever makes it runs it.
+	Limiter *ratelimit.Limiter
 }
 
 // Server is the front end.
@@ -58,9 +64,16 @@ type Server struct {
 	log         *slog.Logger
 	db          *fusionpbx.DB
 	tasks       *tasks.Client
-	whitelist   *whitelist
+	whitelist   *whitelist.List
 	locator     locator
+	tokens      *token.Store
 	credentials *credentialCheck
+	limiter     *ratelimit.Limiter
+	guard       *guard
+	pbx         *shared[*pbxNow]
+	streams     chan struct{} // has a value for each caller who follows a job's events
+	audit       *audit.Log
+	metrics     *metrics
 	handler     http.Handler
 	// stopping ends when the server shuts down, and with it every wait for a job.
 	stopping context.Context
@@ -74,33 +87,33 @@ var releaseMode = sync.OnceFunc(func() { gin.SetMode(gin.ReleaseMode) })
 // it denies everybody until it is mended, and the log says so.
 func New(o Options) (*Server, error) {
 	releaseMode()
-	if _, err := redis.ParseURL(o.Settings.RedisURL.Reveal()); err != nil {
-		// The parser's error may hold the URL, and that a password.
-		return nil, errors.New("TRUNKLINE_REDIS_URL cannot be read; write it as redis://:password@host:6379/0")
-	}
 	s := &Server{
 		o:         o,
 		settings:  o.Settings,
 		log:       o.Log,
 		db:        o.FusionPBX,
 		tasks:     o.Tasks,
-		whitelist: newWhitelist(o.Settings.Whitelist, o.Log),
+		whitelist: whitelist.Open(o.Settings.Whitelist, o.Log),
 		locator:   newLocator(o.Settings.TrustedProxies),
+		tokens:    token.NewStore(o.Pool, o.Log),
+		limiter:   o.Limiter,
 	}
+	s.guard = newGuard(o.Settings, o.Limiter, authlog.New(o.Settings.AuthLog, o.Log))
 	var err error
-	s.credentials, err = newCredentialCheck(o.Settings.CredentialCache, func(ctx context.Context, username, password string) (fusionpbx.User, error) {
-		return o.FusionPBX.Authenticate(ctx, o.Pool, username, password)
-	})
+	s.credentials, err = newCredentialCheck(o.FusionPBX, o.Pool, s.tokens, s.guard, o.Settings.CredentialCache)
 	if err != nil {
 		return nil, err
 	}
+	s.pbx = newShared(o.Settings.StatusMaxAge, o.Settings.StatusTimeout, s.askPBX)
+	s.streams = make(chan struct{}, o.Settings.EventStreams)
+	s.audit, s.metrics = o.Audit, newMetrics(o)
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	s.handler = s.routes()
 	return s, nil
 }
 
-// Handler returns the front end without a listener. Changes of the whitelist take effect only while
-// Run runs.
+// Handler returns the front end without a listener. Changes of the whitelist that are
+// not its own take effect only while Run runs.
 func (s *Server) Handler() http.Handler { return s.handler }
 
 // Run serves until ctx is done. Then it takes no more requests, lets waiting callers go with the state
@@ -117,7 +130,7 @@ func (s *Server) Run(ctx context.Context) error {
 	watched := make(chan struct{})
 	go func() {
 		defer close(watched)
-		s.whitelist.watch(watchCtx)
+		s.whitelist.Watch(watchCtx)
 	}()
 	defer func() {
 		stopWatching()

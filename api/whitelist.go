@@ -1,170 +1,285 @@
 package api
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
+	"net/http"
 	"net/netip"
-	"os"
 	"strings"
+	"unicode/utf8"
+
+	"trunkline/internal/audit"
+	"trunkline/internal/whitelist"
+	"trunkline/tasks"
 )
 
-const (
-	// maxWhitelistBytes bounds the file. A line has some 20 bytes.
-	maxWhitelistBytes = 4 << 20
-	// maxWhitelistErrors is how many broken lines are named at once.
-	maxWhitelistErrors = 10
-	// maxWhitelistQuote is how much of a broken line is repeated, in bytes.
-	maxWhitelistQuote = 64
-)
-
-// addressSet is a set of addresses and networks. An IPv4 address that is written as IPv6 is IPv4.
-type addressSet struct {
-	networks map[netip.Prefix]struct{}
-	lengths  map[length]struct{} // the prefix lengths that occur, so that a look-up need not walk the set
+// whitelistView is the file as it stands, and who knocked.
+type whitelistView struct {
+	File    string `json:"file"`
+	Version string `json:"version"` // for replacing the text
+	// Text is the whole file; absent where it is not UTF-8, since JSON could not give it back as it is,
+	// and where it is too large.
+	Text    *string         `json:"text,omitempty"`
+	Entries []whitelistLine `json:"entries"`
+	// InEffect is how many addresses and networks may call now: those of the last good file where this
+	// one is broken.
+	InEffect int          `json:"in_effect"`
+	Trouble  string       `json:"trouble"`          // what is wrong with the file, "" where nothing is
+	Broken   []brokenLine `json:"broken,omitempty"` // its broken lines, up to maxBroken
+	Denied   []deniedView `json:"denied"`
 }
 
-type length struct {
-	is4  bool
-	bits int
+// maxBroken is how many broken lines are shown.
+const maxBroken = 100
+
+type whitelistLine struct {
+	Line    int    `json:"line"`
+	Address string `json:"address"` // or a CIDR
+	Comment string `json:"comment"`
 }
 
-func newAddressSet() *addressSet {
-	return &addressSet{networks: map[netip.Prefix]struct{}{}, lengths: map[length]struct{}{}}
+type brokenLine struct {
+	Line   int    `json:"line"`
+	Text   string `json:"text"`
+	Reason string `json:"reason"`
 }
 
-// mappedBits is the length of ::ffff:0:0/96, under which IPv6 writes IPv4.
-const mappedBits = 96
-
-func (s *addressSet) add(p netip.Prefix) {
-	if p.Addr().Is4In6() && p.Bits() >= mappedBits {
-		p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-mappedBits)
-	}
-	p = p.Masked()
-	s.networks[p] = struct{}{}
-	s.lengths[length{p.Addr().Is4(), p.Bits()}] = struct{}{}
+type deniedView struct {
+	audit.Denied
+	Allowed bool `json:"allowed"` // it is on the whitelist by now
 }
 
-// contains expects an address that is unmapped and has no zone.
-func (s *addressSet) contains(addr netip.Addr) bool {
-	for l := range s.lengths {
-		if l.is4 != addr.Is4() {
-			continue
-		}
-		network, err := addr.Prefix(l.bits)
-		if err != nil {
-			continue
-		}
-		if _, found := s.networks[network]; found {
-			return true
-		}
-	}
-	return false
+// whitelistAdded is the answer of adding: Entry is the new line or, where Added is false, the one that
+// holds the address already.
+type whitelistAdded struct {
+	Added   bool          `json:"added"`
+	Entry   whitelistLine `json:"entry"`
+	Version string        `json:"version"`
 }
 
-func (s *addressSet) count() int { return len(s.networks) }
-
-// parseWhitelist reads the documented file: one address or CIDR a line, # starts a comment. Bits of a
-// CIDR behind its length are ignored. The error names every broken line, up to maxWhitelistErrors, or
-// is errWhitelistEmpty.
-func parseWhitelist(content []byte) (*addressSet, error) {
-	if len(content) > maxWhitelistBytes {
-		return nil, fmt.Errorf("the file is larger than %d bytes; shorten it with CIDRs", maxWhitelistBytes)
-	}
-	content = bytes.TrimPrefix(content, []byte("\ufeff")) // what Windows editors begin a file with
-	set := newAddressSet()
-	var broken []error
-	number := 0
-	for line := range strings.Lines(string(content)) {
-		number++
-		text, _, _ := strings.Cut(line, "#")
-		text = strings.TrimSpace(text)
-		if text == "" {
-			continue
-		}
-		network, reason := parseNetwork(text)
-		if reason == "" {
-			set.add(network)
-			continue
-		}
-		if len(broken) == maxWhitelistErrors {
-			broken = append(broken, errors.New("and more lines after these"))
-			break
-		}
-		broken = append(broken, fmt.Errorf("line %d: %q %s", number, text[:min(len(text), maxWhitelistQuote)], reason))
-	}
-	if len(broken) > 0 {
-		return nil, errors.Join(broken...)
-	}
-	if set.count() == 0 {
-		return nil, errWhitelistEmpty
-	}
-	return set, nil
+// whitelistRemoved is the answer of removing. StillAllowedBy is a wider entry that holds the address.
+type whitelistRemoved struct {
+	Removed        []whitelistLine `json:"removed"`
+	StillAllowedBy *whitelistLine  `json:"still_allowed_by"`
+	Version        string          `json:"version"`
 }
 
-// parseNetwork reads one address or CIDR, or says what is wrong with it.
-func parseNetwork(text string) (network netip.Prefix, reason string) {
-	if strings.Contains(text, "%") {
-		return netip.Prefix{}, "has a zone; write the address alone"
-	}
-	if strings.Contains(text, "/") {
-		network, err := netip.ParsePrefix(text)
-		if err != nil {
-			return netip.Prefix{}, "is not a CIDR; write one such as 192.0.2.0/24 or 2001:db8::/32"
+type whitelistReplaced struct {
+	Entries int    `json:"entries"` // how many there are now
+	Version string `json:"version"`
+}
+
+// whitelistChecked says whether an address may call and, where it may, by which entry of the file.
+type whitelistChecked struct {
+	Address string         `json:"address"`
+	Allowed bool           `json:"allowed"`
+	Entry   *whitelistLine `json:"entry"`
+}
+
+func lineOf(e whitelist.Entry) whitelistLine {
+	return whitelistLine{Line: e.Line, Address: e.Address(), Comment: e.Comment}
+}
+
+// ofAllDomains lets in whoever is in charge of all domains: the whitelist is everybody's.
+func ofAllDomains(h handler) handler {
+	return func(r *request) error {
+		if !r.caller.all {
+			return failf(codeForbidden, "the whitelist decides who may call for any domain, and these credentials are for %s alone; use a superadmin's or a token's for all domains", r.caller.names())
 		}
-		return network, ""
+		return h(r)
+	}
+}
+
+func (s *Server) whitelistFile() whitelist.File { return whitelist.File{Path: s.settings.Whitelist} }
+
+// getWhitelist shows the file.
+func (s *Server) getWhitelist(r *request) error {
+	doc, err := s.whitelistFile().Read()
+	trouble := err
+	if err != nil {
+		doc = whitelist.Parse(nil)
+	} else {
+		_, trouble = doc.Set()
+	}
+	view := whitelistView{File: s.settings.Whitelist, Version: doc.Version(), Entries: []whitelistLine{}, InEffect: s.whitelist.Count(), Denied: []deniedView{}}
+	if trouble != nil {
+		view.Trouble = trouble.Error()
+	}
+	if text := string(doc.Bytes()); utf8.ValidString(text) && !errors.Is(trouble, whitelist.ErrTooLarge) {
+		view.Text = &text
+	}
+	for _, entry := range doc.Entries() {
+		view.Entries = append(view.Entries, lineOf(entry))
+	}
+	broken := doc.Broken()
+	for _, b := range broken[:min(len(broken), maxBroken)] {
+		view.Broken = append(view.Broken, brokenLine{Line: b.Line, Text: strings.ToValidUTF8(b.Text, "?"), Reason: b.Reason})
+	}
+	denied, err := audit.DeniedLately(r.c.Request.Context(), s.o.Pool, CodeNotWhitelisted)
+	if err != nil {
+		return err
+	}
+	for _, d := range denied {
+		addr, err := netip.ParseAddr(d.Address)
+		view.Denied = append(view.Denied, deniedView{Denied: d, Allowed: err == nil && s.whitelist.Allows(addr)})
+	}
+	r.answer(http.StatusOK, view)
+	return nil
+}
+
+// checkWhitelist says whether an address may call.
+func (s *Server) checkWhitelist(r *request) error {
+	text := r.params.get("address")
+	if text == "" {
+		return missing("address")
 	}
 	addr, err := netip.ParseAddr(text)
-	if err != nil {
-		return netip.Prefix{}, "is neither an IP address nor a CIDR; write one of them a line, and # before a comment"
+	if err != nil || addr.Zone() != "" {
+		return invalidf("address", "is not an IP address; write one such as 192.0.2.1 or 2001:db8::1")
 	}
-	return netip.PrefixFrom(addr, addr.BitLen()), ""
+	addr = addr.Unmap()
+	answer := whitelistChecked{Address: addr.String(), Allowed: s.whitelist.Allows(addr)}
+	if doc, err := s.whitelistFile().Read(); err == nil && answer.Allowed {
+		if entry, found := doc.CoveringAddr(addr); found {
+			line := lineOf(entry)
+			answer.Entry = &line
+		}
+	}
+	r.answer(http.StatusOK, answer)
+	return nil
 }
 
-// errWhitelistMissing and errWhitelistEmpty: nobody may call.
-var (
-	errWhitelistMissing = errors.New("there is no such file, so nobody may call; write one IP address or CIDR a line into it")
-	errWhitelistEmpty   = errors.New("there is no address in it, so nobody may call; write one IP address or CIDR a line into it")
-)
-
-// readWhitelist reads the file. Its errors deny everybody.
-func readWhitelist(path string) ([]byte, error) {
-	file, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, errWhitelistMissing
-	}
+// addToWhitelist adds a line for an address or CIDR.
+func (s *Server) addToWhitelist(r *request) error {
+	network, guard, err := r.whitelistEdit()
 	if err != nil {
-		return nil, &whitelistUnreadableError{err}
+		return err
 	}
-	defer file.Close()
-	content, err := io.ReadAll(io.LimitReader(file, maxWhitelistBytes+1))
+	comment := r.params.get("comment")
+	if err := whitelist.CheckComment(comment); err != nil {
+		return invalidf("comment", "%v", err)
+	}
+	done, err := s.whitelistFile().Add(r.c.Request.Context(), network, comment, guard)
 	if err != nil {
-		return nil, &whitelistUnreadableError{err}
+		return whitelistFailure("address", err)
 	}
-	return content, nil
+	status := http.StatusOK
+	if done.Changed {
+		status = http.StatusCreated
+		r.whitelistChanged("whitelist.add", done.Entry.Address())
+	}
+	r.answer(status, whitelistAdded{Added: done.Changed, Entry: lineOf(done.Entry), Version: done.Document.Version()})
+	return nil
 }
 
-// whitelistUnreadableError: the file is there and its content is not known, so that nobody may call.
-type whitelistUnreadableError struct{ err error }
-
-func (e *whitelistUnreadableError) Error() string {
-	return fmt.Sprintf("the file cannot be read, so nobody may call: %v; let the user that runs trunkline read it", e.err)
+// removeFromWhitelist takes out the line of an address or CIDR. The parameter address names it: a CIDR
+// has a slash, which a path would split.
+func (s *Server) removeFromWhitelist(r *request) error {
+	network, guard, err := r.whitelistEdit()
+	if err != nil {
+		return err
+	}
+	done, err := s.whitelistFile().Remove(r.c.Request.Context(), network, guard)
+	if err != nil {
+		return whitelistFailure("address", err)
+	}
+	r.whitelistChanged("whitelist.remove", done.Entries[0].Address())
+	answer := whitelistRemoved{Version: done.Document.Version()}
+	for _, entry := range done.Entries {
+		answer.Removed = append(answer.Removed, lineOf(entry))
+	}
+	if done.Covering != nil {
+		line := lineOf(*done.Covering)
+		answer.StillAllowedBy = &line
+	}
+	r.answer(http.StatusOK, answer)
+	return nil
 }
 
-func (e *whitelistUnreadableError) Unwrap() error { return e.err }
-
-// CheckWhitelist reads the whitelist as the front end would and returns how many addresses and
-// networks it holds. The error says which line is wrong, or that nobody may call.
-func CheckWhitelist(path string) (int, error) {
-	var set *addressSet
-	content, err := readWhitelist(path)
-	if err == nil {
-		set, err = parseWhitelist(content)
+// replaceWhitelist writes the whole text in place of the version that the caller has read.
+func (s *Server) replaceWhitelist(r *request) error {
+	var absent []string
+	for _, name := range []string{textParam, "version"} {
+		if !r.params.has(name) {
+			absent = append(absent, name)
+		}
 	}
+	if len(absent) > 0 {
+		return missing(absent...)
+	}
+	guard, err := r.guard()
 	if err != nil {
-		return 0, fmt.Errorf("TRUNKLINE_WHITELIST: %s: %w", path, err)
+		return err
 	}
-	return set.count(), nil
+	before := r.params.get("version")
+	doc, err := s.whitelistFile().Replace(r.c.Request.Context(), []byte(r.params.raw(textParam)), before, guard)
+	if err != nil {
+		return whitelistFailure(textParam, err)
+	}
+	entries := len(doc.Entries())
+	if doc.Version() != before {
+		r.whitelistChanged("whitelist.replace", fmt.Sprintf("%d entries", entries))
+	}
+	r.answer(http.StatusOK, whitelistReplaced{Entries: entries, Version: doc.Version()})
+	return nil
+}
+
+// whitelistEdit reads what adding and removing have in common.
+func (r *request) whitelistEdit() (network netip.Prefix, g whitelist.Guard, err error) {
+	text := r.params.get("address")
+	if text == "" {
+		return network, g, missing("address")
+	}
+	if network, err = whitelist.ParseNetwork(text); err != nil {
+		return network, g, invalidf("address", "%v", err)
+	}
+	g, err = r.guard()
+	return network, g, err
+}
+
+// guard keeps the caller's own address on the list, unless the caller says that it may go.
+func (r *request) guard() (whitelist.Guard, error) {
+	g := whitelist.Guard{Keep: r.address}
+	switch strings.ToLower(r.params.get("allow_lockout")) {
+	case "", "false", "0", "no":
+	case "true", "1", "yes":
+		g.AllowLockout = true
+	default:
+		return g, invalidf("allow_lockout", "is neither true nor false; write one of them")
+	}
+	return g, nil
+}
+
+// whitelistChanged puts a change into effect here, before it is answered, and records it. Other
+// processes see it in the file.
+func (r *request) whitelistChanged(action, subject string) {
+	r.s.whitelist.Reload()
+	r.changed(action, subject)
+}
+
+// refusalCodes are the codes of edits that were not made.
+var refusalCodes = map[whitelist.Reason]string{
+	whitelist.Invalid:    tasks.CodeInvalidRequest,
+	whitelist.Broken:     tasks.CodeConflict,
+	whitelist.Stale:      tasks.CodeConflict,
+	whitelist.NotListed:  codeNotFound,
+	whitelist.Lockout:    codeLockout,
+	whitelist.Busy:       codeUnavailable,
+	whitelist.Unwritable: codeNotWritable,
+}
+
+// whitelistFailure words why an edit was not made of what that parameter asked for.
+func whitelistFailure(parameter string, err error) error {
+	var refusal *whitelist.Refusal
+	if !errors.As(err, &refusal) {
+		return err
+	}
+	message := refusal.Message
+	switch refusal.Reason {
+	case whitelist.Lockout:
+		message += "; send allow_lockout=true to make it all the same"
+	case whitelist.Invalid:
+		message = parameter + ": " + message
+	}
+	return &failure{Code: refusalCodes[refusal.Reason], Message: message, cause: errors.Unwrap(refusal)}
 }

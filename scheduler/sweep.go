@@ -1,5 +1,6 @@
-// Package scheduler does what is due without anybody asking: it sweeps up what was lost. It knows
-// tasks and nothing of HTTP, of the PBX or of how jobs are run.
+// Package scheduler does what is due without anybody asking: it sweeps up what was lost, and has the
+// audit forget what is past its time. It knows tasks and the audit, and nothing of HTTP, of the PBX or
+// of how jobs are run.
 package scheduler
 
 import (
@@ -7,11 +8,16 @@ import (
 	"log/slog"
 	"time"
 
+	"trunkline/internal/audit"
 	"trunkline/tasks"
 )
 
-// sweepTimeout bounds one sweep, so that one that hangs does not stand for all that follow.
-const sweepTimeout = 30 * time.Second
+const (
+	// sweepTimeout bounds one sweep, so that one that hangs does not stand for all that follow.
+	sweepTimeout = 30 * time.Second
+	// pruneInterval is how often the audit is looked through for entries past their time.
+	pruneInterval = time.Minute
+)
 
 // Sweeper has tasks.Client.Sweep run once an interval. Any number of processes may have one: one of
 // them sweeps at a time.
@@ -19,7 +25,12 @@ type Sweeper struct {
 	Tasks    *tasks.Client
 	Interval time.Duration
 	Options  tasks.SweepOptions
-	Log      *slog.Logger
+	Audit    *audit.Log
+	// AuditRetention is how long the audit keeps its entries.
+	AuditRetention time.Duration
+	Log            *slog.Logger
+
+	pruned time.Time // when this process last had the audit forget
 }
 
 // Run sweeps until ctx is done. A sweep that fails is logged, and the next one does its work.
@@ -39,6 +50,24 @@ func (s *Sweeper) Run(ctx context.Context) error {
 		if report != (tasks.SweepReport{}) {
 			s.Log.Info("swept", "redispatched", report.Redispatched, "failed", report.Failed, "wiped", report.Wiped, "deleted", report.Deleted)
 		}
+		s.prune(ctx)
+	}
+}
+
+// prune may run in several processes at once: what one has deleted the other does not find.
+func (s *Sweeper) prune(ctx context.Context) {
+	if time.Since(s.pruned) < pruneInterval {
+		return
+	}
+	s.pruned = time.Now()
+	ctx, cancel := context.WithTimeout(ctx, sweepTimeout)
+	defer cancel()
+	deleted, err := s.Audit.Prune(ctx, s.AuditRetention)
+	if err != nil && ctx.Err() == nil {
+		s.Log.Warn("old audit entries stay for now", "error", err)
+	}
+	if deleted > 0 {
+		s.Log.Info("old audit entries deleted", "deleted", deleted)
 	}
 }
 

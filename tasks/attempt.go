@@ -55,6 +55,19 @@ func (a *Attempt) SaveSecrets(ctx context.Context, tx pgx.Tx, v any) error {
 	return a.change(ctx, tx, `update trunkline.jobs set sealed = $3 where id = $1 and attempt = $2 and state = 'running'`, sealed)
 }
 
+// ForgetKeys takes their keys from the succeeded jobs that provisioned a gateway, in the transaction that
+// deletes it: the request that made it must make it again, and not get the old result.
+func (a *Attempt) ForgetKeys(ctx context.Context, tx pgx.Tx, gatewayUUID string) error {
+	_, err := tx.Exec(ctx, `
+		update trunkline.jobs set request_key = null
+		where kind = $1 and state = 'succeeded' and request_key is not null and result->>'gateway_uuid' = $2`,
+		KindProvision, gatewayUUID)
+	if err != nil {
+		return fmt.Errorf("forgetting the keys of gateway %s: %w", gatewayUUID, err)
+	}
+	return nil
+}
+
 // Fence locks the job's row in the caller's transaction, or fails with ErrFenced.
 func (a *Attempt) Fence(ctx context.Context, tx pgx.Tx) error {
 	return a.change(ctx, tx, `select from trunkline.jobs where id = $1 and attempt = $2 and state = 'running' for update`)
@@ -92,30 +105,31 @@ func (a *Attempt) SucceedIn(ctx context.Context, tx pgx.Tx, result any, p Progre
 	if err := errors.Join(err1, err2); err != nil {
 		return fmt.Errorf("encoding the result of job %s: %w", a.Job.ID, err)
 	}
-	return a.change(ctx, tx, `
+	rows, bytes := exportSize(result)
+	return a.change(ctx, tx, ending(`
 		update trunkline.jobs set state = 'succeeded', result = $3, progress = $4, sealed = null, finished_at = now()
-		where id = $1 and attempt = $2 and state = 'running'`, outcome, progress)
+		where id = $1 and attempt = $2 and state = 'running'`, "$5::bigint", "$6::bigint")+`select from ended`, outcome, progress, rows, bytes)
 }
 
 // Fail ends the job with the failure. Its secrets stay for a retry until the sweep wipes them.
 func (a *Attempt) Fail(ctx context.Context, f *Failure) error {
-	return a.change(ctx, a.store.pool, `
+	return a.change(ctx, a.store.pool, ending(`
 		update trunkline.jobs set state = 'failed', error_code = $3, error_message = $4, finished_at = now()
-		where id = $1 and attempt = $2 and state = 'running'`, f.Code, validText(f.Message))
+		where id = $1 and attempt = $2 and state = 'running'`, noExport, noExport)+`select from ended`, f.Code, validText(f.Message))
 }
 
 // Cancelled ends the job as cancelled, says what stands, and wipes its secrets.
 func (a *Attempt) Cancelled(ctx context.Context, message string) error {
-	return a.change(ctx, a.store.pool, `
+	return a.change(ctx, a.store.pool, ending(`
 		update trunkline.jobs set state = 'cancelled', error_code = 'cancelled', error_message = $3, sealed = null, finished_at = now()
-		where id = $1 and attempt = $2 and state = 'running'`, validText(message))
+		where id = $1 and attempt = $2 and state = 'running'`, noExport, noExport)+`select from ended`, validText(message))
 }
 
 // HandBack returns the job to the queue under a new dispatch, for another worker; the caller enqueues
 // the job that it returns.
 func (a *Attempt) HandBack(ctx context.Context) (Job, error) {
 	job, err := scanJob(a.store.pool.QueryRow(ctx, `
-		update trunkline.jobs set state = 'queued', dispatch = dispatch + 1, dispatched_at = now(), worker = null
+		update trunkline.jobs set state = 'queued', dispatch = dispatch + 1, dispatched_at = now(), queued_at = now(), worker = null
 		where id = $1 and attempt = $2 and state = 'running'
 		returning `+jobColumns, a.Job.ID, a.Job.Attempt))
 	if errors.Is(err, pgx.ErrNoRows) {
@@ -127,7 +141,7 @@ func (a *Attempt) HandBack(ctx context.Context) (Job, error) {
 	return job, nil
 }
 
-// change runs one statement whose first two parameters are the job's id and this attempt's number.
+// change runs one statement that touches or returns the job's row and whose first two parameters are the job's id and this attempt's number.
 func (a *Attempt) change(ctx context.Context, q execer, sql string, args ...any) error {
 	tag, err := q.Exec(ctx, sql, append([]any{a.Job.ID, a.Job.Attempt}, args...)...)
 	if err != nil {

@@ -22,6 +22,9 @@ const (
 	KindExport    Kind = "export"
 )
 
+// Kinds lists every kind.
+var Kinds = []Kind{KindProvision, KindExport}
+
 // State is where a job stands: queued, running, or one of the four ends.
 type State string
 

@@ -1,6 +1,7 @@
 package tasks
 
 import (
+	"slices"
 	"strings"
 
 	"trunkline/internal/fusionpbx"
@@ -13,6 +14,7 @@ type GatewayPlan struct {
 	Action   string // what the job does, all its attempts together
 	Insert   bool   // this attempt has a row to insert
 	Update   bool   // this attempt has a row to update
+	Delete   bool   // this attempt has a row to delete
 }
 
 // Replace tells the plan what stood there before an earlier attempt of the same job wrote its row.
@@ -32,6 +34,9 @@ func (plan *GatewayPlan) Replace(previous *fusionpbx.Gateway) {
 // checks the whole row. The front end plans to answer bad input at once; the worker plans again under
 // the lock. newUUID is used for a new gateway; mode decides which values can reach FreeSWITCH.
 func PlanGateway(mode fusionpbx.GatewayMode, existing []fusionpbx.Gateway, p ProvisionParams, password *string, newUUID string) (GatewayPlan, *Failure) {
+	if p.GatewayUUID != "" {
+		existing = slices.DeleteFunc(existing, func(g fusionpbx.Gateway) bool { return g.UUID != p.GatewayUUID })
+	}
 	if len(existing) > 1 {
 		uuids := make([]string, len(existing))
 		for i, g := range existing {
@@ -39,6 +44,9 @@ func PlanGateway(mode fusionpbx.GatewayMode, existing []fusionpbx.Gateway, p Pro
 		}
 		return GatewayPlan{}, Failf(CodeConflict, "gateway_name: %d gateways are called %q in %s: %s; rename or delete all but one in FusionPBX",
 			len(existing), p.Name, p.place(), strings.Join(uuids, " and "))
+	}
+	if p.Delete {
+		return planDeletion(existing), nil
 	}
 	plan := GatewayPlan{Action: ActionCreated, Insert: true}
 	if len(existing) == 1 {
@@ -71,8 +79,19 @@ func PlanGateway(mode fusionpbx.GatewayMode, existing []fusionpbx.Gateway, p Pro
 	return plan, checkRow(mode, plan.Row, p.Values, password)
 }
 
-// Asks reports whether the request names any setting; one that does not only shows the gateway.
-func (p ProvisionParams) Asks(password *string) bool { return len(p.Values) > 0 || password != nil }
+// planDeletion deletes the one gateway, or finds that it is absent already.
+func planDeletion(existing []fusionpbx.Gateway) GatewayPlan {
+	if len(existing) == 0 {
+		return GatewayPlan{Action: ActionAbsent}
+	}
+	previous := existing[0]
+	return GatewayPlan{Row: previous.Clone(), Previous: &previous, Action: ActionDeleted, Delete: true}
+}
+
+// Asks reports whether the request asks for a change; one that does not only shows the gateway.
+func (p ProvisionParams) Asks(password *string) bool {
+	return len(p.Values) > 0 || password != nil || p.Delete
+}
 
 // missingForNew names the documented fields that a new gateway needs and the request lacks. A gateway
 // that does not register may do without username and password.

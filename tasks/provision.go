@@ -12,7 +12,7 @@ const GlobalDomain = "global"
 // WaitForRegistered makes a provision job end only when the gateway is registered.
 const WaitForRegistered = "registered"
 
-// ProvisionParams is what a provision job was asked to do: make or change the gateway Name of one
+// ProvisionParams is what a provision job was asked to do: make, change or delete the gateway Name of one
 // domain. Values holds the columns of v_gateways that the caller named, the password excepted; an
 // empty value clears its column.
 type ProvisionParams struct {
@@ -21,6 +21,9 @@ type ProvisionParams struct {
 	DomainName string            `json:"domain_name,omitempty"`
 	Values     map[string]string `json:"values"`
 	WaitFor    string            `json:"wait_for,omitempty"`
+	Delete     bool              `json:"delete,omitempty"`
+	// GatewayUUID says which gateway to delete, where several bear the name; "" where the name suffices.
+	GatewayUUID string `json:"gateway_uuid,omitempty"`
 }
 
 // ProvisionSecrets is the sealed part of a provision job. Written is set in the transaction that
@@ -31,12 +34,21 @@ type ProvisionSecrets struct {
 }
 
 // WrittenGateway is the row that a provision job wrote and the one that stood there before, nil where
-// there was none.
+// there was none. Of a deleted one both are the row as it was.
 type WrittenGateway struct {
 	Row      fusionpbx.Gateway  `json:"row"`
 	Previous *fusionpbx.Gateway `json:"previous,omitempty"`
+	Deleted  bool               `json:"deleted,omitempty"`
 	// Files are the gateway's files as they stood before; nil where FusionPBX keeps gateways in the database.
 	Files []gatewayfile.File `json:"files"`
+}
+
+// Stands is the row as the job left it, nil where it deleted it.
+func (w *WrittenGateway) Stands() *fusionpbx.Gateway {
+	if w.Deleted {
+		return nil
+	}
+	return &w.Row
 }
 
 // ProvisionResult is what a succeeded provision job returns. The first four are the documented
@@ -48,8 +60,10 @@ type ProvisionResult struct {
 	GatewayEnabled string          `json:"gateway_enabled"`
 	GatewayStatus  string          `json:"gateway_status"`
 	GatewayState   string          `json:"gateway_state"`
-	Action         string          `json:"action"` // created, updated or unchanged
+	Action         string          `json:"action"` // created, updated, unchanged, deleted or absent
 	Switches       []SwitchGateway `json:"switches"`
+	// OutboundRoutes is how many of FusionPBX's dial plans still name a deleted gateway.
+	OutboundRoutes int `json:"outbound_routes,omitempty"`
 }
 
 // SwitchGateway is a gateway as one switch showed it: State is FreeSWITCH's own word, or NOT_LOADED.
@@ -67,6 +81,8 @@ const (
 	ActionCreated   = "created"
 	ActionUpdated   = "updated"
 	ActionUnchanged = "unchanged"
+	ActionDeleted   = "deleted"
+	ActionAbsent    = "absent" // there was none to delete
 )
 
 // SeenOn is how a switch showed a gateway; nil is a gateway that it does not know.

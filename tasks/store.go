@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -194,7 +195,7 @@ func (s *Store) requeue(ctx context.Context, job Job, params, sealed []byte) (Jo
 
 // freshRun takes back what an ended run left in the row. The attempt's number stays, since it fences.
 const freshRun = `worker = null, heartbeat_at = null, lost_workers = 0, cancel_requested_at = null, progress = '{}',
-	error_code = null, error_message = null, started_at = null, finished_at = null`
+	error_code = null, error_message = null, started_at = null, finished_at = null, queued_at = now()`
 
 func (s *Store) seal(jobID string, secrets any) ([]byte, error) {
 	if secrets == nil {
@@ -211,12 +212,13 @@ func (s *Store) Record(ctx context.Context, id string, n NewJob, result any) (Jo
 	if err := errors.Join(err1, err2); err != nil {
 		return Job{}, fmt.Errorf("recording a finished job: %w", err)
 	}
-	job, err := scanJob(s.pool.QueryRow(ctx, `
+	rows, bytes := exportSize(result)
+	job, err := scanJob(s.pool.QueryRow(ctx, ending(`
 		insert into trunkline.jobs (id, kind, state, domain_uuid, created_by, created_by_name, external_id,
 			subject, body_hash, params, result, dispatch, attempt, started_at, finished_at)
-		values ($1, $2, 'succeeded', nullif($3, '')::uuid, $4, $5, nullif($6, ''), $7, $8, $9, $10, 0, 1, now(), now())
-		returning `+jobColumns,
-		id, n.Kind, n.DomainUUID, n.CreatedBy, n.CreatedByName, n.ExternalID, n.Subject, n.BodyHash, params, outcome))
+		values ($1, $2, 'succeeded', nullif($3, '')::uuid, $4, $5, nullif($6, ''), $7, $8, $9, $10, 0, 1, now(), now())`,
+		"$11::bigint", "$12::bigint")+`select `+jobColumns+` from ended`,
+		id, n.Kind, n.DomainUUID, n.CreatedBy, n.CreatedByName, n.ExternalID, n.Subject, n.BodyHash, params, outcome, rows, bytes))
 	if err != nil {
 		return Job{}, fmt.Errorf("recording a finished job: %w", err)
 	}
@@ -241,13 +243,18 @@ func (s *Store) Get(ctx context.Context, id string, scope Scope) (Job, error) {
 }
 
 // Filter says which jobs a list shows: newest first, after the job Before ("" for the first page), at
-// most Limit. Kind and State are "" for any.
+// most Limit. Kind, State and ExternalID are "" for any; CreatedFrom (in it) and CreatedBefore (not in it)
+// are nil for any time.
 type Filter struct {
-	Scope  Scope
-	Kind   Kind
-	State  State
-	Before string
-	Limit  int
+	Scope         Scope
+	NoDomain      bool // only those of no domain
+	Kind          Kind
+	State         State
+	ExternalID    string
+	CreatedFrom   *time.Time
+	CreatedBefore *time.Time
+	Before        string
+	Limit         int
 }
 
 // List returns one page, newest first, and the Before of the next page, "" on the last one.
@@ -257,8 +264,11 @@ func (s *Store) List(ctx context.Context, f Filter) (jobs []Job, next string, er
 		where ($1 or domain_uuid = any($2::uuid[]))
 		and ($3 = '' or kind = $3) and ($4 = '' or state = $4)
 		and ($5 = '' or id < nullif($5, '')::uuid)
+		and (not $7 or domain_uuid is null) and ($8 = '' or external_id = $8)
+		and ($9::timestamptz is null or created_at >= $9) and ($10::timestamptz is null or created_at < $10)
 		order by id desc limit $6`,
-		f.Scope.All, f.Scope.domains(), string(f.Kind), string(f.State), f.Before, f.Limit+1)
+		f.Scope.All, f.Scope.domains(), string(f.Kind), string(f.State), f.Before, f.Limit+1,
+		f.NoDomain, f.ExternalID, f.CreatedFrom, f.CreatedBefore)
 	if err != nil {
 		return nil, "", fmt.Errorf("listing jobs: %w", err)
 	}
@@ -282,7 +292,7 @@ func (s *Store) Cancel(ctx context.Context, id string, scope Scope) (Job, error)
 	}
 	// A queued job with an earlier attempt may have left half of its work behind: a worker takes it up
 	// once more to put that right.
-	job, err = scanJob(s.pool.QueryRow(ctx, `
+	job, err = scanJob(s.pool.QueryRow(ctx, ending(`
 		update trunkline.jobs set
 			cancel_requested_at = coalesce(cancel_requested_at, now()),
 			state         = case when `+untouched+` then 'cancelled' else state end,
@@ -290,8 +300,7 @@ func (s *Store) Cancel(ctx context.Context, id string, scope Scope) (Job, error)
 			error_code    = case when `+untouched+` then 'cancelled' end,
 			error_message = case when `+untouched+` then 'cancelled before it began' end,
 			finished_at   = case when `+untouched+` then now() end
-		where id = $1 and state in ('queued', 'running')
-		returning `+jobColumns, job.ID))
+		where id = $1 and state in ('queued', 'running')`, noExport, noExport)+`select `+jobColumns+` from ended`, job.ID))
 	if errors.Is(err, pgx.ErrNoRows) {
 		job, err = s.Get(ctx, id, scope)
 		if err == nil {

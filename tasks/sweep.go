@@ -70,13 +70,12 @@ func (c *Client) Sweep(ctx context.Context, o SweepOptions) (SweepReport, error)
 
 // failWorkerless ends the jobs that have lost as many workers as they may.
 func (c *Client) failWorkerless(ctx context.Context, o SweepOptions) (int, error) {
-	rows, err := c.pool.Query(ctx, `
+	rows, err := c.pool.Query(ctx, ending(`
 		update trunkline.jobs set state = 'failed', error_code = $3, finished_at = now(),
 			error_message = format('its worker ended in the middle of it %s times; look for the reason in the workers'' log, then retry the job', lost_workers + 1)
 				|| case kind when 'provision' then '; until then the gateway''s row may be the new one, and the switches may have it loaded or not' else '' end
 		where id in (select id from trunkline.jobs
-			where state = 'running' and heartbeat_at < now() - $1::interval and lost_workers + 1 >= $2 for update skip locked)
-		returning id::text`, o.HeartbeatTimeout, o.MaxAttempts, CodeWorkerLost)
+			where state = 'running' and heartbeat_at < now() - $1::interval and lost_workers + 1 >= $2 for update skip locked)`, noExport, noExport)+`select id::text from ended`, o.HeartbeatTimeout, o.MaxAttempts, CodeWorkerLost)
 	if err != nil {
 		return 0, fmt.Errorf("sweeping up lost workers: %w", err)
 	}
@@ -93,7 +92,7 @@ func (c *Client) failWorkerless(ctx context.Context, o SweepOptions) (int, error
 // requeueWorkerless puts running jobs without a heartbeat back to queued under a new dispatch.
 func (c *Client) requeueWorkerless(ctx context.Context, o SweepOptions) (int, error) {
 	jobs, err := c.collect(ctx, `
-		update trunkline.jobs set state = 'queued', dispatch = dispatch + 1, dispatched_at = now(), lost_workers = lost_workers + 1
+		update trunkline.jobs set state = 'queued', dispatch = dispatch + 1, dispatched_at = now(), queued_at = now(), lost_workers = lost_workers + 1
 		where id in (select id from trunkline.jobs
 			where state = 'running' and heartbeat_at < now() - $1::interval for update skip locked)
 		returning `+jobColumns, o.HeartbeatTimeout)

@@ -1,6 +1,7 @@
 package worker_test
 
 import (
+	"net"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -280,6 +281,40 @@ func TestFileThatSomebodyElseWroteFollowsTheRow(t *testing.T) {
 	}
 	if got := b.files(t)[name]; !strings.Contains(got, `name="password" value="s3cret-pw"`) || !gatewayfile.Ours([]byte(got)) {
 		t.Fatalf("the file is\n%s\nand not by the row, which has the password of before", got)
+	}
+}
+
+func TestDeleteInFileMode(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{files: true})
+	row := b.carrierRow()
+	must(t, b.db.InsertGateway(t.Context(), b.pool, row, ""))
+	name := "external/v_" + row.UUID + ".xml"
+	b.writeFile(t, name, theirFile(row))
+	must(t, b.switches[0].LoadProfiles(t.Context()))
+	deletion := func() tasks.NewJob {
+		n := b.gateway("", "carrier", nil)
+		params := n.Params.(tasks.ProvisionParams)
+		params.Delete = true
+		n.Params = params
+		return n
+	}
+
+	// The switch does not carry out the kill: row and file come back as they were.
+	b.switches[0].FaultOnce("killgw", func(conn net.Conn) { conn.Close() })
+	if job := b.run(t, deletion()); job.State != tasks.StateFailed {
+		t.Fatalf("got %s %s, want it failed", job.State, job.Result)
+	}
+	if got := b.files(t); len(got) != 1 || got[name] != theirFile(row) || !strings.Contains(b.rows(t), row.UUID) {
+		t.Fatalf("the files are %v and the rows\n%s", got, b.rows(t))
+	}
+
+	if deleted := b.provisioned(t, deletion()); deleted.Action != tasks.ActionDeleted {
+		t.Fatalf("got %+v", deleted)
+	}
+	_, loaded := b.switches[0].Loaded()[row.UUID]
+	if got := b.files(t); len(got) != 0 || loaded || strings.Contains(b.rows(t), row.UUID) {
+		t.Fatalf("loaded %t, the files are %v and the rows\n%s", loaded, got, b.rows(t))
 	}
 }
 

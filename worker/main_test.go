@@ -50,6 +50,7 @@ type setUp struct {
 	timeout  time.Duration // a switch's command time-out
 	stopped  bool          // no worker runs
 	files    bool          // FusionPBX keeps gateways as files
+	redisURL string        // a database of the shared Redis where empty
 	database []pbxtest.DatabaseOption
 }
 
@@ -76,7 +77,10 @@ func newBundle(t *testing.T, o setUp) *bundle {
 	must(t, err)
 	b.db, err = fusionpbx.Probe(ctx, b.pool)
 	must(t, err)
-	options, err := redis.ParseURL(pbxtest.RedisURL(t))
+	if o.redisURL == "" {
+		o.redisURL = pbxtest.RedisURL(t)
+	}
+	options, err := redis.ParseURL(o.redisURL)
 	must(t, err)
 	rdb := redis.NewClient(options)
 	t.Cleanup(func() { rdb.Close() })

@@ -27,7 +27,7 @@ const (
 	registerPoll = 100 * time.Millisecond
 )
 
-// provision makes or changes one gateway, in the order that is safe on a real switch: everything is
+// provision makes, changes or deletes one gateway, in the order that is safe on a real switch: everything is
 // checked first, then the row is written, then each switch takes it up and shows that it did. A
 // failure puts the row and the switches back, or says exactly what stands where.
 func (w *Worker) provision(ctx context.Context, r *run) (any, error) {
@@ -81,6 +81,7 @@ type provisioning struct {
 	action  string
 	changes []*change // one a switch, in the order of the settings
 	touched []bool    // the switches where something may have been changed
+	routes  int       // the dial plans that still name a gateway that was deleted
 }
 
 // show looks at a gateway of which nothing is asked, and changes nothing. It reports false where there is
@@ -125,6 +126,9 @@ func (p *provisioning) check(ctx context.Context) error {
 	plan, err := p.plan(existing)
 	if err != nil {
 		return err
+	}
+	if p.params.Delete {
+		return p.checkDeletion(ctx, plan)
 	}
 	if err := p.checkProfile(ctx, plan.Row); err != nil {
 		return err
@@ -186,6 +190,9 @@ func (p *provisioning) plan(existing []fusionpbx.Gateway) (tasks.GatewayPlan, er
 	if failure != nil {
 		return tasks.GatewayPlan{}, failure
 	}
+	if p.params.Delete {
+		return p.planDeletion(plan), nil
+	}
 	// Where somebody changed the row since, theirs is the one to put back.
 	if written := p.secrets.Written; written != nil && (plan.Insert || plan.Previous.Same(written.Row, fusionpbx.GatewayColumns...)) {
 		plan.Replace(written.Previous)
@@ -217,6 +224,13 @@ func (p *provisioning) write(ctx context.Context) error {
 			err = db.InsertGateway(ctx, tx, plan.Row, p.run.Job.CreatedBy)
 		case plan.Update:
 			err = db.UpdateGateway(ctx, tx, plan.Row, p.run.Job.CreatedBy)
+		case p.params.Delete:
+			p.action = plan.Action
+			secrets.Written, err = p.deleteRow(ctx, tx, plan)
+			if err != nil {
+				return err
+			}
+			return p.run.SaveSecrets(ctx, tx, secrets)
 		}
 		if err != nil {
 			return err
@@ -261,10 +275,13 @@ func (p *provisioning) filesBefore(plan tasks.GatewayPlan) ([]gatewayfile.File, 
 // load has every switch take up the row as it stands, and see that it did.
 func (p *provisioning) load(ctx context.Context) error {
 	written := p.secrets.Written
+	if written == nil {
+		return nil // nothing was there to delete
+	}
 	p.changes = make([]*change, len(p.w.reload))
 	p.touched = make([]bool, len(p.w.reload))
 	return eachSwitch(p.w.reload, func(i int, sw *reloader) error {
-		c := newChange(written.Row.UUID, written.Previous, &written.Row)
+		c := newChange(written.Row.UUID, written.Previous, written.Stands())
 		c.asked, c.folder = p.params.Asks(p.secrets.Password), p.folder
 		err := sw.apply(ctx, c)
 		if errors.Is(err, errAbandoned) {
@@ -279,6 +296,9 @@ func (p *provisioning) load(ctx context.Context) error {
 // waitFor waits until the gateway is registered, where the caller asked for that. What was written and
 // loaded stays whatever comes of it: the carrier may still accept it.
 func (p *provisioning) waitFor(ctx context.Context) error {
+	if p.params.Delete {
+		return nil
+	}
 	row := p.secrets.Written.Row
 	if p.params.WaitFor != tasks.WaitForRegistered || row.Get("register") != "true" || !row.Enabled() {
 		return nil
@@ -333,6 +353,9 @@ func (p *provisioning) untilRegistered(ctx context.Context) error {
 }
 
 func (p *provisioning) result() tasks.ProvisionResult {
+	if p.params.Delete {
+		return p.deletionResult()
+	}
 	row := p.secrets.Written.Row
 	result := tasks.ProvisionResult{
 		GatewayUUID:    row.UUID,

@@ -48,7 +48,7 @@ func (p *provisioning) undo(ctx context.Context, failed error) error {
 		left[0] = fmt.Sprintf("the file of gateway %s may not be what its row says: %v; then send the request again", written.Row.UUID, err)
 	}
 	_ = eachSwitch(p.w.reload, func(i int, sw *reloader) error { // what fails is said in left
-		back := newChange(written.Row.UUID, &written.Row, written.Previous)
+		back := newChange(written.Row.UUID, written.Stands(), written.Previous)
 		back.asItStands, back.folder, back.filesStand = !restored, p.folder, true
 		// A switch where nothing was changed may well be the one that does not answer.
 		if err := sw.apply(ctx, back); err != nil && p.touched[i] {
@@ -87,10 +87,13 @@ func (p *provisioning) restoreRow(ctx context.Context) (restored bool, err error
 		}
 		now, err := db.GatewayByUUIDForUpdate(ctx, tx, written.Row.UUID)
 		if errors.Is(err, fusionpbx.ErrNotFound) {
+			if restored = written.Deleted; restored {
+				return p.insertAgain(ctx, tx, *written.Previous)
+			}
 			restored = written.Previous == nil
 			return nil
 		}
-		if err != nil {
+		if err != nil || written.Deleted {
 			return err
 		}
 		if !now.Same(written.Row, fusionpbx.GatewayColumns...) {

@@ -9,12 +9,13 @@ import (
 	"strings"
 	"time"
 
-	"trunkline/api"
 	"trunkline/internal/config"
 	"trunkline/internal/export"
 	"trunkline/internal/freeswitch"
 	"trunkline/internal/fusionpbx"
 	"trunkline/internal/postgres"
+	"trunkline/internal/redis"
+	"trunkline/internal/whitelist"
 	"trunkline/tasks"
 )
 
@@ -137,35 +138,16 @@ func (c *checker) redis() {
 			return "", err
 		}
 		defer client.Close()
-		info, err := client.Info(ctx, "server", "memory").Result()
+		info, err := redis.Check(ctx, client)
 		if err != nil {
-			return "", fmt.Errorf("%w; check TRUNKLINE_REDIS_URL and that Redis runs", err)
+			return "", err
 		}
-		return checkRedis(info)
+		if warning := info.Warning(); warning != "" {
+			return "", errors.New(warning)
+		}
+		return "version " + info.Version + ", " + info.Policy, nil
 	})
 }
-
-// checkRedis reads Redis's version and eviction policy from its INFO.
-func checkRedis(info string) (string, error) {
-	fields := map[string]string{}
-	for line := range strings.Lines(info) {
-		if name, value, found := strings.Cut(strings.TrimSpace(line), ":"); found {
-			fields[name] = value
-		}
-	}
-	var major int
-	version := fields["redis_version"]
-	if _, err := fmt.Sscanf(version, "%d.", &major); err != nil || major < minRedis {
-		return "", fmt.Errorf("version %q; Redis %d or later is needed", version, minRedis)
-	}
-	if policy := fields["maxmemory_policy"]; policy != "noeviction" {
-		return "", fmt.Errorf("maxmemory-policy is %s, so that Redis may drop queued tasks; set it to noeviction in redis.conf", policy)
-	}
-	return "version " + version + ", noeviction", nil
-}
-
-// minRedis is the oldest major version of Redis that is supported.
-const minRedis = 7
 
 func (c *checker) freeswitch(sw *freeswitch.Switch) {
 	defer sw.Close()
@@ -185,7 +167,7 @@ func (c *checker) freeswitch(sw *freeswitch.Switch) {
 }
 
 func (c *checker) whitelist(context.Context) (string, error) {
-	count, err := api.CheckWhitelist(c.settings.Whitelist)
+	count, err := whitelist.Check(c.settings.Whitelist)
 	if err != nil {
 		return "", err
 	}

@@ -19,6 +19,9 @@ import (
 // demoStart bounds the start of the front end, which is a matter of milliseconds.
 const demoStart = 20 * time.Second
 
+// demoRegistered is how many of the sample's extensions have a device registered.
+const demoRegistered = 200
+
 type demoCommand struct {
 	Once bool `help:"End when the main job is done: status 0 when all of it held, 1 when not."`
 	Logs bool `help:"Show the log of the front end and the worker as well."`
@@ -78,7 +81,7 @@ func (d demoCommand) Run(cmd *command) (err error) {
 		stop()
 		err = errors.Join(err, <-served)
 	}()
-	tour := &demoTour{cmd: cmd, base: settings.PublicURL, sample: pbx.sample}
+	tour := &demoTour{cmd: cmd, base: settings.PublicURL, sample: pbx.sample, registered: demoRegistered}
 	if err := tour.run(ctx); err != nil {
 		cmd.printf("\nThe demo did NOT hold: %v\n", err)
 		return err
@@ -134,6 +137,7 @@ func startDemoPBX(ctx context.Context, dir string) (_ *demoPBX, err error) {
 	if err != nil {
 		return nil, err
 	}
+	pbx.sw.RegisterSample(pbx.sample, demoRegistered)
 	return pbx, pbx.sw.LoadProfiles(ctx)
 }
 

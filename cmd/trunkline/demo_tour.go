@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"net/url"
 	"slices"
@@ -33,6 +34,10 @@ type demoTour struct {
 	cmd    *command
 	base   string
 	sample pbxtest.Sample
+	// registered is how many of the sample's extensions are registered: fewer than there are.
+	registered int
+
+	domain, token string // the token that the tour made, and its domain
 }
 
 // call is one request of the tour.
@@ -41,7 +46,8 @@ type call struct {
 	path   string // below the base, or a whole URL
 	form   url.Values
 	login  bool
-	whole  bool // its answer is printed whole
+	token  string // instead of login
+	whole  bool   // its answer is printed whole
 }
 
 // answer is what came back.
@@ -59,6 +65,9 @@ func (t *demoTour) run(ctx context.Context) error {
 		do    func(context.Context) error
 	}{
 		{"Connection check: needs the whitelist alone", t.checkConnection},
+		{"Status: the PBX and the switch, at most a second old", t.status},
+		{"A registration check: one extension that is registered, and one that is not", t.checkRegistrations},
+		{"A token: what WHMCS is given in place of a superadmin's password", t.makeToken},
 		{"Provision a gateway: written to Postgres, loaded by the switch and seen there", t.provision},
 		{"The gateway list, until the new one is registered", t.list},
 		{"A small export: answered at once", t.smallExport},
@@ -94,6 +103,58 @@ func (t *demoTour) checkConnection(ctx context.Context) error {
 	return nil
 }
 
+// status compares what status says with the sample.
+func (t *demoTour) status(ctx context.Context) error {
+	var got struct {
+		Total      int `json:"total_extensions"`
+		Registered int `json:"registered_extensions"`
+	}
+	if err := t.show(ctx, call{method: http.MethodPost, path: "/app/status/index.php", login: true, form: url.Values{}}, http.StatusOK, &got); err != nil {
+		return err
+	}
+	if total := len(t.sample.Extensions(math.MaxInt32)); got.Total != total || got.Registered != t.registered {
+		return fmt.Errorf("it says %d of %d extensions are registered, and the PBX has %d of %d", got.Registered, got.Total, t.registered, total)
+	}
+	return nil
+}
+
+// checkRegistrations asks for the last extension that is registered and for the first that is not.
+func (t *demoTour) checkRegistrations(ctx context.Context) error {
+	extensions := t.sample.Extensions(t.registered + 1)
+	for i, want := range []string{"yes", "no"} {
+		e := extensions[t.registered-1+i]
+		var got struct {
+			Registered string `json:"registered"`
+		}
+		err := t.show(ctx, call{method: http.MethodPost, path: "/app/registrations/check_registration.php", login: true, form: url.Values{
+			"extension": {e.Number}, "tenant_domain": {e.Domain},
+		}}, http.StatusOK, &got)
+		if err != nil {
+			return err
+		}
+		if got.Registered != want {
+			return fmt.Errorf("extension %s of %s: registered is %q and not %q", e.Number, e.Domain, got.Registered, want)
+		}
+	}
+	return nil
+}
+
+// makeToken makes a token for one domain, with which the gateway is provisioned.
+func (t *demoTour) makeToken(ctx context.Context) error {
+	t.domain = t.sample.Domains[0].Name
+	var got struct {
+		Token string `json:"token"`
+	}
+	err := t.show(ctx, call{method: http.MethodPost, path: "/v1/tokens", login: true, form: url.Values{
+		"name": {"WHMCS"}, "scopes": {"read,provision"}, "domains": {t.domain},
+	}}, http.StatusCreated, &got)
+	if err == nil && got.Token == "" {
+		err = errors.New("no token came back")
+	}
+	t.token = got.Token
+	return err
+}
+
 const demoGateway = "demo_carrier"
 
 func (t *demoTour) provision(ctx context.Context) error {
@@ -101,7 +162,7 @@ func (t *demoTour) provision(ctx context.Context) error {
 		Status      string `json:"status"`
 		GatewayUUID string `json:"gateway_uuid"`
 	}
-	err := t.show(ctx, call{method: http.MethodPost, path: "/app/gateways/provision.php", login: true, form: url.Values{
+	err := t.show(ctx, call{method: http.MethodPost, path: "/app/gateways/provision.php", token: t.token, form: url.Values{
 		"gateway_name":     {demoGateway},
 		"gateway_domain":   {"sip.carrier.example"},
 		"gateway_username": {"account"},
@@ -292,6 +353,9 @@ func (t *demoTour) send(ctx context.Context, c call) (answer, error) {
 	if c.form != nil {
 		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
+	if c.token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.token)
+	}
 	if c.login {
 		req.SetBasicAuth(t.sample.SuperadminName, t.sample.SuperadminPassword)
 	}
@@ -316,6 +380,9 @@ func (t *demoTour) curl(c call) string {
 	line := []string{"$ curl -sS"}
 	if c.login {
 		line = append(line, "-u", quote(t.sample.SuperadminName+":"+t.sample.SuperadminPassword))
+	}
+	if c.token != "" {
+		line = append(line, "-H", quote("Authorization: Bearer "+c.token))
 	}
 	if c.form != nil && len(c.form) == 0 {
 		line = append(line, "-X", c.method)

@@ -37,8 +37,11 @@ type commandLine struct {
 	Scheduler schedulerCommand `cmd:"" help:"Run the scheduler alone."`
 	Demo      demoCommand      `cmd:"" help:"Show it working: a private sample PBX, and the main job done over HTTP."`
 	Check     checkCommand     `cmd:"" help:"Test every part and say what to do where one is not right."`
+	Audit     auditCommand     `cmd:"" help:"List who was denied what and who changed what."`
 	Config    configCommand    `cmd:"" help:"List the settings, their values and where each comes from."`
+	Token     tokenCommand     `cmd:"" help:"Make, list, rotate and revoke the API tokens that callers send in place of a password."`
 	Migrate   migrateCommand   `cmd:"" help:"Create or update Trunkline's own tables, in schema trunkline."`
+	Whitelist whitelistCommand `cmd:"" help:"Show, check and edit the list of the addresses that may call."`
 }
 
 // run is the program: its arguments and environment in, its exit status out. Tests call it too.

@@ -64,13 +64,14 @@ func newPBX(t *testing.T, cdrs int) *pbx {
 	p := &pbx{database: pbxtest.Database(t, pbxtest.V55), redis: pbxtest.RedisURL(t), dir: t.TempDir()}
 	conn, err := pgx.Connect(ctx, p.database)
 	must(t, err)
-	p.sample, err = pbxtest.LoadSample(ctx, conn, pbxtest.SampleOptions{CDRs: cdrs, Gateways: 5})
+	p.sample, err = pbxtest.LoadSample(ctx, conn, pbxtest.SampleOptions{CDRs: cdrs, Gateways: 5, Extensions: 9})
 	must(t, err)
 	must(t, conn.Close(ctx))
 	p.sw, err = pbxtest.StartSwitch(pbxtest.SwitchOptions{Gateways: pbxtest.GatewaysFromDatabase(p.database)})
 	must(t, err)
 	t.Cleanup(func() { must(t, p.sw.Close()) })
 	must(t, p.sw.LoadProfiles(ctx))
+	p.sw.RegisterSample(p.sample, sampleRegistered)
 	whitelist := filepath.Join(p.dir, "chkcon_whitelist.conf")
 	must(t, os.WriteFile(whitelist, []byte("127.0.0.1\n"), 0o600))
 	must(t, os.WriteFile(filepath.Join(p.dir, "secret.key"), []byte(testSecretKey), 0o600))
@@ -83,10 +84,16 @@ func newPBX(t *testing.T, cdrs int) *pbx {
 		"TRUNKLINE_WHITELIST=" + whitelist,
 		"TRUNKLINE_EXPORT_DIR=" + p.exports(),
 		"TRUNKLINE_EXPORT_MIN_FREE_BYTES=1MiB",
+		// Tests ask again until a condition holds.
+		"TRUNKLINE_RATE_LIMIT=1000000", "TRUNKLINE_RATE_LIMIT_GATEWAY=1000000", "TRUNKLINE_RATE_LIMIT_UNAUTHENTICATED=1000000",
+		"TRUNKLINE_LOGIN_FAILURES_ADDRESS=1000000", "TRUNKLINE_AUTH_LOG=none",
 		"TRUNKLINE_SECRET_KEY=" + filepath.Join(p.dir, "secret.key"),
 	}
 	return p
 }
+
+// sampleRegistered is how many of the sample's nine extensions have a device registered.
+const sampleRegistered = 6
 
 const testSecretKey = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\n"
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -12,29 +11,31 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"trunkline/api"
+	"trunkline/internal/audit"
 	"trunkline/internal/config"
 	"trunkline/internal/freeswitch"
 	"trunkline/internal/fusionpbx"
 	"trunkline/internal/gatewayfile"
 	"trunkline/internal/postgres"
+	"trunkline/internal/ratelimit"
 	"trunkline/scheduler"
 	"trunkline/tasks"
 	"trunkline/worker"
 )
-
-// redisTimeout bounds dialling, reading and writing: a Redis that hangs must not hang a caller.
-const redisTimeout = time.Second
 
 // parts is everything that the rooms are put together from.
 type parts struct {
 	settings  config.Settings
 	log       *slog.Logger
 	pool      *pgxpool.Pool
-	redis     *redis.Client
+	redis     redis.UniversalClient
+	redisAway bool // it did not answer at the start
 	fusionpbx *fusionpbx.DB
 	switches  []*freeswitch.Switch
 	tasks     *tasks.Client
 	exporter  tasks.Exporter
+	limiter   *ratelimit.Limiter
+	audit     *audit.Log
 	listener  net.Listener // where the front end listens; nil: as the settings say
 }
 
@@ -78,6 +79,11 @@ func openParts(ctx context.Context, settings config.Settings, log *slog.Logger, 
 	if p.redis, err = openRedis(settings, log); err != nil {
 		return nil, err
 	}
+	if err := p.checkRedis(ctx); err != nil {
+		return nil, err
+	}
+	p.limiter = ratelimit.New(p.redis, log)
+	p.audit = audit.New(p.pool, log)
 	p.switches = openSwitches(settings, log)
 	p.tasks = tasks.NewClient(store, p.redis, map[tasks.Kind]time.Duration{
 		tasks.KindProvision: settings.ProvisionTimeout,
@@ -108,25 +114,6 @@ func (p *parts) keys(ctx context.Context, alone bool) (*tasks.Keys, error) {
 	return tasks.NewKeys(secret)
 }
 
-func openRedis(settings config.Settings, log *slog.Logger) (*redis.Client, error) {
-	o, err := redis.ParseURL(settings.RedisURL.Reveal())
-	if err != nil {
-		// The parser's error may hold the URL, and that a password.
-		return nil, fmt.Errorf("TRUNKLINE_REDIS_URL cannot be read; write it as redis://:password@host:6379/0")
-	}
-	redis.SetLogger(redisLogger{log})
-	o.DialTimeout, o.ReadTimeout, o.WriteTimeout = redisTimeout, redisTimeout, redisTimeout
-	return redis.NewClient(o), nil
-}
-
-// redisLogger sends the Redis client's own words, which it has one place for in the whole process, to
-// our log.
-type redisLogger struct{ log *slog.Logger }
-
-func (l redisLogger) Printf(_ context.Context, format string, args ...any) {
-	l.log.Debug(fmt.Sprintf(format, args...), "from", "redis")
-}
-
 func openSwitches(settings config.Settings, log *slog.Logger) []*freeswitch.Switch {
 	var switches []*freeswitch.Switch
 	for _, addr := range settings.Switches {
@@ -151,6 +138,9 @@ func (p *parts) close() {
 			p.log.Debug("closing Redis", "error", err)
 		}
 	}
+	if p.audit != nil {
+		p.audit.Flush(context.Background()) // what was denied while the front end shut down
+	}
 	if p.pool != nil {
 		p.pool.Close()
 	}
@@ -164,8 +154,10 @@ func (p *parts) api() (*api.Server, error) {
 		Switches:  p.switches,
 		Tasks:     p.tasks,
 		Exporter:  p.exporter,
+		Audit:     p.audit,
 		Log:       p.log,
 		Listener:  p.listener,
+		Limiter:   p.limiter,
 	})
 }
 
@@ -206,7 +198,9 @@ func (p *parts) sweeper() *scheduler.Sweeper {
 			SecretRetention:  p.settings.SecretRetention,
 			JobRetention:     p.settings.JobRetention,
 		},
-		Log: p.log,
+		Audit:          p.audit,
+		AuditRetention: p.settings.AuditRetention,
+		Log:            p.log,
 	}
 }
 

@@ -15,6 +15,10 @@ type runner interface {
 	Run(ctx context.Context) error
 }
 
+type runnerFunc func(ctx context.Context) error
+
+func (f runnerFunc) Run(ctx context.Context) error { return f(ctx) }
+
 // runAll runs them together; the first one that fails ends the others.
 func runAll(ctx context.Context, runners ...runner) error {
 	group, ctx := errgroup.WithContext(ctx)
@@ -47,7 +51,7 @@ func (p *parts) serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return runAll(ctx, a, w, p.sweeper(), p.tasks)
+	return runAll(ctx, a, w, p.sweeper(), p.tasks, p.limiter, p.audit)
 }
 
 type apiCommand struct{}
@@ -64,7 +68,7 @@ func (apiCommand) Run(cmd *command) error {
 		if err != nil {
 			return err
 		}
-		return runAll(ctx, a, p.tasks)
+		return runAll(ctx, a, p.tasks, p.limiter, p.audit)
 	})
 }
 
@@ -110,7 +114,7 @@ func (cmd *command) withParts(alone bool, f func(ctx context.Context, p *parts) 
 		return err
 	}
 	defer p.close()
-	return f(cmd.ctx, p)
+	return runAll(cmd.ctx, runnerFunc(func(ctx context.Context) error { return f(ctx, p) }), runnerFunc(p.watchRedis))
 }
 
 func (cmd *command) settings() (config.Settings, error) {

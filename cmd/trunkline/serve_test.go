@@ -17,13 +17,19 @@ import (
 	"trunkline/internal/pbxtest"
 )
 
-// serve runs a front end on a free port and returns its address once it is ready.
-func (p *pbx) serve(t *testing.T, command string, env ...string) (base string, proc *process) {
+// freeAddr is an address that nobody listens on at this moment.
+func freeAddr(t *testing.T) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
-	addr := listener.Addr().String()
 	must(t, listener.Close())
+	return listener.Addr().String()
+}
+
+// serve runs a front end on a free port and returns its address once it is ready.
+func (p *pbx) serve(t *testing.T, command string, env ...string) (base string, proc *process) {
+	t.Helper()
+	addr := freeAddr(t)
 	proc = p.start(t, command, append(env, "TRUNKLINE_LISTEN="+addr)...)
 	pbxtest.Eventually(t, command+" is ready", func() bool {
 		resp, err := http.Get("http://" + addr + "/readyz")
@@ -42,7 +48,7 @@ func TestServeDoesTheMainJob(t *testing.T) {
 	p := newPBX(t, 8000)
 	base, proc := p.serve(t, "serve", "TRUNKLINE_LOG_LEVEL=debug")
 	var printed bytes.Buffer
-	tour := &demoTour{cmd: &command{ctx: t.Context(), out: &printed, err: &printed}, base: base, sample: p.sample}
+	tour := &demoTour{cmd: &command{ctx: t.Context(), out: &printed, err: &printed}, base: base, sample: p.sample, registered: sampleRegistered}
 	if err := tour.run(t.Context()); err != nil {
 		t.Fatalf("%v\n%s\n%s", err, &printed, proc.log)
 	}

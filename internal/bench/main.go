@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -26,8 +27,13 @@ const pairs = 5
 func main() {
 	program := flag.String("trunkline", "bin/trunkline", "the trunkline program to measure")
 	rows := flag.Int("rows", 1_000_000, "CDRs in the export comparison")
-	only := flag.String("only", "", "measure one of provision, idle and export alone")
+	only := flag.String("only", "", "measure one of provision, idle, status, registration and export alone")
+	bare := flag.String("bare", "", "serve the bare handler at this address, which status is compared with, and measure nothing")
 	flag.Parse()
+	if *bare != "" {
+		fmt.Fprintln(os.Stderr, "bench:", serveBare(*bare))
+		os.Exit(1)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	if err := run(ctx, *program, *rows, *only); err != nil {
@@ -54,7 +60,7 @@ func run(ctx context.Context, program string, rows int, only string) (err error)
 	for _, m := range []struct {
 		name    string
 		measure func(context.Context) error
-	}{{"provision", b.provision}, {"idle", b.idle}, {"export", b.export}} {
+	}{{"provision", b.provision}, {"idle", b.idle}, {"status", b.status}, {"registration", b.registration}, {"export", b.export}} {
 		if only != "" && only != m.name {
 			continue
 		}
@@ -94,10 +100,13 @@ func setUp(ctx context.Context, dir, program string, rows int) (_ *bench, err er
 	}
 	defer func() { err = errors.Join(err, conn.Close(context.WithoutCancel(ctx))) }()
 	fmt.Printf("# %d CDRs are made\n", rows)
-	if b.sample, err = pbxtest.LoadSample(ctx, conn, pbxtest.SampleOptions{CDRs: rows}); err != nil {
+	if b.sample, err = pbxtest.LoadSample(ctx, conn, pbxtest.SampleOptions{CDRs: rows, Extensions: 300}); err != nil {
 		return nil, err
 	}
 	if _, err := conn.Exec(ctx, "vacuum analyze v_xml_cdr"); err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(filepath.Join(dir, whitelistFile), []byte("127.0.0.1\n"), 0o600); err != nil {
 		return nil, err
 	}
 	b.sw, err = pbxtest.StartSwitch(pbxtest.SwitchOptions{Gateways: pbxtest.GatewaysFromDatabase(b.database), RealTimes: true})

@@ -18,6 +18,10 @@ import (
 )
 
 const (
+	// whitelistFile is the whitelist's name in the bench's folder.
+	whitelistFile = "chkcon_whitelist.conf"
+	// noLimit is a rate limit that no load here reaches: the limit script runs all the same.
+	noLimit = "1000000000"
 	// startPatience bounds the wait for a process to be ready.
 	startPatience = 20 * time.Second
 	// readyPoll is how often it is asked.
@@ -30,20 +34,14 @@ const (
 type process struct {
 	cmd  *exec.Cmd
 	base string
+	ends syscall.Signal // what ends it
 }
 
-// start runs a trunkline command on the sample PBX and waits until it is ready.
-func (b *bench) start(ctx context.Context, command string) (*process, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+// start runs a trunkline command on the sample PBX, with settings besides the usual ones, and waits until
+// it is ready.
+func (b *bench) start(ctx context.Context, command string, settings ...string) (*process, error) {
+	listen, err := freeAddress()
 	if err != nil {
-		return nil, err
-	}
-	listen := listener.Addr().String()
-	if err := listener.Close(); err != nil {
-		return nil, err
-	}
-	whitelist := filepath.Join(b.dir, "chkcon_whitelist.conf")
-	if err := os.WriteFile(whitelist, []byte("127.0.0.1\n"), 0o600); err != nil {
 		return nil, err
 	}
 	logFile, err := os.CreateTemp(b.dir, command+"-*.log")
@@ -51,16 +49,8 @@ func (b *bench) start(ctx context.Context, command string) (*process, error) {
 		return nil, err
 	}
 	defer logFile.Close()
-	p := &process{cmd: exec.CommandContext(ctx, b.program, command), base: "http://" + listen}
-	p.cmd.Env = append(os.Environ(),
-		"TRUNKLINE_DATABASE_URL="+b.database,
-		"TRUNKLINE_REDIS_URL=redis://"+b.servers.RedisAddr(),
-		"TRUNKLINE_SWITCHES="+b.sw.Addr(),
-		"TRUNKLINE_SWITCH_PASSWORD="+pbxtest.SwitchPassword,
-		"TRUNKLINE_LISTEN="+listen,
-		"TRUNKLINE_WHITELIST="+whitelist,
-		"TRUNKLINE_EXPORT_DIR="+filepath.Join(b.dir, "exports"),
-		"TRUNKLINE_SECRET_KEY="+b.secretKey())
+	p := &process{cmd: exec.CommandContext(ctx, b.program, command), base: "http://" + listen, ends: syscall.SIGTERM}
+	p.cmd.Env = append(append(os.Environ(), b.env(listen)...), settings...)
 	p.cmd.Stdout, p.cmd.Stderr = logFile, logFile
 	if err := p.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("starting %s %s: %w; run make build first", b.program, command, err)
@@ -77,6 +67,31 @@ func (b *bench) start(ctx context.Context, command string) (*process, error) {
 		return nil, errors.Join(fmt.Errorf("%s %s is not ready: %w\n%s", b.program, command, err, output), p.stop())
 	}
 	return p, nil
+}
+
+// env are the settings of a trunkline on the sample PBX.
+func (b *bench) env(listen string) []string {
+	return []string{
+		"TRUNKLINE_DATABASE_URL=" + b.database,
+		"TRUNKLINE_REDIS_URL=redis://" + b.servers.RedisAddr(),
+		"TRUNKLINE_SWITCHES=" + b.sw.Addr(),
+		"TRUNKLINE_SWITCH_PASSWORD=" + pbxtest.SwitchPassword,
+		"TRUNKLINE_LISTEN=" + listen,
+		"TRUNKLINE_WHITELIST=" + filepath.Join(b.dir, whitelistFile),
+		"TRUNKLINE_EXPORT_DIR=" + filepath.Join(b.dir, "exports"),
+		"TRUNKLINE_SECRET_KEY=" + b.secretKey(),
+		// The figures are of the work, not of the limits.
+		"TRUNKLINE_RATE_LIMIT=" + noLimit, "TRUNKLINE_RATE_LIMIT_GATEWAY=" + noLimit, "TRUNKLINE_RATE_LIMIT_EXPORT=" + noLimit,
+	}
+}
+
+// freeAddress is a loopback address that nothing listens at.
+func freeAddress() (string, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return listener.Addr().String(), listener.Close()
 }
 
 func (b *bench) secretKey() string { return filepath.Join(b.dir, "secret.key") }
@@ -108,10 +123,14 @@ func waitUntil(ctx context.Context, ready func(context.Context) bool) error {
 }
 
 func (p *process) stop() error {
-	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+	if err := p.cmd.Process.Signal(p.ends); err != nil {
 		return err
 	}
-	return p.cmd.Wait()
+	err := p.cmd.Wait()
+	if p.ends == syscall.SIGKILL {
+		return nil // what a killed process answers is that it was killed
+	}
+	return err
 }
 
 // peakMemory is the most that the process ever had resident (VmHWM), in MB of 1,000,000 bytes.

@@ -23,6 +23,16 @@ import (
 // The error names every unknown setting and every invalid value at once, each with the remedy, and
 // never holds a secret. Names in the environment that do not begin with TRUNKLINE_ are not ours.
 func Load(path string, environ []string) (Settings, error) {
+	return load(path, environ, true)
+}
+
+// LoadWithoutPBX is Load for what needs neither database nor switch: where config.conf cannot be read,
+// the settings that would come from it are empty.
+func LoadWithoutPBX(path string, environ []string) (Settings, error) {
+	return load(path, environ, false)
+}
+
+func load(path string, environ []string, needPBX bool) (Settings, error) {
 	values, sources := map[string]string{}, map[string]Source{}
 	if path != "" {
 		file, err := readEnvFile(path)
@@ -35,7 +45,7 @@ func Load(path string, environ []string) (Settings, error) {
 
 	problems := unknown(values, sources)
 	conf := cmp.Or(values[nameFusionPBXConfig], defaultOf(nameFusionPBXConfig))
-	if err := fillFromFusionPBX(conf, values[nameFusionPBXConfig] != "", values, sources); err != nil {
+	if err := fillFromFusionPBX(conf, values[nameFusionPBXConfig] != "", values, sources); err != nil && needPBX {
 		problems = append(problems, err)
 	}
 	s := Settings{sources: sources}

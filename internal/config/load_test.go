@@ -59,6 +59,26 @@ func TestLoadDefaults(t *testing.T) {
 	}
 }
 
+func TestLoadWithoutPBX(t *testing.T) {
+	t.Parallel()
+	none := "TRUNKLINE_FUSIONPBX_CONFIG=" + filepath.Join(t.TempDir(), "config.conf")
+	if _, err := Load("", []string{none}); err == nil || !strings.Contains(err.Error(), "TRUNKLINE_DATABASE_URL") {
+		t.Errorf("with it: got %v", err)
+	}
+	s, err := LoadWithoutPBX("", []string{none, "TRUNKLINE_WHITELIST=/srv/list"})
+	if err != nil || s.Whitelist != "/srv/list" || s.DatabaseURL.Reveal() != "" {
+		t.Errorf("got %q, %v", s.Whitelist, err)
+	}
+	if s, err := LoadWithoutPBX("", complete()); err != nil || s.DatabaseURL.Reveal() == "" {
+		t.Errorf("what is there is not taken: %v", err)
+	}
+	for _, wrong := range []string{"TRUNKLINE_WHITELST=/srv/list", "TRUNKLINE_WHITELIST=list", "TRUNKLINE_DATABASE_URL=mysql://x"} {
+		if _, err := LoadWithoutPBX("", []string{none, wrong}); err == nil {
+			t.Errorf("%s is taken", wrong)
+		}
+	}
+}
+
 func TestLoadTakesTheEnvironmentBeforeTheFile(t *testing.T) {
 	t.Parallel()
 	file := writeFile(t, "trunkline.env", "TRUNKLINE_SYNC_EXPORT_ROWS=10\nTRUNKLINE_EXPORT_CONCURRENCY=3\nTRUNKLINE_WAIT_MAX=9s\n")

@@ -118,6 +118,60 @@ func FuzzGateways(f *testing.F) {
 	})
 }
 
+// Any text is a list of registrations, perhaps an empty one, whose methods
+// judge any value. And whatever a device calls itself, short of the closing tag,
+// it hides neither itself nor its neighbours.
+func FuzzRegistrations(f *testing.F) {
+	addRecordings(f, func(text string) { f.Add(text) })
+	f.Add("<registration>\n<user>a@b@c</user>\n<status>Registered(TLS-NAT)(x) expsecs(-99999999999)</status>")
+	f.Add("x & <b>\x00\x1b[2J\xff\xfe&#0;&amp;lt;")
+	f.Fuzz(func(t *testing.T, text string) {
+		for _, r := range parseRegistrations(text) {
+			if r.User == "" || !strings.HasPrefix(r.User, r.Name()) || !strings.HasSuffix(r.User, r.Domain()) {
+				t.Errorf("user %q has the name %q and the domain %q", r.User, r.Name(), r.Domain())
+			}
+			if transport := r.Transport(); transport != knownTransport(transport) {
+				t.Errorf("%q and %q make the transport %q", r.Status, r.Contact, transport)
+			}
+			if left, ok := r.ExpiresIn(); !ok && left != 0 {
+				t.Errorf("%q leaves %v", r.Status, left)
+			}
+		}
+		if strings.Contains(text, "</agent>") || strings.Count(text, "\n") >= maxValueLines {
+			return
+		}
+		list := parseRegistrations("<profile>\n  <registrations>\n" +
+			"    <registration>\n        <user>1@before</user>\n    </registration>\n" +
+			"    <registration>\n        <user>2@odd</user>\n        <agent>" + text + "</agent>\n        <network-ip>192.0.2.7</network-ip>\n    </registration>\n" +
+			"    <registration>\n        <user>3@after</user>\n    </registration>\n  </registrations>\n</profile>\n")
+		if len(list) != 3 || list[0].User != "1@before" || list[2].User != "3@after" ||
+			list[1].User != "2@odd" || list[1].Agent != unescape(text) || list[1].NetworkIP != "192.0.2.7" {
+			t.Errorf("agent %q: got %+v", text, list)
+		}
+	})
+}
+
+// Channels are taken for all of them only where as many came as were announced.
+func FuzzChannels(f *testing.F) {
+	addRecordings(f, func(text string) {
+		_, body, _ := strings.Cut(text, "\n\n")
+		f.Add(body)
+	})
+	f.Add(`{"row_count":1,"rows":[{"uuid":"a","call_uuid":null,"presence_id":"\xff@\u0000"}]}`)
+	f.Add(`{"row_count":-1}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		channels, ok := parseChannels(text)
+		if ok && len(channels) > strings.Count(text, "{") {
+			t.Errorf("%d channels in %q", len(channels), text)
+		}
+		for _, c := range channels {
+			if c.Call() == "" && c.UUID != "" || !strings.HasSuffix(c.PresenceID, c.PresenceDomain()) {
+				t.Errorf("got %+v", c)
+			}
+		}
+	})
+}
+
 // The replies of commands are judged without a panic, and nothing but the
 // whole success is success.
 func FuzzReplies(f *testing.F) {
@@ -126,7 +180,7 @@ func FuzzReplies(f *testing.F) {
 		f.Add(body)
 	})
 	f.Fuzz(func(t *testing.T, text string) {
-		if status, ok := parseStatus(text); ok && (status.Uptime < 0 || status.Version == "") {
+		if status, ok := parseStatus(text); ok && (status.Uptime < 0 || status.Version == "" || status.IdleCPU < 0) {
 			t.Errorf("got %+v", status)
 		}
 		result, outcome, ok := splitRescan(text)

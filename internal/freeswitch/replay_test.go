@@ -3,6 +3,8 @@ package freeswitch
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -66,6 +68,27 @@ func TestRecordedAnswers(t *testing.T) {
 			return err
 		}
 	}
+	registered := func(want ...string) func(context.Context, *Switch) error {
+		return func(ctx context.Context, s *Switch) error {
+			found, err := s.Registrations(ctx, "internal")
+			return sameUsers(found, err, want)
+		}
+	}
+	user := func(profile, user string, want ...string) func(context.Context, *Switch) error {
+		return func(ctx context.Context, s *Switch) error {
+			found, err := s.UserRegistrations(ctx, profile, user, "pbx.example")
+			return sameUsers(found, err, want)
+		}
+	}
+	channels := func(want int) func(context.Context, *Switch) error {
+		return func(ctx context.Context, s *Switch) error {
+			found, err := s.Channels(ctx)
+			if err == nil && len(found) != want {
+				err = fmt.Errorf("got %d channels, want %d", len(found), want)
+			}
+			return err
+		}
+	}
 	none := func(err error) bool { return err == nil }
 	profileIs := func(profile string, reason ProfileReason) func(error) bool {
 		return func(err error) bool {
@@ -108,12 +131,24 @@ func TestRecordedAnswers(t *testing.T) {
 		{"odd_xmlstatus_unescaped_username", gateway("esc"), none, ""},
 		{"api_sofia_xmlstatus_gateway_nosuch", gateway("nosuch"), func(err error) bool { return errors.Is(err, ErrNoGateway) }, ""},
 		{"api_xmlstatus_gateway_v_profile_stopped", gateway("v"), func(err error) bool { return errors.Is(err, ErrNoGateway) }, ""},
+		{"api_sofia_xmlstatus_profile_internal_reg_0", registered(), none, ""},
+		{"api_sofia_xmlstatus_profile_internal_reg_2", registered("1001@pbx.example", "1002@pbx.example"), none, ""},
+		{"api_sofia_xmlstatus_profile_internal_reg_3", registered("1002@pbx.example", "1001@pbx.example"), none, ""},
+		{"api_sofia_xmlstatus_profile_internal_user_1001", user("internal", "1001", "1001@pbx.example"), none, ""},
+		{"api_sofia_xmlstatus_profile_internal_user_1003_none", user("internal", "1003"), none, ""},
+		{"api_sofia_xmlstatus_profile_nosuch_user", user("nosuch", "1001"), profileIs("nosuch", ProfileNotRunning), ""},
+		{"api_show_channels_json_0", channels(0), none, ""},
+		{"api_show_channels_json_active", channels(2), none, ""},
 		// Not to the command that was recorded, but to any that meets them.
 		{"api_unknown", rescan("external"), replied, "-"},
 		{"api_unknown", running("external"), replied, "-"},
 		{"api_unknown", reload, replied, "-"},
 		{"api_unknown", kill(false), replied, "-"},
 		{"api_unknown", gateway("x"), replied, "-"},
+		{"api_unknown", registered(), replied, "-"},
+		{"api_unknown", channels(0), replied, "-"},
+		{"api_sofia_xmlstatus_profile_internal", registered(), replied, "-"},
+		{"api_sofia_xmlstatus_profile_internal_reg_2", channels(0), replied, "-"},
 		{"api_lua_nowrite", gateway("x"), replied, "-"},
 		{"api_sofia_xmlstatus_gateway_gw-reged", gateway("other"), replied, "-"},
 		{"cmd_unknown", reload, replied, "-"},
@@ -161,6 +196,18 @@ func TestRecordedAnswers(t *testing.T) {
 	}
 }
 
+// sameUsers is err, or an error where those registered are others than wanted.
+func sameUsers(found []Registration, err error, want []string) error {
+	var users []string
+	for _, r := range found {
+		users = append(users, r.User)
+	}
+	if err == nil && !slices.Equal(users, want) {
+		err = fmt.Errorf("got %v, want %v", users, want)
+	}
+	return err
+}
+
 func TestRecordedNamesAndStatus(t *testing.T) {
 	t.Parallel()
 	p, _ := replaying(t, "api_hostname", "api_switchname", "api_status", "api_status_active")
@@ -172,8 +219,8 @@ func TestRecordedNamesAndStatus(t *testing.T) {
 		t.Errorf("SwitchName: got %q, %v", got, err)
 	}
 	for _, want := range []Status{
-		{53*time.Second + 517*time.Millisecond + 481*time.Microsecond, "1.10.12-release", true},
-		{8*time.Minute + 2*time.Second + 816*time.Millisecond + 570*time.Microsecond, "1.10.12-release", true},
+		{53*time.Second + 517*time.Millisecond + 481*time.Microsecond, "1.10.12-release", true, 96.43},
+		{8*time.Minute + 2*time.Second + 816*time.Millisecond + 570*time.Microsecond, "1.10.12-release", true, 77.27},
 	} {
 		if got, err := s.Status(t.Context()); err != nil || got != want {
 			t.Errorf("Status: got %+v, %v; want %+v", got, err, want)

@@ -10,13 +10,15 @@ import (
 // Status is what FreeSWITCH says of itself.
 type Status struct {
 	Uptime  time.Duration
-	Version string // such as "1.10.12-release"
-	Ready   bool   // false while it starts, shuts down or is paused
+	Version string  // such as "1.10.12-release"
+	Ready   bool    // false while it starts, shuts down or is paused
+	IdleCPU float64 // percent of the processors that is idle; 0 where it does not say
 }
 
 var (
 	uptimeLine  = regexp.MustCompile(`^UP (\d{1,2}) years?, (\d{1,3}) days?, (\d{1,2}) hours?, (\d{1,2}) minutes?, (\d{1,2}) seconds?, (\d{1,3}) milliseconds?, (\d{1,3}) microseconds?\s*$`)
 	versionLine = regexp.MustCompile(`^FreeSWITCH \(Version (\S+)[^)]*\) is (.*?)\s*$`)
+	idleLine    = regexp.MustCompile(`(?m)^min idle cpu \d{1,3}\.\d{1,9}/(\d{1,3}\.\d{1,9})\s*$`)
 )
 
 // uptimeUnits are the units of uptimeLine's numbers. FreeSWITCH counts 365
@@ -25,7 +27,8 @@ var uptimeUnits = []time.Duration{
 	365 * 24 * time.Hour, 24 * time.Hour, time.Hour, time.Minute, time.Second, time.Millisecond, time.Microsecond,
 }
 
-// parseStatus reads the first two lines of the reply to status.
+// parseStatus reads the first two lines of the reply to status, and the one about
+// the processors where there is one.
 func parseStatus(reply string) (Status, bool) {
 	first, rest, _ := strings.Cut(reply, "\n")
 	second, _, _ := strings.Cut(rest, "\n")
@@ -41,6 +44,13 @@ func parseStatus(reply string) (Status, bool) {
 			return Status{}, false
 		}
 		status.Uptime += time.Duration(n) * unit
+	}
+	if idle := idleLine.FindStringSubmatch(rest); idle != nil {
+		percent, err := strconv.ParseFloat(idle[1], 64)
+		if err != nil {
+			return Status{}, false
+		}
+		status.IdleCPU = percent
 	}
 	return status, true
 }

@@ -15,7 +15,7 @@ import (
 const (
 	DefaultDialTimeout    = 2 * time.Second
 	DefaultCommandTimeout = 5 * time.Second
-	DefaultMaxReply       = 16 << 20 // bytes; 1,000 gateways take 1 MB
+	DefaultMaxReply       = 64 << 20 // bytes; 1,000 gateways take 1 MB, 10,000 registrations 7 MB
 	DefaultMaxConns       = 4
 )
 

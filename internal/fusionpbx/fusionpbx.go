@@ -1,5 +1,5 @@
-// Package fusionpbx knows FusionPBX's tables, and nothing else: users, domains, gateways, SIP
-// profiles, settings and CDRs. It knows nothing of jobs, of HTTP or of the switch.
+// Package fusionpbx knows FusionPBX's tables, and nothing else: users, domains, extensions, gateways,
+// SIP profiles, settings and CDRs. It knows nothing of jobs, of HTTP or of the switch.
 //
 // The types of FusionPBX's columns differ between versions and, after an upgrade, within one
 // database: flags are text holding 'true' or 'false', or boolean. Probe reads each column's type from
@@ -41,6 +41,7 @@ var required = map[string][]string{
 	"v_user_groups":      {"group_uuid", "user_uuid"},
 	"v_gateways":         {"gateway_uuid", "domain_uuid", "gateway", "profile", "enabled", "proxy", "username", "password", "register", "hostname"},
 	"v_sip_profiles":     {"sip_profile_name", "sip_profile_enabled"},
+	"v_extensions":       {"extension_uuid", "domain_uuid", "extension"},
 	"v_xml_cdr":          {"xml_cdr_uuid", "domain_uuid", "start_stamp"},
 	"v_default_settings": {"default_setting_category", "default_setting_subcategory", "default_setting_name", "default_setting_value", "default_setting_enabled"},
 	"v_domain_settings":  {"domain_uuid", "domain_setting_category", "domain_setting_subcategory", "domain_setting_name", "domain_setting_value", "domain_setting_enabled"},

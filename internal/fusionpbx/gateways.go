@@ -271,6 +271,23 @@ func (d *DB) DeleteGateway(ctx context.Context, q Querier, uuid string) error {
 	return nil
 }
 
+// OutboundRoutes is the number of dial plans that send calls to the gateway; 0 where this version keeps
+// them elsewhere.
+func (d *DB) OutboundRoutes(ctx context.Context, q Querier, gatewayUUID string) (int, error) {
+	details := d.columns["v_dialplan_details"]
+	if details["dialplan_uuid"] == "" || details["dialplan_detail_data"] == "" {
+		return 0, nil
+	}
+	var routes int
+	err := q.QueryRow(ctx, `
+		select count(distinct dialplan_uuid) from v_dialplan_details
+		where dialplan_detail_data like '%sofia/gateway/' || $1 || '/%'`, gatewayUUID).Scan(&routes)
+	if err != nil {
+		return 0, fmt.Errorf("counting the outbound routes of gateway %s: %w", gatewayUUID, err)
+	}
+	return routes, nil
+}
+
 // cast is the n-th parameter, a text, as what the column of v_gateways is. A type of characters gets
 // the text as it is: a cast to varchar(10) would cut off what is longer, where an assignment fails.
 func (d *DB) cast(column string, n int) (string, error) {

@@ -39,6 +39,21 @@ func (d *DB) domain(ctx context.Context, q Querier, condition, value string) (Do
 	return domain, nil
 }
 
+// Domains returns those of the domains that there are, in no order.
+func (d *DB) Domains(ctx context.Context, q Querier, uuids []string) ([]Domain, error) {
+	rows, err := q.Query(ctx, `
+		select domain_uuid::text, coalesce(domain_name, ''), coalesce(`+d.isTrue("v_domains", "d.domain_enabled")+`, true)
+		from v_domains d where domain_uuid = any($1::uuid[])`, uuids)
+	if err != nil {
+		return nil, fmt.Errorf("reading domains: %w", err)
+	}
+	found, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Domain])
+	if err != nil {
+		return nil, fmt.Errorf("reading domains: %w", err)
+	}
+	return found, nil
+}
+
 // TimeZone returns the name of the domain's time zone: its own setting, else the default setting, else
 // UTC. The domain "" has the default setting.
 func (d *DB) TimeZone(ctx context.Context, q Querier, domainUUID string) (string, error) {
@@ -128,4 +143,19 @@ func (d *DB) ProfileEnabled(ctx context.Context, q Querier, name string) (bool, 
 		return false, fmt.Errorf("reading SIP profile %s: %w", name, err)
 	}
 	return enabled, nil
+}
+
+// Profiles returns the names of the enabled SIP profiles, in order.
+func (d *DB) Profiles(ctx context.Context, q Querier) ([]string, error) {
+	rows, err := q.Query(ctx, `
+		select distinct p.sip_profile_name from v_sip_profiles p
+		where p.sip_profile_name <> '' and `+d.isTrue("v_sip_profiles", "p.sip_profile_enabled")+` order by 1`)
+	if err != nil {
+		return nil, fmt.Errorf("reading the SIP profiles: %w", err)
+	}
+	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return nil, fmt.Errorf("reading the SIP profiles: %w", err)
+	}
+	return names, nil
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -126,7 +127,7 @@ func TestAuthenticateInEveryVersion(t *testing.T) {
 		p.user(t, domain, "nogroup", row{"password": bcryptHash(t, "pw")})
 		p.user(t, domain, "totp", row{"password": bcryptHash(t, "pw"), "user_totp_secret": "JBSWY3DP"}, admin)
 		for name, want := range map[string]Role{"root": RoleSuperadmin, "boss": RoleAdmin, "agent": RoleNone, "nogroup": RoleNone} {
-			got, err := p.Authenticate(t.Context(), p.conn, name+"@one.example", "pw")
+			got, err := p.Authenticate(t.Context(), p.conn, nil, name+"@one.example", "pw")
 			if err != nil {
 				t.Errorf("%s: %v", name, err)
 				continue
@@ -136,7 +137,7 @@ func TestAuthenticateInEveryVersion(t *testing.T) {
 				t.Errorf("got %+v, want %+v", got, want)
 			}
 		}
-		if _, err := p.Authenticate(t.Context(), p.conn, "totp", "pw"); !errors.Is(err, ErrTOTP) {
+		if _, err := p.Authenticate(t.Context(), p.conn, nil, "totp", "pw"); !errors.Is(err, ErrTOTP) {
 			t.Errorf("a second factor: got %v, want %v", err, ErrTOTP)
 		}
 	})
@@ -187,7 +188,7 @@ func TestAuthenticate(t *testing.T) {
 		{"told apart by domain", "twin@one.example", "pw", "twin1", nil},
 		{"too many to check", "everywhere", "pw", "", ErrAmbiguous},
 	} {
-		got, err := p.Authenticate(t.Context(), p.conn, c.username, c.password)
+		got, err := p.Authenticate(t.Context(), p.conn, nil, c.username, c.password)
 		if got.UUID != users[c.want] || !errors.Is(err, c.err) {
 			t.Errorf("%s: got %+v, %v; want %q, %v", c.name, got, err, c.want, c.err)
 		}
@@ -208,6 +209,23 @@ func TestCandidatesReadTextFlags(t *testing.T) {
 	}
 }
 
+// occupied lets one test at a time take all turns at the processors: two would wait for each other.
+var occupied sync.Mutex
+
+// occupyBcrypt takes all turns until release is called.
+func occupyBcrypt() (release func()) {
+	occupied.Lock()
+	for range cap(bcryptSlots) {
+		bcryptSlots <- struct{}{}
+	}
+	return func() {
+		for range cap(bcryptSlots) {
+			<-bcryptSlots
+		}
+		occupied.Unlock()
+	}
+}
+
 // Whether a name exists cannot be told from the time that an answer takes: every refusal costs a bcrypt
 // check. With all turns at the processors taken, each of them waits for one.
 func TestEveryRefusalCostsABcryptCheck(t *testing.T) {
@@ -219,17 +237,10 @@ func TestEveryRefusalCostsABcryptCheck(t *testing.T) {
 	for range maxCandidates + 1 {
 		p.user(t, domain, "everywhere", row{"password": saltedMD5("", "pw")})
 	}
-	for range cap(bcryptSlots) {
-		bcryptSlots <- struct{}{}
-	}
-	defer func() {
-		for range cap(bcryptSlots) {
-			<-bcryptSlots
-		}
-	}()
+	defer occupyBcrypt()()
 	for _, name := range []string{"nobody", "", "old", "broken", "everywhere"} {
 		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
-		_, err := p.Authenticate(ctx, connect(t, p.conn.Config().ConnString()), name, "wrong")
+		_, err := p.Authenticate(ctx, connect(t, p.conn.Config().ConnString()), nil, name, "wrong")
 		cancel()
 		if !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%q: got %v without a check", name, err)
@@ -240,15 +251,11 @@ func TestEveryRefusalCostsABcryptCheck(t *testing.T) {
 // A caller that has gone does not wait for its turn at the processors.
 func TestAuthenticateGivesUpWithItsContext(t *testing.T) {
 	t.Parallel()
-	for range cap(bcryptSlots) {
-		bcryptSlots <- struct{}{}
-	}
+	hash := anyHash()
+	defer occupyBcrypt()()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := matchesBcrypt(ctx, anyHash(), "pw")
-	for range cap(bcryptSlots) {
-		<-bcryptSlots
-	}
+	_, err := matchesBcrypt(ctx, hash, "pw")
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want %v", err, context.Canceled)
 	}

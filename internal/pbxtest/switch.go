@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -69,6 +70,7 @@ type Switch struct {
 	config   switchConfig
 	faults   switchFaults
 	log      commandLog
+	written  atomic.Int64 // bytes, on all connections
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
@@ -78,6 +80,7 @@ type Switch struct {
 	mu            sync.Mutex
 	profiles      []*profile
 	registrations []Registration
+	channels      []Channel
 	outcome       func(params map[string]string) Outcome
 	sequence      int // of the last event
 

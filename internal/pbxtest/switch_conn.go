@@ -315,7 +315,9 @@ func (c *switchConn) write(format string, args ...any) error {
 	if err := c.conn.SetWriteDeadline(time.Now().Add(writeTime)); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(c.conn, format, args...)
+	text := fmt.Appendf(nil, format, args...)
+	c.s.written.Add(int64(len(text))) // before whoever reads it can look
+	_, err := c.conn.Write(text)
 	return err
 }
 

@@ -46,6 +46,9 @@ func (s *Switch) CountCommands(prefix string) int {
 	return n
 }
 
+// BytesWritten is how many bytes the switch has sent, on all connections together.
+func (s *Switch) BytesWritten() int64 { return s.written.Load() }
+
 // switchFaults is what a test told the event socket to do wrong. A pattern is a part of a command line,
 // such as "killgw" or "xmlstatus gateway"; "" is every command.
 type switchFaults struct {

@@ -24,20 +24,26 @@ type Registration struct {
 	Contact string    // URI of the device; sip:USER@IP:PORT where empty
 	CallID  string    // call-USER@IP where empty
 	Expires time.Time // grace included; six minutes from now where zero
+	Ping    string    // what the switch says of its ping; Reachable where empty
+	Another bool      // beside the user's other devices, as in a profile that allows several
 
 	flushed bool // gone from the profile, but still in `show registrations`
 }
 
-// AddRegistration registers a device, in place of one of the same user that was registered before.
+// AddRegistration registers a device, in place of one of the same user that was registered before unless
+// it is Another.
 func (s *Switch) AddRegistration(r Registration) {
 	r.Contact = cmp.Or(r.Contact, fmt.Sprintf("sip:%s@%s:%d", r.User, r.IP, r.Port))
 	r.CallID = cmp.Or(r.CallID, "call-"+r.User+"@"+r.IP)
+	r.Ping = cmp.Or(r.Ping, "Reachable")
 	if r.Expires.IsZero() {
 		r.Expires = time.Now().Add(defaultRegistrationTime + registrationGrace)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.removeRegistration(r.User, r.Domain)
+	if !r.Another {
+		s.removeRegistration(r.User, r.Domain)
+	}
 	s.registrations = append(s.registrations, r)
 	s.publishLocked(event{name: "CUSTOM", subclass: "sofia::register", source: sourceRegister, headers: []header{
 		{"profile-name", r.Profile}, {"from-user", r.User}, {"from-host", r.Domain}, {"presence-hosts", "n/a"},
@@ -48,7 +54,7 @@ func (s *Switch) AddRegistration(r Registration) {
 	}})
 }
 
-// RemoveRegistration unregisters a user's device.
+// RemoveRegistration unregisters a user's devices.
 func (s *Switch) RemoveRegistration(user, domain string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -159,7 +165,7 @@ func (s *Switch) registrationXML(r *Registration) string {
 	for _, f := range [][2]string{
 		{"call-id", r.CallID}, {"user", r.address()}, {"contact", `"" <` + r.Contact + ">"}, {"agent", r.Agent},
 		{"status", fmt.Sprintf("Registered(UDP)(unknown) exp(%s) expsecs(%d)", r.Expires.Format(time.DateTime), r.secondsLeft())},
-		{"ping-status", "Reachable"}, {"ping-time", "0.00"}, {"host", s.opts.Hostname},
+		{"ping-status", r.Ping}, {"ping-time", "0.00"}, {"host", s.opts.Hostname},
 		{"network-ip", r.IP}, {"network-port", strconv.Itoa(r.Port)},
 		{"sip-auth-user", r.User}, {"sip-auth-realm", r.Domain}, {"mwi-account", r.address()},
 	} {
@@ -174,7 +180,7 @@ func (s *Switch) registrationText(r *Registration) string {
 	for _, f := range [][2]string{
 		{"Call-ID:    ", r.CallID}, {"User:       ", r.address()}, {"Contact:    ", `"" <` + r.Contact + ">"}, {"Agent:      ", r.Agent},
 		{"Status:     ", fmt.Sprintf("Registered(UDP)(unknown) EXP(%s) EXPSECS(%d)", r.Expires.Format(time.DateTime), r.secondsLeft())},
-		{"Ping-Status:", "Reachable"}, {"Ping-Time:", "0.00"}, {"Host:       ", s.opts.Hostname},
+		{"Ping-Status:", r.Ping}, {"Ping-Time:", "0.00"}, {"Host:       ", s.opts.Hostname},
 		{"IP:         ", r.IP}, {"Port:       ", strconv.Itoa(r.Port)},
 		{"Auth-User:  ", r.User}, {"Auth-Realm: ", r.Domain}, {"MWI-Account:", r.address()},
 	} {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"regexp"
 	"slices"
@@ -291,6 +292,10 @@ func TestReplayRegistrations(t *testing.T) {
 	replayAll(t, s, []string{"api_sofia_xmlstatus_profile_internal_reg_2", "api_sofia_status_profile_internal_reg_2",
 		"api_sofia_status_profile_internal_user_1001"}, "expires", "length")
 
+	s.AddRegistration(Registration{Profile: "internal", User: "1001", Domain: "pbx.example", Agent: "Second Phone 2.0", IP: "127.0.0.1", Port: 25063, CallID: "call-1001b@127.0.0.1"})
+	replay(t, s, "api_sofia_xmlstatus_profile_internal_user_1001", "expires", "length")
+	s.RemoveRegistration("1001", "pbx.example")
+
 	third := first
 	third.Port, third.CallID, third.Expires = 25071, "call-1001b@127.0.0.1", expires.Add(3*time.Second)
 	s.AddRegistration(third) // a second device of the first user
@@ -302,4 +307,46 @@ func TestReplayRegistrations(t *testing.T) {
 	s.RemoveRegistration("1001", "pbx.example")
 	replay(t, s, "api_show_registrations_json_1")
 	replay(t, s, "api_sofia_xmlstatus_profile_internal_reg_0")
+}
+
+func TestReplayCalls(t *testing.T) {
+	t.Parallel()
+	s := recordedSwitch(t, nil)
+	leg := func(more Channel) Channel {
+		c := Channel{"created": "2026-11-22 19:13:54", "created_epoch": "1795374834", "state": "CS_EXECUTE", "dest": "9123",
+			"application": "park", "dialplan": "xml", "context": "public", "read_codec": "L16", "read_rate": "8000", "read_bit_rate": "128000",
+			"write_codec": "L16", "write_rate": "8000", "write_bit_rate": "128000", "callstate": "ACTIVE",
+			"initial_cid_name": `A "q" é`, "initial_cid_num": "555", "initial_dest": "9123", "initial_dialplan": "xml", "initial_context": "public"}
+		maps.Copy(c, more)
+		return c
+	}
+	s.AddChannel(leg(Channel{"uuid": "b2c0e3a1-4624-4222-a2f3-affa9331b96c", "direction": "outbound", "name": "loopback/9123-a",
+		"cid_name": "Outbound Call", "cid_num": "public", "callee_name": `A "q" é`, "callee_num": "555", "callee_direction": "RECV",
+		"call_uuid": "b2c0e3a1-4624-4222-a2f3-affa9331b96c"}))
+	s.AddChannel(leg(Channel{"uuid": "d75e8742-663e-4a3b-a337-a336f23f9ca7", "direction": "inbound", "name": "loopback/9123-b",
+		"cid_name": `A "q" é`, "cid_num": "555", "callee_name": "Outbound Call", "callee_num": "public"}))
+	replayAll(t, s, []string{
+		"api_show_channels_json_active", "api_show_channels_active", "api_show_channels_count_active", "api_show_channels_count_json_active",
+		"api_show_calls_json_active", "api_show_calls_active", "api_show_calls_count_active",
+	})
+}
+
+// Of a bridged call both legs are channels, and it is one call.
+func TestBridgedCall(t *testing.T) {
+	t.Parallel()
+	s := startTestSwitch(t, SwitchOptions{})
+	call := s.AddCall("pbx.example", "1001", "1002")
+	c := logIn(t, s)
+	for command, want := range map[string]string{"show channels count": "\n2 total.\n", "show calls count": "\n1 total.\n"} {
+		if got := c.api(command); got != want {
+			t.Errorf("%s: got %q, want %q", command, got, want)
+		}
+	}
+	if got := c.api("show calls as json"); !strings.Contains(got, `"presence_id":"1001@pbx.example"`) || !strings.Contains(got, `"b_presence_id":"1002@pbx.example"`) {
+		t.Errorf("got %s", got)
+	}
+	s.EndCall(call)
+	if got := c.api("show channels as json"); got != "{\"row_count\": 0}\n" {
+		t.Errorf("after its end: %q", got)
+	}
 }

@@ -9,14 +9,19 @@ import (
 
 var registrationFields = []string{"reg_user", "realm", "token", "url", "expires", "network_ip", "network_port", "network_proto", "hostname", "metadata"}
 
-// show is `show registrations|calls|channels [count] [as json|xml|delim X]`. There are never any calls.
+// show is `show registrations|calls|channels [count] [as json|xml|delim X]`.
 func (s *Switch) show(words []string) string {
 	if len(words) == 0 || !slices.Contains([]string{"registrations", "calls", "channels"}, words[0]) {
 		return "-USAGE: registrations|calls|channels [count] [as json|xml|delim X]\n"
 	}
-	var rows [][]string
-	if words[0] == "registrations" {
-		rows = s.registrationRows()
+	var list table
+	switch words[0] {
+	case "registrations":
+		list = table{registrationFields, s.registrationRows()}
+	case "channels":
+		list = table{channelFields, s.channelRows()}
+	case "calls":
+		list = table{callFields, s.callRows()}
 	}
 	format, delimiter := "csv", ","
 	if as := slices.Index(words, "as"); as > 0 && as+1 < len(words) {
@@ -28,11 +33,11 @@ func (s *Switch) show(words []string) string {
 	count := slices.Contains(words, "count")
 	switch format {
 	case "json":
-		return showJSON(rows, count)
+		return list.json(count)
 	case "xml":
-		return showXML(rows, count)
+		return list.xml(count)
 	default:
-		return showText(rows, count, delimiter)
+		return list.text(count, delimiter)
 	}
 }
 
@@ -49,35 +54,41 @@ func (s *Switch) registrationRows() [][]string {
 	return rows
 }
 
-// showText does not quote a value that holds the delimiter.
-func showText(rows [][]string, count bool, delimiter string) string {
+// table is what show prints.
+type table struct {
+	fields []string
+	rows   [][]string // each with a value for each field
+}
+
+// text does not quote a value that holds the delimiter.
+func (t table) text(count bool, delimiter string) string {
 	var b strings.Builder
-	if !count && len(rows) > 0 {
-		for _, row := range append([][]string{registrationFields}, rows...) {
+	if !count && len(t.rows) > 0 {
+		for _, row := range append([][]string{t.fields}, t.rows...) {
 			b.WriteString(strings.Join(row, delimiter) + "\n")
 		}
 	}
-	fmt.Fprintf(&b, "\n%d total.\n", len(rows))
+	fmt.Fprintf(&b, "\n%d total.\n", len(t.rows))
 	return b.String()
 }
 
-// showJSON has no "rows" and a space where there are none, unless they are only counted.
-func showJSON(rows [][]string, count bool) string {
+// json has no "rows" and a space where there are none, unless they are only counted.
+func (t table) json(count bool) string {
 	if count {
-		return fmt.Sprintf(`{"row_count":%d,"rows":[]}`, len(rows))
+		return fmt.Sprintf(`{"row_count":%d,"rows":[]}`, len(t.rows))
 	}
-	if len(rows) == 0 {
+	if len(t.rows) == 0 {
 		return "{\"row_count\": 0}\n"
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, `{"row_count":%d,"rows":[`, len(rows))
-	for n, row := range rows {
+	fmt.Fprintf(&b, `{"row_count":%d,"rows":[`, len(t.rows))
+	for n, row := range t.rows {
 		if n > 0 {
 			b.WriteByte(',')
 		}
 		for i, value := range row {
 			b.WriteByte("{,"[min(i, 1)])
-			writeJSONString(&b, registrationFields[i])
+			writeJSONString(&b, t.fields[i])
 			b.WriteByte(':')
 			writeJSONString(&b, value)
 		}
@@ -87,19 +98,19 @@ func showJSON(rows [][]string, count bool) string {
 	return b.String()
 }
 
-func showXML(rows [][]string, count bool) string {
+func (t table) xml(count bool) string {
 	if count {
-		return fmt.Sprintf("<result row_count=\"%d\"></result>\n", len(rows))
+		return fmt.Sprintf("<result row_count=\"%d\"></result>\n", len(t.rows))
 	}
-	if len(rows) == 0 {
+	if len(t.rows) == 0 {
 		return "<result row_count=\"0\"/>\n"
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "<result row_count=\"%d\">\n", len(rows))
-	for n, row := range rows {
+	fmt.Fprintf(&b, "<result row_count=\"%d\">\n", len(t.rows))
+	for n, row := range t.rows {
 		fmt.Fprintf(&b, "  <row row_id=\"%d\">\n", n+1)
 		for i, value := range row {
-			fmt.Fprintf(&b, "    <%s>%s</%s>\n", registrationFields[i], escapeXML(value), registrationFields[i])
+			fmt.Fprintf(&b, "    <%s>%s</%s>\n", t.fields[i], escapeXML(value), t.fields[i])
 		}
 		b.WriteString("  </row>\n")
 	}

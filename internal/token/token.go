@@ -2,7 +2,17 @@
 // secret it keeps the SHA-256 alone. It knows Postgres, and nothing of HTTP.
 package token
 
-import "slices"
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+)
 
 // Scope is one thing that a token lets its bearer do.
 type Scope string
@@ -20,3 +30,185 @@ var Scopes = []Scope{ScopeRead, ScopeProvision, ScopeExport, ScopeAdmin}
 
 // Known reports whether there is such a scope.
 func (s Scope) Known() bool { return slices.Contains(Scopes, s) }
+
+// ParseScopes reads names of scopes that are separated by commas, in any order and case, and returns
+// them in the order of Scopes, each once. The error is an *InvalidError about field "scopes".
+func ParseScopes(text string) ([]Scope, error) {
+	var named []Scope
+	for item := range strings.SplitSeq(text, ",") {
+		if item = strings.ToLower(strings.TrimSpace(item)); item != "" {
+			named = append(named, Scope(item))
+		}
+	}
+	return orderedScopes(named)
+}
+
+func orderedScopes(named []Scope) ([]Scope, error) {
+	for _, s := range named {
+		if !s.Known() {
+			return nil, invalidf("scopes", "%q is not a scope; the scopes are %s", clipped(string(s)), JoinScopes(Scopes))
+		}
+	}
+	ordered := slices.DeleteFunc(slices.Clone(Scopes), func(s Scope) bool { return !slices.Contains(named, s) })
+	if len(ordered) == 0 {
+		return nil, invalidf("scopes", "none is named; name one or more of %s", JoinScopes(Scopes))
+	}
+	return ordered, nil
+}
+
+// JoinScopes writes scopes as ParseScopes reads them.
+func JoinScopes(scopes []Scope) string {
+	names := make([]string, len(scopes))
+	for i, s := range scopes {
+		names[i] = string(s)
+	}
+	return strings.Join(names, ",")
+}
+
+// Token is a token's row, without its secret, which nobody has.
+type Token struct {
+	ID   string // a UUID of version 7: a later token has a greater one
+	Name string
+	Hint string // the last characters of the secret
+
+	Scopes         []Scope
+	AllDomains     bool
+	DomainUUIDs    []string // where not AllDomains: one or more
+	HomeDomainUUID string   // the domain of a request that names none; "": it has to name one
+
+	CreatedBy         string // for people: user@domain, token:NAME or cli:USER
+	CreatedAt         time.Time
+	ExpiresAt         *time.Time // nil: never
+	RotatedAt         *time.Time
+	PreviousExpiresAt *time.Time // until when the secret before the last rotation holds; nil: it does not
+	RevokedAt         *time.Time
+	LastUsedAt        *time.Time // to the minute
+	LastUsedAddress   string
+}
+
+// State is whether a token serves.
+type State string
+
+// The states of a token.
+const (
+	StateActive  State = "active"
+	StateExpired State = "expired"
+	StateRevoked State = "revoked"
+)
+
+// State is the token's state at that time.
+func (t Token) State(now time.Time) State {
+	switch {
+	case t.RevokedAt != nil:
+		return StateRevoked
+	case t.ExpiresAt != nil && !t.ExpiresAt.After(now):
+		return StateExpired
+	}
+	return StateActive
+}
+
+// New is what a token is to be.
+type New struct {
+	Name           string // 1 to 64 printable characters, unlike that of any token not revoked
+	Scopes         []Scope
+	AllDomains     bool
+	DomainUUIDs    []string
+	HomeDomainUUID string // one of DomainUUIDs or, with AllDomains, any; "": none
+	ExpiresAt      *time.Time
+	CreatedBy      string
+}
+
+// Reach is which tokens somebody may see and change: those that can do no more than they can.
+type Reach struct {
+	All         bool // of every domain, and those for all domains
+	DomainUUIDs []string
+	Scopes      []Scope
+}
+
+// Everything reaches all tokens.
+var Everything = Reach{All: true, Scopes: Scopes}
+
+// What the store can answer besides a token.
+var (
+	// ErrNotFound: there is no such token within the reach.
+	ErrNotFound = errors.New("there is no such token")
+	// ErrNameTaken: another token that is not revoked has the name, in whatever case.
+	ErrNameTaken = errors.New("name: another token has it; choose another name, or rotate or revoke that token")
+	// ErrUnknown: no token has or had this secret.
+	ErrUnknown = errors.New("this token is not known; check that it was copied whole, or make a new one")
+	// ErrExpired: the token's own time is up.
+	ErrExpired = errors.New("this token has expired; rotate it with a new expiry, or make a new one")
+	// ErrRotated: the secret was replaced, and its grace is over.
+	ErrRotated = errors.New("this token was rotated and its old secret has expired; use the new secret")
+	// ErrRevoked: the token was revoked.
+	ErrRevoked = errors.New("this token was revoked; make a new one")
+)
+
+// InvalidError is a value that cannot be used.
+type InvalidError struct {
+	Field   string // as the API's parameters and the table's columns are called
+	Problem string // what is wrong with it and what to do
+}
+
+func (e *InvalidError) Error() string { return e.Field + ": " + e.Problem }
+
+func invalidf(field, format string, args ...any) error {
+	return &InvalidError{field, fmt.Sprintf(format, args...)}
+}
+
+// maxName is the length of the longest name, in characters.
+const maxName = 64
+
+// checked returns n as it is stored, or an *InvalidError.
+func (n New) checked(now time.Time) (New, error) {
+	n.Name = strings.TrimSpace(n.Name)
+	if err := checkName(n.Name); err != nil {
+		return n, err
+	}
+	var err error
+	if n.Scopes, err = orderedScopes(n.Scopes); err != nil {
+		return n, err
+	}
+	for i, id := range n.DomainUUIDs {
+		if slices.Contains(n.DomainUUIDs[:i], id) {
+			return n, invalidf("domains", "one is named twice; name it once")
+		}
+	}
+	switch {
+	case n.AllDomains && len(n.DomainUUIDs) > 0:
+		return n, invalidf("all_domains", "domains are named beside it; give one of the two")
+	case !n.AllDomains && len(n.DomainUUIDs) == 0:
+		return n, invalidf("domains", "none is named; name one or more, or ask for all domains")
+	case len(n.DomainUUIDs) > maxDomains:
+		return n, invalidf("domains", "there are more than %d; ask for all domains, or make several tokens", maxDomains)
+	case n.HomeDomainUUID != "" && !n.AllDomains && !slices.Contains(n.DomainUUIDs, n.HomeDomainUUID):
+		return n, invalidf("home_domain", "is none of the token's domains; name one of them")
+	}
+	return n, checkExpiry(n.ExpiresAt, now)
+}
+
+// maxDomains bounds the domains of one token, which are looked up when it is used.
+const maxDomains = 500
+
+func checkName(name string) error {
+	switch {
+	case name == "":
+		return invalidf("name", "is missing; say what the token is for, such as whmcs")
+	case !utf8.ValidString(name) || strings.ContainsFunc(name, func(c rune) bool { return !unicode.IsPrint(c) }):
+		return invalidf("name", "holds characters that cannot be printed; use letters, digits, spaces and signs")
+	case utf8.RuneCountInString(name) > maxName:
+		return invalidf("name", "has more than %d characters; choose a shorter one", maxName)
+	case uuid.Validate(name) == nil:
+		return invalidf("name", "is a UUID, which is what a token's id looks like; choose a word")
+	}
+	return nil
+}
+
+// clipped shortens what somebody wrote, for a message.
+func clipped(text string) string {
+	const most = 64
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most], "") + "..."
+}

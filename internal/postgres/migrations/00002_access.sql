@@ -38,14 +38,39 @@ create table trunkline.audit (
     code        text not null default '',
     domain_uuid uuid,
     request_id  text not null default '',
-    detail      json not null default '{}'
+    detail      json not null default '{}',
+    minute      timestamptz,
+    constraint audit_minute check ((minute is not null) = (kind = 'denial'))
 );
 comment on table trunkline.audit is 'Who was denied what, and who changed what. Denials that are alike are one row a minute.';
 comment on column trunkline.audit.action is 'The endpoint of a denial; what was done of a change, such as token.revoke.';
 comment on column trunkline.audit.code is 'The reason of a denial, as the answer had it.';
-create index audit_at on trunkline.audit (at);
+comment on column trunkline.audit.minute is 'Of a denial: the minute within which it is one row with those that are alike.';
+create unique index audit_alike on trunkline.audit (minute, address, who, action, code, coalesce(domain_uuid, '00000000-0000-0000-0000-000000000000'))
+    where kind = 'denial';
+create index audit_at on trunkline.audit (at, id);
 create index audit_denials on trunkline.audit (last_at) where kind = 'denial';
 
+create table trunkline.job_totals (
+    kind    text not null,
+    state   text not null,
+    reason  text not null,
+    shard   smallint not null,
+    jobs    bigint not null,
+    rows    bigint not null,
+    bytes   bigint not null,
+    seconds double precision not null,
+    primary key (kind, state, reason, shard)
+);
+comment on table trunkline.job_totals is 'How many jobs have ever ended, and how: counted in the statement that ends a job, and kept when its row is deleted.';
+comment on column trunkline.job_totals.shard is 'Spreads the count over several rows, so that jobs that end at once do not wait for each other; the total is their sum.';
+comment on column trunkline.job_totals.rows is 'CDRs exported.';
+
+alter table trunkline.jobs add column queued_at timestamptz not null default now();
+comment on column trunkline.jobs.queued_at is 'When it was last put into state queued.';
+
 -- +goose Down
+alter table trunkline.jobs drop column queued_at;
+drop table trunkline.job_totals;
 drop table trunkline.audit;
 drop table trunkline.tokens;

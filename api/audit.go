@@ -1,0 +1,140 @@
+package api
+
+import (
+	"net/http"
+	"net/netip"
+	"slices"
+	"strconv"
+	"time"
+
+	"trunkline/internal/audit"
+)
+
+// changed records that the caller changed something: what was done, such as token.revoke, and to what.
+func (r *request) changed(action, subject string) {
+	r.s.audit.Change(r.c.Request.Context(), audit.Event{
+		Who: r.caller.name, Address: r.auditAddress(), Action: action, Subject: subject,
+		DomainUUID: r.auditDomain(), RequestID: r.id,
+	})
+}
+
+// denied takes note of a request that was refused for who sent it: for its address, its credentials,
+// its scope, or how many it was.
+func (r *request) denied() {
+	who := r.tried
+	if r.caller.signedIn() {
+		who = r.caller.name
+	}
+	r.s.audit.Denial(audit.Denial{
+		Address: r.auditAddress(), Who: who, Endpoint: r.route.endpoint, Code: r.denial,
+		DomainUUID: r.auditDomain(), RequestID: r.id,
+	})
+}
+
+// isDenial reports whether the code refuses a caller rather than what they asked for.
+func isDenial(code string) bool {
+	switch statusOf(code) {
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests:
+		return true
+	}
+	return false
+}
+
+// auditAddress is the caller's address, or where that is not known the peer's; "" where that is none.
+func (r *request) auditAddress() string {
+	addr := r.address
+	if r.addressErr != nil {
+		addr, _ = parseHop(r.c.Request.RemoteAddr)
+	}
+	if !addr.IsValid() {
+		return ""
+	}
+	return addr.String()
+}
+
+// auditDomain is whose entry it is: the domain that is concerned, else that of a caller who has one.
+func (r *request) auditDomain() string {
+	if r.domainUUID == "" && !r.caller.all {
+		return r.caller.home.uuid
+	}
+	return r.domainUUID
+}
+
+// auditPage is one page of the audit, newest first. Next is the after of the next page.
+type auditPage struct {
+	Entries []audit.Entry `json:"entries"`
+	Next    string        `json:"next,omitempty"`
+}
+
+// listAudit shows who was denied what and who changed what. A caller of some domains sees what concerns
+// those; what concerns none, such as a stranger's attempts, is for callers of all domains.
+func (s *Server) listAudit(r *request) error {
+	f, err := r.auditFilter()
+	if err != nil {
+		return err
+	}
+	entries, next, err := s.audit.List(r.c.Request.Context(), f)
+	if err != nil {
+		return err
+	}
+	r.answer(http.StatusOK, auditPage{Entries: append([]audit.Entry{}, entries...), Next: next})
+	return nil
+}
+
+func (r *request) auditFilter() (audit.Filter, error) {
+	f := audit.Filter{
+		Kind: audit.Kind(r.params.get("kind")), Action: r.params.get("action"), Who: r.params.get("who"),
+		Code: r.params.get("code"), After: r.params.get("after"), Limit: defaultPage,
+	}
+	if f.Kind != "" && !slices.Contains(audit.Kinds, f.Kind) {
+		return f, invalidf("kind", "is neither %s nor %s", audit.KindDenial, audit.KindChange)
+	}
+	if f.After != "" && !isUUID(f.After) {
+		return f, invalidf("after", "is not what the page before gave as next")
+	}
+	if text := r.params.get("limit"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 || n > maxPage {
+			return f, invalidf("limit", "is not a number from 1 to %d", maxPage)
+		}
+		f.Limit = n
+	}
+	if text := r.params.get("address"); text != "" {
+		addr, err := netip.ParseAddr(text)
+		if err != nil {
+			return f, invalidf("address", "is no IP address")
+		}
+		f.Address = addr.Unmap().WithZone("").String()
+	}
+	for parameter, into := range map[string]*time.Time{"since": &f.Since, "until": &f.Until} {
+		text := r.params.get(parameter)
+		if text == "" {
+			continue
+		}
+		t, err := time.Parse(time.RFC3339, text)
+		if err != nil {
+			return f, invalidf(parameter, "is not a time; write one such as 2026-01-31T18:00:00Z")
+		}
+		*into = t
+	}
+	return f, r.auditDomains(&f)
+}
+
+// auditDomains keeps a caller of some domains to those, and anyone to the domain that they name.
+func (r *request) auditDomains(f *audit.Filter) error {
+	t, named, err := r.tenant()
+	switch {
+	case err != nil:
+		return err
+	case named && t.uuid == "":
+		return invalidf("tenant_domain", "is no domain; leave it out to see the entries of none too")
+	case named:
+		f.DomainUUIDs = []string{t.uuid}
+	case !r.caller.all:
+		f.DomainUUIDs = r.caller.jobs().DomainUUIDs
+		if f.DomainUUIDs == nil {
+			f.DomainUUIDs = []string{}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,41 @@
+package api
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"trunkline/tasks"
+)
+
+// A stream in which nothing happens is kept open by comments, no oftener than it has to be.
+func TestEventStreamIsKeptAlive(t *testing.T) {
+	t.Parallel()
+	recorder := httptest.NewRecorder()
+	c, _ := gin.CreateTestContext(recorder)
+	c.Request = httptest.NewRequest(http.MethodGet, "/", nil)
+	stream, err := newEventStream(&request{c: c})
+	if err != nil {
+		t.Fatal(err)
+	}
+	job := tasks.Job{Kind: tasks.KindProvision, State: tasks.StateRunning}
+	stream.shown = &job
+	show := func() string {
+		t.Helper()
+		recorder.Body.Reset()
+		if err := stream.show(job); err != nil {
+			t.Fatal(err)
+		}
+		return recorder.Body.String()
+	}
+	if got := show(); got != "" {
+		t.Errorf("at once: %q", got)
+	}
+	stream.wrote = time.Now().Add(-keepAlive)
+	if got := show(); got != ": still here\n\n" {
+		t.Errorf("after a while: %q", got)
+	}
+}

@@ -1,0 +1,126 @@
+package api
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"trunkline/internal/fusionpbx"
+	"trunkline/tasks"
+)
+
+// deletedGateway is the answer of a deletion: what was deleted, or that it was absent already.
+type deletedGateway struct {
+	Action         string `json:"action"` // deleted or absent
+	GatewayUUID    string `json:"gateway_uuid,omitempty"`
+	GatewayName    string `json:"gateway_name,omitempty"`
+	OutboundRoutes int    `json:"outbound_routes"` // dial plans that still name it: their calls fail
+	JobID          string `json:"job_id,omitempty"`
+}
+
+// deleteGateway deletes the gateway of the path's uuid, or of a name. One that is absent is success:
+// whoever terminates a service may do so twice.
+func (s *Server) deleteGateway(r *request) error {
+	p, found, err := r.gatewayToDelete()
+	if err != nil {
+		return err
+	}
+	patience, err := r.patience(s.settings.WaitDefault)
+	if err != nil {
+		return err
+	}
+	n := tasks.NewJob{
+		Kind: tasks.KindProvision, DomainUUID: p.DomainUUID, CreatedBy: r.caller.id, CreatedByName: r.caller.name,
+		Subject: gatewaySubject(p), Params: p, Secrets: tasks.ProvisionSecrets{},
+	}
+	if err := r.keys(&n); err != nil {
+		return err
+	}
+	n.BodyHash = s.tasks.Keys().BodyHash("delete", p.DomainUUID, p.Name, p.GatewayUUID, n.ExternalID)
+	job, attached, err := s.tasks.Earlier(r.c.Request.Context(), n)
+	if err != nil {
+		return keyReused(n, err)
+	}
+	if !attached {
+		if !found {
+			r.answer(http.StatusOK, deletedGateway{Action: tasks.ActionAbsent, GatewayUUID: p.GatewayUUID, GatewayName: p.Name})
+			return nil
+		}
+		if job, err = r.submit(n); err != nil {
+			return err
+		}
+		r.domainUUID = p.DomainUUID
+		r.changed("gateway.delete", p.Name+", job "+job.ID)
+	}
+	if job, err = r.await(job, patience); err != nil {
+		return err
+	}
+	return r.answerDeleted(job)
+}
+
+// gatewayToDelete finds the gateway among those that the caller may see. found is false where there is
+// none, whether or not another tenant has it.
+func (r *request) gatewayToDelete() (p tasks.ProvisionParams, found bool, err error) {
+	ctx, db, pool := r.c.Request.Context(), r.s.db, r.s.o.Pool
+	p = tasks.ProvisionParams{Delete: true, Values: map[string]string{}}
+	if id := strings.ToLower(r.c.Param("id")); id != "" {
+		if !isUUID(id) {
+			return p, false, invalidf("the gateway in the path", "is not a UUID")
+		}
+		p.GatewayUUID = id
+		row, err := db.GatewayByUUID(ctx, pool, id)
+		if errors.Is(err, fusionpbx.ErrNotFound) {
+			return p, false, nil
+		}
+		if err != nil {
+			return p, false, err
+		}
+		if !r.caller.all && !slices.ContainsFunc(r.caller.domains, func(t tenant) bool { return t.uuid == row.DomainUUID }) {
+			return p, false, nil
+		}
+		p.Name, p.DomainUUID = row.Label(), row.DomainUUID
+		return p, true, nil
+	}
+	t, err := r.oneTenant()
+	if err != nil {
+		return p, false, err
+	}
+	p.Name, p.DomainUUID, p.DomainName = r.params.get("gateway_name"), t.uuid, t.name
+	if p.Name == "" {
+		return p, false, missing("gateway_name")
+	}
+	rows, err := db.GatewaysByLabel(ctx, pool, p.DomainUUID, p.Name)
+	if err != nil {
+		return p, false, err
+	}
+	// A deletion looks at no value, so the mode does not matter.
+	if _, refused := tasks.PlanGateway(fusionpbx.ModeAuto, rows, p, nil, ""); refused != nil {
+		return p, false, refused
+	}
+	return p, len(rows) > 0, nil
+}
+
+// gatewaySubject is what jobs about one gateway share.
+func gatewaySubject(p tasks.ProvisionParams) string { return "gateway:" + p.DomainUUID + ":" + p.Name }
+
+// answerDeleted answers as the job stands.
+func (r *request) answerDeleted(job tasks.Job) error {
+	if !job.State.Done() {
+		return r.answerPending(job)
+	}
+	if err := endOf(job); err != nil {
+		return err
+	}
+	var result tasks.ProvisionResult
+	if err := json.Unmarshal(job.Result, &result); err != nil {
+		return fmt.Errorf("reading the result of job %s: %w", job.ID, err)
+	}
+	r.answer(http.StatusOK, deletedGateway{
+		Action: result.Action, GatewayUUID: result.GatewayUUID, GatewayName: result.GatewayName,
+		OutboundRoutes: result.OutboundRoutes, JobID: job.ID,
+	})
+	return nil
+}

@@ -1,0 +1,106 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strconv"
+	"time"
+
+	"trunkline/internal/ratelimit"
+)
+
+// limitClass is the budget that an endpoint's requests are counted against: per credential and address,
+// or per address where nobody has signed in.
+type limitClass int
+
+const (
+	standard limitClass = iota
+	gateways
+	exports
+	// waiting is for asking after one's own job: it counts nothing, unless there is no such job.
+	waiting
+)
+
+// classNames are the classes as keys and messages have them.
+var classNames = map[limitClass]string{standard: "requests", gateways: "gateway operations", exports: "CDR exports"}
+
+// classBudget is what the caller may do of the class in a minute.
+func (r *request) classBudget(class limitClass) ratelimit.Budget {
+	limit := r.s.settings.RateLimit
+	switch class {
+	case gateways:
+		limit = r.s.settings.RateLimitGateway
+	case exports:
+		limit = r.s.settings.RateLimitExport
+	}
+	return ratelimit.Budget{
+		Key:   fmt.Sprintf("%s|%s|%s", classNames[class], r.caller.id, r.address),
+		Limit: limit, Window: ratelimit.Window,
+	}
+}
+
+// addressBudget is what one address may do in a minute without signing in.
+func (r *request) addressBudget() ratelimit.Budget {
+	address := r.address.String()
+	if r.addressErr != nil {
+		// Whose request it is is not known; who sent it to us is.
+		address = "peer " + peerHost(r.c.Request.RemoteAddr)
+	}
+	return ratelimit.Budget{Key: "address|" + address, Limit: r.s.settings.RateLimitUnauthenticated, Window: ratelimit.Window}
+}
+
+func peerHost(remote string) string {
+	host, _, err := net.SplitHostPort(remote)
+	if err != nil {
+		return remote
+	}
+	return host
+}
+
+// charge counts the request against its class, or fails where that is used up.
+func (r *request) charge(class limitClass) error {
+	if class == waiting {
+		r.showBudget(r.s.limiter.Peek(r.context(), r.classBudget(standard)))
+		return nil
+	}
+	d := r.s.limiter.Take(r.context(), r.classBudget(class))
+	r.showBudget(d)
+	if d.Allowed {
+		return nil
+	}
+	return rateLimited(d.Reset, "these credentials may make %d %s a minute from one address", d.Limit, classNames[class])
+}
+
+// chargeAddress counts the request against its address, or fails where that is used up.
+func (r *request) chargeAddress() error {
+	d := r.s.limiter.Take(r.context(), r.addressBudget())
+	r.showBudget(d)
+	if d.Allowed {
+		return nil
+	}
+	return rateLimited(d.Reset, "an address may make %d requests a minute without good credentials", d.Limit)
+}
+
+// showAddress shows the address's budget and counts nothing: whoever starts and stops us asks often.
+func (r *request) showAddress() {
+	r.showBudget(r.s.limiter.Peek(r.context(), r.addressBudget()))
+}
+
+// showBudget sets the documented headers. Reset is in Unix seconds, and not before the budget is whole.
+func (r *request) showBudget(d ratelimit.Decision) {
+	r.c.Header("X-RateLimit-Limit", strconv.Itoa(d.Limit))
+	r.c.Header("X-RateLimit-Remaining", strconv.Itoa(d.Remaining))
+	r.c.Header("X-RateLimit-Reset", strconv.FormatInt(d.Reset.Add(time.Second-1).Unix(), 10))
+}
+
+// rateLimited refuses until a time.
+func rateLimited(until time.Time, format string, args ...any) *failure {
+	wait := max(time.Until(until), 0)
+	f := failf(codeRateLimited, format, args...)
+	f.retryAfter = int(wait/time.Second) + 1
+	f.Message += fmt.Sprintf("; try again in %d s", f.retryAfter)
+	return f
+}
+
+func (r *request) context() context.Context { return r.c.Request.Context() }

@@ -1,0 +1,248 @@
+package api_test
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"trunkline/api"
+	"trunkline/internal/config"
+	"trunkline/internal/pbxtest"
+	"trunkline/internal/ratelimit"
+)
+
+// limited are settings with budgets that a test can use up.
+func limited(s *config.Settings) {
+	s.RateLimit, s.RateLimitGateway, s.RateLimitExport, s.RateLimitUnauthenticated = 4, 3, 2, 5
+}
+
+// wantBudget checks the documented headers.
+func wantBudget(t *testing.T, got answer, limit, remaining int) {
+	t.Helper()
+	if got.header.Get("X-RateLimit-Limit") != strconv.Itoa(limit) || got.header.Get("X-RateLimit-Remaining") != strconv.Itoa(remaining) {
+		t.Errorf("got %d of %s left, %s; want %d of %d", got.status, got.header.Get("X-RateLimit-Limit"), got.header.Get("X-RateLimit-Remaining"), remaining, limit)
+	}
+	reset, err := strconv.ParseInt(got.header.Get("X-RateLimit-Reset"), 10, 64)
+	if left := time.Until(time.Unix(reset, 0)); err != nil || left <= 0 || left > time.Minute+2*time.Second {
+		t.Errorf("the budget is whole again in %s, %v", left, err)
+	}
+}
+
+func wantLimited(t *testing.T, got answer) {
+	t.Helper()
+	got.want(t, http.StatusTooManyRequests, "rate_limited")
+	if wait, err := strconv.Atoi(got.header.Get("Retry-After")); err != nil || wait < 1 || wait > 61 {
+		t.Errorf("Retry-After is %q", got.header.Get("Retry-After"))
+	}
+}
+
+// Each class of endpoints has a budget of its own, per credential and address.
+func TestRateLimits(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{noWorker: true, settings: limited})
+	must(t, os.WriteFile(b.whitelist, []byte(caller+"\n192.0.2.11\n"), 0o600))
+	var err error
+	b.server, err = api.New(b.options) // with that whitelist
+	must(t, err)
+	jobs := call{path: "/v1/jobs"}
+	list := call{path: listPath}
+	export := call{path: exportPath, form: form("date_start", "nonsense", "date_end", "2024-01-01")}
+	for _, c := range []struct {
+		name  string
+		call  call
+		limit int
+	}{{"standard", jobs, 4}, {"gateways", list, 3}, {"exports", export, 2}} {
+		for n := range c.limit {
+			got := b.do(t, b.asSuperadmin(c.call))
+			if got.status == http.StatusTooManyRequests {
+				t.Fatalf("%s: refused after %d of %d", c.name, n, c.limit)
+			}
+			wantBudget(t, got, c.limit, c.limit-n-1)
+		}
+		over := b.do(t, b.asSuperadmin(c.call))
+		wantLimited(t, over)
+		wantBudget(t, over, c.limit, 0)
+	}
+	if got := b.do(t, b.asSuperadmin(list)); !strings.HasPrefix(got.text(t, "message"), "Rate Limited: ") {
+		t.Errorf("the documented label is missing: %s", got.body)
+	}
+	wantBudget(t, b.do(t, b.asAdmin(jobs)).want(t, http.StatusOK, ""), 4, 3) // another credential
+	elsewhere := b.asSuperadmin(jobs)
+	elsewhere.from = "192.0.2.11:1"
+	wantBudget(t, b.do(t, elsewhere).want(t, http.StatusOK, ""), 4, 3) // another address
+}
+
+// Two front ends on one Redis count together.
+func TestFrontEndsShareLimits(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{noWorker: true, settings: limited})
+	options := b.options
+	options.Limiter = ratelimit.New(b.redis, options.Log)
+	b.run(t, options.Limiter.Run)
+	second, err := api.New(options)
+	must(t, err)
+	first := b.server
+	for n := range 4 {
+		b.server = []*api.Server{first, second}[n%2]
+		wantBudget(t, b.do(t, b.asSuperadmin(call{path: "/v1/jobs"})).want(t, http.StatusOK, ""), 4, 3-n)
+	}
+	for _, server := range []*api.Server{first, second} {
+		b.server = server
+		wantLimited(t, b.do(t, b.asSuperadmin(call{path: "/v1/jobs"})))
+	}
+}
+
+// Who is not let in has a budget of the address's own, which good credentials do not depend on.
+func TestUnauthenticatedLimit(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{noWorker: true, settings: limited})
+	for n := range 5 {
+		wantBudget(t, b.do(t, call{path: "/v1/jobs", from: stranger + ":1"}).want(t, http.StatusForbidden, "not_whitelisted"), 5, 4-n)
+	}
+	for _, path := range []string{"/v1/jobs", provisionPath, "/nowhere", "/chkcon.php", "/healthz"} {
+		wantLimited(t, b.do(t, call{path: path, from: stranger + ":1"}))
+	}
+	for range 5 {
+		b.do(t, call{path: "/v1/jobs", user: "superadmin", pass: "wrong"}).want(t, http.StatusUnauthorized, "")
+	}
+	wantLimited(t, b.do(t, call{path: "/v1/jobs", user: "superadmin", pass: "wrong"}))
+	b.do(t, b.asSuperadmin(call{path: "/v1/jobs"})).want(t, http.StatusOK, "")
+	// This host's own health checks are never refused.
+	for range 20 {
+		wantBudget(t, b.do(t, call{path: "/healthz", from: "127.0.0.1:1"}).want(t, http.StatusOK, ""), 5, 5)
+	}
+}
+
+// Asking for one's own job costs nothing, and for one that there is not as much as anything else.
+func TestWaitingIsFree(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{settings: limited})
+	job := b.do(t, b.asSuperadmin(call{path: provisionPath, form: carrier("waited")})).want(t, http.StatusOK, "").text(t, "job_id")
+	for range 20 {
+		wantBudget(t, b.do(t, b.asSuperadmin(call{path: "/v1/jobs/" + job})).want(t, http.StatusOK, ""), 4, 4)
+	}
+	for n := range 4 {
+		wantBudget(t, b.do(t, b.asSuperadmin(call{path: "/v1/jobs/0190b5a0-0000-7000-8000-000000000000"})).want(t, http.StatusNotFound, "not_found"), 4, 3-n)
+	}
+	wantLimited(t, b.do(t, b.asSuperadmin(call{path: "/v1/jobs/0190b5a0-0000-7000-8000-000000000000"})))
+	b.do(t, b.asSuperadmin(call{path: "/v1/jobs/" + job})).want(t, http.StatusOK, "")
+}
+
+// guarded are settings with which few logins may fail.
+func guarded(t *testing.T) (func(*config.Settings), string) {
+	path := filepath.Join(t.TempDir(), "auth.log")
+	return func(s *config.Settings) {
+		s.LoginFailures, s.LoginFailuresAddress, s.AuthLog = 3, 6, path
+	}, path
+}
+
+// Too many wrong passwords lock out a name at an address, and nobody else.
+func TestGuessingIsStopped(t *testing.T) {
+	t.Parallel()
+	settings, authLog := guarded(t)
+	b := newBundle(t, setUp{noWorker: true, settings: settings})
+	must(t, os.WriteFile(b.whitelist, []byte(caller+"\n192.0.2.11\n"), 0o600))
+	var err error
+	b.server, err = api.New(b.options) // with that whitelist
+	must(t, err)
+	jobs := call{path: "/v1/jobs"}
+	guess := func(user, from string) answer {
+		return b.do(t, call{path: "/v1/jobs", user: user, pass: "guess", from: from})
+	}
+	name := b.sample.SuperadminName
+	for range 3 {
+		guess(strings.ToUpper(name), "").want(t, http.StatusUnauthorized, "authentication_failed")
+	}
+	wantLimitedLogin := func(got answer) {
+		t.Helper()
+		got.want(t, http.StatusTooManyRequests, "rate_limited").says(t, "failed logins")
+		if wait, err := strconv.Atoi(got.header.Get("Retry-After")); err != nil || wait < 1 {
+			t.Errorf("Retry-After is %q", got.header.Get("Retry-After"))
+		}
+	}
+	wantLimitedLogin(guess(name, ""))
+	wantLimitedLogin(b.do(t, b.asSuperadmin(jobs))) // even the right password, which would show itself
+	elsewhere := b.asSuperadmin(jobs)
+	elsewhere.from = "192.0.2.11:5"
+	b.do(t, elsewhere).want(t, http.StatusOK, "")       // the same user from another address
+	b.do(t, b.asAdmin(jobs)).want(t, http.StatusOK, "") // another user at the same address
+
+	// A second front end knows of it.
+	options := b.options
+	options.Limiter = ratelimit.New(b.redis, options.Log)
+	b.run(t, options.Limiter.Run)
+	first := b.server
+	b.server, err = api.New(options)
+	must(t, err)
+	wantLimitedLogin(b.do(t, b.asSuperadmin(jobs)))
+	b.server = first
+
+	elsewhere.path, elsewhere.form = tokensPath, form("name", "guarded", "scopes", "read", "all_domains", "true")
+	secret := b.do(t, elsewhere).want(t, http.StatusCreated, "").text(t, "token")
+	elsewhere.path, elsewhere.form = "/v1/jobs", nil
+
+	// More failures, of whatever names: the address is refused, but not those who have a token.
+	for i := range 3 {
+		guess(fmt.Sprintf("name-%d", i), "").want(t, http.StatusUnauthorized, "")
+	}
+	wantLimitedLogin(guess("another", ""))
+	b.do(t, call{path: "/v1/jobs", headers: map[string]string{"Authorization": "Bearer " + secret}}).want(t, http.StatusOK, "")
+	wantLimitedLogin(b.do(t, call{path: "/v1/jobs", headers: map[string]string{"Authorization": "Bearer trunkline_guess"}}))
+	b.do(t, elsewhere).want(t, http.StatusOK, "")
+
+	content, err := os.ReadFile(authLog)
+	must(t, err)
+	if got := strings.Count(string(content), "FusionPBX: ["+caller+"] authentication failed for "); got != 7 {
+		t.Errorf("%d lines for fail2ban, want 7: %s", got, content)
+	}
+}
+
+// A password that is right makes up for the ones before it.
+func TestSuccessClearsFailures(t *testing.T) {
+	t.Parallel()
+	settings, _ := guarded(t)
+	b := newBundle(t, setUp{noWorker: true, settings: settings})
+	for range 2 {
+		for range 2 {
+			b.do(t, call{path: "/v1/jobs", user: b.sample.AdminName, pass: "typo"}).want(t, http.StatusUnauthorized, "")
+		}
+		b.do(t, b.asAdmin(call{path: "/v1/jobs"})).want(t, http.StatusOK, "")
+	}
+}
+
+// Without Redis a front end limits by itself: it neither opens nor fails.
+func TestLimitsWithoutRedis(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{noWorker: true, settings: func(s *config.Settings) {
+		limited(s)
+		s.LoginFailures = 3
+	}})
+	server := pbxtest.NewRedis(t)
+	options := b.options
+	redisOptions, err := redis.ParseURL(server.URL())
+	must(t, err)
+	redisOptions.MaxRetries, redisOptions.DialerRetries = -1, 1
+	rdb := redis.NewClient(redisOptions)
+	t.Cleanup(func() { rdb.Close() })
+	options.Limiter = ratelimit.New(rdb, options.Log)
+	b.run(t, options.Limiter.Run)
+	b.server, err = api.New(options)
+	must(t, err)
+	b.do(t, b.asSuperadmin(call{path: "/v1/jobs"})).want(t, http.StatusOK, "")
+	must(t, server.Kill())
+	for range 3 {
+		b.do(t, b.asSuperadmin(call{path: "/v1/jobs"})).want(t, http.StatusOK, "")
+	}
+	wantLimited(t, b.do(t, b.asSuperadmin(call{path: "/v1/jobs"})))
+	for range 3 {
+		b.do(t, call{path: "/v1/jobs", user: b.sample.AdminName, pass: "guess"}).want(t, http.StatusUnauthorized, "")
+	}
+	b.do(t, b.asAdmin(call{path: "/v1/jobs"})).want(t, http.StatusTooManyRequests, "rate_limited")
+}

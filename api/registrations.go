@@ -1,0 +1,192 @@
+package api
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"trunkline/internal/freeswitch"
+	"trunkline/internal/fusionpbx"
+	"trunkline/tasks"
+)
+
+// checked is the documented answer, and beside it all devices of the extension, the latest first.
+type checked struct {
+	Status            string   `json:"status"`
+	Message           string   `json:"message"`
+	Registered        string   `json:"registered"` // yes or no
+	RegisterIP        string   `json:"register_ip"`
+	RegisterPort      string   `json:"register_port"`
+	RegisterUserAgent string   `json:"register_useragent"`
+	Extension         string   `json:"extension"`
+	TenantDomain      string   `json:"tenant_domain"`
+	ExtensionEnabled  string   `json:"extension_enabled"` // true or false, as of gateways
+	Registrations     []device `json:"registrations"`
+}
+
+// checkRegistration says whether an extension is registered, and with which devices.
+func (s *Server) checkRegistration(r *request) error {
+	t, number, err := r.extension()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(r.c.Request.Context(), s.settings.StatusTimeout)
+	defer cancel()
+	extension, err := s.db.Extension(ctx, s.o.Pool, t.uuid, number)
+	if errors.Is(err, fusionpbx.ErrNotFound) {
+		return failf(codeNotFound, "extension: there is no extension %q in %s", shortened(number), t.name)
+	}
+	if err != nil {
+		return err
+	}
+	devices, err := s.devicesOf(ctx, extension, t)
+	if err != nil {
+		return err
+	}
+	answer := checked{
+		Status: "success", Message: "Extension status retrieved", Registered: "no",
+		Extension: extension.Number, TenantDomain: t.name, ExtensionEnabled: strconv.FormatBool(extension.Enabled),
+		Registrations: devices,
+	}
+	if len(devices) > 0 {
+		latest := devices[0]
+		answer.Registered, answer.RegisterIP, answer.RegisterUserAgent = "yes", latest.IP, latest.UserAgent
+		if latest.Port > 0 {
+			answer.RegisterPort = strconv.Itoa(latest.Port)
+		}
+	}
+	r.answer(http.StatusOK, answer)
+	return nil
+}
+
+// extension is the extension that the request names, and its domain. Only who has one domain may leave
+// that out: a superadmin's own is rarely the one that is meant.
+func (r *request) extension() (t tenant, number string, err error) {
+	t, named, err := r.tenant()
+	if err != nil {
+		return t, "", err
+	}
+	number = r.params.get("extension")
+	var absent []string
+	if number == "" {
+		absent = append(absent, "extension")
+	}
+	if !named && (r.caller.all || t.uuid == "") {
+		absent = append(absent, "tenant_domain")
+	}
+	if len(absent) > 0 {
+		return t, "", missing(absent...)
+	}
+	if t.uuid == "" {
+		return t, "", invalidf("tenant_domain", "%s has no extensions; name a domain", tasks.GlobalDomain)
+	}
+	return t, number, checkUser("extension", number, t)
+}
+
+// checkUser fails where the switch could not be asked for the user, naming the parameter at fault.
+func checkUser(parameter, user string, t tenant) error {
+	var argument *freeswitch.ArgumentError
+	switch err := freeswitch.CheckUser(user, t.name); {
+	case !errors.As(err, &argument):
+		return err
+	case freeswitch.CheckUser(user, "localhost") == nil:
+		return invalidf("tenant_domain", "%s %s to be asked for at the switch", t.name, argument.Reason)
+	default:
+		return invalidf(parameter, "%s", argument.Reason)
+	}
+}
+
+// devicesOf asks every enabled profile of every switch for the extension's devices, and for those of its
+// alias, which a telephone may register as too. Each question is for one user, so that what is read does
+// not grow with the other registrations.
+func (s *Server) devicesOf(ctx context.Context, e fusionpbx.Extension, t tenant) ([]device, error) {
+	users := []string{e.Number}
+	if e.Alias != "" && e.Alias != e.Number && freeswitch.CheckUser(e.Alias, t.name) == nil {
+		users = append(users, e.Alias)
+	}
+	profiles, err := s.db.Profiles(ctx, s.o.Pool)
+	if err != nil {
+		return nil, err
+	}
+	var running runningProfiles
+	found := make([][]device, len(s.o.Switches))
+	group, groupCtx := errgroup.WithContext(ctx)
+	for i, sw := range s.o.Switches {
+		group.Go(func() error {
+			for _, user := range users {
+				list, err := running.ask(groupCtx, sw, profiles, func(ctx context.Context, profile string) ([]freeswitch.Registration, error) {
+					return sw.UserRegistrations(ctx, profile, user, t.name)
+				})
+				if err != nil {
+					return err
+				}
+				for _, registration := range list {
+					found[i] = append(found[i], deviceOf(registration, sw.Addr(), time.Now()))
+				}
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	if err := running.check(profiles); err != nil {
+		return nil, err
+	}
+	devices := append([]device{}, slices.Concat(found...)...)
+	latestFirst(devices)
+	return devices, nil
+}
+
+// devicePage is one page of the list, by domain and user. Next is the after of the next page.
+type devicePage struct {
+	Registrations []device `json:"registrations"`
+	Next          string   `json:"next,omitempty"`
+}
+
+// listRegistrations lists the registered devices of the caller's domains. They come from the profiles
+// themselves and not from `show registrations`, which has no user agents and keeps what was flushed.
+func (s *Server) listRegistrations(r *request) error {
+	q, err := r.reach()
+	if err != nil {
+		return err
+	}
+	limit, err := r.limit()
+	if err != nil {
+		return err
+	}
+	after, err := base64.RawURLEncoding.DecodeString(r.params.get("after"))
+	if err != nil {
+		return invalidf("after", "is not what the page before gave as next")
+	}
+	now, err := s.pbx.get(r.c.Request.Context())
+	if err != nil {
+		return err
+	}
+	devices := now.devices()
+	from, _ := slices.BinarySearchFunc(devices, string(after), func(d device, key string) int { return strings.Compare(d.key, key) })
+	for from < len(devices) && devices[from].key == string(after) {
+		from++
+	}
+	page := devicePage{Registrations: []device{}}
+	for _, d := range devices[from:] {
+		if !d.of(q) {
+			continue
+		}
+		if len(page.Registrations) == limit {
+			last := page.Registrations[limit-1]
+			page.Next = base64.RawURLEncoding.EncodeToString([]byte(last.key))
+			break
+		}
+		page.Registrations = append(page.Registrations, d)
+	}
+	r.answer(http.StatusOK, page)
+	return nil
+}

@@ -1,0 +1,164 @@
+package api
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	"trunkline/internal/token"
+	"trunkline/tasks"
+)
+
+// tokenPage is one page of the list, newest first. Next is the after of the next page.
+type tokenPage struct {
+	Tokens []token.View `json:"tokens"`
+	Next   string       `json:"next,omitempty"`
+}
+
+// listTokens lists the tokens that the caller may see, newest first, in pages by key; those that were
+// revoked with revoked=true.
+func (s *Server) listTokens(r *request) error {
+	f := token.Filter{Reach: r.caller.reach(), Before: r.params.get("after"), Limit: defaultPage}
+	if f.Before != "" && !isUUID(f.Before) {
+		return invalidf("after", "is not what the page before gave as next")
+	}
+	if text := r.params.get("limit"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 || n > maxPage {
+			return invalidf("limit", "is not a number from 1 to %d", maxPage)
+		}
+		f.Limit = n
+	}
+	var err error
+	if f.Revoked, err = r.flag("revoked"); err != nil {
+		return err
+	}
+	tokens, next, err := s.tokens.List(r.c.Request.Context(), f)
+	if err != nil {
+		return err
+	}
+	views, err := r.tokenViews(tokens...)
+	if err != nil {
+		return err
+	}
+	r.answer(http.StatusOK, tokenPage{views, next})
+	return nil
+}
+
+// getToken shows one token.
+func (s *Server) getToken(r *request) error {
+	t, err := s.tokens.Get(r.c.Request.Context(), r.c.Param("id"), r.caller.reach())
+	if err != nil {
+		return tokenFailure(err)
+	}
+	return r.answerToken(t)
+}
+
+// createToken makes a token and shows its secret, this once.
+func (s *Server) createToken(r *request) error {
+	n, err := r.newToken()
+	if err != nil {
+		return err
+	}
+	t, secret, err := s.tokens.Create(r.c.Request.Context(), n)
+	if err != nil {
+		return tokenFailure(err)
+	}
+	r.changed("token.create", tokenSubject(t))
+	r.c.Header("Location", "/v1/tokens/"+t.ID)
+	return r.answerIssued(http.StatusCreated, t, secret)
+}
+
+// rotateToken gives the token a new secret and shows it, this once. The old one stays valid for the
+// grace.
+func (s *Server) rotateToken(r *request) error {
+	grace := s.settings.TokenGrace
+	if text := r.params.get("grace"); text != "" {
+		var err error
+		if grace, err = token.ParseLifetime("grace", text); err != nil {
+			return tokenFailure(err)
+		}
+	}
+	expires, err := r.expiry()
+	if err != nil {
+		return err
+	}
+	t, secret, err := s.tokens.Rotate(r.c.Request.Context(), r.c.Param("id"), r.caller.reach(), grace, expires)
+	switch {
+	case errors.Is(err, token.ErrExpired):
+		return failf(tasks.CodeConflict, "this token has expired; send expires_in or expires_at to rotate it with a new expiry")
+	case errors.Is(err, token.ErrRevoked):
+		return failf(tasks.CodeConflict, "%v", err)
+	case err != nil:
+		return tokenFailure(err)
+	}
+	r.changed("token.rotate", tokenSubject(t))
+	return r.answerIssued(http.StatusOK, t, secret)
+}
+
+// revokeToken ends a token. One that was revoked already is as good.
+func (s *Server) revokeToken(r *request) error {
+	t, now, err := s.tokens.Revoke(r.c.Request.Context(), r.c.Param("id"), r.caller.reach())
+	if err != nil {
+		return tokenFailure(err)
+	}
+	if now {
+		r.changed("token.revoke", tokenSubject(t))
+	}
+	return r.answerToken(t)
+}
+
+// tokenSubject names a token in the record of changes: its name can be another's later.
+func tokenSubject(t token.Token) string { return t.ID + " " + t.Name }
+
+// tokenFailure words what the store says.
+func tokenFailure(err error) error {
+	var invalid *token.InvalidError
+	switch {
+	case errors.As(err, &invalid):
+		return failf(tasks.CodeInvalidRequest, "%v", invalid)
+	case errors.Is(err, token.ErrNameTaken):
+		return failf(tasks.CodeConflict, "%v", err)
+	case errors.Is(err, token.ErrNotFound):
+		return failf(codeNotFound, "%v", err)
+	}
+	return err
+}
+
+// tokenViews shows tokens with the names of their domains.
+func (r *request) tokenViews(tokens ...token.Token) ([]token.View, error) {
+	names := map[string]string{}
+	if uuids := token.DomainsOf(tokens...); len(uuids) > 0 {
+		domains, err := r.s.db.Domains(r.c.Request.Context(), r.s.o.Pool, uuids)
+		if err != nil {
+			return nil, err
+		}
+		for _, d := range domains {
+			names[d.UUID] = d.Name
+		}
+	}
+	views := make([]token.View, len(tokens))
+	for i, t := range tokens {
+		views[i] = t.View(names, time.Now())
+	}
+	return views, nil
+}
+
+func (r *request) answerToken(t token.Token) error {
+	views, err := r.tokenViews(t)
+	if err != nil {
+		return err
+	}
+	r.answer(http.StatusOK, views[0])
+	return nil
+}
+
+func (r *request) answerIssued(status int, t token.Token, secret string) error {
+	views, err := r.tokenViews(t)
+	if err != nil {
+		return err
+	}
+	r.answer(status, token.Issued{View: views[0], Token: secret})
+	return nil
+}

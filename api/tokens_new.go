@@ -1,0 +1,146 @@
+package api
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"trunkline/internal/fusionpbx"
+	"trunkline/internal/token"
+)
+
+// newToken is the token that the parameters describe. It can do no more than the caller, and where no
+// domain is named, and the caller is not of all, it is for the caller's home or else all of its own.
+func (r *request) newToken() (token.New, error) {
+	n := token.New{Name: r.params.get("name"), CreatedBy: r.caller.name}
+	var absent []string
+	for _, name := range []string{"name", "scopes"} {
+		if r.params.get(name) == "" {
+			absent = append(absent, name)
+		}
+	}
+	domains := commaSeparated(r.params.get("domains"))
+	all, err := r.flag("all_domains")
+	if err != nil {
+		return n, err
+	}
+	if r.caller.all && len(domains) == 0 && !all {
+		absent = append(absent, "domains (or all_domains=true)")
+	}
+	if len(absent) > 0 {
+		return n, missing(absent...)
+	}
+	if n.Scopes, err = token.ParseScopes(r.params.get("scopes")); err != nil {
+		return n, tokenFailure(err)
+	}
+	for _, scope := range n.Scopes {
+		if !r.caller.may(scope) {
+			return n, failf(codeForbidden, "scopes: these credentials lack the scope %s and cannot give it", scope)
+		}
+	}
+	if all && !r.caller.all {
+		return n, failf(codeForbidden, "all_domains: these credentials are for %s alone", r.caller.names())
+	}
+	n.AllDomains = all
+	if err := r.tokenDomains(&n, domains); err != nil {
+		return n, err
+	}
+	n.ExpiresAt, err = r.expiry()
+	return n, err
+}
+
+// tokenDomains fills in the domains that are named, and the home.
+func (r *request) tokenDomains(n *token.New, names []string) error {
+	for _, name := range names {
+		t, err := r.tokenDomain("domains", name)
+		if err != nil {
+			return err
+		}
+		n.DomainUUIDs = append(n.DomainUUIDs, t.uuid)
+	}
+	if len(names) == 0 && !r.caller.all {
+		own := r.caller.domains
+		if r.caller.home.uuid != "" {
+			own = []tenant{r.caller.home}
+		}
+		for _, t := range own {
+			n.DomainUUIDs = append(n.DomainUUIDs, t.uuid)
+		}
+	}
+	home := r.params.get("home_domain")
+	if home == "" {
+		return nil
+	}
+	t, err := r.tokenDomain("home_domain", home)
+	n.HomeDomainUUID = t.uuid
+	return err
+}
+
+// tokenDomain is the domain of that name, where the caller may give it to a token.
+func (r *request) tokenDomain(parameter, name string) (tenant, error) {
+	if !r.caller.all {
+		i := slices.IndexFunc(r.caller.domains, func(t tenant) bool { return strings.EqualFold(t.name, name) })
+		if i < 0 {
+			return tenant{}, failf(codeForbidden, "%s: these credentials are for %s alone", parameter, r.caller.names())
+		}
+		return r.caller.domains[i], nil
+	}
+	domain, err := r.s.db.DomainByName(r.c.Request.Context(), r.s.o.Pool, name)
+	switch {
+	case errors.Is(err, fusionpbx.ErrNotFound):
+		return tenant{}, failf(codeNotFound, "%s: there is no domain %q in FusionPBX", parameter, shortened(name))
+	case err != nil:
+		return tenant{}, err
+	case !domain.Enabled:
+		return tenant{}, invalidf(parameter, "domain %q is disabled in FusionPBX; enable it first", domain.Name)
+	}
+	return tenant{uuid: domain.UUID, name: domain.Name}, nil
+}
+
+// expiry is when the token is to expire: expires_in or expires_at, nil where neither is given.
+func (r *request) expiry() (*time.Time, error) {
+	in, at := r.params.get("expires_in"), r.params.get("expires_at")
+	now := time.Now()
+	var expires time.Time
+	switch {
+	case in == "" && at == "":
+		return nil, nil
+	case in != "" && at != "":
+		return nil, invalidf("expires_in", "expires_at is there too; send one of them")
+	case in != "":
+		length, err := token.ParseLifetime("expires_in", in)
+		if err != nil {
+			return nil, tokenFailure(err)
+		}
+		expires = now.Add(length)
+	default:
+		var err error
+		if expires, err = token.ParseExpiry("expires_at", at, now); err != nil {
+			return nil, tokenFailure(err)
+		}
+	}
+	return &expires, nil
+}
+
+// commaSeparated splits at commas and drops what is empty.
+func commaSeparated(text string) []string {
+	var items []string
+	for item := range strings.SplitSeq(text, ",") {
+		if item = strings.TrimSpace(item); item != "" {
+			items = append(items, item)
+		}
+	}
+	return items
+}
+
+// flag is a parameter that is true or false, and false where it is not given.
+func (r *request) flag(name string) (bool, error) {
+	switch strings.ToLower(r.params.get(name)) {
+	case "", "false":
+		return false, nil
+	case "true":
+		return true, nil
+	}
+	return false, invalidf(name, "is neither true nor false")
+}

@@ -1,0 +1,76 @@
+package api
+
+import (
+	"net/http"
+	"time"
+
+	"trunkline/internal/fusionpbx"
+	"trunkline/tasks"
+)
+
+const (
+	// maxUsageDays bounds the span of one question about usage, which reads all its CDRs.
+	maxUsageDays = 366
+	// clockChange is by how much a span of whole days may be longer where the clock is put back in it.
+	clockChange = 2 * time.Hour
+)
+
+// spanUsage is what the caller's domains used within a span.
+type spanUsage struct {
+	DateStart string        `json:"date_start"` // as asked for
+	DateEnd   string        `json:"date_end"`
+	TimeZone  string        `json:"time_zone"`
+	Start     time.Time     `json:"start"` // the span, half-open
+	End       time.Time     `json:"end"`
+	Domains   []domainUsage `json:"domains"`
+}
+
+// domainUsage is one domain's: its calls that began in the span, and the extensions and gateways that it
+// has now.
+type domainUsage struct {
+	Domain     string `json:"domain"`
+	DomainUUID string `json:"domain_uuid"`
+	Calls      int64  `json:"calls"`
+	Answered   int64  `json:"answered"`
+	Seconds    billed `json:"seconds"`
+	Extensions int64  `json:"extensions"`
+	Gateways   int64  `json:"gateways"`
+}
+
+// billed is billed seconds by direction.
+type billed struct {
+	Inbound  int64 `json:"inbound"`
+	Outbound int64 `json:"outbound"`
+	Local    int64 `json:"local"`
+	Other    int64 `json:"other"`
+}
+
+// getUsage sums up the usage of all domains that the caller sees, or of the one named, for billing.
+func (s *Server) getUsage(r *request) error {
+	q, err := r.reach()
+	if err != nil {
+		return err
+	}
+	var span tasks.ExportParams
+	if len(q.domains) == 1 {
+		span.DomainUUID = q.domains[0].uuid // in whose time zone dates are; those of several are in the default one
+	}
+	if err := r.exportWindow(&span); err != nil {
+		return err
+	}
+	if span.End.Sub(span.Start) > maxUsageDays*24*time.Hour+clockChange {
+		return invalidf("date_end", "is more than %d days after date_start; ask for a shorter span", maxUsageDays)
+	}
+	of, err := s.db.Usage(r.c.Request.Context(), s.o.Pool, fusionpbx.UsageFilter{All: q.all, DomainUUIDs: q.uuids(), Start: span.Start, End: span.End})
+	if err != nil {
+		return err
+	}
+	answer := spanUsage{DateStart: span.DateStart, DateEnd: span.DateEnd, TimeZone: span.TimeZone, Start: span.Start, End: span.End,
+		Domains: make([]domainUsage, len(of))}
+	for i, u := range of {
+		answer.Domains[i] = domainUsage{Domain: u.Domain, DomainUUID: u.DomainUUID, Calls: u.Calls, Answered: u.Answered,
+			Seconds: billed(u.Seconds), Extensions: u.Extensions, Gateways: u.Gateways}
+	}
+	r.answer(http.StatusOK, answer)
+	return nil
+}

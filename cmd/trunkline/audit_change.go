@@ -1,0 +1,43 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"trunkline/internal/audit"
+	"trunkline/internal/config"
+	"trunkline/internal/postgres"
+)
+
+// recordTimeout bounds the recording of a change that a command made.
+const recordTimeout = 5 * time.Second
+
+// changed records that whoever runs this command changed something of Trunkline's own. The change is made
+// already: where it cannot be recorded, as on a host that has no database, standard error says so.
+func (cmd *command) changed(settings config.Settings, action, subject string) {
+	ctx, cancel := context.WithTimeout(cmd.ctx, recordTimeout)
+	defer cancel()
+	if settings.DatabaseURL == "" {
+		fmt.Fprintln(cmd.err, "not recorded in the audit: TRUNKLINE_DATABASE_URL is not set")
+		return
+	}
+	pool, err := postgres.Open(ctx, settings.DatabaseURL.Reveal(), 1)
+	if err == nil {
+		defer pool.Close()
+		if err = postgres.CheckVersion(ctx, pool); err == nil {
+			cmd.record(ctx, pool, action, subject)
+			return
+		}
+	}
+	fmt.Fprintln(cmd.err, "not recorded in the audit:", err)
+}
+
+// record is changed for a command that has the database open.
+func (cmd *command) record(ctx context.Context, pool *pgxpool.Pool, action, subject string) {
+	log := slog.New(slog.NewTextHandler(cmd.err, &slog.HandlerOptions{Level: slog.LevelError}))
+	audit.New(pool, log).Change(ctx, audit.Event{Who: createdBy(), Action: action, Subject: subject})
+}

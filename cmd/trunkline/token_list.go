@@ -1,0 +1,169 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"trunkline/internal/token"
+)
+
+// tokensAtATime is how many tokens are read from the database at once.
+const tokensAtATime = 200
+
+type tokenListCommand struct {
+	All  bool `help:"Also those that were revoked."`
+	JSON bool `name:"json" help:"Print them as a JSON array."`
+}
+
+func (tokenListCommand) Help() string {
+	return `Newest first. Secrets are not kept and not shown; HINT is the end of the secret.
+
+Example: trunkline token list --all`
+}
+
+func (c tokenListCommand) Run(cmd *command) error {
+	return cmd.withTokens(func(t *tokens) error {
+		views := []token.View{}
+		for before := ""; ; {
+			page, next, err := t.store.List(t.ctx, token.Filter{Reach: token.Everything, Revoked: c.All, Before: before, Limit: tokensAtATime})
+			if err != nil {
+				return err
+			}
+			shown, err := t.views(page...)
+			if err != nil {
+				return err
+			}
+			views = append(views, shown...)
+			if before = next; next == "" {
+				break
+			}
+		}
+		if c.JSON {
+			return cmd.printJSON(views)
+		}
+		if len(views) == 0 {
+			fmt.Fprintln(cmd.err, "There is no token yet; trunkline token create makes one.")
+			return nil
+		}
+		return cmd.tokenTable(views)
+	})
+}
+
+func (cmd *command) tokenTable(views []token.View) error {
+	table := tabwriter.NewWriter(cmd.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "NAME\tID\tHINT\tSCOPES\tDOMAINS\tEXPIRES\tLAST USED\tSTATE")
+	for _, v := range views {
+		used := moment(v.LastUsedAt, "never")
+		if v.LastUsedAddress != "" {
+			used += " " + v.LastUsedAddress
+		}
+		fmt.Fprintln(table, strings.Join([]string{v.Name, v.ID, v.Hint, token.JoinScopes(v.Scopes), domainsOf(v), moment(v.ExpiresAt, "never"), used, string(v.State)}, "\t"))
+	}
+	return table.Flush()
+}
+
+// domainsOf names a token's domains, and the home where it is not plain.
+func domainsOf(v token.View) string {
+	domains := strings.Join(v.Domains, ",")
+	if v.AllDomains {
+		domains = "all domains"
+	}
+	if v.HomeDomain != "" {
+		domains += " (home " + v.HomeDomain + ")"
+	}
+	return domains
+}
+
+// moment writes a time to the minute.
+func moment(t *time.Time, none string) string {
+	if t == nil {
+		return none
+	}
+	return t.Format("2006-01-02T15:04Z")
+}
+
+type tokenRotateCommand struct {
+	Token   string `arg:"" name:"name|id" help:"The token's name or id."`
+	Grace   string `help:"How long the old secret stays valid, such as 24h or 7d; TRUNKLINE_TOKEN_GRACE where it is not given."`
+	Expires string `help:"A new expiry: a time from now (90d, 24h), a date or a time; without it, the token's own stays."`
+	JSON    bool   `name:"json" help:"Print the token as JSON, with the secret in it."`
+}
+
+func (tokenRotateCommand) Help() string {
+	return `The new secret is the only line on standard output; it cannot be shown again. The grace of an older secret ends.
+
+Example: trunkline token rotate whmcs --grace 24h`
+}
+
+func (c tokenRotateCommand) Run(cmd *command) error {
+	return cmd.withTokens(func(t *tokens) error {
+		grace := t.settings.TokenGrace
+		if c.Grace != "" {
+			var err error
+			if grace, err = token.ParseLifetime("grace", c.Grace); err != nil {
+				return t.wording(err)
+			}
+		}
+		expires, err := t.expiry(c.Expires)
+		if err != nil {
+			return err
+		}
+		found, err := t.find(c.Token)
+		if err != nil {
+			return err
+		}
+		rotated, secret, err := t.store.Rotate(t.ctx, found.ID, token.Everything, grace, expires)
+		if err != nil {
+			return t.wording(err)
+		}
+		t.changed("token.rotate", rotated)
+		return t.issued(rotated, secret, c.JSON)
+	})
+}
+
+type tokenRevokeCommand struct {
+	Token string `arg:"" name:"name|id" help:"The token's name or id."`
+}
+
+func (tokenRevokeCommand) Help() string {
+	return `It is refused everywhere within a second. A token that was revoked before stays so.
+
+Example: trunkline token revoke whmcs`
+}
+
+func (c tokenRevokeCommand) Run(cmd *command) error {
+	return cmd.withTokens(func(t *tokens) error {
+		found, err := t.find(c.Token)
+		if err != nil {
+			return err
+		}
+		revoked, now, err := t.store.Revoke(t.ctx, found.ID, token.Everything)
+		if err != nil {
+			return err
+		}
+		if !now {
+			cmd.printf("token %s (%s) was revoked already, at %s\n", revoked.Name, revoked.ID, moment(revoked.RevokedAt, ""))
+			return nil
+		}
+		t.changed("token.revoke", revoked)
+		cmd.printf("token %s (%s) is revoked\n", revoked.Name, revoked.ID)
+		return nil
+	})
+}
+
+// find is the token of that id or name. A revoked one is found by its id alone, since its name may be
+// another's by now.
+func (t *tokens) find(nameOrID string) (token.Token, error) {
+	find := func() (token.Token, error) { return t.store.Named(t.ctx, nameOrID) }
+	if token.IsID(nameOrID) {
+		find = func() (token.Token, error) { return t.store.Get(t.ctx, nameOrID, token.Everything) }
+	}
+	found, err := find()
+	if errors.Is(err, token.ErrNotFound) {
+		return found, fmt.Errorf("there is no token %q; trunkline token list shows those that there are, and with --all those revoked, which go by their id", nameOrID)
+	}
+	return found, err
+}

@@ -1,0 +1,222 @@
+package audit
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+const (
+	// writeInterval is how often the denials that were gathered are written.
+	writeInterval = time.Second
+	// writeTimeout bounds one such writing.
+	writeTimeout = 5 * time.Second
+	// maxDistinct is how many different denials of one minute this process writes as rows of their own:
+	// under a flood without end some 13 million rows in 90 days. The access log has each of them.
+	maxDistinct = 100
+	// maxWaiting is how many rows this process keeps while the database is away.
+	maxWaiting = 10_000
+	// alikeSpan is for how long denials that are alike are one row.
+	alikeSpan = time.Minute
+)
+
+// ActionOverflow is the action of the row that counts the denials beyond maxDistinct and maxWaiting.
+const ActionOverflow = "overflow"
+
+// alike is what denials of one row have in common.
+type alike struct {
+	minute                              time.Time
+	address, who, action, code, ownerID string
+}
+
+// compare orders rows. Every process writes them in the same order, so that no two wait for each other.
+func (a alike) compare(b alike) int {
+	return cmp.Or(a.minute.Compare(b.minute), cmp.Compare(a.address, b.address), cmp.Compare(a.who, b.who),
+		cmp.Compare(a.action, b.action), cmp.Compare(a.code, b.code), cmp.Compare(a.ownerID, b.ownerID))
+}
+
+// count is how often and when.
+type count struct {
+	first, last time.Time
+	times       int64
+	requestID   string
+}
+
+func (c count) plus(d count) count {
+	if c.times == 0 {
+		return d
+	}
+	if d.first.Before(c.first) {
+		c.first, c.requestID = d.first, d.requestID
+	}
+	if d.last.After(c.last) {
+		c.last = d.last
+	}
+	c.times += d.times
+	return c
+}
+
+// gathered are the denials that wait to be written.
+type gathered struct {
+	waiting  map[alike]count
+	overflow count
+	minute   time.Time          // that seen is of
+	seen     map[alike]struct{} // what has a row in this minute, waiting or written
+}
+
+func newGathered() gathered {
+	return gathered{waiting: map[alike]count{}, seen: map[alike]struct{}{}}
+}
+
+func (g *gathered) add(key alike, c count) {
+	if !key.minute.Equal(g.minute) {
+		g.minute = key.minute
+		clear(g.seen)
+	}
+	if _, known := g.seen[key]; !known && len(g.seen) >= maxDistinct {
+		g.spill(c)
+		return
+	}
+	if _, waits := g.waiting[key]; !waits && len(g.waiting) >= maxWaiting {
+		g.spill(c)
+		return
+	}
+	g.seen[key] = struct{}{}
+	g.waiting[key] = g.waiting[key].plus(c)
+}
+
+// spill counts what gets no row of its own. While the database is away it is one count and no more.
+func (g *gathered) spill(c count) {
+	if g.overflow.last.After(c.last) {
+		c.last = g.overflow.last
+	}
+	g.overflow = count{first: c.last, last: c.last, times: g.overflow.times + c.times}
+}
+
+// Denial takes note of a refused request. It does no I/O: Run writes within a second or so, and what
+// has been refused alike within a minute is one row.
+func (l *Log) Denial(d Denial) {
+	now := time.Now().UTC()
+	key := alike{
+		minute: now.Truncate(alikeSpan), address: cleaned(d.Address), who: cleaned(d.Who),
+		action: cleaned(d.Endpoint), code: cleaned(d.Code), ownerID: cleanedUUID(d.DomainUUID),
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.denied.add(key, count{first: now, last: now, times: 1, requestID: cleaned(d.RequestID)})
+}
+
+// Run writes the denials once a second until ctx is done, and what is left then.
+func (l *Log) Run(ctx context.Context) error {
+	tick := time.NewTicker(writeInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			l.Flush(ctx)
+			return nil
+		case <-tick.C:
+			l.Flush(ctx)
+		}
+	}
+}
+
+// Flush writes what waits. Where the database is away it waits on, up to maxWaiting rows, and the log
+// says so once. A batch whose outcome got lost with the connection is written again: a count can then
+// be too high, never too low.
+func (l *Log) Flush(ctx context.Context) {
+	l.writing.Lock()
+	defer l.writing.Unlock()
+	batch := l.take()
+	if len(batch) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
+	defer cancel()
+	err := l.write(ctx, batch)
+	if unwritable(err) {
+		batch = batchInASCII(batch)
+		err = l.write(ctx, batch)
+	}
+	if err != nil {
+		l.giveBack(batch)
+		if !l.away {
+			l.log.Error("denials not written to the audit; they are kept and written when the database answers", "rows", len(batch), "error", err)
+		}
+		l.away = true
+		return
+	}
+	if l.away {
+		l.log.Info("denials are written to the audit again", "rows", len(batch))
+	}
+	l.away = false
+}
+
+// take empties what waits, the overflow as a row of its own.
+func (l *Log) take() map[alike]count {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	batch := l.denied.waiting
+	l.denied.waiting = map[alike]count{}
+	if o := l.denied.overflow; o.times > 0 {
+		batch[alike{minute: o.first.Truncate(alikeSpan), action: ActionOverflow}] = o
+		l.denied.overflow = count{}
+	}
+	return batch
+}
+
+func (l *Log) giveBack(batch map[alike]count) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for key, c := range batch {
+		_, waits := l.denied.waiting[key]
+		if key.action == ActionOverflow || !waits && len(l.denied.waiting) >= maxWaiting {
+			l.denied.spill(c)
+			continue
+		}
+		l.denied.waiting[key] = l.denied.waiting[key].plus(c)
+	}
+}
+
+func (l *Log) write(ctx context.Context, batch map[alike]count) error {
+	var (
+		ids, addresses, whos, actions, codes, owners, requests []string
+		minutes, firsts, lasts                                 []time.Time
+		times                                                  []int64
+	)
+	for _, key := range slices.SortedFunc(maps.Keys(batch), alike.compare) {
+		id, err := uuid.NewV7()
+		if err != nil {
+			return fmt.Errorf("making an audit id: %w", err)
+		}
+		c := batch[key]
+		ids, minutes, firsts, lasts, times = append(ids, id.String()), append(minutes, key.minute), append(firsts, c.first), append(lasts, c.last), append(times, c.times)
+		addresses, whos, actions = append(addresses, key.address), append(whos, key.who), append(actions, key.action)
+		codes, owners, requests = append(codes, key.code), append(owners, key.ownerID), append(requests, c.requestID)
+	}
+	_, err := l.pool.Exec(ctx, `
+		insert into trunkline.audit as a (id, kind, minute, at, last_at, times, address, who, action, code, domain_uuid, request_id)
+		select id, 'denial', minute, first, last, times, address, who, action, code, nullif(owner, '')::uuid, request_id
+		from unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[], $4::timestamptz[], $5::bigint[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[])
+			as denied (id, minute, first, last, times, address, who, action, code, owner, request_id)
+		on conflict (minute, address, who, action, code, coalesce(domain_uuid, '00000000-0000-0000-0000-000000000000')) where kind = 'denial'
+		do update set times = a.times + excluded.times, at = least(a.at, excluded.at), last_at = greatest(a.last_at, excluded.last_at)`,
+		ids, minutes, firsts, lasts, times, addresses, whos, actions, codes, owners, requests)
+	return err
+}
+
+// batchInASCII is the batch for a database whose encoding has not all of Unicode.
+func batchInASCII(batch map[alike]count) map[alike]count {
+	plain := make(map[alike]count, len(batch))
+	for key, c := range batch {
+		key.address, key.who, key.action, key.code = inASCII(key.address), inASCII(key.who), inASCII(key.action), inASCII(key.code)
+		c.requestID = inASCII(c.requestID)
+		plain[key] = plain[key].plus(c)
+	}
+	return plain
+}

@@ -1,0 +1,107 @@
+package audit
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Entry is one row as callers and the command line see it. Of a denial, At and LastAt are the first
+// and the last of Times that were alike within a minute.
+type Entry struct {
+	ID         string          `json:"id"`
+	At         time.Time       `json:"at"`
+	LastAt     time.Time       `json:"last_at"`
+	Times      int64           `json:"times"`
+	Kind       Kind            `json:"kind"`
+	Address    string          `json:"address"`
+	Who        string          `json:"who"`
+	Action     string          `json:"action"` // of a denial the endpoint, of a change what was done
+	Subject    string          `json:"subject,omitempty"`
+	Code       string          `json:"code,omitempty"`
+	DomainUUID string          `json:"domain_uuid,omitempty"`
+	RequestID  string          `json:"request_id,omitempty"`
+	Detail     json.RawMessage `json:"detail"`
+}
+
+// Filter says which entries a list shows: newest first, after the entry After ("" for the first page),
+// at most Limit. "" and the zero time are any.
+type Filter struct {
+	Kind    Kind
+	Action  string
+	Who     string
+	Address string
+	Code    string
+	Since   time.Time
+	Until   time.Time
+	// DomainUUIDs are the domains whose entries are shown; nil: all entries, also those of no domain.
+	DomainUUIDs []string
+	After       string // an Entry's ID
+	Limit       int
+}
+
+// List returns one page, newest first, and the After of the next page, "" on the last one.
+func (l *Log) List(ctx context.Context, f Filter) (entries []Entry, next string, err error) {
+	rows, err := l.pool.Query(ctx, `
+		select id::text, at, last_at, times, kind, address, who, action, subject, code, coalesce(domain_uuid::text, ''), request_id, detail
+		from trunkline.audit
+		where ($1 = '' or kind = $1) and ($2 = '' or action = $2) and ($3 = '' or who = $3) and ($4 = '' or address = $4) and ($5 = '' or code = $5)
+		and ($6::timestamptz is null or at >= $6 - $7::interval and last_at >= $6)
+		and ($8::timestamptz is null or at < $8)
+		and ($9::uuid[] is null or domain_uuid = any($9))
+		and ($10 = '' or (at, id) < (select at, id from trunkline.audit where id = nullif($10, '')::uuid))
+		order by at desc, id desc limit $11`,
+		string(f.Kind), cleaned(f.Action), cleaned(f.Who), cleaned(f.Address), cleaned(f.Code),
+		orNull(f.Since), alikeSpan, orNull(f.Until), f.DomainUUIDs, f.After, f.Limit+1)
+	if err != nil {
+		return nil, "", fmt.Errorf("listing the audit: %w", err)
+	}
+	entries, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (Entry, error) {
+		var e Entry
+		var detail []byte
+		err := row.Scan(&e.ID, &e.At, &e.LastAt, &e.Times, &e.Kind, &e.Address, &e.Who, &e.Action, &e.Subject, &e.Code, &e.DomainUUID, &e.RequestID, &detail)
+		e.At, e.LastAt, e.Detail = e.At.UTC(), e.LastAt.UTC(), detail
+		return e, err
+	})
+	if unwritable(err) {
+		return nil, "", nil // the database has no character of the filter's, so no such row
+	}
+	if err != nil {
+		return nil, "", fmt.Errorf("listing the audit: %w", err)
+	}
+	if len(entries) > f.Limit {
+		entries = entries[:f.Limit]
+		next = entries[f.Limit-1].ID
+	}
+	return entries, next, nil
+}
+
+func orNull(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+// pruneBatch is how many rows one statement of Prune deletes, so that none takes long.
+const pruneBatch = 10_000
+
+// Prune deletes the entries that are older than the retention, and returns how many.
+func (l *Log) Prune(ctx context.Context, retention time.Duration) (int, error) {
+	deleted := 0
+	for {
+		tag, err := l.pool.Exec(ctx, `
+			delete from trunkline.audit where id in (
+				select id from trunkline.audit where at < now() - $1::interval order by at limit $2)`, retention, pruneBatch)
+		if err != nil {
+			return deleted, fmt.Errorf("deleting old audit entries: %w", err)
+		}
+		deleted += int(tag.RowsAffected())
+		if tag.RowsAffected() < pruneBatch {
+			return deleted, nil
+		}
+	}
+}

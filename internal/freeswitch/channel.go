@@ -1,0 +1,52 @@
+package freeswitch
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+)
+
+// A Channel is one leg of a call, as `show channels as json` shows it.
+type Channel struct {
+	UUID           string `json:"uuid"`
+	CallUUID       string `json:"call_uuid"`   // the same for all legs of a call; "" of one that was never bridged
+	PresenceID     string `json:"presence_id"` // USER@DOMAIN where FusionPBX knows the extension
+	AccountCode    string `json:"accountcode"`
+	Context        string `json:"context"`         // of FusionPBX's own calls the domain
+	InitialContext string `json:"initial_context"` // "public" of a call from outside
+}
+
+// Call returns what the legs of one call have in common.
+func (c Channel) Call() string { return cmp.Or(c.CallUUID, c.UUID) }
+
+// PresenceDomain returns PresenceID's host, "" where there is none.
+func (c Channel) PresenceDomain() string {
+	_, host := splitAddress(c.PresenceID)
+	return host
+}
+
+// Channels asks for all channels that there are.
+func (s *Switch) Channels(ctx context.Context) ([]Channel, error) {
+	const asked = "show channels as json"
+	reply, err := s.api(ctx, asked, asked)
+	if err != nil {
+		return nil, err
+	}
+	channels, ok := parseChannels(reply)
+	if !ok {
+		return nil, s.unexpected(asked, reply)
+	}
+	return channels, nil
+}
+
+// parseChannels reads {"row_count":N,"rows":[...]}. With none, FreeSWITCH leaves
+// the rows out. It reports false where that is not what the reply is, or not all
+// of it.
+func parseChannels(reply string) ([]Channel, bool) {
+	var list struct {
+		RowCount *int      `json:"row_count"`
+		Rows     []Channel `json:"rows"`
+	}
+	err := json.Unmarshal([]byte(reply), &list)
+	return list.Rows, err == nil && list.RowCount != nil && *list.RowCount == len(list.Rows)
+}

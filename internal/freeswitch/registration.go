@@ -1,0 +1,217 @@
+package freeswitch
+
+import (
+	"context"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A Registration is a device that is registered with a SIP profile, as
+// `sofia xmlstatus profile NAME reg` shows it. Texts are what the device and
+// FreeSWITCH sent, unescaped; a device chooses its Agent and Contact freely, so
+// they may hold anything, control characters and invalid UTF-8 among it. A
+// field that was not sent is "".
+type Registration struct {
+	Profile     string // the profile that was asked
+	CallID      string
+	User        string // USER@HOST
+	Contact     string // such as `"" <sip:1001@192.0.2.7:5060>`
+	Agent       string
+	Status      string // such as "Registered(UDP)(unknown) exp(2026-11-22 19:14:55) expsecs(358)"
+	PingStatus  string // "Reachable", "Unreachable"...
+	Host        string // FreeSWITCH's host name
+	NetworkIP   string // where the device's packets came from
+	NetworkPort string
+	AuthUser    string
+	AuthRealm   string
+}
+
+// PingReachable is the PingStatus of a device that answers, or is not asked.
+const PingReachable = "Reachable"
+
+// Name returns User without its host.
+func (r Registration) Name() string {
+	name, _ := splitAddress(r.User)
+	return name
+}
+
+// Domain returns User's host.
+func (r Registration) Domain() string {
+	_, host := splitAddress(r.User)
+	return host
+}
+
+func splitAddress(address string) (user, host string) {
+	at := strings.LastIndexByte(address, '@')
+	if at < 0 {
+		return address, ""
+	}
+	return address[:at], address[at+1:]
+}
+
+var secondsLeft = regexp.MustCompile(`expsecs\((-?\d{1,9})\)\s*$`)
+
+// ExpiresIn returns how long FreeSWITCH still keeps the registration, its 60 s
+// of grace included; less than zero where it is about to be dropped. The time of
+// day beside it in Status lacks its zone, so this is what can be relied on.
+func (r Registration) ExpiresIn() (left time.Duration, ok bool) {
+	m := secondsLeft.FindStringSubmatch(r.Status)
+	if m == nil {
+		return 0, false
+	}
+	n, err := strconv.Atoi(m[1])
+	return time.Duration(n) * time.Second, err == nil
+}
+
+// transports are those of SIP that FreeSWITCH names.
+var transports = []string{"udp", "tcp", "tls", "ws", "wss", "sctp"}
+
+// Transport returns "udp", "tcp", "tls", "ws", "wss" or "sctp": as Status has it
+// ("Registered(TCP)", "Registered(UDP-NAT)"), else the contact's; "" where
+// neither says.
+func (r Registration) Transport() string {
+	if status, ok := strings.CutPrefix(r.Status, "Registered("); ok {
+		kind, _, _ := strings.Cut(status, ")")
+		kind, _, _ = strings.Cut(kind, "-")
+		if transport := knownTransport(kind); transport != "" {
+			return transport
+		}
+	}
+	_, parameter, _ := strings.Cut(strings.ToLower(r.Contact), ";transport=")
+	if end := strings.IndexAny(parameter, ";>? "); end >= 0 {
+		parameter = parameter[:end]
+	}
+	return knownTransport(parameter)
+}
+
+func knownTransport(name string) string {
+	for _, transport := range transports {
+		if strings.EqualFold(name, transport) {
+			return transport
+		}
+	}
+	return ""
+}
+
+// userName is what may stand for a user in a command: what SIP user names and
+// extension numbers are made of, short of what FreeSWITCH would take apart.
+var userName = regexp.MustCompile(`^[\w.+*\-]{1,64}$`)
+
+// CheckUser returns an *ArgumentError where UserRegistrations could not ask for
+// that user of that domain, and nil otherwise.
+func CheckUser(user, domain string) error {
+	if !userName.MatchString(user) {
+		return &ArgumentError{Name: "the user", Reason: "must be 1 to 64 letters, digits, dots, hyphens, underscores, plus signs or asterisks"}
+	}
+	if !hostName.MatchString(domain) {
+		return &ArgumentError{Name: "the domain", Reason: "must be 1 to 255 letters, digits, dots, hyphens or underscores"}
+	}
+	return nil
+}
+
+// Registrations asks for all devices that are registered with a profile. The
+// error is a *ProfileError where it does not run. The reply has some 700 bytes a
+// device.
+func (s *Switch) Registrations(ctx context.Context, profile string) ([]Registration, error) {
+	if err := checkProfile(profile); err != nil {
+		return nil, err
+	}
+	return s.registrations(ctx, profile, "sofia xmlstatus profile "+profile+" reg")
+}
+
+// UserRegistrations asks for the devices of one user, case-sensitively. The
+// reply does not grow with the other registrations, as it would if all were
+// asked for. The errors are those of Registrations and of CheckUser.
+func (s *Switch) UserRegistrations(ctx context.Context, profile, user, domain string) ([]Registration, error) {
+	if err := checkProfile(profile); err != nil {
+		return nil, err
+	}
+	if err := CheckUser(user, domain); err != nil {
+		return nil, err
+	}
+	return s.registrations(ctx, profile, "sofia xmlstatus profile "+profile+" user "+user+"@"+domain)
+}
+
+func (s *Switch) registrations(ctx context.Context, profile, asked string) ([]Registration, error) {
+	reply, err := s.api(ctx, asked, asked)
+	if err != nil {
+		return nil, err
+	}
+	if strings.HasPrefix(reply, "Invalid Profile!") {
+		return nil, &ProfileError{Addr: s.addr, Profile: profile, Reason: ProfileNotRunning}
+	}
+	// A list that is not whole must not make a device look unregistered.
+	if !strings.Contains(reply, "<registrations>\n") || !endsWith(reply, "</profile>") {
+		return nil, s.unexpected(asked, reply)
+	}
+	found := parseRegistrations(reply)
+	for i := range found {
+		found[i].Profile = profile
+	}
+	return found, nil
+}
+
+// parseRegistrations reads a reply as parseGateways does, and for the same
+// reasons: line by line, each value up to its own closing tag at the end of a
+// line, so that stray ampersands and control characters do no harm. A
+// registration without a user is left out.
+func parseRegistrations(reply string) []Registration {
+	var found []Registration
+	var current *Registration
+	spare := maxSpareLines
+	finish := func() {
+		if current != nil && current.User != "" {
+			found = append(found, *current)
+		}
+		current = nil
+	}
+	for at := 0; at < len(reply); {
+		line, next := lineAt(reply, at)
+		switch text := strings.TrimSpace(line); {
+		case text == "<registration>":
+			finish()
+			current = new(Registration)
+		case text == "</registration>":
+			finish()
+		case current != nil:
+			if tag, value, end, ok := elementAt(reply, at, &spare); ok {
+				current.set(tag, value)
+				next = end
+			}
+		}
+		at = next
+	}
+	finish()
+	return found
+}
+
+// set stores the value of one element; the name of an unknown one is ignored.
+func (r *Registration) set(tag, value string) {
+	value = unescape(value)
+	switch tag {
+	case "call-id":
+		r.CallID = value
+	case "user":
+		r.User = value
+	case "contact":
+		r.Contact = value
+	case "agent":
+		r.Agent = value
+	case "status":
+		r.Status = value
+	case "ping-status":
+		r.PingStatus = value
+	case "host":
+		r.Host = value
+	case "network-ip":
+		r.NetworkIP = value
+	case "network-port":
+		r.NetworkPort = value
+	case "sip-auth-user":
+		r.AuthUser = value
+	case "sip-auth-realm":
+		r.AuthRealm = value
+	}
+}

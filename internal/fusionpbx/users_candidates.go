@@ -1,0 +1,128 @@
+package fusionpbx
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// maxCandidates bounds how many users of one name have their passwords checked for one request.
+const maxCandidates = 4
+
+// candidate is a user whom a name may mean.
+type candidate struct {
+	User
+	password, salt, totp string
+	enabled              bool // and the domain too
+}
+
+// candidates are the enabled users that the name may mean, one more than maxCandidates at most.
+//
+// user@domain is split at its last @, and only where that domain exists; otherwise it is an e-mail
+// address or a name. Where FusionPBX holds names to be unique over all domains it never splits, since
+// names are e-mail addresses there: then the whole text means whoever has it as name or address, also
+// where they are disabled, so that nobody else comes to bear their name. Only a text that nobody has is
+// split, which is how to tell apart users who shared a name before that setting was made.
+func (d *DB) candidates(ctx context.Context, q Querier, username string) ([]candidate, error) {
+	// What Postgres cannot take as text is nobody's name.
+	if username == "" || strings.ContainsRune(username, 0) || !utf8.ValidString(username) {
+		return nil, nil
+	}
+	at := strings.LastIndexByte(username, '@')
+	if at <= 0 {
+		return d.enabledUsers(ctx, q, username, "")
+	}
+	domain, err := d.DomainByName(ctx, q, username[at+1:])
+	if errors.Is(err, ErrNotFound) {
+		return d.enabledUsers(ctx, q, username, "")
+	}
+	if err != nil {
+		return nil, err
+	}
+	global, err := d.namesAreGlobal(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	if global {
+		whole, err := d.usersCalled(ctx, q, username, "")
+		if err != nil || len(whole) > 0 {
+			return onlyEnabled(whole), err
+		}
+	}
+	return d.enabledUsers(ctx, q, username[:at], domain.UUID)
+}
+
+func (d *DB) enabledUsers(ctx context.Context, q Querier, name, domainUUID string) ([]candidate, error) {
+	found, err := d.usersCalled(ctx, q, name, domainUUID)
+	return onlyEnabled(found), err
+}
+
+func onlyEnabled(found []candidate) []candidate {
+	return slices.DeleteFunc(found, func(c candidate) bool { return !c.enabled })
+}
+
+// namesAreGlobal reports whether FusionPBX holds the names of users to be unique over all domains: its
+// default setting users, unique, text is enabled and says global.
+func (d *DB) namesAreGlobal(ctx context.Context, q Querier) (bool, error) {
+	var global bool
+	err := q.QueryRow(ctx, `
+		select exists (select from v_default_settings s
+			where s.default_setting_category = 'users' and s.default_setting_subcategory = 'unique'
+			and s.default_setting_name = 'text' and s.default_setting_value = 'global'
+			and `+d.isTrue("v_default_settings", "s.default_setting_enabled")+`)`).Scan(&global)
+	if err != nil {
+		return false, fmt.Errorf("reading whether users' names are unique over all domains: %w", err)
+	}
+	return global, nil
+}
+
+// usersCalled are the users of that name or e-mail address, in one domain or with "" in all, those that
+// are enabled first.
+func (d *DB) usersCalled(ctx context.Context, q Querier, name, domainUUID string) ([]candidate, error) {
+	byEmail, totp := "", "''"
+	if d.hasColumn("v_users", "user_email") {
+		byEmail = " or lower(u.user_email) = lower($1)"
+	}
+	if d.hasColumn("v_users", "user_totp_secret") {
+		totp = "coalesce(u.user_totp_secret, '')"
+	}
+	rows, err := q.Query(ctx, `
+		select u.user_uuid::text, coalesce(u.username, ''), d.domain_uuid::text, coalesce(d.domain_name, ''),
+			coalesce(u.password, ''), coalesce(u.salt, ''), `+totp+`, `+d.userEnabled()+` as enabled
+		from v_users u join v_domains d on d.domain_uuid = u.domain_uuid
+		where (lower(u.username) = lower($1)`+byEmail+`)
+		and ($2 = '' or u.domain_uuid = nullif($2, '')::uuid)`+d.ordinaryUser()+`
+		order by enabled desc, u.user_uuid limit $3`, name, domainUUID, maxCandidates+1)
+	if err != nil {
+		return nil, fmt.Errorf("reading users: %w", err)
+	}
+	found, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (candidate, error) {
+		var c candidate
+		err := row.Scan(&c.UUID, &c.Name, &c.DomainUUID, &c.DomainName, &c.password, &c.salt, &c.totp, &c.enabled)
+		return c, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading users: %w", err)
+	}
+	return found, nil
+}
+
+// userEnabled is an SQL expression: that user u and domain d are enabled.
+func (d *DB) userEnabled() string {
+	return "(coalesce(" + d.isTrue("v_users", "u.user_enabled") + ", true) and coalesce(" + d.isTrue("v_domains", "d.domain_enabled") + ", true))"
+}
+
+// ordinaryUser is an SQL condition, to follow others: that user u is of the type that signs in.
+func (d *DB) ordinaryUser() string {
+	if !d.hasColumn("v_users", "user_type") {
+		return ""
+	}
+	return " and (u.user_type = 'default' or u.user_type is null)"
+}
+
+func (d *DB) hasColumn(table, column string) bool { return d.columns[table][column] != "" }

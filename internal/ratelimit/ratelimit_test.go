@@ -1,0 +1,206 @@
+package ratelimit
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"trunkline/internal/pbxtest"
+)
+
+// started returns a limiter on the Redis of that URL, running until the test ends, and its log.
+func started(t *testing.T, url string) (*Limiter, *pbxtest.LogBuffer) {
+	t.Helper()
+	options, err := redis.ParseURL(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	options.MaxRetries, options.DialerRetries = -1, 1
+	rdb := redis.NewClient(options)
+	t.Cleanup(func() { rdb.Close() })
+	out := &pbxtest.LogBuffer{}
+	l := New(rdb, slog.New(slog.NewTextHandler(out, nil)))
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- l.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	<-l.running
+	return l, out
+}
+
+func budget(key string, limit int) Budget { return Budget{Key: key, Limit: limit, Window: time.Minute} }
+
+// takeMany takes at once from all the limiters, and returns how many were allowed.
+func takeMany(b Budget, each int, limiters ...*Limiter) int {
+	var allowed atomic.Int32
+	var wg sync.WaitGroup
+	for _, l := range limiters {
+		for range each {
+			wg.Go(func() {
+				if l.Take(context.Background(), b).Allowed {
+					allowed.Add(1)
+				}
+			})
+		}
+	}
+	wg.Wait()
+	return int(allowed.Load())
+}
+
+func TestTwoProcessesShareABudget(t *testing.T) {
+	t.Parallel()
+	url := pbxtest.RedisURL(t)
+	one, _ := started(t, url)
+	two, _ := started(t, url)
+	// The second's clock is an hour ahead: Redis's alone counts.
+	two.now = func() time.Time { return time.Now().Add(time.Hour) }
+	if got := takeMany(budget("shared", 100), 80, one, two); got != 100 {
+		t.Errorf("%d were allowed, want 100", got)
+	}
+	d := two.Peek(t.Context(), budget("shared", 100))
+	if d.Allowed || d.Remaining != 0 || d.Limit != 100 {
+		t.Errorf("got %+v", d)
+	}
+	if other := one.Take(t.Context(), budget("other", 100)); !other.Allowed || other.Remaining != 99 {
+		t.Errorf("another key: got %+v", other)
+	}
+}
+
+// A budget is whole again after its window, and a refusal does not lengthen that.
+func TestWindowEnds(t *testing.T) {
+	t.Parallel()
+	l, _ := started(t, pbxtest.RedisURL(t))
+	b := Budget{Key: "short", Limit: 1, Window: 300 * time.Millisecond}
+	first := l.Take(t.Context(), b)
+	if !first.Allowed || time.Until(first.Reset) > b.Window {
+		t.Fatalf("got %+v", first)
+	}
+	if l.Take(t.Context(), b).Allowed {
+		t.Fatal("over the limit")
+	}
+	pbxtest.Eventually(t, "the window ends though it is asked all the time", func() bool { return l.Take(t.Context(), b).Allowed })
+}
+
+func TestPeekAndClear(t *testing.T) {
+	t.Parallel()
+	l, _ := started(t, pbxtest.RedisURL(t))
+	b := budget("peeked", 2)
+	for range 3 {
+		if d := l.Peek(t.Context(), b); !d.Allowed || d.Remaining != 2 {
+			t.Fatalf("a peek was counted: %+v", d)
+		}
+	}
+	l.Take(t.Context(), b)
+	l.Take(t.Context(), b)
+	if d := l.Peek(t.Context(), b); d.Allowed {
+		t.Fatalf("got %+v", d)
+	}
+	l.Clear(t.Context(), b.Key)
+	if d := l.Peek(t.Context(), b); !d.Allowed || d.Remaining != 2 {
+		t.Errorf("not cleared: %+v", d)
+	}
+}
+
+// Redis goes away in the middle: what was counted still counts, the limit holds, and when Redis is back
+// it is asked again.
+func TestWithoutRedis(t *testing.T) {
+	t.Parallel()
+	server := pbxtest.NewRedis(t)
+	l, out := started(t, server.URL())
+	b := budget("away", 10)
+	for range 6 {
+		l.Take(t.Context(), b)
+	}
+	if err := server.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if got := takeMany(b, 50, l); got != 4 {
+		t.Errorf("without Redis %d were allowed, want the 4 that were left", got)
+	}
+	if got := takeMany(budget("new", 10), 50, l); got != 10 {
+		t.Errorf("without Redis %d of a new budget were allowed, want 10", got)
+	}
+	if strings.Count(out.String(), "by itself") != 1 {
+		t.Errorf("the log says %s", out)
+	}
+	if err := server.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	pbxtest.Eventually(t, "Redis is asked again", func() bool {
+		l.Take(t.Context(), budget("back", 1000))
+		return strings.Contains(out.String(), "answers again")
+	})
+}
+
+func TestScriptIsLoadedAgain(t *testing.T) {
+	t.Parallel()
+	l, _ := started(t, pbxtest.RedisURL(t))
+	l.Take(t.Context(), budget("flushed", 5))
+	if err := l.redis.ScriptFlush(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	if d := l.Take(t.Context(), budget("flushed", 5)); d.Remaining != 3 {
+		t.Errorf("got %+v, want 3 left", d)
+	}
+}
+
+// Keys reach Redis hashed and with an end.
+func TestKeys(t *testing.T) {
+	t.Parallel()
+	l, _ := started(t, pbxtest.RedisURL(t))
+	for _, key := range []string{"", "a\x00b", "trunkline:limit:*", strings.Repeat("x", 1<<16)} {
+		if d := l.Take(t.Context(), budget(key, 2)); !d.Allowed || d.Remaining != 1 {
+			t.Errorf("%.20q: got %+v", key, d)
+		}
+	}
+	keys, err := l.redis.Keys(t.Context(), "*").Result()
+	if err != nil || len(keys) != 4 {
+		t.Fatalf("got %q, %v", keys, err)
+	}
+	for _, key := range keys {
+		left, err := l.redis.PTTL(t.Context(), key).Result()
+		if err != nil || left <= 0 || len(key) > 64 {
+			t.Errorf("%q ends in %s, %v", key, left, err)
+		}
+	}
+}
+
+// Before Run and after it the limiter counts by itself, and answers.
+func TestNotRunning(t *testing.T) {
+	t.Parallel()
+	l := New(redis.NewClient(&redis.Options{Addr: "127.0.0.1:1"}), slog.New(slog.DiscardHandler))
+	if got := takeMany(budget("early", 3), 10, l); got != 3 {
+		t.Errorf("%d were allowed, want 3", got)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	stop()
+	if err := l.Run(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if got := takeMany(budget("late", 3), 200, l); got != 3 {
+		t.Errorf("%d were allowed, want 3", got)
+	}
+}
+
+func TestCountersAreBounded(t *testing.T) {
+	t.Parallel()
+	c := newCounters(10)
+	now := time.Now()
+	for i := range 100 {
+		c.take(strings.Repeat("k", i), budget("", 5), 1, now)
+	}
+	if len(c.byKey) != 10 || c.order.Len() != 10 {
+		t.Errorf("%d and %d counters are kept", len(c.byKey), c.order.Len())
+	}
+}

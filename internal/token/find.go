@@ -1,0 +1,46 @@
+package token
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Forever is how long a secret stays valid that does not expire.
+const Forever = time.Duration(math.MaxInt64)
+
+// Find returns the token that the secret is of, and for how long from now that secret stays valid. The
+// error is ErrUnknown or, where the secret was once right, ErrExpired, ErrRotated or ErrRevoked; with
+// those the token is returned too.
+func (s *Store) Find(ctx context.Context, secret string) (t Token, holds time.Duration, err error) {
+	if !wellFormed(secret) {
+		return Token{}, 0, ErrUnknown
+	}
+	var expired bool
+	var left *float64 // seconds that this secret has, nil for no end
+	err = s.pool.QueryRow(ctx, `
+		select `+columns+`, coalesce(expires_at <= now(), false),
+			extract(epoch from least(expires_at, case when previous_sha256 = $1 then previous_expires_at end) - now())::float8
+		from trunkline.tokens where sha256 = $1 or previous_sha256 = $1`, hashOf(secret)).Scan(append(t.fields(), &expired, &left)...)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return Token{}, 0, ErrUnknown
+	case err != nil:
+		return Token{}, 0, fmt.Errorf("looking a token up: %w", err)
+	case t.RevokedAt != nil:
+		return t, 0, ErrRevoked
+	case expired:
+		return t, 0, ErrExpired
+	case left == nil:
+		return t, Forever, nil
+	case *left <= 0:
+		return t, 0, ErrRotated
+	case *left >= MaxLifetime.Seconds(): // no more than this was ever asked for, but a row can be written by hand
+		return t, MaxLifetime, nil
+	}
+	return t, time.Duration(*left * float64(time.Second)), nil
+}

@@ -1,0 +1,66 @@
+package token
+
+import (
+	"log/slog"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"trunkline/internal/pbxtest"
+	"trunkline/internal/postgres"
+)
+
+func TestMain(m *testing.M) { os.Exit(pbxtest.Main(m)) }
+
+const (
+	domainA = "dddddddd-0000-4000-8000-00000000000a"
+	domainB = "dddddddd-0000-4000-8000-00000000000b"
+	domainC = "dddddddd-0000-4000-8000-00000000000c"
+)
+
+// bundle is a store on a database of the test's own.
+type bundle struct {
+	*Store
+	pool *pgxpool.Pool
+	log  *pbxtest.LogBuffer
+}
+
+func open(t testing.TB, options ...pbxtest.DatabaseOption) bundle {
+	t.Helper()
+	pool, err := postgres.Open(t.Context(), pbxtest.Database(t, pbxtest.V55, options...), 8)
+	must(t, err)
+	t.Cleanup(pool.Close)
+	_, err = postgres.Migrate(t.Context(), pool)
+	must(t, err)
+	log := &pbxtest.LogBuffer{}
+	return bundle{NewStore(pool, slog.New(slog.NewTextHandler(log, nil))), pool, log}
+}
+
+// fresh is a token for domain A.
+func fresh(name string) New {
+	return New{Name: name, Scopes: []Scope{ScopeRead}, DomainUUIDs: []string{domainA}, CreatedBy: "root@one.example"}
+}
+
+func (b bundle) create(t testing.TB, n New) (Token, string) {
+	t.Helper()
+	made, secret, err := b.Create(t.Context(), n)
+	must(t, err)
+	return made, secret
+}
+
+func (b bundle) exec(t testing.TB, sql string, args ...any) {
+	t.Helper()
+	_, err := b.pool.Exec(t.Context(), sql, args...)
+	must(t, err)
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func at(t time.Time) *time.Time { return &t }

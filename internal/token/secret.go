@@ -1,0 +1,45 @@
+package token
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"strings"
+)
+
+const (
+	// Prefix begins every secret, so that people and scanners of leaked secrets can tell what it is.
+	Prefix = "trunkline_"
+	// secretBytes are the random bytes of a secret: it cannot be guessed, so a plain hash keeps it.
+	secretBytes = 32
+	// hintLength is how many characters of a secret are kept to tell tokens apart.
+	hintLength = 4
+)
+
+var secretEncoding = base64.RawURLEncoding.Strict()
+
+// newSecret returns a secret that was never used before.
+func newSecret() (string, error) {
+	random := make([]byte, secretBytes)
+	if _, err := rand.Read(random); err != nil {
+		return "", fmt.Errorf("making a token's secret: %w", err)
+	}
+	return Prefix + secretEncoding.EncodeToString(random), nil
+}
+
+// wellFormed reports whether the text can be the secret of a token.
+func wellFormed(text string) bool {
+	encoded, ours := strings.CutPrefix(text, Prefix)
+	random, err := secretEncoding.DecodeString(encoded)
+	// The decoder passes over line breaks, which makes a text longer.
+	return ours && err == nil && len(random) == secretBytes && len(encoded) == secretEncoding.EncodedLen(secretBytes)
+}
+
+// hashOf is what is kept of a secret.
+func hashOf(secret string) []byte {
+	sum := sha256.Sum256([]byte(secret))
+	return sum[:]
+}
+
+func hintOf(secret string) string { return secret[len(secret)-hintLength:] }

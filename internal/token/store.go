@@ -1,0 +1,213 @@
+package token
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// Store keeps the tokens in Postgres. Times that decide whether a secret is valid are the database's,
+// so that all processes agree, however their own clocks go.
+type Store struct {
+	pool *pgxpool.Pool
+	uses *uses
+}
+
+// NewStore returns the store of the tokens in pool's database. The log gets what goes wrong where nobody
+// waits for an answer.
+func NewStore(pool *pgxpool.Pool, log *slog.Logger) *Store {
+	return &Store{pool: pool, uses: newUses(pool, log)}
+}
+
+const columns = `id::text, name, hint, scopes, all_domains, domain_uuids::text[], coalesce(home_domain_uuid::text, ''),
+	created_by, created_at, expires_at, rotated_at, previous_expires_at, revoked_at, last_used_at, coalesce(last_used_address, '')`
+
+func (t *Token) fields() []any {
+	return []any{&t.ID, &t.Name, &t.Hint, &t.Scopes, &t.AllDomains, &t.DomainUUIDs, &t.HomeDomainUUID,
+		&t.CreatedBy, &t.CreatedAt, &t.ExpiresAt, &t.RotatedAt, &t.PreviousExpiresAt, &t.RevokedAt, &t.LastUsedAt, &t.LastUsedAddress}
+}
+
+func scan(row pgx.CollectableRow) (Token, error) {
+	var t Token
+	err := row.Scan(t.fields()...)
+	return t, err
+}
+
+// within is the condition that a token lies in a Reach, whose args follow the query's own.
+func within(firstArg int) string {
+	return fmt.Sprintf("($%d or not all_domains and domain_uuids <@ $%d::uuid[]) and scopes <@ $%d::text[]", firstArg, firstArg+1, firstArg+2)
+}
+
+func (r Reach) args() []any {
+	domains, scopes := r.DomainUUIDs, r.Scopes
+	if domains == nil {
+		domains = []string{}
+	}
+	if scopes == nil {
+		scopes = []Scope{}
+	}
+	return []any{r.All, domains, scopes}
+}
+
+// Create makes a token and returns it with its secret, which is never to be had again. Errors are
+// *InvalidError and ErrNameTaken.
+func (s *Store) Create(ctx context.Context, n New) (Token, string, error) {
+	n, err := n.checked(time.Now())
+	if err != nil {
+		return Token{}, "", err
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return Token{}, "", fmt.Errorf("making a token's id: %w", err)
+	}
+	secret, err := newSecret()
+	if err != nil {
+		return Token{}, "", err
+	}
+	if n.DomainUUIDs == nil {
+		n.DomainUUIDs = []string{}
+	}
+	t, err := s.one(ctx, `
+		insert into trunkline.tokens (id, name, sha256, hint, scopes, all_domains, domain_uuids, home_domain_uuid, created_by, expires_at)
+		values ($1, $2, $3, $4, $5, $6, $7::uuid[], nullif($8, '')::uuid, $9, $10)
+		returning `+columns,
+		id.String(), n.Name, hashOf(secret), hintOf(secret), n.Scopes, n.AllDomains, n.DomainUUIDs, n.HomeDomainUUID, n.CreatedBy, n.ExpiresAt)
+	var conflict *pgconn.PgError
+	if errors.As(err, &conflict) && conflict.ConstraintName == "tokens_name" {
+		return Token{}, "", ErrNameTaken
+	}
+	if err != nil {
+		return Token{}, "", fmt.Errorf("making a token: %w", err)
+	}
+	return t, secret, nil
+}
+
+// Filter says which tokens to list.
+type Filter struct {
+	Reach   Reach
+	Revoked bool   // also those
+	Before  string // the id of the last token of the page before; "": from the newest
+	Limit   int    // of tokens on the page; at least 1
+}
+
+// List returns a page of tokens, newest first, and the Before of the next page, "" where this is the
+// last one.
+func (s *Store) List(ctx context.Context, f Filter) (tokens []Token, next string, err error) {
+	rows, err := s.pool.Query(ctx, `
+		select `+columns+` from trunkline.tokens
+		where ($1 or revoked_at is null) and ($2 = '' or id < nullif($2, '')::uuid) and `+within(4)+`
+		order by id desc limit $3`,
+		append([]any{f.Revoked, f.Before, f.Limit + 1}, f.Reach.args()...)...)
+	if err == nil {
+		tokens, err = pgx.CollectRows(rows, scan)
+	}
+	if err != nil {
+		return nil, "", fmt.Errorf("listing tokens: %w", err)
+	}
+	if len(tokens) > f.Limit {
+		tokens = tokens[:f.Limit]
+		next = tokens[f.Limit-1].ID
+	}
+	return tokens, next, nil
+}
+
+// Get returns the token of that id, or ErrNotFound.
+func (s *Store) Get(ctx context.Context, id string, reach Reach) (Token, error) {
+	if !IsID(id) {
+		return Token{}, ErrNotFound
+	}
+	t, err := s.one(ctx, `select `+columns+` from trunkline.tokens where id = $1 and `+within(2), append([]any{id}, reach.args()...)...)
+	return t, wrap(err, "reading token "+id)
+}
+
+// IsID reports whether the text can be a token's id: a UUID as Postgres prints one, in either case.
+func IsID(text string) bool {
+	const length = len("00000000-0000-0000-0000-000000000000") // other readers take more forms
+	return len(text) == length && uuid.Validate(text) == nil
+}
+
+// Named returns the token of that name that is not revoked, or ErrNotFound.
+func (s *Store) Named(ctx context.Context, name string) (Token, error) {
+	if checkName(name) != nil {
+		return Token{}, ErrNotFound
+	}
+	t, err := s.one(ctx, `select `+columns+` from trunkline.tokens where lower(name) = lower($1) and revoked_at is null`, name)
+	return t, wrap(err, "reading a token by its name")
+}
+
+// Rotate gives the token a new secret, and where expires is not nil a new expiry. The secret that it
+// had stays valid for the grace period, though no longer than it would have been; the one before that
+// ends at once. Errors are ErrNotFound, ErrRevoked, ErrExpired (where there is no new expiry) and
+// *InvalidError.
+func (s *Store) Rotate(ctx context.Context, id string, reach Reach, grace time.Duration, expires *time.Time) (Token, string, error) {
+	if err := errors.Join(checkGrace(grace), checkExpiry(expires, time.Now())); err != nil {
+		return Token{}, "", err
+	}
+	before, err := s.Get(ctx, id, reach)
+	if err != nil {
+		return Token{}, "", err
+	}
+	secret, err := newSecret()
+	if err != nil {
+		return Token{}, "", err
+	}
+	// A secret that has ended must not come back with the new expiry.
+	const oldHolds = "$4 > 0 and (expires_at is null or expires_at > now())"
+	t, err := s.one(ctx, `
+		update trunkline.tokens set
+			previous_sha256 = case when `+oldHolds+` then sha256 end,
+			previous_expires_at = case when `+oldHolds+` then least(now() + make_interval(secs => $4::float8), expires_at) end,
+			sha256 = $2, hint = $3, rotated_at = now(), expires_at = coalesce($5, expires_at)
+		where id = $1 and revoked_at is null and coalesce($5, expires_at, 'infinity') > now()
+		returning `+columns, before.ID, hashOf(secret), hintOf(secret), grace.Seconds(), expires)
+	if errors.Is(err, pgx.ErrNoRows) {
+		if before, err = s.Get(ctx, id, reach); err != nil {
+			return Token{}, "", err
+		}
+		if before.RevokedAt != nil {
+			return Token{}, "", ErrRevoked
+		}
+		return Token{}, "", ErrExpired
+	}
+	return t, secret, wrap(err, "rotating token "+id)
+}
+
+// Revoke ends the token and all its secrets, and reports whether it had not been before. The only
+// error of its own is ErrNotFound.
+func (s *Store) Revoke(ctx context.Context, id string, reach Reach) (t Token, now bool, err error) {
+	if t, err = s.Get(ctx, id, reach); err != nil {
+		return t, false, err
+	}
+	t, err = s.one(ctx, `update trunkline.tokens set revoked_at = now() where id = $1 and revoked_at is null returning `+columns, t.ID)
+	if errors.Is(err, pgx.ErrNoRows) {
+		t, err = s.Get(ctx, id, reach)
+		return t, false, err
+	}
+	return t, err == nil, wrap(err, "revoking token "+id)
+}
+
+// one runs a statement that returns at most one token.
+func (s *Store) one(ctx context.Context, sql string, args ...any) (Token, error) {
+	rows, err := s.pool.Query(ctx, sql, args...)
+	if err != nil {
+		return Token{}, err
+	}
+	return pgx.CollectOneRow(rows, scan)
+}
+
+func wrap(err error, doing string) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, pgx.ErrNoRows):
+		return ErrNotFound
+	}
+	return fmt.Errorf("%s: %w", doing, err)
+}

@@ -1,0 +1,103 @@
+package token
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+const (
+	// useInterval is how often at most one process writes down that a token was used.
+	useInterval = time.Minute
+	// useTimeout bounds writing it down.
+	useTimeout = 10 * time.Second
+	// maxUsed bounds the tokens of which a process remembers when it last wrote down a use.
+	maxUsed = 10_000
+)
+
+// Used has it written down that the token was used from that address: soon, not by the caller, and at
+// most once a minute.
+func (s *Store) Used(id string, address netip.Addr) { s.uses.add(id, address.String(), time.Now()) }
+
+// uses gathers the uses of tokens for one goroutine, which lives while there are any, to write down. So
+// however many tokens are used at once, this takes one connection.
+type uses struct {
+	pool *pgxpool.Pool
+	log  *slog.Logger
+
+	mu      sync.Mutex
+	noted   map[string]time.Time // when a use of the token was last taken up
+	pending map[string]string    // addresses by token
+	writing bool
+}
+
+func newUses(pool *pgxpool.Pool, log *slog.Logger) *uses {
+	return &uses{pool: pool, log: log, noted: map[string]time.Time{}, pending: map[string]string{}}
+}
+
+func (u *uses) add(id, address string, now time.Time) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if !u.due(id, now) {
+		return
+	}
+	u.pending[id] = address
+	if !u.writing {
+		u.writing = true
+		go u.write()
+	}
+}
+
+// due reports whether a use of the token at that time is to be written down, and if so takes it for
+// written.
+func (u *uses) due(id string, now time.Time) bool {
+	if last, ok := u.noted[id]; ok && now.Sub(last) < useInterval {
+		return false
+	}
+	if len(u.noted) >= maxUsed {
+		u.forget(now)
+	}
+	u.noted[id] = now
+	return true
+}
+
+// forget makes room: first of those that are due again, and where that is none, of all.
+func (u *uses) forget(now time.Time) {
+	for id, last := range u.noted {
+		if now.Sub(last) >= useInterval {
+			delete(u.noted, id)
+		}
+	}
+	if len(u.noted) >= maxUsed {
+		clear(u.noted)
+	}
+}
+
+func (u *uses) write() {
+	for ids, addresses := u.take(); len(ids) > 0; ids, addresses = u.take() {
+		ctx, cancel := context.WithTimeout(context.Background(), useTimeout)
+		_, err := u.pool.Exec(ctx, `
+			update trunkline.tokens t set last_used_at = now(), last_used_address = used.address
+			from unnest($1::uuid[], $2::text[]) as used (id, address) where t.id = used.id`, ids, addresses)
+		cancel()
+		if err != nil {
+			u.log.Warn("the last use of tokens is not written down", "tokens", len(ids), "error", err)
+		}
+	}
+}
+
+// take empties what is pending; where that is nothing, the writer ends.
+func (u *uses) take() (ids, addresses []string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for id, address := range u.pending {
+		ids, addresses = append(ids, id), append(addresses, address)
+	}
+	clear(u.pending)
+	u.writing = len(ids) > 0
+	return ids, addresses
+}

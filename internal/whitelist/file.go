@@ -1,0 +1,169 @@
+package whitelist
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"path/filepath"
+)
+
+// File is the whitelist's file. Any number of processes may edit it at once.
+type File struct{ Path string }
+
+// Guard keeps an edit from locking somebody out.
+type Guard struct {
+	// Keep is the address that has to be allowed after the edit; the zero value: any one has to be.
+	Keep netip.Addr
+	// AllowLockout makes the edit whatever it does to Keep, and also where nobody could call any more.
+	AllowLockout bool
+}
+
+func (g Guard) check(doc *Document) error {
+	set, err := doc.Set()
+	switch {
+	case g.AllowLockout && (err == nil || errors.Is(err, ErrEmpty)):
+		return nil
+	case errors.Is(err, ErrEmpty):
+		return &Refusal{Reason: Lockout, Message: "after this edit there would be no address in the whitelist, so that nobody could call"}
+	case err != nil:
+		return err
+	case g.Keep.IsValid() && !set.Contains(g.Keep):
+		return &Refusal{Reason: Lockout, Message: fmt.Sprintf("after this edit %s, from where you call, would not be on the whitelist, so that you could not call any more", g.Keep)}
+	}
+	return nil
+}
+
+// Read reads the file as it stands. Its errors are ErrMissing and *UnreadableError; what is wrong with
+// the text, the document's Set says.
+func (f File) Read() (*Document, error) {
+	content, err := read(f.Path)
+	if err != nil {
+		return nil, err
+	}
+	return Parse(content), nil
+}
+
+// Added is what Add did.
+type Added struct {
+	// Entry is the new one or, where Changed is false, the one that holds all of the network already.
+	Entry    Entry
+	Changed  bool
+	Document *Document // the file as it is now
+}
+
+// Add writes a line for the network at the file's end; the file is made where there is none. A network
+// that the whitelist holds already, alone or within another, changes nothing. Errors are *Refusal.
+func (f File) Add(ctx context.Context, network netip.Prefix, comment string, g Guard) (Added, error) {
+	if err := CheckComment(comment); err != nil {
+		return Added{}, &Refusal{Reason: Invalid, Message: "the comment " + err.Error(), cause: err}
+	}
+	var done Added
+	doc, err := f.edit(ctx, g, func(doc *Document) (*Document, error) {
+		err := usable(doc)
+		if err == nil {
+			done.Entry, done.Changed = doc.add(network, comment)
+		}
+		return doc, err
+	})
+	done.Document = doc
+	return done, err
+}
+
+// Removed is what Remove did.
+type Removed struct {
+	// Entries are the lines that were taken out: more than one where it stood there more than once.
+	Entries []Entry
+	// Covering is a wider entry by which the network may call all the same; nil: there is none.
+	Covering *Entry
+	Document *Document // the file as it is now
+}
+
+// Remove takes out the line of just that network. Errors are *Refusal.
+func (f File) Remove(ctx context.Context, network netip.Prefix, g Guard) (Removed, error) {
+	var done Removed
+	doc, err := f.edit(ctx, g, func(doc *Document) (*Document, error) {
+		if err := usable(doc); err != nil {
+			return nil, err
+		}
+		done.Entries = doc.remove(network)
+		covering, covered := doc.Covering(network)
+		if covered {
+			done.Covering = &covering
+		}
+		if len(done.Entries) > 0 {
+			return doc, nil
+		}
+		refusal := &Refusal{Reason: NotListed, Message: fmt.Sprintf("%s is not an entry of the whitelist", Format(canonical(network)))}
+		if covered {
+			refusal.Message += fmt.Sprintf("; it may call by line %d, %s: remove that, and add what of it may stay", covering.Line, covering.Address())
+		}
+		return nil, refusal
+	})
+	done.Document = doc
+	return done, err
+}
+
+// Replace writes a whole text in place of the one of that version. Errors are *Refusal.
+func (f File) Replace(ctx context.Context, text []byte, version string, g Guard) (*Document, error) {
+	return f.edit(ctx, g, func(old *Document) (*Document, error) {
+		if old.Version() != version {
+			return nil, stale()
+		}
+		doc := Parse(text)
+		if _, err := doc.Set(); err != nil && !errors.Is(err, ErrEmpty) {
+			return nil, &Refusal{Reason: Invalid, Message: err.Error(), cause: err}
+		}
+		return doc, nil
+	})
+}
+
+func stale() error {
+	return &Refusal{Reason: Stale, Message: "the whitelist has changed since you read it; read it again and make your change to that"}
+}
+
+// usable refuses a file of which nothing would be taken, whatever one line more or less.
+func usable(doc *Document) error {
+	if _, err := doc.Set(); err != nil && !errors.Is(err, ErrEmpty) {
+		return &Refusal{Reason: Broken, cause: err, Message: "the whitelist as it stands is not used, nor would it be with this change; " +
+			"mend these lines first, for example by trunkline whitelist edit: " + err.Error()}
+	}
+	return nil
+}
+
+// edit makes one change to the file as it stands, with no other edit beside it, and returns the file as
+// it is then.
+func (f File) edit(ctx context.Context, g Guard, change func(*Document) (*Document, error)) (*Document, error) {
+	target, err := f.target()
+	if err != nil {
+		return nil, err
+	}
+	unlock, err := lock(ctx, filepath.Dir(target))
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	seen := stateOf(target)
+	content, err := read(target)
+	if err != nil && !errors.Is(err, ErrMissing) {
+		return nil, &Refusal{Reason: Unwritable, Message: err.Error(), cause: err}
+	}
+	if len(content) > maxBytes {
+		return nil, &Refusal{Reason: Broken, Message: ErrTooLarge.Error()} // and the rest of it was not read
+	}
+	before := Parse(content).Version()
+	doc, err := change(Parse(content))
+	if err != nil {
+		return nil, err
+	}
+	if doc.Version() == before {
+		return doc, nil
+	}
+	if doc.size() > maxBytes {
+		return nil, &Refusal{Reason: Invalid, Message: ErrTooLarge.Error()}
+	}
+	if err := g.check(doc); err != nil {
+		return nil, err
+	}
+	return doc, replace(target, seen, doc.Bytes())
+}

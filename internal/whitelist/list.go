@@ -1,0 +1,120 @@
+package whitelist
+
+import (
+	"bytes"
+	"errors"
+	"log/slog"
+	"net/netip"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// List is the list in effect. Where there is none that can be used, nobody may call. It may be asked by
+// any number at once.
+type List struct {
+	path    string
+	log     *slog.Logger
+	set     atomic.Pointer[Set]
+	problem atomic.Pointer[string] // what is wrong with the file as it stands; nil: nothing
+
+	mu      sync.Mutex // held while the file is read
+	seen    fileState  // of the file as it was last read
+	content []byte     // what was read
+}
+
+// fileState tells whether a file has changed. The zero value is a file that is not there.
+type fileState struct {
+	size     int64
+	modified time.Time
+	info     os.FileInfo
+}
+
+func stateOf(path string) fileState {
+	info, err := os.Stat(path)
+	if err != nil {
+		return fileState{}
+	}
+	return fileState{size: info.Size(), modified: info.ModTime(), info: info}
+}
+
+func (s fileState) same(other fileState) bool {
+	if s.info == nil || other.info == nil {
+		return s.info == other.info
+	}
+	return s.size == other.size && s.modified.Equal(other.modified) && os.SameFile(s.info, other.info)
+}
+
+// Open reads the file at once. A broken one denies everybody, since there is no old list.
+func Open(path string, log *slog.Logger) *List {
+	l := &List{path: path, log: log}
+	l.set.Store(NewSet())
+	l.Reload()
+	return l
+}
+
+// Allows reports whether the address, which is unmapped and has no zone, may call.
+func (l *List) Allows(addr netip.Addr) bool { return l.set.Load().Contains(addr) }
+
+// Count is the number of addresses and networks in effect.
+func (l *List) Count() int { return l.set.Load().Count() }
+
+// Trouble says what is wrong with the file as it stands, "" where nothing is.
+func (l *List) Trouble() string {
+	if p := l.problem.Load(); p != nil {
+		return *p
+	}
+	return ""
+}
+
+// Reload puts the file into effect as it stands: for the process that has just edited it. Others find
+// out by Watch.
+func (l *List) Reload() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.seen = stateOf(l.path) // before it is read: a later change is then still seen as one
+	l.load()
+}
+
+// changed reports whether the file is another one than was last read.
+func (l *List) changed() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return !stateOf(l.path).same(l.seen)
+}
+
+// load reads the file and puts it into effect. Of a file with a broken line nothing is taken: the old
+// list stays.
+func (l *List) load() {
+	content, err := read(l.path)
+	if err == nil && bytes.Equal(content, l.content) && l.Trouble() == "" && l.Count() > 0 {
+		return // saved as it was
+	}
+	l.content = content
+	var set *Set
+	if err == nil {
+		set, err = Parse(content).Set()
+	}
+	log := l.log.With("file", l.path)
+	if err == nil {
+		l.problem.Store(nil)
+		l.set.Store(set)
+		log.Info("whitelist in effect", "addresses", set.Count())
+		return
+	}
+	text := err.Error()
+	if text == l.Trouble() {
+		return // the log has said so
+	}
+	l.problem.Store(&text)
+	var unreadable *UnreadableError
+	if errors.Is(err, ErrMissing) || errors.Is(err, ErrEmpty) || errors.As(err, &unreadable) {
+		l.set.Store(NewSet())
+	}
+	if l.Count() == 0 {
+		log.Error("the whitelist denies everybody", "reason", text)
+		return
+	}
+	log.Error("whitelist refused; the list that was in effect stays", "reason", text, "addresses", l.Count())
+}

@@ -1,0 +1,141 @@
+package whitelist
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// newMode is the mode of a file that was not there: the user that runs trunkline, who need not be
+	// the one who made it, has to read it, and there is no secret in it.
+	newMode fs.FileMode = 0o644
+	// lockPatience is how long an edit waits for others to end theirs.
+	lockPatience = 5 * time.Second
+	// lockPoll is how often it tries.
+	lockPoll = 10 * time.Millisecond
+)
+
+// target is the file that an edit replaces: what Path links to, where it is a link.
+func (f File) target() (string, error) {
+	target, err := filepath.EvalSymlinks(f.Path)
+	if err == nil {
+		return target, nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return "", &Refusal{Reason: Unwritable, cause: err, Message: fmt.Sprintf("the whitelist %s cannot be found: %v", f.Path, err)}
+	}
+	if link, err := os.Readlink(f.Path); err == nil {
+		return "", &Refusal{Reason: Unwritable, cause: fs.ErrNotExist, Message: fmt.Sprintf("the whitelist %s is a link to %s, which is not there; make that file or remove the link", f.Path, link)}
+	}
+	folder := filepath.Dir(f.Path)
+	if _, err := os.Stat(folder); err != nil {
+		return "", &Refusal{Reason: Unwritable, cause: err, Message: fmt.Sprintf("there is no folder %s for the whitelist; make it, or set TRUNKLINE_WHITELIST to where the file is", folder)}
+	}
+	return f.Path, nil
+}
+
+// lock keeps other edits away until unlock. It is the folder that is locked: the file is replaced, and
+// a lock on it would go with the old one.
+func lock(ctx context.Context, folder string) (unlock func(), err error) {
+	dir, err := os.Open(folder)
+	if err != nil {
+		return nil, unwritable(folder, err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, lockPatience)
+	defer cancel()
+	for {
+		err := unix.Flock(int(dir.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if err == nil {
+			return func() { _ = dir.Close() }, nil
+		}
+		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
+			_ = dir.Close()
+			return nil, &Refusal{Reason: Unwritable, cause: err, Message: fmt.Sprintf("the folder %s cannot be locked: %v; have the whitelist on a file system of this host", folder, err)}
+		}
+		select {
+		case <-ctx.Done():
+			_ = dir.Close()
+			return nil, &Refusal{Reason: Busy, cause: err, Message: fmt.Sprintf("others are editing the whitelist, and hold the lock on %s; try again in a moment", folder)}
+		case <-time.After(lockPoll):
+		}
+	}
+}
+
+// replace puts content in the place of the file that was seen there, at once and for good, or changes
+// nothing.
+func replace(target string, seen fileState, content []byte) (err error) {
+	folder := filepath.Dir(target)
+	temporary, err := os.CreateTemp(folder, "."+filepath.Base(target)+".*.tmp")
+	if err != nil {
+		return unwritable(folder, err)
+	}
+	defer func() {
+		if err != nil {
+			_ = temporary.Close()
+			_ = os.Remove(temporary.Name())
+		}
+	}()
+	if _, err := temporary.Write(content); err != nil {
+		return unwritable(folder, err)
+	}
+	if err := dress(temporary, seen); err != nil {
+		return unwritable(folder, err)
+	}
+	if err := errors.Join(temporary.Sync(), temporary.Close()); err != nil {
+		return unwritable(folder, err)
+	}
+	// An editor keeps no lock. This leaves it the moment of a rename.
+	if !stateOf(target).same(seen) {
+		return stale()
+	}
+	if err := os.Rename(temporary.Name(), target); err != nil {
+		return unwritable(folder, err)
+	}
+	if err := syncFolder(folder); err != nil {
+		return fmt.Errorf("the whitelist is changed, but a power failure might undo it: syncing %s: %w", folder, err)
+	}
+	return nil
+}
+
+// dress gives the new file the old one's owner, where that is allowed, and its mode.
+func dress(file *os.File, old fileState) error {
+	if old.info == nil {
+		return file.Chmod(newMode)
+	}
+	if owner, ok := old.info.Sys().(*syscall.Stat_t); ok {
+		if file.Chown(int(owner.Uid), int(owner.Gid)) != nil {
+			_ = file.Chown(-1, int(owner.Gid)) // only root gives files away; a group of one's own may still be set
+		}
+	}
+	return file.Chmod(old.info.Mode().Perm())
+}
+
+func syncFolder(folder string) error {
+	dir, err := os.Open(folder)
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}
+
+// unwritable words an error of writing in the folder.
+func unwritable(folder string, err error) error {
+	remedy := "see that there is room, and that the folder can be written"
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		remedy = "let the user that runs trunkline write in that folder, since the file is replaced as a whole, or edit the file as a user who may"
+	case errors.Is(err, unix.EROFS):
+		remedy = "mount it for writing; for a service of systemd add the folder to ReadWritePaths"
+	case errors.Is(err, unix.EBUSY):
+		remedy = "the file itself is mounted, for example into a container; mount its folder instead"
+	}
+	return &Refusal{Reason: Unwritable, cause: err, Message: fmt.Sprintf("the whitelist cannot be written in %s: %v; %s", folder, err, remedy)}
+}

@@ -1,0 +1,83 @@
+// Package whitelist is the documented file of the addresses that may call, chkcon_whitelist.conf: one
+// IP address or CIDR a line, # starts a comment. It reads the file, keeps the list in effect as the
+// file is, and edits it without losing a line, a comment or another's edit. It knows nothing of HTTP
+// or of who is asking, and of no database.
+package whitelist
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+)
+
+const (
+	// maxBytes bounds the file. A line has some 20 bytes.
+	maxBytes = 4 << 20
+	// maxReported is how many broken lines one error names.
+	maxReported = 10
+	// maxQuote is how much of a broken line is repeated, in bytes.
+	maxQuote = 64
+	// MaxComment is the longest comment that Add writes, in characters.
+	MaxComment = 200
+)
+
+// ErrMissing and ErrEmpty: nobody may call.
+var (
+	ErrMissing = errors.New("there is no such file, so nobody may call; write one IP address or CIDR a line into it")
+	ErrEmpty   = errors.New("there is no address in it, so nobody may call; write one IP address or CIDR a line into it")
+)
+
+// ErrTooLarge: nothing of the file is taken, and only its beginning is read.
+var ErrTooLarge = fmt.Errorf("the file is larger than %d bytes; shorten it with CIDRs", maxBytes)
+
+// UnreadableError: the file is there and its content is not known, so that nobody may call.
+type UnreadableError struct{ err error }
+
+func (e *UnreadableError) Error() string {
+	return fmt.Sprintf("the file cannot be read, so nobody may call: %v; let the user that runs trunkline read it", e.err)
+}
+
+func (e *UnreadableError) Unwrap() error { return e.err }
+
+// read returns the file's content, of one that is too large its beginning. Its errors deny everybody:
+// ErrMissing or an *UnreadableError.
+func read(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, ErrMissing
+	}
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s is not a regular file", path) // opening a pipe would wait for its other end
+	}
+	if err != nil {
+		return nil, &UnreadableError{err}
+	}
+	file, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, ErrMissing
+	}
+	if err != nil {
+		return nil, &UnreadableError{err}
+	}
+	defer file.Close()
+	content, err := io.ReadAll(io.LimitReader(file, maxBytes+1))
+	if err != nil {
+		return nil, &UnreadableError{err}
+	}
+	return content, nil
+}
+
+// Check reads the file as a front end would and returns how many addresses and networks it holds. The
+// error says which lines are broken, or that nobody may call.
+func Check(path string) (int, error) {
+	doc, err := File{Path: path}.Read()
+	if err == nil {
+		var set *Set
+		if set, err = doc.Set(); err == nil {
+			return set.Count(), nil
+		}
+	}
+	return 0, fmt.Errorf("TRUNKLINE_WHITELIST: %s: %w", path, err)
+}

@@ -1,0 +1,101 @@
+package tasks
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Unfinished is how many jobs of a kind are queued and running, and for how long the oldest one has
+// been queued; 0 where none is.
+type Unfinished struct {
+	Kind            Kind
+	Queued, Running int64
+	Oldest          time.Duration
+}
+
+// Unfinished returns the jobs that have not ended, for every kind in the order of Kinds.
+func (s *Store) Unfinished(ctx context.Context) ([]Unfinished, error) {
+	rows, err := s.pool.Query(ctx, `
+		select kind, count(*) filter (where state = 'queued'), count(*) filter (where state = 'running'),
+			greatest(now() - min(queued_at) filter (where state = 'queued'), interval '0')
+		from trunkline.jobs where state in ('queued', 'running') group by kind`)
+	if err != nil {
+		return nil, fmt.Errorf("counting unfinished jobs: %w", err)
+	}
+	counted, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Unfinished])
+	if err != nil {
+		return nil, fmt.Errorf("counting unfinished jobs: %w", err)
+	}
+	all := make([]Unfinished, len(Kinds))
+	for i, kind := range Kinds {
+		all[i].Kind = kind
+		for _, c := range counted {
+			if c.Kind == kind {
+				all[i] = c
+			}
+		}
+	}
+	return all, nil
+}
+
+// QueueTasks is how many tasks of a kind Redis holds, by asynq's states.
+type QueueTasks struct {
+	Kind                                        Kind
+	Pending, Active, Scheduled, Retry, Archived int
+}
+
+// QueueTasks returns what asynq has in its queues, for every kind in the order of Kinds. It is a view
+// of Redis: how many jobs there are is Unfinished's to say.
+func (c *Client) QueueTasks(ctx context.Context) ([]QueueTasks, error) {
+	// The inspector knows no context: a Redis that is away is found out before.
+	if err := c.Ping(ctx); err != nil {
+		return nil, err
+	}
+	type answer struct {
+		all []QueueTasks
+		err error
+	}
+	answered := make(chan answer, 1)
+	go func() {
+		all, err := c.queueTasks()
+		answered <- answer{all, err}
+	}()
+	select {
+	case <-ctx.Done():
+		return nil, fmt.Errorf("reading the queues: %w", ctx.Err())
+	case a := <-answered:
+		return a.all, a.err
+	}
+}
+
+func (c *Client) queueTasks() ([]QueueTasks, error) {
+	known, err := c.inspector.Queues()
+	if err != nil {
+		return nil, fmt.Errorf("reading the names of the queues: %w", err)
+	}
+	all := make([]QueueTasks, len(Kinds))
+	for i, kind := range Kinds {
+		all[i].Kind = kind
+		if !slices.Contains(known, string(kind)) {
+			continue // nothing was ever enqueued
+		}
+		info, err := c.inspector.GetQueueInfo(string(kind))
+		if err != nil {
+			return nil, fmt.Errorf("reading the queue %s: %w", kind, err)
+		}
+		all[i] = QueueTasks{Kind: kind, Pending: info.Pending, Active: info.Active, Scheduled: info.Scheduled, Retry: info.Retry, Archived: info.Archived}
+	}
+	return all, nil
+}
+
+// Ping asks Redis for a sign of life.
+func (c *Client) Ping(ctx context.Context) error {
+	if err := c.redis.Ping(ctx).Err(); err != nil {
+		return fmt.Errorf("asking Redis for a sign of life: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,77 @@
+package worker
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+
+	"trunkline/internal/fusionpbx"
+	"trunkline/tasks"
+)
+
+// checkDeletion asks every switch whether it answers: one that does not could keep the gateway for ever.
+func (p *provisioning) checkDeletion(ctx context.Context, plan tasks.GatewayPlan) error {
+	if plan.Action == tasks.ActionAbsent {
+		return nil
+	}
+	row := plan.Row.Clone()
+	row.Set("enabled", "false") // what is not to be loaded needs no profile that runs
+	return eachSwitch(p.w.reload, func(_ int, sw *reloader) error {
+		_, err := sw.ready(ctx, row)
+		return err
+	})
+}
+
+// planDeletion goes on where an earlier attempt of this job deleted the row.
+func (p *provisioning) planDeletion(plan tasks.GatewayPlan) tasks.GatewayPlan {
+	if written := p.secrets.Written; plan.Action == tasks.ActionAbsent && written != nil {
+		return tasks.GatewayPlan{Row: written.Row, Previous: written.Previous, Action: tasks.ActionDeleted}
+	}
+	return plan
+}
+
+// deleteRow deletes the row, where this attempt has one to delete, and returns what stood there. It also
+// counts the dial plans that name the gateway: their calls fail from now on.
+func (p *provisioning) deleteRow(ctx context.Context, tx pgx.Tx, plan tasks.GatewayPlan) (_ *tasks.WrittenGateway, err error) {
+	if plan.Action == tasks.ActionDeleted {
+		if p.routes, err = p.w.o.FusionPBX.OutboundRoutes(ctx, tx, plan.Row.UUID); err != nil {
+			return nil, err
+		}
+	}
+	if !plan.Delete {
+		return p.secrets.Written, nil
+	}
+	files, err := p.filesBefore(plan)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.w.o.FusionPBX.DeleteGateway(ctx, tx, plan.Row.UUID); err != nil {
+		return nil, err
+	}
+	if err := p.run.ForgetKeys(ctx, tx, plan.Row.UUID); err != nil {
+		return nil, err
+	}
+	return &tasks.WrittenGateway{Row: plan.Row, Previous: plan.Previous, Deleted: true, Files: files}, nil
+}
+
+// insertAgain puts a deleted row back. The date of its first insert is that of today: FusionPBX shows it
+// nowhere.
+func (p *provisioning) insertAgain(ctx context.Context, tx pgx.Tx, row fusionpbx.Gateway) error {
+	if err := p.w.o.FusionPBX.InsertGateway(ctx, tx, row, p.run.Job.CreatedBy); err != nil {
+		return err
+	}
+	return p.w.o.FusionPBX.RestoreGateway(ctx, tx, row)
+}
+
+func (p *provisioning) deletionResult() tasks.ProvisionResult {
+	result := tasks.ProvisionResult{
+		GatewayUUID: p.params.GatewayUUID, GatewayName: p.params.Name, GatewayEnabled: "false",
+		Action: p.action, Switches: []tasks.SwitchGateway{}, OutboundRoutes: p.routes,
+	}
+	result.GatewayState, result.GatewayStatus = tasks.GatewayState(nil)
+	if p.secrets.Written != nil {
+		row := p.secrets.Written.Row
+		result.GatewayUUID, result.GatewayDomain = row.UUID, row.Address()
+	}
+	return result
+}
