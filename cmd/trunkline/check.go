@@ -27,7 +27,8 @@ type checkCommand struct{}
 
 func (checkCommand) Help() string {
 	return `It prints a line for every part, "ok" or what to do, and ends with status 1 where one is not right.
-Nothing is changed, except that each switch forgets its cached gateway configuration, as FusionPBX's own pages have it do.
+Nothing is changed, except that each switch forgets its cached gateway configuration, as FusionPBX's own pages have it do,
+and that a file is made and removed again in each folder that Trunkline writes into.
 
 Example: trunkline --config /etc/trunkline/trunkline.env check`
 }
@@ -102,14 +103,10 @@ func (c *checker) database() {
 			return "", err
 		}
 		flag, _ := db.ColumnType("v_gateways", "enabled")
-		mode, err := db.GatewayMode(ctx, pool)
-		if err != nil {
-			return "", err
-		}
-		if mode == fusionpbx.ModeFile {
-			return "", fmt.Errorf("FusionPBX keeps gateways as files here (default setting switch, sip_profiles, dir is enabled), which this version cannot provision; disable that setting")
-		}
-		return fmt.Sprintf("version %s, gateway flags are %s, gateways in the database", version, flag), nil
+		return fmt.Sprintf("version %s, gateway flags are %s", version, flag), nil
+	})
+	c.check("gateways", func(ctx context.Context) (string, error) {
+		return checkGateways(ctx, pool, gatewaySettings(c.settings))
 	})
 	c.check("secret key", func(ctx context.Context) (string, error) {
 		secret, err := c.settings.LoadSecretKey(false)

@@ -15,6 +15,7 @@ import (
 	"trunkline/internal/config"
 	"trunkline/internal/freeswitch"
 	"trunkline/internal/fusionpbx"
+	"trunkline/internal/gatewayfile"
 	"trunkline/internal/postgres"
 	"trunkline/internal/ratelimit"
 	"trunkline/scheduler"
@@ -170,6 +171,7 @@ func (p *parts) worker(ctx context.Context) (*worker.Worker, error) {
 		Tasks:                p.tasks,
 		FusionPBX:            p.fusionpbx,
 		Switches:             p.switches,
+		Gateways:             gatewaySettings(p.settings),
 		Exporter:             p.exporter,
 		Log:                  p.log,
 		ProvisionConcurrency: p.settings.ProvisionConcurrency,
@@ -179,6 +181,11 @@ func (p *parts) worker(ctx context.Context) (*worker.Worker, error) {
 		HeartbeatInterval:    p.settings.HeartbeatInterval,
 		ShutdownTimeout:      p.settings.ShutdownTimeout,
 	}), nil
+}
+
+// gatewaySettings are the settings of how gateways reach the switches.
+func gatewaySettings(s config.Settings) gatewayfile.Settings {
+	return gatewayfile.Settings{Mode: fusionpbx.GatewayMode(s.GatewayMode), Dir: s.SIPProfilesDir}
 }
 
 func (p *parts) sweeper(roles ...tasks.Role) *scheduler.Sweeper {

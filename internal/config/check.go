@@ -63,6 +63,9 @@ func (s *Settings) check(set func(name string) bool) []error {
 			c.setting(name, func() error { return checkPath(path) })
 		}
 	}
+	if slices.Contains(strings.Split(s.SIPProfilesDir, "/"), "..") {
+		c.problems = append(c.problems, errors.New(prefix+"SIP_PROFILES_DIR: it holds ..; write the folder's path without"))
+	}
 	if (s.TLSCert == "") != (s.TLSKey == "") {
 		c.problems = append(c.problems, errors.New(prefix+"TLS_CERT and "+prefix+"TLS_KEY: only one of them is set; set both, or neither"))
 	}

@@ -40,6 +40,10 @@ type SwitchOptions struct {
 	// has no configuration. nil stands for profiles without gateways.
 	Gateways func(ctx context.Context, hostname string) (map[string]string, error)
 
+	// GatewayFiles is the folder that holds a folder of gateway files for each of Profiles: where it is set,
+	// gateways come from these files in place of Gateways, as on a host where FusionPBX keeps them so.
+	GatewayFiles string
+
 	// Profiles are the SIP profiles that run; external and internal where nil.
 	Profiles []string
 
