@@ -7,10 +7,13 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"github.com/redis/go-redis/v9"
 
 	"trunkline/internal/pbxtest"
 	"trunkline/tasks"
@@ -123,6 +126,37 @@ func TestEveryRoomSaysWhatIsWrongWithRedis(t *testing.T) {
 	}
 	checked := runHere(t, append(p.env, "TRUNKLINE_REDIS_URL="+evicting.URL()), "check")
 	if checked.status == 0 || !strings.Contains(checked.out, "NOT RIGHT: maxmemory-policy is allkeys-lru") {
+		t.Errorf("check: %s", checked)
+	}
+}
+
+// The rights that docs/redis.md gives to a user of its own suffice.
+func TestRedisUserOfItsOwn(t *testing.T) {
+	t.Parallel()
+	p := newPBX(t, 0)
+	private := pbxtest.NewRedis(t)
+	doc, err := os.ReadFile("../../docs/redis.md")
+	must(t, err)
+	_, command, _ := strings.Cut(string(doc), "ACL SETUSER trunkline ")
+	rights, _, found := strings.Cut(command, "\n")
+	if !found {
+		t.Fatal("docs/redis.md does not have the command any more")
+	}
+	admin := redis.NewClient(&redis.Options{Addr: private.Addr()})
+	defer admin.Close()
+	setUser := []any{"ACL", "SETUSER", "trunkline"}
+	for right := range strings.FieldsSeq(rights) {
+		setUser = append(setUser, right)
+	}
+	must(t, admin.Do(t.Context(), setUser...).Err())
+	p.env = append(p.env, "TRUNKLINE_REDIS_URL=redis://trunkline:PASSWORD@"+private.Addr())
+	base, proc := p.serve(t, "serve")
+	status, _, err := p.billing(t, base).provision(t.Context(), "carrier")
+	if err != nil || status != http.StatusOK || strings.Contains(proc.log.String(), "NOPERM") {
+		t.Errorf("got %d, %v\n%s", status, err, proc.log)
+	}
+	must(t, os.MkdirAll(p.exports(), 0o750))
+	if checked := runHere(t, p.env, "check"); checked.status != 0 {
 		t.Errorf("check: %s", checked)
 	}
 }
