@@ -1,6 +1,7 @@
 package worker_test
 
 import (
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -301,7 +302,10 @@ func TestDeleteInFileMode(t *testing.T) {
 	}
 
 	// The switch does not carry out the kill: row and file come back as they were.
-	b.switches[0].FaultOnce("killgw", func(conn net.Conn) { conn.Close() })
+	b.switches[0].FaultOnce("killgw", func(conn net.Conn) {
+		const body = "-ERR not now\n"
+		fmt.Fprintf(conn, "Content-Type: api/response\nContent-Length: %d\n\n%s", len(body), body)
+	})
 	if job := b.run(t, deletion()); job.State != tasks.StateFailed {
 		t.Fatalf("got %s %s, want it failed", job.State, job.Result)
 	}
