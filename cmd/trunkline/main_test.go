@@ -71,7 +71,7 @@ func newPBX(t *testing.T, cdrs int) *pbx {
 	must(t, err)
 	t.Cleanup(func() { must(t, p.sw.Close()) })
 	must(t, p.sw.LoadProfiles(ctx))
-	p.sw.RegisterSample(p.sample, sampleRegistered)
+	must(t, p.sw.RegisterExtensions(ctx, p.database, sampleRegistered))
 	whitelist := filepath.Join(p.dir, "chkcon_whitelist.conf")
 	must(t, os.WriteFile(whitelist, []byte("127.0.0.1\n"), 0o600))
 	must(t, os.WriteFile(filepath.Join(p.dir, "secret.key"), []byte(testSecretKey), 0o600))

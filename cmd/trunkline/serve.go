@@ -6,7 +6,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"trunkline/internal/config"
-	"trunkline/internal/postgres"
 	"trunkline/tasks"
 )
 
@@ -120,30 +119,4 @@ func (cmd *command) withParts(alone bool, f func(ctx context.Context, p *parts) 
 
 func (cmd *command) settings() (config.Settings, error) {
 	return config.Load(cmd.configFile, cmd.environ)
-}
-
-type migrateCommand struct{}
-
-func (migrateCommand) Help() string {
-	return `FusionPBX's own tables are not altered. It may run at any time, also while others do.
-
-Example: trunkline migrate`
-}
-
-func (migrateCommand) Run(cmd *command) error {
-	settings, err := cmd.settings()
-	if err != nil {
-		return err
-	}
-	pool, err := postgres.Open(cmd.ctx, settings.DatabaseURL.Reveal(), settings.DatabaseConnections)
-	if err != nil {
-		return err
-	}
-	defer pool.Close()
-	version, err := postgres.Migrate(cmd.ctx, pool)
-	if err != nil {
-		return err
-	}
-	cmd.printf("schema trunkline is at version %d\n", version)
-	return nil
 }

@@ -265,7 +265,7 @@ func TestConfigListsSettingsWhateverIsWrong(t *testing.T) {
 
 func TestEveryCommandHasAnExample(t *testing.T) {
 	t.Parallel()
-	for _, command := range []string{"serve", "api", "worker", "scheduler", "demo", "health", "check", "config", "migrate"} {
+	for _, command := range []string{"serve", "api", "worker", "scheduler", "demo", "demo-pbx", "health", "check", "config", "migrate"} {
 		got := runHere(t, nil, command, "--help")
 		if got.status != 0 || !strings.Contains(got.out, "Example: ") || !strings.Contains(got.out, "trunkline") {
 			t.Errorf("%s --help: %s", command, got)
