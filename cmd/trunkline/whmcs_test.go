@@ -24,7 +24,7 @@ func (w *whmcs) run(t *testing.T, function string, result any) (said string) {
 	php.Stdin, php.Stderr = bytes.NewReader(input), &errOut
 	output, err := php.Output()
 	if err != nil {
-		t.Fatalf("%s: %v (php-cli and php-curl are needed: make install-test)\n%s%s", function, err, output, &errOut)
+		t.Fatalf("%s: %v (php-cli and php-curl are needed: make install-tests)\n%s%s", function, err, output, &errOut)
 	}
 	if err := json.Unmarshal(output, result); err != nil {
 		t.Fatalf("%s printed %q: %v\n%s", function, output, err, &errOut)
