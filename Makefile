@@ -8,7 +8,7 @@ SHELL := /bin/bash
 TEST_TIMEOUT ?= 15m
 FUZZ_TIME ?= 30s
 
-.PHONY: help install install-race build demo test lint bench fuzz clean
+.PHONY: help install install-tests build demo test lint bench fuzz clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -16,8 +16,8 @@ help: ## list the targets
 install: ## install the Postgres and Redis servers where they are missing
 	@scripts/install-servers
 
-install-race:
-	@scripts/install-servers --race
+install-tests:
+	@scripts/install-servers --tests
 
 build: ## build bin/trunkline
 	@go build -buildvcs=false -o bin/trunkline ./cmd/trunkline
@@ -25,7 +25,7 @@ build: ## build bin/trunkline
 demo: install build ## a sample PBX with everything running, until Ctrl-C; ARGS=--once checks and ends
 	@exec bin/trunkline demo $(ARGS)
 
-test: install-race ## run every test with the race detector
+test: install-tests ## run every test with the race detector
 	@go test -race -timeout $(TEST_TIMEOUT) $(ARGS) ./...
 
 lint: ## gofmt, go vet and staticcheck

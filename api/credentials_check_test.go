@@ -21,11 +21,17 @@ import (
 
 var someAddress = netip.MustParseAddr("192.0.2.10")
 
-// unlimitedGuard lets every login be tried.
-func unlimitedGuard() *guard {
+// guardOf is a guard that counts by itself.
+func guardOf(ofName, atAddress int) *guard {
 	log := slog.New(slog.DiscardHandler)
-	settings := config.Settings{LoginFailures: math.MaxInt32, LoginFailuresAddress: math.MaxInt32, LoginFailuresWindow: time.Minute}
-	return newGuard(settings, ratelimit.New(nil, log), authlog.New(authlog.Off, log))
+	settings := config.Settings{LoginFailures: ofName, LoginFailuresAddress: atAddress, LoginFailuresWindow: time.Hour}
+	limiter := ratelimit.New(nil, log)
+	over, end := context.WithCancel(context.Background())
+	end()
+	if err := limiter.Run(over); err != nil { // it has been running: nobody waits for it
+		panic(err)
+	}
+	return newGuard(settings, limiter, authlog.New(authlog.Off, log))
 }
 
 // lookUps counts what a check looks up.
@@ -37,7 +43,7 @@ func counted(userAge, tokenHolds time.Duration) (*credentialCheck, *lookUps) {
 	return &credentialCheck{
 		userAge: userAge,
 		callers: newRecent[caller](),
-		guard:   unlimitedGuard(),
+		guard:   guardOf(math.MaxInt32, math.MaxInt32),
 		users: func(_ context.Context, username, password string) (fusionpbx.User, error) {
 			n.users.Add(1)
 			if password != "right" {

@@ -33,7 +33,6 @@ const (
 	codeGone                 = "gone"
 	codeTooLarge             = "too_large"
 	codeKeyReused            = "key_reused"
-	codeFileMode             = "file_mode"
 	codeLockout              = "lockout"
 	codeNotWritable          = "not_writable"
 	codeUnavailable          = "unavailable"
@@ -64,7 +63,6 @@ var statuses = map[string]int{
 	codeKeyReused:                 http.StatusUnprocessableEntity,
 	tasks.CodeInvalidGateway:      http.StatusUnprocessableEntity,
 	tasks.CodeProfileUnavailable:  http.StatusUnprocessableEntity,
-	codeFileMode:                  http.StatusNotImplemented,
 	codeRateLimited:               http.StatusTooManyRequests,
 	codeUnavailable:               http.StatusServiceUnavailable,
 	tasks.CodeSwitchUnavailable:   http.StatusServiceUnavailable,

@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"strings"
 
 	"trunkline/internal/token"
 )
@@ -26,4 +27,27 @@ func (s *Server) ScopedPaths() []ScopedPath {
 		}
 	}
 	return paths
+}
+
+// Endpoint is one method of a path, for tests of all of them.
+type Endpoint struct {
+	Method, Path string // ids are those of no job, token or gateway
+	SignedIn     bool   // it needs credentials
+	Everybody    bool   // it needs nothing
+	Class        string // what it is counted against, once signed in
+}
+
+// Endpoints are all of them.
+func (s *Server) Endpoints() []Endpoint {
+	var all []Endpoint
+	for _, e := range s.endpoints() {
+		for _, method := range e.methods {
+			all = append(all, Endpoint{
+				Method: method, Path: strings.ReplaceAll(e.path, ":id", "0190b5a0-0000-7000-8000-000000000000"),
+				SignedIn: e.entry == signedIn || e.entry == signedInOrLink, Everybody: e.entry == everybody,
+				Class: classNames[e.limit],
+			})
+		}
+	}
+	return all
 }

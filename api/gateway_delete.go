@@ -96,7 +96,8 @@ func (r *request) gatewayToDelete() (p tasks.ProvisionParams, found bool, err er
 	if err != nil {
 		return p, false, err
 	}
-	if _, refused := tasks.PlanGateway(rows, p, nil, ""); refused != nil {
+	// A deletion looks at no value, so the mode does not matter.
+	if _, refused := tasks.PlanGateway(fusionpbx.ModeAuto, rows, p, nil, ""); refused != nil {
 		return p, false, refused
 	}
 	return p, len(rows) > 0, nil

@@ -36,7 +36,7 @@ func TestDelayAfter(t *testing.T) {
 func TestHeldAnswers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		g := testGuard(100, 100)
+		g := guardOf(100, 100)
 		g.settings.LoginDelayMax = time.Hour
 		for i := range 20 {
 			g.login(t.Context(), someAddress, fmt.Sprint(i), func() error { return failf(codeAuthenticationFailed, "wrong") })

@@ -7,8 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"trunkline/tasks"
 )
 
@@ -36,7 +34,7 @@ func (s *Server) readyz(r *request) error {
 	defer cancel()
 	needed := map[string]func(context.Context) error{
 		"database":  s.o.Pool.Ping,
-		"redis":     s.pingRedis,
+		"redis":     s.tasks.PingRedis,
 		"whitelist": s.whitelistReady,
 	}
 	shown := map[string]func(context.Context) error{}
@@ -93,18 +91,6 @@ func askAll(ctx context.Context, parts map[string]func(context.Context) error) m
 	}
 	wg.Wait()
 	return wrong
-}
-
-// pingRedis uses a connection of its own, which shows what a new one would meet.
-func (s *Server) pingRedis(ctx context.Context) error {
-	options, err := redis.ParseURL(s.settings.RedisURL.Reveal())
-	if err != nil {
-		return errors.New("TRUNKLINE_REDIS_URL cannot be read") // New has read it once
-	}
-	options.MaxRetries, options.DialerRetries = -1, 1 // once: whoever asks asks again
-	client := redis.NewClient(options)
-	defer client.Close()
-	return client.Ping(ctx).Err()
 }
 
 func (s *Server) whitelistReady(context.Context) error {

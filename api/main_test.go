@@ -58,6 +58,7 @@ type bundle struct {
 	redis     *redis.Client
 	redisURL  string
 	whitelist string
+	profiles  string // the folder of gateway files, in file mode
 	log       *pbxtest.LogBuffer
 }
 
@@ -70,6 +71,7 @@ type setUp struct {
 	cdrs     int
 	now      time.Time // of the newest CDR
 	noWorker bool
+	files    bool // FusionPBX keeps gateways as files
 	settings func(*config.Settings)
 	exporter func(*tasks.Exporter)
 	database []pbxtest.DatabaseOption
@@ -105,10 +107,14 @@ func newBundle(t *testing.T, o setUp) *bundle {
 	timeouts := map[tasks.Kind]time.Duration{tasks.KindProvision: time.Minute, tasks.KindExport: time.Hour}
 	b.tasks = tasks.NewClient(tasks.NewStore(b.pool, keys), b.redis, timeouts, log)
 	b.run(t, b.tasks.Run)
+	if o.files {
+		b.keepFiles(t)
+	}
 	var clients []*freeswitch.Switch
 	for range max(o.switches, 1) {
 		sw, err := pbxtest.StartSwitch(pbxtest.SwitchOptions{
 			Hostname: fmt.Sprintf("pbx-%d", len(b.switches)+1), Gateways: pbxtest.GatewaysFromDatabase(databaseURL),
+			GatewayFiles: b.profiles,
 		})
 		must(t, err)
 		t.Cleanup(func() { must(t, sw.Close()) })
@@ -348,6 +354,12 @@ func (b *bundle) exec(t *testing.T, sql string, args ...any) {
 	if _, err := b.pool.Exec(t.Context(), sql, args...); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// recorded counts the changes in the audit, of those whose subject holds the text.
+func (b *bundle) recorded(t *testing.T, action, subject string) int {
+	t.Helper()
+	return b.count(t, "select count(*) from trunkline.audit where kind = 'change' and action = $1 and strpos(subject, $2) > 0", action, subject)
 }
 
 func (b *bundle) count(t *testing.T, sql string, args ...any) int {

@@ -73,19 +73,15 @@ func (s *Server) provision(r *request) error {
 // checkGateway refuses what the worker would refuse too, so that the caller hears of it at once.
 func (s *Server) checkGateway(r *request, asked gatewayRequest) error {
 	ctx := r.c.Request.Context()
-	mode, err := s.db.GatewayMode(ctx, s.o.Pool)
+	mode, err := s.db.GatewayMode(ctx, s.o.Pool, fusionpbx.GatewayMode(s.settings.GatewayMode))
 	if err != nil {
 		return err
-	}
-	if mode == fusionpbx.ModeFile {
-		return failf(codeFileMode, "FusionPBX keeps its gateways as files here (the default setting switch, sip_profiles, dir is enabled), "+
-			"which this version of Trunkline cannot provision; disable that setting")
 	}
 	existing, err := s.db.GatewaysByLabel(ctx, s.o.Pool, asked.params.DomainUUID, asked.params.Name)
 	if err != nil {
 		return err
 	}
-	plan, refused := tasks.PlanGateway(existing, asked.params, asked.password, uuid.NewString())
+	plan, refused := tasks.PlanGateway(mode, existing, asked.params, asked.password, uuid.NewString())
 	if refused != nil {
 		return asked.inItsWords(refused)
 	}

@@ -197,14 +197,6 @@ func TestProvisionErrors(t *testing.T) {
 	}
 }
 
-func TestProvisionInFileMode(t *testing.T) {
-	t.Parallel()
-	b := newBundle(t, setUp{noWorker: true})
-	b.exec(t, `insert into v_default_settings (default_setting_uuid, default_setting_category, default_setting_subcategory, default_setting_name,
-		default_setting_value, default_setting_enabled) values (gen_random_uuid(), 'switch', 'sip_profiles', 'dir', '/etc/freeswitch/sip_profiles', true)`)
-	b.do(t, b.asSuperadmin(call{path: provisionPath, form: carrier("x")})).want(t, http.StatusNotImplemented, "file_mode").says(t, "sip_profiles")
-}
-
 func TestProvisionFailedJob(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, setUp{})

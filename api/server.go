@@ -6,7 +6,6 @@ package api
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -16,7 +15,6 @@ import (
 
 	"github.com/gin-gonic/gin"
 	"github.com/jackc/pgx/v5/pgxpool"
-	"github.com/redis/go-redis/v9"
 
 	"trunkline/internal/audit"
 	"trunkline/internal/authlog"
@@ -76,6 +74,7 @@ type Server struct {
 	streams     chan struct{} // has a value for each caller who follows a job's events
 	audit       *audit.Log
 	metrics     *metrics
+	certificate *certificate // nil: plain HTTP
 	handler     http.Handler
 	// stopping ends when the server shuts down, and with it every wait for a job.
 	stopping context.Context
@@ -89,10 +88,6 @@ var releaseMode = sync.OnceFunc(func() { gin.SetMode(gin.ReleaseMode) })
 // it denies everybody until it is mended, and the log says so.
 func New(o Options) (*Server, error) {
 	releaseMode()
-	if _, err := redis.ParseURL(o.Settings.RedisURL.Reveal()); err != nil {
-		// The parser's error may hold the URL, and that a password.
-		return nil, errors.New("TRUNKLINE_REDIS_URL cannot be read; write it as redis://:password@host:6379/0")
-	}
 	s := &Server{
 		o:         o,
 		settings:  o.Settings,
@@ -113,6 +108,11 @@ func New(o Options) (*Server, error) {
 	s.pbx = newShared(o.Settings.StatusMaxAge, o.Settings.StatusTimeout, s.askPBX)
 	s.streams = make(chan struct{}, o.Settings.EventStreams)
 	s.audit, s.metrics = o.Audit, newMetrics(o)
+	if o.Settings.TLSCert != "" {
+		if s.certificate, err = newCertificate(o.Settings.TLSCert, o.Settings.TLSKey, o.Log); err != nil {
+			return nil, err
+		}
+	}
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	s.handler = s.routes()
 	return s, nil
@@ -122,8 +122,9 @@ func New(o Options) (*Server, error) {
 // not its own take effect only while Run runs.
 func (s *Server) Handler() http.Handler { return s.handler }
 
-// Run serves until ctx is done. Then it takes no more requests, lets waiting callers go with the state
-// that their jobs have by then, and returns when all are answered or ShutdownTimeout has passed.
+// Run serves, over TLS where there is a certificate, until ctx is done. Then it takes no more requests,
+// lets waiting callers go with the state that their jobs have by then, and returns when all are answered
+// or ShutdownTimeout has passed.
 func (s *Server) Run(ctx context.Context) error {
 	listener := s.o.Listener
 	if listener == nil {
@@ -133,14 +134,11 @@ func (s *Server) Run(ctx context.Context) error {
 		}
 	}
 	watchCtx, stopWatching := context.WithCancel(ctx)
-	watched := make(chan struct{})
-	go func() {
-		defer close(watched)
-		s.whitelist.Watch(watchCtx)
-	}()
+	var watching sync.WaitGroup
+	watching.Go(func() { s.whitelist.Watch(watchCtx) })
 	defer func() {
 		stopWatching()
-		<-watched
+		watching.Wait()
 	}()
 	server := &http.Server{
 		Handler:           s.handler,
@@ -151,9 +149,15 @@ func (s *Server) Run(ctx context.Context) error {
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
+	serve := server.Serve
+	if s.certificate != nil {
+		watching.Go(func() { s.certificate.watch(watchCtx) })
+		server.TLSConfig = s.certificate.config()
+		serve = func(l net.Listener) error { return server.ServeTLS(l, "", "") }
+	}
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
-	s.log.Info("front end listens", "address", listener.Addr().String())
+	go func() { served <- serve(listener) }()
+	s.log.Info("front end listens", "address", listener.Addr().String(), "tls", s.certificate != nil)
 	select {
 	case err := <-served:
 		return fmt.Errorf("serving %s: %w", listener.Addr(), err)

@@ -4,25 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/netip"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"trunkline/internal/authlog"
-	"trunkline/internal/config"
-	"trunkline/internal/ratelimit"
 )
-
-// testGuard counts by itself: its limiter does not run.
-func testGuard(ofName, atAddress int) *guard {
-	log := slog.New(slog.DiscardHandler)
-	settings := config.Settings{LoginFailures: ofName, LoginFailuresAddress: atAddress, LoginFailuresWindow: time.Hour}
-	return newGuard(settings, ratelimit.New(nil, log), authlog.New(authlog.Off, log))
-}
 
 // Guesses that come all at once are as many as those that come one by one.
 func TestGuessesAllAtOnce(t *testing.T) {
@@ -38,7 +26,7 @@ func TestGuessesAllAtOnce(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				g := testGuard(5, 20)
+				g := guardOf(5, 20)
 				var checked, refused atomic.Int32
 				var wg sync.WaitGroup
 				for i := range 300 {
@@ -69,7 +57,7 @@ func TestGuessesAllAtOnce(t *testing.T) {
 func TestRightPasswordsAllAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		g := testGuard(5, 20)
+		g := guardOf(5, 20)
 		for i := range 19 {
 			g.login(t.Context(), someAddress, fmt.Sprint("typo", i), func() error { return failf(codeAuthenticationFailed, "wrong") })
 		}
@@ -92,7 +80,7 @@ func TestRightPasswordsAllAtOnce(t *testing.T) {
 // failure nor does it make up for one, and gives its turn to the next.
 func TestChecksWithoutAnAnswer(t *testing.T) {
 	t.Parallel()
-	g := testGuard(2, 20)
+	g := guardOf(2, 20)
 	wrong := func() error { return failf(codeAuthenticationFailed, "wrong") }
 	away := errors.New("the database is away")
 	for _, check := range []func() error{wrong, func() error { return away }, func() error { return away }} {
@@ -106,7 +94,7 @@ func TestChecksWithoutAnAnswer(t *testing.T) {
 		t.Errorf("the right password after too many wrong ones: %v", err)
 	}
 	ctx, stop := context.WithCancel(t.Context())
-	err := testGuard(1, 1).login(ctx, someAddress, "admin", func() error {
+	err := guardOf(1, 1).login(ctx, someAddress, "admin", func() error {
 		stop()
 		return context.Cause(ctx)
 	})
@@ -119,7 +107,7 @@ func TestChecksWithoutAnAnswer(t *testing.T) {
 func TestHangingUpInTheQueue(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		g := testGuard(1, 1)
+		g := guardOf(1, 1)
 		busy := make(chan struct{})
 		go g.login(t.Context(), someAddress, "admin", func() error { <-busy; return nil })
 		synctest.Wait()
@@ -145,7 +133,7 @@ func TestRememberedPasswordDoesNotShowItself(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) { // in no time, since it is not remembered for long
 		check, n := counted(time.Second, 0)
-		check.guard = testGuard(3, 20)
+		check.guard = guardOf(3, 20)
 		right, wrong := credentials{username: "admin", password: "right"}, credentials{username: "Admin", password: "wrong"}
 		for range 3 {
 			if _, err := check.check(t.Context(), someAddress, right); err != nil {

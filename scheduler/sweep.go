@@ -28,7 +28,9 @@ type Sweeper struct {
 	Audit    *audit.Log
 	// AuditRetention is how long the audit keeps its entries.
 	AuditRetention time.Duration
-	Log            *slog.Logger
+	// Roles are what this process is there for: each sweep that goes well is a beat of their pulse.
+	Roles []tasks.Role
+	Log   *slog.Logger
 
 	pruned time.Time // when this process last had the audit forget
 }
@@ -44,7 +46,10 @@ func (s *Sweeper) Run(ctx context.Context) error {
 		case <-tick.C:
 		}
 		report, err := s.sweep(ctx)
-		if err != nil && ctx.Err() == nil {
+		switch {
+		case err == nil:
+			s.beat(ctx)
+		case ctx.Err() == nil:
 			s.Log.Warn("sweep failed; the next one does its work", "error", err)
 		}
 		if report != (tasks.SweepReport{}) {
@@ -75,4 +80,13 @@ func (s *Sweeper) sweep(ctx context.Context) (tasks.SweepReport, error) {
 	ctx, cancel := context.WithTimeout(ctx, sweepTimeout)
 	defer cancel()
 	return s.Tasks.Sweep(ctx, s.Options)
+}
+
+// beat shows that the process works. It is good for as long as the next sweep may be away.
+func (s *Sweeper) beat(ctx context.Context) {
+	for _, role := range s.Roles {
+		if err := s.Tasks.Beat(ctx, role, s.Interval+sweepTimeout); err != nil && ctx.Err() == nil {
+			s.Log.Warn("no pulse; `trunkline health` will say that this process does not work", "role", role, "error", err)
+		}
+	}
 }

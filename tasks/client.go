@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"github.com/hibiken/asynq"
-	"github.com/redis/go-redis/v9"
+	goredis "github.com/redis/go-redis/v9"
+
+	"trunkline/internal/redis"
 )
 
 const (
@@ -43,7 +45,7 @@ func ParseTask(payload []byte) (Task, error) {
 // Client is the store together with Redis: it enqueues jobs, waits for them and sweeps up lost ones.
 type Client struct {
 	*Store
-	redis     redis.UniversalClient
+	redis     goredis.UniversalClient
 	asynq     *asynq.Client
 	inspector *asynq.Inspector
 	timeouts  map[Kind]time.Duration
@@ -55,7 +57,7 @@ type Client struct {
 }
 
 // NewClient returns a client on the store and Redis. timeouts is how long a job of each kind may run.
-func NewClient(store *Store, rdb redis.UniversalClient, timeouts map[Kind]time.Duration, log *slog.Logger) *Client {
+func NewClient(store *Store, rdb goredis.UniversalClient, timeouts map[Kind]time.Duration, log *slog.Logger) *Client {
 	return &Client{
 		Store:     store,
 		redis:     rdb,
@@ -102,6 +104,9 @@ func (c *Client) enqueue(ctx context.Context, job Job) error {
 	}
 	return err
 }
+
+// PingRedis asks Redis for an answer. The error says what to do.
+func (c *Client) PingRedis(ctx context.Context) error { return redis.Ping(ctx, c.redis) }
 
 // Timeout is how long a job of the kind may run.
 func (c *Client) Timeout(kind Kind) time.Duration { return c.timeouts[kind] }

@@ -32,8 +32,8 @@ func (plan *GatewayPlan) Replace(previous *fusionpbx.Gateway) {
 
 // PlanGateway merges what was asked for with the gateways that bear the name in that domain now, and
 // checks the whole row. The front end plans to answer bad input at once; the worker plans again under
-// the lock. newUUID is used for a new gateway.
-func PlanGateway(existing []fusionpbx.Gateway, p ProvisionParams, password *string, newUUID string) (GatewayPlan, *Failure) {
+// the lock. newUUID is used for a new gateway; mode decides which values can reach FreeSWITCH.
+func PlanGateway(mode fusionpbx.GatewayMode, existing []fusionpbx.Gateway, p ProvisionParams, password *string, newUUID string) (GatewayPlan, *Failure) {
 	if p.GatewayUUID != "" {
 		existing = slices.DeleteFunc(existing, func(g fusionpbx.Gateway) bool { return g.UUID != p.GatewayUUID })
 	}
@@ -76,7 +76,7 @@ func PlanGateway(existing []fusionpbx.Gateway, p ProvisionParams, password *stri
 	if !p.Asks(password) {
 		return plan, nil
 	}
-	return plan, checkRow(plan.Row, p.Values, password)
+	return plan, checkRow(mode, plan.Row, p.Values, password)
 }
 
 // planDeletion deletes the one gateway, or finds that it is absent already.
@@ -125,13 +125,13 @@ func (p ProvisionParams) place() string {
 // checkRow refuses a row that FusionPBX or FreeSWITCH would drop or distort in silence. Of a disabled
 // gateway, which reaches no switch, only what was asked for is checked: disabling is how one with a
 // bad value is made harmless.
-func checkRow(g fusionpbx.Gateway, asked map[string]string, password *string) *Failure {
+func checkRow(mode fusionpbx.GatewayMode, g fusionpbx.Gateway, asked map[string]string, password *string) *Failure {
 	for _, column := range fusionpbx.GatewayColumns {
 		_, named := asked[column]
 		if !g.Enabled() && !named && !(column == "password" && password != nil) {
 			continue
 		}
-		if err := fusionpbx.CheckGatewayValue(column, g.Get(column)); err != nil {
+		if err := fusionpbx.CheckGatewayValue(mode, column, g.Get(column)); err != nil {
 			return Failf(CodeInvalidGateway, "%w", err)
 		}
 	}

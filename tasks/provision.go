@@ -3,6 +3,7 @@ package tasks
 import (
 	"trunkline/internal/freeswitch"
 	"trunkline/internal/fusionpbx"
+	"trunkline/internal/gatewayfile"
 )
 
 // GlobalDomain is what a caller writes as tenant_domain for a gateway that belongs to no domain.
@@ -38,6 +39,8 @@ type WrittenGateway struct {
 	Row      fusionpbx.Gateway  `json:"row"`
 	Previous *fusionpbx.Gateway `json:"previous,omitempty"`
 	Deleted  bool               `json:"deleted,omitempty"`
+	// Files are the gateway's files as they stood before; nil where FusionPBX keeps gateways in the database.
+	Files []gatewayfile.File `json:"files"`
 }
 
 // Stands is the row as the job left it, nil where it deleted it.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -38,6 +39,7 @@ type bundle struct {
 	sample   pbxtest.Sample
 	switches []*pbxtest.Switch
 	dir      string
+	profiles string // the folder of gateway files, in file mode
 	log      *pbxtest.LogBuffer
 }
 
@@ -47,6 +49,8 @@ type setUp struct {
 	cdrs     int
 	timeout  time.Duration // a switch's command time-out
 	stopped  bool          // no worker runs
+	files    bool          // FusionPBX keeps gateways as files
+	redisURL string        // a database of the shared Redis where empty
 	database []pbxtest.DatabaseOption
 }
 
@@ -73,7 +77,10 @@ func newBundle(t *testing.T, o setUp) *bundle {
 	must(t, err)
 	b.db, err = fusionpbx.Probe(ctx, b.pool)
 	must(t, err)
-	options, err := redis.ParseURL(pbxtest.RedisURL(t))
+	if o.redisURL == "" {
+		o.redisURL = pbxtest.RedisURL(t)
+	}
+	options, err := redis.ParseURL(o.redisURL)
 	must(t, err)
 	rdb := redis.NewClient(options)
 	t.Cleanup(func() { rdb.Close() })
@@ -82,9 +89,13 @@ func newBundle(t *testing.T, o setUp) *bundle {
 	log := slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	timeouts := map[tasks.Kind]time.Duration{tasks.KindProvision: time.Minute, tasks.KindExport: time.Hour}
 	b.Client = tasks.NewClient(tasks.NewStore(b.pool, keys), rdb, timeouts, log)
+	if o.files {
+		b.keepFiles(t)
+	}
 	var clients []*freeswitch.Switch
-	for range max(o.switches, 1) {
-		sw, err := pbxtest.StartSwitch(pbxtest.SwitchOptions{Gateways: pbxtest.GatewaysFromDatabase(url)})
+	for i := range max(o.switches, 1) {
+		options := pbxtest.SwitchOptions{Hostname: fmt.Sprintf("pbx-%d", i+1), Gateways: pbxtest.GatewaysFromDatabase(url), GatewayFiles: b.profiles}
+		sw, err := pbxtest.StartSwitch(options)
 		must(t, err)
 		t.Cleanup(func() { must(t, sw.Close()) })
 		must(t, sw.LoadProfiles(ctx))
@@ -106,6 +117,21 @@ func newBundle(t *testing.T, o setUp) *bundle {
 		b.start(t)
 	}
 	return b
+}
+
+// keepFiles makes the folder of gateway files, and sets FusionPBX so that it uses it.
+func (b *bundle) keepFiles(t *testing.T) {
+	t.Helper()
+	b.profiles = filepath.Join(t.TempDir(), "sip_profiles")
+	for _, profile := range []string{"external", "internal"} {
+		must(t, os.MkdirAll(filepath.Join(b.profiles, profile), 0o770))
+	}
+	// An untyped literal serves a flag that is text and one that is boolean.
+	_, err := b.pool.Exec(t.Context(), `
+		insert into v_default_settings (default_setting_uuid, default_setting_category, default_setting_subcategory, default_setting_name,
+			default_setting_value, default_setting_enabled)
+		values (gen_random_uuid(), 'switch', 'sip_profiles', 'dir', $1, 'true')`, b.profiles)
+	must(t, err)
 }
 
 // start runs a worker until the test ends or stop is called.

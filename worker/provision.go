@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -14,6 +13,7 @@ import (
 
 	"trunkline/internal/freeswitch"
 	"trunkline/internal/fusionpbx"
+	"trunkline/internal/gatewayfile"
 	"trunkline/tasks"
 )
 
@@ -43,6 +43,9 @@ func (w *Worker) provision(ctx context.Context, r *run) (any, error) {
 		return nil, p.afterEarlierAttempt(ctx, err)
 	}
 	defer unlock()
+	if p.folder, err = gatewayfile.Find(ctx, w.o.FusionPBX, w.o.Pool, w.o.Gateways); err != nil {
+		return nil, p.afterEarlierAttempt(ctx, err)
+	}
 	shown, err := p.show(ctx)
 	if err != nil {
 		return nil, err
@@ -74,6 +77,7 @@ type provisioning struct {
 	run     *run
 	params  tasks.ProvisionParams
 	secrets tasks.ProvisionSecrets
+	folder  *gatewayfile.Folder // where gateways are kept as files; nil: in the database
 	action  string
 	changes []*change // one a switch, in the order of the settings
 	touched []bool    // the switches where something may have been changed
@@ -138,10 +142,17 @@ func (p *provisioning) check(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, m := range meant {
-		if m {
-			return nil
+	if p.folder != nil && plan.Row.Enabled() {
+		if err := p.folder.Writable(plan.Row.Profile()); err != nil {
+			return fileFailure(err)
 		}
+		// Every switch that reads the folder loads whatever is in it.
+		if slices.Contains(meant, true) && slices.Contains(meant, false) {
+			return tasks.Failf(tasks.CodeInvalidGateway, "hostname: gateways are kept as files here, which cannot be for %q alone; leave hostname empty", plan.Row.Get("hostname"))
+		}
+	}
+	if slices.Contains(meant, true) {
+		return nil
 	}
 	return tasks.Failf(tasks.CodeInvalidGateway, "hostname: %q is none of the switches' names, so none of them would load the gateway; "+
 		"leave hostname empty for all switches", plan.Row.Get("hostname"))
@@ -171,7 +182,11 @@ func (p *provisioning) plan(existing []fusionpbx.Gateway) (tasks.GatewayPlan, er
 	if p.secrets.Written != nil {
 		newUUID = p.secrets.Written.Row.UUID
 	}
-	plan, failure := tasks.PlanGateway(existing, p.params, p.secrets.Password, newUUID)
+	mode := fusionpbx.ModeDatabase
+	if p.folder != nil {
+		mode = fusionpbx.ModeFile
+	}
+	plan, failure := tasks.PlanGateway(mode, existing, p.params, p.secrets.Password, newUUID)
 	if failure != nil {
 		return tasks.GatewayPlan{}, failure
 	}
@@ -225,8 +240,12 @@ func (p *provisioning) write(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		files, err := p.filesBefore(plan)
+		if err != nil {
+			return err
+		}
 		p.action = plan.Action
-		secrets.Written = &tasks.WrittenGateway{Row: row, Previous: plan.Previous}
+		secrets.Written = &tasks.WrittenGateway{Row: row, Previous: plan.Previous, Files: files}
 		return p.run.SaveSecrets(ctx, tx, secrets)
 	})
 	if err != nil {
@@ -234,6 +253,23 @@ func (p *provisioning) write(ctx context.Context) error {
 	}
 	p.secrets = secrets
 	return nil
+}
+
+// filesBefore reads the gateway's files as they stand, for putting them back; nil in database mode. Those
+// that an earlier attempt of this job found are what counts, where its row is still the one to replace.
+func (p *provisioning) filesBefore(plan tasks.GatewayPlan) ([]gatewayfile.File, error) {
+	if p.folder == nil {
+		return nil, nil
+	}
+	// The plan holds what that attempt found, and not a copy, where it still counts.
+	if written := p.secrets.Written; written != nil && written.Files != nil && plan.Previous == written.Previous {
+		return written.Files, nil
+	}
+	files, err := p.folder.Files(plan.Row.UUID)
+	if err != nil {
+		return nil, fileFailure(err)
+	}
+	return files, nil
 }
 
 // load has every switch take up the row as it stands, and see that it did.
@@ -246,7 +282,7 @@ func (p *provisioning) load(ctx context.Context) error {
 	p.touched = make([]bool, len(p.w.reload))
 	return eachSwitch(p.w.reload, func(i int, sw *reloader) error {
 		c := newChange(written.Row.UUID, written.Previous, written.Stands())
-		c.asked = p.params.Asks(p.secrets.Password)
+		c.asked, c.folder = p.params.Asks(p.secrets.Password), p.folder
 		err := sw.apply(ctx, c)
 		if errors.Is(err, errAbandoned) {
 			p.touched[i] = true
@@ -255,98 +291,6 @@ func (p *provisioning) load(ctx context.Context) error {
 		p.changes[i], p.touched[i] = c, c.touched
 		return err
 	})
-}
-
-// afterEarlierAttempt undoes what an earlier attempt of this job wrote before err stopped this one.
-func (p *provisioning) afterEarlierAttempt(ctx context.Context, err error) error {
-	if p.secrets.Written == nil || errors.Is(err, tasks.ErrFenced) || databaseAway(err) {
-		return err
-	}
-	if errors.Is(context.Cause(ctx), errShutdown) {
-		return err
-	}
-	// Nobody knows how far the earlier attempt came.
-	p.touched = slices.Repeat([]bool{true}, len(p.w.reload))
-	return p.undo(ctx, err)
-}
-
-// undo puts back the row, where nobody changed it since, and the switches that were touched, and adds
-// to the failure what stands where.
-func (p *provisioning) undo(ctx context.Context, failed error) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
-	defer cancel()
-	written := p.secrets.Written
-	restored, err := p.restoreRow(ctx)
-	if errors.Is(err, tasks.ErrFenced) || err != nil && databaseAway(err) {
-		return err
-	}
-	stands := "the PBX is as it was before"
-	switch {
-	case err != nil:
-		stands = fmt.Sprintf("the gateway's new row stands in FusionPBX, since it could not be put back: %v", err)
-	case !restored:
-		stands = "the gateway's row was changed by somebody else meanwhile and was left as it is now"
-	}
-	left := make([]string, len(p.w.reload))
-	_ = eachSwitch(p.w.reload, func(i int, sw *reloader) error { // what fails is said in left
-		back := newChange(written.Row.UUID, written.Stands(), written.Previous)
-		back.asItStands = !restored
-		// A switch where nothing was changed may well be the one that does not answer.
-		if err := sw.apply(ctx, back); err != nil && p.touched[i] {
-			left[i] = fmt.Sprintf("on switch %s gateway %s may still be loaded with the new settings (%v): once it answers, send the request again, "+
-				"or remove it with: sofia profile %s killgw %s", sw.sw.Addr(), written.Row.UUID, err, written.Row.Profile(), written.Row.UUID)
-		}
-		return nil
-	})
-	left = slices.DeleteFunc(left, func(words string) bool { return words == "" })
-	if len(left) > 0 {
-		if restored {
-			stands = "the row in FusionPBX is as it was before"
-		}
-		stands += "; " + strings.Join(left, "; ")
-	}
-	var failure *tasks.Failure
-	if !errors.As(failed, &failure) {
-		failure = &tasks.Failure{Code: tasks.CodeServerError, Message: failed.Error()}
-		if errors.Is(failed, errCancelRequested) || errors.Is(failed, context.Canceled) {
-			failure = &tasks.Failure{Code: tasks.CodeCancelled, Message: "cancelled while it ran"}
-		}
-	}
-	return tasks.Failf(failure.Code, "%s (%s)", failure.Message, stands)
-}
-
-// restoreRow puts the previous row back, or deletes the new one, unless somebody changed it since.
-func (p *provisioning) restoreRow(ctx context.Context) (restored bool, err error) {
-	db, written := p.w.o.FusionPBX, p.secrets.Written
-	err = pgx.BeginFunc(ctx, p.w.o.Pool, func(tx pgx.Tx) error {
-		if err := db.LockGateways(ctx, tx, p.params.DomainUUID); err != nil {
-			return err
-		}
-		// A retry of this job starts from the row that stands then.
-		if err := p.run.SaveSecrets(ctx, tx, tasks.ProvisionSecrets{Password: p.secrets.Password}); err != nil {
-			return err
-		}
-		now, err := db.GatewayByUUIDForUpdate(ctx, tx, written.Row.UUID)
-		if errors.Is(err, fusionpbx.ErrNotFound) {
-			if restored = written.Deleted; restored {
-				return p.insertAgain(ctx, tx, *written.Previous)
-			}
-			restored = written.Previous == nil
-			return nil
-		}
-		if err != nil || written.Deleted {
-			return err
-		}
-		if !now.Same(written.Row, fusionpbx.GatewayColumns...) {
-			return nil
-		}
-		restored = true
-		if written.Previous == nil {
-			return db.DeleteGateway(ctx, tx, written.Row.UUID)
-		}
-		return db.RestoreGateway(ctx, tx, *written.Previous)
-	})
-	return restored && err == nil, err
 }
 
 // waitFor waits until the gateway is registered, where the caller asked for that. What was written and

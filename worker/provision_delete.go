@@ -41,13 +41,17 @@ func (p *provisioning) deleteRow(ctx context.Context, tx pgx.Tx, plan tasks.Gate
 	if !plan.Delete {
 		return p.secrets.Written, nil
 	}
+	files, err := p.filesBefore(plan)
+	if err != nil {
+		return nil, err
+	}
 	if err := p.w.o.FusionPBX.DeleteGateway(ctx, tx, plan.Row.UUID); err != nil {
 		return nil, err
 	}
 	if err := p.run.ForgetKeys(ctx, tx, plan.Row.UUID); err != nil {
 		return nil, err
 	}
-	return &tasks.WrittenGateway{Row: plan.Row, Previous: plan.Previous, Deleted: true}, nil
+	return &tasks.WrittenGateway{Row: plan.Row, Previous: plan.Previous, Deleted: true, Files: files}, nil
 }
 
 // insertAgain puts a deleted row back. The date of its first insert is that of today: FusionPBX shows it

@@ -102,14 +102,20 @@ func TestPasswordThatWasNeverLoadedIsLoaded(t *testing.T) {
 // lost leaves a job as a worker does that was killed right after it wrote the row.
 func (b *bundle) lost(t *testing.T, n tasks.NewJob, row fusionpbx.Gateway) tasks.Job {
 	t.Helper()
+	return b.lostWith(t, n, tasks.WrittenGateway{Row: row})
+}
+
+// lostWith is lost, with what the job had written.
+func (b *bundle) lostWith(t *testing.T, n tasks.NewJob, written tasks.WrittenGateway) tasks.Job {
+	t.Helper()
 	job, _, err := b.Create(t.Context(), n)
 	must(t, err)
 	attempt, err := b.Claim(t.Context(), job.ID, job.Dispatch, "killed")
 	must(t, err)
 	secrets := n.Secrets.(tasks.ProvisionSecrets)
-	secrets.Written = &tasks.WrittenGateway{Row: row}
+	secrets.Written = &written
 	must(t, pgx.BeginFunc(t.Context(), b.pool, func(tx pgx.Tx) error {
-		if err := b.db.InsertGateway(t.Context(), tx, row, ""); err != nil {
+		if err := b.db.InsertGateway(t.Context(), tx, written.Row, ""); err != nil {
 			return err
 		}
 		return attempt.SaveSecrets(t.Context(), tx, secrets)

@@ -15,6 +15,7 @@ import (
 
 	"trunkline/internal/freeswitch"
 	"trunkline/internal/fusionpbx"
+	"trunkline/internal/gatewayfile"
 	"trunkline/internal/postgres"
 	"trunkline/tasks"
 )
@@ -33,6 +34,8 @@ type change struct {
 	asked bool
 	// asItStands takes up whatever row stands, since somebody else changed it.
 	asItStands bool
+	folder     *gatewayfile.Folder // where gateways are kept as files; nil: in the database
+	filesStand bool                // the gateway's files are right already
 
 	meant   bool                // the row is for this switch (its hostname)
 	touched bool                // something may have been changed on the switch on its behalf
@@ -152,7 +155,7 @@ func (r *reloader) serve(ctx context.Context, changes []*change) {
 				err = tasks.Failf(tasks.CodeServerError, "an error in Trunkline itself ended the work on switch %s; the worker's log has the details", r.sw.Addr())
 			}
 		}()
-		return r.locked(ctx, func(ctx context.Context) error { return b.run(ctx, changes) })
+		return r.locked(ctx, slices.ContainsFunc(changes, func(c *change) bool { return c.folder != nil }), func(ctx context.Context) error { return b.run(ctx, changes) })
 	}()
 	for _, c := range changes {
 		outcome := b.failed[c]
@@ -164,8 +167,9 @@ func (r *reloader) serve(ctx context.Context, changes []*change) {
 }
 
 // locked calls f with the switch to itself, so that no other worker's rescan falls between a kill and
-// its end.
-func (r *reloader) locked(ctx context.Context, f func(ctx context.Context) error) error {
+// its end; with files also all gateway files, since switches may share them and a file must not be older
+// than the row that another switch's round has read.
+func (r *reloader) locked(ctx context.Context, files bool, f func(ctx context.Context) error) error {
 	waiting, stop := context.WithTimeout(ctx, roundTimeout)
 	defer stop()
 	lock, err := postgres.AcquireLock(waiting, r.pool, "switch "+r.sw.Addr())
@@ -176,6 +180,13 @@ func (r *reloader) locked(ctx context.Context, f func(ctx context.Context) error
 		return err
 	}
 	defer lock.Release(ctx)
+	if files {
+		lock, err := lockFiles(waiting, r.pool)
+		if err != nil {
+			return err
+		}
+		defer lock.Release(ctx)
+	}
 	ctx, cancel := context.WithTimeout(ctx, roundTimeout)
 	defer cancel()
 	return f(ctx)

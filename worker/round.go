@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -20,6 +21,7 @@ const maxCopies = 8
 type round struct {
 	*reloader
 	failed map[*change]error
+	broken string // the files that keep the switch from reading its configuration, in words; "" until looked for
 }
 
 // step is a change together with what the switch has to do for it.
@@ -42,16 +44,16 @@ func (b *round) run(ctx context.Context, changes []*change) error {
 	if err != nil {
 		return err
 	}
-	if err := b.sw.DeleteSofiaCache(ctx); err != nil {
-		return switchFailure(b.sw, err)
+	if err := b.publish(ctx, steps); err != nil {
+		return err
 	}
 	if err := b.perform(ctx, steps); err != nil {
 		return err
 	}
-	// A configuration that was cached while the rows changed shows as the wrong settings: once more.
+	// A configuration that was cached, or a file that was written, while the rows changed shows as the wrong settings: once more.
 	if again := b.verify(ctx, steps); len(again) > 0 {
-		if err := b.sw.DeleteSofiaCache(ctx); err != nil {
-			return switchFailure(b.sw, err)
+		if err := b.publish(ctx, again); err != nil {
+			return err
 		}
 		if err := b.perform(ctx, again); err != nil {
 			return err
@@ -61,6 +63,18 @@ func (b *round) run(ctx context.Context, changes []*change) error {
 		}
 	}
 	return b.remember(ctx, steps)
+}
+
+// publish has the switch's next reload see the rows as they stand.
+func (b *round) publish(ctx context.Context, steps []*step) error {
+	b.putFiles(steps)
+	if !slices.ContainsFunc(steps, func(s *step) bool { return s.folder == nil }) {
+		return nil
+	}
+	if err := b.sw.DeleteSofiaCache(ctx); err != nil {
+		return switchFailure(b.sw, err)
+	}
+	return nil
 }
 
 // stillWrong says what the switch shows of a gateway after it was reloaded twice.
@@ -152,9 +166,9 @@ func (b *round) outdated(ctx context.Context, s *step, loaded freeswitch.Gateway
 // is new meanwhile. So new gateways cost one rescan of each profile, and changed ones a second.
 func (b *round) perform(ctx context.Context, steps []*step) error {
 	for _, s := range steps {
-		if s.moves() {
+		if s.moves() && b.failed[s.change] == nil {
 			if err := errors.Join(b.sw.ReloadXML(ctx), b.sw.ProfileRunning(ctx, s.now.Profile())); err != nil {
-				b.failed[s.change] = switchFailure(b.sw, err)
+				b.failed[s.change] = b.failure(ctx, s, err)
 			}
 		}
 	}
@@ -220,7 +234,7 @@ func (b *round) rescan(ctx context.Context, steps []*step, wants func(*step) boo
 			// Where no answer came, the switch may have loaded it all the same.
 			s.touched = s.touched || s.kill == "" && !refused(err)
 			if err != nil {
-				b.failed[s.change] = switchFailure(b.sw, err)
+				b.failed[s.change] = b.failure(ctx, s, err)
 			}
 		}
 	}
@@ -245,8 +259,7 @@ func (b *round) verify(ctx context.Context, steps []*step) (again []*step) {
 		switch {
 		case errors.Is(err, freeswitch.ErrNoGateway):
 			if s.wanted() {
-				b.failed[s.change] = tasks.Failf(tasks.CodeGatewayNotLoaded, "switch %s rescanned profile %s and did not load gateway %s; "+
-					"its log names the reason (look for the gateway's uuid in freeswitch.log)", b.sw.Addr(), s.now.Profile(), s.uuid)
+				b.failed[s.change] = b.notLoaded(s)
 			}
 		case err != nil:
 			b.failed[s.change] = switchFailure(b.sw, err)
@@ -259,4 +272,14 @@ func (b *round) verify(ctx context.Context, steps []*step) (again []*step) {
 		}
 	}
 	return again
+}
+
+// notLoaded says where to look for why the switch did not load a gateway.
+func (b *round) notLoaded(s *step) error {
+	where := ""
+	if s.folder != nil {
+		where = fmt.Sprintf("; or it does not read the gateway files in %s/%s, or may not", s.folder.Dir(), s.now.Profile())
+	}
+	return tasks.Failf(tasks.CodeGatewayNotLoaded, "switch %s rescanned profile %s and did not load gateway %s; "+
+		"its log names the reason (look for the gateway's uuid in freeswitch.log)%s", b.sw.Addr(), s.now.Profile(), s.uuid, where)
 }

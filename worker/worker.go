@@ -17,6 +17,7 @@ import (
 
 	"trunkline/internal/freeswitch"
 	"trunkline/internal/fusionpbx"
+	"trunkline/internal/gatewayfile"
 	"trunkline/tasks"
 )
 
@@ -27,6 +28,7 @@ type Options struct {
 	Tasks     *tasks.Client
 	FusionPBX *fusionpbx.DB
 	Switches  []*freeswitch.Switch
+	Gateways  gatewayfile.Settings // how gateways reach the switches
 	Exporter  tasks.Exporter
 	Log       *slog.Logger
 

@@ -9,11 +9,13 @@ import (
 	"strings"
 	"time"
 
+	"trunkline/api"
 	"trunkline/internal/config"
 	"trunkline/internal/export"
 	"trunkline/internal/freeswitch"
 	"trunkline/internal/fusionpbx"
 	"trunkline/internal/postgres"
+	"trunkline/internal/redis"
 	"trunkline/internal/whitelist"
 	"trunkline/tasks"
 )
@@ -25,7 +27,8 @@ type checkCommand struct{}
 
 func (checkCommand) Help() string {
 	return `It prints a line for every part, "ok" or what to do, and ends with status 1 where one is not right.
-Nothing is changed, except that each switch forgets its cached gateway configuration, as FusionPBX's own pages have it do.
+Nothing is changed, except that each switch forgets its cached gateway configuration, as FusionPBX's own pages have it do,
+and that a file is made and removed again in each folder that Trunkline writes into.
 
 Example: trunkline --config /etc/trunkline/trunkline.env check`
 }
@@ -44,6 +47,9 @@ func (checkCommand) Run(cmd *command) error {
 		c.freeswitch(sw)
 	}
 	c.check("whitelist", c.whitelist)
+	if settings.TLSCert != "" {
+		c.check("certificate", c.certificate)
+	}
 	c.exportFolder()
 	if c.failed {
 		return errNotAllRight
@@ -97,14 +103,10 @@ func (c *checker) database() {
 			return "", err
 		}
 		flag, _ := db.ColumnType("v_gateways", "enabled")
-		mode, err := db.GatewayMode(ctx, pool)
-		if err != nil {
-			return "", err
-		}
-		if mode == fusionpbx.ModeFile {
-			return "", fmt.Errorf("FusionPBX keeps gateways as files here (default setting switch, sip_profiles, dir is enabled), which this version cannot provision; disable that setting")
-		}
-		return fmt.Sprintf("version %s, gateway flags are %s, gateways in the database", version, flag), nil
+		return fmt.Sprintf("version %s, gateway flags are %s", version, flag), nil
+	})
+	c.check("gateways", func(ctx context.Context) (string, error) {
+		return checkGateways(ctx, pool, gatewaySettings(c.settings))
 	})
 	c.check("secret key", func(ctx context.Context) (string, error) {
 		secret, err := c.settings.LoadSecretKey(false)
@@ -140,35 +142,16 @@ func (c *checker) redis() {
 			return "", err
 		}
 		defer client.Close()
-		info, err := client.Info(ctx, "server", "memory").Result()
+		info, err := redis.Check(ctx, client)
 		if err != nil {
-			return "", fmt.Errorf("%w; check TRUNKLINE_REDIS_URL and that Redis runs", err)
+			return "", err
 		}
-		return checkRedis(info)
+		if warning := info.Warning(); warning != "" {
+			return "", errors.New(warning)
+		}
+		return "version " + info.Version + ", " + info.Policy, nil
 	})
 }
-
-// checkRedis reads Redis's version and eviction policy from its INFO.
-func checkRedis(info string) (string, error) {
-	fields := map[string]string{}
-	for line := range strings.Lines(info) {
-		if name, value, found := strings.Cut(strings.TrimSpace(line), ":"); found {
-			fields[name] = value
-		}
-	}
-	var major int
-	version := fields["redis_version"]
-	if _, err := fmt.Sscanf(version, "%d.", &major); err != nil || major < minRedis {
-		return "", fmt.Errorf("version %q; Redis %d or later is needed", version, minRedis)
-	}
-	if policy := fields["maxmemory_policy"]; policy != "noeviction" {
-		return "", fmt.Errorf("maxmemory-policy is %s, so that Redis may drop queued tasks; set it to noeviction in redis.conf", policy)
-	}
-	return "version " + version + ", noeviction", nil
-}
-
-// minRedis is the oldest major version of Redis that is supported.
-const minRedis = 7
 
 func (c *checker) freeswitch(sw *freeswitch.Switch) {
 	defer sw.Close()
@@ -193,6 +176,14 @@ func (c *checker) whitelist(context.Context) (string, error) {
 		return "", err
 	}
 	return fmt.Sprintf("%d addresses and networks in %s", count, c.settings.Whitelist), nil
+}
+
+func (c *checker) certificate(context.Context) (string, error) {
+	until, err := api.CheckCertificate(c.settings.TLSCert, c.settings.TLSKey)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%s and its key, good until %s", c.settings.TLSCert, until.Format(time.DateOnly)), nil
 }
 
 func (c *checker) exportFolder() {

@@ -130,15 +130,24 @@ func startDemoPBX(ctx context.Context, dir string) (_ *demoPBX, err error) {
 	if err != nil {
 		return nil, err
 	}
-	pbx.sw, err = pbxtest.StartSwitch(pbxtest.SwitchOptions{
-		Gateways:  pbxtest.GatewaysFromDatabase(pbx.database),
+	pbx.sw, err = startDemoSwitch(ctx, pbx.database, "")
+	return pbx, err
+}
+
+// startDemoSwitch starts the simulated FreeSWITCH on the sample in that database.
+func startDemoSwitch(ctx context.Context, database, listen string) (*pbxtest.Switch, error) {
+	sw, err := pbxtest.StartSwitch(pbxtest.SwitchOptions{
+		Listen:    listen,
+		Gateways:  pbxtest.GatewaysFromDatabase(database),
 		RealTimes: true,
 	})
 	if err != nil {
 		return nil, err
 	}
-	pbx.sw.RegisterSample(pbx.sample, demoRegistered)
-	return pbx, pbx.sw.LoadProfiles(ctx)
+	if err := errors.Join(sw.RegisterExtensions(ctx, database, demoRegistered), sw.LoadProfiles(ctx)); err != nil {
+		return nil, errors.Join(err, sw.Close())
+	}
+	return sw, nil
 }
 
 func (pbx *demoPBX) close() error {

@@ -36,6 +36,8 @@ type commandLine struct {
 	Worker    workerCommand    `cmd:"" help:"Run a worker alone."`
 	Scheduler schedulerCommand `cmd:"" help:"Run the scheduler alone."`
 	Demo      demoCommand      `cmd:"" help:"Show it working: a private sample PBX, and the main job done over HTTP."`
+	DemoPBX   demoPBXCommand   `cmd:"" name:"demo-pbx" help:"Run the demo's PBX alone: a simulated FreeSWITCH on a sample in an empty database."`
+	Health    healthCommand    `cmd:"" help:"Say by its exit status whether the api, worker or scheduler of this host works."`
 	Check     checkCommand     `cmd:"" help:"Test every part and say what to do where one is not right."`
 	Audit     auditCommand     `cmd:"" help:"List who was denied what and who changed what."`
 	Config    configCommand    `cmd:"" help:"List the settings, their values and where each comes from."`

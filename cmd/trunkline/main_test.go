@@ -71,7 +71,7 @@ func newPBX(t *testing.T, cdrs int) *pbx {
 	must(t, err)
 	t.Cleanup(func() { must(t, p.sw.Close()) })
 	must(t, p.sw.LoadProfiles(ctx))
-	p.sw.RegisterSample(p.sample, sampleRegistered)
+	must(t, p.sw.RegisterExtensions(ctx, p.database, sampleRegistered))
 	whitelist := filepath.Join(p.dir, "chkcon_whitelist.conf")
 	must(t, os.WriteFile(whitelist, []byte("127.0.0.1\n"), 0o600))
 	must(t, os.WriteFile(filepath.Join(p.dir, "secret.key"), []byte(testSecretKey), 0o600))
@@ -84,6 +84,9 @@ func newPBX(t *testing.T, cdrs int) *pbx {
 		"TRUNKLINE_WHITELIST=" + whitelist,
 		"TRUNKLINE_EXPORT_DIR=" + p.exports(),
 		"TRUNKLINE_EXPORT_MIN_FREE_BYTES=1MiB",
+		// Tests ask again until a condition holds.
+		"TRUNKLINE_RATE_LIMIT=1000000", "TRUNKLINE_RATE_LIMIT_GATEWAY=1000000", "TRUNKLINE_RATE_LIMIT_UNAUTHENTICATED=1000000",
+		"TRUNKLINE_LOGIN_FAILURES_ADDRESS=1000000", "TRUNKLINE_AUTH_LOG=none",
 		"TRUNKLINE_SECRET_KEY=" + filepath.Join(p.dir, "secret.key"),
 	}
 	return p

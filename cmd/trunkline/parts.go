@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -16,6 +15,7 @@ import (
 	"trunkline/internal/config"
 	"trunkline/internal/freeswitch"
 	"trunkline/internal/fusionpbx"
+	"trunkline/internal/gatewayfile"
 	"trunkline/internal/postgres"
 	"trunkline/internal/ratelimit"
 	"trunkline/scheduler"
@@ -23,15 +23,13 @@ import (
 	"trunkline/worker"
 )
 
-// redisTimeout bounds dialling, reading and writing: a Redis that hangs must not hang a caller.
-const redisTimeout = time.Second
-
 // parts is everything that the rooms are put together from.
 type parts struct {
 	settings  config.Settings
 	log       *slog.Logger
 	pool      *pgxpool.Pool
-	redis     *redis.Client
+	redis     redis.UniversalClient
+	redisAway bool // it did not answer at the start
 	fusionpbx *fusionpbx.DB
 	switches  []*freeswitch.Switch
 	tasks     *tasks.Client
@@ -81,6 +79,9 @@ func openParts(ctx context.Context, settings config.Settings, log *slog.Logger, 
 	if p.redis, err = openRedis(settings, log); err != nil {
 		return nil, err
 	}
+	if err := p.checkRedis(ctx); err != nil {
+		return nil, err
+	}
 	p.limiter = ratelimit.New(p.redis, log)
 	p.audit = audit.New(p.pool, log)
 	p.switches = openSwitches(settings, log)
@@ -111,25 +112,6 @@ func (p *parts) keys(ctx context.Context, alone bool) (*tasks.Keys, error) {
 		return nil, err
 	}
 	return tasks.NewKeys(secret)
-}
-
-func openRedis(settings config.Settings, log *slog.Logger) (*redis.Client, error) {
-	o, err := redis.ParseURL(settings.RedisURL.Reveal())
-	if err != nil {
-		// The parser's error may hold the URL, and that a password.
-		return nil, fmt.Errorf("TRUNKLINE_REDIS_URL cannot be read; write it as redis://:password@host:6379/0")
-	}
-	redis.SetLogger(redisLogger{log})
-	o.DialTimeout, o.ReadTimeout, o.WriteTimeout = redisTimeout, redisTimeout, redisTimeout
-	return redis.NewClient(o), nil
-}
-
-// redisLogger sends the Redis client's own words, which it has one place for in the whole process, to
-// our log.
-type redisLogger struct{ log *slog.Logger }
-
-func (l redisLogger) Printf(_ context.Context, format string, args ...any) {
-	l.log.Debug(fmt.Sprintf(format, args...), "from", "redis")
 }
 
 func openSwitches(settings config.Settings, log *slog.Logger) []*freeswitch.Switch {
@@ -189,6 +171,7 @@ func (p *parts) worker(ctx context.Context) (*worker.Worker, error) {
 		Tasks:                p.tasks,
 		FusionPBX:            p.fusionpbx,
 		Switches:             p.switches,
+		Gateways:             gatewaySettings(p.settings),
 		Exporter:             p.exporter,
 		Log:                  p.log,
 		ProvisionConcurrency: p.settings.ProvisionConcurrency,
@@ -200,7 +183,12 @@ func (p *parts) worker(ctx context.Context) (*worker.Worker, error) {
 	}), nil
 }
 
-func (p *parts) sweeper() *scheduler.Sweeper {
+// gatewaySettings are the settings of how gateways reach the switches.
+func gatewaySettings(s config.Settings) gatewayfile.Settings {
+	return gatewayfile.Settings{Mode: fusionpbx.GatewayMode(s.GatewayMode), Dir: s.SIPProfilesDir}
+}
+
+func (p *parts) sweeper(roles ...tasks.Role) *scheduler.Sweeper {
 	return &scheduler.Sweeper{
 		Tasks:    p.tasks,
 		Interval: p.settings.SweepInterval,
@@ -212,6 +200,7 @@ func (p *parts) sweeper() *scheduler.Sweeper {
 		},
 		Audit:          p.audit,
 		AuditRetention: p.settings.AuditRetention,
+		Roles:          roles,
 		Log:            p.log,
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"trunkline/internal/config"
-	"trunkline/internal/postgres"
+	"trunkline/tasks"
 )
 
 // runner is anything that lives until its context ends: the front end, a worker, the sweeper, the
@@ -14,6 +14,10 @@ import (
 type runner interface {
 	Run(ctx context.Context) error
 }
+
+type runnerFunc func(ctx context.Context) error
+
+func (f runnerFunc) Run(ctx context.Context) error { return f(ctx) }
 
 // runAll runs them together; the first one that fails ends the others.
 func runAll(ctx context.Context, runners ...runner) error {
@@ -47,7 +51,7 @@ func (p *parts) serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return runAll(ctx, a, w, p.sweeper(), p.tasks, p.limiter, p.audit)
+	return runAll(ctx, a, w, p.sweeper(tasks.RoleWorker, tasks.RoleScheduler), p.tasks, p.limiter, p.audit)
 }
 
 type apiCommand struct{}
@@ -83,7 +87,7 @@ func (workerCommand) Run(cmd *command) error {
 		if err != nil {
 			return err
 		}
-		return runAll(ctx, w, p.sweeper())
+		return runAll(ctx, w, p.sweeper(tasks.RoleWorker))
 	})
 }
 
@@ -96,7 +100,7 @@ Example: trunkline --config /etc/trunkline/trunkline.env scheduler`
 }
 
 func (schedulerCommand) Run(cmd *command) error {
-	return cmd.withParts(false, func(ctx context.Context, p *parts) error { return runAll(ctx, p.sweeper()) })
+	return cmd.withParts(false, func(ctx context.Context, p *parts) error { return runAll(ctx, p.sweeper(tasks.RoleScheduler)) })
 }
 
 // withParts reads the settings, opens the parts, and closes them when f returns.
@@ -110,35 +114,9 @@ func (cmd *command) withParts(alone bool, f func(ctx context.Context, p *parts) 
 		return err
 	}
 	defer p.close()
-	return f(cmd.ctx, p)
+	return runAll(cmd.ctx, runnerFunc(func(ctx context.Context) error { return f(ctx, p) }), runnerFunc(p.watchRedis))
 }
 
 func (cmd *command) settings() (config.Settings, error) {
 	return config.Load(cmd.configFile, cmd.environ)
-}
-
-type migrateCommand struct{}
-
-func (migrateCommand) Help() string {
-	return `FusionPBX's own tables are not altered. It may run at any time, also while others do.
-
-Example: trunkline migrate`
-}
-
-func (migrateCommand) Run(cmd *command) error {
-	settings, err := cmd.settings()
-	if err != nil {
-		return err
-	}
-	pool, err := postgres.Open(cmd.ctx, settings.DatabaseURL.Reveal(), settings.DatabaseConnections)
-	if err != nil {
-		return err
-	}
-	defer pool.Close()
-	version, err := postgres.Migrate(cmd.ctx, pool)
-	if err != nil {
-		return err
-	}
-	cmd.printf("schema trunkline is at version %d\n", version)
-	return nil
 }

@@ -17,13 +17,19 @@ import (
 	"trunkline/internal/pbxtest"
 )
 
-// serve runs a front end on a free port and returns its address once it is ready.
-func (p *pbx) serve(t *testing.T, command string, env ...string) (base string, proc *process) {
+// freeAddr is an address that nobody listens on at this moment.
+func freeAddr(t *testing.T) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
-	addr := listener.Addr().String()
 	must(t, listener.Close())
+	return listener.Addr().String()
+}
+
+// serve runs a front end on a free port and returns its address once it is ready.
+func (p *pbx) serve(t *testing.T, command string, env ...string) (base string, proc *process) {
+	t.Helper()
+	addr := freeAddr(t)
 	proc = p.start(t, command, append(env, "TRUNKLINE_LISTEN="+addr)...)
 	pbxtest.Eventually(t, command+" is ready", func() bool {
 		resp, err := http.Get("http://" + addr + "/readyz")
@@ -259,7 +265,7 @@ func TestConfigListsSettingsWhateverIsWrong(t *testing.T) {
 
 func TestEveryCommandHasAnExample(t *testing.T) {
 	t.Parallel()
-	for _, command := range []string{"serve", "api", "worker", "scheduler", "demo", "check", "config", "migrate"} {
+	for _, command := range []string{"serve", "api", "worker", "scheduler", "demo", "demo-pbx", "health", "check", "config", "migrate"} {
 		got := runHere(t, nil, command, "--help")
 		if got.status != 0 || !strings.Contains(got.out, "Example: ") || !strings.Contains(got.out, "trunkline") {
 			t.Errorf("%s --help: %s", command, got)

@@ -61,7 +61,7 @@ func TestWhitelistCommands(t *testing.T) {
 		"list a broken file":        {broken, []string{"list"}, 1, []string{"192.0.2.10", "line 2", "line 3"}, ""},
 		"list an empty one":         {"#\n", []string{"list"}, 1, []string{"nobody may call"}, ""},
 		"denied without a database": {whitelistText, []string{"list", "--denied"}, 1, []string{"TRUNKLINE_DATABASE_URL"}, ""},
-		"add":                       {whitelistText, []string{"add", "203.0.113.7", "--comment", "the office"}, 0, []string{"line 4", "203.0.113.7 # the office", "action=whitelist.add"}, whitelistText + "203.0.113.7 # the office\r\n"},
+		"add":                       {whitelistText, []string{"add", "203.0.113.7", "--comment", "the office"}, 0, []string{"line 4", "203.0.113.7 # the office", "not recorded in the audit"}, whitelistText + "203.0.113.7 # the office\r\n"},
 		"add a network":             {whitelistText, []string{"add", "2001:db8:1::/48"}, 0, []string{"line 4"}, whitelistText + "2001:db8:1::/48\r\n"},
 		"add again":                 {whitelistText, []string{"add", "::ffff:192.0.2.10"}, 0, []string{"may call already", "line 2", "# WHMCS"}, ""},
 		"add what is covered":       {whitelistText, []string{"add", "198.51.100.7"}, 0, []string{"line 3", "198.51.100.0/24"}, ""},
@@ -69,7 +69,7 @@ func TestWhitelistCommands(t *testing.T) {
 		"add nothing":               {whitelistText, []string{"add"}, 2, []string{"<address>"}, ""},
 		"a comment of two lines":    {whitelistText, []string{"add", "203.0.113.7", "--comment", "a\n0.0.0.0/0"}, 1, []string{"comment holds a line break"}, ""},
 		"add to a broken file":      {broken, []string{"add", "203.0.113.7"}, 1, []string{"line 2", "trunkline whitelist edit"}, ""},
-		"remove":                    {whitelistText, []string{"remove", "192.0.2.10"}, 0, []string{"removed line 2", "# WHMCS", "action=whitelist.remove"}, "# billing\r\n198.51.100.0/24\r\n"},
+		"remove":                    {whitelistText, []string{"remove", "192.0.2.10"}, 0, []string{"removed line 2", "# WHMCS", "not recorded in the audit"}, "# billing\r\n198.51.100.0/24\r\n"},
 		"remove what a network has": {whitelistText + "198.51.100.7", []string{"remove", "198.51.100.7"}, 0, []string{"may call all the same, by line 3"}, whitelistText},
 		"remove what is covered":    {whitelistText, []string{"remove", "198.51.100.7"}, 1, []string{"not an entry", "line 3"}, ""},
 		"remove what is not there":  {whitelistText, []string{"remove", "203.0.113.7"}, 1, []string{"203.0.113.7 is not an entry"}, ""},
@@ -122,8 +122,8 @@ func TestWhitelistListDenied(t *testing.T) {
 	p.open(t)
 	runHere(t, p.env, "whitelist", "list", "--denied").wants(t, 0, "nobody was denied")
 	for _, address := range []string{"203.0.113.7", "127.0.0.1"} {
-		_, err := p.pool.Exec(t.Context(), `insert into trunkline.audit (id, times, kind, address, who, action, code)
-			values (gen_random_uuid(), 3, 'denial', $1, '', 'GET /chkcon.php', 'not_whitelisted')`, address)
+		_, err := p.pool.Exec(t.Context(), `insert into trunkline.audit (id, minute, times, kind, address, who, action, code)
+			values (gen_random_uuid(), date_trunc('minute', now()), 3, 'denial', $1, '', 'GET /chkcon.php', 'not_whitelisted')`, address)
 		must(t, err)
 	}
 	got := runHere(t, p.env, "whitelist", "list", "--denied")
@@ -163,7 +163,7 @@ func TestWhitelistEdit(t *testing.T) {
 		after  string // the file; "" as it was
 		kept   string // the text of the copy that is kept
 	}{
-		"saved":              {`echo "203.0.113.7 # office" >> "$1"`, nil, 0, []string{"saved: 3 addresses", "action=whitelist.replace"}, whitelistText + "203.0.113.7 # office\n", ""},
+		"saved":              {`echo "203.0.113.7 # office" >> "$1"`, nil, 0, []string{"saved: 3 addresses", "not recorded in the audit"}, whitelistText + "203.0.113.7 # office\n", ""},
 		"by a new file":      {`echo 203.0.113.7 > "$1.new"; mv "$1.new" "$1"`, nil, 0, []string{"saved: 1 addresses"}, "203.0.113.7\n", ""},
 		"nothing":            {`:`, nil, 0, []string{"nothing was changed"}, "", ""},
 		"a broken line":      {`echo billing.example >> "$1"`, nil, 1, []string{`line 4: "billing.example"`, "broken lines, see above: 1"}, "", whitelistText + "billing.example\n"},

@@ -52,7 +52,9 @@ func serveBare(addr string) error {
 // status measures the status endpoint with token, whitelist and limit script on, beside a bare handler,
 // and the time of its answers at a steady rate.
 func (b *bench) status(ctx context.Context) error {
-	b.sw.RegisterSample(b.sample, registered)
+	if err := b.sw.RegisterExtensions(ctx, b.database, registered); err != nil {
+		return err
+	}
 	p, err := b.start(ctx, "api")
 	if err != nil {
 		return err

@@ -14,7 +14,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
-	"github.com/redis/go-redis/v9"
+
+	"trunkline/internal/redis"
 )
 
 const (
@@ -42,7 +43,7 @@ func (s *Settings) check(set func(name string) bool) []error {
 	c := checker{set: set}
 	c.numbers(s)
 	c.setting("DATABASE_URL", func() error { return checkDatabaseURL(s.DatabaseURL.Reveal()) })
-	c.setting("REDIS_URL", func() error { return checkRedisURL(s.RedisURL.Reveal()) })
+	c.setting("REDIS_URL", func() error { return redis.CheckURL(s.RedisURL.Reveal()) })
 	c.setting("SWITCHES", func() error { return checkSwitches(s.Switches) })
 	c.setting("SWITCH_PASSWORD", func() error { return checkSwitchPassword(s.SwitchPassword.Reveal()) })
 	c.setting("LISTEN", func() error { return checkHostPort(s.Listen) })
@@ -61,6 +62,9 @@ func (s *Settings) check(set func(name string) bool) []error {
 		if path != "" {
 			c.setting(name, func() error { return checkPath(path) })
 		}
+	}
+	if slices.Contains(strings.Split(s.SIPProfilesDir, "/"), "..") {
+		c.problems = append(c.problems, errors.New(prefix+"SIP_PROFILES_DIR: it holds ..; write the folder's path without"))
 	}
 	if (s.TLSCert == "") != (s.TLSKey == "") {
 		c.problems = append(c.problems, errors.New(prefix+"TLS_CERT and "+prefix+"TLS_KEY: only one of them is set; set both, or neither"))
@@ -190,13 +194,6 @@ func checkDatabaseURL(value string) error {
 		}
 	}
 	return errors.New("not the URL of a Postgres database; write postgres://user:password@host:port/database, with special characters in the password as %XX")
-}
-
-func checkRedisURL(value string) error {
-	if _, err := redis.ParseURL(value); err != nil {
-		return errors.New("not the URL of a Redis; write redis://:password@host:port/number, with special characters in the password as %XX")
-	}
-	return nil
 }
 
 func checkSwitches(switches []string) error {

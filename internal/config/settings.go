@@ -22,7 +22,7 @@ type Settings struct {
 	// DatabaseConnections is the most connections to Postgres that one process opens.
 	DatabaseConnections int `env:"TRUNKLINE_DATABASE_CONNECTIONS" envDefault:"20" help:"the most connections to Postgres that one process opens"`
 	// RedisURL is the URL of the Redis that carries tasks and counts requests.
-	RedisURL Secret `env:"TRUNKLINE_REDIS_URL" envDefault:"redis://127.0.0.1:6379/0" help:"the Redis that carries tasks: redis://:password@host:port/number, rediss:// for TLS, or redis-sentinel://:password@host:port,host:port/number?master=NAME"`
+	RedisURL Secret `env:"TRUNKLINE_REDIS_URL" envDefault:"redis://127.0.0.1:6379/0" help:"the Redis that carries tasks: redis://user:password@host:port/number, rediss:// for TLS, or redis-sentinel://user:password@host:port,host:port/number?master=NAME, rediss-sentinel:// for TLS (docs/redis.md)"`
 	// RedisCA is the path of the certificates, PEM, that a rediss:// server's is checked against; "": the system's.
 	RedisCA string `env:"TRUNKLINE_REDIS_CA" default:"the system's" help:"a file of certificates (PEM) that Redis's own must be signed by, where it is reached over TLS"`
 

@@ -32,11 +32,15 @@ var wholeNumber = regexp.MustCompile(`^[0-9]{1,9}$`)
 // profileName is what a SIP profile's name may be.
 var profileName = regexp.MustCompile(`^[\w.\-]{1,64}$`)
 
-// CheckGatewayValue refuses what would not arrive at FreeSWITCH as it was asked for, in database mode,
-// with a *ValueError. FusionPBX builds the configuration by deleting every $ and escaping nothing, so
-// that these values would change, or break the configuration of all gateways, without an error.
-// An empty value is NULL, and always right.
-func CheckGatewayValue(column, value string) error {
+// preprocessorCommand is what FreeSWITCH's preprocessor would run, in a file where it is not escaped.
+var preprocessorCommand = regexp.MustCompile(`(?i)<x-pre-process|<!--#`)
+
+// CheckGatewayValue refuses what would not arrive at FreeSWITCH as it was asked for, with a *ValueError.
+// In database mode FusionPBX builds the configuration by deleting every $ and escaping nothing, so that
+// such values would change, or break the configuration of all gateways, without an error. In file mode the
+// values are Trunkline's to escape; but what FusionPBX's own page, which escapes nothing there either,
+// would make FreeSWITCH run is refused all the same. An empty value is NULL, and always right.
+func CheckGatewayValue(mode GatewayMode, column, value string) error {
 	refuse := func(format string, args ...any) error {
 		return &ValueError{Column: column, Reason: fmt.Sprintf(format, args...)}
 	}
@@ -51,15 +55,19 @@ func CheckGatewayValue(column, value string) error {
 		return refuse("holds a line break or another control character; remove it")
 	case strings.ContainsAny(value, "\uFFFE\uFFFF"):
 		return refuse("holds U+FFFE or U+FFFF, which XML has no place for; remove it")
-	case strings.Contains(value, "${"):
+	case mode != ModeFile && strings.Contains(value, "${"):
 		return refuse("holds ${, which FreeSWITCH would expand as a variable; remove it")
-	case column == "profile" && !profileName.MatchString(value):
+	case column == "profile" && (!profileName.MatchString(value) || strings.Trim(value, ".") == ""):
 		return refuse("is no name of a SIP profile; use letters, digits, _ . and -")
 	case slices.Contains(flags, column) && value != "true" && value != "false":
 		return refuse("is neither true nor false; give one of them")
 	case slices.Contains(counts, column) && !wholeNumber.MatchString(value):
 		return refuse("is no whole number; give digits alone")
 	case !slices.Contains(SwitchColumns, column):
+		return nil
+	case preprocessorCommand.MatchString(value):
+		return refuse("holds a command of FreeSWITCH's preprocessor, which would run wherever FusionPBX writes the value unescaped; remove it")
+	case mode == ModeFile:
 		return nil
 	case strings.Contains(value, "$"):
 		return refuse("holds a $; FusionPBX deletes every $ on the way to FreeSWITCH, so that the carrier would get another %s; choose one without it", column)

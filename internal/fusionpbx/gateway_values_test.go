@@ -35,6 +35,7 @@ func TestCheckGatewayValue(t *testing.T) {
 		{"too long", "username", strings.Repeat("x", maxGatewayValue+1), "longer than 1024"},
 		{"a profile", "profile", "external-2.a", ""},
 		{"a profile with a slash", "profile", "../external", "name of a SIP profile"},
+		{"a profile that leads up", "profile", "..", "name of a SIP profile"},
 		{"a profile with a space", "profile", "external rescan", "name of a SIP profile"},
 		{"a flag", "register", "true", ""},
 		{"another flag", "enabled", "yes", "neither true nor false"},
@@ -46,7 +47,7 @@ func TestCheckGatewayValue(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			err := CheckGatewayValue(c.column, c.value)
+			err := CheckGatewayValue(ModeDatabase, c.column, c.value)
 			if c.want == "" {
 				if err != nil {
 					t.Errorf("got %v", err)
@@ -67,6 +68,36 @@ func TestCheckGatewayValue(t *testing.T) {
 	}
 }
 
+// In file mode the values are escaped, so that only what nothing can carry is refused; and what FusionPBX's
+// page would have FreeSWITCH run.
+func TestCheckGatewayValueInFileMode(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ name, column, value, want string }{ // want: a part of the error, "" for none
+		{"the password of the reference", "password", "pa$$w&d", ""},
+		{"everything that XML has a use for", "username", `a&b<c>"d'`, ""},
+		{"a variable", "password", "$${domain}", ""},
+		{"a word of the preprocessor", "password", "x-pre-process", ""},
+		{"other tags of the preprocessor", "password", "<?<include>", ""},
+		{"a command", "from_user", `<X-Pre-Process cmd="exec"`, "preprocessor"},
+		{"a command of the older form", "from_user", "<!--#exec id", "preprocessor"},
+		{"a command in a description", "description", "<X-PRE-PROCESS", ""},
+		{"a line feed", "password", "a\nb", "line break"},
+		{"NUL", "password", "a\x00b", "control character"},
+		{"invalid UTF-8", "password", "a\xff", "UTF-8"},
+		{"a profile that leads up", "profile", "..", "name of a SIP profile"},
+		{"a flag", "register", "yes", "neither true nor false"},
+		{"too long", "username", strings.Repeat("x", maxGatewayValue+1), "longer than 1024"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			err := CheckGatewayValue(ModeFile, c.column, c.value)
+			if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, want %q", err, c.want)
+			}
+		})
+	}
+}
+
 // FuzzCheckGatewayValue: what is let through arrives as it is, on the way that FusionPBX takes: every
 // $ deleted, nothing escaped, as an attribute of XML.
 func FuzzCheckGatewayValue(f *testing.F) {
@@ -74,7 +105,7 @@ func FuzzCheckGatewayValue(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, value string) {
-		if CheckGatewayValue("password", value) != nil {
+		if CheckGatewayValue(ModeDatabase, "password", value) != nil {
 			return
 		}
 		text := `<param name="password" value="` + strings.ReplaceAll(value, "$", "") + `"/>`

@@ -78,27 +78,59 @@ func (d *DB) TimeZone(ctx context.Context, q Querier, domainUUID string) (string
 type GatewayMode string
 
 // The gateway modes. In database mode FreeSWITCH asks for its configuration and gets it from the
-// database; in file mode FusionPBX writes a file for each gateway.
+// database; in file mode FusionPBX writes a file for each gateway. ModeAuto leaves it to FusionPBX's
+// settings.
 const (
+	ModeAuto     GatewayMode = "auto"
 	ModeDatabase GatewayMode = "database"
 	ModeFile     GatewayMode = "file"
 )
 
-// GatewayMode reads the mode: file where the default setting switch, sip_profiles, dir is enabled.
-func (d *DB) GatewayMode(ctx context.Context, q Querier) (GatewayMode, error) {
-	var file bool
-	err := q.QueryRow(ctx, `
-		select exists (select from v_default_settings s
-			where s.default_setting_category = 'switch' and s.default_setting_subcategory = 'sip_profiles'
-			and s.default_setting_name = 'dir' and `+d.isTrue("v_default_settings", "s.default_setting_enabled")+`
-			and s.default_setting_value <> '')`).Scan(&file)
-	if err != nil {
-		return "", fmt.Errorf("reading how FusionPBX keeps gateways: %w", err)
+// GatewayMode is the mode that was set, ModeDatabase or ModeFile; where it is ModeAuto or "", it is read:
+// file where the default setting switch, sip_profiles, dir is enabled.
+func (d *DB) GatewayMode(ctx context.Context, q Querier, set GatewayMode) (GatewayMode, error) {
+	if set == ModeDatabase || set == ModeFile {
+		return set, nil
 	}
-	if file {
+	dir, err := d.SIPProfilesDir(ctx, q)
+	if err != nil {
+		return "", err
+	}
+	if dir != "" {
 		return ModeFile, nil
 	}
 	return ModeDatabase, nil
+}
+
+// SIPProfilesDir is the folder where FusionPBX keeps gateways as files, of the default setting switch,
+// sip_profiles, dir; "" where that is not enabled.
+func (d *DB) SIPProfilesDir(ctx context.Context, q Querier) (string, error) {
+	var dir string
+	err := q.QueryRow(ctx, `
+		select coalesce(
+			(select s.default_setting_value from v_default_settings s
+			where s.default_setting_category = 'switch' and s.default_setting_subcategory = 'sip_profiles'
+			and s.default_setting_name = 'dir' and `+d.isTrue("v_default_settings", "s.default_setting_enabled")+`
+			and s.default_setting_value <> '' limit 1), '')`).Scan(&dir)
+	if err != nil {
+		return "", fmt.Errorf("reading how FusionPBX keeps gateways: %w", err)
+	}
+	return dir, nil
+}
+
+// EnabledProfiles names the enabled SIP profiles, sorted.
+func (d *DB) EnabledProfiles(ctx context.Context, q Querier) ([]string, error) {
+	rows, err := q.Query(ctx, `
+		select distinct p.sip_profile_name from v_sip_profiles p
+		where `+d.isTrue("v_sip_profiles", "p.sip_profile_enabled")+` and p.sip_profile_name <> '' order by 1`)
+	if err != nil {
+		return nil, fmt.Errorf("reading the SIP profiles: %w", err)
+	}
+	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return nil, fmt.Errorf("reading the SIP profiles: %w", err)
+	}
+	return names, nil
 }
 
 // ProfileEnabled reports whether there is an enabled SIP profile of that name.

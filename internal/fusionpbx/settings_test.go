@@ -2,6 +2,7 @@ package fusionpbx
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -76,19 +77,24 @@ func TestTimeZone(t *testing.T) {
 
 func TestGatewayMode(t *testing.T) {
 	each(t, func(t *testing.T, p pbx) {
-		check := func(when string, want GatewayMode) {
+		check := func(when string, want GatewayMode, wantDir string) {
 			t.Helper()
-			if got, err := p.GatewayMode(t.Context(), p.conn); got != want || err != nil {
-				t.Errorf("%s: got %q, %v; want %q", when, got, err, want)
+			for set, want := range map[GatewayMode]GatewayMode{"": want, ModeAuto: want, ModeDatabase: ModeDatabase, ModeFile: ModeFile} {
+				if got, err := p.GatewayMode(t.Context(), p.conn, set); got != want || err != nil {
+					t.Errorf("%s, set to %q: got %q, %v; want %q", when, set, got, err, want)
+				}
+			}
+			if got, err := p.SIPProfilesDir(t.Context(), p.conn); got != wantDir || err != nil {
+				t.Errorf("%s: got the folder %q, %v; want %q", when, got, err, wantDir)
 			}
 		}
-		check("no setting", ModeDatabase)
+		check("no setting", ModeDatabase, "")
 		p.setting(t, "", "switch", "sip_profiles", "dir", "/etc/freeswitch/sip_profiles", "false")
-		check("as it ships", ModeDatabase)
+		check("as it ships", ModeDatabase, "")
 		p.setting(t, "", "switch", "sip_profiles", "dir", "", "true")
-		check("enabled and empty", ModeDatabase)
+		check("enabled and empty", ModeDatabase, "")
 		p.setting(t, "", "switch", "sip_profiles", "dir", "/etc/freeswitch/sip_profiles", "true")
-		check("enabled", ModeFile)
+		check("enabled", ModeFile, "/etc/freeswitch/sip_profiles")
 	})
 }
 
@@ -101,6 +107,10 @@ func TestProfileEnabled(t *testing.T) {
 			if got, err := p.ProfileEnabled(t.Context(), p.conn, name); got != want || err != nil {
 				t.Errorf("%q: got %t, %v; want %t", name, got, err, want)
 			}
+		}
+		p.insert(t, "v_sip_profiles", row{"sip_profile_uuid": uuid.NewString(), "sip_profile_name": "another", "sip_profile_enabled": "true"})
+		if got, err := p.EnabledProfiles(t.Context(), p.conn); !slices.Equal(got, []string{"another", "external"}) || err != nil {
+			t.Errorf("the enabled profiles are %q, %v", got, err)
 		}
 	})
 }

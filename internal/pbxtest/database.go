@@ -109,6 +109,19 @@ func (s *Servers) template(ctx context.Context, t template) (string, error) {
 	return name, nil
 }
 
+// CreateTables makes FusionPBX's tables of that version in a database that others made, all or none of
+// them. It fails where one is there already.
+func CreateTables(ctx context.Context, conn *pgx.Conn, v Version) error {
+	tables, err := createTables(v)
+	if err != nil {
+		return err
+	}
+	if _, err := conn.PgConn().Exec(ctx, "begin;"+tables+"commit").ReadAll(); err != nil {
+		return fmt.Errorf("creating the tables of FusionPBX %s: %w", v, err)
+	}
+	return nil
+}
+
 // execIn runs SQL without parameters, which may be several statements, on a connection of its own;
 // doing says what for.
 func execIn(ctx context.Context, url, doing, sql string) error {

@@ -10,5 +10,6 @@
 //	func TestMain(m *testing.M) { os.Exit(pbxtest.Main(m)) }
 //
 // and each test asks for what it needs: [Database] for a database of its own, [RedisURL] for a Redis
-// database of its own, [NewRedis] for a Redis server that it may kill.
+// database of its own, [NewRedis] for a Redis server that it may kill, [NewSentinels] for one that
+// survives it.
 package pbxtest

@@ -25,21 +25,21 @@ const (
 	redisAnswer   = 500 * time.Millisecond // for one that starts to answer, before it is asked again
 )
 
-// RedisServer is a private Redis server. Its methods may be called from several goroutines.
+// RedisServer is a private Redis server, or a Sentinel. Its methods may be called from several
+// goroutines.
 type RedisServer struct {
-	program    string
-	dir        string
-	persistent bool
-	port       int
+	program string
+	dir     string
+	options redisOptions
+	port    int
 
 	mu      sync.Mutex
 	process *process
 }
 
-// startRedis starts a server on a free port, with its files in dir, which it makes. A persistent one
-// has on disk what it acknowledged, so that a restart after a kill finds it again.
-func startRedis(ctx context.Context, p programs, dir string, persistent bool) (*RedisServer, error) {
-	r := &RedisServer{program: p.redis, dir: dir, persistent: persistent}
+// startRedis starts a server on a free port, with its files in dir, which it makes.
+func startRedis(ctx context.Context, p programs, dir string, o redisOptions) (*RedisServer, error) {
+	r := &RedisServer{program: p.redis, dir: dir, options: o}
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("making the folder of Redis: %w", err)
 	}
@@ -65,7 +65,22 @@ func (r *RedisServer) Addr() string { return "127.0.0.1:" + strconv.Itoa(r.port)
 func (r *RedisServer) URL() string { return r.url(0) }
 
 func (r *RedisServer) url(database int) string {
-	return fmt.Sprintf("redis://%s/%d", r.Addr(), database)
+	scheme, user := "redis", ""
+	if r.options.tls != nil {
+		scheme = "rediss"
+	}
+	if r.options.password != "" {
+		user = ":" + r.options.password + "@"
+	}
+	return fmt.Sprintf("%s://%s%s/%d", scheme, user, r.Addr(), database)
+}
+
+// client returns a client that asks once and does not wait long.
+func (r *RedisServer) client() *redis.Client {
+	return redis.NewClient(&redis.Options{
+		Addr: r.Addr(), Password: r.options.password, TLSConfig: r.options.tls.client(),
+		MaxRetries: -1, DialerRetries: 1, ReadTimeout: redisAnswer,
+	})
 }
 
 // Kill ends the server as a crash would (SIGKILL) and waits until it is gone. Killing a dead server
@@ -74,6 +89,22 @@ func (r *RedisServer) Kill() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.kill()
+}
+
+// Hang has the server keep its connections and answer nothing, as where its host is cut off, until
+// Resume or Restart.
+func (r *RedisServer) Hang() error { return r.signal(syscall.SIGSTOP) }
+
+// Resume ends a Hang.
+func (r *RedisServer) Resume() error { return r.signal(syscall.SIGCONT) }
+
+func (r *RedisServer) signal(s syscall.Signal) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.process == nil || !r.process.running() {
+		return errors.New("the private Redis does not run")
+	}
+	return syscall.Kill(r.process.pid, s)
 }
 
 // Restart kills the server where it runs and starts it again on the same port, with its data where it
@@ -102,7 +133,7 @@ func (r *RedisServer) RestartEmpty(ctx context.Context) error {
 
 // FlushAll empties all databases of the running server.
 func (r *RedisServer) FlushAll(ctx context.Context) error {
-	client := redis.NewClient(&redis.Options{Addr: r.Addr()})
+	client := r.client()
 	defer client.Close()
 	if err := client.FlushAll(ctx).Err(); err != nil {
 		return fmt.Errorf("emptying Redis: %w", err)
@@ -113,6 +144,12 @@ func (r *RedisServer) FlushAll(ctx context.Context) error {
 // Close kills the server and removes its files.
 func (r *RedisServer) Close() error {
 	return errors.Join(r.Kill(), os.RemoveAll(r.dir))
+}
+
+func (r *RedisServer) running() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.process != nil && r.process.running()
 }
 
 func (r *RedisServer) kill() error {
@@ -156,13 +193,11 @@ func (r *RedisServer) run(ctx context.Context) error {
 		return err
 	}
 	defer log.Close()
-	appendOnly := "no"
-	if r.persistent {
-		appendOnly = "yes"
+	arguments, err := r.options.arguments(r.dir, r.port)
+	if err != nil {
+		return err
 	}
-	cmd := exec.Command(r.program, "--bind", "127.0.0.1", "--port", strconv.Itoa(r.port),
-		"--dir", r.dir, "--databases", strconv.Itoa(RedisDatabases), "--save", "",
-		"--appendonly", appendOnly, "--maxmemory-policy", "noeviction", "--daemonize", "no")
+	cmd := exec.Command(r.program, arguments...)
 	cmd.Dir = r.dir
 	cmd.Stdout, cmd.Stderr = log, log
 	if r.process, err = startProcess(cmd, syscall.SIGKILL); err != nil {
@@ -184,7 +219,7 @@ func (r *RedisServer) answers(ctx context.Context) bool {
 	}
 	_ = conn.Close()
 	// The client heeds a context's deadline but not that it was cancelled: so it must not wait long.
-	client := redis.NewClient(&redis.Options{Addr: r.Addr(), MaxRetries: -1, ReadTimeout: redisAnswer})
+	client := r.client()
 	defer client.Close()
 	info, err := client.Info(ctx, "server").Result()
 	// While it loads its data it answers INFO but not PING.

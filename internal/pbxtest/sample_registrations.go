@@ -1,6 +1,12 @@
 package pbxtest
 
-import "strconv"
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"github.com/jackc/pgx/v5"
+)
 
 // SampleExtension is one extension of a sample, as a device registers.
 type SampleExtension struct{ Number, Domain string }
@@ -22,12 +28,29 @@ func (s Sample) Extensions(n int) []SampleExtension {
 	return all
 }
 
-// RegisterSample registers a device for each of the first n extensions of the sample.
-func (s *Switch) RegisterSample(sample Sample, n int) {
-	for i, e := range sample.Extensions(n) {
+// RegisterExtensions registers a device for each of the first n extensions in a sample's database, in the
+// order of Sample.Extensions.
+func (s *Switch) RegisterExtensions(ctx context.Context, database string, n int) error {
+	conn, err := pgx.Connect(ctx, database)
+	if err != nil {
+		return fmt.Errorf("registering extensions: %w", err)
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	rows, err := conn.Query(ctx, `
+		select extension, domain_name from v_extensions join v_domains using (domain_uuid)
+		order by extension::bigint, domain_name limit $1`, n)
+	if err != nil {
+		return fmt.Errorf("registering extensions: %w", err)
+	}
+	extensions, err := pgx.CollectRows(rows, pgx.RowToStructByPos[SampleExtension])
+	if err != nil {
+		return fmt.Errorf("registering extensions: %w", err)
+	}
+	for i, e := range extensions {
 		s.AddRegistration(Registration{
 			Profile: "internal", User: e.Number, Domain: e.Domain,
 			Agent: "Yealink SIP-T46U 108.86.0.20", IP: "192.0.2." + strconv.Itoa(1+i%250), Port: 5060,
 		})
 	}
+	return nil
 }

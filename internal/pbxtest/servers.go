@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"path/filepath"
 	"sync"
 )
@@ -31,7 +32,7 @@ type Servers struct {
 
 	mu        sync.Mutex
 	templates map[template]string // names of the template databases made so far
-	extra     []*RedisServer      // made by NewRedis
+	extra     []io.Closer         // made by NewRedis and NewSentinels
 	closed    bool
 }
 
@@ -64,7 +65,7 @@ func (s *Servers) start(ctx context.Context, o ServersOptions) error {
 	redisDone := make(chan error, 1)
 	go func() {
 		var err error
-		s.redis, err = startRedis(ctx, s.programs, filepath.Join(s.folder.path, "redis"), false)
+		s.redis, err = startRedis(ctx, s.programs, filepath.Join(s.folder.path, "redis"), redisOptions{})
 		redisDone <- err
 	}()
 	var err error
@@ -81,18 +82,32 @@ func (s *Servers) AdminURL() string { return s.postgres.url("postgres", superuse
 func (s *Servers) RedisAddr() string { return s.redis.Addr() }
 
 // NewRedis starts another private Redis, to be killed, restarted or emptied. Close stops it too.
-func (s *Servers) NewRedis(ctx context.Context) (*RedisServer, error) {
-	r, err := startRedis(ctx, s.programs, filepath.Join(s.folder.path, "redis-"+rand.Text()), true)
+func (s *Servers) NewRedis(ctx context.Context, opts ...RedisOption) (*RedisServer, error) {
+	o := redisOptions{persistent: true}
+	for _, opt := range opts {
+		opt(&o)
+	}
+	r, err := startRedis(ctx, s.programs, s.newDir("redis"), o)
 	if err != nil {
 		return nil, err
 	}
+	return r, s.own(r)
+}
+
+// newDir names a folder of its own for another server.
+func (s *Servers) newDir(kind string) string {
+	return filepath.Join(s.folder.path, kind+"-"+rand.Text())
+}
+
+// own has Close stop another server too. Where the servers are closed it stops at once.
+func (s *Servers) own(server io.Closer) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		return nil, errors.Join(errors.New("starting Redis: the servers are closed"), r.Close())
+		return errors.Join(errors.New("starting Redis: the servers are closed"), server.Close())
 	}
-	s.extra = append(s.extra, r)
-	return r, nil
+	s.extra = append(s.extra, server)
+	return nil
 }
 
 // Close stops the servers, waits until they are gone and removes their folder. Open connections are
@@ -108,10 +123,11 @@ func (s *Servers) Close() error {
 	s.mu.Unlock()
 
 	var errs []error
-	for _, r := range append(extra, s.redis) {
-		if r != nil {
-			errs = append(errs, r.Close())
-		}
+	for _, server := range extra {
+		errs = append(errs, server.Close())
+	}
+	if s.redis != nil {
+		errs = append(errs, s.redis.Close())
 	}
 	if s.postgres != nil {
 		errs = append(errs, s.postgres.stop())

@@ -29,6 +29,7 @@ const (
 // SwitchOptions say what a simulated FreeSWITCH is like. The zero value is a switch with the profiles
 // external and internal, no gateways, the password ClueCon and short times.
 type SwitchOptions struct {
+	Listen     string // host:port of the event socket; a free port of 127.0.0.1 where empty
 	Password   string // of the event socket; ClueCon where empty
 	Hostname   string // what `api hostname` answers; pbxtest where empty
 	SwitchName string // what `api switchname` answers; Hostname where empty
@@ -39,6 +40,10 @@ type SwitchOptions struct {
 	// XML between <gateways> and </gateways>. A rescan of a profile that is not in the map says that it
 	// has no configuration. nil stands for profiles without gateways.
 	Gateways func(ctx context.Context, hostname string) (map[string]string, error)
+
+	// GatewayFiles is the folder that holds a folder of gateway files for each of Profiles: where it is set,
+	// gateways come from these files in place of Gateways, as on a host where FusionPBX keeps them so.
+	GatewayFiles string
 
 	// Profiles are the SIP profiles that run; external and internal where nil.
 	Profiles []string
@@ -87,14 +92,14 @@ type Switch struct {
 	closed   bool
 }
 
-// StartSwitch starts a simulated FreeSWITCH on a free port of 127.0.0.1. No gateway is loaded until a
-// rescan or LoadProfiles; the caller closes it.
+// StartSwitch starts a simulated FreeSWITCH. No gateway is loaded until a rescan or LoadProfiles; the
+// caller closes it.
 func StartSwitch(opts SwitchOptions) (*Switch, error) {
 	opts = opts.withDefaults()
 	if opts.CacheKeyStyle != "5.5" && opts.CacheKeyStyle != "5.4" {
 		return nil, fmt.Errorf("starting the simulated FreeSWITCH: CacheKeyStyle is %q, but must be 5.5 or 5.4", opts.CacheKeyStyle)
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := net.Listen("tcp", opts.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("starting the simulated FreeSWITCH: %w", err)
 	}
@@ -122,6 +127,7 @@ func (o SwitchOptions) withDefaults() SwitchOptions {
 			*field = value
 		}
 	}
+	set(&o.Listen, "127.0.0.1:0")
 	set(&o.Password, SwitchPassword)
 	set(&o.Hostname, defaultSwitchName)
 	set(&o.SwitchName, o.Hostname)

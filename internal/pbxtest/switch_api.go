@@ -57,7 +57,7 @@ func (s *Switch) apiOutput(command string) (output string, ok bool) {
 	case "reloadxml":
 		return "+OK [" + s.reloadXML() + "]\n", true
 	case "global_getvar":
-		return map[string]string{"hostname": s.opts.Hostname, "domain": s.opts.Domain}[arg], true
+		return s.globalVariable(arg), true
 	case "module_exists":
 		return strconv.FormatBool(slices.Contains(loadedModules, arg)), true
 	case "show":

@@ -113,7 +113,14 @@ func (s *Switch) reloadXML() string {
 	if s.config.broken != "" {
 		return s.config.broken
 	}
-	if conf := s.config.cache[s.cacheKey()]; conf != nil && conf.err != nil {
+	conf := s.config.cache[s.cacheKey()]
+	if s.opts.GatewayFiles != "" {
+		var err error
+		if conf, err = s.filesConfig(); err != nil {
+			return err.Error()
+		}
+	}
+	if conf != nil && conf.err != nil {
 		return conf.err.Error()
 	}
 	return "Success"
@@ -161,8 +168,11 @@ func successUnless(problem string) string {
 	return problem
 }
 
-// fetchConfig asks for sofia.conf and caches it, broken or not. fetch is held.
+// fetchConfig asks for sofia.conf and caches it, broken or not, unless it comes from files. fetch is held.
 func (s *Switch) fetchConfig() (*sofiaConf, error) {
+	if s.opts.GatewayFiles != "" {
+		return s.filesConfig()
+	}
 	xml := map[string]string{}
 	if s.opts.Gateways == nil {
 		for _, name := range s.opts.Profiles {

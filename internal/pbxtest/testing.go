@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"sync"
@@ -109,18 +110,33 @@ func RedisURL(t testing.TB) string {
 }
 
 // NewRedis starts a Redis for this test alone, to be killed, restarted or emptied.
-func NewRedis(t testing.TB) *RedisServer {
+func NewRedis(t testing.TB, opts ...RedisOption) *RedisServer {
 	t.Helper()
-	r, err := TestServers(t).NewRedis(t.Context())
+	r, err := TestServers(t).NewRedis(t.Context(), opts...)
 	if err != nil {
 		t.Fatal(err)
 	}
+	closeAfter(t, r)
+	return r
+}
+
+// NewSentinels starts a Redis with replicas and Sentinels for this test alone.
+func NewSentinels(t testing.TB, opts ...RedisOption) *Sentinels {
+	t.Helper()
+	s, err := TestServers(t).NewSentinels(t.Context(), opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	closeAfter(t, s)
+	return s
+}
+
+func closeAfter(t testing.TB, server io.Closer) {
 	t.Cleanup(func() {
-		if err := r.Close(); err != nil {
+		if err := server.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	return r
 }
 
 func takeRedisDatabase() (int, error) {

@@ -11,6 +11,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -55,6 +56,9 @@ type Limiter struct {
 	asked    chan *question
 	running  chan struct{} // closed once Run runs
 	ended    chan struct{} // closed once it has ended
+
+	firstAsked sync.Once
+	late       chan struct{} // closed once Run should have run
 }
 
 // New returns a limiter that counts in Redis.
@@ -62,7 +66,7 @@ func New(rdb redis.UniversalClient, log *slog.Logger) *Limiter {
 	return &Limiter{
 		Timeout: redisTimeout,
 		redis:   rdb, log: log, now: time.Now, counters: newCounters(maxCounters),
-		asked: make(chan *question, maxBatch), running: make(chan struct{}), ended: make(chan struct{}),
+		asked: make(chan *question, maxBatch), running: make(chan struct{}), ended: make(chan struct{}), late: make(chan struct{}),
 	}
 }
 
@@ -121,7 +125,7 @@ func (l *Limiter) ask(ctx context.Context, b Budget, amount int) Decision {
 
 // hand gives the question to Run, and reports false where nobody will answer it.
 func (l *Limiter) hand(ctx context.Context, q *question) bool {
-	if !l.runs() {
+	if !l.runs() && !l.starts(ctx) {
 		return false
 	}
 	select {
@@ -141,4 +145,15 @@ func (l *Limiter) runs() bool {
 	default:
 		return false
 	}
+}
+
+// starts waits for Run a moment, which is over once for all: front end and limiter start side by side.
+func (l *Limiter) starts(ctx context.Context) bool {
+	l.firstAsked.Do(func() { time.AfterFunc(l.Timeout, func() { close(l.late) }) })
+	select {
+	case <-l.running:
+	case <-l.late:
+	case <-ctx.Done():
+	}
+	return l.runs()
 }

@@ -1,0 +1,159 @@
+package api
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// certificateLook is how often the certificate's files are read to see whether they were renewed. They
+	// are read and not only looked at: what renews them replaces links, folders or contents, each its own way.
+	certificateLook = time.Second
+	// maxPEM bounds each of the two files, in bytes: a chain is some kilobytes.
+	maxPEM = 1 << 20
+)
+
+// certificate is the TLS certificate in effect. A pair of files that cannot be used never replaces one
+// that could.
+type certificate struct {
+	certPath, keyPath string
+	log               *slog.Logger
+	current           atomic.Pointer[tls.Certificate]
+
+	// Only watch's goroutine touches these, and newCertificate before it.
+	inEffect pemHash // of the files that current was made of
+	refused  pemHash // of the files that were last seen to be of no use
+	reported bool    // the log has said that they are
+}
+
+// pemHash tells one pair of files from another, without keeping a copy of the key.
+type pemHash [sha256.Size]byte
+
+// newCertificate reads the pair. The error names the setting that is wrong, and the remedy.
+func newCertificate(certPath, keyPath string, log *slog.Logger) (*certificate, error) {
+	c := &certificate{certPath: certPath, keyPath: keyPath, log: log}
+	pair, hash, err := readPair(certPath, keyPath)
+	if err != nil {
+		return nil, err
+	}
+	c.use(pair, hash)
+	return c, nil
+}
+
+// CheckCertificate returns until when the certificate of TRUNKLINE_TLS_CERT is good, or what is wrong
+// with it or with its key.
+func CheckCertificate(certPath, keyPath string) (until time.Time, err error) {
+	pair, _, err := readPair(certPath, keyPath)
+	if err != nil {
+		return time.Time{}, err
+	}
+	until = pair.Leaf.NotAfter
+	if time.Now().After(until) {
+		return until, fmt.Errorf("TRUNKLINE_TLS_CERT: the certificate in %s expired on %s; renew it", certPath, until.Format(time.DateOnly))
+	}
+	return until, nil
+}
+
+// config is how the front end speaks TLS: Go's own choice of ciphers, and nothing before TLS 1.2.
+func (c *certificate) config() *tls.Config {
+	return &tls.Config{
+		MinVersion:     tls.VersionTLS12,
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return c.current.Load(), nil },
+	}
+}
+
+// watch puts a renewed certificate into effect until ctx is done. New connections get it; those that
+// there are keep theirs.
+func (c *certificate) watch(ctx context.Context) {
+	tick := time.NewTicker(certificateLook)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			c.look()
+		}
+	}
+}
+
+// look reads the files, and uses them where they are new. A pair that is of no use is reported when it
+// is seen the second time: the first time it may be half written, the key not yet beside its certificate.
+func (c *certificate) look() {
+	pair, hash, err := readPair(c.certPath, c.keyPath)
+	switch {
+	case err == nil && hash == c.inEffect:
+		c.refused, c.reported = pemHash{}, false
+	case err == nil:
+		c.use(pair, hash)
+	case hash != c.refused:
+		c.refused, c.reported = hash, false
+	case !c.reported:
+		c.reported = true
+		c.log.Error("the renewed certificate is refused; the one that was in effect stays", "reason", err, "until", c.current.Load().Leaf.NotAfter)
+	}
+}
+
+func (c *certificate) use(pair *tls.Certificate, hash pemHash) {
+	c.current.Store(pair)
+	c.inEffect, c.refused, c.reported = hash, pemHash{}, false
+	log, leaf := c.log.With("file", c.certPath, "names", leafNames(pair), "until", pair.Leaf.NotAfter), pair.Leaf
+	if now := time.Now(); now.After(leaf.NotAfter) || now.Before(leaf.NotBefore) {
+		log.Warn("the certificate in effect is not good at this time; callers will refuse it: renew it, or set this host's clock")
+		return
+	}
+	log.Info("certificate in effect")
+}
+
+// leafNames are the names and addresses that a certificate is for.
+func leafNames(pair *tls.Certificate) []string {
+	names := append([]string(nil), pair.Leaf.DNSNames...)
+	for _, address := range pair.Leaf.IPAddresses {
+		names = append(names, address.String())
+	}
+	return names
+}
+
+// readPair reads certificate and key. The hash is of what was read, also where that is of no use.
+func readPair(certPath, keyPath string) (*tls.Certificate, pemHash, error) {
+	chain, errCert := readPEM("TRUNKLINE_TLS_CERT", certPath)
+	key, errKey := readPEM("TRUNKLINE_TLS_KEY", keyPath)
+	sum := sha256.New()
+	for _, part := range [][]byte{chain, key} {
+		fmt.Fprintf(sum, "%d ", len(part))
+		sum.Write(part)
+	}
+	hash := pemHash(sum.Sum(nil))
+	if err := errors.Join(errCert, errKey); err != nil {
+		return nil, hash, err
+	}
+	pair, err := tls.X509KeyPair(chain, key)
+	if err != nil {
+		return nil, hash, fmt.Errorf("TRUNKLINE_TLS_CERT, TRUNKLINE_TLS_KEY: %w; name the PEM files of a certificate with its chain, and of that certificate's own key without a passphrase", err)
+	}
+	return &pair, hash, nil
+}
+
+func readPEM(setting, path string) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w; name a file that there is, and let the user that runs trunkline read it", setting, err)
+	}
+	defer file.Close()
+	content, err := io.ReadAll(io.LimitReader(file, maxPEM+1))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w; name a file that can be read", setting, err)
+	}
+	if len(content) > maxPEM {
+		return nil, fmt.Errorf("%s: %s is larger than %d bytes; name a PEM file", setting, path, maxPEM)
+	}
+	return content, nil
+}

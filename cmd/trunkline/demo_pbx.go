@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"trunkline/internal/freeswitch"
+	"trunkline/internal/pbxtest"
+)
+
+const (
+	// sampleMark is the comment on the schema by which a sample's database is known again, and loadingMark
+	// the one by which a sample is known that was not loaded to its end.
+	sampleMark  = "a sample PBX of trunkline demo-pbx"
+	loadingMark = "trunkline demo-pbx loads its sample"
+	// demoPBXPatience bounds the question whether a demo PBX works.
+	demoPBXPatience = 3 * time.Second
+)
+
+type demoPBXCommand struct {
+	Database string `required:"" placeholder:"URL" help:"An empty Postgres database of its own: postgres://user:password@host:port/database."`
+	Listen   string `default:"127.0.0.1:8021" help:"Where the simulated event socket listens: host:port."`
+	Password string `default:"trunkline-demo" help:"The password of the sample's users superadmin and admin, in the sample that it makes."`
+	Ask      bool   `help:"Only ask the one that runs at --listen whether it works: status 0 or 1."`
+}
+
+func (demoPBXCommand) Help() string {
+	return `It makes the sample of trunkline demo in that database, where it is empty, and simulates a FreeSWITCH on it until Ctrl-C.
+A database in which there is anything but such a sample is refused and left as it is. The event socket's password is ` + pbxtest.SwitchPassword + `.
+The demo profile of docker-compose.yml runs it.
+
+Example: trunkline demo-pbx --database postgres://me:secret@127.0.0.1/sample`
+}
+
+func (d demoPBXCommand) Run(cmd *command) error {
+	if d.Ask {
+		return d.ask(cmd.ctx)
+	}
+	made, err := d.sample(cmd.ctx)
+	if err != nil {
+		return err
+	}
+	if made {
+		cmd.printf("The sample is loaded: %d extensions, %d CDRs, %d gateways; users superadmin and admin.\n",
+			pbxtest.DemoSample.Extensions, pbxtest.DemoSample.CDRs, pbxtest.DemoSample.Gateways)
+	}
+	sw, err := startDemoSwitch(cmd.ctx, d.Database, d.Listen)
+	if err != nil {
+		return err
+	}
+	cmd.printf("The simulated FreeSWITCH listens on %s.\n", sw.Addr())
+	<-cmd.ctx.Done()
+	return sw.Close()
+}
+
+// sample loads the sample where the database is empty, and takes one that it loaded before.
+func (d demoPBXCommand) sample(ctx context.Context) (made bool, err error) {
+	conn, err := pgx.Connect(ctx, d.Database)
+	if err != nil {
+		return false, fmt.Errorf("--database: %w; name an empty database that is reached from here", err)
+	}
+	defer func() { err = errors.Join(err, conn.Close(context.WithoutCancel(ctx))) }()
+	var mark string
+	var tables int
+	err = conn.QueryRow(ctx, `
+		select coalesce(obj_description('public'::regnamespace, 'pg_namespace'), ''),
+			(select count(*) from pg_class where relnamespace = 'public'::regnamespace)`).Scan(&mark, &tables)
+	if err != nil {
+		return false, fmt.Errorf("--database: looking what is in it: %w", err)
+	}
+	switch {
+	case mark == sampleMark:
+		return false, nil
+	case mark == loadingMark:
+		if _, err := conn.Exec(ctx, "drop schema public cascade"); err != nil {
+			return false, fmt.Errorf("--database: removing a half-loaded sample: %w", err)
+		}
+		if _, err := conn.Exec(ctx, "create schema public"); err != nil {
+			return false, fmt.Errorf("--database: making schema public again: %w", err)
+		}
+	case tables > 0:
+		return false, errors.New("--database: there are tables in it that are no sample's; nothing was changed. Name an empty database")
+	}
+	options := pbxtest.DemoSample
+	options.SuperadminPassword, options.AdminPassword = d.Password, d.Password
+	if err := markSchema(ctx, conn, loadingMark); err != nil {
+		return false, err
+	}
+	if err := pbxtest.CreateTables(ctx, conn, pbxtest.V55); err != nil {
+		return false, err
+	}
+	if _, err := pbxtest.LoadSample(ctx, conn, options); err != nil {
+		return false, err
+	}
+	return true, markSchema(ctx, conn, sampleMark)
+}
+
+func markSchema(ctx context.Context, conn *pgx.Conn, mark string) error {
+	if _, err := conn.Exec(ctx, "comment on schema public is '"+mark+"'"); err != nil {
+		return fmt.Errorf("--database: marking it as a sample's: %w; its user must own the database", err)
+	}
+	return nil
+}
+
+// ask is the health check of a demo PBX: its event socket answers, which listens once the sample is there.
+func (d demoPBXCommand) ask(ctx context.Context) error {
+	_, port, err := net.SplitHostPort(d.Listen)
+	if err != nil {
+		return fmt.Errorf("--listen: %w; write host:port", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, demoPBXPatience)
+	defer cancel()
+	sw := freeswitch.New(net.JoinHostPort("127.0.0.1", port), pbxtest.SwitchPassword, freeswitch.Options{})
+	defer sw.Close()
+	if _, err := sw.Status(ctx); err != nil {
+		return fmt.Errorf("the demo PBX does not work: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"trunkline/internal/config"
+	"trunkline/internal/fusionpbx"
+	"trunkline/internal/postgres"
+	"trunkline/tasks"
+)
+
+// migratePoll is how often a database that is waited for is tried again.
+const migratePoll = 500 * time.Millisecond
+
+type migrateCommand struct {
+	Key  bool          `help:"Make the secret key too, where there is none and the database has never seen one."`
+	Wait time.Duration `help:"How long to wait until Postgres answers and FusionPBX's tables are there; not at all without it." placeholder:"1m"`
+}
+
+func (migrateCommand) Help() string {
+	return `FusionPBX's own tables are not altered. It may run at any time, also while others do.
+
+Example: trunkline migrate
+Example: trunkline migrate --key --wait 1m`
+}
+
+func (m migrateCommand) Run(cmd *command) error {
+	settings, err := cmd.settings()
+	if err != nil {
+		return err
+	}
+	version, err := m.patiently(cmd.ctx, settings)
+	if err != nil {
+		return err
+	}
+	cmd.printf("schema trunkline is at version %d\n", version)
+	return nil
+}
+
+// patiently tries again for as long as Wait; the error is that of the last try.
+func (m migrateCommand) patiently(ctx context.Context, settings config.Settings) (version int64, err error) {
+	if version, err = m.migrate(ctx, settings); err == nil || m.Wait <= 0 {
+		return version, err
+	}
+	waiting, cancel := context.WithTimeout(ctx, m.Wait)
+	defer cancel()
+	tick := time.NewTicker(migratePoll)
+	defer tick.Stop()
+	for {
+		select {
+		case <-waiting.Done():
+			return 0, fmt.Errorf("waited %s: %w", m.Wait, err)
+		case <-tick.C:
+		}
+		if version, err = m.migrate(ctx, settings); err == nil {
+			return version, nil
+		}
+	}
+}
+
+func (m migrateCommand) migrate(ctx context.Context, settings config.Settings) (version int64, err error) {
+	pool, err := postgres.Open(ctx, settings.DatabaseURL.Reveal(), settings.DatabaseConnections)
+	if err != nil {
+		return 0, err
+	}
+	defer pool.Close()
+	if m.Wait > 0 {
+		if _, err := fusionpbx.Probe(ctx, pool); err != nil {
+			return 0, err
+		}
+	}
+	if version, err = postgres.Migrate(ctx, pool); err != nil || !m.Key {
+		return version, err
+	}
+	p := &parts{settings: settings, pool: pool}
+	keys, err := p.keys(ctx, true)
+	if err != nil {
+		return 0, err
+	}
+	return version, tasks.NewStore(pool, keys).CheckSecretKey(ctx)
+}

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"trunkline/internal/config"
+	"trunkline/internal/redis"
+)
+
+const (
+	// redisTimeout bounds dialling, reading and writing: a Redis that hangs must not hang a caller.
+	redisTimeout = time.Second
+	// redisCheckTimeout bounds how long a start waits for Redis: jobs are safe without it.
+	redisCheckTimeout = 3 * time.Second
+	// redisCheckInterval is how often a Redis that was away at the start is looked for.
+	redisCheckInterval = 2 * time.Second
+)
+
+func openRedis(settings config.Settings, log *slog.Logger) (goredis.UniversalClient, error) {
+	return redis.Open(redis.Options{
+		URL:     settings.RedisURL.Reveal(),
+		CAFile:  settings.RedisCA,
+		Timeout: redisTimeout,
+		Log:     log,
+	})
+}
+
+// checkRedis refuses a Redis that cannot be used, and says loudly what is wrong with one that can. One
+// that is away does not keep anything from starting: jobs wait in Postgres.
+func (p *parts) checkRedis(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, redisCheckTimeout)
+	defer cancel()
+	info, err := redis.Check(ctx, p.redis)
+	known := p.redisAway
+	p.redisAway = err != nil
+	switch warning := info.Warning(); {
+	case errors.Is(err, redis.ErrMisconfigured):
+		return fmt.Errorf("this Redis cannot be used: %w", err)
+	case err != nil && known:
+		p.log.Debug("still no Redis", "error", err)
+	case err != nil:
+		p.log.Warn("no Redis to carry tasks; jobs wait in Postgres until there is one", "error", err)
+	case warning != "":
+		p.log.Error("Redis has to be set up otherwise", "warning", warning)
+	default:
+		p.log.Debug("Redis is right", "version", info.Version)
+	}
+	return nil
+}
+
+// watchRedis checks a Redis that was away at the start once it is there.
+func (p *parts) watchRedis(ctx context.Context) error {
+	tick := time.NewTicker(redisCheckInterval)
+	defer tick.Stop()
+	for p.redisAway {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		if err := p.checkRedis(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,90 @@
+// Package gatewayfile keeps gateways as files, where FusionPBX does: v_<uuid>.xml in the folder of the
+// gateway's SIP profile. It knows how such a file is written so that FreeSWITCH reads back what was asked,
+// how it comes to its place whole, and which file keeps FreeSWITCH from reading any. It reads v_gateways'
+// rows from whoever has them, and knows nothing of jobs, switches or HTTP.
+package gatewayfile
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"trunkline/internal/fusionpbx"
+)
+
+// Settings say how gateways reach the switches, where FusionPBX's own settings are not to be asked.
+type Settings struct {
+	Mode fusionpbx.GatewayMode // ModeAuto, or "": as FusionPBX says
+	Dir  string                // the folder of the profiles' folders; "": as FusionPBX says
+}
+
+// Find returns the folder where FusionPBX keeps gateways as files, and nil in database mode.
+func Find(ctx context.Context, db *fusionpbx.DB, q fusionpbx.Querier, s Settings) (*Folder, error) {
+	mode, err := db.GatewayMode(ctx, q, s.Mode)
+	if err != nil || mode != fusionpbx.ModeFile {
+		return nil, err
+	}
+	dir, from := s.Dir, "TRUNKLINE_SIP_PROFILES_DIR"
+	if dir == "" {
+		from = "FusionPBX's default setting switch, sip_profiles, dir"
+		if dir, err = db.SIPProfilesDir(ctx, q); err != nil {
+			return nil, err
+		}
+		if dir == "" {
+			return nil, fmt.Errorf("gateways are kept as files here (TRUNKLINE_GATEWAY_MODE), and %s names no folder; set TRUNKLINE_SIP_PROFILES_DIR", from)
+		}
+	}
+	folder, err := Open(dir)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", from, err)
+	}
+	return folder, nil
+}
+
+// Folder is the folder that holds a folder of gateway files for each SIP profile. Only one process at a
+// time may call Put for a gateway.
+type Folder struct {
+	dir string
+	// beforeRename is where a test ends the process; nil otherwise.
+	beforeRename func()
+}
+
+// Open returns the folder of that absolute path. It does not look whether there is one.
+func Open(dir string) (*Folder, error) {
+	if !filepath.IsAbs(dir) || strings.ContainsRune(dir, 0) || slices.Contains(strings.Split(dir, "/"), "..") {
+		return nil, fmt.Errorf("%q is not an absolute path without ..; write one such as /etc/freeswitch/sip_profiles", dir)
+	}
+	return &Folder{dir: filepath.Clean(dir)}, nil
+}
+
+// Dir is the folder's path.
+func (f *Folder) Dir() string { return f.dir }
+
+var (
+	profileName = regexp.MustCompile(`^[\w.\-]{1,64}$`)
+	gatewayUUID = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
+)
+
+// profileDir is a profile's folder. A name that would lead out of the folder is refused.
+func (f *Folder) profileDir(profile string) (string, error) {
+	if !profileName.MatchString(profile) || strings.Trim(profile, ".") == "" {
+		return "", fmt.Errorf("%q is no name of a SIP profile; use letters, digits, _ . and -", profile)
+	}
+	return filepath.Join(f.dir, profile), nil
+}
+
+// fileName is the name of a gateway's file, which FreeSWITCH's *.xml matches.
+func fileName(uuid string) (string, error) {
+	if !gatewayUUID.MatchString(uuid) {
+		return "", fmt.Errorf("%q is no gateway's UUID in lower case", uuid)
+	}
+	return "v_" + uuid + ".xml", nil
+}
+
+// partName is the name of a file that is not whole yet. FreeSWITCH's *.xml matches neither its beginning nor
+// its end. There is one for each gateway, so that what a killed process left is overwritten or removed by
+// the next.
+func partName(name string) string { return "." + name + ".part" }

@@ -1,0 +1,279 @@
+package gatewayfile
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"syscall"
+)
+
+// maxFileBytes bounds a gateway's file: FusionPBX's are about 1 KB.
+const maxFileBytes = 1 << 20
+
+// Error says what could not be done with a file or folder, and how to make it possible. It never holds what
+// is in a file.
+type Error struct {
+	Path  string
+	Doing string
+	Err   error
+}
+
+func (e *Error) Error() string {
+	reason := e.Err
+	var path *fs.PathError
+	if errors.As(reason, &path) {
+		reason = path.Err
+	}
+	return fmt.Sprintf("%s %s: %v; %s", e.Doing, e.Path, reason, e.remedy())
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+func (e *Error) remedy() string {
+	switch {
+	case errors.Is(e.Err, fs.ErrPermission):
+		return "let the user that runs trunkline write there: put it into the group of that folder, and give the group the right to write (chmod g+rwxs)"
+	case errors.Is(e.Err, fs.ErrNotExist), errors.Is(e.Err, syscall.ENOTDIR):
+		return "make that folder where the SIP profile includes its gateways from, and give it to the group that FreeSWITCH and trunkline share"
+	case errors.Is(e.Err, syscall.ENOSPC), errors.Is(e.Err, syscall.EDQUOT):
+		return "make room there"
+	case errors.Is(e.Err, syscall.EROFS):
+		return "mount it so that it can be written"
+	}
+	return "look at it there"
+}
+
+// File is a gateway's file under one profile.
+type File struct {
+	Profile string      `json:"profile"`
+	Content []byte      `json:"content"` // holds the password
+	Mode    fs.FileMode `json:"mode"`    // its permissions; 0: as befits a new file
+}
+
+// Same reports whether both say the same in the same place.
+func (f File) Same(other File) bool {
+	return f.Profile == other.Profile && bytes.Equal(f.Content, other.Content)
+}
+
+// Readable returns nil where the folder is there and can be read, else an *Error.
+func (f *Folder) Readable() error {
+	if _, err := os.ReadDir(f.dir); err != nil {
+		return &Error{f.dir, "reading", err}
+	}
+	return nil
+}
+
+// Writable returns nil where files can be made in a profile's folder, and an *Error where they cannot. It
+// makes one, of a name that FreeSWITCH does not read, and removes it.
+func (f *Folder) Writable(profile string) error {
+	dir, err := f.profileDir(profile)
+	if err != nil {
+		return err
+	}
+	probe, err := os.CreateTemp(dir, ".trunkline-*.part")
+	if err != nil {
+		return &Error{dir, "writing into", err}
+	}
+	if err := errors.Join(probe.Close(), os.Remove(probe.Name())); err != nil {
+		return &Error{dir, "writing into", err}
+	}
+	return nil
+}
+
+// Files returns a gateway's files under all profiles. There is at most one, unless somebody left another.
+func (f *Folder) Files(uuid string) ([]File, error) {
+	profiles, err := f.profilesWith(uuid)
+	if err != nil {
+		return nil, err
+	}
+	files := []File{}
+	for _, profile := range profiles {
+		path := f.path(profile, uuid)
+		content, mode, err := readFile(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // it went meanwhile
+		}
+		if err != nil {
+			return nil, &Error{path, "reading", err}
+		}
+		files = append(files, File{Profile: profile, Content: content, Mode: mode})
+	}
+	return files, nil
+}
+
+// Put makes these the gateway's files, and removes any other of that gateway under every profile. Each is
+// written beside its place and renamed into it, so that FreeSWITCH sees the one before or this one, whole.
+// A file that stands keeps its owner and permissions, but for those of everybody. What fails is an *Error.
+func (f *Folder) Put(uuid string, want []File) error {
+	if _, err := fileName(uuid); err != nil {
+		return err
+	}
+	for _, file := range want {
+		if err := f.write(uuid, file); err != nil {
+			return err
+		}
+	}
+	profiles, err := f.profilesWith(uuid)
+	if err != nil {
+		return err
+	}
+	for _, profile := range profiles {
+		if err := f.remove(uuid, profile, want); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// path is where a gateway's file is; both names have been checked.
+func (f *Folder) path(profile, uuid string) string {
+	return filepath.Join(f.dir, profile, "v_"+uuid+".xml")
+}
+
+// profilesWith names the profiles that have a file of the gateway, or a part of one.
+func (f *Folder) profilesWith(uuid string) ([]string, error) {
+	name, err := fileName(uuid)
+	if err != nil {
+		return nil, err
+	}
+	entries, err := os.ReadDir(f.dir)
+	if err != nil {
+		return nil, &Error{f.dir, "reading", err}
+	}
+	var profiles []string
+	for _, entry := range entries {
+		dir, err := f.profileDir(entry.Name())
+		if err != nil {
+			continue // no profile's
+		}
+		for _, file := range []string{name, partName(name)} {
+			if _, err := os.Lstat(filepath.Join(dir, file)); err == nil {
+				profiles = append(profiles, entry.Name())
+				break
+			}
+		}
+	}
+	return profiles, nil
+}
+
+func readFile(path string) ([]byte, fs.FileMode, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, 0, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, 0, errors.New("it is not a regular file")
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer file.Close()
+	content, err := io.ReadAll(io.LimitReader(file, maxFileBytes+1))
+	if err == nil && len(content) > maxFileBytes {
+		err = fmt.Errorf("it is larger than %d bytes", maxFileBytes)
+	}
+	return content, info.Mode().Perm(), err
+}
+
+// remove removes the gateway's file under a profile, unless it is one of those wanted, and what a killed
+// process left beside it.
+func (f *Folder) remove(uuid, profile string, want []File) error {
+	dir := filepath.Join(f.dir, profile)
+	path := f.path(profile, uuid)
+	doomed := []string{filepath.Join(dir, partName(filepath.Base(path)))}
+	// Two profiles' names may be links to one folder.
+	if !slices.ContainsFunc(want, func(file File) bool { return sameFolder(filepath.Join(f.dir, file.Profile), dir) }) {
+		doomed = append(doomed, path)
+	}
+	removed := false
+	for _, path := range doomed {
+		err := os.Remove(path)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return &Error{path, "removing", err}
+		}
+		removed = removed || err == nil
+	}
+	if !removed {
+		return nil
+	}
+	return syncFolder(dir)
+}
+
+func sameFolder(a, b string) bool {
+	if a == b {
+		return true
+	}
+	infoA, errA := os.Stat(a)
+	infoB, errB := os.Stat(b)
+	return errA == nil && errB == nil && os.SameFile(infoA, infoB)
+}
+
+// write puts one file into its place, unless it is there already.
+func (f *Folder) write(uuid string, file File) error {
+	dir, err := f.profileDir(file.Profile)
+	if err != nil {
+		return err
+	}
+	path := f.path(file.Profile, uuid)
+	content, mode, err := readFile(path)
+	if err == nil && bytes.Equal(content, file.Content) && (mode == file.Mode || file.Mode == 0 && mode&everybody == 0) {
+		return nil
+	}
+	part := filepath.Join(dir, partName(filepath.Base(path)))
+	if err := f.writePart(part, path, file); err != nil {
+		err = errors.Join(err, removeIfThere(part))
+		return &Error{path, "writing", err}
+	}
+	if f.beforeRename != nil {
+		f.beforeRename()
+	}
+	if err := os.Rename(part, path); err != nil {
+		err = errors.Join(err, removeIfThere(part))
+		return &Error{path, "writing", err}
+	}
+	return syncFolder(dir)
+}
+
+func removeIfThere(path string) error {
+	if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// writePart writes the whole file beside its place, for nobody else to read until its owner is right.
+func (f *Folder) writePart(part, path string, file File) (err error) {
+	if err := removeIfThere(part); err != nil {
+		return err
+	}
+	out, err := os.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, out.Close()) }()
+	if _, err := out.Write(file.Content); err != nil {
+		return err
+	}
+	if err := giveAway(out, path, file.Mode); err != nil {
+		return err
+	}
+	return out.Sync()
+}
+
+// syncFolder makes a rename or a removal outlast a power cut.
+func syncFolder(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return &Error{dir, "opening", err}
+	}
+	if err := errors.Join(d.Sync(), d.Close()); err != nil {
+		return &Error{dir, "writing into", err}
+	}
+	return nil
+}

@@ -1,0 +1,96 @@
+// Package redis opens the Redis that carries tasks (at its address, over TLS, or by way of Sentinels)
+// and checks whether it is one that can. It knows the server and its URL, and nothing of what is kept
+// there: that is the business of the packages that use the client.
+package redis
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+)
+
+// Options says which Redis, and how long to wait for it.
+type Options struct {
+	// URL is redis://user:password@host:port/number, rediss:// for TLS, or
+	// redis-sentinel://user:password@host:port,host:port/number?master=NAME with the addresses of the
+	// Sentinels, rediss-sentinel:// for TLS to them and to Redis. User and password are Redis's;
+	// sentinel_username and sentinel_password are the Sentinels'.
+	URL string
+	// CAFile holds the certificates, PEM, by one of which the servers' must be signed; "": the system's.
+	CAFile string
+	// Timeout bounds dialling, reading and writing, each: a Redis that hangs must not hang a caller.
+	Timeout time.Duration
+	// Log gets the client's own words, which the whole process has one place for: the last Open's.
+	Log *slog.Logger
+}
+
+// Open returns a client; it connects when it is first used. What it asks ends with the context of
+// whoever asks, at the latest.
+//
+// By way of Sentinels, each new connection goes to whoever they say is the primary by then, and a
+// command that meets the old one (gone, or a replica by now) is tried again on a new connection.
+func Open(o Options) (goredis.UniversalClient, error) {
+	t, err := parse(o.URL)
+	if err != nil {
+		return nil, fmt.Errorf("TRUNKLINE_REDIS_URL: %w", err)
+	}
+	tlsConfig, err := t.tlsConfig(o.CAFile)
+	if err != nil {
+		return nil, fmt.Errorf("TRUNKLINE_REDIS_CA: %w", err)
+	}
+	goredis.SetLogger(logger{o.Log})
+	return goredis.NewUniversalClient(&goredis.UniversalOptions{
+		Addrs:            t.addrs,
+		MasterName:       t.master,
+		DB:               t.database,
+		Username:         t.username,
+		Password:         t.password,
+		SentinelUsername: t.sentinelUsername,
+		SentinelPassword: t.sentinelPassword,
+		TLSConfig:        tlsConfig,
+		DialTimeout:      o.Timeout,
+		ReadTimeout:      o.Timeout,
+		WriteTimeout:     o.Timeout,
+		// Once: a command is tried several times, and each time asks anew where the primary is.
+		DialerRetries:         1,
+		ContextTimeoutEnabled: true,
+	}), nil
+}
+
+// tlsConfig is nil without TLS. It names no server: the client checks the name that it dials, and of
+// those that Sentinels give it there may be several.
+func (t target) tlsConfig(caFile string) (*tls.Config, error) {
+	if !t.tls {
+		if caFile != "" {
+			return nil, errors.New("it is set, and TRUNKLINE_REDIS_URL asks for no TLS; write rediss:// or rediss-sentinel:// there, or take this out")
+		}
+		return nil, nil
+	}
+	c := &tls.Config{MinVersion: tls.VersionTLS12}
+	if caFile == "" {
+		return c, nil
+	}
+	pem, err := os.ReadFile(caFile)
+	if err != nil {
+		return nil, fmt.Errorf("%w; name a file of certificates (PEM) that can be read", err)
+	}
+	c.RootCAs = x509.NewCertPool()
+	if !c.RootCAs.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("%s holds no certificate; it must be a file of certificates (PEM)", caFile)
+	}
+	return c, nil
+}
+
+// logger sends the client's own words to our log.
+type logger struct{ log *slog.Logger }
+
+func (l logger) Printf(_ context.Context, format string, args ...any) {
+	l.log.Debug(fmt.Sprintf(format, args...), "from", "redis")
+}

@@ -1,0 +1,215 @@
+package redis
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+	"unicode"
+)
+
+// The ports of a Redis and of a Sentinel where the URL has none.
+const (
+	redisPort    = "6379"
+	sentinelPort = "26379"
+)
+
+// What can be wrong with a URL. These are whole on purpose: a part of the URL quoted in one of them
+// could be a part of the password.
+var (
+	errScheme     = errors.New("it begins with none of redis://, rediss://, redis-sentinel:// and rediss-sentinel://; write redis://user:password@host:port/number")
+	errCharacters = errors.New("it holds a space, a control character or a #; write such a character of a password as %XX")
+	errEscape     = errors.New("it holds a % that is not the beginning of %XX; write a % of a password as %25")
+	errNoPassword = errors.New("there is no password before the @; write user:password@, or :password@ where there is no user")
+	errNoHost     = errors.New("there is no host in it, or an empty one in its list; write host:port, and special characters of a password as %XX")
+	errHost       = errors.New("its host is neither a name nor an address; write an IPv6 address in [], and special characters of a password as %XX")
+	errPort       = errors.New("its port is not a number from 1 to 65535; write host:port, an IPv6 address in [], and special characters of a password as %XX")
+	errOneHost    = errors.New("it has several hosts, which only Sentinels may be; write redis-sentinel://host:port,host:port/number?master=NAME for those")
+	errDatabase   = errors.New("what follows the host is not the number of a database; write /0, or leave it out, and write special characters of a password as %XX")
+	errParameters = errors.New("there are parameters behind a ?, of which redis:// and rediss:// have none; take them out, and write a ? of a password as %3F")
+	errParameter  = errors.New("it has an unknown parameter; the parameters of Sentinels are master, sentinel_username and sentinel_password")
+	errTwice      = errors.New("it has a parameter twice; write each once")
+	errEmpty      = errors.New("it has a parameter without a value; write one, or take the parameter out")
+	errMaster     = errors.New("it does not say which primary the Sentinels watch; add ?master=NAME, the name in their sentinel monitor line")
+	errSentinel   = errors.New("it has a sentinel_username and no sentinel_password; add that, or take the user out")
+)
+
+// target is what a URL says.
+type target struct {
+	sentinel           bool
+	tls                bool
+	addrs              []string // host:port of the Redis, or of each Sentinel
+	database           int
+	username, password string // of the Redis, as are these
+	master             string // the primary's name; Sentinels only
+
+	sentinelUsername, sentinelPassword string
+}
+
+// CheckURL returns what is wrong with the URL of a Redis, and how it is written instead. The error
+// holds nothing of the URL.
+func CheckURL(raw string) error {
+	_, err := parse(raw)
+	return err
+}
+
+// parse reads a URL by hand: what Sentinels are given as, a list of hosts, is none to package net/url.
+func parse(raw string) (target, error) {
+	var t target
+	scheme, rest, _ := strings.Cut(raw, "://")
+	switch strings.ToLower(scheme) {
+	case "redis":
+	case "rediss":
+		t.tls = true
+	case "redis-sentinel":
+		t.sentinel = true
+	case "rediss-sentinel":
+		t.sentinel, t.tls = true, true
+	default:
+		return target{}, errScheme
+	}
+	if strings.ContainsFunc(rest, func(r rune) bool { return unicode.IsControl(r) || unicode.IsSpace(r) || r == '#' }) {
+		return target{}, errCharacters
+	}
+	rest, query, hasQuery := strings.Cut(rest, "?")
+	authority, path, _ := strings.Cut(rest, "/")
+	if err := t.readAuthority(authority); err != nil {
+		return target{}, err
+	}
+	if path != "" {
+		number, err := strconv.ParseUint(path, 10, 31)
+		if err != nil {
+			return target{}, errDatabase
+		}
+		t.database = int(number)
+	}
+	if !t.sentinel {
+		if hasQuery {
+			return target{}, errParameters
+		}
+		return t, nil
+	}
+	if err := t.readParameters(query); err != nil {
+		return target{}, err
+	}
+	return t, nil
+}
+
+// readAuthority reads user:password@host:port,host:port.
+func (t *target) readAuthority(authority string) error {
+	hosts := authority
+	if at := strings.LastIndexByte(authority, '@'); at >= 0 {
+		hosts = authority[at+1:]
+		username, password, _ := strings.Cut(authority[:at], ":")
+		if password == "" {
+			return errNoPassword
+		}
+		var err error
+		if t.username, err = unescape(username); err != nil {
+			return err
+		}
+		if t.password, err = unescape(password); err != nil {
+			return err
+		}
+	}
+	port := redisPort
+	if t.sentinel {
+		port = sentinelPort
+	}
+	for host := range strings.SplitSeq(hosts, ",") {
+		addr, err := address(host, port)
+		if err != nil {
+			return err
+		}
+		t.addrs = append(t.addrs, addr)
+	}
+	if len(t.addrs) > 1 && !t.sentinel {
+		return errOneHost
+	}
+	return nil
+}
+
+// readParameters reads name=value&name=value. A plus is a plus here, as it is in the rest of the URL.
+func (t *target) readParameters(query string) error {
+	known := map[string]*string{
+		"master":            &t.master,
+		"sentinel_username": &t.sentinelUsername,
+		"sentinel_password": &t.sentinelPassword,
+	}
+	for pair := range strings.SplitSeq(query, "&") {
+		if pair == "" {
+			continue
+		}
+		name, escaped, _ := strings.Cut(pair, "=")
+		value, ok := known[name]
+		if !ok {
+			return errParameter
+		}
+		if *value != "" {
+			return errTwice
+		}
+		var err error
+		if *value, err = unescape(escaped); err != nil {
+			return err
+		}
+		if *value == "" {
+			return errEmpty
+		}
+	}
+	if t.master == "" {
+		return errMaster
+	}
+	if t.sentinelUsername != "" && t.sentinelPassword == "" {
+		return errSentinel
+	}
+	return nil
+}
+
+func unescape(s string) (string, error) {
+	plain, err := url.PathUnescape(s)
+	if err != nil {
+		return "", errEscape // the parser's own quotes what it stopped at
+	}
+	return plain, nil
+}
+
+// address reads host, host:port, [IPv6] or [IPv6]:port.
+func address(s, defaultPort string) (string, error) {
+	var host, rest string
+	if inside, found := strings.CutPrefix(s, "["); found {
+		host, rest, found = strings.Cut(inside, "]")
+		if addr, err := netip.ParseAddr(host); !found || err != nil || !addr.Is6() {
+			return "", errHost
+		}
+	} else {
+		colon := strings.IndexByte(s, ':')
+		if colon < 0 {
+			colon = len(s)
+		}
+		host, rest = s[:colon], s[colon:]
+		if host == "" {
+			return "", errNoHost
+		}
+		if strings.ContainsFunc(host, notInHost) {
+			return "", errHost
+		}
+	}
+	if rest == "" {
+		return net.JoinHostPort(host, defaultPort), nil
+	}
+	port, found := strings.CutPrefix(rest, ":")
+	if n, err := strconv.ParseUint(port, 10, 16); !found || err != nil || n == 0 {
+		return "", errPort
+	}
+	return net.JoinHostPort(host, port), nil
+}
+
+func notInHost(r rune) bool {
+	switch {
+	case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9', r == '.', r == '-', r == '_':
+		return false
+	}
+	return true
+}

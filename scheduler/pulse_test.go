@@ -1,0 +1,64 @@
+package scheduler_test
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"trunkline/internal/audit"
+	"trunkline/internal/pbxtest"
+	"trunkline/internal/postgres"
+	"trunkline/scheduler"
+	"trunkline/tasks"
+)
+
+// The pulse is of sweeps that go well: one that cannot reach its tables leaves none.
+func TestPulseIsOfSweepsThatGoWell(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	pool, err := postgres.Open(ctx, pbxtest.Database(t, pbxtest.V55), 4)
+	must(t, err)
+	t.Cleanup(pool.Close)
+	_, err = postgres.Migrate(ctx, pool)
+	must(t, err)
+	options, err := redis.ParseURL(pbxtest.RedisURL(t))
+	must(t, err)
+	rdb := redis.NewClient(options)
+	t.Cleanup(func() { rdb.Close() })
+	keys, err := tasks.NewKeys(make([]byte, 32))
+	must(t, err)
+	log := &pbxtest.LogBuffer{}
+	logger := slog.New(slog.NewTextHandler(log, nil))
+	sweeper := &scheduler.Sweeper{
+		Tasks:    tasks.NewClient(tasks.NewStore(pool, keys), rdb, nil, logger),
+		Interval: 10 * time.Millisecond,
+		Options:  tasks.SweepOptions{HeartbeatTimeout: time.Hour, MaxAttempts: 3, SecretRetention: time.Hour, JobRetention: time.Hour},
+		Audit:    audit.New(pool, logger), AuditRetention: time.Hour,
+		Roles: []tasks.Role{tasks.RoleScheduler},
+		Log:   logger,
+	}
+	run, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- sweeper.Run(run) }()
+	t.Cleanup(func() {
+		stop()
+		must(t, <-ended)
+	})
+	beats := func() bool { return tasks.Alive(ctx, rdb, tasks.RoleScheduler) == nil }
+	pbxtest.Eventually(t, "it has a pulse", beats)
+
+	_, err = pool.Exec(ctx, "drop schema trunkline cascade")
+	must(t, err)
+	failures := func() int { return strings.Count(log.String(), "sweep failed") }
+	pbxtest.Eventually(t, "its sweeps fail", func() bool { return failures() > 0 })
+	must(t, rdb.FlushDB(ctx).Err()) // what the good sweeps left
+	before := failures()
+	pbxtest.Eventually(t, "more of them fail", func() bool { return failures() >= before+3 })
+	if beats() {
+		t.Error("it has a pulse though its sweeps fail")
+	}
+}

@@ -1,0 +1,105 @@
+package tasks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+)
+
+// Role is what a process without an address of its own is there for.
+type Role string
+
+// The roles that have a pulse. A process may have both.
+const (
+	RoleWorker    Role = "worker"
+	RoleScheduler Role = "scheduler"
+)
+
+// pulseKey is a sorted set of the processes of a role on one host: pid, until when its last beat is
+// good, in milliseconds. Host and clock are the same for who writes it and who reads it.
+func pulseKey(role Role, host string) string { return "trunkline:pulse:" + string(role) + ":" + host }
+
+// Beat notes in Redis that this process has just done a round of its work, and that it is taken to
+// work for as long as lasts.
+func (c *Client) Beat(ctx context.Context, role Role, lasts time.Duration) error {
+	host, err := os.Hostname()
+	if err != nil {
+		return fmt.Errorf("noting that the %s works: %w", role, err)
+	}
+	now, key := time.Now(), pulseKey(role, host)
+	_, err = c.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
+		p.ZAdd(ctx, key, redis.Z{Score: float64(now.Add(lasts).UnixMilli()), Member: os.Getpid()})
+		p.ZRemRangeByScore(ctx, key, "-inf", strconv.FormatInt(now.UnixMilli(), 10))
+		p.Expire(ctx, key, 2*lasts)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("noting that the %s works: %w", role, err)
+	}
+	return nil
+}
+
+// Alive returns nil where a process of that role works on this host, or in this container: it is there,
+// its last round of work reached Postgres and Redis and is not too long ago, and a worker takes jobs of
+// every kind. Otherwise the error says what is missing.
+func Alive(ctx context.Context, rdb redis.UniversalClient, role Role) error {
+	host, err := os.Hostname()
+	if err != nil {
+		return fmt.Errorf("asking for this host's name: %w", err)
+	}
+	members, err := rdb.ZRangeByScore(ctx, pulseKey(role, host), &redis.ZRangeBy{
+		Min: "(" + strconv.FormatInt(time.Now().UnixMilli(), 10), Max: "+inf",
+	}).Result()
+	if err != nil {
+		return fmt.Errorf("asking Redis for the %s: %w; check TRUNKLINE_REDIS_URL and that Redis runs", role, err)
+	}
+	reason := fmt.Errorf("no %s works on %s: none runs here, or Postgres or Redis is away from it; look at its log", role, host)
+	for _, member := range members {
+		pid, err := strconv.Atoi(member)
+		if err != nil || !exists(pid) {
+			continue
+		}
+		if role != RoleWorker {
+			return nil
+		}
+		if err := takesJobs(rdb, host, pid); err != nil {
+			reason = err
+			continue
+		}
+		return nil
+	}
+	return reason
+}
+
+// exists reports whether there is such a process here, whoever's it is.
+func exists(pid int) bool {
+	err := syscall.Kill(pid, 0)
+	return err == nil || errors.Is(err, syscall.EPERM)
+}
+
+// takesJobs returns nil where the process serves the queue of every kind of job, as asynq has it.
+func takesJobs(rdb redis.UniversalClient, host string, pid int) error {
+	servers, err := asynq.NewInspectorFromRedisClient(rdb).Servers()
+	if err != nil {
+		return fmt.Errorf("asking Redis for the queues that are served: %w", err)
+	}
+	missing := []string{string(KindProvision), string(KindExport)}
+	for _, server := range servers {
+		if server.Host == host && server.PID == pid && server.Status == "active" {
+			missing = slices.DeleteFunc(missing, func(kind string) bool { return server.Queues[kind] > 0 })
+		}
+	}
+	if len(missing) > 0 {
+		return fmt.Errorf("the worker %s:%d takes no jobs of kind %s; it starts, stops, or has lost Redis: look at its log", host, pid, strings.Join(missing, ", "))
+	}
+	return nil
+}

@@ -1,0 +1,391 @@
+package worker_test
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+
+	"trunkline/internal/fusionpbx"
+	"trunkline/internal/gatewayfile"
+	"trunkline/internal/pbxtest"
+	"trunkline/tasks"
+)
+
+// files are the gateway files, by their path in the bundle's folder.
+func (b *bundle) files(t *testing.T) map[string]string {
+	t.Helper()
+	found := map[string]string{}
+	for _, pattern := range []string{"*/*", "*/.*"} {
+		paths, err := filepath.Glob(filepath.Join(b.profiles, pattern))
+		must(t, err)
+		for _, path := range paths {
+			content, err := os.ReadFile(path)
+			must(t, err)
+			name, err := filepath.Rel(b.profiles, path)
+			must(t, err)
+			found[name] = string(content)
+		}
+	}
+	return found
+}
+
+func (b *bundle) writeFile(t *testing.T, name, content string) string {
+	t.Helper()
+	path := filepath.Join(b.profiles, name)
+	must(t, os.WriteFile(path, []byte(content), 0o640))
+	return path
+}
+
+// theirFile is a gateway's file as FusionPBX writes it.
+func theirFile(row fusionpbx.Gateway) string {
+	return "<include>\n    <gateway name=\"" + row.UUID + "\">\n      <param name=\"username\" value=\"" + row.Get("username") +
+		"\"/>\n      <param name=\"password\" value=\"" + row.Get("password") + "\"/>\n      <param name=\"realm\" value=\"" + row.Get("realm") +
+		"\"/>\n      <param name=\"proxy\" value=\"" + row.Get("proxy") + "\"/>\n      <param name=\"register\" value=\"true\"/>\n" +
+		"      <param name=\"expire-seconds\" value=\"800\"/>\n    </gateway>\n</include>"
+}
+
+func TestProvisionFilesOnEveryVersion(t *testing.T) {
+	t.Parallel()
+	for _, version := range pbxtest.Versions {
+		t.Run(string(version), func(t *testing.T) {
+			t.Parallel()
+			b := newBundle(t, setUp{version: version, files: true})
+			sw := b.switches[0]
+			created := b.provisioned(t, b.gateway(b.sample.Domains[0].UUID, "carrier", carrier()))
+			name := "v_" + created.GatewayUUID + ".xml"
+			if got := b.files(t); len(got) != 1 || !strings.Contains(got["external/"+name], "s3cret-pw") {
+				t.Fatalf("created: the files are %v", got)
+			}
+			if n := sw.CountCommands("sofia profile external rescan"); n != 1 || created.Action != tasks.ActionCreated {
+				t.Errorf("got %+v after %d rescans, want one", created, n)
+			}
+			change := func(values map[string]string) tasks.ProvisionResult {
+				t.Helper()
+				return b.provisioned(t, b.gateway(b.sample.Domains[0].UUID, "carrier", values))
+			}
+			for _, password := range []string{`pa$$w&d"<>`, "$${domain}", "X-pre-process", "<?<include>'", "${hostname}"} {
+				change(map[string]string{"password": password})
+				if got := sw.Loaded()[created.GatewayUUID].Params["password"]; got != password {
+					t.Fatalf("the carrier would get the password %q in place of %q", got, password)
+				}
+			}
+			change(map[string]string{"username": `us&er<"$1>`, "context": "a$b", "realm": "r&d"})
+			if got := sw.Loaded()[created.GatewayUUID].Params["username"]; got != `us&er<"$1>` {
+				t.Fatalf("the carrier would get the user %q", got)
+			}
+			change(map[string]string{"profile": "internal"})
+			if got := b.files(t); len(got) != 1 || got["internal/"+name] == "" {
+				t.Fatalf("moved: the files are %v", got)
+			}
+			if n, profile := b.copies(t, created.GatewayUUID); n != 1 || profile != "internal" {
+				t.Fatalf("moved: %d copies, the last under %s", n, profile)
+			}
+			if suspended := change(map[string]string{"enabled": "false"}); suspended.GatewayState != tasks.StateNotLoaded || len(b.files(t)) != 0 {
+				t.Fatalf("suspended: got %+v and the files %v", suspended, b.files(t))
+			}
+			if resumed := change(map[string]string{"enabled": "true"}); resumed.GatewayState == tasks.StateNotLoaded || len(b.files(t)) != 1 {
+				t.Fatalf("resumed: got %+v and the files %v", resumed, b.files(t))
+			}
+			if n := sw.CountCommands("lua"); n != 0 {
+				t.Errorf("the database mode's cache was asked for %d times", n)
+			}
+		})
+	}
+}
+
+// A gateway has the same settings on the switch whichever way it gets there.
+func TestBothModesLoadTheSame(t *testing.T) {
+	t.Parallel()
+	values := carrier()
+	for _, column := range fusionpbx.SwitchColumns {
+		if _, given := values[column]; !given {
+			values[column] = "x-" + column
+		}
+	}
+	for column, value := range map[string]string{
+		"profile": "external", "enabled": "true", "hostname": "", "register": "false", "register_transport": "tls", "distinct_to": "true",
+		"contact_in_ping": "true", "caller_id_in_from": "true", "supress_cng": "true", "expire_seconds": "60", "retry_seconds": "3",
+		"ping": "30", "ping_min": "1", "ping_max": "3", "channels": "2",
+	} {
+		values[column] = value
+	}
+	var loaded []map[string]string
+	for _, files := range []bool{false, true} {
+		b := newBundle(t, setUp{files: files})
+		created := b.provisioned(t, b.gateway("", "carrier", values))
+		loaded = append(loaded, b.switches[0].Loaded()[created.GatewayUUID].Params)
+	}
+	if len(loaded[0]) < 20 || !reflect.DeepEqual(loaded[0], loaded[1]) {
+		t.Fatalf("from the database\n%v\nfrom files\n%v", loaded[0], loaded[1])
+	}
+}
+
+// Each of these ends in an error that says what is wrong, and leaves rows, files and switches as they were.
+func TestProvisionFilesFailsAndPutsBack(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		switches int
+		arrange  func(t *testing.T, b *bundle) (says []string)
+		values   map[string]string
+		code     string
+		early    bool // it is refused before anything is written, whatever stands there
+	}{
+		"a broken foreign file": {code: tasks.CodeSwitchConfiguration, arrange: func(t *testing.T, b *bundle) []string {
+			return []string{b.writeFile(t, "internal/theirs.xml", "<include>\n<gateway name=\"x\">\n</include>\n"), "line 2", "as it was before"}
+		}},
+		"a broken foreign file, and a move": {code: tasks.CodeSwitchConfiguration, values: map[string]string{"profile": "internal"}, arrange: func(t *testing.T, b *bundle) []string {
+			return []string{b.writeFile(t, "internal/theirs.xml", "</gateway>"), "as it was before"}
+		}},
+		"broken elsewhere": {code: tasks.CodeSwitchConfiguration, arrange: func(t *testing.T, b *bundle) []string {
+			b.switches[0].BreakXML(9, "unclosed tag <x>")
+			return []string{"line 9", "no file under " + b.profiles, "as it was before"}
+		}},
+		"a profile without a folder": {code: tasks.CodeServerError, values: map[string]string{"profile": "internal"}, arrange: func(t *testing.T, b *bundle) []string {
+			must(t, os.Remove(filepath.Join(b.profiles, "internal")))
+			return []string{filepath.Join(b.profiles, "internal"), "make that folder"}
+		}},
+		"a folder where the file should be": {code: tasks.CodeServerError, values: map[string]string{"profile": "internal"}, arrange: func(t *testing.T, b *bundle) []string {
+			rows, err := b.db.Gateways(t.Context(), b.pool, true, "")
+			must(t, err)
+			for _, row := range rows {
+				must(t, os.Mkdir(filepath.Join(b.profiles, "internal", "v_"+row.UUID+".xml"), 0o700))
+			}
+			return []string{filepath.Join(b.profiles, "internal"), "not a regular file"}
+		}},
+		"a profile that leads elsewhere": {code: tasks.CodeInvalidGateway, early: true, values: map[string]string{"profile": ".."}, arrange: func(t *testing.T, b *bundle) []string {
+			return []string{"profile: is no name of a SIP profile"}
+		}},
+		"a path for a profile": {code: tasks.CodeInvalidGateway, early: true, values: map[string]string{"profile": "../external"}, arrange: func(t *testing.T, b *bundle) []string {
+			return []string{"profile: is no name of a SIP profile"}
+		}},
+		"a command of the preprocessor": {code: tasks.CodeInvalidGateway, early: true, values: map[string]string{"from_user": `<x-PRE-process cmd="exec"`}, arrange: func(t *testing.T, b *bundle) []string {
+			return []string{"from_user", "preprocessor"}
+		}},
+		"a line break": {code: tasks.CodeInvalidGateway, early: true, values: map[string]string{"password": "a\nb"}, arrange: func(t *testing.T, b *bundle) []string {
+			return []string{"password", "line break"}
+		}},
+		"one switch's hostname among two": {early: true, code: tasks.CodeInvalidGateway, switches: 2, values: map[string]string{"hostname": "pbx-2"}, arrange: func(t *testing.T, b *bundle) []string {
+			return []string{"hostname", "leave hostname empty"}
+		}},
+		"a second switch that fails": {code: tasks.CodeSwitchConfiguration, switches: 2, arrange: func(t *testing.T, b *bundle) []string {
+			b.switches[1].BreakXML(9, "unclosed tag <x>")
+			return []string{"line 9", "as it was before"}
+		}},
+	} {
+		for before, prepare := range map[string]func(*testing.T, *bundle){
+			"new": func(*testing.T, *bundle) {},
+			"ours": func(t *testing.T, b *bundle) {
+				b.provisioned(t, b.gateway("", "carrier", carrier("password", "before")))
+			},
+			"FusionPBX's": func(t *testing.T, b *bundle) {
+				row := b.carrierRow()
+				must(t, b.db.InsertGateway(t.Context(), b.pool, row, ""))
+				b.writeFile(t, "external/v_"+row.UUID+".xml", theirFile(row))
+				for _, sw := range b.switches {
+					must(t, sw.LoadProfiles(t.Context()))
+				}
+			},
+		} {
+			if before == "new" && name == "a folder where the file should be" || before != "ours" && tc.early {
+				continue // of a new one's file the name is not known beforehand
+			}
+			t.Run(name+", "+before, func(t *testing.T) {
+				t.Parallel()
+				b := newBundle(t, setUp{files: true, switches: tc.switches})
+				prepare(t, b)
+				says := tc.arrange(t, b)
+				rows, loaded, files := b.rows(t), settings(b), map[string]string{}
+				if name != "a folder where the file should be" {
+					files = b.files(t)
+				}
+				values := carrier("password", "after")
+				for column, value := range tc.values {
+					values[column] = value
+				}
+				job := b.run(t, b.gateway("", "carrier", values))
+				if job.State != tasks.StateFailed || job.Error.Code != tc.code {
+					t.Fatalf("got %s %+v, want it failed with %s", job.State, job.Error, tc.code)
+				}
+				for _, words := range says {
+					if !strings.Contains(job.Error.Message, words) {
+						t.Errorf("the error does not say %q: %s", words, job.Error.Message)
+					}
+				}
+				if got := b.rows(t); got != rows {
+					t.Errorf("the rows changed:\n%s\nfrom\n%s", got, rows)
+				}
+				if got := settings(b); !reflect.DeepEqual(got, loaded) {
+					t.Errorf("the switches changed:\n%v\nfrom\n%v", got, loaded)
+				}
+				if name == "a folder where the file should be" {
+					return
+				}
+				if got := b.files(t); !reflect.DeepEqual(got, files) {
+					t.Errorf("the files changed:\n%v\nfrom\n%v", got, files)
+				}
+			})
+		}
+	}
+}
+
+// The switch goes away in the middle: the file is put back all the same, or it would find the wrong one.
+func TestFileIsPutBackWithoutTheSwitch(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{files: true})
+	b.provisioned(t, b.gateway("", "carrier", carrier("password", "before")))
+	files, rows := b.files(t), b.rows(t)
+	written := make(chan map[string]string, 1)
+	var once sync.Once
+	defer b.switches[0].OnCommand("rescan", func() {
+		once.Do(func() {
+			written <- b.files(t)
+			if err := b.switches[0].Stop(); err != nil {
+				t.Error(err)
+			}
+		})
+	})()
+	job := b.run(t, b.gateway("", "carrier", carrier("password", "after")))
+	if job.State != tasks.StateFailed || job.Error.Code != tasks.CodeSwitchUnavailable {
+		t.Fatalf("got %s %v", job.State, job.Error)
+	}
+	if reflect.DeepEqual(<-written, files) {
+		t.Fatal("the file was not written before the rescan")
+	}
+	if got := b.files(t); !reflect.DeepEqual(got, files) || b.rows(t) != rows {
+		t.Fatalf("the files are\n%v\nand were\n%v", got, files)
+	}
+}
+
+// FusionPBX's page writes the file in the middle of a job that fails.
+func TestFileThatSomebodyElseWroteFollowsTheRow(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{files: true})
+	row := b.carrierRow()
+	must(t, b.db.InsertGateway(t.Context(), b.pool, row, ""))
+	name := "external/v_" + row.UUID + ".xml"
+	b.writeFile(t, name, theirFile(row))
+	must(t, b.switches[0].LoadProfiles(t.Context()))
+	var once sync.Once
+	defer b.switches[0].OnCommand("rescan", func() {
+		once.Do(func() {
+			b.writeFile(t, name, strings.Replace(theirFile(row), "s3cret-pw", "after", 1))
+			b.switches[0].BreakXML(9, "unclosed tag <x>")
+		})
+	})()
+	if job := b.run(t, b.gateway("", "carrier", carrier("password", "after"))); job.State != tasks.StateFailed {
+		t.Fatalf("got %s %s", job.State, job.Result)
+	}
+	if got := b.files(t)[name]; !strings.Contains(got, `name="password" value="s3cret-pw"`) || !gatewayfile.Ours([]byte(got)) {
+		t.Fatalf("the file is\n%s\nand not by the row, which has the password of before", got)
+	}
+}
+
+func TestDeleteInFileMode(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{files: true})
+	row := b.carrierRow()
+	must(t, b.db.InsertGateway(t.Context(), b.pool, row, ""))
+	name := "external/v_" + row.UUID + ".xml"
+	b.writeFile(t, name, theirFile(row))
+	must(t, b.switches[0].LoadProfiles(t.Context()))
+	deletion := func() tasks.NewJob {
+		n := b.gateway("", "carrier", nil)
+		params := n.Params.(tasks.ProvisionParams)
+		params.Delete = true
+		n.Params = params
+		return n
+	}
+
+	// The switch does not carry out the kill: row and file come back as they were.
+	b.switches[0].FaultOnce("killgw", func(conn net.Conn) {
+		const body = "-ERR not now\n"
+		fmt.Fprintf(conn, "Content-Type: api/response\nContent-Length: %d\n\n%s", len(body), body)
+	})
+	if job := b.run(t, deletion()); job.State != tasks.StateFailed {
+		t.Fatalf("got %s %s, want it failed", job.State, job.Result)
+	}
+	if got := b.files(t); len(got) != 1 || got[name] != theirFile(row) || !strings.Contains(b.rows(t), row.UUID) {
+		t.Fatalf("the files are %v and the rows\n%s", got, b.rows(t))
+	}
+
+	if deleted := b.provisioned(t, deletion()); deleted.Action != tasks.ActionDeleted {
+		t.Fatalf("got %+v", deleted)
+	}
+	_, loaded := b.switches[0].Loaded()[row.UUID]
+	if got := b.files(t); len(got) != 0 || loaded || strings.Contains(b.rows(t), row.UUID) {
+		t.Fatalf("loaded %t, the files are %v and the rows\n%s", loaded, got, b.rows(t))
+	}
+}
+
+// A worker that was killed after it wrote the row: the next one finds part of a file, and what stood before.
+func TestSecondAttemptInFileMode(t *testing.T) {
+	t.Parallel()
+	for name, broken := range map[string]bool{"succeeds": false, "puts back": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBundle(t, setUp{files: true, stopped: true})
+			row := b.carrierRow()
+			rows := b.rows(t)
+			job := b.lostWith(t, b.gateway("", "carrier", carrier()), tasks.WrittenGateway{Row: row, Files: []gatewayfile.File{}})
+			b.writeFile(t, "external/.v_"+row.UUID+".xml.part", "<include>\n<gateway name=\"half")
+			if broken {
+				b.writeFile(t, "external/v_"+row.UUID+".xml", string(gatewayfile.Render(row)))
+				b.writeFile(t, "external/z.xml", "<broken")
+			}
+			b.Enqueue(t.Context(), job)
+			b.start(t)
+			job = b.ended(t, job)
+			got := b.files(t)
+			if broken {
+				if job.State != tasks.StateFailed || len(got) != 1 || b.rows(t) != rows {
+					t.Fatalf("got %s %v and the files %v", job.State, job.Error, got)
+				}
+				return
+			}
+			if job.State != tasks.StateSucceeded || len(got) != 1 || !strings.Contains(got["external/v_"+row.UUID+".xml"], "s3cret-pw") {
+				t.Fatalf("got %s %v and the files %v", job.State, job.Error, got)
+			}
+		})
+	}
+}
+
+func TestFileModeBySettings(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		settings func(b *bundle) gatewayfile.Settings
+		says     string // of the failure; "": it succeeds
+	}{
+		"file and a folder": {func(b *bundle) gatewayfile.Settings {
+			return gatewayfile.Settings{Mode: fusionpbx.ModeFile, Dir: b.profiles}
+		}, ""},
+		"file and no folder": {func(b *bundle) gatewayfile.Settings { return gatewayfile.Settings{Mode: fusionpbx.ModeFile} }, "set TRUNKLINE_SIP_PROFILES_DIR"},
+		"a relative folder":  {func(b *bundle) gatewayfile.Settings { return gatewayfile.Settings{Mode: fusionpbx.ModeFile, Dir: "x"} }, "not an absolute path"},
+		"a folder elsewhere": {func(b *bundle) gatewayfile.Settings {
+			return gatewayfile.Settings{Mode: fusionpbx.ModeFile, Dir: b.profiles + "/x"}
+		}, "make that folder"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBundle(t, setUp{files: true, stopped: true})
+			_, err := b.pool.Exec(t.Context(), "delete from v_default_settings")
+			must(t, err)
+			b.options.Gateways = tc.settings(b)
+			b.start(t)
+			job := b.run(t, b.gateway("", "carrier", carrier()))
+			if tc.says == "" {
+				if job.State != tasks.StateSucceeded || len(b.files(t)) != 1 {
+					t.Fatalf("got %s %v", job.State, job.Error)
+				}
+				return
+			}
+			if job.State != tasks.StateFailed || !strings.Contains(job.Error.Message, tc.says) {
+				t.Fatalf("got %s %v, want %q", job.State, job.Error, tc.says)
+			}
+		})
+	}
+}
