@@ -8,10 +8,10 @@ SHELL := /bin/bash
 TEST_TIMEOUT ?= 15m
 FUZZ_TIME ?= 30s
 
-.PHONY: help install install-tests build demo test lint bench fuzz clean
+.PHONY: help install install-tests build demo test lint bench fuzz check-compose clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: ## install the Postgres and Redis servers where they are missing
 	@scripts/install-servers
@@ -44,6 +44,9 @@ fuzz: install ## run each fuzz test for FUZZ_TIME (30s)
 			go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZ_TIME) "$$package"; \
 		done; \
 	done
+
+check-compose: ## with a running Docker: build the image, bring up docker-compose.yml and use it
+	@deploy/check-compose
 
 clean: ## remove what was built
 	@rm -rf bin
