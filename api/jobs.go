@@ -13,12 +13,6 @@ import (
 	"trunkline/tasks"
 )
 
-const (
-	// defaultPage and maxPage are how many entries a page of a list has.
-	defaultPage = 50
-	maxPage     = 200
-)
-
 // jobView is a job as callers see it, in the shape of AIP-151: once done, exactly one of result and
 // error is there.
 type jobView struct {

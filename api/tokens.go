@@ -3,7 +3,6 @@ package api
 import (
 	"errors"
 	"net/http"
-	"strconv"
 	"time"
 
 	"trunkline/internal/token"
@@ -19,18 +18,14 @@ type tokenPage struct {
 // listTokens lists the tokens that the caller may see, newest first, in pages by key; those that were
 // revoked with revoked=true.
 func (s *Server) listTokens(r *request) error {
-	f := token.Filter{Reach: r.caller.reach(), Before: r.params.get("after"), Limit: defaultPage}
-	if f.Before != "" && !isUUID(f.Before) {
-		return invalidf("after", "is not what the page before gave as next")
-	}
-	if text := r.params.get("limit"); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 1 || n > maxPage {
-			return invalidf("limit", "is not a number from 1 to %d", maxPage)
-		}
-		f.Limit = n
-	}
+	f := token.Filter{Reach: r.caller.reach()}
 	var err error
+	if f.Before, err = r.after(); err != nil {
+		return err
+	}
+	if f.Limit, err = r.limit(); err != nil {
+		return err
+	}
 	if f.Revoked, err = r.flag("revoked"); err != nil {
 		return err
 	}

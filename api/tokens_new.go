@@ -122,25 +122,3 @@ func (r *request) expiry() (*time.Time, error) {
 	}
 	return &expires, nil
 }
-
-// commaSeparated splits at commas and drops what is empty.
-func commaSeparated(text string) []string {
-	var items []string
-	for item := range strings.SplitSeq(text, ",") {
-		if item = strings.TrimSpace(item); item != "" {
-			items = append(items, item)
-		}
-	}
-	return items
-}
-
-// flag is a parameter that is true or false, and false where it is not given.
-func (r *request) flag(name string) (bool, error) {
-	switch strings.ToLower(r.params.get(name)) {
-	case "", "false":
-		return false, nil
-	case "true":
-		return true, nil
-	}
-	return false, invalidf(name, "is neither true nor false")
-}

@@ -239,15 +239,8 @@ func (r *request) whitelistEdit() (network netip.Prefix, g whitelist.Guard, err 
 
 // guard keeps the caller's own address on the list, unless the caller says that it may go.
 func (r *request) guard() (whitelist.Guard, error) {
-	g := whitelist.Guard{Keep: r.address}
-	switch strings.ToLower(r.params.get("allow_lockout")) {
-	case "", "false", "0", "no":
-	case "true", "1", "yes":
-		g.AllowLockout = true
-	default:
-		return g, invalidf("allow_lockout", "is neither true nor false; write one of them")
-	}
-	return g, nil
+	allow, err := r.flag("allow_lockout")
+	return whitelist.Guard{Keep: r.address, AllowLockout: allow}, err
 }
 
 // whitelistChanged puts a change into effect here, before it is answered, and records it. Other

@@ -72,7 +72,7 @@ func (a auditCommand) Run(cmd *command) error {
 }
 
 func (a auditCommand) filter() (audit.Filter, error) {
-	f := audit.Filter{Action: a.Action, Who: a.Who, Code: a.Code, Limit: a.Limit, Since: time.Now().Add(-a.Since)}
+	f := audit.Filter{Action: a.Action, Who: a.Who, Code: a.Code, Limit: a.Limit, Since: new(time.Now().Add(-a.Since))}
 	if a.Kind != "all" {
 		f.Kind = audit.Kind(a.Kind)
 	}
