@@ -72,7 +72,7 @@ func (s *Server) downloadableJob(r *request) (tasks.Job, error) {
 	if err != nil {
 		return tasks.Job{}, invalid
 	}
-	job, err := s.job(ctx, id, tasks.Scope{All: true})
+	job, err := s.job(ctx, id, tasks.Reach{All: true})
 	var unknown *failure
 	if errors.As(err, &unknown) {
 		return tasks.Job{}, invalid

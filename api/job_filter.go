@@ -9,7 +9,7 @@ import (
 // jobFilter reads which jobs a list is to show: of the caller's domains or of the one named, of a kind, in
 // a state, with an external_id, made within a time.
 func (r *request) jobFilter() (tasks.Filter, error) {
-	f := tasks.Filter{Scope: r.caller.jobs(), Kind: tasks.Kind(r.params.get("kind")), State: tasks.State(r.params.get("state")),
+	f := tasks.Filter{Reach: r.caller.jobs(), Kind: tasks.Kind(r.params.get("kind")), State: tasks.State(r.params.get("state")),
 		ExternalID: r.params.get("external_id")}
 	if f.Kind != "" && !slices.Contains(tasks.Kinds, f.Kind) {
 		return f, invalidf("kind", "%q is none of %v", shortened(string(f.Kind)), tasks.Kinds)
@@ -25,9 +25,9 @@ func (r *request) jobFilter() (tasks.Filter, error) {
 		return f, err
 	}
 	if named {
-		f.Scope = tasks.Scope{DomainUUIDs: []string{t.uuid}}
+		f.Reach = tasks.Reach{DomainUUIDs: []string{t.uuid}}
 		if t.uuid == "" { // of no domain: global gateways, and exports of all domains
-			f.Scope, f.NoDomain = tasks.Scope{All: true}, true
+			f.Reach, f.NoDomain = tasks.Reach{All: true}, true
 		}
 	}
 	if f.CreatedFrom, err = r.moment("created_after"); err != nil {
@@ -39,7 +39,7 @@ func (r *request) jobFilter() (tasks.Filter, error) {
 	if f.CreatedFrom != nil && f.CreatedBefore != nil && !f.CreatedFrom.Before(*f.CreatedBefore) {
 		return f, invalidf("created_before", "is not after created_after")
 	}
-	if f.Before, err = r.after(); err != nil {
+	if f.After, err = r.after(); err != nil {
 		return f, err
 	}
 	f.Limit, err = r.limit()

@@ -164,11 +164,11 @@ func (r *request) jobOfPath(others ...token.Scope) (tasks.Job, error) {
 	return job, r.need(append([]token.Scope{scopeOf[job.Kind]}, others...)...)
 }
 
-// job is the job of that id, where the scope may see it. Another tenant's job is not there.
-func (s *Server) job(ctx context.Context, id string, scope tasks.Scope) (tasks.Job, error) {
+// job is the job of that id, within the reach. Another tenant's job is not there.
+func (s *Server) job(ctx context.Context, id string, within tasks.Reach) (tasks.Job, error) {
 	job, err := tasks.Job{}, tasks.ErrNotFound
 	if isUUID(id) {
-		job, err = s.tasks.Get(ctx, id, scope)
+		job, err = s.tasks.Get(ctx, id, within)
 	}
 	if errors.Is(err, tasks.ErrNotFound) {
 		return tasks.Job{}, failf(codeNotFound, "there is no such job")

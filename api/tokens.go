@@ -20,7 +20,7 @@ type tokenPage struct {
 func (s *Server) listTokens(r *request) error {
 	f := token.Filter{Reach: r.caller.reach()}
 	var err error
-	if f.Before, err = r.after(); err != nil {
+	if f.After, err = r.after(); err != nil {
 		return err
 	}
 	if f.Limit, err = r.limit(); err != nil {

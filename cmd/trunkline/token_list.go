@@ -27,8 +27,8 @@ Example: trunkline token list --all`
 func (c tokenListCommand) Run(cmd *command) error {
 	return cmd.withTokens(func(t *tokens) error {
 		views := []token.View{}
-		for before := ""; ; {
-			page, next, err := t.store.List(t.ctx, token.Filter{Reach: token.Everything, Revoked: c.All, Before: before, Limit: tokensAtATime})
+		for after := ""; ; {
+			page, next, err := t.store.List(t.ctx, token.Filter{Reach: token.Everything, Revoked: c.All, After: after, Limit: tokensAtATime})
 			if err != nil {
 				return err
 			}
@@ -37,7 +37,7 @@ func (c tokenListCommand) Run(cmd *command) error {
 				return err
 			}
 			views = append(views, shown...)
-			if before = next; next == "" {
+			if after = next; next == "" {
 				break
 			}
 		}
