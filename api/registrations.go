@@ -111,7 +111,7 @@ func (s *Server) devicesOf(ctx context.Context, e fusionpbx.Extension, t tenant)
 	if e.Alias != "" && e.Alias != e.Number && freeswitch.CheckUser(e.Alias, t.name) == nil {
 		users = append(users, e.Alias)
 	}
-	profiles, err := s.db.Profiles(ctx, s.o.Pool)
+	profiles, err := s.db.EnabledProfiles(ctx, s.o.Pool)
 	if err != nil {
 		return nil, err
 	}

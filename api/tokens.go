@@ -123,15 +123,9 @@ func tokenFailure(err error) error {
 
 // tokenViews shows tokens with the names of their domains.
 func (r *request) tokenViews(tokens ...token.Token) ([]token.View, error) {
-	names := map[string]string{}
-	if uuids := token.DomainsOf(tokens...); len(uuids) > 0 {
-		domains, err := r.s.db.Domains(r.c.Request.Context(), r.s.o.Pool, uuids)
-		if err != nil {
-			return nil, err
-		}
-		for _, d := range domains {
-			names[d.UUID] = d.Name
-		}
+	names, err := r.s.db.DomainNames(r.context(), r.s.o.Pool, token.DomainsOf(tokens...))
+	if err != nil {
+		return nil, err
 	}
 	views := make([]token.View, len(tokens))
 	for i, t := range tokens {

@@ -205,13 +205,9 @@ func ending(v token.View) string {
 
 // views shows tokens with the names of their domains.
 func (t *tokens) views(all ...token.Token) ([]token.View, error) {
-	domains, err := t.db.Domains(t.ctx, t.pool, token.DomainsOf(all...))
+	names, err := t.db.DomainNames(t.ctx, t.pool, token.DomainsOf(all...))
 	if err != nil {
 		return nil, err
-	}
-	names := map[string]string{}
-	for _, d := range domains {
-		names[d.UUID] = d.Name
 	}
 	views := make([]token.View, len(all))
 	for i, one := range all {
