@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"trunkline/internal/token"
@@ -53,14 +52,13 @@ func (c tokenListCommand) Run(cmd *command) error {
 }
 
 func (cmd *command) tokenTable(views []token.View) error {
-	table := tabwriter.NewWriter(cmd.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "NAME\tID\tHINT\tSCOPES\tDOMAINS\tEXPIRES\tLAST USED\tSTATE")
+	table := cmd.table("NAME", "ID", "HINT", "SCOPES", "DOMAINS", "EXPIRES", "LAST USED", "STATE")
 	for _, v := range views {
 		used := moment(v.LastUsedAt, "never")
 		if v.LastUsedAddress != "" {
 			used += " " + v.LastUsedAddress
 		}
-		fmt.Fprintln(table, strings.Join([]string{v.Name, v.ID, v.Hint, token.JoinScopes(v.Scopes), domainsOf(v), moment(v.ExpiresAt, "never"), used, string(v.State)}, "\t"))
+		table.row(v.Name, v.ID, v.Hint, token.JoinScopes(v.Scopes), domainsOf(v), moment(v.ExpiresAt, "never"), used, string(v.State))
 	}
 	return table.Flush()
 }
