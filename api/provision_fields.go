@@ -14,7 +14,7 @@ type gatewayField struct {
 	columns []string
 	read    func(f *gatewayField, value string) (string, error) // nil: any text
 	// required is a documented field: empty is as if it were not given. Of any other, empty clears the
-	// column.
+	// column, but for a flag, which has to be true or false.
 	required bool
 }
 
