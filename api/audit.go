@@ -10,7 +10,7 @@ import (
 
 // changed records that the caller changed something: what was done, such as token.revoke, and to what.
 func (r *request) changed(action, subject string) {
-	r.s.audit.Change(r.c.Request.Context(), audit.Event{
+	r.s.audit.Change(r.context(), audit.Event{
 		Who: r.caller.name, Address: r.auditAddress(), Action: action, Subject: subject,
 		DomainUUID: r.auditDomain(), RequestID: r.id,
 	})
@@ -71,7 +71,7 @@ func (s *Server) listAudit(r *request) error {
 	if err != nil {
 		return err
 	}
-	entries, next, err := s.audit.List(r.c.Request.Context(), f)
+	entries, next, err := s.audit.List(r.context(), f)
 	if err != nil {
 		return err
 	}

@@ -79,7 +79,7 @@ func (s *Server) listJobs(r *request) error {
 	if err != nil {
 		return err
 	}
-	jobs, next, err := s.tasks.List(r.c.Request.Context(), f)
+	jobs, next, err := s.tasks.List(r.context(), f)
 	if err != nil {
 		return err
 	}
@@ -113,7 +113,7 @@ func (s *Server) getJob(r *request) error {
 func (s *Server) cancelJob(r *request) error {
 	job, err := r.jobOfPath()
 	if err == nil {
-		job, err = s.tasks.Cancel(r.c.Request.Context(), job.ID, r.caller.jobs())
+		job, err = s.tasks.Cancel(r.context(), job.ID, r.caller.jobs())
 	}
 	if errors.Is(err, tasks.ErrState) {
 		return &failure{Code: codeJobState, Message: fmt.Sprintf("the job has ended already: it is %s", job.State), JobID: job.ID}
@@ -124,7 +124,7 @@ func (s *Server) cancelJob(r *request) error {
 	r.domainUUID = job.DomainUUID
 	r.changed("job.cancel", string(job.Kind)+" job "+job.ID)
 	if job.State.Done() {
-		s.tasks.Finished(r.c.Request.Context(), job.ID)
+		s.tasks.Finished(r.context(), job.ID)
 	}
 	return r.answerJob(http.StatusOK, job)
 }
@@ -133,7 +133,7 @@ func (s *Server) cancelJob(r *request) error {
 func (s *Server) retryJob(r *request) error {
 	job, err := r.jobOfPath()
 	if err == nil {
-		job, err = s.tasks.Retry(r.c.Request.Context(), job.ID, r.caller.jobs())
+		job, err = s.tasks.Retry(r.context(), job.ID, r.caller.jobs())
 	}
 	if errors.Is(err, tasks.ErrState) {
 		return &failure{Code: codeJobState, JobID: job.ID, Message: fmt.Sprintf("the job cannot be retried: it is %s; "+
@@ -142,7 +142,7 @@ func (s *Server) retryJob(r *request) error {
 	if err != nil {
 		return err
 	}
-	s.tasks.Enqueue(r.c.Request.Context(), job)
+	s.tasks.Enqueue(r.context(), job)
 	r.domainUUID = job.DomainUUID
 	r.changed("job.retry", string(job.Kind)+" job "+job.ID)
 	return r.answerJob(http.StatusAccepted, job)
@@ -157,7 +157,7 @@ var scopeOf = map[tasks.Kind]token.Scope{
 // jobOfPath is the job that the path names, where the caller may see it and has its kind's scope or one
 // of the others.
 func (r *request) jobOfPath(others ...token.Scope) (tasks.Job, error) {
-	job, err := r.s.job(r.c.Request.Context(), r.c.Param("id"), r.caller.jobs())
+	job, err := r.s.job(r.context(), r.c.Param("id"), r.caller.jobs())
 	if err != nil {
 		return job, err
 	}

@@ -41,7 +41,7 @@ func (s *Server) provisionList(r *request) error {
 	if err != nil {
 		return err
 	}
-	ctx := r.c.Request.Context()
+	ctx := r.context()
 	rows, err := s.gatewayRows(r, t, named)
 	if err != nil {
 		return err
@@ -65,7 +65,7 @@ func (s *Server) provisionList(r *request) error {
 
 // gatewayRows are the gateways of the tenant that was named, else all that the caller may see.
 func (s *Server) gatewayRows(r *request, t tenant, named bool) ([]fusionpbx.Gateway, error) {
-	ctx := r.c.Request.Context()
+	ctx := r.context()
 	if named || r.caller.all {
 		return s.db.Gateways(ctx, s.o.Pool, !named, t.uuid)
 	}

@@ -37,7 +37,7 @@ func (s *Server) checkRegistration(r *request) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(r.c.Request.Context(), s.settings.StatusTimeout)
+	ctx, cancel := context.WithTimeout(r.context(), s.settings.StatusTimeout)
 	defer cancel()
 	extension, err := s.db.Extension(ctx, s.o.Pool, t.uuid, number)
 	if errors.Is(err, fusionpbx.ErrNotFound) {
@@ -166,7 +166,7 @@ func (s *Server) listRegistrations(r *request) error {
 	if err != nil {
 		return invalidf("after", "is not what the page before gave as next")
 	}
-	now, err := s.pbx.get(r.c.Request.Context())
+	now, err := s.pbx.get(r.context())
 	if err != nil {
 		return err
 	}

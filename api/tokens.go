@@ -29,7 +29,7 @@ func (s *Server) listTokens(r *request) error {
 	if f.Revoked, err = r.flag("revoked"); err != nil {
 		return err
 	}
-	tokens, next, err := s.tokens.List(r.c.Request.Context(), f)
+	tokens, next, err := s.tokens.List(r.context(), f)
 	if err != nil {
 		return err
 	}
@@ -43,7 +43,7 @@ func (s *Server) listTokens(r *request) error {
 
 // getToken shows one token.
 func (s *Server) getToken(r *request) error {
-	t, err := s.tokens.Get(r.c.Request.Context(), r.c.Param("id"), r.caller.reach())
+	t, err := s.tokens.Get(r.context(), r.c.Param("id"), r.caller.reach())
 	if err != nil {
 		return tokenFailure(err)
 	}
@@ -56,7 +56,7 @@ func (s *Server) createToken(r *request) error {
 	if err != nil {
 		return err
 	}
-	t, secret, err := s.tokens.Create(r.c.Request.Context(), n)
+	t, secret, err := s.tokens.Create(r.context(), n)
 	if err != nil {
 		return tokenFailure(err)
 	}
@@ -79,7 +79,7 @@ func (s *Server) rotateToken(r *request) error {
 	if err != nil {
 		return err
 	}
-	t, secret, err := s.tokens.Rotate(r.c.Request.Context(), r.c.Param("id"), r.caller.reach(), grace, expires)
+	t, secret, err := s.tokens.Rotate(r.context(), r.c.Param("id"), r.caller.reach(), grace, expires)
 	switch {
 	case errors.Is(err, token.ErrExpired):
 		return failf(tasks.CodeConflict, "this token has expired; send expires_in or expires_at to rotate it with a new expiry")
@@ -94,7 +94,7 @@ func (s *Server) rotateToken(r *request) error {
 
 // revokeToken ends a token. One that was revoked already is as good.
 func (s *Server) revokeToken(r *request) error {
-	t, now, err := s.tokens.Revoke(r.c.Request.Context(), r.c.Param("id"), r.caller.reach())
+	t, now, err := s.tokens.Revoke(r.context(), r.c.Param("id"), r.caller.reach())
 	if err != nil {
 		return tokenFailure(err)
 	}

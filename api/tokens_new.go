@@ -86,7 +86,7 @@ func (r *request) tokenDomain(parameter, name string) (tenant, error) {
 		}
 		return r.caller.domains[i], nil
 	}
-	domain, err := r.s.db.DomainByName(r.c.Request.Context(), r.s.o.Pool, name)
+	domain, err := r.s.db.DomainByName(r.context(), r.s.o.Pool, name)
 	switch {
 	case errors.Is(err, fusionpbx.ErrNotFound):
 		return tenant{}, failf(codeNotFound, "%s: there is no domain %q in FusionPBX", parameter, shortened(name))

@@ -115,7 +115,7 @@ func (s *Server) getWhitelist(r *request) error {
 	for _, b := range broken[:min(len(broken), maxBroken)] {
 		view.Broken = append(view.Broken, brokenLine{Line: b.Line, Text: strings.ToValidUTF8(b.Text, "?"), Reason: b.Reason})
 	}
-	denied, err := audit.DeniedLately(r.c.Request.Context(), s.o.Pool, CodeNotWhitelisted)
+	denied, err := audit.DeniedLately(r.context(), s.o.Pool, CodeNotWhitelisted)
 	if err != nil {
 		return err
 	}
@@ -159,7 +159,7 @@ func (s *Server) addToWhitelist(r *request) error {
 	if err := whitelist.CheckComment(comment); err != nil {
 		return invalidf("comment", "%v", err)
 	}
-	done, err := s.whitelistFile().Add(r.c.Request.Context(), network, comment, guard)
+	done, err := s.whitelistFile().Add(r.context(), network, comment, guard)
 	if err != nil {
 		return whitelistFailure("address", err)
 	}
@@ -179,7 +179,7 @@ func (s *Server) removeFromWhitelist(r *request) error {
 	if err != nil {
 		return err
 	}
-	done, err := s.whitelistFile().Remove(r.c.Request.Context(), network, guard)
+	done, err := s.whitelistFile().Remove(r.context(), network, guard)
 	if err != nil {
 		return whitelistFailure("address", err)
 	}
@@ -212,7 +212,7 @@ func (s *Server) replaceWhitelist(r *request) error {
 		return err
 	}
 	before := r.params.get("version")
-	doc, err := s.whitelistFile().Replace(r.c.Request.Context(), []byte(r.params.raw(textParam)), before, guard)
+	doc, err := s.whitelistFile().Replace(r.context(), []byte(r.params.raw(textParam)), before, guard)
 	if err != nil {
 		return whitelistFailure(textParam, err)
 	}
