@@ -4,15 +4,13 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
-	"strconv"
-	"time"
 
 	"trunkline/internal/audit"
 )
 
 // changed records that the caller changed something: what was done, such as token.revoke, and to what.
 func (r *request) changed(action, subject string) {
-	r.s.audit.Change(r.c.Request.Context(), audit.Event{
+	r.s.audit.Change(r.context(), audit.Event{
 		Who: r.caller.name, Address: r.auditAddress(), Action: action, Subject: subject,
 		DomainUUID: r.auditDomain(), RequestID: r.id,
 	})
@@ -73,7 +71,7 @@ func (s *Server) listAudit(r *request) error {
 	if err != nil {
 		return err
 	}
-	entries, next, err := s.audit.List(r.c.Request.Context(), f)
+	entries, next, err := s.audit.List(r.context(), f)
 	if err != nil {
 		return err
 	}
@@ -84,38 +82,30 @@ func (s *Server) listAudit(r *request) error {
 func (r *request) auditFilter() (audit.Filter, error) {
 	f := audit.Filter{
 		Kind: audit.Kind(r.params.get("kind")), Action: r.params.get("action"), Who: r.params.get("who"),
-		Code: r.params.get("code"), After: r.params.get("after"), Limit: defaultPage,
+		Code: r.params.get("code"),
 	}
 	if f.Kind != "" && !slices.Contains(audit.Kinds, f.Kind) {
 		return f, invalidf("kind", "is neither %s nor %s", audit.KindDenial, audit.KindChange)
 	}
-	if f.After != "" && !isUUID(f.After) {
-		return f, invalidf("after", "is not what the page before gave as next")
+	var err error
+	if f.After, err = r.after(); err != nil {
+		return f, err
 	}
-	if text := r.params.get("limit"); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 1 || n > maxPage {
-			return f, invalidf("limit", "is not a number from 1 to %d", maxPage)
-		}
-		f.Limit = n
+	if f.Limit, err = r.limit(); err != nil {
+		return f, err
 	}
 	if text := r.params.get("address"); text != "" {
 		addr, err := netip.ParseAddr(text)
 		if err != nil {
-			return f, invalidf("address", "is no IP address")
+			return f, invalidf("address", "is not an IP address; write one such as 192.0.2.1 or 2001:db8::1")
 		}
 		f.Address = addr.Unmap().WithZone("").String()
 	}
-	for parameter, into := range map[string]*time.Time{"since": &f.Since, "until": &f.Until} {
-		text := r.params.get(parameter)
-		if text == "" {
-			continue
-		}
-		t, err := time.Parse(time.RFC3339, text)
-		if err != nil {
-			return f, invalidf(parameter, "is not a time; write one such as 2026-01-31T18:00:00Z")
-		}
-		*into = t
+	if f.Since, err = r.moment("since"); err != nil {
+		return f, err
+	}
+	if f.Until, err = r.moment("until"); err != nil {
+		return f, err
 	}
 	return f, r.auditDomains(&f)
 }

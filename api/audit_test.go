@@ -149,7 +149,7 @@ func TestListAudit(t *testing.T) {
 	for query, want := range map[string]int{
 		"": 5, "kind=change": 4, "kind=denial": 1, "action=gateway.provision": 4, "code=not_whitelisted": 1, "address=" + stranger: 1,
 		"address=::ffff:" + stranger: 1, "who=" + b.sample.AdminName + "@" + b.sample.AdminDomain: 3, "who=nobody": 0,
-		"since=2020-01-01T00:00:00Z": 5, "until=2020-01-01T00:00:00Z": 0, "since=9999-01-01T00:00:00Z": 0, "until=0000-01-01T00:00:00Z": 0,
+		"since=2020-01-01T00:00:00Z": 5, "since=2020-01-01": 5, "until=2020-01-01": 0, "until=2020-01-01T00:00:00Z": 0, "since=9999-01-01T00:00:00Z": 0, "until=0000-01-01T00:00:00Z": 0,
 		"tenant_domain=" + b.sample.AdminDomain: 3,
 	} {
 		values, err := url.ParseQuery(query)

@@ -76,15 +76,15 @@ func (c caller) may(scopes ...token.Scope) bool {
 }
 
 // jobs is whose jobs the caller may see.
-func (c caller) jobs() tasks.Scope {
+func (c caller) jobs() tasks.Reach {
 	if c.all {
-		return tasks.Scope{All: true}
+		return tasks.Reach{All: true}
 	}
-	scope := tasks.Scope{}
+	own := tasks.Reach{}
 	for _, t := range c.domains {
-		scope.DomainUUIDs = append(scope.DomainUUIDs, t.uuid)
+		own.DomainUUIDs = append(own.DomainUUIDs, t.uuid)
 	}
-	return scope
+	return own
 }
 
 // names are the caller's domains, for messages.

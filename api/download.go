@@ -62,7 +62,7 @@ func (s *Server) download(r *request) error {
 // downloadableJob is the job of the path, for its link or else for a user's credentials. A link that
 // is no good says the same whether or not there is such a job.
 func (s *Server) downloadableJob(r *request) (tasks.Job, error) {
-	ctx, id := r.c.Request.Context(), r.c.Param("id")
+	ctx, id := r.context(), r.c.Param("id")
 	if !r.hasLink() {
 		return r.jobOfPath()
 	}
@@ -72,7 +72,7 @@ func (s *Server) downloadableJob(r *request) (tasks.Job, error) {
 	if err != nil {
 		return tasks.Job{}, invalid
 	}
-	job, err := s.job(ctx, id, tasks.Scope{All: true})
+	job, err := s.job(ctx, id, tasks.Reach{All: true})
 	var unknown *failure
 	if errors.As(err, &unknown) {
 		return tasks.Job{}, invalid

@@ -48,7 +48,7 @@ func (s *Server) jobEvents(r *request) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancel(r.c.Request.Context())
+	ctx, cancel := context.WithCancel(r.context())
 	defer cancel()
 	defer context.AfterFunc(s.stopping, cancel)()
 	err = s.tasks.Watch(ctx, job.ID, stream.show)

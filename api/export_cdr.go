@@ -91,14 +91,14 @@ func (s *Server) exportAtOnce(r *request, n tasks.NewJob, p tasks.ExportParams, 
 	if n.IdempotencyKey != "" || n.ExternalID != "" {
 		return tasks.Job{}, false, nil
 	}
-	ctx, cancel := context.WithTimeout(r.c.Request.Context(), patience)
+	ctx, cancel := context.WithTimeout(r.context(), patience)
 	defer cancel()
 	id, err := uuid.NewV7()
 	if err != nil {
 		return tasks.Job{}, false, fmt.Errorf("making a job id: %w", err)
 	}
 	file, err := s.o.Exporter.Write(ctx, id.String(), 1, p, int64(s.settings.SyncExportRows), tasks.ExportHooks{})
-	outOfPatience := ctx.Err() != nil && r.c.Request.Context().Err() == nil
+	outOfPatience := ctx.Err() != nil && r.context().Err() == nil
 	var space *export.SpaceError
 	switch {
 	case errors.Is(err, export.ErrTooManyRows), err != nil && outOfPatience:
@@ -113,7 +113,7 @@ func (s *Server) exportAtOnce(r *request, n tasks.NewJob, p tasks.ExportParams, 
 		return tasks.Job{}, false, err
 	}
 	// Where this fails nobody learns of the file, and it is deleted with the others when its time is up.
-	job, err = s.tasks.Record(r.c.Request.Context(), id.String(), n, s.o.Exporter.Result(manifest, p))
+	job, err = s.tasks.Record(r.context(), id.String(), n, s.o.Exporter.Result(manifest, p))
 	return job, err == nil, err
 }
 

@@ -61,7 +61,7 @@ func (r *request) exportWindow(p *tasks.ExportParams) error {
 	given := p.TimeZone != ""
 	if !given {
 		var err error
-		if p.TimeZone, err = r.s.db.TimeZone(r.c.Request.Context(), r.s.o.Pool, p.DomainUUID); err != nil {
+		if p.TimeZone, err = r.s.db.TimeZone(r.context(), r.s.o.Pool, p.DomainUUID); err != nil {
 			return err
 		}
 	}
@@ -108,11 +108,8 @@ func (r *request) exportFormat(asked fileAsked) (string, error) {
 // exportColumns reads the comma-separated columns; empty is the default ones.
 func (r *request) exportColumns() ([]string, error) {
 	var columns []string
-	for name := range strings.SplitSeq(r.params.get("columns"), ",") {
-		name = strings.ToLower(strings.TrimSpace(name))
+	for _, name := range commaSeparated(strings.ToLower(r.params.get("columns"))) {
 		switch {
-		case name == "":
-			continue
 		case !slices.Contains(fusionpbx.AllowedCDRColumns, name):
 			return nil, invalidf("columns", "there is no column %q to export; the columns are %s", shortened(name), strings.Join(fusionpbx.AllowedCDRColumns, ", "))
 		case slices.Contains(columns, name):

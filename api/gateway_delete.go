@@ -40,7 +40,7 @@ func (s *Server) deleteGateway(r *request) error {
 		return err
 	}
 	n.BodyHash = s.tasks.Keys().BodyHash("delete", p.DomainUUID, p.Name, p.GatewayUUID, n.ExternalID)
-	job, attached, err := s.tasks.Earlier(r.c.Request.Context(), n)
+	job, attached, err := s.tasks.Earlier(r.context(), n)
 	if err != nil {
 		return keyReused(n, err)
 	}
@@ -64,7 +64,7 @@ func (s *Server) deleteGateway(r *request) error {
 // gatewayToDelete finds the gateway among those that the caller may see. found is false where there is
 // none, whether or not another tenant has it.
 func (r *request) gatewayToDelete() (p tasks.ProvisionParams, found bool, err error) {
-	ctx, db, pool := r.c.Request.Context(), r.s.db, r.s.o.Pool
+	ctx, db, pool := r.context(), r.s.db, r.s.o.Pool
 	p = tasks.ProvisionParams{Delete: true, Values: map[string]string{}}
 	if id := strings.ToLower(r.c.Param("id")); id != "" {
 		if !isUUID(id) {

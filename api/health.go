@@ -30,7 +30,7 @@ func (s *Server) healthz(r *request) error {
 // Switches and the export folder are shown and do not count: what waits for a switch is safe as a job,
 // and taking every front end away would not bring the switch back.
 func (s *Server) readyz(r *request) error {
-	ctx, cancel := context.WithTimeout(r.c.Request.Context(), readyTimeout)
+	ctx, cancel := context.WithTimeout(r.context(), readyTimeout)
 	defer cancel()
 	needed := map[string]func(context.Context) error{
 		"database":  s.o.Pool.Ping,

@@ -13,12 +13,6 @@ import (
 	"trunkline/tasks"
 )
 
-const (
-	// defaultPage and maxPage are how many entries a page of a list has.
-	defaultPage = 50
-	maxPage     = 200
-)
-
 // jobView is a job as callers see it, in the shape of AIP-151: once done, exactly one of result and
 // error is there.
 type jobView struct {
@@ -85,7 +79,7 @@ func (s *Server) listJobs(r *request) error {
 	if err != nil {
 		return err
 	}
-	jobs, next, err := s.tasks.List(r.c.Request.Context(), f)
+	jobs, next, err := s.tasks.List(r.context(), f)
 	if err != nil {
 		return err
 	}
@@ -119,7 +113,7 @@ func (s *Server) getJob(r *request) error {
 func (s *Server) cancelJob(r *request) error {
 	job, err := r.jobOfPath()
 	if err == nil {
-		job, err = s.tasks.Cancel(r.c.Request.Context(), job.ID, r.caller.jobs())
+		job, err = s.tasks.Cancel(r.context(), job.ID, r.caller.jobs())
 	}
 	if errors.Is(err, tasks.ErrState) {
 		return &failure{Code: codeJobState, Message: fmt.Sprintf("the job has ended already: it is %s", job.State), JobID: job.ID}
@@ -130,7 +124,7 @@ func (s *Server) cancelJob(r *request) error {
 	r.domainUUID = job.DomainUUID
 	r.changed("job.cancel", string(job.Kind)+" job "+job.ID)
 	if job.State.Done() {
-		s.tasks.Finished(r.c.Request.Context(), job.ID)
+		s.tasks.Finished(r.context(), job.ID)
 	}
 	return r.answerJob(http.StatusOK, job)
 }
@@ -139,7 +133,7 @@ func (s *Server) cancelJob(r *request) error {
 func (s *Server) retryJob(r *request) error {
 	job, err := r.jobOfPath()
 	if err == nil {
-		job, err = s.tasks.Retry(r.c.Request.Context(), job.ID, r.caller.jobs())
+		job, err = s.tasks.Retry(r.context(), job.ID, r.caller.jobs())
 	}
 	if errors.Is(err, tasks.ErrState) {
 		return &failure{Code: codeJobState, JobID: job.ID, Message: fmt.Sprintf("the job cannot be retried: it is %s; "+
@@ -148,7 +142,7 @@ func (s *Server) retryJob(r *request) error {
 	if err != nil {
 		return err
 	}
-	s.tasks.Enqueue(r.c.Request.Context(), job)
+	s.tasks.Enqueue(r.context(), job)
 	r.domainUUID = job.DomainUUID
 	r.changed("job.retry", string(job.Kind)+" job "+job.ID)
 	return r.answerJob(http.StatusAccepted, job)
@@ -163,18 +157,18 @@ var scopeOf = map[tasks.Kind]token.Scope{
 // jobOfPath is the job that the path names, where the caller may see it and has its kind's scope or one
 // of the others.
 func (r *request) jobOfPath(others ...token.Scope) (tasks.Job, error) {
-	job, err := r.s.job(r.c.Request.Context(), r.c.Param("id"), r.caller.jobs())
+	job, err := r.s.job(r.context(), r.c.Param("id"), r.caller.jobs())
 	if err != nil {
 		return job, err
 	}
 	return job, r.need(append([]token.Scope{scopeOf[job.Kind]}, others...)...)
 }
 
-// job is the job of that id, where the scope may see it. Another tenant's job is not there.
-func (s *Server) job(ctx context.Context, id string, scope tasks.Scope) (tasks.Job, error) {
+// job is the job of that id, within the reach. Another tenant's job is not there.
+func (s *Server) job(ctx context.Context, id string, within tasks.Reach) (tasks.Job, error) {
 	job, err := tasks.Job{}, tasks.ErrNotFound
 	if isUUID(id) {
-		job, err = s.tasks.Get(ctx, id, scope)
+		job, err = s.tasks.Get(ctx, id, within)
 	}
 	if errors.Is(err, tasks.ErrNotFound) {
 		return tasks.Job{}, failf(codeNotFound, "there is no such job")

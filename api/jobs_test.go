@@ -221,7 +221,7 @@ func TestTenants(t *testing.T) {
 	if got, _ := b.jobIDs(t, b.asSuperadmin(call{}), ""); len(got) != 5 {
 		t.Errorf("the superadmin sees %d jobs, want 5", len(got))
 	}
-	if job, err := b.tasks.Get(t.Context(), foreign, tasks.Scope{All: true}); err != nil || job.State != tasks.StateQueued || job.CancelRequested {
+	if job, err := b.tasks.Get(t.Context(), foreign, tasks.Reach{All: true}); err != nil || job.State != tasks.StateQueued || job.CancelRequested {
 		t.Errorf("the foreign job was touched: %+v, %v", job, err)
 	}
 	// A gateway of the same name in another domain is another gateway.

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"context"
 	"fmt"
 	"net"
 	"net/netip"
@@ -113,5 +112,3 @@ func rateLimited(until time.Time, format string, args ...any) *failure {
 	f.Message += fmt.Sprintf("; try again in %d s", f.retryAfter)
 	return f
 }
-
-func (r *request) context() context.Context { return r.c.Request.Context() }

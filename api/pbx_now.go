@@ -47,7 +47,7 @@ func (s *Server) askPBX(ctx context.Context) (*pbxNow, error) {
 	if err != nil {
 		return nil, err
 	}
-	profiles, err := s.db.Profiles(ctx, s.o.Pool)
+	profiles, err := s.db.EnabledProfiles(ctx, s.o.Pool)
 	if err != nil {
 		return nil, err
 	}
@@ -59,12 +59,12 @@ func (s *Server) askPBX(ctx context.Context) (*pbxNow, error) {
 		one.addr = sw.Addr()
 		group.Go(func() (err error) {
 			one.status, err = sw.Status(groupCtx)
-			return switchFailureOf(sw, err)
+			return switchFailure(sw, err)
 		})
 		group.Go(func() error {
 			channels, err := sw.Channels(groupCtx)
 			one.calls = callsOf(channels)
-			return switchFailureOf(sw, err)
+			return switchFailure(sw, err)
 		})
 		group.Go(func() (err error) {
 			one.listed, err = running.ask(groupCtx, sw, profiles, sw.Registrations)
@@ -173,7 +173,7 @@ func (p *runningProfiles) ask(ctx context.Context, sw *freeswitch.Switch, profil
 			var profileErr *freeswitch.ProfileError
 			stopped := errors.As(err, &profileErr)
 			if err != nil && !stopped {
-				return switchFailureOf(sw, err)
+				return switchFailure(sw, err)
 			}
 			found[i] = list
 			p.mu.Lock()
@@ -201,12 +201,4 @@ func (p *runningProfiles) check(profiles []string) error {
 		Message: fmt.Sprintf("none of the enabled SIP profiles (%s) runs; start one: %v", strings.Join(profiles, ", "), p.why),
 		cause:   p.why,
 	}
-}
-
-// switchFailureOf is switchFailure, and nil of nil.
-func switchFailureOf(sw *freeswitch.Switch, err error) error {
-	if err == nil {
-		return nil
-	}
-	return switchFailure(sw, err)
 }

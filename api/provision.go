@@ -48,7 +48,7 @@ func (s *Server) provision(r *request) error {
 		return err
 	}
 	n.BodyHash = s.tasks.Keys().BodyHash(asked.bodyParts(n.ExternalID)...)
-	job, attached, err := s.tasks.Earlier(r.c.Request.Context(), n)
+	job, attached, err := s.tasks.Earlier(r.context(), n)
 	if err != nil {
 		return keyReused(n, err)
 	}
@@ -72,7 +72,7 @@ func (s *Server) provision(r *request) error {
 
 // checkGateway refuses what the worker would refuse too, so that the caller hears of it at once.
 func (s *Server) checkGateway(r *request, asked gatewayRequest) error {
-	ctx := r.c.Request.Context()
+	ctx := r.context()
 	mode, err := s.db.GatewayMode(ctx, s.o.Pool, fusionpbx.GatewayMode(s.settings.GatewayMode))
 	if err != nil {
 		return err

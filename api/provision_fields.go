@@ -14,7 +14,7 @@ type gatewayField struct {
 	columns []string
 	read    func(f *gatewayField, value string) (string, error) // nil: any text
 	// required is a documented field: empty is as if it were not given. Of any other, empty clears the
-	// column.
+	// column, but for a flag, which has to be true or false.
 	required bool
 }
 
@@ -64,13 +64,8 @@ const (
 )
 
 func readFlag(f *gatewayField, value string) (string, error) {
-	switch strings.ToLower(value) {
-	case "true", "1", "yes":
-		return "true", nil
-	case "false", "0", "no":
-		return "false", nil
-	}
-	return "", invalidf(f.name, "is neither true nor false; write one of them")
+	on, err := parseFlag(f.name, value)
+	return strconv.FormatBool(on), err
 }
 
 func readNumber(least int64) func(*gatewayField, string) (string, error) {

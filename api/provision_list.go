@@ -41,7 +41,7 @@ func (s *Server) provisionList(r *request) error {
 	if err != nil {
 		return err
 	}
-	ctx := r.c.Request.Context()
+	ctx := r.context()
 	rows, err := s.gatewayRows(r, t, named)
 	if err != nil {
 		return err
@@ -51,7 +51,7 @@ func (s *Server) provisionList(r *request) error {
 	if err != nil {
 		return err
 	}
-	names, err := s.domainNames(ctx, rows, t)
+	names, err := s.domainNames(ctx, rows)
 	if err != nil {
 		return err
 	}
@@ -65,7 +65,7 @@ func (s *Server) provisionList(r *request) error {
 
 // gatewayRows are the gateways of the tenant that was named, else all that the caller may see.
 func (s *Server) gatewayRows(r *request, t tenant, named bool) ([]fusionpbx.Gateway, error) {
-	ctx := r.c.Request.Context()
+	ctx := r.context()
 	if named || r.caller.all {
 		return s.db.Gateways(ctx, s.o.Pool, !named, t.uuid)
 	}
@@ -104,22 +104,20 @@ func listed(row fusionpbx.Gateway, tenantName string, views []switchView) listed
 	return g
 }
 
-// domainNames are the names of the rows' domains by uuid.
-func (s *Server) domainNames(ctx context.Context, rows []fusionpbx.Gateway, known tenant) (map[string]string, error) {
-	names := map[string]string{"": tasks.GlobalDomain}
-	if known.uuid != "" {
-		names[known.uuid] = known.name
-	}
+// domainNames are the names of the rows' domains by uuid; one that was deleted has none.
+func (s *Server) domainNames(ctx context.Context, rows []fusionpbx.Gateway) (map[string]string, error) {
+	var uuids []string
 	for _, row := range rows {
-		if _, ok := names[row.DomainUUID]; ok {
-			continue
+		if row.DomainUUID != "" {
+			uuids = append(uuids, row.DomainUUID)
 		}
-		domain, err := s.db.DomainByUUID(ctx, s.o.Pool, row.DomainUUID)
-		if err != nil && !errors.Is(err, fusionpbx.ErrNotFound) { // a gateway whose domain was deleted
-			return nil, err
-		}
-		names[row.DomainUUID] = domain.Name
 	}
+	slices.Sort(uuids)
+	names, err := s.db.DomainNames(ctx, s.o.Pool, slices.Compact(uuids))
+	if err != nil {
+		return nil, err
+	}
+	names[""] = tasks.GlobalDomain
 	return names, nil
 }
 
@@ -168,10 +166,12 @@ func viewSwitch(ctx context.Context, sw *freeswitch.Switch, hostnames bool) (swi
 	return view, nil
 }
 
-// switchFailure says which switch did not answer, and why.
+// switchFailure says which switch did not answer, and why; nil of nil.
 func switchFailure(sw *freeswitch.Switch, err error) error {
 	var timeout *freeswitch.TimeoutError
 	switch {
+	case err == nil:
+		return nil
 	case errors.Is(err, context.Canceled):
 		return err
 	case errors.As(err, &timeout), errors.Is(err, context.DeadlineExceeded):

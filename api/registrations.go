@@ -37,7 +37,7 @@ func (s *Server) checkRegistration(r *request) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(r.c.Request.Context(), s.settings.StatusTimeout)
+	ctx, cancel := context.WithTimeout(r.context(), s.settings.StatusTimeout)
 	defer cancel()
 	extension, err := s.db.Extension(ctx, s.o.Pool, t.uuid, number)
 	if errors.Is(err, fusionpbx.ErrNotFound) {
@@ -111,7 +111,7 @@ func (s *Server) devicesOf(ctx context.Context, e fusionpbx.Extension, t tenant)
 	if e.Alias != "" && e.Alias != e.Number && freeswitch.CheckUser(e.Alias, t.name) == nil {
 		users = append(users, e.Alias)
 	}
-	profiles, err := s.db.Profiles(ctx, s.o.Pool)
+	profiles, err := s.db.EnabledProfiles(ctx, s.o.Pool)
 	if err != nil {
 		return nil, err
 	}
@@ -166,7 +166,7 @@ func (s *Server) listRegistrations(r *request) error {
 	if err != nil {
 		return invalidf("after", "is not what the page before gave as next")
 	}
-	now, err := s.pbx.get(r.c.Request.Context())
+	now, err := s.pbx.get(r.context())
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -43,6 +44,8 @@ const (
 )
 
 func requestOf(c *gin.Context) *request { return c.MustGet(requestKey).(*request) }
+
+func (r *request) context() context.Context { return r.c.Request.Context() }
 
 // saneRequestID is what a caller's own request id must look like to be taken over.
 var saneRequestID = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,128}$`)

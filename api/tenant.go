@@ -64,7 +64,7 @@ func (r *request) ownTenant(name, id string) (tenant, error) {
 }
 
 func (r *request) tenantByName(name string) (tenant, error) {
-	domain, err := r.s.db.DomainByName(r.c.Request.Context(), r.s.o.Pool, name)
+	domain, err := r.s.db.DomainByName(r.context(), r.s.o.Pool, name)
 	if errors.Is(err, fusionpbx.ErrNotFound) {
 		return tenant{}, failf(codeNotFound, "tenant_domain: there is no domain %q in FusionPBX", shortened(name))
 	}
@@ -75,7 +75,7 @@ func (r *request) tenantByUUID(id string) (tenant, error) {
 	if !isUUID(id) {
 		return tenant{}, invalidf("domain_uuid", "is not a UUID")
 	}
-	domain, err := r.s.db.DomainByUUID(r.c.Request.Context(), r.s.o.Pool, id)
+	domain, err := r.s.db.DomainByUUID(r.context(), r.s.o.Pool, id)
 	if errors.Is(err, fusionpbx.ErrNotFound) {
 		return tenant{}, failf(codeNotFound, "domain_uuid: there is no such domain in FusionPBX")
 	}

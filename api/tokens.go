@@ -3,7 +3,6 @@ package api
 import (
 	"errors"
 	"net/http"
-	"strconv"
 	"time"
 
 	"trunkline/internal/token"
@@ -19,22 +18,18 @@ type tokenPage struct {
 // listTokens lists the tokens that the caller may see, newest first, in pages by key; those that were
 // revoked with revoked=true.
 func (s *Server) listTokens(r *request) error {
-	f := token.Filter{Reach: r.caller.reach(), Before: r.params.get("after"), Limit: defaultPage}
-	if f.Before != "" && !isUUID(f.Before) {
-		return invalidf("after", "is not what the page before gave as next")
-	}
-	if text := r.params.get("limit"); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 1 || n > maxPage {
-			return invalidf("limit", "is not a number from 1 to %d", maxPage)
-		}
-		f.Limit = n
-	}
+	f := token.Filter{Reach: r.caller.reach()}
 	var err error
+	if f.After, err = r.after(); err != nil {
+		return err
+	}
+	if f.Limit, err = r.limit(); err != nil {
+		return err
+	}
 	if f.Revoked, err = r.flag("revoked"); err != nil {
 		return err
 	}
-	tokens, next, err := s.tokens.List(r.c.Request.Context(), f)
+	tokens, next, err := s.tokens.List(r.context(), f)
 	if err != nil {
 		return err
 	}
@@ -48,7 +43,7 @@ func (s *Server) listTokens(r *request) error {
 
 // getToken shows one token.
 func (s *Server) getToken(r *request) error {
-	t, err := s.tokens.Get(r.c.Request.Context(), r.c.Param("id"), r.caller.reach())
+	t, err := s.tokens.Get(r.context(), r.c.Param("id"), r.caller.reach())
 	if err != nil {
 		return tokenFailure(err)
 	}
@@ -61,7 +56,7 @@ func (s *Server) createToken(r *request) error {
 	if err != nil {
 		return err
 	}
-	t, secret, err := s.tokens.Create(r.c.Request.Context(), n)
+	t, secret, err := s.tokens.Create(r.context(), n)
 	if err != nil {
 		return tokenFailure(err)
 	}
@@ -84,7 +79,7 @@ func (s *Server) rotateToken(r *request) error {
 	if err != nil {
 		return err
 	}
-	t, secret, err := s.tokens.Rotate(r.c.Request.Context(), r.c.Param("id"), r.caller.reach(), grace, expires)
+	t, secret, err := s.tokens.Rotate(r.context(), r.c.Param("id"), r.caller.reach(), grace, expires)
 	switch {
 	case errors.Is(err, token.ErrExpired):
 		return failf(tasks.CodeConflict, "this token has expired; send expires_in or expires_at to rotate it with a new expiry")
@@ -99,7 +94,7 @@ func (s *Server) rotateToken(r *request) error {
 
 // revokeToken ends a token. One that was revoked already is as good.
 func (s *Server) revokeToken(r *request) error {
-	t, now, err := s.tokens.Revoke(r.c.Request.Context(), r.c.Param("id"), r.caller.reach())
+	t, now, err := s.tokens.Revoke(r.context(), r.c.Param("id"), r.caller.reach())
 	if err != nil {
 		return tokenFailure(err)
 	}
@@ -128,15 +123,9 @@ func tokenFailure(err error) error {
 
 // tokenViews shows tokens with the names of their domains.
 func (r *request) tokenViews(tokens ...token.Token) ([]token.View, error) {
-	names := map[string]string{}
-	if uuids := token.DomainsOf(tokens...); len(uuids) > 0 {
-		domains, err := r.s.db.Domains(r.c.Request.Context(), r.s.o.Pool, uuids)
-		if err != nil {
-			return nil, err
-		}
-		for _, d := range domains {
-			names[d.UUID] = d.Name
-		}
+	names, err := r.s.db.DomainNames(r.context(), r.s.o.Pool, token.DomainsOf(tokens...))
+	if err != nil {
+		return nil, err
 	}
 	views := make([]token.View, len(tokens))
 	for i, t := range tokens {

@@ -86,7 +86,7 @@ func (r *request) tokenDomain(parameter, name string) (tenant, error) {
 		}
 		return r.caller.domains[i], nil
 	}
-	domain, err := r.s.db.DomainByName(r.c.Request.Context(), r.s.o.Pool, name)
+	domain, err := r.s.db.DomainByName(r.context(), r.s.o.Pool, name)
 	switch {
 	case errors.Is(err, fusionpbx.ErrNotFound):
 		return tenant{}, failf(codeNotFound, "%s: there is no domain %q in FusionPBX", parameter, shortened(name))
@@ -121,26 +121,4 @@ func (r *request) expiry() (*time.Time, error) {
 		}
 	}
 	return &expires, nil
-}
-
-// commaSeparated splits at commas and drops what is empty.
-func commaSeparated(text string) []string {
-	var items []string
-	for item := range strings.SplitSeq(text, ",") {
-		if item = strings.TrimSpace(item); item != "" {
-			items = append(items, item)
-		}
-	}
-	return items
-}
-
-// flag is a parameter that is true or false, and false where it is not given.
-func (r *request) flag(name string) (bool, error) {
-	switch strings.ToLower(r.params.get(name)) {
-	case "", "false":
-		return false, nil
-	case "true":
-		return true, nil
-	}
-	return false, invalidf(name, "is neither true nor false")
 }

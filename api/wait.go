@@ -55,7 +55,7 @@ func (r *request) await(job tasks.Job, patience time.Duration) (tasks.Job, error
 	if job.State.Done() || patience <= 0 {
 		return job, nil
 	}
-	ctx, cancel := context.WithCancel(r.c.Request.Context())
+	ctx, cancel := context.WithCancel(r.context())
 	defer cancel()
 	stop := context.AfterFunc(r.s.stopping, cancel)
 	defer stop()
@@ -91,7 +91,7 @@ func (r *request) keys(n *tasks.NewJob) error {
 
 // submit commits the job, or attaches to the one that the same request made before.
 func (r *request) submit(n tasks.NewJob) (tasks.Job, error) {
-	job, err := r.s.tasks.Submit(r.c.Request.Context(), n)
+	job, err := r.s.tasks.Submit(r.context(), n)
 	return job, keyReused(n, err)
 }
 

@@ -115,7 +115,7 @@ func (s *Server) getWhitelist(r *request) error {
 	for _, b := range broken[:min(len(broken), maxBroken)] {
 		view.Broken = append(view.Broken, brokenLine{Line: b.Line, Text: strings.ToValidUTF8(b.Text, "?"), Reason: b.Reason})
 	}
-	denied, err := audit.DeniedLately(r.c.Request.Context(), s.o.Pool, CodeNotWhitelisted)
+	denied, err := audit.DeniedLately(r.context(), s.o.Pool, CodeNotWhitelisted)
 	if err != nil {
 		return err
 	}
@@ -159,7 +159,7 @@ func (s *Server) addToWhitelist(r *request) error {
 	if err := whitelist.CheckComment(comment); err != nil {
 		return invalidf("comment", "%v", err)
 	}
-	done, err := s.whitelistFile().Add(r.c.Request.Context(), network, comment, guard)
+	done, err := s.whitelistFile().Add(r.context(), network, comment, guard)
 	if err != nil {
 		return whitelistFailure("address", err)
 	}
@@ -179,7 +179,7 @@ func (s *Server) removeFromWhitelist(r *request) error {
 	if err != nil {
 		return err
 	}
-	done, err := s.whitelistFile().Remove(r.c.Request.Context(), network, guard)
+	done, err := s.whitelistFile().Remove(r.context(), network, guard)
 	if err != nil {
 		return whitelistFailure("address", err)
 	}
@@ -212,7 +212,7 @@ func (s *Server) replaceWhitelist(r *request) error {
 		return err
 	}
 	before := r.params.get("version")
-	doc, err := s.whitelistFile().Replace(r.c.Request.Context(), []byte(r.params.raw(textParam)), before, guard)
+	doc, err := s.whitelistFile().Replace(r.context(), []byte(r.params.raw(textParam)), before, guard)
 	if err != nil {
 		return whitelistFailure(textParam, err)
 	}
@@ -239,15 +239,8 @@ func (r *request) whitelistEdit() (network netip.Prefix, g whitelist.Guard, err 
 
 // guard keeps the caller's own address on the list, unless the caller says that it may go.
 func (r *request) guard() (whitelist.Guard, error) {
-	g := whitelist.Guard{Keep: r.address}
-	switch strings.ToLower(r.params.get("allow_lockout")) {
-	case "", "false", "0", "no":
-	case "true", "1", "yes":
-		g.AllowLockout = true
-	default:
-		return g, invalidf("allow_lockout", "is neither true nor false; write one of them")
-	}
-	return g, nil
+	allow, err := r.flag("allow_lockout")
+	return whitelist.Guard{Keep: r.address, AllowLockout: allow}, err
 }
 
 // whitelistChanged puts a change into effect here, before it is answered, and records it. Other

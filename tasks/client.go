@@ -156,7 +156,7 @@ func (c *Client) Wait(ctx context.Context, id string, d time.Duration) (Job, err
 	defer poll.Stop()
 	for {
 		ended := c.listen(id)
-		job, err := c.Get(ctx, id, Scope{All: true})
+		job, err := c.Get(ctx, id, Reach{All: true})
 		if err != nil || job.State.Done() || d <= 0 {
 			c.forget(id, ended)
 			return job, err
@@ -184,7 +184,7 @@ func (c *Client) Watch(ctx context.Context, id string, see func(Job) error) erro
 	defer poll.Stop()
 	for {
 		ended := c.listen(id)
-		job, err := c.Get(ctx, id, Scope{All: true})
+		job, err := c.Get(ctx, id, Reach{All: true})
 		if err == nil {
 			err = see(job)
 		}

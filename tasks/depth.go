@@ -52,7 +52,7 @@ type QueueTasks struct {
 // of Redis: how many jobs there are is Unfinished's to say.
 func (c *Client) QueueTasks(ctx context.Context) ([]QueueTasks, error) {
 	// The inspector knows no context: a Redis that is away is found out before.
-	if err := c.Ping(ctx); err != nil {
+	if err := c.PingRedis(ctx); err != nil {
 		return nil, err
 	}
 	type answer struct {
@@ -90,12 +90,4 @@ func (c *Client) queueTasks() ([]QueueTasks, error) {
 		all[i] = QueueTasks{Kind: kind, Pending: info.Pending, Active: info.Active, Scheduled: info.Scheduled, Retry: info.Retry, Archived: info.Archived}
 	}
 	return all, nil
-}
-
-// Ping asks Redis for a sign of life.
-func (c *Client) Ping(ctx context.Context) error {
-	if err := c.redis.Ping(ctx).Err(); err != nil {
-		return fmt.Errorf("asking Redis for a sign of life: %w", err)
-	}
-	return nil
 }

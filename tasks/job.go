@@ -112,18 +112,18 @@ const (
 	CodeServerError         = "server_error"
 )
 
-// Scope is whose jobs a caller may see: all of them, or those of some domains.
-type Scope struct {
+// Reach is whose jobs a caller may see: all of them, or those of some domains.
+type Reach struct {
 	All         bool
 	DomainUUIDs []string
 }
 
-// domains are the scope's domains as a parameter of SQL, where NULL would make the condition NULL.
-func (s Scope) domains() []string { return append([]string{}, s.DomainUUIDs...) }
+// domains are the reach's domains as a parameter of SQL, where NULL would make the condition NULL.
+func (r Reach) domains() []string { return append([]string{}, r.DomainUUIDs...) }
 
 // Errors that callers tell apart.
 var (
-	// ErrNotFound: no such job, or not one that the scope may see.
+	// ErrNotFound: no such job, or not one within the reach.
 	ErrNotFound = errors.New("no such job")
 	// ErrKeyReused: the Idempotency-Key or external_id belongs to a request with another body.
 	ErrKeyReused = errors.New("this key was used with another body")

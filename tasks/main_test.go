@@ -95,7 +95,7 @@ func (b *bundle) submit(t *testing.T, n tasks.NewJob) tasks.Job {
 
 func (b *bundle) get(t *testing.T, id string) tasks.Job {
 	t.Helper()
-	job, err := b.Get(t.Context(), id, tasks.Scope{All: true})
+	job, err := b.Get(t.Context(), id, tasks.Reach{All: true})
 	if err != nil {
 		t.Fatal(err)
 	}

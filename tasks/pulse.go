@@ -92,7 +92,10 @@ func takesJobs(rdb redis.UniversalClient, host string, pid int) error {
 	if err != nil {
 		return fmt.Errorf("asking Redis for the queues that are served: %w", err)
 	}
-	missing := []string{string(KindProvision), string(KindExport)}
+	var missing []string
+	for _, kind := range Kinds {
+		missing = append(missing, string(kind))
+	}
 	for _, server := range servers {
 		if server.Host == host && server.PID == pid && server.Status == "active" {
 			missing = slices.DeleteFunc(missing, func(kind string) bool { return server.Queues[kind] > 0 })

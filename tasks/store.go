@@ -225,14 +225,14 @@ func (s *Store) Record(ctx context.Context, id string, n NewJob, result any) (Jo
 	return job, nil
 }
 
-// Get returns the job where the scope may see it, else ErrNotFound.
-func (s *Store) Get(ctx context.Context, id string, scope Scope) (Job, error) {
+// Get returns the job where it is within the reach, else ErrNotFound.
+func (s *Store) Get(ctx context.Context, id string, reach Reach) (Job, error) {
 	if uuid.Validate(id) != nil {
 		return Job{}, ErrNotFound
 	}
 	job, err := scanJob(s.pool.QueryRow(ctx, `
 		select `+jobColumns+` from trunkline.jobs
-		where id = $1 and ($2 or domain_uuid = any($3::uuid[]))`, id, scope.All, scope.domains()))
+		where id = $1 and ($2 or domain_uuid = any($3::uuid[]))`, id, reach.All, reach.domains()))
 	if errors.Is(err, pgx.ErrNoRows) {
 		return Job{}, ErrNotFound
 	}
@@ -242,22 +242,22 @@ func (s *Store) Get(ctx context.Context, id string, scope Scope) (Job, error) {
 	return job, nil
 }
 
-// Filter says which jobs a list shows: newest first, after the job Before ("" for the first page), at
+// Filter says which jobs a list shows: newest first, after the job After ("" for the first page), at
 // most Limit. Kind, State and ExternalID are "" for any; CreatedFrom (in it) and CreatedBefore (not in it)
 // are nil for any time.
 type Filter struct {
-	Scope         Scope
+	Reach         Reach
 	NoDomain      bool // only those of no domain
 	Kind          Kind
 	State         State
 	ExternalID    string
 	CreatedFrom   *time.Time
 	CreatedBefore *time.Time
-	Before        string
+	After         string
 	Limit         int
 }
 
-// List returns one page, newest first, and the Before of the next page, "" on the last one.
+// List returns one page, newest first, and the After of the next page, "" on the last one.
 func (s *Store) List(ctx context.Context, f Filter) (jobs []Job, next string, err error) {
 	rows, err := s.pool.Query(ctx, `
 		select `+jobColumns+` from trunkline.jobs
@@ -267,7 +267,7 @@ func (s *Store) List(ctx context.Context, f Filter) (jobs []Job, next string, er
 		and (not $7 or domain_uuid is null) and ($8 = '' or external_id = $8)
 		and ($9::timestamptz is null or created_at >= $9) and ($10::timestamptz is null or created_at < $10)
 		order by id desc limit $6`,
-		f.Scope.All, f.Scope.domains(), string(f.Kind), string(f.State), f.Before, f.Limit+1,
+		f.Reach.All, f.Reach.domains(), string(f.Kind), string(f.State), f.After, f.Limit+1,
 		f.NoDomain, f.ExternalID, f.CreatedFrom, f.CreatedBefore)
 	if err != nil {
 		return nil, "", fmt.Errorf("listing jobs: %w", err)
@@ -285,8 +285,8 @@ func (s *Store) List(ctx context.Context, f Filter) (jobs []Job, next string, er
 
 // Cancel ends a queued job that no attempt has touched, and asks a running one to stop; its worker
 // sees that at its next heartbeat. A job that has ended is ErrState.
-func (s *Store) Cancel(ctx context.Context, id string, scope Scope) (Job, error) {
-	job, err := s.Get(ctx, id, scope)
+func (s *Store) Cancel(ctx context.Context, id string, reach Reach) (Job, error) {
+	job, err := s.Get(ctx, id, reach)
 	if err != nil {
 		return Job{}, err
 	}
@@ -302,7 +302,7 @@ func (s *Store) Cancel(ctx context.Context, id string, scope Scope) (Job, error)
 			finished_at   = case when `+untouched+` then now() end
 		where id = $1 and state in ('queued', 'running')`, noExport, noExport)+`select `+jobColumns+` from ended`, job.ID))
 	if errors.Is(err, pgx.ErrNoRows) {
-		job, err = s.Get(ctx, id, scope)
+		job, err = s.Get(ctx, id, reach)
 		if err == nil {
 			err = ErrState
 		}
@@ -318,8 +318,8 @@ const untouched = "(state = 'queued' and attempt = 0)"
 
 // Retry queues a failed or cancelled job again with the parameters it had. Secrets that were wiped
 // make it ErrState: the caller has to send the request again.
-func (s *Store) Retry(ctx context.Context, id string, scope Scope) (Job, error) {
-	job, err := s.Get(ctx, id, scope)
+func (s *Store) Retry(ctx context.Context, id string, reach Reach) (Job, error) {
+	job, err := s.Get(ctx, id, reach)
 	if err != nil {
 		return Job{}, err
 	}

@@ -22,7 +22,7 @@ func TestRepeatedRequestAttaches(t *testing.T) {
 			must(t, b.claim(t, job).Fail(t.Context(), tasks.Failf(tasks.CodeServerError, "broke")))
 		},
 		"cancelled": func(t *testing.T, b *bundle, job tasks.Job) {
-			_, err := b.Cancel(t.Context(), job.ID, tasks.Scope{All: true})
+			_, err := b.Cancel(t.Context(), job.ID, tasks.Reach{All: true})
 			must(t, err)
 		},
 	}
@@ -113,7 +113,7 @@ func TestRequestsAtOnceMakeOneJob(t *testing.T) {
 	}
 }
 
-func TestScopeHidesOtherDomains(t *testing.T) {
+func TestReachHidesOtherDomains(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t)
 	ours := b.submit(t, request(b.keys, "ours"))
@@ -122,16 +122,16 @@ func TestScopeHidesOtherDomains(t *testing.T) {
 	globalJob := b.submit(t, global)
 	for _, tc := range []struct {
 		name  string
-		scope tasks.Scope
+		reach tasks.Reach
 		see   []string
 	}{
-		{"everything", tasks.Scope{All: true}, []string{ours.ID, globalJob.ID}},
-		{"its own domain", tasks.Scope{DomainUUIDs: []string{domainA}}, []string{ours.ID}},
-		{"another domain", tasks.Scope{DomainUUIDs: []string{domainB}}, nil},
-		{"no domain", tasks.Scope{}, nil},
+		{"everything", tasks.Reach{All: true}, []string{ours.ID, globalJob.ID}},
+		{"its own domain", tasks.Reach{DomainUUIDs: []string{domainA}}, []string{ours.ID}},
+		{"another domain", tasks.Reach{DomainUUIDs: []string{domainB}}, nil},
+		{"no domain", tasks.Reach{}, nil},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			jobs, _, err := b.List(t.Context(), tasks.Filter{Scope: tc.scope, Limit: 10})
+			jobs, _, err := b.List(t.Context(), tasks.Filter{Reach: tc.reach, Limit: 10})
 			must(t, err)
 			var got []string
 			for _, job := range jobs {
@@ -142,9 +142,9 @@ func TestScopeHidesOtherDomains(t *testing.T) {
 				t.Errorf("the list shows %v, want %v", got, tc.see)
 			}
 			for _, id := range []string{ours.ID, globalJob.ID} {
-				_, getErr := b.Get(t.Context(), id, tc.scope)
-				_, cancelErr := b.Cancel(t.Context(), id, tc.scope)
-				_, retryErr := b.Retry(t.Context(), id, tc.scope)
+				_, getErr := b.Get(t.Context(), id, tc.reach)
+				_, cancelErr := b.Cancel(t.Context(), id, tc.reach)
+				_, retryErr := b.Retry(t.Context(), id, tc.reach)
 				visible := slices.Contains(tc.see, id)
 				for doing, err := range map[string]error{"get": getErr, "cancel": cancelErr, "retry": retryErr} {
 					if hidden := errors.Is(err, tasks.ErrNotFound); hidden == visible {
@@ -165,14 +165,14 @@ func TestListPages(t *testing.T) {
 	}
 	slices.Reverse(want)
 	var got []string
-	before := ""
+	after := ""
 	for {
-		jobs, next, err := b.List(t.Context(), tasks.Filter{Scope: tasks.Scope{All: true}, Kind: tasks.KindProvision, Before: before, Limit: 3})
+		jobs, next, err := b.List(t.Context(), tasks.Filter{Reach: tasks.Reach{All: true}, Kind: tasks.KindProvision, After: after, Limit: 3})
 		must(t, err)
 		for _, job := range jobs {
 			got = append(got, job.ID)
 		}
-		if before = next; next == "" {
+		if after = next; next == "" {
 			break
 		}
 	}
@@ -184,7 +184,7 @@ func TestListPages(t *testing.T) {
 func TestCancelAndRetry(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t)
-	all := tasks.Scope{All: true}
+	all := tasks.Reach{All: true}
 
 	queued := b.submit(t, request(b.keys, "queued"))
 	got, err := b.Cancel(t.Context(), queued.ID, all)

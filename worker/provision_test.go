@@ -287,7 +287,7 @@ func TestCancelPutsBack(t *testing.T) {
 	remove := b.switches[0].OnCommand("killgw", func() {
 		once.Do(func() {
 			job := <-submitted
-			if _, err := b.Cancel(t.Context(), job.ID, tasks.Scope{All: true}); err != nil {
+			if _, err := b.Cancel(t.Context(), job.ID, tasks.Reach{All: true}); err != nil {
 				t.Error(err)
 			}
 		})

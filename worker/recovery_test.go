@@ -152,7 +152,7 @@ func TestSecondAttemptUndoesWhatTheFirstWrote(t *testing.T) {
 		{
 			name: "where the job is cancelled meanwhile",
 			arrange: func(t *testing.T, b *bundle, job tasks.Job) tasks.Job {
-				job, err := b.Cancel(t.Context(), job.ID, tasks.Scope{All: true})
+				job, err := b.Cancel(t.Context(), job.ID, tasks.Reach{All: true})
 				must(t, err)
 				return job
 			},
@@ -164,9 +164,9 @@ func TestSecondAttemptUndoesWhatTheFirstWrote(t *testing.T) {
 				attempt, err := b.Claim(t.Context(), job.ID, job.Dispatch, "killed too")
 				must(t, err)
 				must(t, attempt.Fail(t.Context(), tasks.Failf(tasks.CodeWorkerLost, "lost")))
-				_, err = b.Retry(t.Context(), job.ID, tasks.Scope{All: true})
+				_, err = b.Retry(t.Context(), job.ID, tasks.Reach{All: true})
 				must(t, err)
-				job, err = b.Cancel(t.Context(), job.ID, tasks.Scope{All: true})
+				job, err = b.Cancel(t.Context(), job.ID, tasks.Reach{All: true})
 				must(t, err)
 				return job
 			},

@@ -88,7 +88,7 @@ func (b *bundle) becomes(t *testing.T, job tasks.Job, state tasks.State) (now ta
 	t.Helper()
 	pbxtest.Eventually(t, "the job is "+string(state), func() bool {
 		var err error
-		now, err = b.Get(t.Context(), job.ID, tasks.Scope{All: true})
+		now, err = b.Get(t.Context(), job.ID, tasks.Reach{All: true})
 		must(t, err)
 		return now.State == state
 	})

@@ -1,17 +1,18 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/netip"
-	"strings"
-	"text/tabwriter"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"trunkline/internal/audit"
-	"trunkline/internal/postgres"
+	"trunkline/internal/config"
 )
 
 // maxAuditLimit bounds how many entries are printed at once.
@@ -39,22 +40,17 @@ func (a auditCommand) Run(cmd *command) error {
 	if err != nil {
 		return err
 	}
-	settings, err := cmd.settings()
-	if err != nil {
-		return err
-	}
-	pool, err := postgres.Open(cmd.ctx, settings.DatabaseURL.Reveal(), settings.DatabaseConnections)
-	if err != nil {
-		return err
-	}
-	defer pool.Close()
-	if err := postgres.CheckVersion(cmd.ctx, pool); err != nil {
-		return err
-	}
-	entries, next, err := audit.New(pool, newLog(settings, cmd.err)).List(cmd.ctx, filter)
-	if err != nil {
-		return err
-	}
+	return cmd.withDatabase(func(settings config.Settings, pool *pgxpool.Pool) error {
+		entries, next, err := audit.New(pool, newLog(settings, cmd.err)).List(cmd.ctx, filter)
+		if err != nil {
+			return err
+		}
+		return a.print(cmd, entries, next != "")
+	})
+}
+
+// print prints the entries; more says that there are older ones.
+func (a auditCommand) print(cmd *command, entries []audit.Entry, more bool) error {
 	if a.JSON {
 		return printJSONLines(cmd.out, entries)
 	}
@@ -62,17 +58,17 @@ func (a auditCommand) Run(cmd *command) error {
 		cmd.printf("nothing within %s; --since looks further back\n", a.Since)
 		return nil
 	}
-	if err := printAudit(cmd.out, entries); err != nil {
+	if err := cmd.auditTable(entries); err != nil {
 		return err
 	}
-	if next != "" {
+	if more {
 		cmd.printf("older ones are left out; --limit shows more\n")
 	}
 	return nil
 }
 
 func (a auditCommand) filter() (audit.Filter, error) {
-	f := audit.Filter{Action: a.Action, Who: a.Who, Code: a.Code, Limit: a.Limit, Since: time.Now().Add(-a.Since)}
+	f := audit.Filter{Action: a.Action, Who: a.Who, Code: a.Code, Limit: a.Limit, Since: new(time.Now().Add(-a.Since))}
 	if a.Kind != "all" {
 		f.Kind = audit.Kind(a.Kind)
 	}
@@ -85,31 +81,24 @@ func (a auditCommand) filter() (audit.Filter, error) {
 	if a.Address != "" {
 		addr, err := netip.ParseAddr(a.Address)
 		if err != nil {
-			return f, fmt.Errorf("--address: %q is no IP address; write one such as 198.51.100.7", a.Address)
+			return f, fmt.Errorf("--address: %q is not an IP address; write one such as 198.51.100.7", a.Address)
 		}
 		f.Address = addr.Unmap().WithZone("").String()
 	}
 	return f, nil
 }
 
-// printAudit prints a table. What has no value is a dash, so that columns can be told apart.
-func printAudit(w io.Writer, entries []audit.Entry) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	row := func(cells ...string) {
-		for i, cell := range cells {
-			if cell == "" {
-				cells[i] = "-"
-			}
-		}
-		fmt.Fprintln(table, strings.Join(cells, "\t"))
-	}
-	row("LAST", "KIND", "TIMES", "ADDRESS", "WHO", "ACTION", "SUBJECT OR REASON")
+// auditTable prints a table. What has no value is a dash, so that columns can be told apart.
+func (cmd *command) auditTable(entries []audit.Entry) error {
+	const none = "-"
+	table := cmd.table("LAST", "KIND", "TIMES", "ADDRESS", "WHO", "ACTION", "SUBJECT OR REASON")
 	for _, e := range entries {
 		about := e.Subject
 		if e.Kind == audit.KindDenial {
 			about = e.Code
 		}
-		row(e.LastAt.Format(time.RFC3339), string(e.Kind), fmt.Sprint(e.Times), e.Address, e.Who, e.Action, about)
+		table.row(e.LastAt.Format(time.RFC3339), string(e.Kind), fmt.Sprint(e.Times),
+			cmp.Or(e.Address, none), cmp.Or(e.Who, none), cmp.Or(e.Action, none), cmp.Or(about, none))
 	}
 	return table.Flush()
 }

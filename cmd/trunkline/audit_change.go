@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"os/user"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -36,8 +37,16 @@ func (cmd *command) changed(settings config.Settings, action, subject string) {
 	fmt.Fprintln(cmd.err, "not recorded in the audit:", err)
 }
 
+// runBy names who runs the command.
+func runBy() string {
+	if u, err := user.Current(); err == nil {
+		return "cli:" + u.Username
+	}
+	return "cli"
+}
+
 // record is changed for a command that has the database open.
 func (cmd *command) record(ctx context.Context, pool *pgxpool.Pool, action, subject string) {
 	log := slog.New(slog.NewTextHandler(cmd.err, &slog.HandlerOptions{Level: slog.LevelError}))
-	audit.New(pool, log).Change(ctx, audit.Event{Who: createdBy(), Action: action, Subject: subject})
+	audit.New(pool, log).Change(ctx, audit.Event{Who: runBy(), Action: action, Subject: subject})
 }

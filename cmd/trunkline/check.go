@@ -221,5 +221,3 @@ func writeAndRead(dir string) error {
 	}
 	return err
 }
-
-func (cmd *command) printf(format string, args ...any) { fmt.Fprintf(cmd.out, format, args...) }

@@ -46,7 +46,7 @@ func (p *pbx) takeover(t *testing.T, job tasks.Job, lost *process) tasks.Job {
 	var ended tasks.Job
 	pbxtest.Eventually(t, "the job ends", func() bool {
 		var err error
-		ended, err = p.client.Get(t.Context(), job.ID, tasks.Scope{All: true})
+		ended, err = p.client.Get(t.Context(), job.ID, tasks.Reach{All: true})
 		must(t, err)
 		return ended.State.Done()
 	})
@@ -142,7 +142,7 @@ func TestWorkerKilledWhileItExports(t *testing.T) {
 				must(t, err)
 				return len(parts) > 0
 			}
-			now, err := client.Get(t.Context(), job.ID, tasks.Scope{All: true})
+			now, err := client.Get(t.Context(), job.ID, tasks.Reach{All: true})
 			must(t, err)
 			return now.State == tasks.StateRunning
 		})

@@ -69,7 +69,7 @@ func (p *pbx) succeeds(t *testing.T, client *tasks.Client, jobID string) (job ta
 	t.Helper()
 	pbxtest.Eventually(t, "the job succeeds", func() bool {
 		var err error
-		job, err = client.Get(t.Context(), jobID, tasks.Scope{All: true})
+		job, err = client.Get(t.Context(), jobID, tasks.Reach{All: true})
 		must(t, err)
 		return job.State == tasks.StateSucceeded
 	})

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 
+	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/errgroup"
 
 	"trunkline/internal/config"
@@ -115,6 +116,23 @@ func (cmd *command) withParts(alone bool, f func(ctx context.Context, p *parts) 
 	}
 	defer p.close()
 	return runAll(cmd.ctx, runnerFunc(func(ctx context.Context) error { return f(ctx, p) }), runnerFunc(p.watchRedis))
+}
+
+// withDatabase reads the settings and opens the database alone, whose tables must be this build's.
+func (cmd *command) withDatabase(f func(settings config.Settings, pool *pgxpool.Pool) error) error {
+	settings, err := cmd.settings()
+	if err != nil {
+		return err
+	}
+	pool, err := postgres.Open(cmd.ctx, settings.DatabaseURL.Reveal(), settings.DatabaseConnections)
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	if err := postgres.CheckVersion(cmd.ctx, pool); err != nil {
+		return err
+	}
+	return f(settings, pool)
 }
 
 func (cmd *command) settings() (config.Settings, error) {

@@ -2,18 +2,15 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
-	"os/user"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"trunkline/internal/config"
 	"trunkline/internal/fusionpbx"
-	"trunkline/internal/postgres"
 	"trunkline/internal/token"
 )
 
@@ -40,25 +37,15 @@ type tokens struct {
 	store    *token.Store
 }
 
-// withTokens connects to the database and checks that its tables are this build's.
+// withTokens opens what the token commands work with.
 func (cmd *command) withTokens(f func(*tokens) error) error {
-	settings, err := cmd.settings()
-	if err != nil {
-		return err
-	}
-	pool, err := postgres.Open(cmd.ctx, settings.DatabaseURL.Reveal(), settings.DatabaseConnections)
-	if err != nil {
-		return err
-	}
-	defer pool.Close()
-	if err := postgres.CheckVersion(cmd.ctx, pool); err != nil {
-		return err
-	}
-	db, err := fusionpbx.Probe(cmd.ctx, pool)
-	if err != nil {
-		return err
-	}
-	return f(&tokens{cmd, cmd.ctx, settings, pool, db, token.NewStore(pool, slog.New(slog.DiscardHandler))})
+	return cmd.withDatabase(func(settings config.Settings, pool *pgxpool.Pool) error {
+		db, err := fusionpbx.Probe(cmd.ctx, pool)
+		if err != nil {
+			return err
+		}
+		return f(&tokens{cmd, cmd.ctx, settings, pool, db, token.NewStore(pool, slog.New(slog.DiscardHandler))})
+	})
 }
 
 type tokenCreateCommand struct {
@@ -94,7 +81,7 @@ func (c tokenCreateCommand) Run(cmd *command) error {
 
 // describe is the token that the flags ask for.
 func (t *tokens) describe(c tokenCreateCommand) (token.New, error) {
-	n := token.New{Name: c.Name, AllDomains: c.AllDomains, CreatedBy: createdBy()}
+	n := token.New{Name: c.Name, AllDomains: c.AllDomains, CreatedBy: runBy()}
 	for _, s := range c.Scope {
 		scopes, err := token.ParseScopes(s)
 		if err != nil {
@@ -117,14 +104,6 @@ func (t *tokens) describe(c tokenCreateCommand) (token.New, error) {
 	}
 	n.ExpiresAt, err = t.expiry(c.Expires)
 	return n, err
-}
-
-// createdBy names who runs the command.
-func createdBy() string {
-	if u, err := user.Current(); err == nil {
-		return "cli:" + u.Username
-	}
-	return "cli"
 }
 
 // domain is the uuid of the enabled domain of that name.
@@ -205,24 +184,13 @@ func ending(v token.View) string {
 
 // views shows tokens with the names of their domains.
 func (t *tokens) views(all ...token.Token) ([]token.View, error) {
-	domains, err := t.db.Domains(t.ctx, t.pool, token.DomainsOf(all...))
+	names, err := t.db.DomainNames(t.ctx, t.pool, token.DomainsOf(all...))
 	if err != nil {
 		return nil, err
-	}
-	names := map[string]string{}
-	for _, d := range domains {
-		names[d.UUID] = d.Name
 	}
 	views := make([]token.View, len(all))
 	for i, one := range all {
 		views[i] = one.View(names, time.Now())
 	}
 	return views, nil
-}
-
-// printJSON prints v on standard output.
-func (cmd *command) printJSON(v any) error {
-	encoder := json.NewEncoder(cmd.out)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(v)
 }

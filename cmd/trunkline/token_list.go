@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"trunkline/internal/token"
@@ -27,8 +26,8 @@ Example: trunkline token list --all`
 func (c tokenListCommand) Run(cmd *command) error {
 	return cmd.withTokens(func(t *tokens) error {
 		views := []token.View{}
-		for before := ""; ; {
-			page, next, err := t.store.List(t.ctx, token.Filter{Reach: token.Everything, Revoked: c.All, Before: before, Limit: tokensAtATime})
+		for after := ""; ; {
+			page, next, err := t.store.List(t.ctx, token.Filter{Reach: token.Everything, Revoked: c.All, After: after, Limit: tokensAtATime})
 			if err != nil {
 				return err
 			}
@@ -37,7 +36,7 @@ func (c tokenListCommand) Run(cmd *command) error {
 				return err
 			}
 			views = append(views, shown...)
-			if before = next; next == "" {
+			if after = next; next == "" {
 				break
 			}
 		}
@@ -53,14 +52,13 @@ func (c tokenListCommand) Run(cmd *command) error {
 }
 
 func (cmd *command) tokenTable(views []token.View) error {
-	table := tabwriter.NewWriter(cmd.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "NAME\tID\tHINT\tSCOPES\tDOMAINS\tEXPIRES\tLAST USED\tSTATE")
+	table := cmd.table("NAME", "ID", "HINT", "SCOPES", "DOMAINS", "EXPIRES", "LAST USED", "STATE")
 	for _, v := range views {
 		used := moment(v.LastUsedAt, "never")
 		if v.LastUsedAddress != "" {
 			used += " " + v.LastUsedAddress
 		}
-		fmt.Fprintln(table, strings.Join([]string{v.Name, v.ID, v.Hint, token.JoinScopes(v.Scopes), domainsOf(v), moment(v.ExpiresAt, "never"), used, string(v.State)}, "\t"))
+		table.row(v.Name, v.ID, v.Hint, token.JoinScopes(v.Scopes), domainsOf(v), moment(v.ExpiresAt, "never"), used, string(v.State))
 	}
 	return table.Flush()
 }

@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
-	"text/tabwriter"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"trunkline/api"
 	"trunkline/internal/audit"
 	"trunkline/internal/config"
-	"trunkline/internal/postgres"
 	"trunkline/internal/whitelist"
 )
 
@@ -49,7 +49,7 @@ Example: trunkline whitelist list --denied`
 
 func (c whitelistListCommand) Run(cmd *command) error {
 	if c.Denied {
-		return cmd.listDenied()
+		return cmd.withDatabase(cmd.listDenied)
 	}
 	file, _, err := cmd.whitelistFile()
 	if err != nil {
@@ -59,12 +59,11 @@ func (c whitelistListCommand) Run(cmd *command) error {
 	if err != nil {
 		return whitelistTrouble(file, err)
 	}
-	rows := tabwriter.NewWriter(cmd.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(rows, "LINE\tADDRESS\tCOMMENT")
+	table := cmd.table("LINE", "ADDRESS", "COMMENT")
 	for _, e := range doc.Entries() {
-		fmt.Fprintf(rows, "%d\t%s\t%s\n", e.Line, e.Address(), e.Comment)
+		table.row(fmt.Sprint(e.Line), e.Address(), e.Comment)
 	}
-	if err := rows.Flush(); err != nil {
+	if err := table.Flush(); err != nil {
 		return err
 	}
 	if _, err := doc.Set(); err != nil {
@@ -78,19 +77,7 @@ func whitelistTrouble(file whitelist.File, err error) error {
 	return fmt.Errorf("TRUNKLINE_WHITELIST: %s: %w", file.Path, err)
 }
 
-func (cmd *command) listDenied() error {
-	settings, err := cmd.settings()
-	if err != nil {
-		return err
-	}
-	pool, err := postgres.Open(cmd.ctx, settings.DatabaseURL.Reveal(), settings.DatabaseConnections)
-	if err != nil {
-		return err
-	}
-	defer pool.Close()
-	if err := postgres.CheckVersion(cmd.ctx, pool); err != nil {
-		return err
-	}
+func (cmd *command) listDenied(settings config.Settings, pool *pgxpool.Pool) error {
 	denied, err := audit.DeniedLately(cmd.ctx, pool, api.CodeNotWhitelisted)
 	if err != nil {
 		return err
@@ -103,8 +90,7 @@ func (cmd *command) listDenied() error {
 	if err != nil {
 		doc = whitelist.Parse(nil) // nobody may call
 	}
-	rows := tabwriter.NewWriter(cmd.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(rows, "ADDRESS\tTIMES\tLAST\tNOW")
+	table := cmd.table("ADDRESS", "TIMES", "LAST", "NOW")
 	for _, d := range denied {
 		now := "not on the list"
 		if addr, err := netip.ParseAddr(d.Address); err == nil {
@@ -112,9 +98,9 @@ func (cmd *command) listDenied() error {
 				now = fmt.Sprintf("in line %d, %s", entry.Line, entry.Address())
 			}
 		}
-		fmt.Fprintf(rows, "%s\t%d\t%s\t%s\n", d.Address, d.Times, d.LastAt.UTC().Format(time.RFC3339), now)
+		table.row(d.Address, fmt.Sprint(d.Times), d.LastAt.UTC().Format(time.RFC3339), now)
 	}
-	if err := rows.Flush(); err != nil {
+	if err := table.Flush(); err != nil {
 		return err
 	}
 	cmd.printf("To let one of them call: trunkline whitelist add ADDRESS --comment TEXT\n")

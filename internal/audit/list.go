@@ -28,15 +28,15 @@ type Entry struct {
 }
 
 // Filter says which entries a list shows: newest first, after the entry After ("" for the first page),
-// at most Limit. "" and the zero time are any.
+// at most Limit. "" and nil are any.
 type Filter struct {
 	Kind    Kind
 	Action  string
 	Who     string
 	Address string
 	Code    string
-	Since   time.Time
-	Until   time.Time
+	Since   *time.Time
+	Until   *time.Time
 	// DomainUUIDs are the domains whose entries are shown; nil: all entries, also those of no domain.
 	DomainUUIDs []string
 	After       string // an Entry's ID
@@ -55,7 +55,7 @@ func (l *Log) List(ctx context.Context, f Filter) (entries []Entry, next string,
 		and ($10 = '' or (at, id) < (select at, id from trunkline.audit where id = nullif($10, '')::uuid))
 		order by at desc, id desc limit $11`,
 		string(f.Kind), cleaned(f.Action), cleaned(f.Who), cleaned(f.Address), cleaned(f.Code),
-		orNull(f.Since), alikeSpan, orNull(f.Until), f.DomainUUIDs, f.After, f.Limit+1)
+		f.Since, alikeSpan, f.Until, f.DomainUUIDs, f.After, f.Limit+1)
 	if err != nil {
 		return nil, "", fmt.Errorf("listing the audit: %w", err)
 	}
@@ -77,13 +77,6 @@ func (l *Log) List(ctx context.Context, f Filter) (entries []Entry, next string,
 		next = entries[f.Limit-1].ID
 	}
 	return entries, next, nil
-}
-
-func orNull(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	return &t
 }
 
 // pruneBatch is how many rows one statement of Prune deletes, so that none takes long.

@@ -20,18 +20,6 @@ import (
 // it must catch is a Write that waits for the query.
 const stopLimit = 5 * time.Second
 
-// waitFor waits until a condition holds, and fails after a while.
-func waitFor(t testing.TB, what string, condition func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
-	for !condition() {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited in vain for %s", what)
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
-}
-
 // busyBackends counts the other backends of the database that run something.
 func busyBackends(t testing.TB, watch *pgx.Conn) int {
 	t.Helper()
@@ -48,7 +36,7 @@ func busyBackends(t testing.TB, watch *pgx.Conn) int {
 func waitIdle(t testing.TB, url string) {
 	t.Helper()
 	watch := connect(t, url)
-	waitFor(t, "the server to stop", func() bool { return busyBackends(t, watch) == 0 })
+	pbxtest.Eventually(t, "the server stops", func() bool { return busyBackends(t, watch) == 0 })
 }
 
 // connectWatched connects with one of the ways in which pgx acts on the end of a context.
@@ -95,7 +83,7 @@ func TestCancelStopsTheServer(t *testing.T) {
 					_, err := Write(ctx, conn, tt.sql, nil, Options{Dir: dir, Name: "calls.csv", Format: CSV})
 					done <- err
 				}()
-				waitFor(t, "the query to run", func() bool { return busyBackends(t, watch) > 0 })
+				pbxtest.Eventually(t, "the query runs", func() bool { return busyBackends(t, watch) > 0 })
 				cancel(errAsked)
 				select {
 				case err := <-done:
@@ -106,7 +94,7 @@ func TestCancelStopsTheServer(t *testing.T) {
 					t.Fatal("Write does not return")
 				}
 				wantFiles(t, dir)
-				waitFor(t, "the server to stop", func() bool { return busyBackends(t, watch) == 0 })
+				pbxtest.Eventually(t, "the server stops", func() bool { return busyBackends(t, watch) == 0 })
 			})
 		}
 	}

@@ -62,7 +62,7 @@ func (d *DB) CDRQuery(f CDRFilter) (sql string, args []any, err error) {
 			return "", nil, fmt.Errorf("columns: %s is there twice; name each column once", column)
 		}
 		selected[i] = pgx.Identifier{column}.Sanitize()
-		if d.columns["v_xml_cdr"][column] == "" {
+		if !d.hasColumn("v_xml_cdr", column) {
 			selected[i] = "null::text as " + selected[i]
 		}
 	}

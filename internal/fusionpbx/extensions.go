@@ -20,10 +20,10 @@ type Extension struct {
 // compared as written; else ErrNotFound. One that is disabled is there all the same.
 func (d *DB) Extension(ctx context.Context, q Querier, domainUUID, number string) (Extension, error) {
 	alias, enabled := "''", "true"
-	if d.columns["v_extensions"]["number_alias"] != "" {
+	if d.hasColumn("v_extensions", "number_alias") {
 		alias = "coalesce(e.number_alias, '')"
 	}
-	if d.columns["v_extensions"]["enabled"] != "" {
+	if d.hasColumn("v_extensions", "enabled") {
 		enabled = "coalesce(" + d.isTrue("v_extensions", "e.enabled") + ", true)"
 	}
 	var e Extension

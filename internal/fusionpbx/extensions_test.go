@@ -52,13 +52,13 @@ func TestExtension(t *testing.T) {
 	})
 }
 
-func TestProfiles(t *testing.T) {
+func TestEnabledProfiles(t *testing.T) {
 	each(t, func(t *testing.T, p pbx) {
 		for name, enabled := range map[string]string{"internal": "true", "external": "true", "internal-ipv6": "false", "wan": "NULL", "": "true"} {
 			p.insert(t, "v_sip_profiles", row{"sip_profile_uuid": uuid.NewString(), "sip_profile_name": name, "sip_profile_enabled": enabled})
 		}
 		p.insert(t, "v_sip_profiles", row{"sip_profile_uuid": uuid.NewString(), "sip_profile_name": "internal", "sip_profile_enabled": "true"})
-		got, err := p.Profiles(t.Context(), p.conn)
+		got, err := p.EnabledProfiles(t.Context(), p.conn)
 		if want := []string{"external", "internal"}; err != nil || !slices.Equal(got, want) {
 			t.Errorf("got %v, %v; want %v", got, err, want)
 		}

@@ -85,7 +85,7 @@ func (d *DB) complete() error {
 			continue
 		}
 		for _, column := range columns {
-			if d.columns[table][column] == "" {
+			if !d.hasColumn(table, column) {
 				missing = append(missing, "column "+table+"."+column)
 			}
 		}
@@ -104,6 +104,9 @@ func (d *DB) ColumnType(table, column string) (string, bool) {
 	columnType, ok := d.columns[table][column]
 	return columnType, ok
 }
+
+// hasColumn reports whether this database has the column.
+func (d *DB) hasColumn(table, column string) bool { return d.columns[table][column] != "" }
 
 // isTrue is an SQL condition that holds where a flag is set, whatever its type.
 func (d *DB) isTrue(table, qualified string) string {

@@ -174,7 +174,7 @@ func (d *DB) gateways(ctx context.Context, q Querier, condition string, args ...
 
 // gatewayColumns are those of GatewayColumns that this database has.
 func (d *DB) gatewayColumns() []string {
-	return slices.DeleteFunc(slices.Clone(GatewayColumns), func(column string) bool { return d.columns["v_gateways"][column] == "" })
+	return slices.DeleteFunc(slices.Clone(GatewayColumns), func(column string) bool { return !d.hasColumn("v_gateways", column) })
 }
 
 // LockGateways keeps others from writing gateways of the given domains ("" for global ones) through

@@ -54,6 +54,19 @@ func (d *DB) Domains(ctx context.Context, q Querier, uuids []string) ([]Domain, 
 	return found, nil
 }
 
+// DomainNames returns the names of those of the domains that there are, by uuid.
+func (d *DB) DomainNames(ctx context.Context, q Querier, uuids []string) (map[string]string, error) {
+	names := make(map[string]string, len(uuids))
+	if len(uuids) == 0 {
+		return names, nil
+	}
+	found, err := d.Domains(ctx, q, uuids)
+	for _, domain := range found {
+		names[domain.UUID] = domain.Name
+	}
+	return names, err
+}
+
 // TimeZone returns the name of the domain's time zone: its own setting, else the default setting, else
 // UTC. The domain "" has the default setting.
 func (d *DB) TimeZone(ctx context.Context, q Querier, domainUUID string) (string, error) {
@@ -143,19 +156,4 @@ func (d *DB) ProfileEnabled(ctx context.Context, q Querier, name string) (bool, 
 		return false, fmt.Errorf("reading SIP profile %s: %w", name, err)
 	}
 	return enabled, nil
-}
-
-// Profiles returns the names of the enabled SIP profiles, in order.
-func (d *DB) Profiles(ctx context.Context, q Querier) ([]string, error) {
-	rows, err := q.Query(ctx, `
-		select distinct p.sip_profile_name from v_sip_profiles p
-		where p.sip_profile_name <> '' and `+d.isTrue("v_sip_profiles", "p.sip_profile_enabled")+` order by 1`)
-	if err != nil {
-		return nil, fmt.Errorf("reading the SIP profiles: %w", err)
-	}
-	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
-		return nil, fmt.Errorf("reading the SIP profiles: %w", err)
-	}
-	return names, nil
 }

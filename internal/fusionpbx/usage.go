@@ -38,18 +38,18 @@ type UsageFilter struct {
 // that was answered elsewhere (LOSE_RACE), which FusionPBX's own page hides too.
 func (d *DB) Usage(ctx context.Context, q Querier, f UsageFilter) ([]Usage, error) {
 	answered := d.number("v_xml_cdr", "c.answer_epoch") + " > 0"
-	if d.columns["v_xml_cdr"]["answer_epoch"] == "" {
+	if !d.hasColumn("v_xml_cdr", "answer_epoch") {
 		answered = d.number("v_xml_cdr", "c.billsec") + " > 0"
 	}
 	once := ""
-	if d.columns["v_xml_cdr"]["leg"] != "" {
+	if d.hasColumn("v_xml_cdr", "leg") {
 		once += " and (c.leg = 'a' or c.leg is null)"
 	}
-	if d.columns["v_xml_cdr"]["hangup_cause"] != "" {
+	if d.hasColumn("v_xml_cdr", "hangup_cause") {
 		once += " and c.hangup_cause is distinct from 'LOSE_RACE'"
 	}
 	direction := "null::text"
-	if d.columns["v_xml_cdr"]["direction"] != "" {
+	if d.hasColumn("v_xml_cdr", "direction") {
 		direction = "c.direction"
 	}
 	billed := "coalesce(sum(" + d.number("v_xml_cdr", "c.billsec") + ")"

@@ -124,5 +124,3 @@ func (d *DB) ordinaryUser() string {
 	}
 	return " and (u.user_type = 'default' or u.user_type is null)"
 }
-
-func (d *DB) hasColumn(table, column string) bool { return d.columns[table][column] != "" }

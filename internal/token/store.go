@@ -93,18 +93,18 @@ func (s *Store) Create(ctx context.Context, n New) (Token, string, error) {
 type Filter struct {
 	Reach   Reach
 	Revoked bool   // also those
-	Before  string // the id of the last token of the page before; "": from the newest
+	After   string // the id of the last token of the page before; "": from the newest
 	Limit   int    // of tokens on the page; at least 1
 }
 
-// List returns a page of tokens, newest first, and the Before of the next page, "" where this is the
+// List returns a page of tokens, newest first, and the After of the next page, "" where this is the
 // last one.
 func (s *Store) List(ctx context.Context, f Filter) (tokens []Token, next string, err error) {
 	rows, err := s.pool.Query(ctx, `
 		select `+columns+` from trunkline.tokens
 		where ($1 or revoked_at is null) and ($2 = '' or id < nullif($2, '')::uuid) and `+within(4)+`
 		order by id desc limit $3`,
-		append([]any{f.Revoked, f.Before, f.Limit + 1}, f.Reach.args()...)...)
+		append([]any{f.Revoked, f.After, f.Limit + 1}, f.Reach.args()...)...)
 	if err == nil {
 		tokens, err = pgx.CollectRows(rows, scan)
 	}

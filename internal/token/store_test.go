@@ -161,13 +161,13 @@ func TestListPages(t *testing.T) {
 	must(t, err)
 	for _, revoked := range []bool{true, false} {
 		var got []string
-		for before := ""; ; {
-			page, next, err := b.List(t.Context(), Filter{Reach: Everything, Revoked: revoked, Before: before, Limit: 2})
+		for after := ""; ; {
+			page, next, err := b.List(t.Context(), Filter{Reach: Everything, Revoked: revoked, After: after, Limit: 2})
 			must(t, err)
 			for _, one := range page {
 				got = append(got, one.ID)
 			}
-			if before = next; next == "" || len(page) > 2 {
+			if after = next; next == "" || len(page) > 2 {
 				break
 			}
 		}
