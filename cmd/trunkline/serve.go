@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"trunkline/internal/config"
+	"trunkline/internal/postgres"
 	"trunkline/tasks"
 )
 

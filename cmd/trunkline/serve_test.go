@@ -139,9 +139,8 @@ func TestRoomsApart(t *testing.T) {
 	p.start(t, "scheduler")
 	base, _ := p.serve(t, "api")
 	tour := &demoTour{cmd: &command{ctx: t.Context(), out: &bytes.Buffer{}}, base: base, sample: p.sample}
-	if err := tour.provision(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	must(t, tour.makeToken(t.Context()))
+	must(t, tour.provision(t.Context()))
 	checked := runHere(t, p.env, "check")
 	if checked.status != 0 || !strings.Contains(checked.out, "what the worker wrote is read here") {
 		t.Fatalf("check: %s", checked)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"testing"
 
 	"golang.org/x/crypto/bcrypt"
 )
@@ -13,12 +14,22 @@ import (
 const (
 	// bcryptCost is the cost with which FusionPBX hashes passwords.
 	bcryptCost = 10
+	// testCost is that of a sample in a test: under the race detector each check of FusionPBX's takes most
+	// of a second.
+	testCost = bcrypt.MinCost
 
 	defaultTimeZone = "UTC"
 	otherTimeZone   = "America/New_York" // the second domain's
 
 	firstExtension = 1001
 )
+
+func passwordCost() int {
+	if testing.Testing() {
+		return testCost
+	}
+	return bcryptCost
+}
 
 // field is one value of a row, written as Postgres writes it; empty means NULL.
 type field struct{ column, value string }
@@ -90,7 +101,7 @@ func (l *sampleLoader) users() error {
 
 	s := &l.sample
 	s.SuperadminName, s.SuperadminUUID, s.SuperadminPassword = "superadmin", l.uuid(), l.options.SuperadminPassword
-	hash, err := bcrypt.GenerateFromPassword([]byte(s.SuperadminPassword), bcryptCost)
+	hash, err := bcrypt.GenerateFromPassword([]byte(s.SuperadminPassword), passwordCost())
 	if err != nil {
 		return fmt.Errorf("hashing the superadmin's password: %w", err)
 	}
