@@ -20,6 +20,9 @@ import (
 const (
 	// SwitchPassword is the event socket's password as FreeSWITCH ships it, and so the simulated one's.
 	SwitchPassword = "ClueCon"
+	// portPatience is how long a port is waited for that another connection has, and portPoll how often it
+	// is tried.
+	portPatience, portPoll = 10 * time.Second, 10 * time.Millisecond
 	// defaultSwitchName is what `hostname` and `switchname` answer unless told otherwise.
 	defaultSwitchName = "pbxtest"
 	// defaultSwitchDomain is an alias of the profile internal, and the global variable domain.
@@ -259,10 +262,23 @@ func reservePort(addr string, closing error) (*os.File, error) {
 	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {
 		return nil, errors.Join(fmt.Errorf("keeping port %d: %w", tcp.Port, err), file.Close())
 	}
-	if err := unix.Bind(fd, &unix.SockaddrInet4{Port: tcp.Port, Addr: [4]byte(tcp.IP.To4())}); err != nil {
+	if err := bindSoon(fd, &unix.SockaddrInet4{Port: tcp.Port, Addr: [4]byte(tcp.IP.To4())}); err != nil {
 		return nil, errors.Join(fmt.Errorf("keeping port %d: %w", tcp.Port, err), file.Close())
 	}
 	return file, nil
+}
+
+// bindSoon binds the port. A connection of another process may just have been given it, since nobody
+// listened there for a moment: such a one ends.
+func bindSoon(fd int, addr unix.Sockaddr) error {
+	until := time.Now().Add(portPatience)
+	for {
+		err := unix.Bind(fd, addr)
+		if !errors.Is(err, unix.EADDRINUSE) || time.Now().After(until) {
+			return err
+		}
+		time.Sleep(portPoll)
+	}
 }
 
 // listenReserved turns a reserved port into a listener.
