@@ -88,10 +88,12 @@ func (r *request) showAddress() {
 }
 
 // showBudget sets the documented headers. Reset is in Unix seconds, and not before the budget is whole.
+// They are spelt as documented, which Header.Set would not leave so: clients search the raw text for them.
 func (r *request) showBudget(d ratelimit.Decision) {
-	r.c.Header("X-RateLimit-Limit", strconv.Itoa(d.Limit))
-	r.c.Header("X-RateLimit-Remaining", strconv.Itoa(d.Remaining))
-	r.c.Header("X-RateLimit-Reset", strconv.FormatInt(d.Reset.Add(time.Second-1).Unix(), 10))
+	header := r.c.Writer.Header()
+	header["X-RateLimit-Limit"] = []string{strconv.Itoa(d.Limit)}
+	header["X-RateLimit-Remaining"] = []string{strconv.Itoa(d.Remaining)}
+	header["X-RateLimit-Reset"] = []string{strconv.FormatInt(d.Reset.Add(time.Second-1).Unix(), 10)}
 }
 
 // rateLimited refuses until a time.

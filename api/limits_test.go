@@ -2,7 +2,10 @@ package api_test
 
 import (
 	"fmt"
+	"io"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -245,4 +248,25 @@ func TestLimitsWithoutRedis(t *testing.T) {
 		b.do(t, call{path: "/v1/jobs", user: b.sample.AdminName, pass: "guess"}).want(t, http.StatusUnauthorized, "")
 	}
 	b.do(t, b.asAdmin(call{path: "/v1/jobs"})).want(t, http.StatusTooManyRequests, "rate_limited")
+}
+
+// The documented headers are spelt as documented: clients that search an answer's raw text would not find
+// Go's own spelling.
+func TestBudgetHeadersAreSpeltAsDocumented(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{noWorker: true})
+	server := httptest.NewServer(b.server.Handler())
+	t.Cleanup(server.Close)
+	conn, err := net.Dial("tcp", server.Listener.Addr().String())
+	must(t, err)
+	t.Cleanup(func() { conn.Close() })
+	_, err = io.WriteString(conn, "GET /chkcon.php HTTP/1.1\r\nHost: pbx\r\nConnection: close\r\n\r\n")
+	must(t, err)
+	raw, err := io.ReadAll(conn)
+	must(t, err)
+	for _, name := range []string{"X-RateLimit-Limit: ", "X-RateLimit-Remaining: ", "X-RateLimit-Reset: "} {
+		if !strings.Contains(string(raw), "\r\n"+name) {
+			t.Errorf("the answer has no %q:\n%s", name, raw)
+		}
+	}
 }

@@ -267,13 +267,24 @@ func (b *bundle) send(t *testing.T, req *http.Request) answer {
 	t.Helper()
 	recorder := httptest.NewRecorder()
 	b.server.Handler().ServeHTTP(recorder, req)
-	got := answer{status: recorder.Code, header: recorder.Header(), body: recorder.Body.String()}
+	got := answer{status: recorder.Code, header: asReceived(recorder.Header()), body: recorder.Body.String()}
 	c, err := theContract()
 	if err == nil && !b.options.Settings.Always200 {
 		err = c.holds(context.WithoutCancel(t.Context()), req, got)
 	}
 	if err != nil {
 		t.Errorf("%s %s: %d %v is not as openapi.json says: %v\n%s", req.Method, req.URL.Path, got.status, got.header, err, got.body)
+	}
+	return got
+}
+
+// asReceived are the headers as a client of net/http has them, however they were spelt when sent.
+func asReceived(sent http.Header) http.Header {
+	got := http.Header{}
+	for name, values := range sent {
+		for _, value := range values {
+			got.Add(name, value)
+		}
 	}
 	return got
 }
