@@ -1,8 +1,10 @@
 package api
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"trunkline/tasks"
@@ -17,7 +19,7 @@ func (r *request) jobFilter() (tasks.Filter, error) {
 		return f, invalidf("kind", "%q is neither %s nor %s", shortened(string(f.Kind)), tasks.KindProvision, tasks.KindExport)
 	}
 	if f.State != "" && !slices.Contains(tasks.States, f.State) {
-		return f, invalidf("state", "%q is none of %v", shortened(string(f.State)), tasks.States)
+		return f, invalidf("state", "%q is none of %s", shortened(string(f.State)), strings.Trim(fmt.Sprint(tasks.States), "[]"))
 	}
 	if len(f.ExternalID) > maxKey {
 		return f, invalidf("external_id", "is longer than %d bytes", maxKey)
