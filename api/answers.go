@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"trunkline/tasks"
 )
 
 // form is how a path words its answers.
@@ -54,18 +56,26 @@ func (r *request) fail(err error) {
 		r.c.Header("Retry-After", strconv.Itoa(max(f.retryAfter, retryAfter)))
 	}
 	if r.form == problemForm {
+		detail := f.Message
+		if f.Code == tasks.CodeMissingParameters {
+			detail = labelled(f) // the bare names would not say what is the matter with them
+		}
 		r.write(status, "application/problem+json", problem{
-			Title: http.StatusText(status), Status: status, Detail: f.Message, Code: f.Code, RequestID: r.id, JobID: f.JobID,
+			Title: http.StatusText(status), Status: status, Detail: detail, Code: f.Code, RequestID: r.id, JobID: f.JobID,
 		})
 		return
 	}
-	message := f.Message
-	if label := labels[f.Code]; label != "" {
-		message = label + ": " + message
-	}
 	r.answer(status, documentedError{
-		Status: "error", Message: message, Timestamp: documentedTime(time.Now()), Code: f.Code, RequestID: r.id, JobID: f.JobID,
+		Status: "error", Message: labelled(f), Timestamp: documentedTime(time.Now()), Code: f.Code, RequestID: r.id, JobID: f.JobID,
 	})
+}
+
+// labelled is the failure's message behind the documented name of such errors, where there is one.
+func labelled(f *failure) string {
+	if label := labels[f.Code]; label != "" {
+		return label + ": " + f.Message
+	}
+	return f.Message
 }
 
 // answer writes v as JSON. At a documented path the status is 200 throughout where the settings say so.

@@ -1,7 +1,9 @@
 package api
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 
 	"trunkline/tasks"
 )
@@ -15,7 +17,7 @@ func (r *request) jobFilter() (tasks.Filter, error) {
 		return f, invalidf("kind", "%q is none of %v", shortened(string(f.Kind)), tasks.Kinds)
 	}
 	if f.State != "" && !slices.Contains(tasks.States, f.State) {
-		return f, invalidf("state", "%q is none of %v", shortened(string(f.State)), tasks.States)
+		return f, invalidf("state", "%q is none of %s", shortened(string(f.State)), strings.Trim(fmt.Sprint(tasks.States), "[]"))
 	}
 	if len(f.ExternalID) > maxKey {
 		return f, invalidf("external_id", "is longer than %d bytes", maxKey)

@@ -75,6 +75,17 @@ func quoted(name string) string {
 // secretParams must not be in a URL, which browsers, proxies and logs keep.
 var secretParams = []string{"username", "password", "gateway_password", "api_key", "token", "access_token", "key"}
 
+// elsewhere is where a secret parameter belongs in place of the query.
+func elsewhere(name string) string {
+	switch name {
+	case "username", "password":
+		return "in the body or by HTTP Basic"
+	case "gateway_password":
+		return "in the body"
+	}
+	return "as Authorization: Bearer or X-API-Key"
+}
+
 // paramLimits bound what is read of a request: the bytes of its body, the number of its parameters, and
 // the bytes of each one's value.
 type paramLimits struct {
@@ -96,7 +107,7 @@ func readParams(w http.ResponseWriter, req *http.Request, limits paramLimits) (p
 	}
 	for _, name := range secretParams {
 		if p.has(name) {
-			return nil, failf(codeCredentialsInQuery, "%s is in the URL's query, where proxies and logs keep it; send it in the body or by HTTP Basic, and change it if it was real", name)
+			return nil, failf(codeCredentialsInQuery, "%s is in the URL's query, where proxies and logs keep it; send it %s, and change it if it was real", name, elsewhere(name))
 		}
 	}
 	if req.Body == nil || req.Body == http.NoBody {
@@ -270,5 +281,5 @@ func (p paramReader) addJSON(name string, value json.Token) error {
 	if !isText(name) {
 		name = "a parameter"
 	}
-	return invalidf(quoted(name), "is nested; write a string, a number or a boolean")
+	return invalidf(quoted(name), "is nested; write a string (several values with commas between them), a number or a boolean")
 }

@@ -97,7 +97,7 @@ func TestUsageErrors(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, setUp{noWorker: true})
 	for query, want := range map[string]struct{ code, says string }{
-		"":                                    {"missing_parameters", "date_start, date_end"},
+		"":                                    {"missing_parameters", "Missing Parameters: date_start, date_end"},
 		"date_start=2026-01-01":               {"missing_parameters", "date_end"},
 		"date_start=soon&date_end=2026-01-01": {"invalid_request", "date_start"},
 		"date_start=2026-01-02&date_end=2026-01-01":                        {"invalid_request", "date_end"},

@@ -16,7 +16,7 @@ import (
 	"trunkline/tasks"
 )
 
-// The pulse is of sweeps that go well: one that cannot reach its tables leaves none.
+// The pulse is of sweeps that go well: one that cannot reach its tables leaves none. The log says so once.
 func TestPulseIsOfSweepsThatGoWell(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
@@ -32,7 +32,7 @@ func TestPulseIsOfSweepsThatGoWell(t *testing.T) {
 	keys, err := tasks.NewKeys(make([]byte, 32))
 	must(t, err)
 	log := &pbxtest.LogBuffer{}
-	logger := slog.New(slog.NewTextHandler(log, nil))
+	logger := slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	sweeper := &scheduler.Sweeper{
 		Tasks:    tasks.NewClient(tasks.NewStore(pool, keys), rdb, nil, logger),
 		Interval: 10 * time.Millisecond,
@@ -61,4 +61,12 @@ func TestPulseIsOfSweepsThatGoWell(t *testing.T) {
 	if beats() {
 		t.Error("it has a pulse though its sweeps fail")
 	}
+	if warnings := strings.Count(log.String(), "level=WARN msg=\"sweep failed"); warnings != 1 {
+		t.Errorf("%d warnings of sweeps that fail one after the other, want 1", warnings)
+	}
+
+	_, err = postgres.Migrate(ctx, pool)
+	must(t, err)
+	pbxtest.Eventually(t, "it has a pulse again", beats)
+	pbxtest.Eventually(t, "the log says so", func() bool { return strings.Contains(log.String(), "goes well again") })
 }

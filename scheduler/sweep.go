@@ -32,10 +32,12 @@ type Sweeper struct {
 	Roles []tasks.Role
 	Log   *slog.Logger
 
-	pruned time.Time // when this process last had the audit forget
+	pruned  time.Time       // when this process last had the audit forget
+	failing map[string]bool // what the log has been told of and goes on
 }
 
-// Run sweeps until ctx is done. A sweep that fails is logged, and the next one does its work.
+// Run sweeps until ctx is done. A sweep that fails is logged, once until one goes well, and the next one
+// does its work.
 func (s *Sweeper) Run(ctx context.Context) error {
 	tick := time.NewTicker(s.Interval)
 	defer tick.Stop()
@@ -48,9 +50,10 @@ func (s *Sweeper) Run(ctx context.Context) error {
 		report, err := s.sweep(ctx)
 		switch {
 		case err == nil:
+			s.note("sweep", nil, "")
 			s.beat(ctx)
 		case ctx.Err() == nil:
-			s.Log.Warn("sweep failed; the next one does its work", "error", err)
+			s.note("sweep", err, "sweep failed; the next one does its work")
 		}
 		if report != (tasks.SweepReport{}) {
 			s.Log.Info("swept", "redispatched", report.Redispatched, "failed", report.Failed, "wiped", report.Wiped, "deleted", report.Deleted)
@@ -85,8 +88,27 @@ func (s *Sweeper) sweep(ctx context.Context) (tasks.SweepReport, error) {
 // beat shows that the process works. It is good for as long as the next sweep may be away.
 func (s *Sweeper) beat(ctx context.Context) {
 	for _, role := range s.Roles {
-		if err := s.Tasks.Beat(ctx, role, s.Interval+sweepTimeout); err != nil && ctx.Err() == nil {
-			s.Log.Warn("no pulse; `trunkline health` will say that this process does not work", "role", role, "error", err)
+		err := s.Tasks.Beat(ctx, role, s.Interval+sweepTimeout)
+		if ctx.Err() != nil {
+			return
 		}
+		s.note("pulse of "+string(role), err, "no pulse; `trunkline health` will say that this process does not work")
 	}
+}
+
+// note logs that something fails, and that it goes well again; between the two only for who debugs, since a
+// sweep a second would fill the log with one line while Redis or Postgres is away.
+func (s *Sweeper) note(what string, err error, failure string) {
+	switch {
+	case err != nil && s.failing[what]:
+		s.Log.Debug(failure, "of", what, "error", err)
+	case err != nil:
+		s.Log.Warn(failure, "of", what, "error", err)
+	case err == nil && s.failing[what]:
+		s.Log.Info("goes well again", "of", what)
+	}
+	if s.failing == nil {
+		s.failing = map[string]bool{}
+	}
+	s.failing[what] = err != nil
 }

@@ -13,20 +13,21 @@ import (
 
 	"trunkline/internal/audit"
 	"trunkline/internal/config"
+	"trunkline/internal/token"
 )
 
 // maxAuditLimit bounds how many entries are printed at once.
 const maxAuditLimit = 10_000
 
 type auditCommand struct {
-	Kind    string        `enum:"denial,change,all" default:"all" help:"denial: who was refused; change: who changed something; all."`
-	Since   time.Duration `default:"24h" help:"How far back, such as 30m or 168h."`
-	Who     string        `placeholder:"NAME" help:"Only of this user or token, or of this name that was tried."`
-	Address string        `placeholder:"IP" help:"Only from this address."`
-	Action  string        `placeholder:"ACTION" help:"Only this action, such as token.revoke, or denials at this endpoint."`
-	Code    string        `placeholder:"CODE" help:"Only denials for this reason, such as not_whitelisted."`
-	Limit   int           `default:"100" help:"How many entries at most; the newest."`
-	JSON    bool          `name:"json" help:"Print one JSON object a line."`
+	Kind    string `enum:"denial,change,all" default:"all" help:"denial: who was refused; change: who changed something; all."`
+	Since   string `default:"24h" help:"How far back, such as 30m, 24h or 7d."`
+	Who     string `placeholder:"NAME" help:"Only of this user or token, or of this name that was tried."`
+	Address string `placeholder:"IP" help:"Only from this address."`
+	Action  string `placeholder:"ACTION" help:"Only this action, such as token.revoke, or denials at this endpoint."`
+	Code    string `placeholder:"CODE" help:"Only denials for this reason, such as not_whitelisted."`
+	Limit   int    `default:"100" help:"How many entries at most; the newest."`
+	JSON    bool   `name:"json" help:"Print one JSON object a line."`
 }
 
 func (auditCommand) Help() string {
@@ -68,11 +69,15 @@ func (a auditCommand) print(cmd *command, entries []audit.Entry, more bool) erro
 }
 
 func (a auditCommand) filter() (audit.Filter, error) {
-	f := audit.Filter{Action: a.Action, Who: a.Who, Code: a.Code, Limit: a.Limit, Since: new(time.Now().Add(-a.Since))}
+	since, err := token.ParseLifetime("--since", a.Since)
+	if err != nil {
+		return audit.Filter{}, err
+	}
+	f := audit.Filter{Action: a.Action, Who: a.Who, Code: a.Code, Limit: a.Limit, Since: new(time.Now().Add(-since))}
 	if a.Kind != "all" {
 		f.Kind = audit.Kind(a.Kind)
 	}
-	if a.Since <= 0 {
+	if since <= 0 {
 		return f, errors.New("--since: write how far back to look, such as 24h")
 	}
 	if a.Limit < 1 || a.Limit > maxAuditLimit {

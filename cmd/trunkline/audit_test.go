@@ -43,6 +43,7 @@ func TestAuditCommand(t *testing.T) {
 	}{
 		{"--kind change", 1},
 		{"--kind change --since 72h", 2},
+		{"--kind change --since 3d", 2},
 		{"--kind change --since 72h --limit 1", 1},
 		{"--who admin@a.example", 1},
 		{"--address 192.0.2.1", 1},
@@ -61,7 +62,7 @@ func TestAuditCommand(t *testing.T) {
 			t.Errorf("%s: got %d entries, want %d: %s", tc.args, n, tc.want, got)
 		}
 	}
-	for args, remedy := range map[string]string{"--limit 0": "1 to", "--since -1h": "--since", "--since 0s": "24h", "--address x": "198.51.100.7", "--kind x": "denial"} {
+	for args, remedy := range map[string]string{"--limit 0": "1 to", "--since -1h": "--since", "--since 0s": "24h", "--since yesterday": "24h", "--address x": "198.51.100.7", "--kind x": "denial"} {
 		if got := runHere(t, p.env, append([]string{"audit"}, strings.Fields(args)...)...); got.status == 0 || !strings.Contains(got.err, remedy) {
 			t.Errorf("%s: got %s", args, got)
 		}

@@ -33,14 +33,18 @@ type healthCommand struct {
 func (healthCommand) Help() string {
 	return `Status 0 when it works, 1 with a line that says why when not. It reads the same settings as the process that it asks for.
 
-api        asks /readyz at TRUNKLINE_LISTEN, by loopback where that stands for all addresses: Postgres and Redis answer and there
-           is a whitelist. Over TLS the certificate is not verified on loopback; on another address it must be good for the host of
-           TRUNKLINE_PUBLIC_URL.
-worker     a worker process of this host or container is there, takes jobs of every kind, and its last sweep reached Postgres and
-           Redis, half a minute ago at most.
-scheduler  the same of a scheduler, which takes no jobs.
+  api        asks /readyz at TRUNKLINE_LISTEN, by loopback where that stands
+             for all addresses: Postgres and Redis answer and there is a
+             whitelist. Over TLS the certificate is not verified on loopback;
+             on another address it must be good for the host of
+             TRUNKLINE_PUBLIC_URL.
+  worker     a worker process of this host or container is there, takes jobs
+             of every kind, and its last sweep reached Postgres and Redis,
+             half a minute ago at most.
+  scheduler  the same of a scheduler, which takes no jobs.
 
 Example: trunkline health worker
+
 Example: HEALTHCHECK CMD ["/usr/local/bin/trunkline", "health", "api"]`
 }
 

@@ -44,7 +44,11 @@ func (c tokenListCommand) Run(cmd *command) error {
 			return cmd.printJSON(views)
 		}
 		if len(views) == 0 {
-			fmt.Fprintln(cmd.err, "There is no token yet; trunkline token create makes one.")
+			none := "There is no token; trunkline token create makes one."
+			if !c.All {
+				none = "There is no token in use; trunkline token create makes one, and --all shows those that were revoked."
+			}
+			fmt.Fprintln(cmd.err, none)
 			return nil
 		}
 		return cmd.tokenTable(views)

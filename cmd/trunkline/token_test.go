@@ -168,6 +168,17 @@ func TestTokenCommandErrors(t *testing.T) {
 	}
 }
 
+// An example is a line of its own, also where there are two.
+func TestEveryExampleIsAParagraph(t *testing.T) {
+	t.Parallel()
+	for _, command := range []string{"health", "whitelist list", "whitelist add", "whitelist check"} {
+		got := runHere(t, nil, append(strings.Fields(command), "--help")...)
+		if n := strings.Count(got.out, "\n\nExample: "); got.status != 0 || n != 2 {
+			t.Errorf("trunkline %s --help has %d examples, want 2: %s", command, n, got)
+		}
+	}
+}
+
 // Every command has help with an example.
 func TestTokenHelp(t *testing.T) {
 	t.Parallel()

@@ -44,6 +44,7 @@ func (whitelistListCommand) Help() string {
 	return `It ends with status 1 where the file cannot be used as it stands.
 
 Example: trunkline whitelist list
+
 Example: trunkline whitelist list --denied`
 }
 
@@ -116,6 +117,7 @@ func (whitelistAddCommand) Help() string {
 	return `The line is written at the end of the file. An address that is on the list already, also within a network, changes nothing.
 
 Example: trunkline whitelist add 203.0.113.7 --comment "WHMCS"
+
 Example: trunkline whitelist add 2001:db8:1::/48 --comment "the office"`
 }
 
@@ -137,6 +139,9 @@ func (c whitelistAddCommand) Run(cmd *command) error {
 		return nil
 	}
 	cmd.printf("added as line %d of %s: %s\n", done.Entry.Line, file.Path, described(done.Entry))
+	if network.Bits() == 0 {
+		fmt.Fprintf(cmd.err, "%[1]s is every address there is, so the whitelist keeps nobody out now; trunkline whitelist remove %[1]s takes it back\n", whitelist.Format(network))
+	}
 	cmd.changed(settings, "whitelist.add", done.Entry.Address())
 	return nil
 }
@@ -183,6 +188,7 @@ func (whitelistCheckCommand) Help() string {
 	return `It ends with status 1 where a line is broken, or where the address may not call.
 
 Example: trunkline whitelist check
+
 Example: trunkline whitelist check 203.0.113.7`
 }
 

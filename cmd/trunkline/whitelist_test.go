@@ -111,6 +111,7 @@ func TestWhitelistWithoutAFile(t *testing.T) {
 	if got := read(t, path); got != "192.0.2.1\n" {
 		t.Errorf("got %q", got)
 	}
+	runHere(t, env, "whitelist", "add", "::/0").wants(t, 0, "line 2", "keeps nobody out", "whitelist remove ::/0")
 	must(t, os.RemoveAll(filepath.Dir(path)))
 	runHere(t, env, "whitelist", "add", "192.0.2.1").wants(t, 1, "there is no folder", "TRUNKLINE_WHITELIST")
 }
