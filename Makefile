@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 # How long one package's tests may take, and how long each fuzz test runs.
-TEST_TIMEOUT ?= 15m
+TEST_TIMEOUT ?= 30m
 FUZZ_TIME ?= 30s
 
 .PHONY: help install install-tests build demo test lint bench fuzz check-compose clean

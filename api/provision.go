@@ -18,6 +18,9 @@ type provisioned struct {
 	Message string `json:"message"`
 	tasks.ProvisionResult
 	JobID string `json:"job_id"`
+	// Ignored are the request's parameters that mean nothing here: a slip of the pen must not look as if
+	// it had been done.
+	Ignored []string `json:"ignored_parameters,omitempty"`
 }
 
 // provision makes or changes a gateway. What is wrong with the request is answered at once; the rest
@@ -115,7 +118,7 @@ func (r *request) answerProvisioned(job tasks.Job) error {
 	if err := endOf(job); err != nil {
 		return err
 	}
-	answer := provisioned{Status: "success", Message: "Gateway configured successfully", JobID: job.ID}
+	answer := provisioned{Status: "success", Message: "Gateway configured successfully", JobID: job.ID, Ignored: r.params.ignored()}
 	if err := json.Unmarshal(job.Result, &answer.ProvisionResult); err != nil {
 		return fmt.Errorf("reading the result of job %s: %w", job.ID, err)
 	}

@@ -56,6 +56,28 @@ var gatewayFields = []gatewayField{
 	{name: "description", columns: []string{"description"}},
 }
 
+// provisionParams are the parameters of provision besides gatewayFields; whitelisted is one of the
+// documentation's that is none.
+var provisionParams = []string{
+	"username", "password", "gateway_name", "gateway_password", "tenant_domain", "domain_uuid", "wait", "wait_for", "external_id", "whitelisted",
+}
+
+// maxIgnored bounds how many ignored parameters are named.
+const maxIgnored = 20
+
+// ignored names the parameters that provision does not know.
+func (p params) ignored() []string {
+	var names []string
+	for name := range p {
+		known := slices.Contains(provisionParams, name) || slices.ContainsFunc(gatewayFields, func(f gatewayField) bool { return f.name == name })
+		if !known {
+			names = append(names, quoted(name))
+		}
+	}
+	slices.Sort(names)
+	return names[:min(len(names), maxIgnored)]
+}
+
 const (
 	// minRetrySeconds is the least that FreeSWITCH takes: of less it makes 30.
 	minRetrySeconds = 5

@@ -306,3 +306,16 @@ func withHeader(c call, name, value string) call {
 	c.headers = headers
 	return c
 }
+
+// A parameter that is misspelt is named in the answer.
+func TestProvisionNamesWhatItIgnores(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{})
+	got := b.do(t, b.asSuperadmin(call{path: provisionPath, form: carrier("spelt", "gatway_enabled", "false", "whitelisted", "yes")})).want(t, http.StatusOK, "")
+	if got.text(t, "ignored_parameters") != "[gatway_enabled]" {
+		t.Errorf("got %s", got.body)
+	}
+	if again := b.do(t, b.asSuperadmin(call{path: provisionPath, form: carrier("spelt")})).want(t, http.StatusOK, ""); again.decode(t)["ignored_parameters"] != nil {
+		t.Errorf("got %s", again.body)
+	}
+}
