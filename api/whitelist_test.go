@@ -190,8 +190,8 @@ func TestWhitelistThatCannotBeEdited(t *testing.T) {
 	must(t, os.WriteFile(b.whitelist, []byte(caller+"\nbilling.example\n"), 0o600))
 	b.do(t, add).want(t, http.StatusConflict, "conflict").says(t, `line 2: \"billing.example\"`)
 	must(t, os.Remove(b.whitelist))
-	must(t, os.Symlink("/sys/kernel/trunkline.conf", b.whitelist)) // where nobody may write
-	b.do(t, add).want(t, http.StatusInternalServerError, "not_writable").says(t, "is a link to /sys/kernel/trunkline.conf")
+	must(t, os.Symlink("/proc/sys/kernel/trunkline.conf", b.whitelist)) // where nobody may write
+	b.do(t, add).want(t, http.StatusInternalServerError, "not_writable").says(t, "is a link to /proc/sys/kernel/trunkline.conf")
 	must(t, os.RemoveAll(filepath.Dir(b.whitelist)))
 	b.do(t, add).want(t, http.StatusInternalServerError, "not_writable").says(t, "there is no folder", "TRUNKLINE_WHITELIST")
 }

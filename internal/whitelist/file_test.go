@@ -299,7 +299,7 @@ func TestWhereItCannotBeWritten(t *testing.T) {
 		filepath.Join(dir, "dangling"):     {"is a link to", "nowhere"},
 		filepath.Join(dir, "pipe"):         {"not a regular file"},
 		dir:                                {"not a regular file"},
-		"/sys/kernel/trunkline.conf":       {"cannot be written in /sys/kernel"}, // there not even root may
+		"/proc/sys/kernel/trunkline.conf":  {"cannot be written in /proc/sys/kernel"}, // there not even root may
 	} {
 		_, err := File{Path: path}.Add(t.Context(), network("192.0.2.1"), "", careful)
 		wantRefusal(t, err, Unwritable, words...)
