@@ -258,9 +258,13 @@ func TestProvisionKeys(t *testing.T) {
 		return withHeader(b.asSuperadmin(call{path: provisionPath, form: form}), "Idempotency-Key", "order-1")
 	}
 	first := b.do(t, withKey(carrier("keyed"))).want(t, http.StatusOK, "")
-	again := b.do(t, withKey(carrier("keyed", "wait", "3", "module_version", "9"))).want(t, http.StatusOK, "")
+	again := b.do(t, withKey(carrier("keyed", "wait", "3"))).want(t, http.StatusOK, "")
 	if first.body != again.body {
 		t.Errorf("the same key got another result:\n%s%s", first.body, again.body)
+	}
+	// What means nothing here makes no other request of it.
+	if more := b.do(t, withKey(carrier("keyed", "module_version", "9"))).want(t, http.StatusOK, ""); more.text(t, "job_id") != first.text(t, "job_id") {
+		t.Errorf("an ignored parameter made another job: %s", more.body)
 	}
 	b.do(t, withKey(carrier("keyed", "gateway_password", "another"))).want(t, http.StatusUnprocessableEntity, "key_reused").says(t, "Idempotency-Key", "new")
 
