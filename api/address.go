@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"trunkline/internal/fault"
 	"trunkline/internal/whitelist"
 )
 
@@ -29,19 +30,19 @@ var forwardingHeaders = []string{"X-Forwarded-For", "Forwarded", "X-Real-Ip"}
 func (l locator) locate(req *http.Request) (netip.Addr, error) {
 	peer, ok := parseHop(req.RemoteAddr)
 	if !ok {
-		return netip.Addr{}, failf(codeUnknownAddress, "the caller's address cannot be read")
+		return netip.Addr{}, fault.Errorf(fault.UnknownAddress, "the caller's address cannot be read")
 	}
 	forwarded := func(header string) bool { return len(req.Header.Values(header)) > 0 }
 	if !l.trusted.Contains(peer) {
 		if peer.IsLoopback() && slices.ContainsFunc(forwardingHeaders, forwarded) {
-			return netip.Addr{}, failf(codeUntrustedProxy, "this request came through a proxy on this host that Trunkline does not trust, so the caller's address is not known; "+
+			return netip.Addr{}, fault.Errorf(fault.UntrustedProxy, "this request came through a proxy on this host that Trunkline does not trust, so the caller's address is not known; "+
 				"set TRUNKLINE_TRUSTED_PROXIES=%s and have the proxy set X-Forwarded-For", peer)
 		}
 		return peer, nil
 	}
 	if !forwarded("X-Forwarded-For") {
 		if slices.ContainsFunc(forwardingHeaders, forwarded) {
-			return netip.Addr{}, failf(codeUnknownAddress, "the proxy %s does not say whose request this is; have it set X-Forwarded-For", peer)
+			return netip.Addr{}, fault.Errorf(fault.UnknownAddress, "the proxy %s does not say whose request this is; have it set X-Forwarded-For", peer)
 		}
 		return peer, nil // the proxy's own request, or one from its host
 	}
@@ -54,7 +55,7 @@ func (l locator) behind(peer netip.Addr, lines []string) (netip.Addr, error) {
 	for _, text := range slices.Backward(strings.Split(strings.Join(lines, ","), ",")) {
 		var ok bool
 		if hop, ok = parseHop(text); !ok {
-			return netip.Addr{}, failf(codeUnknownAddress, "X-Forwarded-For, as the proxy %s sends it, holds something that is no address; have it send addresses only", peer)
+			return netip.Addr{}, fault.Errorf(fault.UnknownAddress, "X-Forwarded-For, as the proxy %s sends it, holds something that is no address; have it send addresses only", peer)
 		}
 		if !l.trusted.Contains(hop) {
 			break

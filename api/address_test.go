@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+
+	"trunkline/internal/fault"
 )
 
 func TestLocate(t *testing.T) {
@@ -22,20 +24,20 @@ func TestLocate(t *testing.T) {
 		"IPv6 peer":                       {nil, "[2001:db8::1]:5000", nil, "2001:db8::1"},
 		"IPv4 written as IPv6":            {nil, "[::ffff:192.0.2.1]:5000", nil, "192.0.2.1"},
 		"a zone":                          {nil, "[fe80::1%eth0]:5000", nil, "fe80::1"},
-		"no address":                      {nil, "@", nil, codeUnknownAddress},
+		"no address":                      {nil, "@", nil, fault.UnknownAddress},
 		"a header of an untrusted peer":   {nil, "192.0.2.1:5000", xff("198.51.100.1"), "192.0.2.1"},
 		"loopback alone":                  {nil, "127.0.0.1:5000", nil, "127.0.0.1"},
-		"loopback, X-Forwarded-For":       {nil, "127.0.0.1:5000", xff("198.51.100.1"), codeUntrustedProxy},
-		"loopback, an empty one":          {nil, "127.0.0.1:5000", xff(""), codeUntrustedProxy},
-		"loopback, X-Real-IP":             {nil, "127.0.0.1:5000", http.Header{"X-Real-Ip": {"198.51.100.1"}}, codeUntrustedProxy},
-		"loopback, Forwarded":             {nil, "[::1]:5000", http.Header{"Forwarded": {"for=198.51.100.1"}}, codeUntrustedProxy},
-		"loopback as IPv6, forwarded":     {nil, "[::ffff:127.0.0.1]:5000", xff("198.51.100.1"), codeUntrustedProxy},
-		"loopback, another proxy trusted": {[]string{any4}, "127.0.0.1:5000", xff("198.51.100.1"), codeUntrustedProxy},
+		"loopback, X-Forwarded-For":       {nil, "127.0.0.1:5000", xff("198.51.100.1"), fault.UntrustedProxy},
+		"loopback, an empty one":          {nil, "127.0.0.1:5000", xff(""), fault.UntrustedProxy},
+		"loopback, X-Real-IP":             {nil, "127.0.0.1:5000", http.Header{"X-Real-Ip": {"198.51.100.1"}}, fault.UntrustedProxy},
+		"loopback, Forwarded":             {nil, "[::1]:5000", http.Header{"Forwarded": {"for=198.51.100.1"}}, fault.UntrustedProxy},
+		"loopback as IPv6, forwarded":     {nil, "[::ffff:127.0.0.1]:5000", xff("198.51.100.1"), fault.UntrustedProxy},
+		"loopback, another proxy trusted": {[]string{any4}, "127.0.0.1:5000", xff("198.51.100.1"), fault.UntrustedProxy},
 		"trusted":                         {[]string{any4}, "10.0.0.1:5000", xff("198.51.100.1"), "198.51.100.1"},
 		"trusted loopback":                {[]string{"127.0.0.1/32"}, "127.0.0.1:5000", xff("198.51.100.1"), "198.51.100.1"},
 		"trusted, mapped prefix":          {[]string{"::ffff:10.0.0.0/104"}, "10.0.0.1:5000", xff("198.51.100.1"), "198.51.100.1"},
 		"trusted, nothing forwarded":      {[]string{any4}, "10.0.0.1:5000", nil, "10.0.0.1"},
-		"trusted, X-Real-IP alone":        {[]string{any4}, "10.0.0.1:5000", http.Header{"X-Real-Ip": {"198.51.100.1"}}, codeUnknownAddress},
+		"trusted, X-Real-IP alone":        {[]string{any4}, "10.0.0.1:5000", http.Header{"X-Real-Ip": {"198.51.100.1"}}, fault.UnknownAddress},
 		"spoofed on the left":             {[]string{any4}, "10.0.0.1:5000", xff("192.0.2.10, 198.51.100.1"), "198.51.100.1"},
 		"nonsense on the left":            {[]string{any4}, "10.0.0.1:5000", xff("<script>, 198.51.100.1"), "198.51.100.1"},
 		"two proxies":                     {[]string{any4}, "10.0.0.1:5000", xff("192.0.2.10, 198.51.100.1, 10.0.0.2"), "198.51.100.1"},
@@ -48,11 +50,11 @@ func TestLocate(t *testing.T) {
 		"mapped":                          {[]string{any4}, "10.0.0.1:5000", xff("::ffff:198.51.100.1"), "198.51.100.1"},
 		"mapped proxy":                    {[]string{any4}, "10.0.0.1:5000", xff("198.51.100.1, ::ffff:10.0.0.2"), "198.51.100.1"},
 		"zone":                            {[]string{any4}, "10.0.0.1:5000", xff("fe80::1%eth0"), "fe80::1"},
-		"malformed on the right":          {[]string{any4}, "10.0.0.1:5000", xff("198.51.100.1, unknown"), codeUnknownAddress},
-		"empty on the right":              {[]string{any4}, "10.0.0.1:5000", xff("198.51.100.1,"), codeUnknownAddress},
-		"an empty header":                 {[]string{any4}, "10.0.0.1:5000", xff(""), codeUnknownAddress},
-		"IPv4 in brackets":                {[]string{any4}, "10.0.0.1:5000", xff("[198.51.100.1]"), codeUnknownAddress},
-		"leading zeros":                   {[]string{any4}, "10.0.0.1:5000", xff("198.051.100.001"), codeUnknownAddress},
+		"malformed on the right":          {[]string{any4}, "10.0.0.1:5000", xff("198.51.100.1, unknown"), fault.UnknownAddress},
+		"empty on the right":              {[]string{any4}, "10.0.0.1:5000", xff("198.51.100.1,"), fault.UnknownAddress},
+		"an empty header":                 {[]string{any4}, "10.0.0.1:5000", xff(""), fault.UnknownAddress},
+		"IPv4 in brackets":                {[]string{any4}, "10.0.0.1:5000", xff("[198.51.100.1]"), fault.UnknownAddress},
+		"leading zeros":                   {[]string{any4}, "10.0.0.1:5000", xff("198.051.100.001"), fault.UnknownAddress},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -63,13 +65,13 @@ func TestLocate(t *testing.T) {
 			req := httptest.NewRequest(http.MethodGet, "/", nil)
 			req.RemoteAddr, req.Header = c.peer, c.headers
 			got, err := newLocator(trusted).locate(req)
-			var refused *failure
+			var refused *fault.Error
 			switch {
 			case errors.As(err, &refused) && refused.Code != c.want:
 				t.Errorf("refused with %s, %v; want %s", refused.Code, err, c.want)
 			case err == nil && got.String() != c.want:
 				t.Errorf("got %s, want %s", got, c.want)
-			case refused != nil && refused.Code == codeUntrustedProxy && !strings.Contains(refused.Message, "TRUNKLINE_TRUSTED_PROXIES"):
+			case refused != nil && refused.Code == fault.UntrustedProxy && !strings.Contains(refused.Message, "TRUNKLINE_TRUSTED_PROXIES"):
 				t.Errorf("no remedy in %q", refused.Message)
 			}
 		})

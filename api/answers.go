@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"time"
 
-	"trunkline/tasks"
+	"trunkline/internal/fault"
 )
 
 // form is how a path words its answers.
@@ -23,28 +23,28 @@ const retryAfter = 1
 
 // documentedError is the documented error, and beside it a stable code and the request's id.
 type documentedError struct {
-	Status    string `json:"status"`
-	Message   string `json:"message"`
-	Timestamp string `json:"timestamp"`
-	Code      string `json:"code"`
-	RequestID string `json:"request_id"`
-	JobID     string `json:"job_id,omitempty"`
+	Status    string     `json:"status"`
+	Message   string     `json:"message"`
+	Timestamp string     `json:"timestamp"`
+	Code      fault.Code `json:"code"`
+	RequestID string     `json:"request_id"`
+	JobID     string     `json:"job_id,omitempty"`
 }
 
 // problem is an error of RFC 9457 with the same code.
 type problem struct {
-	Title     string `json:"title"`
-	Status    int    `json:"status"`
-	Detail    string `json:"detail"`
-	Code      string `json:"code"`
-	RequestID string `json:"request_id"`
-	JobID     string `json:"job_id,omitempty"`
+	Title     string     `json:"title"`
+	Status    int        `json:"status"`
+	Detail    string     `json:"detail"`
+	Code      fault.Code `json:"code"`
+	RequestID string     `json:"request_id"`
+	JobID     string     `json:"job_id,omitempty"`
 }
 
 // fail answers with an error and has it logged.
 func (r *request) fail(err error) {
-	f := failureOf(err, r.id)
-	r.denial, r.cause = f.Code, f.cause
+	f := faultOf(err, r.id)
+	r.denial, r.cause = f.Code, f.Cause
 	if r.c.Writer.Written() {
 		return // too late: a download that breaks off
 	}
@@ -53,11 +53,11 @@ func (r *request) fail(err error) {
 	case http.StatusUnauthorized:
 		r.c.Writer.Header()["Www-Authenticate"] = challenges
 	case http.StatusServiceUnavailable, http.StatusGatewayTimeout, http.StatusTooManyRequests:
-		r.c.Header("Retry-After", strconv.Itoa(max(f.retryAfter, retryAfter)))
+		r.c.Header("Retry-After", strconv.Itoa(max(int(f.RetryAfter.Seconds()), retryAfter)))
 	}
 	if r.form == problemForm {
 		detail := f.Message
-		if f.Code == tasks.CodeMissingParameters {
+		if f.Code == fault.MissingParameters {
 			detail = labelled(f) // the bare names would not say what is the matter with them
 		}
 		r.write(status, "application/problem+json", problem{
@@ -71,7 +71,7 @@ func (r *request) fail(err error) {
 }
 
 // labelled is the failure's message behind the documented name of such errors, where there is one.
-func labelled(f *failure) string {
+func labelled(f *fault.Error) string {
 	if label := labels[f.Code]; label != "" {
 		return label + ": " + f.Message
 	}

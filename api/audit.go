@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"trunkline/internal/audit"
+	"trunkline/internal/fault"
 )
 
 // changed records that the caller changed something: what was done, such as token.revoke, and to what.
@@ -30,7 +31,7 @@ func (r *request) denied() {
 }
 
 // isDenial reports whether the code refuses a caller rather than what they asked for.
-func isDenial(code string) bool {
+func isDenial(code fault.Code) bool {
 	switch statusOf(code) {
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests:
 		return true
@@ -85,7 +86,7 @@ func (r *request) auditFilter() (audit.Filter, error) {
 		Code: r.params.get("code"),
 	}
 	if f.Kind != "" && !slices.Contains(audit.Kinds, f.Kind) {
-		return f, invalidf("kind", "is neither %s nor %s", audit.KindDenial, audit.KindChange)
+		return f, fault.Invalid("kind", "is neither %s nor %s", audit.KindDenial, audit.KindChange)
 	}
 	var err error
 	if f.After, err = r.after(); err != nil {
@@ -97,7 +98,7 @@ func (r *request) auditFilter() (audit.Filter, error) {
 	if text := r.params.get("address"); text != "" {
 		addr, err := netip.ParseAddr(text)
 		if err != nil {
-			return f, invalidf("address", "is not an IP address; write one such as 192.0.2.1 or 2001:db8::1")
+			return f, fault.Invalid("address", "is not an IP address; write one such as 192.0.2.1 or 2001:db8::1")
 		}
 		f.Address = addr.Unmap().WithZone("").String()
 	}
@@ -117,7 +118,7 @@ func (r *request) auditDomains(f *audit.Filter) error {
 	case err != nil:
 		return err
 	case named && t.uuid == "":
-		return invalidf("tenant_domain", "is no domain; leave it out to see the entries of none too")
+		return fault.Invalid("tenant_domain", "is no domain; leave it out to see the entries of none too")
 	case named:
 		f.DomainUUIDs = []string{t.uuid}
 	case !r.caller.all:

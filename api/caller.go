@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"trunkline/internal/fault"
 	"trunkline/internal/fusionpbx"
 	"trunkline/internal/token"
 	"trunkline/tasks"
@@ -53,7 +54,7 @@ func callerOfToken(t token.Token, domains []fusionpbx.Domain) (caller, error) {
 		return c, nil
 	}
 	if len(c.domains) == 0 {
-		return caller{name: c.name}, failf(codeForbidden, "the domains of this token were all deleted or disabled in FusionPBX; enable one, or make a new token")
+		return caller{name: c.name}, fault.Errorf(fault.Forbidden, "the domains of this token were all deleted or disabled in FusionPBX; enable one, or make a new token")
 	}
 	slices.SortFunc(c.domains, func(a, b tenant) int { return strings.Compare(a.name, b.name) })
 	if len(c.domains) == 1 {

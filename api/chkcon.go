@@ -1,6 +1,10 @@
 package api
 
-import "net/http"
+import (
+	"net/http"
+
+	"trunkline/internal/fault"
+)
 
 // The documented messages of the whitelist.
 const (
@@ -21,10 +25,10 @@ func (s *Server) chkcon(r *request) error {
 		r.answer(http.StatusOK, connection{Success: 1, Message: accessGranted})
 		return nil
 	}
-	f := failureOf(err, r.id)
+	f := faultOf(err, r.id)
 	r.denial = f.Code
 	message := f.Message
-	if f.Code != CodeNotWhitelisted {
+	if f.Code != fault.NotWhitelisted {
 		// An operator sees this in WHMCS's Test Connection: say what to do.
 		message = "API Access Denied: " + message
 	}

@@ -4,7 +4,7 @@ import (
 	"net/http"
 	"strings"
 
-	"trunkline/tasks"
+	"trunkline/internal/fault"
 )
 
 // credentials are what a request shows to say who sent it: a FusionPBX user's name, as user or
@@ -55,13 +55,13 @@ func credentialsOf(req *http.Request, p params) (credentials, error) {
 		for i, s := range found {
 			ways[i] = s.way
 		}
-		return credentials{}, failf(tasks.CodeInvalidRequest, "credentials are sent in several ways at once (%s); send them in one", strings.Join(ways, "; "))
+		return credentials{}, fault.Errorf(fault.InvalidRequest, "credentials are sent in several ways at once (%s); send them in one", strings.Join(ways, "; "))
 	case len(found) == 1:
 		return found[0].credentials, nil
 	case len(empty) > 0:
-		return credentials{}, failf(codeAuthenticationFailed, "%s is empty; send a token in it", strings.Join(empty, "; "))
+		return credentials{}, fault.Errorf(fault.AuthenticationFailed, "%s is empty; send a token in it", strings.Join(empty, "; "))
 	}
-	return credentials{}, failf(codeAuthenticationFailed, "send username and password by form, JSON or HTTP Basic, or a token as %s or %s", byBearer, byKey)
+	return credentials{}, fault.Errorf(fault.AuthenticationFailed, "send username and password by form, JSON or HTTP Basic, or a token as %s or %s", byBearer, byKey)
 }
 
 // fromAuthorization reads the Authorization header; nil: there is none.
@@ -76,17 +76,17 @@ func fromAuthorization(req *http.Request) (*sent, error) {
 		username, password, ok := req.BasicAuth()
 		switch {
 		case !ok:
-			return nil, failf(codeAuthenticationFailed, "what follows Basic in the Authorization header is not username:password in base64")
+			return nil, fault.Errorf(fault.AuthenticationFailed, "what follows Basic in the Authorization header is not username:password in base64")
 		case !isText(username):
-			return nil, failf(codeAuthenticationFailed, "the username in the Authorization header is not text in UTF-8")
+			return nil, fault.Errorf(fault.AuthenticationFailed, "the username in the Authorization header is not text in UTF-8")
 		case username == "" || password == "":
-			return nil, failf(codeAuthenticationFailed, "username or password is empty in the Authorization header; send both, or a token as %s", byBearer)
+			return nil, fault.Errorf(fault.AuthenticationFailed, "username or password is empty in the Authorization header; send both, or a token as %s", byBearer)
 		}
 		return &sent{byBasic, credentials{username: username, password: password}}, nil
 	case "bearer":
 		return &sent{byBearer, credentials{key: strings.TrimSpace(rest)}}, nil
 	}
-	return nil, failf(codeAuthenticationFailed, "the Authorization header is neither Basic nor Bearer, the kinds that serve here")
+	return nil, fault.Errorf(fault.AuthenticationFailed, "the Authorization header is neither Basic nor Bearer, the kinds that serve here")
 }
 
 // fromKeyHeader reads the X-API-Key header; nil: there is none.
@@ -106,7 +106,7 @@ func fromParams(p params) (*sent, error) {
 	case username == "" && password == "":
 		return nil, nil
 	case username == "" || password == "":
-		return nil, failf(codeAuthenticationFailed, "username and password are both required where one is sent; or send a token as %s", byBearer)
+		return nil, fault.Errorf(fault.AuthenticationFailed, "username and password are both required where one is sent; or send a token as %s", byBearer)
 	}
 	return &sent{byParams, credentials{username: username, password: password}}, nil
 }
@@ -115,7 +115,7 @@ func fromParams(p params) (*sent, error) {
 func oneHeader(req *http.Request, name string) (string, error) {
 	values := req.Header.Values(name)
 	if len(values) > 1 {
-		return "", failf(tasks.CodeInvalidRequest, "the header %s is there %d times; send it once", name, len(values))
+		return "", fault.Errorf(fault.InvalidRequest, "the header %s is there %d times; send it once", name, len(values))
 	}
 	return strings.TrimSpace(strings.Join(values, "")), nil
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"trunkline/internal/fault"
 	"trunkline/internal/fusionpbx"
 	"trunkline/internal/token"
 )
@@ -89,7 +90,7 @@ func (c *credentialCheck) check(ctx context.Context, addr netip.Addr, given cred
 		}
 		user, err := c.keys(ctx, given.key)
 		if errors.Is(err, fusionpbx.ErrUnknownKey) {
-			err = cmp.Or(c.guard.token(ctx, addr), error(failf(codeAuthenticationFailed, "%v", err)))
+			err = cmp.Or(c.guard.token(ctx, addr), error(fault.Errorf(fault.AuthenticationFailed, "%v", err)))
 		}
 		if err != nil {
 			return caller{}, 0, err
@@ -99,19 +100,19 @@ func (c *credentialCheck) check(ctx context.Context, addr netip.Addr, given cred
 }
 
 // unauthenticated reports whether the credentials were wrong, rather than not to be checked.
-func unauthenticated(err error) bool { return isCode(err, codeAuthenticationFailed) }
+func unauthenticated(err error) bool { return fault.Is(err, fault.AuthenticationFailed) }
 
 func (c *credentialCheck) user(ctx context.Context, given credentials) (caller, time.Duration, error) {
 	user, err := c.users(ctx, given.username, given.password)
 	switch {
 	case errors.Is(err, fusionpbx.ErrBadCredentials), errors.Is(err, fusionpbx.ErrAmbiguous):
-		return caller{}, 0, failf(codeAuthenticationFailed, "%v", err)
+		return caller{}, 0, fault.Errorf(fault.AuthenticationFailed, "%v", err)
 	case errors.Is(err, fusionpbx.ErrTOTP):
-		return caller{}, 0, failf(codeTOTPRequired, "%v", err)
+		return caller{}, 0, fault.Errorf(fault.TOTPRequired, "%v", err)
 	case err != nil:
 		return caller{}, 0, err
 	case user.Role == fusionpbx.RoleNone:
-		return caller{}, 0, failf(codeForbidden, "this user is neither a superadmin nor an admin in FusionPBX")
+		return caller{}, 0, fault.Errorf(fault.Forbidden, "this user is neither a superadmin nor an admin in FusionPBX")
 	}
 	return callerOfUser(user), c.userAge, nil
 }
@@ -124,7 +125,7 @@ func (c *credentialCheck) token(ctx context.Context, secret string) (caller, tim
 		if t.ID != "" {
 			who.name = tokenCaller(t)
 		}
-		return who, 0, failf(codeAuthenticationFailed, "%v", err)
+		return who, 0, fault.Errorf(fault.AuthenticationFailed, "%v", err)
 	case err != nil:
 		return caller{}, 0, err
 	}

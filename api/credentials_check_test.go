@@ -14,6 +14,7 @@ import (
 
 	"trunkline/internal/authlog"
 	"trunkline/internal/config"
+	"trunkline/internal/fault"
 	"trunkline/internal/fusionpbx"
 	"trunkline/internal/ratelimit"
 	"trunkline/internal/token"
@@ -116,8 +117,8 @@ func TestBadCredentialsAreNotRemembered(t *testing.T) {
 	check, n := counted(time.Second, token.Forever)
 	for range 2 {
 		for _, given := range []credentials{{username: "admin", password: "wrong"}, {key: "wrong"}, {key: token.Prefix + "wrong"}} {
-			var refused *failure
-			if _, err := check.check(t.Context(), someAddress, given); !errors.As(err, &refused) || refused.Code != codeAuthenticationFailed {
+			var refused *fault.Error
+			if _, err := check.check(t.Context(), someAddress, given); !errors.As(err, &refused) || refused.Code != fault.AuthenticationFailed {
 				t.Errorf("%+v: got %v", given, err)
 			}
 		}
@@ -168,8 +169,8 @@ func TestCallerOfToken(t *testing.T) {
 		c.token.ID, c.token.Name, c.token.Scopes = "t", "whmcs", []token.Scope{token.ScopeRead}
 		got, err := callerOfToken(c.token, c.domains)
 		if c.refused {
-			var refused *failure
-			if !errors.As(err, &refused) || refused.Code != codeForbidden || !strings.Contains(err.Error(), "domains") || got.signedIn() {
+			var refused *fault.Error
+			if !errors.As(err, &refused) || refused.Code != fault.Forbidden || !strings.Contains(err.Error(), "domains") || got.signedIn() {
 				t.Errorf("%s: got %+v, %v", name, got, err)
 			}
 			continue

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"trunkline/tasks"
+	"trunkline/internal/fault"
 )
 
 func basic(userinfo string) string {
@@ -34,29 +34,29 @@ func TestCredentialsOf(t *testing.T) {
 		"empty fields beside a key":  {headers{"X-Api-Key": {"k"}}, params{"username": "", "password": ""}, key, "", nil},
 		"an empty header beside one": {headers{"X-Api-Key": {""}, "Authorization": {"Bearer k"}}, nil, key, "", nil},
 
-		"none":                 {nil, nil, credentials{}, codeAuthenticationFailed, []string{"username and password", byBearer, byKey}},
-		"an empty key":         {headers{"X-Api-Key": {"  "}}, nil, credentials{}, codeAuthenticationFailed, []string{byKey, "empty"}},
-		"an empty Bearer":      {headers{"Authorization": {"Bearer "}}, nil, credentials{}, codeAuthenticationFailed, []string{byBearer, "empty"}},
-		"Bearer alone":         {headers{"Authorization": {"Bearer"}}, nil, credentials{}, codeAuthenticationFailed, []string{byBearer, "empty"}},
-		"an empty header":      {headers{"Authorization": {""}}, nil, credentials{}, codeAuthenticationFailed, []string{"username and password"}},
-		"no password":          {nil, params{"username": "admin"}, credentials{}, codeAuthenticationFailed, []string{"both required"}},
-		"no username":          {nil, params{"password": "pw"}, credentials{}, codeAuthenticationFailed, []string{"both required"}},
-		"Basic of no password": {headers{"Authorization": {basic("admin:")}}, nil, credentials{}, codeAuthenticationFailed, []string{"empty"}},
-		"Basic of no name":     {headers{"Authorization": {basic(":pw")}}, nil, credentials{}, codeAuthenticationFailed, []string{"empty"}},
-		"Basic of no base64":   {headers{"Authorization": {"Basic !"}}, nil, credentials{}, codeAuthenticationFailed, []string{"base64"}},
-		"Basic of bytes":       {headers{"Authorization": {basic("a\xff:pw")}}, nil, credentials{}, codeAuthenticationFailed, []string{"UTF-8"}},
-		"another scheme":       {headers{"Authorization": {"Digest k"}}, nil, credentials{}, codeAuthenticationFailed, []string{"Basic", "Bearer"}},
+		"none":                 {nil, nil, credentials{}, fault.AuthenticationFailed, []string{"username and password", byBearer, byKey}},
+		"an empty key":         {headers{"X-Api-Key": {"  "}}, nil, credentials{}, fault.AuthenticationFailed, []string{byKey, "empty"}},
+		"an empty Bearer":      {headers{"Authorization": {"Bearer "}}, nil, credentials{}, fault.AuthenticationFailed, []string{byBearer, "empty"}},
+		"Bearer alone":         {headers{"Authorization": {"Bearer"}}, nil, credentials{}, fault.AuthenticationFailed, []string{byBearer, "empty"}},
+		"an empty header":      {headers{"Authorization": {""}}, nil, credentials{}, fault.AuthenticationFailed, []string{"username and password"}},
+		"no password":          {nil, params{"username": "admin"}, credentials{}, fault.AuthenticationFailed, []string{"both required"}},
+		"no username":          {nil, params{"password": "pw"}, credentials{}, fault.AuthenticationFailed, []string{"both required"}},
+		"Basic of no password": {headers{"Authorization": {basic("admin:")}}, nil, credentials{}, fault.AuthenticationFailed, []string{"empty"}},
+		"Basic of no name":     {headers{"Authorization": {basic(":pw")}}, nil, credentials{}, fault.AuthenticationFailed, []string{"empty"}},
+		"Basic of no base64":   {headers{"Authorization": {"Basic !"}}, nil, credentials{}, fault.AuthenticationFailed, []string{"base64"}},
+		"Basic of bytes":       {headers{"Authorization": {basic("a\xff:pw")}}, nil, credentials{}, fault.AuthenticationFailed, []string{"UTF-8"}},
+		"another scheme":       {headers{"Authorization": {"Digest k"}}, nil, credentials{}, fault.AuthenticationFailed, []string{"Basic", "Bearer"}},
 
-		"Basic and a key": {headers{"Authorization": {basic("a:b")}, "X-Api-Key": {"k"}}, nil, credentials{}, tasks.CodeInvalidRequest, []string{byBasic, byKey}},
-		"two keys":        {headers{"Authorization": {"Bearer k"}, "X-Api-Key": {"k"}}, nil, credentials{}, tasks.CodeInvalidRequest, []string{byBearer, byKey}},
-		"Bearer and form": {headers{"Authorization": {"Bearer k"}}, params{"username": "a", "password": "b"}, credentials{}, tasks.CodeInvalidRequest, []string{byBearer, byParams}},
-		"Basic and form":  {headers{"Authorization": {basic("a:b")}}, params{"username": "a", "password": "b"}, credentials{}, tasks.CodeInvalidRequest, []string{byBasic, byParams}},
-		"one header twice": {headers{"Authorization": {"Bearer k", "Bearer l"}}, nil, credentials{}, tasks.CodeInvalidRequest,
+		"Basic and a key": {headers{"Authorization": {basic("a:b")}, "X-Api-Key": {"k"}}, nil, credentials{}, fault.InvalidRequest, []string{byBasic, byKey}},
+		"two keys":        {headers{"Authorization": {"Bearer k"}, "X-Api-Key": {"k"}}, nil, credentials{}, fault.InvalidRequest, []string{byBearer, byKey}},
+		"Bearer and form": {headers{"Authorization": {"Bearer k"}}, params{"username": "a", "password": "b"}, credentials{}, fault.InvalidRequest, []string{byBearer, byParams}},
+		"Basic and form":  {headers{"Authorization": {basic("a:b")}}, params{"username": "a", "password": "b"}, credentials{}, fault.InvalidRequest, []string{byBasic, byParams}},
+		"one header twice": {headers{"Authorization": {"Bearer k", "Bearer l"}}, nil, credentials{}, fault.InvalidRequest,
 			[]string{"Authorization", "2 times"}},
-		"the other twice": {headers{"X-Api-Key": {"k", "k"}}, nil, credentials{}, tasks.CodeInvalidRequest, []string{byKey, "2 times"}},
+		"the other twice": {headers{"X-Api-Key": {"k", "k"}}, nil, credentials{}, fault.InvalidRequest, []string{byKey, "2 times"}},
 	} {
 		got, err := credentialsOf(&http.Request{Header: http.Header(c.headers)}, c.params)
-		var refused *failure
+		var refused *fault.Error
 		if got != c.want || (c.code == "") != (err == nil) || err != nil && (!errors.As(err, &refused) || refused.Code != c.code) {
 			t.Errorf("%s: got %+v, %v; want %+v, %s", name, got, err, c.want, c.code)
 			continue

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"trunkline/internal/export"
+	"trunkline/internal/fault"
 	"trunkline/tasks"
 )
 
@@ -44,10 +45,10 @@ func (s *Server) download(r *request) error {
 		return err
 	}
 	if job.Kind != tasks.KindExport {
-		return failf(codeNotFound, "there is no such export")
+		return fault.Errorf(fault.NotFound, "there is no such export")
 	}
 	if !job.State.Done() {
-		return &failure{Code: codeJobState, Message: "the export is " + string(job.State) + "; download it when it has succeeded", JobID: job.ID}
+		return &fault.Error{Code: fault.JobState, Message: "the export is " + string(job.State) + "; download it when it has succeeded", JobID: job.ID}
 	}
 	if err := endOf(job); err != nil {
 		return err
@@ -67,13 +68,13 @@ func (s *Server) downloadableJob(r *request) (tasks.Job, error) {
 		return r.jobOfPath()
 	}
 	signature := r.c.Query("signature")
-	invalid := failf(codeInvalidLink, "this download link is not valid; ask for the job again to get a new one")
+	invalid := fault.Errorf(fault.InvalidLink, "this download link is not valid; ask for the job again to get a new one")
 	expires, err := strconv.ParseInt(r.c.Query("expires"), 10, 64)
 	if err != nil {
 		return tasks.Job{}, invalid
 	}
 	job, err := s.job(ctx, id, tasks.Reach{All: true})
-	var unknown *failure
+	var unknown *fault.Error
 	if errors.As(err, &unknown) {
 		return tasks.Job{}, invalid
 	}
@@ -84,7 +85,7 @@ func (s *Server) downloadableJob(r *request) (tasks.Job, error) {
 		return tasks.Job{}, invalid
 	}
 	if time.Now().Unix() >= expires {
-		return tasks.Job{}, failf(codeLinkExpired, "this download link has expired; ask for the job again to get a new one")
+		return tasks.Job{}, fault.Errorf(fault.LinkExpired, "this download link has expired; ask for the job again to get a new one")
 	}
 	return job, nil
 }
@@ -139,7 +140,7 @@ func (s *Server) openExport(job tasks.Job, result tasks.ExportResult) (*os.File,
 	if result.File != name {
 		return nil, "", fmt.Errorf("the result of job %s names a file that is not its own", job.ID)
 	}
-	gone := &failure{Code: codeGone, Message: "the file of this export was deleted when its time was up; export again", JobID: job.ID}
+	gone := &fault.Error{Code: fault.Gone, Message: "the file of this export was deleted when its time was up; export again", JobID: job.ID}
 	if time.Now().After(result.ExpiresAt) {
 		return nil, "", gone
 	}

@@ -14,19 +14,20 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
 	"trunkline/internal/config"
 	"trunkline/internal/ratelimit"
 
-	"trunkline/tasks"
+	"trunkline/internal/fault"
 )
 
 func TestStatusOfAJobsFailure(t *testing.T) {
 	t.Parallel()
 	for code, want := range map[string]int{
-		tasks.CodeInvalidRequest: 400, tasks.CodeMissingParameters: 400, tasks.CodeInvalidGateway: 422, tasks.CodeProfileUnavailable: 422,
-		tasks.CodeConflict: 409, tasks.CodeCancelled: 409, tasks.CodeSwitchUnavailable: 503, tasks.CodeSwitchTimeout: 504, tasks.CodeTimeout: 504,
-		tasks.CodeInsufficientStorage: 507, tasks.CodeSwitchConfiguration: 500, tasks.CodeGatewayNotLoaded: 500, tasks.CodeWorkerLost: 500,
-		tasks.CodeServerError: 500, "a code of a later version": 500,
+		fault.InvalidRequest: 400, fault.MissingParameters: 400, fault.InvalidGateway: 422, fault.ProfileUnavailable: 422,
+		fault.Conflict: 409, fault.Cancelled: 409, fault.SwitchUnavailable: 503, fault.SwitchTimeout: 504, fault.Timeout: 504,
+		fault.InsufficientStorage: 507, fault.SwitchConfiguration: 500, fault.GatewayNotLoaded: 500, fault.WorkerLost: 500,
+		fault.ServerError: 500, "a code of a later version": 500,
 	} {
 		if got := statusOf(code); got != want {
 			t.Errorf("%s: got %d, want %d", code, got, want)
@@ -44,21 +45,21 @@ func TestFailureOf(t *testing.T) {
 		err  error
 		code string
 	}{
-		"our own":              {fmt.Errorf("reading: %w", failf(codeForbidden, "no")), codeForbidden},
-		"a job's":              {fmt.Errorf("planning: %w", tasks.Failf(tasks.CodeConflict, "two")), tasks.CodeConflict},
-		"the database is away": {fmt.Errorf("reading users: %w", refused), codeUnavailable},
-		"it shuts down":        {&pgconn.PgError{Code: "57P01", Message: "hidden"}, codeUnavailable},
-		"it has no more room":  {&pgconn.PgError{Code: "53300", Message: "hidden"}, codeUnavailable},
-		"a statement":          {&pgconn.PgError{Code: "42P01", Message: "hidden"}, tasks.CodeServerError},
-		"the caller has gone":  {fmt.Errorf("reading: %w", context.Canceled), codeUnavailable},
-		"the time is over":     {fmt.Errorf("reading: %w", context.DeadlineExceeded), codeUnavailable},
-		"something else":       {errors.New("hidden"), tasks.CodeServerError},
+		"our own":              {fmt.Errorf("reading: %w", fault.Errorf(fault.Forbidden, "no")), fault.Forbidden},
+		"a job's":              {fmt.Errorf("planning: %w", fault.Errorf(fault.Conflict, "two")), fault.Conflict},
+		"the database is away": {fmt.Errorf("reading users: %w", refused), fault.Unavailable},
+		"it shuts down":        {&pgconn.PgError{Code: "57P01", Message: "hidden"}, fault.Unavailable},
+		"it has no more room":  {&pgconn.PgError{Code: "53300", Message: "hidden"}, fault.Unavailable},
+		"a statement":          {&pgconn.PgError{Code: "42P01", Message: "hidden"}, fault.ServerError},
+		"the caller has gone":  {fmt.Errorf("reading: %w", context.Canceled), fault.Unavailable},
+		"the time is over":     {fmt.Errorf("reading: %w", context.DeadlineExceeded), fault.Unavailable},
+		"something else":       {errors.New("hidden"), fault.ServerError},
 	} {
-		got := failureOf(c.err, "id-1")
+		got := faultOf(c.err, "id-1")
 		if got.Code != c.code || strings.Contains(got.Message, "hidden") {
 			t.Errorf("%s: got %s %q, want %s", name, got.Code, got.Message, c.code)
 		}
-		if got.Code == tasks.CodeServerError && !strings.Contains(got.Message, "id-1") {
+		if got.Code == fault.ServerError && !strings.Contains(got.Message, "id-1") {
 			t.Errorf("%s: the request's id is not in %q", name, got.Message)
 		}
 	}

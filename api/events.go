@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"time"
 
+	"trunkline/internal/fault"
 	"trunkline/internal/token"
 	"trunkline/tasks"
 )
@@ -39,7 +40,7 @@ func (s *Server) jobEvents(r *request) error {
 	case s.streams <- struct{}{}:
 		defer func() { <-s.streams }()
 	default:
-		return failf(codeUnavailable, "%d callers follow jobs already, the most there may be (TRUNKLINE_EVENT_STREAMS); try again later, or ask for the job with wait", cap(s.streams))
+		return fault.Errorf(fault.Unavailable, "%d callers follow jobs already, the most there may be (TRUNKLINE_EVENT_STREAMS); try again later, or ask for the job with wait", cap(s.streams))
 	}
 	stream, err := newEventStream(r)
 	if errors.Is(err, errGone) {

@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"trunkline/internal/export"
+	"trunkline/internal/fault"
 	"trunkline/tasks"
 )
 
@@ -104,7 +105,7 @@ func (s *Server) exportAtOnce(r *request, n tasks.NewJob, p tasks.ExportParams, 
 	case errors.Is(err, export.ErrTooManyRows), err != nil && outOfPatience:
 		return tasks.Job{}, false, nil
 	case errors.As(err, &space):
-		return tasks.Job{}, false, &failure{Code: tasks.CodeInsufficientStorage, Message: err.Error(), cause: err}
+		return tasks.Job{}, false, &fault.Error{Code: fault.InsufficientStorage, Message: err.Error(), Cause: err}
 	case err != nil:
 		return tasks.Job{}, false, err
 	}
@@ -151,8 +152,8 @@ func (r *request) records(job tasks.Job, result tasks.ExportResult) (json.RawMes
 		return nil, nil
 	}
 	file, _, err := r.s.openExport(job, result)
-	var gone *failure
-	if errors.As(err, &gone) && gone.Code == codeGone {
+	var gone *fault.Error
+	if errors.As(err, &gone) && gone.Code == fault.Gone {
 		return nil, nil
 	}
 	if err != nil {

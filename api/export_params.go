@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"trunkline/internal/export"
+	"trunkline/internal/fault"
 	"trunkline/internal/fusionpbx"
 	"trunkline/tasks"
 )
@@ -35,7 +36,7 @@ func (r *request) exportTenant() (tenant, error) {
 		return tenant{}, err
 	}
 	if named && t.uuid == "" {
-		return tenant{}, invalidf("tenant_domain", "%s is for gateways; leave tenant_domain out to export all domains", tasks.GlobalDomain)
+		return tenant{}, fault.Invalid("tenant_domain", "%s is for gateways; leave tenant_domain out to export all domains", tasks.GlobalDomain)
 	}
 	if !named && r.caller.all {
 		return tenant{}, nil
@@ -55,7 +56,7 @@ func (r *request) exportWindow(p *tasks.ExportParams) error {
 		absent = append(absent, "date_end")
 	}
 	if len(absent) > 0 {
-		return missing(absent...)
+		return fault.Missing(absent...)
 	}
 	p.TimeZone = r.params.get("time_zone")
 	given := p.TimeZone != ""
@@ -67,21 +68,21 @@ func (r *request) exportWindow(p *tasks.ExportParams) error {
 	}
 	location, ok := zone(p.TimeZone)
 	if !ok && given {
-		return invalidf("time_zone", "%q is not known; write a name such as Europe/Paris or UTC", shortened(p.TimeZone))
+		return fault.Invalid("time_zone", "%q is not known; write a name such as Europe/Paris or UTC", shortened(p.TimeZone))
 	}
 	if !ok {
-		return invalidf("time_zone", "FusionPBX's setting domain, time_zone is %q, which is not known; correct it there or send time_zone", p.TimeZone)
+		return fault.Invalid("time_zone", "FusionPBX's setting domain, time_zone is %q, which is not known; correct it there or send time_zone", p.TimeZone)
 	}
 	const remedy = "is not a date; write 2024-01-31, 2024-01-31 18:00:00 or 2024-01-31T18:00:00+01:00 (encode + as %%2B in a form)"
 	if p.Start, ok = parseStart(p.DateStart, location); !ok {
-		return invalidf("date_start", remedy)
+		return fault.Invalid("date_start", remedy)
 	}
 	if p.End, ok = parseEnd(p.DateEnd, location); !ok {
-		return invalidf("date_end", remedy)
+		return fault.Invalid("date_end", remedy)
 	}
 	p.Start, p.End = withinCalendar(p.Start), withinCalendar(p.End)
 	if !p.Start.Before(p.End) {
-		return invalidf("date_end", "is before date_start")
+		return fault.Invalid("date_end", "is before date_start")
 	}
 	p.Start, p.End = p.Start.In(time.UTC), p.End.In(time.UTC)
 	return nil
@@ -97,10 +98,10 @@ func (r *request) exportFormat(asked fileAsked) (string, error) {
 	}
 	format, err := export.ParseFormat(text)
 	if err != nil {
-		return "", invalidf("format", "is none of JSON, CSV and XML")
+		return "", fault.Invalid("format", "is none of JSON, CSV and XML")
 	}
 	if asked.format != "" && asked.format != format {
-		return "", invalidf("format", "is %s and Accept asks for %s; send one of them", format, asked.format)
+		return "", fault.Invalid("format", "is %s and Accept asks for %s; send one of them", format, asked.format)
 	}
 	return string(format), nil
 }
@@ -111,9 +112,9 @@ func (r *request) exportColumns() ([]string, error) {
 	for _, name := range commaSeparated(strings.ToLower(r.params.get("columns"))) {
 		switch {
 		case !slices.Contains(fusionpbx.AllowedCDRColumns, name):
-			return nil, invalidf("columns", "there is no column %q to export; the columns are %s", shortened(name), strings.Join(fusionpbx.AllowedCDRColumns, ", "))
+			return nil, fault.Invalid("columns", "there is no column %q to export; the columns are %s", shortened(name), strings.Join(fusionpbx.AllowedCDRColumns, ", "))
 		case slices.Contains(columns, name):
-			return nil, invalidf("columns", "%s is given twice; give it once", name)
+			return nil, fault.Invalid("columns", "%s is given twice; give it once", name)
 		}
 		columns = append(columns, name)
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"trunkline/internal/fault"
 	"trunkline/internal/fusionpbx"
 	"trunkline/tasks"
 )
@@ -68,7 +69,7 @@ func (r *request) gatewayToDelete() (p tasks.ProvisionParams, found bool, err er
 	p = tasks.ProvisionParams{Delete: true, Values: map[string]string{}}
 	if id := strings.ToLower(r.c.Param("id")); id != "" {
 		if !isUUID(id) {
-			return p, false, invalidf("the gateway in the path", "is not a UUID")
+			return p, false, fault.Invalid("the gateway in the path", "is not a UUID")
 		}
 		p.GatewayUUID = id
 		row, err := db.GatewayByUUID(ctx, pool, id)
@@ -90,7 +91,7 @@ func (r *request) gatewayToDelete() (p tasks.ProvisionParams, found bool, err er
 	}
 	p.Name, p.DomainUUID, p.DomainName = r.params.get("gateway_name"), t.uuid, t.name
 	if p.Name == "" {
-		return p, false, missing("gateway_name")
+		return p, false, fault.Missing("gateway_name")
 	}
 	rows, err := db.GatewaysByLabel(ctx, pool, p.DomainUUID, p.Name)
 	if err != nil {

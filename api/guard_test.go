@@ -7,6 +7,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"trunkline/internal/fault"
 )
 
 func TestDelayAfter(t *testing.T) {
@@ -39,7 +41,7 @@ func TestHeldAnswers(t *testing.T) {
 		g := guardOf(100, 100)
 		g.settings.LoginDelayMax = time.Hour
 		for i := range 20 {
-			g.login(t.Context(), someAddress, fmt.Sprint(i), func() error { return failf(codeAuthenticationFailed, "wrong") })
+			g.login(t.Context(), someAddress, fmt.Sprint(i), func() error { return fault.Errorf(fault.AuthenticationFailed, "wrong") })
 		}
 		caller, hangUp := context.WithCancel(t.Context())
 		server, stop := context.WithCancel(t.Context())

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"trunkline/internal/fault"
 	"trunkline/tasks"
 )
 
@@ -14,13 +15,13 @@ func (r *request) jobFilter() (tasks.Filter, error) {
 	f := tasks.Filter{Reach: r.caller.jobs(), Kind: tasks.Kind(r.params.get("kind")), State: tasks.State(r.params.get("state")),
 		ExternalID: r.params.get("external_id")}
 	if f.Kind != "" && !slices.Contains(tasks.Kinds, f.Kind) {
-		return f, invalidf("kind", "%q is none of %v", shortened(string(f.Kind)), tasks.Kinds)
+		return f, fault.Invalid("kind", "%q is none of %v", shortened(string(f.Kind)), tasks.Kinds)
 	}
 	if f.State != "" && !slices.Contains(tasks.States, f.State) {
-		return f, invalidf("state", "%q is none of %s", shortened(string(f.State)), strings.Trim(fmt.Sprint(tasks.States), "[]"))
+		return f, fault.Invalid("state", "%q is none of %s", shortened(string(f.State)), strings.Trim(fmt.Sprint(tasks.States), "[]"))
 	}
 	if len(f.ExternalID) > maxKey {
-		return f, invalidf("external_id", "is longer than %d bytes", maxKey)
+		return f, fault.Invalid("external_id", "is longer than %d bytes", maxKey)
 	}
 	t, named, err := r.tenant()
 	if err != nil {
@@ -39,7 +40,7 @@ func (r *request) jobFilter() (tasks.Filter, error) {
 		return f, err
 	}
 	if f.CreatedFrom != nil && f.CreatedBefore != nil && !f.CreatedFrom.Before(*f.CreatedBefore) {
-		return f, invalidf("created_before", "is not after created_after")
+		return f, fault.Invalid("created_before", "is not after created_after")
 	}
 	if f.After, err = r.after(); err != nil {
 		return f, err

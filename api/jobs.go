@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"trunkline/internal/fault"
 	"trunkline/internal/token"
 	"trunkline/tasks"
 )
@@ -116,7 +117,7 @@ func (s *Server) cancelJob(r *request) error {
 		job, err = s.tasks.Cancel(r.context(), job.ID, r.caller.jobs())
 	}
 	if errors.Is(err, tasks.ErrState) {
-		return &failure{Code: codeJobState, Message: fmt.Sprintf("the job has ended already: it is %s", job.State), JobID: job.ID}
+		return &fault.Error{Code: fault.JobState, Message: fmt.Sprintf("the job has ended already: it is %s", job.State), JobID: job.ID}
 	}
 	if err != nil {
 		return err
@@ -136,7 +137,7 @@ func (s *Server) retryJob(r *request) error {
 		job, err = s.tasks.Retry(r.context(), job.ID, r.caller.jobs())
 	}
 	if errors.Is(err, tasks.ErrState) {
-		return &failure{Code: codeJobState, JobID: job.ID, Message: fmt.Sprintf("the job cannot be retried: it is %s; "+
+		return &fault.Error{Code: fault.JobState, JobID: job.ID, Message: fmt.Sprintf("the job cannot be retried: it is %s; "+
 			"only a failed or cancelled one can, and a gateway only while its password is kept and no other job does the same. Otherwise send the request again", job.State)}
 	}
 	if err != nil {
@@ -171,7 +172,7 @@ func (s *Server) job(ctx context.Context, id string, within tasks.Reach) (tasks.
 		job, err = s.tasks.Get(ctx, id, within)
 	}
 	if errors.Is(err, tasks.ErrNotFound) {
-		return tasks.Job{}, failf(codeNotFound, "there is no such job")
+		return tasks.Job{}, fault.Errorf(fault.NotFound, "there is no such job")
 	}
 	return job, err
 }

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"trunkline/internal/fault"
 	"trunkline/internal/ratelimit"
 )
 
@@ -105,10 +106,10 @@ func (r *request) showBudget(d ratelimit.Decision) {
 }
 
 // rateLimited refuses until a time.
-func rateLimited(until time.Time, format string, args ...any) *failure {
+func rateLimited(until time.Time, format string, args ...any) *fault.Error {
 	wait := max(time.Until(until), 0)
-	f := failf(codeRateLimited, format, args...)
-	f.retryAfter = int(wait/time.Second) + 1
-	f.Message += fmt.Sprintf("; try again in %d s", f.retryAfter)
+	f := fault.Errorf(fault.RateLimited, format, args...)
+	f.RetryAfter = wait.Truncate(time.Second) + time.Second
+	f.Message += fmt.Sprintf("; try again in %d s", int(f.RetryAfter.Seconds()))
 	return f
 }

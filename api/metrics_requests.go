@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"trunkline/internal/fault"
 )
 
 const (
@@ -41,7 +43,7 @@ type requestMetrics struct {
 	requests  *prometheus.CounterVec
 	durations *prometheus.HistogramVec
 	inFlight  prometheus.Gauge
-	denials   map[string]prometheus.Counter // by code
+	denials   map[fault.Code]prometheus.Counter // by code
 	unrouted  *routeMetrics
 }
 
@@ -56,7 +58,7 @@ func newRequestMetrics(registry *prometheus.Registry) *requestMetrics {
 		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "trunkline_requests_in_flight", Help: "Requests that are being answered.",
 		}),
-		denials: map[string]prometheus.Counter{},
+		denials: map[fault.Code]prometheus.Counter{},
 	}
 	denials := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "trunkline_denials_total", Help: "Requests refused for their address, credentials, scope or rate, by the answer's code.",

@@ -13,7 +13,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"trunkline/tasks"
+	"trunkline/internal/fault"
 )
 
 // params are a request's parameters, from its query and its body alike, by lower-case name. Values are
@@ -37,17 +37,17 @@ func (p paramReader) add(name, value string) error {
 	name = strings.ToLower(name)
 	switch {
 	case !isText(name):
-		return failf(tasks.CodeInvalidRequest, "a parameter's name holds control characters or is not valid UTF-8")
+		return fault.Errorf(fault.InvalidRequest, "a parameter's name holds control characters or is not valid UTF-8")
 	case p.has(name):
-		return invalidf(quoted(name), "is given twice; give it once")
+		return fault.Invalid(quoted(name), "is given twice; give it once")
 	case !utf8.ValidString(value):
-		return invalidf(quoted(name), "is not valid UTF-8; send it as UTF-8")
+		return fault.Invalid(quoted(name), "is not valid UTF-8; send it as UTF-8")
 	case !isText(value) && !(name == textParam && isMultiline(value)):
-		return invalidf(quoted(name), "holds a line break or another control character; remove it")
+		return fault.Invalid(quoted(name), "holds a line break or another control character; remove it")
 	case len(value) > p.limits.value:
-		return invalidf(quoted(name), "is longer than %d bytes; shorten it", p.limits.value)
+		return fault.Invalid(quoted(name), "is longer than %d bytes; shorten it", p.limits.value)
 	case len(p.params) == p.limits.count:
-		return failf(tasks.CodeInvalidRequest, "there are more than %d parameters", p.limits.count)
+		return fault.Errorf(fault.InvalidRequest, "there are more than %d parameters", p.limits.count)
 	}
 	p.params[name] = value
 	return nil
@@ -107,7 +107,7 @@ func readParams(w http.ResponseWriter, req *http.Request, limits paramLimits) (p
 	}
 	for _, name := range secretParams {
 		if p.has(name) {
-			return nil, failf(codeCredentialsInQuery, "%s is in the URL's query, where proxies and logs keep it; send it %s, and change it if it was real", name, elsewhere(name))
+			return nil, fault.Errorf(fault.CredentialsInQuery, "%s is in the URL's query, where proxies and logs keep it; send it %s, and change it if it was real", name, elsewhere(name))
 		}
 	}
 	if req.Body == nil || req.Body == http.NoBody {
@@ -117,7 +117,7 @@ func readParams(w http.ResponseWriter, req *http.Request, limits paramLimits) (p
 	err := p.readBody(req)
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) {
-		return nil, failf(codeTooLarge, "the request's body has more than %d bytes", limits.body)
+		return nil, fault.Errorf(fault.TooLarge, "the request's body has more than %d bytes", limits.body)
 	}
 	if err != nil {
 		return nil, err
@@ -130,7 +130,7 @@ func readParams(w http.ResponseWriter, req *http.Request, limits paramLimits) (p
 func (p paramReader) readQuery(query string) error {
 	values, err := url.ParseQuery(query)
 	if err != nil {
-		return failf(tasks.CodeInvalidRequest, "the URL's query cannot be read; encode it as a form")
+		return fault.Errorf(fault.InvalidRequest, "the URL's query cannot be read; encode it as a form")
 	}
 	for name := range values {
 		bare, _, _ := strings.Cut(strings.ToLower(strings.TrimSpace(name)), "[")
@@ -155,7 +155,7 @@ func (p paramReader) addAll(values url.Values) error {
 
 func (p paramReader) readBody(req *http.Request) error {
 	if encoding := req.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
-		return failf(tasks.CodeInvalidRequest, "Content-Encoding: a compressed body is not read; send it as it is")
+		return fault.Errorf(fault.InvalidRequest, "Content-Encoding: a compressed body is not read; send it as it is")
 	}
 	media, details, err := mime.ParseMediaType(req.Header.Get("Content-Type"))
 	if err != nil {
@@ -176,7 +176,7 @@ func (p paramReader) readBody(req *http.Request) error {
 	if len(body) == 0 {
 		return nil
 	}
-	return failf(tasks.CodeInvalidRequest, "Content-Type: send application/x-www-form-urlencoded, multipart/form-data or application/json")
+	return fault.Errorf(fault.InvalidRequest, "Content-Type: send application/x-www-form-urlencoded, multipart/form-data or application/json")
 }
 
 // bodyFailure is the error of reading a body. One about its size is told apart by the caller.
@@ -185,7 +185,7 @@ func bodyFailure(err error) error {
 	if errors.As(err, &tooLarge) {
 		return err
 	}
-	return &failure{Code: tasks.CodeInvalidRequest, Message: "the request's body cannot be read", cause: err}
+	return &fault.Error{Code: fault.InvalidRequest, Message: "the request's body cannot be read", Cause: err}
 }
 
 func (p paramReader) readForm(body io.Reader) error {
@@ -196,7 +196,7 @@ func (p paramReader) readForm(body io.Reader) error {
 	values, err := url.ParseQuery(string(content))
 	if err != nil {
 		// Its error repeats what it could not read, which may be a password.
-		return failf(tasks.CodeInvalidRequest, "the form cannot be read; encode %%, & and ; in values")
+		return fault.Errorf(fault.InvalidRequest, "the form cannot be read; encode %%, & and ; in values")
 	}
 	return p.addAll(values)
 }
@@ -215,7 +215,7 @@ func (p paramReader) readMultipart(req *http.Request) error {
 			return bodyFailure(err)
 		}
 		if part.FileName() != "" {
-			return invalidf(quoted(strings.ToValidUTF8(part.FormName(), "?")), "is a file; send it as a field")
+			return fault.Invalid(quoted(strings.ToValidUTF8(part.FormName(), "?")), "is a file; send it as a field")
 		}
 		value, err := io.ReadAll(part)
 		if err != nil {
@@ -235,9 +235,9 @@ func (p paramReader) readJSON(body io.Reader) error {
 		return bodyFailure(err)
 	}
 	if !utf8.Valid(content) {
-		return failf(tasks.CodeInvalidRequest, "the JSON is not valid UTF-8")
+		return fault.Errorf(fault.InvalidRequest, "the JSON is not valid UTF-8")
 	}
-	notJSON := failf(tasks.CodeInvalidRequest, "the body is not one JSON object; check its syntax")
+	notJSON := fault.Errorf(fault.InvalidRequest, "the body is not one JSON object; check its syntax")
 	decoder := json.NewDecoder(strings.NewReader(string(content)))
 	decoder.UseNumber()
 	if token, err := decoder.Token(); err != nil || token != json.Delim('{') {
@@ -281,5 +281,5 @@ func (p paramReader) addJSON(name string, value json.Token) error {
 	if !isText(name) {
 		name = "a parameter"
 	}
-	return invalidf(quoted(name), "is nested; write a string (several values with commas between them), a number or a boolean")
+	return fault.Invalid(quoted(name), "is nested; write a string (several values with commas between them), a number or a boolean")
 }

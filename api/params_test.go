@@ -10,7 +10,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"trunkline/tasks"
+	"trunkline/internal/fault"
 )
 
 var testLimits = paramLimits{body: 1000, count: 100, value: 500}
@@ -39,41 +39,41 @@ func TestReadParams(t *testing.T) {
 		"JSON":                    {contentType: jsonType, body: ` {"A":"x","n":-1.50,"big":12345678901234567890,"t":true,"f":false,"nil":null} `, want: "map[a:x big:12345678901234567890 f:false n:-1.50 t:true]"},
 		"multipart":               {contentType: "multipart/form-data; boundary=B", body: part(`name="a"`, "1") + part(`name="b"`, "2") + "--B--\r\n", want: "map[a:1 b:2]"},
 		"type without a body":     {contentType: "text/plain", want: "map[]"},
-		"twice in the form":       {contentType: formType, body: "a=1&a=1", code: tasks.CodeInvalidRequest, says: "a: is given twice"},
-		"twice, other case":       {contentType: formType, body: "a=1&A=1", code: tasks.CodeInvalidRequest, says: "a: is given twice"},
-		"twice, query and body":   {query: "a=1", contentType: formType, body: "a=1", code: tasks.CodeInvalidRequest, says: "a: is given twice"},
-		"twice in JSON":           {contentType: jsonType, body: `{"a":1,"a":2}`, code: tasks.CodeInvalidRequest, says: "a: is given twice"},
-		"nested object":           {contentType: jsonType, body: `{"a":{"b":1}}`, code: tasks.CodeInvalidRequest, says: "a: is nested"},
-		"nested list":             {contentType: jsonType, body: `{"a":[1]}`, code: tasks.CodeInvalidRequest, says: "commas"},
-		"a list":                  {contentType: jsonType, body: `[1]`, code: tasks.CodeInvalidRequest, says: "JSON object"},
-		"half JSON":               {contentType: jsonType, body: `{"a":1`, code: tasks.CodeInvalidRequest, says: "JSON object"},
-		"a comma too many":        {contentType: jsonType, body: `{"a":1,}`, code: tasks.CodeInvalidRequest, says: "JSON object"},
-		"two objects":             {contentType: jsonType, body: `{"a":1}{"b":2}`, code: tasks.CodeInvalidRequest, says: "JSON object"},
-		"invalid UTF-8 in JSON":   {contentType: jsonType, body: "{\"a\":\"\xff\"}", code: tasks.CodeInvalidRequest, says: "UTF-8"},
-		"invalid UTF-8 in a form": {contentType: formType, body: "a=%FF", code: tasks.CodeInvalidRequest, says: "a: is not valid UTF-8"},
-		"a NUL":                   {contentType: formType, body: "a=x%00y", code: tasks.CodeInvalidRequest, says: "a: holds"},
-		"a line break":            {contentType: formType, body: "gateway_password=x%0Ay", code: tasks.CodeInvalidRequest, says: "gateway_password: holds a line break"},
+		"twice in the form":       {contentType: formType, body: "a=1&a=1", code: fault.InvalidRequest, says: "a: is given twice"},
+		"twice, other case":       {contentType: formType, body: "a=1&A=1", code: fault.InvalidRequest, says: "a: is given twice"},
+		"twice, query and body":   {query: "a=1", contentType: formType, body: "a=1", code: fault.InvalidRequest, says: "a: is given twice"},
+		"twice in JSON":           {contentType: jsonType, body: `{"a":1,"a":2}`, code: fault.InvalidRequest, says: "a: is given twice"},
+		"nested object":           {contentType: jsonType, body: `{"a":{"b":1}}`, code: fault.InvalidRequest, says: "a: is nested"},
+		"nested list":             {contentType: jsonType, body: `{"a":[1]}`, code: fault.InvalidRequest, says: "commas"},
+		"a list":                  {contentType: jsonType, body: `[1]`, code: fault.InvalidRequest, says: "JSON object"},
+		"half JSON":               {contentType: jsonType, body: `{"a":1`, code: fault.InvalidRequest, says: "JSON object"},
+		"a comma too many":        {contentType: jsonType, body: `{"a":1,}`, code: fault.InvalidRequest, says: "JSON object"},
+		"two objects":             {contentType: jsonType, body: `{"a":1}{"b":2}`, code: fault.InvalidRequest, says: "JSON object"},
+		"invalid UTF-8 in JSON":   {contentType: jsonType, body: "{\"a\":\"\xff\"}", code: fault.InvalidRequest, says: "UTF-8"},
+		"invalid UTF-8 in a form": {contentType: formType, body: "a=%FF", code: fault.InvalidRequest, says: "a: is not valid UTF-8"},
+		"a NUL":                   {contentType: formType, body: "a=x%00y", code: fault.InvalidRequest, says: "a: holds"},
+		"a line break":            {contentType: formType, body: "gateway_password=x%0Ay", code: fault.InvalidRequest, says: "gateway_password: holds a line break"},
 		"a file's text":           {contentType: jsonType, body: `{"text":"\ufeffa\r\n\tb"}`, want: "map[text:\ufeffa\r\n\tb]"},
-		"a NUL in it":             {contentType: formType, body: "text=a%0A%00", code: tasks.CodeInvalidRequest, says: "text: holds"},
-		"an escaped NUL":          {contentType: jsonType, body: `{"a":"\u0000"}`, code: tasks.CodeInvalidRequest, says: "a: holds"},
-		"a name with a NUL":       {contentType: formType, body: "a%00=1", code: tasks.CodeInvalidRequest, says: "name"},
-		"a broken escape":         {contentType: formType, body: "a=%zz-secret", code: tasks.CodeInvalidRequest, says: "form"},
-		"a broken query":          {query: "a=%zz", code: tasks.CodeInvalidRequest, says: "query"},
-		"a file":                  {contentType: "multipart/form-data; boundary=B", body: part(`name="a"; filename="x"`, "1") + "--B--\r\n", code: tasks.CodeInvalidRequest, says: "a: is a file"},
-		"half a multipart":        {contentType: "multipart/form-data; boundary=B", body: part(`name="a"`, "1"), code: tasks.CodeInvalidRequest, says: "body"},
-		"another type":            {contentType: "text/xml", body: "<a/>", code: tasks.CodeInvalidRequest, says: "Content-Type"},
-		"no type":                 {body: "a=1", code: tasks.CodeInvalidRequest, says: "Content-Type"},
-		"too long":                {contentType: formType, body: "a=" + strings.Repeat("x", 501), code: tasks.CodeInvalidRequest, says: "a: is longer than 500 bytes"},
-		"too large":               {contentType: formType, body: "a=" + strings.Repeat("x", 2000), code: codeTooLarge, says: "1000"},
-		"too large, multipart":    {contentType: "multipart/form-data; boundary=B", body: part(`name="a"`, strings.Repeat("x", 2000)) + "--B--\r\n", code: codeTooLarge, says: "1000"},
-		"too many":                {query: strings.Repeat("p", 1) + manyParams(), code: tasks.CodeInvalidRequest, says: "more than"},
-		"password in the query":   {query: "password=x", code: codeCredentialsInQuery, says: "in the body or by HTTP Basic"},
-		"username in the query":   {query: "Username=x", code: codeCredentialsInQuery, says: "username"},
-		"gateway's in the query":  {query: "a=1&GATEWAY_PASSWORD=x", code: codeCredentialsInQuery, says: "in the body, and"},
-		"PHP brackets":            {query: "password[]=x", code: codeCredentialsInQuery, says: "password"},
-		"key":                     {query: "key=x", code: codeCredentialsInQuery, says: "key"},
-		"api_key":                 {query: "api_key=x", code: codeCredentialsInQuery, says: "as Authorization: Bearer or X-API-Key"},
-		"token":                   {query: "token", code: codeCredentialsInQuery, says: "token"},
+		"a NUL in it":             {contentType: formType, body: "text=a%0A%00", code: fault.InvalidRequest, says: "text: holds"},
+		"an escaped NUL":          {contentType: jsonType, body: `{"a":"\u0000"}`, code: fault.InvalidRequest, says: "a: holds"},
+		"a name with a NUL":       {contentType: formType, body: "a%00=1", code: fault.InvalidRequest, says: "name"},
+		"a broken escape":         {contentType: formType, body: "a=%zz-secret", code: fault.InvalidRequest, says: "form"},
+		"a broken query":          {query: "a=%zz", code: fault.InvalidRequest, says: "query"},
+		"a file":                  {contentType: "multipart/form-data; boundary=B", body: part(`name="a"; filename="x"`, "1") + "--B--\r\n", code: fault.InvalidRequest, says: "a: is a file"},
+		"half a multipart":        {contentType: "multipart/form-data; boundary=B", body: part(`name="a"`, "1"), code: fault.InvalidRequest, says: "body"},
+		"another type":            {contentType: "text/xml", body: "<a/>", code: fault.InvalidRequest, says: "Content-Type"},
+		"no type":                 {body: "a=1", code: fault.InvalidRequest, says: "Content-Type"},
+		"too long":                {contentType: formType, body: "a=" + strings.Repeat("x", 501), code: fault.InvalidRequest, says: "a: is longer than 500 bytes"},
+		"too large":               {contentType: formType, body: "a=" + strings.Repeat("x", 2000), code: fault.TooLarge, says: "1000"},
+		"too large, multipart":    {contentType: "multipart/form-data; boundary=B", body: part(`name="a"`, strings.Repeat("x", 2000)) + "--B--\r\n", code: fault.TooLarge, says: "1000"},
+		"too many":                {query: strings.Repeat("p", 1) + manyParams(), code: fault.InvalidRequest, says: "more than"},
+		"password in the query":   {query: "password=x", code: fault.CredentialsInQuery, says: "in the body or by HTTP Basic"},
+		"username in the query":   {query: "Username=x", code: fault.CredentialsInQuery, says: "username"},
+		"gateway's in the query":  {query: "a=1&GATEWAY_PASSWORD=x", code: fault.CredentialsInQuery, says: "in the body, and"},
+		"PHP brackets":            {query: "password[]=x", code: fault.CredentialsInQuery, says: "password"},
+		"key":                     {query: "key=x", code: fault.CredentialsInQuery, says: "key"},
+		"api_key":                 {query: "api_key=x", code: fault.CredentialsInQuery, says: "as Authorization: Bearer or X-API-Key"},
+		"token":                   {query: "token", code: fault.CredentialsInQuery, says: "token"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -84,7 +84,7 @@ func TestReadParams(t *testing.T) {
 				}
 				return
 			}
-			var refused *failure
+			var refused *fault.Error
 			if !errors.As(err, &refused) || refused.Code != c.code || !strings.Contains(refused.Message, c.says) {
 				t.Fatalf("got %v, want %s that says %q", err, c.code, c.says)
 			}
@@ -132,7 +132,7 @@ func FuzzReadParams(f *testing.F) {
 	f.Fuzz(func(t *testing.T, query, contentType, body string) {
 		got, err := read(query, contentType, body)
 		if err != nil {
-			var refused *failure
+			var refused *fault.Error
 			if !errors.As(err, &refused) || statusOf(refused.Code) >= http.StatusInternalServerError {
 				t.Fatalf("refused with %v", err)
 			}

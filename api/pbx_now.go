@@ -11,8 +11,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"trunkline/internal/fault"
 	"trunkline/internal/freeswitch"
-	"trunkline/tasks"
 )
 
 // pbxNow is what database and switches say of the PBX at one moment.
@@ -196,9 +196,9 @@ func (p *runningProfiles) check(profiles []string) error {
 	if p.any || p.why == nil {
 		return nil
 	}
-	return &failure{
-		Code:    tasks.CodeSwitchUnavailable,
+	return &fault.Error{
+		Code:    fault.SwitchUnavailable,
 		Message: fmt.Sprintf("none of the enabled SIP profiles (%s) runs; start one: %v", strings.Join(profiles, ", "), p.why),
-		cause:   p.why,
+		Cause:   p.why,
 	}
 }

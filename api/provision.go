@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"trunkline/internal/fault"
 	"trunkline/internal/fusionpbx"
 	"trunkline/tasks"
 )
@@ -96,16 +97,16 @@ func (s *Server) checkGateway(r *request, asked gatewayRequest) error {
 		return err
 	}
 	if !enabled {
-		return failf(tasks.CodeProfileUnavailable, "profile: there is no enabled SIP profile %q in FusionPBX; name one that is enabled, or enable it", plan.Row.Profile())
+		return fault.Errorf(fault.ProfileUnavailable, "profile: there is no enabled SIP profile %q in FusionPBX; name one that is enabled, or enable it", plan.Row.Profile())
 	}
 	return nil
 }
 
 // inItsWords names the request's field where the failure names a column.
-func (g gatewayRequest) inItsWords(refused *tasks.Failure) error {
+func (g gatewayRequest) inItsWords(refused *fault.Error) error {
 	var value *fusionpbx.ValueError
 	if errors.As(refused, &value) {
-		return failf(refused.Code, "%s: %s", g.fieldOf(value.Column), value.Reason)
+		return fault.Errorf(refused.Code, "%s: %s", g.fieldOf(value.Column), value.Reason)
 	}
 	return refused
 }

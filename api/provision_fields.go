@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"trunkline/internal/fault"
 	"trunkline/tasks"
 )
 
@@ -97,7 +98,7 @@ func readNumber(least int64) func(*gatewayField, string) (string, error) {
 		}
 		n, err := strconv.ParseInt(value, 10, 64)
 		if err != nil || n < least || n > maxGatewayNumber {
-			return "", invalidf(f.name, "is not a whole number of %d or more", least)
+			return "", fault.Invalid(f.name, "is not a whole number of %d or more", least)
 		}
 		return strconv.FormatInt(n, 10), nil
 	}
@@ -106,14 +107,14 @@ func readNumber(least int64) func(*gatewayField, string) (string, error) {
 func readTransport(f *gatewayField, value string) (string, error) {
 	value = strings.ToLower(value)
 	if value != "" && !slices.Contains([]string{"udp", "tcp", "tls"}, value) {
-		return "", invalidf(f.name, "is none of udp, tcp and tls; FreeSWITCH would take it for udp")
+		return "", fault.Invalid(f.name, "is none of udp, tcp and tls; FreeSWITCH would take it for udp")
 	}
 	return value, nil
 }
 
 func readAddress(f *gatewayField, value string) (string, error) {
 	if strings.ContainsAny(value, " \t") {
-		return "", invalidf(f.name, "is not a host; write one such as sip.carrier.example or 192.0.2.1:5060")
+		return "", fault.Invalid(f.name, "is not a host; write one such as sip.carrier.example or 192.0.2.1:5060")
 	}
 	return value, nil
 }
@@ -135,10 +136,10 @@ func (r *request) gatewayOf(t tenant) (gatewayRequest, error) {
 		names: map[string]string{"gateway": "gateway_name", "password": "gateway_password"},
 	}
 	if g.params.Name == "" {
-		return g, missing("gateway_name")
+		return g, fault.Missing("gateway_name")
 	}
 	if g.params.WaitFor != "" && g.params.WaitFor != tasks.WaitForRegistered {
-		return g, invalidf("wait_for", "write %s, or leave it out", tasks.WaitForRegistered)
+		return g, fault.Invalid("wait_for", "write %s, or leave it out", tasks.WaitForRegistered)
 	}
 	if password := r.params.raw("gateway_password"); password != "" {
 		g.password = &password
@@ -166,7 +167,7 @@ func (g *gatewayRequest) take(f *gatewayField, given params) error {
 	for _, column := range f.columns {
 		other := g.names[column]
 		if before, taken := g.params.Values[column]; taken && before != value && other != "gateway_domain" {
-			return invalidf(f.name, "says something else than %s; send one of them", other)
+			return fault.Invalid(f.name, "says something else than %s; send one of them", other)
 		}
 		g.params.Values[column], g.names[column] = value, f.name
 	}
@@ -180,10 +181,10 @@ func (r *request) mayAsk(g gatewayRequest) error {
 		return nil
 	}
 	if _, given := g.params.Values["hostname"]; given {
-		return failf(codeForbidden, "hostname: only a superadmin may set it; leave it out")
+		return fault.Errorf(fault.Forbidden, "hostname: only a superadmin may set it; leave it out")
 	}
 	if context, given := g.params.Values["context"]; given && context != "public" && context != g.params.DomainName {
-		return failf(codeForbidden, "context: an admin may set it to public or %s", g.params.DomainName)
+		return fault.Errorf(fault.Forbidden, "context: an admin may set it to public or %s", g.params.DomainName)
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"trunkline/internal/fault"
 	"trunkline/internal/freeswitch"
 	"trunkline/internal/fusionpbx"
 	"trunkline/tasks"
@@ -175,7 +176,7 @@ func switchFailure(sw *freeswitch.Switch, err error) error {
 	case errors.Is(err, context.Canceled):
 		return err
 	case errors.As(err, &timeout), errors.Is(err, context.DeadlineExceeded):
-		return failf(tasks.CodeSwitchTimeout, "switch %s: %v", sw.Addr(), err)
+		return fault.Errorf(fault.SwitchTimeout, "switch %s: %v", sw.Addr(), err)
 	}
-	return failf(tasks.CodeSwitchUnavailable, "switch %s: %v", sw.Addr(), err)
+	return fault.Errorf(fault.SwitchUnavailable, "switch %s: %v", sw.Addr(), err)
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"trunkline/internal/fault"
 	"trunkline/tasks"
 )
 
@@ -20,7 +21,7 @@ func (r *request) reach() (reach, error) {
 	case err != nil:
 		return reach{}, err
 	case named && t.uuid == "":
-		return reach{}, invalidf("tenant_domain", "%s is for gateways; name a domain, or leave tenant_domain out for all", tasks.GlobalDomain)
+		return reach{}, fault.Invalid("tenant_domain", "%s is for gateways; name a domain, or leave tenant_domain out for all", tasks.GlobalDomain)
 	case named:
 		return reach{domains: []tenant{t}}, nil
 	case r.caller.all:

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"trunkline/internal/fault"
 	"trunkline/internal/freeswitch"
 	"trunkline/internal/fusionpbx"
 	"trunkline/tasks"
@@ -41,7 +42,7 @@ func (s *Server) checkRegistration(r *request) error {
 	defer cancel()
 	extension, err := s.db.Extension(ctx, s.o.Pool, t.uuid, number)
 	if errors.Is(err, fusionpbx.ErrNotFound) {
-		return failf(codeNotFound, "extension: there is no extension %q in %s", shortened(number), t.name)
+		return fault.Errorf(fault.NotFound, "extension: there is no extension %q in %s", shortened(number), t.name)
 	}
 	if err != nil {
 		return err
@@ -82,10 +83,10 @@ func (r *request) extension() (t tenant, number string, err error) {
 		absent = append(absent, "tenant_domain")
 	}
 	if len(absent) > 0 {
-		return t, "", missing(absent...)
+		return t, "", fault.Missing(absent...)
 	}
 	if t.uuid == "" {
-		return t, "", invalidf("tenant_domain", "%s has no extensions; name a domain", tasks.GlobalDomain)
+		return t, "", fault.Invalid("tenant_domain", "%s has no extensions; name a domain", tasks.GlobalDomain)
 	}
 	return t, number, checkUser("extension", number, t)
 }
@@ -97,9 +98,9 @@ func checkUser(parameter, user string, t tenant) error {
 	case !errors.As(err, &argument):
 		return err
 	case freeswitch.CheckUser(user, "localhost") == nil:
-		return invalidf("tenant_domain", "%s %s to be asked for at the switch", t.name, argument.Reason)
+		return fault.Invalid("tenant_domain", "%s %s to be asked for at the switch", t.name, argument.Reason)
 	default:
-		return invalidf(parameter, "%s", argument.Reason)
+		return fault.Invalid(parameter, "%s", argument.Reason)
 	}
 }
 
@@ -164,7 +165,7 @@ func (s *Server) listRegistrations(r *request) error {
 	}
 	after, err := base64.RawURLEncoding.DecodeString(r.params.get("after"))
 	if err != nil {
-		return invalidf("after", "is not what the page before gave as next")
+		return fault.Invalid("after", "is not what the page before gave as next")
 	}
 	now, err := s.pbx.get(r.context())
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
 
+	"trunkline/internal/fault"
 	"trunkline/internal/token"
 )
 
@@ -32,9 +33,9 @@ type request struct {
 	route      *routeMetrics // of the endpoint that answers
 	domainUUID string        // of the domain that the request changes something of, where it is known
 
-	tried  string // the name of the user or token that did not sign in
-	denial string // the code of the error that it ended with
-	cause  error  // what lies behind that, for the log
+	tried  string     // the name of the user or token that did not sign in
+	denial fault.Code // the code of the error that it ended with
+	cause  error      // what lies behind that, for the log
 }
 
 const (
@@ -69,7 +70,7 @@ func (s *Server) observe(c *gin.Context) {
 				panic(p)
 			}
 			s.log.Error("panic", "request_id", r.id, "panic", p, "stack", string(debug.Stack()))
-			r.fail(failureOf(errors.New("panic"), r.id))
+			r.fail(faultOf(errors.New("panic"), r.id))
 		}
 		took := time.Since(began)
 		r.log(took)
@@ -162,12 +163,12 @@ func (r *request) enterOpen() error {
 // refused counts a request that was not let in against its address, beyond which it hears nothing else.
 // What was no fault of the caller's is not counted: it would then be told that it was.
 func (r *request) refused(err error) error {
-	f := failureOf(err, r.id)
+	f := faultOf(err, r.id)
 	if statusOf(f.Code) >= http.StatusInternalServerError {
 		r.showAddress()
 		return err
 	}
-	if limited := r.chargeAddress(); limited != nil && f.Code != codeRateLimited {
+	if limited := r.chargeAddress(); limited != nil && f.Code != fault.RateLimited {
 		return limited
 	}
 	return err
@@ -178,7 +179,7 @@ func (r *request) need(scopes ...token.Scope) error {
 	if r.caller.may(scopes...) {
 		return nil
 	}
-	return failf(codeForbidden, "these credentials lack the scope %s; use a token that has it", scopes[0])
+	return fault.Errorf(fault.Forbidden, "these credentials lack the scope %s; use a token that has it", scopes[0])
 }
 
 // admit fails unless the caller's address is known and on the whitelist.
@@ -187,7 +188,7 @@ func (r *request) admit() error {
 		return r.addressErr
 	}
 	if !r.s.whitelist.Allows(r.address) {
-		return &failure{Code: CodeNotWhitelisted, Message: accessDenied}
+		return &fault.Error{Code: fault.NotWhitelisted, Message: accessDenied}
 	}
 	return nil
 }

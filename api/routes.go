@@ -7,6 +7,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"trunkline/internal/fault"
 	"trunkline/internal/token"
 )
 
@@ -105,10 +106,10 @@ func (s *Server) routes() http.Handler {
 		e.Match(endpoint.methods, endpoint.path, s.serve(endpoint))
 	}
 	e.NoRoute(s.unrouted(func(*request) error {
-		return failf(codeNotFound, "there is nothing at this path")
+		return fault.Errorf(fault.NotFound, "there is nothing at this path")
 	}))
 	e.NoMethod(s.unrouted(func(r *request) error {
-		return failf(codeMethodNotAllowed, "this path does not take the method %s; it takes %s", methodName(r.c.Request.Method), r.c.Writer.Header().Get("Allow"))
+		return fault.Errorf(fault.MethodNotAllowed, "this path does not take the method %s; it takes %s", methodName(r.c.Request.Method), r.c.Writer.Header().Get("Allow"))
 	}))
 	return e
 }
@@ -123,7 +124,7 @@ func (s *Server) serve(e endpoint) gin.HandlerFunc {
 		if err == nil {
 			err = e.answer(r)
 		}
-		if isCode(err, codeNotFound) && e.limit == waiting {
+		if fault.Is(err, fault.NotFound) && e.limit == waiting {
 			err = cmp.Or(r.charge(standard), err)
 		}
 		if err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"trunkline/internal/fault"
 	"trunkline/internal/fusionpbx"
 	"trunkline/tasks"
 )
@@ -31,7 +32,7 @@ func (r *request) tenant() (t tenant, named bool, err error) {
 		t, err = r.tenantByName(name)
 	}
 	if err == nil && name != "" && id != "" && t.uuid != id {
-		err = invalidf("domain_uuid", "is not that of tenant_domain; send one of them")
+		err = fault.Invalid("domain_uuid", "is not that of tenant_domain; send one of them")
 	}
 	return t, true, err
 }
@@ -43,9 +44,9 @@ func (r *request) oneTenant() (tenant, error) {
 		return t, err
 	}
 	if r.caller.all {
-		return tenant{}, failf(tasks.CodeMissingParameters, "tenant_domain; this token has no domain of its own")
+		return tenant{}, fault.Errorf(fault.MissingParameters, "tenant_domain; this token has no domain of its own")
 	}
-	return tenant{}, failf(tasks.CodeMissingParameters, "tenant_domain; this token has several: %s", r.caller.names())
+	return tenant{}, fault.Errorf(fault.MissingParameters, "tenant_domain; this token has several: %s", r.caller.names())
 }
 
 // ownTenant is the one among the caller's domains that has the name, or else the uuid.
@@ -58,7 +59,7 @@ func (r *request) ownTenant(name, id string) (tenant, error) {
 		return name != "" && strings.EqualFold(t.name, name) || name == "" && t.uuid == id
 	})
 	if i < 0 {
-		return tenant{}, failf(codeForbidden, "%s: these credentials are for %s alone", parameter, r.caller.names())
+		return tenant{}, fault.Errorf(fault.Forbidden, "%s: these credentials are for %s alone", parameter, r.caller.names())
 	}
 	return r.caller.domains[i], nil
 }
@@ -66,18 +67,18 @@ func (r *request) ownTenant(name, id string) (tenant, error) {
 func (r *request) tenantByName(name string) (tenant, error) {
 	domain, err := r.s.db.DomainByName(r.context(), r.s.o.Pool, name)
 	if errors.Is(err, fusionpbx.ErrNotFound) {
-		return tenant{}, failf(codeNotFound, "tenant_domain: there is no domain %q in FusionPBX", shortened(name))
+		return tenant{}, fault.Errorf(fault.NotFound, "tenant_domain: there is no domain %q in FusionPBX", shortened(name))
 	}
 	return tenant{uuid: domain.UUID, name: domain.Name}, err
 }
 
 func (r *request) tenantByUUID(id string) (tenant, error) {
 	if !isUUID(id) {
-		return tenant{}, invalidf("domain_uuid", "is not a UUID")
+		return tenant{}, fault.Invalid("domain_uuid", "is not a UUID")
 	}
 	domain, err := r.s.db.DomainByUUID(r.context(), r.s.o.Pool, id)
 	if errors.Is(err, fusionpbx.ErrNotFound) {
-		return tenant{}, failf(codeNotFound, "domain_uuid: there is no such domain in FusionPBX")
+		return tenant{}, fault.Errorf(fault.NotFound, "domain_uuid: there is no such domain in FusionPBX")
 	}
 	return tenant{uuid: domain.UUID, name: domain.Name}, err
 }

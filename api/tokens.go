@@ -5,8 +5,8 @@ import (
 	"net/http"
 	"time"
 
+	"trunkline/internal/fault"
 	"trunkline/internal/token"
-	"trunkline/tasks"
 )
 
 // tokenPage is one page of the list, newest first. Next is the after of the next page.
@@ -82,9 +82,9 @@ func (s *Server) rotateToken(r *request) error {
 	t, secret, err := s.tokens.Rotate(r.context(), r.c.Param("id"), r.caller.reach(), grace, expires)
 	switch {
 	case errors.Is(err, token.ErrExpired):
-		return failf(tasks.CodeConflict, "this token has expired; send expires_in or expires_at to rotate it with a new expiry")
+		return fault.Errorf(fault.Conflict, "this token has expired; send expires_in or expires_at to rotate it with a new expiry")
 	case errors.Is(err, token.ErrRevoked):
-		return failf(tasks.CodeConflict, "%v", err)
+		return fault.Errorf(fault.Conflict, "%v", err)
 	case err != nil:
 		return tokenFailure(err)
 	}
@@ -112,11 +112,11 @@ func tokenFailure(err error) error {
 	var invalid *token.InvalidError
 	switch {
 	case errors.As(err, &invalid):
-		return failf(tasks.CodeInvalidRequest, "%v", invalid)
+		return fault.Errorf(fault.InvalidRequest, "%v", invalid)
 	case errors.Is(err, token.ErrNameTaken):
-		return failf(tasks.CodeConflict, "%v", err)
+		return fault.Errorf(fault.Conflict, "%v", err)
 	case errors.Is(err, token.ErrNotFound):
-		return failf(codeNotFound, "%v", err)
+		return fault.Errorf(fault.NotFound, "%v", err)
 	}
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"trunkline/internal/fault"
 	"trunkline/internal/fusionpbx"
 	"trunkline/internal/token"
 )
@@ -29,18 +30,18 @@ func (r *request) newToken() (token.New, error) {
 		absent = append(absent, "domains (or all_domains=true)")
 	}
 	if len(absent) > 0 {
-		return n, missing(absent...)
+		return n, fault.Missing(absent...)
 	}
 	if n.Scopes, err = token.ParseScopes(r.params.get("scopes")); err != nil {
 		return n, tokenFailure(err)
 	}
 	for _, scope := range n.Scopes {
 		if !r.caller.may(scope) {
-			return n, failf(codeForbidden, "scopes: these credentials lack the scope %s and cannot give it", scope)
+			return n, fault.Errorf(fault.Forbidden, "scopes: these credentials lack the scope %s and cannot give it", scope)
 		}
 	}
 	if all && !r.caller.all {
-		return n, failf(codeForbidden, "all_domains: these credentials are for %s alone", r.caller.names())
+		return n, fault.Errorf(fault.Forbidden, "all_domains: these credentials are for %s alone", r.caller.names())
 	}
 	n.AllDomains = all
 	if err := r.tokenDomains(&n, domains); err != nil {
@@ -82,18 +83,18 @@ func (r *request) tokenDomain(parameter, name string) (tenant, error) {
 	if !r.caller.all {
 		i := slices.IndexFunc(r.caller.domains, func(t tenant) bool { return strings.EqualFold(t.name, name) })
 		if i < 0 {
-			return tenant{}, failf(codeForbidden, "%s: these credentials are for %s alone", parameter, r.caller.names())
+			return tenant{}, fault.Errorf(fault.Forbidden, "%s: these credentials are for %s alone", parameter, r.caller.names())
 		}
 		return r.caller.domains[i], nil
 	}
 	domain, err := r.s.db.DomainByName(r.context(), r.s.o.Pool, name)
 	switch {
 	case errors.Is(err, fusionpbx.ErrNotFound):
-		return tenant{}, failf(codeNotFound, "%s: there is no domain %q in FusionPBX", parameter, shortened(name))
+		return tenant{}, fault.Errorf(fault.NotFound, "%s: there is no domain %q in FusionPBX", parameter, shortened(name))
 	case err != nil:
 		return tenant{}, err
 	case !domain.Enabled:
-		return tenant{}, invalidf(parameter, "domain %q is disabled in FusionPBX; enable it first", domain.Name)
+		return tenant{}, fault.Invalid(parameter, "domain %q is disabled in FusionPBX; enable it first", domain.Name)
 	}
 	return tenant{uuid: domain.UUID, name: domain.Name}, nil
 }
@@ -107,7 +108,7 @@ func (r *request) expiry() (*time.Time, error) {
 	case in == "" && at == "":
 		return nil, nil
 	case in != "" && at != "":
-		return nil, invalidf("expires_in", "expires_at is there too; send one of them")
+		return nil, fault.Invalid("expires_in", "expires_at is there too; send one of them")
 	case in != "":
 		length, err := token.ParseLifetime("expires_in", in)
 		if err != nil {

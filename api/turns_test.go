@@ -10,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"trunkline/internal/fault"
 )
 
 // Guesses that come all at once are as many as those that come one by one.
@@ -34,9 +36,9 @@ func TestGuessesAllAtOnce(t *testing.T) {
 						err := g.login(t.Context(), someAddress, c.names(i), func() error {
 							checked.Add(1)
 							time.Sleep(50 * time.Millisecond)
-							return failf(codeAuthenticationFailed, "wrong")
+							return fault.Errorf(fault.AuthenticationFailed, "wrong")
 						})
-						if isCode(err, codeRateLimited) {
+						if fault.Is(err, fault.RateLimited) {
 							refused.Add(1)
 						}
 					})
@@ -59,7 +61,7 @@ func TestRightPasswordsAllAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := guardOf(5, 20)
 		for i := range 19 {
-			g.login(t.Context(), someAddress, fmt.Sprint("typo", i), func() error { return failf(codeAuthenticationFailed, "wrong") })
+			g.login(t.Context(), someAddress, fmt.Sprint("typo", i), func() error { return fault.Errorf(fault.AuthenticationFailed, "wrong") })
 		}
 		var wg sync.WaitGroup
 		for i := range 100 {
@@ -81,7 +83,7 @@ func TestRightPasswordsAllAtOnce(t *testing.T) {
 func TestChecksWithoutAnAnswer(t *testing.T) {
 	t.Parallel()
 	g := guardOf(2, 20)
-	wrong := func() error { return failf(codeAuthenticationFailed, "wrong") }
+	wrong := func() error { return fault.Errorf(fault.AuthenticationFailed, "wrong") }
 	away := errors.New("the database is away")
 	for _, check := range []func() error{wrong, func() error { return away }, func() error { return away }} {
 		g.login(t.Context(), someAddress, "admin", check)
@@ -90,7 +92,7 @@ func TestChecksWithoutAnAnswer(t *testing.T) {
 		t.Errorf("%d failures are left, want 1", d.Remaining)
 	}
 	g.login(t.Context(), someAddress, " ADMIN", wrong)
-	if err := g.login(t.Context(), someAddress, "admin", func() error { return nil }); !isCode(err, codeRateLimited) {
+	if err := g.login(t.Context(), someAddress, "admin", func() error { return nil }); !fault.Is(err, fault.RateLimited) {
 		t.Errorf("the right password after too many wrong ones: %v", err)
 	}
 	ctx, stop := context.WithCancel(t.Context())
@@ -146,7 +148,7 @@ func TestRememberedPasswordDoesNotShowItself(t *testing.T) {
 		if n.users.Load() != 4 {
 			t.Fatalf("%d look-ups, want the right password's and 3 more", n.users.Load())
 		}
-		if _, err := check.check(t.Context(), someAddress, right); !isCode(err, codeRateLimited) {
+		if _, err := check.check(t.Context(), someAddress, right); !fault.Is(err, fault.RateLimited) {
 			t.Errorf("a remembered password of a name that is refused: %v", err)
 		}
 		if _, err := check.check(t.Context(), netip.MustParseAddr("192.0.2.11"), right); err != nil {

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"time"
 
+	"trunkline/internal/fault"
 	"trunkline/internal/fusionpbx"
 	"trunkline/tasks"
 )
@@ -59,7 +60,7 @@ func (s *Server) getUsage(r *request) error {
 		return err
 	}
 	if span.End.Sub(span.Start) > maxUsageDays*24*time.Hour+clockChange {
-		return invalidf("date_end", "is more than %d days after date_start; ask for a shorter span", maxUsageDays)
+		return fault.Invalid("date_end", "is more than %d days after date_start; ask for a shorter span", maxUsageDays)
 	}
 	of, err := s.db.Usage(r.context(), s.o.Pool, fusionpbx.UsageFilter{All: q.all, DomainUUIDs: q.uuids(), Start: span.Start, End: span.End})
 	if err != nil {

@@ -4,6 +4,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"trunkline/internal/fault"
 )
 
 // What parameters of several endpoints hold is read here, so that it may be written the same way at each.
@@ -22,7 +24,7 @@ func (r *request) limit() (int, error) {
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 1 || n > maxPage {
-		return 0, invalidf("limit", "is not a number from 1 to %d", maxPage)
+		return 0, fault.Invalid("limit", "is not a number from 1 to %d", maxPage)
 	}
 	return n, nil
 }
@@ -32,7 +34,7 @@ func (r *request) limit() (int, error) {
 func (r *request) after() (string, error) {
 	id := r.params.get("after")
 	if id != "" && !isUUID(id) {
-		return "", invalidf("after", "is not what the page before gave as next")
+		return "", fault.Invalid("after", "is not what the page before gave as next")
 	}
 	return id, nil
 }
@@ -54,7 +56,7 @@ func parseFlag(name, text string) (bool, error) {
 	case "false", "0", "no":
 		return false, nil
 	}
-	return false, invalidf(name, "is neither true nor false; write one of them")
+	return false, fault.Invalid(name, "is neither true nor false; write one of them")
 }
 
 // moment reads a time, nil where it was not given. A date is its first moment in UTC.
@@ -65,7 +67,7 @@ func (r *request) moment(name string) (*time.Time, error) {
 	}
 	t, ok := parseStart(text, time.UTC)
 	if !ok {
-		return nil, invalidf(name, "%q is not a time; write 2024-01-31 or 2024-01-31T18:00:00Z", shortened(text))
+		return nil, fault.Invalid(name, "%q is not a time; write 2024-01-31 or 2024-01-31T18:00:00Z", shortened(text))
 	}
 	t = withinCalendar(t)
 	return &t, nil

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"trunkline/internal/fault"
 	"trunkline/tasks"
 )
 
@@ -19,7 +20,7 @@ func (r *request) patience(unasked time.Duration) (time.Duration, error) {
 	if text := r.params.get("wait"); text != "" {
 		wait, ok := seconds(text, longest)
 		if !ok {
-			return 0, invalidf("wait", "is not a whole number of seconds; write one from 0 to %d", int(longest.Seconds()))
+			return 0, fault.Invalid("wait", "is not a whole number of seconds; write one from 0 to %d", int(longest.Seconds()))
 		}
 		return wait, nil
 	}
@@ -78,13 +79,13 @@ func (r *request) keys(n *tasks.NewJob) error {
 	n.IdempotencyKey = r.c.GetHeader("Idempotency-Key")
 	n.ExternalID = r.params.get("external_id")
 	if len(r.c.Request.Header.Values("Idempotency-Key")) > 1 {
-		return invalidf("Idempotency-Key", "is given twice; give it once")
+		return fault.Invalid("Idempotency-Key", "is given twice; give it once")
 	}
 	if len(n.IdempotencyKey) > maxKey || strings.ContainsFunc(n.IdempotencyKey, func(c rune) bool { return c < ' ' || c > '~' }) {
-		return invalidf("Idempotency-Key", "must be at most %d printable ASCII characters", maxKey)
+		return fault.Invalid("Idempotency-Key", "must be at most %d printable ASCII characters", maxKey)
 	}
 	if len(n.ExternalID) > maxKey {
-		return invalidf("external_id", "is longer than %d bytes", maxKey)
+		return fault.Invalid("external_id", "is longer than %d bytes", maxKey)
 	}
 	return nil
 }
@@ -104,7 +105,7 @@ func keyReused(n tasks.NewJob, err error) error {
 	if n.IdempotencyKey != "" {
 		name = "Idempotency-Key"
 	}
-	return failf(codeKeyReused, "%s: %s", name, keyRemedy)
+	return fault.Errorf(fault.KeyReused, "%s: %s", name, keyRemedy)
 }
 
 // pending is the answer while a job has not ended. It never looks like success.
@@ -133,5 +134,5 @@ func endOf(job tasks.Job) error {
 	if job.Error == nil {
 		return nil
 	}
-	return &failure{Code: job.Error.Code, Message: job.Error.Message, JobID: job.ID}
+	return &fault.Error{Code: job.Error.Code, Message: job.Error.Message, JobID: job.ID}
 }

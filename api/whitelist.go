@@ -9,8 +9,8 @@ import (
 	"unicode/utf8"
 
 	"trunkline/internal/audit"
+	"trunkline/internal/fault"
 	"trunkline/internal/whitelist"
-	"trunkline/tasks"
 )
 
 // whitelistView is the file as it stands, and who knocked.
@@ -84,7 +84,7 @@ func lineOf(e whitelist.Entry) whitelistLine {
 func ofAllDomains(h handler) handler {
 	return func(r *request) error {
 		if !r.caller.all {
-			return failf(codeForbidden, "the whitelist decides who may call for any domain, and these credentials are for %s alone; use a superadmin's or a token's for all domains", r.caller.names())
+			return fault.Errorf(fault.Forbidden, "the whitelist decides who may call for any domain, and these credentials are for %s alone; use a superadmin's or a token's for all domains", r.caller.names())
 		}
 		return h(r)
 	}
@@ -115,7 +115,7 @@ func (s *Server) getWhitelist(r *request) error {
 	for _, b := range broken[:min(len(broken), maxBroken)] {
 		view.Broken = append(view.Broken, brokenLine{Line: b.Line, Text: strings.ToValidUTF8(b.Text, "?"), Reason: b.Reason})
 	}
-	denied, err := audit.DeniedLately(r.context(), s.o.Pool, CodeNotWhitelisted)
+	denied, err := audit.DeniedLately(r.context(), s.o.Pool, fault.NotWhitelisted)
 	if err != nil {
 		return err
 	}
@@ -131,11 +131,11 @@ func (s *Server) getWhitelist(r *request) error {
 func (s *Server) checkWhitelist(r *request) error {
 	text := r.params.get("address")
 	if text == "" {
-		return missing("address")
+		return fault.Missing("address")
 	}
 	addr, err := netip.ParseAddr(text)
 	if err != nil || addr.Zone() != "" {
-		return invalidf("address", "is not an IP address; write one such as 192.0.2.1 or 2001:db8::1")
+		return fault.Invalid("address", "is not an IP address; write one such as 192.0.2.1 or 2001:db8::1")
 	}
 	addr = addr.Unmap()
 	answer := whitelistChecked{Address: addr.String(), Allowed: s.whitelist.Allows(addr)}
@@ -157,7 +157,7 @@ func (s *Server) addToWhitelist(r *request) error {
 	}
 	comment := r.params.get("comment")
 	if err := whitelist.CheckComment(comment); err != nil {
-		return invalidf("comment", "%v", err)
+		return fault.Invalid("comment", "%v", err)
 	}
 	done, err := s.whitelistFile().Add(r.context(), network, comment, guard)
 	if err != nil {
@@ -205,7 +205,7 @@ func (s *Server) replaceWhitelist(r *request) error {
 		}
 	}
 	if len(absent) > 0 {
-		return missing(absent...)
+		return fault.Missing(absent...)
 	}
 	guard, err := r.guard()
 	if err != nil {
@@ -228,10 +228,10 @@ func (s *Server) replaceWhitelist(r *request) error {
 func (r *request) whitelistEdit() (network netip.Prefix, g whitelist.Guard, err error) {
 	text := r.params.get("address")
 	if text == "" {
-		return network, g, missing("address")
+		return network, g, fault.Missing("address")
 	}
 	if network, err = whitelist.ParseNetwork(text); err != nil {
-		return network, g, invalidf("address", "%v", err)
+		return network, g, fault.Invalid("address", "%v", err)
 	}
 	g, err = r.guard()
 	return network, g, err
@@ -251,14 +251,14 @@ func (r *request) whitelistChanged(action, subject string) {
 }
 
 // refusalCodes are the codes of edits that were not made.
-var refusalCodes = map[whitelist.Reason]string{
-	whitelist.Invalid:    tasks.CodeInvalidRequest,
-	whitelist.Broken:     tasks.CodeConflict,
-	whitelist.Stale:      tasks.CodeConflict,
-	whitelist.NotListed:  codeNotFound,
-	whitelist.Lockout:    codeLockout,
-	whitelist.Busy:       codeUnavailable,
-	whitelist.Unwritable: codeNotWritable,
+var refusalCodes = map[whitelist.Reason]fault.Code{
+	whitelist.Invalid:    fault.InvalidRequest,
+	whitelist.Broken:     fault.Conflict,
+	whitelist.Stale:      fault.Conflict,
+	whitelist.NotListed:  fault.NotFound,
+	whitelist.Lockout:    fault.Lockout,
+	whitelist.Busy:       fault.Unavailable,
+	whitelist.Unwritable: fault.NotWritable,
 }
 
 // whitelistFailure words why an edit was not made of what that parameter asked for.
@@ -274,5 +274,5 @@ func whitelistFailure(parameter string, err error) error {
 	case whitelist.Invalid:
 		message = parameter + ": " + message
 	}
-	return &failure{Code: refusalCodes[refusal.Reason], Message: message, cause: errors.Unwrap(refusal)}
+	return &fault.Error{Code: refusalCodes[refusal.Reason], Message: message, Cause: errors.Unwrap(refusal)}
 }

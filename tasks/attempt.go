@@ -8,6 +8,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"trunkline/internal/fault"
 )
 
 // Attempt is one run of a job by one worker. Everything it writes names the attempt's number, so that
@@ -112,7 +114,7 @@ func (a *Attempt) SucceedIn(ctx context.Context, tx pgx.Tx, result any, p Progre
 }
 
 // Fail ends the job with the failure. Its secrets stay for a retry until the sweep wipes them.
-func (a *Attempt) Fail(ctx context.Context, f *Failure) error {
+func (a *Attempt) Fail(ctx context.Context, f *fault.Error) error {
 	return a.change(ctx, a.store.pool, ending(`
 		update trunkline.jobs set state = 'failed', error_code = $3, error_message = $4, finished_at = now()
 		where id = $1 and attempt = $2 and state = 'running'`, noExport, noExport)+`select from ended`, f.Code, validText(f.Message))

@@ -6,6 +6,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"trunkline/internal/fault"
 	"trunkline/tasks"
 )
 
@@ -21,7 +22,7 @@ func TestLostAttemptChangesNothing(t *testing.T) {
 			return a.Succeed(t.Context(), "late", tasks.Progress{})
 		},
 		"fail": func(t *testing.T, _ *bundle, a *tasks.Attempt) error {
-			return a.Fail(t.Context(), tasks.Failf(tasks.CodeServerError, "late"))
+			return a.Fail(t.Context(), fault.Errorf(fault.ServerError, "late"))
 		},
 		"cancelled": func(t *testing.T, _ *bundle, a *tasks.Attempt) error { return a.Cancelled(t.Context(), "late") },
 		"hand back": func(t *testing.T, _ *bundle, a *tasks.Attempt) error {
@@ -77,7 +78,7 @@ func TestSecretsAreWiped(t *testing.T) {
 		"success":   {func(t *testing.T, a *tasks.Attempt) error { return a.Succeed(t.Context(), "ok", tasks.Progress{}) }, false},
 		"cancelled": {func(t *testing.T, a *tasks.Attempt) error { return a.Cancelled(t.Context(), "stopped") }, false},
 		"failure, which can be retried": {func(t *testing.T, a *tasks.Attempt) error {
-			return a.Fail(t.Context(), tasks.Failf(tasks.CodeServerError, "broke"))
+			return a.Fail(t.Context(), fault.Errorf(fault.ServerError, "broke"))
 		}, true},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -9,8 +9,9 @@ package tasks
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"time"
+
+	"trunkline/internal/fault"
 )
 
 // Kind says what a job does. It is also the name of its queue and of its task type.
@@ -60,7 +61,7 @@ type Job struct {
 	Attempt         int
 	CancelRequested bool
 	Result          json.RawMessage
-	Error           *Failure
+	Error           *fault.Error
 	CreatedAt       time.Time
 	StartedAt       *time.Time
 	FinishedAt      *time.Time
@@ -74,43 +75,6 @@ type Progress struct {
 	Unit  string `json:"unit,omitempty"`
 	Note  string `json:"note,omitempty"`
 }
-
-// Failure is why a job failed or was cancelled, in words for the person who has to act on it. Code
-// is stable and is the `code` of the HTTP answer as well. It never holds a secret.
-type Failure struct {
-	Code    string
-	Message string
-	cause   error
-}
-
-func (f *Failure) Error() string { return f.Message }
-
-// Unwrap returns what lies behind the failure, for the log.
-func (f *Failure) Unwrap() error { return f.cause }
-
-// Failf makes a Failure. An argument that %w formats is kept as its cause.
-func Failf(code, format string, args ...any) *Failure {
-	err := fmt.Errorf(format, args...)
-	return &Failure{Code: code, Message: err.Error(), cause: errors.Unwrap(err)}
-}
-
-// The codes that a job's failure can have.
-const (
-	CodeInvalidRequest      = "invalid_request"
-	CodeMissingParameters   = "missing_parameters"
-	CodeInvalidGateway      = "invalid_gateway"
-	CodeProfileUnavailable  = "profile_unavailable"
-	CodeConflict            = "conflict"
-	CodeSwitchUnavailable   = "switch_unavailable"
-	CodeSwitchTimeout       = "switch_timeout"
-	CodeSwitchConfiguration = "switch_configuration"
-	CodeGatewayNotLoaded    = "gateway_not_loaded"
-	CodeInsufficientStorage = "insufficient_storage"
-	CodeTimeout             = "timeout"
-	CodeCancelled           = "cancelled"
-	CodeWorkerLost          = "worker_lost"
-	CodeServerError         = "server_error"
-)
 
 // Reach is whose jobs a caller may see: all of them, or those of some domains.
 type Reach struct {

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"trunkline/internal/fault"
 	"trunkline/internal/fusionpbx"
 )
 
@@ -33,7 +34,7 @@ func (plan *GatewayPlan) Replace(previous *fusionpbx.Gateway) {
 // PlanGateway merges what was asked for with the gateways that bear the name in that domain now, and
 // checks the whole row. The front end plans to answer bad input at once; the worker plans again under
 // the lock. newUUID is used for a new gateway; mode decides which values can reach FreeSWITCH.
-func PlanGateway(mode fusionpbx.GatewayMode, existing []fusionpbx.Gateway, p ProvisionParams, password *string, newUUID string) (GatewayPlan, *Failure) {
+func PlanGateway(mode fusionpbx.GatewayMode, existing []fusionpbx.Gateway, p ProvisionParams, password *string, newUUID string) (GatewayPlan, *fault.Error) {
 	if p.GatewayUUID != "" {
 		existing = slices.DeleteFunc(existing, func(g fusionpbx.Gateway) bool { return g.UUID != p.GatewayUUID })
 	}
@@ -42,7 +43,7 @@ func PlanGateway(mode fusionpbx.GatewayMode, existing []fusionpbx.Gateway, p Pro
 		for i, g := range existing {
 			uuids[i] = g.UUID
 		}
-		return GatewayPlan{}, Failf(CodeConflict, "gateway_name: %d gateways are called %q in %s: %s; rename or delete all but one in FusionPBX",
+		return GatewayPlan{}, fault.Errorf(fault.Conflict, "gateway_name: %d gateways are called %q in %s: %s; rename or delete all but one in FusionPBX",
 			len(existing), p.Name, p.place(), strings.Join(uuids, " and "))
 	}
 	if p.Delete {
@@ -95,7 +96,7 @@ func (p ProvisionParams) Asks(password *string) bool {
 
 // missingForNew names the documented fields that a new gateway needs and the request lacks. A gateway
 // that does not register may do without username and password.
-func (p ProvisionParams) missingForNew(password *string) *Failure {
+func (p ProvisionParams) missingForNew(password *string) *fault.Error {
 	var missing []string
 	if p.Values["proxy"] == "" {
 		missing = append(missing, "gateway_domain")
@@ -111,7 +112,7 @@ func (p ProvisionParams) missingForNew(password *string) *Failure {
 	if len(missing) == 0 {
 		return nil
 	}
-	return Failf(CodeMissingParameters, "there is no gateway %q in %s yet, and a new one also needs: %s",
+	return fault.Errorf(fault.MissingParameters, "there is no gateway %q in %s yet, and a new one also needs: %s",
 		p.Name, p.place(), strings.Join(missing, ", "))
 }
 
@@ -125,18 +126,18 @@ func (p ProvisionParams) place() string {
 // checkRow refuses a row that FusionPBX or FreeSWITCH would drop or distort in silence. Of a disabled
 // gateway, which reaches no switch, only what was asked for is checked: disabling is how one with a
 // bad value is made harmless.
-func checkRow(mode fusionpbx.GatewayMode, g fusionpbx.Gateway, asked map[string]string, password *string) *Failure {
+func checkRow(mode fusionpbx.GatewayMode, g fusionpbx.Gateway, asked map[string]string, password *string) *fault.Error {
 	for _, column := range fusionpbx.GatewayColumns {
 		_, named := asked[column]
 		if !g.Enabled() && !named && !(column == "password" && password != nil) {
 			continue
 		}
 		if err := fusionpbx.CheckGatewayValue(mode, column, g.Get(column)); err != nil {
-			return Failf(CodeInvalidGateway, "%w", err)
+			return fault.Errorf(fault.InvalidGateway, "%w", err)
 		}
 	}
 	if g.Enabled() && g.Get("register") == "true" && (g.Get("username") == "" || g.Get("password") == "") {
-		return Failf(CodeInvalidGateway, "register: FreeSWITCH skips a gateway that registers without username and password; "+
+		return fault.Errorf(fault.InvalidGateway, "register: FreeSWITCH skips a gateway that registers without username and password; "+
 			"give gateway_username and gateway_password, or register=false")
 	}
 	return nil

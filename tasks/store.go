@@ -12,6 +12,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"trunkline/internal/fault"
 )
 
 // Store keeps the job rows. It needs no Redis: what a job is and where it stands is in Postgres alone.
@@ -362,7 +364,7 @@ func scanJob(row pgx.Row, more ...any) (Job, error) {
 		return Job{}, fmt.Errorf("reading the progress of job %s: %w", job.ID, err)
 	}
 	if code != nil {
-		job.Error = &Failure{Code: *code, Message: *message}
+		job.Error = &fault.Error{Code: *code, Message: *message}
 	}
 	return job, nil
 }

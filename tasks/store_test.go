@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 
+	"trunkline/internal/fault"
 	"trunkline/tasks"
 )
 
@@ -19,7 +20,7 @@ func TestRepeatedRequestAttaches(t *testing.T) {
 			must(t, b.claim(t, job).Succeed(t.Context(), tasks.ProvisionResult{GatewayUUID: "g"}, tasks.Progress{}))
 		},
 		"failed": func(t *testing.T, b *bundle, job tasks.Job) {
-			must(t, b.claim(t, job).Fail(t.Context(), tasks.Failf(tasks.CodeServerError, "broke")))
+			must(t, b.claim(t, job).Fail(t.Context(), fault.Errorf(fault.ServerError, "broke")))
 		},
 		"cancelled": func(t *testing.T, b *bundle, job tasks.Job) {
 			_, err := b.Cancel(t.Context(), job.ID, tasks.Reach{All: true})
@@ -189,7 +190,7 @@ func TestCancelAndRetry(t *testing.T) {
 	queued := b.submit(t, request(b.keys, "queued"))
 	got, err := b.Cancel(t.Context(), queued.ID, all)
 	must(t, err)
-	if got.State != tasks.StateCancelled || got.Error == nil || got.Error.Code != tasks.CodeCancelled {
+	if got.State != tasks.StateCancelled || got.Error == nil || got.Error.Code != fault.Cancelled {
 		t.Fatalf("a queued job: got %s %v, want cancelled", got.State, got.Error)
 	}
 	if _, err := b.Claim(t.Context(), queued.ID, queued.Dispatch, "late"); !errors.Is(err, tasks.ErrNotClaimed) {
@@ -215,7 +216,7 @@ func TestCancelAndRetry(t *testing.T) {
 	}
 
 	failed := b.submit(t, request(b.keys, "failed"))
-	must(t, b.claim(t, failed).Fail(t.Context(), tasks.Failf(tasks.CodeSwitchUnavailable, "down")))
+	must(t, b.claim(t, failed).Fail(t.Context(), fault.Errorf(fault.SwitchUnavailable, "down")))
 	retried, err := b.Retry(t.Context(), failed.ID, all)
 	must(t, err)
 	var secrets tasks.ProvisionSecrets

@@ -9,6 +9,7 @@ import (
 	"github.com/hibiken/asynq"
 	"github.com/jackc/pgx/v5"
 
+	"trunkline/internal/fault"
 	"trunkline/internal/postgres"
 )
 
@@ -75,7 +76,7 @@ func (c *Client) failWorkerless(ctx context.Context, o SweepOptions) (int, error
 			error_message = format('its worker ended in the middle of it %s times; look for the reason in the workers'' log, then retry the job', lost_workers + 1)
 				|| case kind when 'provision' then '; until then the gateway''s row may be the new one, and the switches may have it loaded or not' else '' end
 		where id in (select id from trunkline.jobs
-			where state = 'running' and heartbeat_at < now() - $1::interval and lost_workers + 1 >= $2 for update skip locked)`, noExport, noExport)+`select id::text from ended`, o.HeartbeatTimeout, o.MaxAttempts, CodeWorkerLost)
+			where state = 'running' and heartbeat_at < now() - $1::interval and lost_workers + 1 >= $2 for update skip locked)`, noExport, noExport)+`select id::text from ended`, o.HeartbeatTimeout, o.MaxAttempts, fault.WorkerLost)
 	if err != nil {
 		return 0, fmt.Errorf("sweeping up lost workers: %w", err)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/hibiken/asynq"
 
+	"trunkline/internal/fault"
 	"trunkline/internal/pbxtest"
 	"trunkline/tasks"
 )
@@ -133,7 +134,7 @@ func TestSweepForgets(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t)
 	old := b.submit(t, request(b.keys, "old"))
-	must(t, b.claim(t, old).Fail(t.Context(), tasks.Failf(tasks.CodeServerError, "broke")))
+	must(t, b.claim(t, old).Fail(t.Context(), fault.Errorf(fault.ServerError, "broke")))
 	b.exec(t, "update trunkline.jobs set finished_at = now() - interval '25 hours'")
 	ancient := b.submit(t, request(b.keys, "ancient"))
 	must(t, b.claim(t, ancient).Succeed(t.Context(), "ok", tasks.Progress{}))

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"trunkline/internal/fault"
 	"trunkline/internal/pbxtest"
 	"trunkline/tasks"
 )
@@ -54,7 +55,7 @@ func TestEveryEndIsCounted(t *testing.T) {
 			must(t, b.claim(t, job).Succeed(t.Context(), "ok", tasks.Progress{}))
 		}, []string{`provision succeeded "" 1 0 0`}},
 		"failure": {func(t *testing.T, b *bundle, job tasks.Job) {
-			must(t, b.claim(t, job).Fail(t.Context(), tasks.Failf(tasks.CodeConflict, "two of them")))
+			must(t, b.claim(t, job).Fail(t.Context(), fault.Errorf(fault.Conflict, "two of them")))
 		}, []string{`provision failed "conflict" 1 0 0`}},
 		"cancelled while it ran": {func(t *testing.T, b *bundle, job tasks.Job) {
 			must(t, b.claim(t, job).Cancelled(t.Context(), "stopped"))
@@ -79,10 +80,10 @@ func TestEveryEndIsCounted(t *testing.T) {
 			must(t, err)
 		}, []string{`provision failed "worker_lost" 1 0 0`}},
 		"retried, and ended again": {func(t *testing.T, b *bundle, job tasks.Job) {
-			must(t, b.claim(t, job).Fail(t.Context(), tasks.Failf(tasks.CodeServerError, "broke")))
+			must(t, b.claim(t, job).Fail(t.Context(), fault.Errorf(fault.ServerError, "broke")))
 			again, err := b.Retry(t.Context(), job.ID, tasks.Reach{All: true})
 			must(t, err)
-			must(t, b.claim(t, again).Fail(t.Context(), tasks.Failf(tasks.CodeServerError, "broke")))
+			must(t, b.claim(t, again).Fail(t.Context(), fault.Errorf(fault.ServerError, "broke")))
 		}, []string{`provision failed "server_error" 2 0 0`}},
 		"an export in a worker": {func(t *testing.T, b *bundle, _ tasks.Job) {
 			must(t, b.claim(t, b.submit(t, b.export("one"))).Succeed(t.Context(), exportOf3, tasks.Progress{}))
@@ -112,7 +113,7 @@ func TestRacingEndsCountOnce(t *testing.T) {
 		attempt := b.claim(t, b.submit(t, request(b.keys, fmt.Sprint(i))))
 		for range 3 {
 			wg.Go(func() {
-				err := attempt.Fail(t.Context(), tasks.Failf(tasks.CodeTimeout, "too long"))
+				err := attempt.Fail(t.Context(), fault.Errorf(fault.Timeout, "too long"))
 				if err != nil && !errors.Is(err, tasks.ErrFenced) {
 					t.Error(err)
 				}
@@ -159,7 +160,7 @@ func TestUnfinished(t *testing.T) {
 	want("two wait", tasks.Unfinished{Kind: tasks.KindProvision, Queued: 2, Running: 1, Oldest: 2 * time.Hour}, none)
 	// An old job that is retried has not been waiting since it was made.
 	b.exec(t, "delete from trunkline.jobs where state = 'queued'")
-	must(t, attempt.Fail(t.Context(), tasks.Failf(tasks.CodeServerError, "broke")))
+	must(t, attempt.Fail(t.Context(), fault.Errorf(fault.ServerError, "broke")))
 	_, err := b.Retry(t.Context(), running.ID, tasks.Reach{All: true})
 	must(t, err)
 	want("retried", tasks.Unfinished{Kind: tasks.KindProvision, Queued: 1}, none)

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"trunkline/internal/export"
+	"trunkline/internal/fault"
 	"trunkline/tasks"
 )
 
@@ -17,11 +18,11 @@ import (
 func (w *Worker) export(ctx context.Context, r *run) (any, error) {
 	var params tasks.ExportParams
 	if err := json.Unmarshal(r.Job.Params, &params); err != nil {
-		return nil, tasks.Failf(tasks.CodeServerError, "the job's parameters cannot be read: %w", err)
+		return nil, fault.Errorf(fault.ServerError, "the job's parameters cannot be read: %w", err)
 	}
 	format, err := export.ParseFormat(params.Format)
 	if err != nil {
-		return nil, tasks.Failf(tasks.CodeInvalidRequest, "%w", err)
+		return nil, fault.Errorf(fault.InvalidRequest, "%w", err)
 	}
 	if err := export.RemoveStaleParts(w.o.Exporter.Dir, tasks.ExportFileName(r.Job.ID, format), r.Job.Attempt); err != nil {
 		r.log.Warn("parts of an earlier attempt stay behind", "error", err)
@@ -79,10 +80,10 @@ func (w *Worker) commitExport(ctx context.Context, r *run, file *export.File, pa
 func exportFailure(err error) error {
 	var space *export.SpaceError
 	if errors.As(err, &space) {
-		return tasks.Failf(tasks.CodeInsufficientStorage, "%w", err)
+		return fault.Errorf(fault.InsufficientStorage, "%w", err)
 	}
 	if databaseAway(err) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	return tasks.Failf(tasks.CodeServerError, "the export could not be written: %w", err)
+	return fault.Errorf(fault.ServerError, "the export could not be written: %w", err)
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"trunkline/internal/fault"
 	"trunkline/internal/pbxtest"
 	"trunkline/tasks"
 )
@@ -87,7 +88,7 @@ func TestExportBelowTheFloor(t *testing.T) {
 	b.options.Exporter.MinFreeBytes = 1 << 60
 	b.start(t)
 	job := b.run(t, b.cdrs("", "CSV"))
-	if job.State != tasks.StateFailed || job.Error.Code != tasks.CodeInsufficientStorage {
+	if job.State != tasks.StateFailed || job.Error.Code != fault.InsufficientStorage {
 		t.Fatalf("got %s %v, want it refused", job.State, job.Error)
 	}
 	left, err := filepath.Glob(filepath.Join(b.dir, "*"))

@@ -10,11 +10,11 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"trunkline/internal/fault"
 	"trunkline/internal/freeswitch"
 	"trunkline/internal/fusionpbx"
 	"trunkline/internal/gatewayfile"
 	"trunkline/internal/postgres"
-	"trunkline/tasks"
 )
 
 // Where FusionPBX keeps gateways as files, a round makes each gateway's file what its row says before it
@@ -25,7 +25,7 @@ import (
 func lockFiles(ctx context.Context, pool *pgxpool.Pool) (*postgres.Lock, error) {
 	lock, err := postgres.AcquireLock(ctx, pool, "gateway files")
 	if err != nil && ctx.Err() != nil {
-		return nil, tasks.Failf(tasks.CodeTimeout, "another worker has been busy with the gateway files for %s; send the request again", roundTimeout)
+		return nil, fault.Errorf(fault.Timeout, "another worker has been busy with the gateway files for %s; send the request again", roundTimeout)
 	}
 	return lock, err
 }
@@ -106,9 +106,9 @@ func putBackAsTheyWere(standing, before []gatewayfile.File) bool {
 // fileFailure says what could not be done with a gateway's file.
 func fileFailure(err error) error {
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
-		return tasks.Failf(tasks.CodeInsufficientStorage, "%w", err)
+		return fault.Errorf(fault.InsufficientStorage, "%w", err)
 	}
-	return tasks.Failf(tasks.CodeServerError, "%w", err)
+	return fault.Errorf(fault.ServerError, "%w", err)
 }
 
 // failure is switchFailure, and where the switch cannot read its configuration it names the file that
@@ -121,7 +121,7 @@ func (b *round) failure(ctx context.Context, s *step, err error) error {
 	if b.broken == "" {
 		b.broken = brokenFiles(s.folder.Broken(ctx, s.uuid), s.folder.Dir())
 	}
-	return tasks.Failf(tasks.CodeSwitchConfiguration, "%w; %s", err, b.broken)
+	return fault.Errorf(fault.SwitchConfiguration, "%w; %s", err, b.broken)
 }
 
 func brokenFiles(broken []gatewayfile.BrokenFile, dir string) string {

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 
+	"trunkline/internal/fault"
 	"trunkline/internal/fusionpbx"
 	"trunkline/internal/gatewayfile"
 	"trunkline/internal/pbxtest"
@@ -135,21 +136,21 @@ func TestProvisionFilesFailsAndPutsBack(t *testing.T) {
 		code     string
 		early    bool // it is refused before anything is written, whatever stands there
 	}{
-		"a broken foreign file": {code: tasks.CodeSwitchConfiguration, arrange: func(t *testing.T, b *bundle) []string {
+		"a broken foreign file": {code: fault.SwitchConfiguration, arrange: func(t *testing.T, b *bundle) []string {
 			return []string{b.writeFile(t, "internal/theirs.xml", "<include>\n<gateway name=\"x\">\n</include>\n"), "line 2", "as it was before"}
 		}},
-		"a broken foreign file, and a move": {code: tasks.CodeSwitchConfiguration, values: map[string]string{"profile": "internal"}, arrange: func(t *testing.T, b *bundle) []string {
+		"a broken foreign file, and a move": {code: fault.SwitchConfiguration, values: map[string]string{"profile": "internal"}, arrange: func(t *testing.T, b *bundle) []string {
 			return []string{b.writeFile(t, "internal/theirs.xml", "</gateway>"), "as it was before"}
 		}},
-		"broken elsewhere": {code: tasks.CodeSwitchConfiguration, arrange: func(t *testing.T, b *bundle) []string {
+		"broken elsewhere": {code: fault.SwitchConfiguration, arrange: func(t *testing.T, b *bundle) []string {
 			b.switches[0].BreakXML(9, "unclosed tag <x>")
 			return []string{"line 9", "no file under " + b.profiles, "as it was before"}
 		}},
-		"a profile without a folder": {code: tasks.CodeServerError, values: map[string]string{"profile": "internal"}, arrange: func(t *testing.T, b *bundle) []string {
+		"a profile without a folder": {code: fault.ServerError, values: map[string]string{"profile": "internal"}, arrange: func(t *testing.T, b *bundle) []string {
 			must(t, os.Remove(filepath.Join(b.profiles, "internal")))
 			return []string{filepath.Join(b.profiles, "internal"), "make that folder"}
 		}},
-		"a folder where the file should be": {code: tasks.CodeServerError, values: map[string]string{"profile": "internal"}, arrange: func(t *testing.T, b *bundle) []string {
+		"a folder where the file should be": {code: fault.ServerError, values: map[string]string{"profile": "internal"}, arrange: func(t *testing.T, b *bundle) []string {
 			rows, err := b.db.Gateways(t.Context(), b.pool, true, "")
 			must(t, err)
 			for _, row := range rows {
@@ -157,22 +158,22 @@ func TestProvisionFilesFailsAndPutsBack(t *testing.T) {
 			}
 			return []string{filepath.Join(b.profiles, "internal"), "not a regular file"}
 		}},
-		"a profile that leads elsewhere": {code: tasks.CodeInvalidGateway, early: true, values: map[string]string{"profile": ".."}, arrange: func(t *testing.T, b *bundle) []string {
+		"a profile that leads elsewhere": {code: fault.InvalidGateway, early: true, values: map[string]string{"profile": ".."}, arrange: func(t *testing.T, b *bundle) []string {
 			return []string{"profile: is no name of a SIP profile"}
 		}},
-		"a path for a profile": {code: tasks.CodeInvalidGateway, early: true, values: map[string]string{"profile": "../external"}, arrange: func(t *testing.T, b *bundle) []string {
+		"a path for a profile": {code: fault.InvalidGateway, early: true, values: map[string]string{"profile": "../external"}, arrange: func(t *testing.T, b *bundle) []string {
 			return []string{"profile: is no name of a SIP profile"}
 		}},
-		"a command of the preprocessor": {code: tasks.CodeInvalidGateway, early: true, values: map[string]string{"from_user": `<x-PRE-process cmd="exec"`}, arrange: func(t *testing.T, b *bundle) []string {
+		"a command of the preprocessor": {code: fault.InvalidGateway, early: true, values: map[string]string{"from_user": `<x-PRE-process cmd="exec"`}, arrange: func(t *testing.T, b *bundle) []string {
 			return []string{"from_user", "preprocessor"}
 		}},
-		"a line break": {code: tasks.CodeInvalidGateway, early: true, values: map[string]string{"password": "a\nb"}, arrange: func(t *testing.T, b *bundle) []string {
+		"a line break": {code: fault.InvalidGateway, early: true, values: map[string]string{"password": "a\nb"}, arrange: func(t *testing.T, b *bundle) []string {
 			return []string{"password", "line break"}
 		}},
-		"one switch's hostname among two": {early: true, code: tasks.CodeInvalidGateway, switches: 2, values: map[string]string{"hostname": "pbx-2"}, arrange: func(t *testing.T, b *bundle) []string {
+		"one switch's hostname among two": {early: true, code: fault.InvalidGateway, switches: 2, values: map[string]string{"hostname": "pbx-2"}, arrange: func(t *testing.T, b *bundle) []string {
 			return []string{"hostname", "leave hostname empty"}
 		}},
-		"a second switch that fails": {code: tasks.CodeSwitchConfiguration, switches: 2, arrange: func(t *testing.T, b *bundle) []string {
+		"a second switch that fails": {code: fault.SwitchConfiguration, switches: 2, arrange: func(t *testing.T, b *bundle) []string {
 			b.switches[1].BreakXML(9, "unclosed tag <x>")
 			return []string{"line 9", "as it was before"}
 		}},
@@ -250,7 +251,7 @@ func TestFileIsPutBackWithoutTheSwitch(t *testing.T) {
 		})
 	})()
 	job := b.run(t, b.gateway("", "carrier", carrier("password", "after")))
-	if job.State != tasks.StateFailed || job.Error.Code != tasks.CodeSwitchUnavailable {
+	if job.State != tasks.StateFailed || job.Error.Code != fault.SwitchUnavailable {
 		t.Fatalf("got %s %v", job.State, job.Error)
 	}
 	if reflect.DeepEqual(<-written, files) {

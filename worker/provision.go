@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"trunkline/internal/fault"
 	"trunkline/internal/freeswitch"
 	"trunkline/internal/fusionpbx"
 	"trunkline/internal/gatewayfile"
@@ -33,10 +34,10 @@ const (
 func (w *Worker) provision(ctx context.Context, r *run) (any, error) {
 	p := &provisioning{w: w, run: r}
 	if err := json.Unmarshal(r.Job.Params, &p.params); err != nil {
-		return nil, tasks.Failf(tasks.CodeServerError, "the job's parameters cannot be read: %w", err)
+		return nil, fault.Errorf(fault.ServerError, "the job's parameters cannot be read: %w", err)
 	}
 	if err := r.Secrets(&p.secrets); err != nil {
-		return nil, tasks.Failf(tasks.CodeServerError, "%w; use the same key in every process, then send the request again", err)
+		return nil, fault.Errorf(fault.ServerError, "%w; use the same key in every process, then send the request again", err)
 	}
 	unlock, err := w.gateways.lock(ctx, p.params.DomainUUID+":"+p.params.Name)
 	if err != nil {
@@ -148,13 +149,13 @@ func (p *provisioning) check(ctx context.Context) error {
 		}
 		// Every switch that reads the folder loads whatever is in it.
 		if slices.Contains(meant, true) && slices.Contains(meant, false) {
-			return tasks.Failf(tasks.CodeInvalidGateway, "hostname: gateways are kept as files here, which cannot be for %q alone; leave hostname empty", plan.Row.Get("hostname"))
+			return fault.Errorf(fault.InvalidGateway, "hostname: gateways are kept as files here, which cannot be for %q alone; leave hostname empty", plan.Row.Get("hostname"))
 		}
 	}
 	if slices.Contains(meant, true) {
 		return nil
 	}
-	return tasks.Failf(tasks.CodeInvalidGateway, "hostname: %q is none of the switches' names, so none of them would load the gateway; "+
+	return fault.Errorf(fault.InvalidGateway, "hostname: %q is none of the switches' names, so none of them would load the gateway; "+
 		"leave hostname empty for all switches", plan.Row.Get("hostname"))
 }
 
@@ -169,7 +170,7 @@ func (p *provisioning) checkProfile(ctx context.Context, row fusionpbx.Gateway) 
 		return err
 	}
 	if !enabled {
-		return tasks.Failf(tasks.CodeProfileUnavailable, "profile: there is no enabled SIP profile %q in FusionPBX, so FreeSWITCH would never load the gateway; "+
+		return fault.Errorf(fault.ProfileUnavailable, "profile: there is no enabled SIP profile %q in FusionPBX, so FreeSWITCH would never load the gateway; "+
 			"name an enabled profile or enable this one", row.Profile())
 	}
 	return nil
@@ -311,11 +312,11 @@ func (p *provisioning) waitFor(ctx context.Context) error {
 	case err == nil || errors.Is(cause, errShutdown):
 		return err
 	case errors.Is(cause, errCancelRequested):
-		return tasks.Failf(tasks.CodeCancelled, "the gateway is configured and loaded; waiting for it to register was cancelled")
+		return fault.Errorf(fault.Cancelled, "the gateway is configured and loaded; waiting for it to register was cancelled")
 	case cause != nil:
-		return tasks.Failf(tasks.CodeTimeout, "the gateway is configured and loaded, and did not register in time; look at its state and at the carrier's answer")
+		return fault.Errorf(fault.Timeout, "the gateway is configured and loaded, and did not register in time; look at its state and at the carrier's answer")
 	}
-	return tasks.Failf(tasks.CodeSwitchUnavailable, "the gateway is configured and loaded; whether it registers is not known: %w", err)
+	return fault.Errorf(fault.SwitchUnavailable, "the gateway is configured and loaded; whether it registers is not known: %w", err)
 }
 
 // settle takes what stood before out of the job: from here on a retry starts from the new row.

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"trunkline/internal/fault"
 	"trunkline/internal/pbxtest"
 	"trunkline/tasks"
 )
@@ -98,14 +99,14 @@ func TestProvisionFailsAndPutsBack(t *testing.T) {
 		code     string
 		says     []string
 	}{
-		{name: "a password that FusionPBX distorts", values: map[string]string{"password": "pa$$w&d"}, code: tasks.CodeInvalidGateway, says: []string{"password", "$"}},
-		{name: "a line break", values: map[string]string{"from_user": "a\nb"}, code: tasks.CodeInvalidGateway, says: []string{"from_user", "line break"}},
-		{name: "a variable in the description", values: map[string]string{"description": "${domain}"}, code: tasks.CodeInvalidGateway, says: []string{"description", "${"}},
-		{name: "register without a username", values: map[string]string{"username": "", "register": "true"}, newOnly: true, code: tasks.CodeMissingParameters, says: []string{"gateway_username"}},
-		{name: "a profile that does not exist", values: map[string]string{"profile": "nosuch"}, code: tasks.CodeProfileUnavailable, says: []string{"nosuch"}},
-		{name: "a hostname of no switch", values: map[string]string{"hostname": "elsewhere"}, code: tasks.CodeInvalidGateway, says: []string{"hostname", "elsewhere"}},
+		{name: "a password that FusionPBX distorts", values: map[string]string{"password": "pa$$w&d"}, code: fault.InvalidGateway, says: []string{"password", "$"}},
+		{name: "a line break", values: map[string]string{"from_user": "a\nb"}, code: fault.InvalidGateway, says: []string{"from_user", "line break"}},
+		{name: "a variable in the description", values: map[string]string{"description": "${domain}"}, code: fault.InvalidGateway, says: []string{"description", "${"}},
+		{name: "register without a username", values: map[string]string{"username": "", "register": "true"}, newOnly: true, code: fault.MissingParameters, says: []string{"gateway_username"}},
+		{name: "a profile that does not exist", values: map[string]string{"profile": "nosuch"}, code: fault.ProfileUnavailable, says: []string{"nosuch"}},
+		{name: "a hostname of no switch", values: map[string]string{"hostname": "elsewhere"}, code: fault.InvalidGateway, says: []string{"hostname", "elsewhere"}},
 		{
-			name: "two gateways of that name", newOnly: true, code: tasks.CodeConflict, says: []string{" and "},
+			name: "two gateways of that name", newOnly: true, code: fault.Conflict, says: []string{" and "},
 			arrange: func(t *testing.T, b *bundle) {
 				for range 2 {
 					_, err := b.pool.Exec(t.Context(), `insert into v_gateways (gateway_uuid, gateway, profile, enabled) values (gen_random_uuid(), 'carrier', 'external', false)`)
@@ -114,39 +115,39 @@ func TestProvisionFailsAndPutsBack(t *testing.T) {
 			},
 		},
 		{
-			name: "a stopped profile", code: tasks.CodeProfileUnavailable, says: []string{"external"},
+			name: "a stopped profile", code: fault.ProfileUnavailable, says: []string{"external"},
 			arrange: func(t *testing.T, b *bundle) { b.switches[0].StopProfile("external") },
 		},
 		{
-			name: "broken XML, reported with +OK", code: tasks.CodeSwitchConfiguration, says: []string{"line 73", "as it was"},
+			name: "broken XML, reported with +OK", code: fault.SwitchConfiguration, says: []string{"line 73", "as it was"},
 			arrange: func(t *testing.T, b *bundle) { b.switches[0].BreakXML(73, "unexpected closing tag </gateways>") },
 		},
 		{
-			name: "a profile without configuration", code: tasks.CodeProfileUnavailable, says: []string{"external", "as it was"},
+			name: "a profile without configuration", code: fault.ProfileUnavailable, says: []string{"external", "as it was"},
 			arrange: func(t *testing.T, b *bundle) { b.switches[0].RemoveProfileConfig("external") },
 		},
 		{
-			name: "FusionPBX's scripts missing on the switch", code: tasks.CodeServerError, says: []string{"as it was"},
+			name: "FusionPBX's scripts missing on the switch", code: fault.ServerError, says: []string{"as it was"},
 			arrange: func(t *testing.T, b *bundle) { b.switches[0].BreakLua(true) },
 		},
 		{
-			name: "a switch that is down", code: tasks.CodeSwitchUnavailable, says: []string{"127.0.0.1:"},
+			name: "a switch that is down", code: fault.SwitchUnavailable, says: []string{"127.0.0.1:"},
 			arrange: func(t *testing.T, b *bundle) { must(t, b.switches[0].Stop()) },
 		},
 		{
-			name: "a second switch that is down", switches: 2, code: tasks.CodeSwitchUnavailable, says: []string{"127.0.0.1:"},
+			name: "a second switch that is down", switches: 2, code: fault.SwitchUnavailable, says: []string{"127.0.0.1:"},
 			arrange: func(t *testing.T, b *bundle) { must(t, b.switches[1].Stop()) },
 		},
 		{
-			name: "a second switch that fails after the first one loaded", switches: 2, code: tasks.CodeSwitchConfiguration, says: []string{"line 9", "as it was"},
+			name: "a second switch that fails after the first one loaded", switches: 2, code: fault.SwitchConfiguration, says: []string{"line 9", "as it was"},
 			arrange: func(t *testing.T, b *bundle) { b.switches[1].BreakXML(9, "unclosed tag") },
 		},
 		{
-			name: "a switch that says nothing", timeout: 300 * time.Millisecond, code: tasks.CodeSwitchTimeout, says: []string{"127.0.0.1:"},
+			name: "a switch that says nothing", timeout: 300 * time.Millisecond, code: fault.SwitchTimeout, says: []string{"127.0.0.1:"},
 			arrange: func(t *testing.T, b *bundle) { b.switches[0].Hang(true) },
 		},
 		{
-			name: "a switch that drops the gateway while it says Success", code: tasks.CodeGatewayNotLoaded, says: []string{"did not load", "as it was"},
+			name: "a switch that drops the gateway while it says Success", code: fault.GatewayNotLoaded, says: []string{"did not load", "as it was"},
 			arrange: func(t *testing.T, b *bundle) {
 				// Rescans are answered and do nothing: the only one for a new gateway, both for a changed one.
 				b.switches[0].FaultOnce("rescan", rescanned)

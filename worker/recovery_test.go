@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"trunkline/internal/fault"
 	"trunkline/internal/fusionpbx"
 	"trunkline/tasks"
 )
@@ -147,7 +148,7 @@ func TestSecondAttemptUndoesWhatTheFirstWrote(t *testing.T) {
 				must(t, b.switches[0].Stop())
 				return job
 			},
-			state: tasks.StateFailed, code: tasks.CodeSwitchUnavailable,
+			state: tasks.StateFailed, code: fault.SwitchUnavailable,
 		},
 		{
 			name: "where the job is cancelled meanwhile",
@@ -156,21 +157,21 @@ func TestSecondAttemptUndoesWhatTheFirstWrote(t *testing.T) {
 				must(t, err)
 				return job
 			},
-			state: tasks.StateCancelled, code: tasks.CodeCancelled,
+			state: tasks.StateCancelled, code: fault.Cancelled,
 		},
 		{
 			name: "where it failed, is retried and then cancelled",
 			arrange: func(t *testing.T, b *bundle, job tasks.Job) tasks.Job {
 				attempt, err := b.Claim(t.Context(), job.ID, job.Dispatch, "killed too")
 				must(t, err)
-				must(t, attempt.Fail(t.Context(), tasks.Failf(tasks.CodeWorkerLost, "lost")))
+				must(t, attempt.Fail(t.Context(), fault.Errorf(fault.WorkerLost, "lost")))
 				_, err = b.Retry(t.Context(), job.ID, tasks.Reach{All: true})
 				must(t, err)
 				job, err = b.Cancel(t.Context(), job.ID, tasks.Reach{All: true})
 				must(t, err)
 				return job
 			},
-			state: tasks.StateCancelled, code: tasks.CodeCancelled,
+			state: tasks.StateCancelled, code: fault.Cancelled,
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/errgroup"
 
+	"trunkline/internal/fault"
 	"trunkline/internal/freeswitch"
 	"trunkline/internal/fusionpbx"
 	"trunkline/internal/gatewayfile"
@@ -152,7 +153,7 @@ func (r *reloader) serve(ctx context.Context, changes []*change) {
 		defer func() {
 			if p := recover(); p != nil {
 				r.log.Error("panic", "panic", p, "stack", string(debug.Stack()))
-				err = tasks.Failf(tasks.CodeServerError, "an error in Trunkline itself ended the work on switch %s; the worker's log has the details", r.sw.Addr())
+				err = fault.Errorf(fault.ServerError, "an error in Trunkline itself ended the work on switch %s; the worker's log has the details", r.sw.Addr())
 			}
 		}()
 		return r.locked(ctx, slices.ContainsFunc(changes, func(c *change) bool { return c.folder != nil }), func(ctx context.Context) error { return b.run(ctx, changes) })
@@ -174,7 +175,7 @@ func (r *reloader) locked(ctx context.Context, files bool, f func(ctx context.Co
 	defer stop()
 	lock, err := postgres.AcquireLock(waiting, r.pool, "switch "+r.sw.Addr())
 	if err != nil && waiting.Err() != nil {
-		return tasks.Failf(tasks.CodeSwitchTimeout, "switch %s: another worker has been busy with it for %s; send the request again", r.sw.Addr(), roundTimeout)
+		return fault.Errorf(fault.SwitchTimeout, "switch %s: another worker has been busy with it for %s; send the request again", r.sw.Addr(), roundTimeout)
 	}
 	if err != nil {
 		return err
@@ -207,7 +208,7 @@ func eachSwitch(switches []*reloader, f func(i int, sw *reloader) error) error {
 	if len(errs) < 2 {
 		return errors.Join(errs...)
 	}
-	var first *tasks.Failure
+	var first *fault.Error
 	if !errors.As(errs[0], &first) {
 		return errs[0]
 	}
@@ -215,12 +216,12 @@ func eachSwitch(switches []*reloader, f func(i int, sw *reloader) error) error {
 	for i, err := range errs {
 		messages[i] = err.Error()
 	}
-	return &tasks.Failure{Code: first.Code, Message: strings.Join(messages, "; ")}
+	return &fault.Error{Code: first.Code, Message: strings.Join(messages, "; ")}
 }
 
 // switchFailure says in an operator's words what a switch answered.
 func switchFailure(sw *freeswitch.Switch, err error) error {
-	code := tasks.CodeServerError
+	code := fault.ServerError
 	var (
 		unavailable *freeswitch.UnavailableError
 		timeout     *freeswitch.TimeoutError
@@ -231,16 +232,16 @@ func switchFailure(sw *freeswitch.Switch, err error) error {
 	case errors.Is(err, context.Canceled):
 		return err
 	case errors.As(err, &timeout), errors.Is(err, context.DeadlineExceeded):
-		code = tasks.CodeSwitchTimeout
+		code = fault.SwitchTimeout
 	case errors.As(err, &unavailable):
-		code = tasks.CodeSwitchUnavailable
+		code = fault.SwitchUnavailable
 	case errors.As(err, &reload):
-		code = tasks.CodeSwitchConfiguration
+		code = fault.SwitchConfiguration
 	case errors.As(err, &profile):
-		code = tasks.CodeProfileUnavailable
+		code = fault.ProfileUnavailable
 	}
 	if strings.Contains(err.Error(), sw.Addr()) {
-		return tasks.Failf(code, "%w", err)
+		return fault.Errorf(code, "%w", err)
 	}
-	return tasks.Failf(code, "switch %s: %w", sw.Addr(), err)
+	return fault.Errorf(code, "switch %s: %w", sw.Addr(), err)
 }

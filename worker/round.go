@@ -8,9 +8,9 @@ import (
 	"slices"
 	"strings"
 
+	"trunkline/internal/fault"
 	"trunkline/internal/freeswitch"
 	"trunkline/internal/fusionpbx"
-	"trunkline/tasks"
 )
 
 // maxCopies bounds how often one gateway is killed in a row: FreeSWITCH can have a copy of it under
@@ -80,9 +80,9 @@ func (b *round) publish(ctx context.Context, steps []*step) error {
 // stillWrong says what the switch shows of a gateway after it was reloaded twice.
 func (b *round) stillWrong(s *step) error {
 	if !s.load {
-		return tasks.Failf(tasks.CodeServerError, "switch %s still has gateway %s loaded after killgw; look at it there", b.sw.Addr(), s.uuid)
+		return fault.Errorf(fault.ServerError, "switch %s still has gateway %s loaded after killgw; look at it there", b.sw.Addr(), s.uuid)
 	}
-	return tasks.Failf(tasks.CodeGatewayNotLoaded, "switch %s loaded gateway %s with other settings than its row has: %s; "+
+	return fault.Errorf(fault.GatewayNotLoaded, "switch %s loaded gateway %s with other settings than its row has: %s; "+
 		"look for a gateway of the same name in another file or profile", b.sw.Addr(), s.uuid, strings.Join(differences(*s.seen, *s.now), ", "))
 }
 
@@ -99,7 +99,7 @@ func (b *round) steps(ctx context.Context, changes []*change) ([]*step, error) {
 			s.now = &row
 		}
 		if !c.asItStands && !sameRow(s.now, c.row) {
-			b.failed[c] = tasks.Failf(tasks.CodeConflict, "gateway %s was changed or deleted by somebody else, in FusionPBX or by a request to another worker, before switch %s could load it; "+
+			b.failed[c] = fault.Errorf(fault.Conflict, "gateway %s was changed or deleted by somebody else, in FusionPBX or by a request to another worker, before switch %s could load it; "+
 				"look at it, then send the request again", c.uuid, b.sw.Addr())
 			continue
 		}
@@ -280,6 +280,6 @@ func (b *round) notLoaded(s *step) error {
 	if s.folder != nil {
 		where = fmt.Sprintf("; or it does not read the gateway files in %s/%s, or may not", s.folder.Dir(), s.now.Profile())
 	}
-	return tasks.Failf(tasks.CodeGatewayNotLoaded, "switch %s rescanned profile %s and did not load gateway %s; "+
+	return fault.Errorf(fault.GatewayNotLoaded, "switch %s rescanned profile %s and did not load gateway %s; "+
 		"its log names the reason (look for the gateway's uuid in freeswitch.log)%s", b.sw.Addr(), s.now.Profile(), s.uuid, where)
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"trunkline/internal/fault"
 	"trunkline/tasks"
 )
 
@@ -74,12 +75,12 @@ func (r *run) handle(ctx context.Context) (result any, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			r.log.Error("panic", "panic", p, "stack", string(debug.Stack()))
-			err = tasks.Failf(tasks.CodeServerError, "an error in Trunkline itself ended this job; the worker's log has the details (job %s)", r.Job.ID)
+			err = fault.Errorf(fault.ServerError, "an error in Trunkline itself ended this job; the worker's log has the details (job %s)", r.Job.ID)
 		}
 	}()
 	h, ok := r.w.handlers[r.Job.Kind]
 	if !ok {
-		return nil, tasks.Failf(tasks.CodeServerError, "this worker does not know jobs of kind %q; run the same version everywhere", r.Job.Kind)
+		return nil, fault.Errorf(fault.ServerError, "this worker does not know jobs of kind %q; run the same version everywhere", r.Job.Kind)
 	}
 	return h(ctx, r)
 }
@@ -119,7 +120,7 @@ func (r *run) heartbeat(ctx context.Context) (cancelled bool, err error) {
 func (r *run) end(ctx context.Context, result any, err, cause error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
 	defer cancel()
-	var failure *tasks.Failure
+	var failure *fault.Error
 	isFailure := errors.As(err, &failure)
 	var ending error
 	switch {
@@ -144,11 +145,11 @@ func (r *run) end(ctx context.Context, result any, err, cause error) {
 		}
 		ending = r.Cancelled(ctx, message)
 	case errors.Is(cause, context.DeadlineExceeded):
-		ending = r.Fail(ctx, tasks.Failf(tasks.CodeTimeout, "the job took longer than its time-out allows; raise TRUNKLINE_%s_TIMEOUT or ask for less (%s)", strings.ToUpper(string(r.Job.Kind)), err))
+		ending = r.Fail(ctx, fault.Errorf(fault.Timeout, "the job took longer than its time-out allows; raise TRUNKLINE_%s_TIMEOUT or ask for less (%s)", strings.ToUpper(string(r.Job.Kind)), err))
 	case isFailure:
 		ending = r.Fail(ctx, failure)
 	default:
-		ending = r.Fail(ctx, tasks.Failf(tasks.CodeServerError, "%w", err))
+		ending = r.Fail(ctx, fault.Errorf(fault.ServerError, "%w", err))
 	}
 	if ending != nil {
 		r.log.Warn("end of attempt not written; the sweep decides", "error", ending)
@@ -170,7 +171,7 @@ func (r *run) handBack(ctx context.Context) {
 // or closed the connection (SQLSTATE classes 08 and 57P). An error of the switch never comes here: it
 // is a Failure.
 func databaseAway(err error) bool {
-	var failure *tasks.Failure
+	var failure *fault.Error
 	if errors.As(err, &failure) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return false
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"trunkline/internal/fault"
 	"trunkline/internal/fusionpbx"
 	"trunkline/tasks"
 )
@@ -64,14 +65,14 @@ func (p *provisioning) undo(ctx context.Context, failed error) error {
 		}
 		stands += "; " + strings.Join(left, "; ")
 	}
-	var failure *tasks.Failure
+	var failure *fault.Error
 	if !errors.As(failed, &failure) {
-		failure = &tasks.Failure{Code: tasks.CodeServerError, Message: failed.Error()}
+		failure = &fault.Error{Code: fault.ServerError, Message: failed.Error()}
 		if errors.Is(failed, errCancelRequested) || errors.Is(failed, context.Canceled) {
-			failure = &tasks.Failure{Code: tasks.CodeCancelled, Message: "cancelled while it ran"}
+			failure = &fault.Error{Code: fault.Cancelled, Message: "cancelled while it ran"}
 		}
 	}
-	return tasks.Failf(failure.Code, "%s (%s)", failure.Message, stands)
+	return fault.Errorf(failure.Code, "%s (%s)", failure.Message, stands)
 }
 
 // restoreRow puts the previous row back, or deletes the new one, unless somebody changed it since.

@@ -9,9 +9,9 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"trunkline/api"
 	"trunkline/internal/audit"
 	"trunkline/internal/config"
+	"trunkline/internal/fault"
 	"trunkline/internal/whitelist"
 )
 
@@ -79,7 +79,7 @@ func whitelistTrouble(file whitelist.File, err error) error {
 }
 
 func (cmd *command) listDenied(settings config.Settings, pool *pgxpool.Pool) error {
-	denied, err := audit.DeniedLately(cmd.ctx, pool, api.CodeNotWhitelisted)
+	denied, err := audit.DeniedLately(cmd.ctx, pool, fault.NotWhitelisted)
 	if err != nil {
 		return err
 	}

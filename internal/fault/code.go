@@ -1,0 +1,54 @@
+package fault
+
+// Code names a kind of fault. It is the `code` of an HTTP answer and of a job that failed, and stable:
+// callers may rely on it. It is plain text in rows, labels and answers.
+type Code = string
+
+// What is wrong with a request.
+const (
+	InvalidRequest     Code = "invalid_request"
+	MissingParameters  Code = "missing_parameters"
+	CredentialsInQuery Code = "credentials_in_query"
+	NotFound           Code = "not_found"
+	MethodNotAllowed   Code = "method_not_allowed"
+	TooLarge           Code = "too_large"
+	KeyReused          Code = "key_reused"
+	Conflict           Code = "conflict"
+	JobState           Code = "job_state" // the job's state does not allow it
+	Gone               Code = "gone"
+	Lockout            Code = "lockout" // the whitelist would shut its editor out
+	NotWritable        Code = "not_writable"
+)
+
+// Why a caller is not let in.
+const (
+	NotWhitelisted       Code = "not_whitelisted"
+	UntrustedProxy       Code = "untrusted_proxy"
+	UnknownAddress       Code = "unknown_address"
+	AuthenticationFailed Code = "authentication_failed"
+	TOTPRequired         Code = "totp_required"
+	Forbidden            Code = "forbidden"
+	InvalidLink          Code = "invalid_link"
+	LinkExpired          Code = "link_expired"
+	RateLimited          Code = "rate_limited"
+)
+
+// What is wrong with a gateway or with the switches.
+const (
+	InvalidGateway      Code = "invalid_gateway"
+	ProfileUnavailable  Code = "profile_unavailable"
+	GatewayNotLoaded    Code = "gateway_not_loaded"
+	SwitchUnavailable   Code = "switch_unavailable"
+	SwitchTimeout       Code = "switch_timeout"
+	SwitchConfiguration Code = "switch_configuration"
+)
+
+// Why a job or an answer did not come to its end.
+const (
+	Timeout             Code = "timeout"
+	Cancelled           Code = "cancelled"
+	WorkerLost          Code = "worker_lost"
+	InsufficientStorage Code = "insufficient_storage"
+	Unavailable         Code = "unavailable" // the database or another part does not answer
+	ServerError         Code = "server_error"
+)

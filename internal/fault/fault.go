@@ -1,0 +1,58 @@
+// Package fault is the one error type in which every room tells a caller or an operator what was not
+// done and what to do about it. It must not know how a fault is shown: the HTTP status of a code is
+// package api's.
+package fault
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Error is why something was not done. Its message is safe to show to the caller: it names the field
+// and the remedy, and never holds a secret. What lies behind it is for the log alone.
+type Error struct {
+	Code    Code
+	Message string
+	JobID   string // of the job that it ended, else ""
+	// RetryAfter is after how long a retry may help; 0 is not known.
+	RetryAfter time.Duration
+	Cause      error // for the log; may be nil
+}
+
+func (e *Error) Error() string { return e.Message }
+
+// Unwrap returns what lies behind the fault, for the log.
+func (e *Error) Unwrap() error { return e.Cause }
+
+// Retryable reports whether the same request may succeed later although nobody repairs anything.
+func (e *Error) Retryable() bool {
+	switch e.Code {
+	case Unavailable, SwitchUnavailable, SwitchTimeout, Timeout, RateLimited:
+		return true
+	}
+	return false
+}
+
+// Errorf makes an Error. An argument that %w formats is kept as its cause.
+func Errorf(code Code, format string, args ...any) *Error {
+	err := fmt.Errorf(format, args...)
+	return &Error{Code: code, Message: err.Error(), Cause: errors.Unwrap(err)}
+}
+
+// Invalid is a parameter that cannot be used, by the name that the caller gave it.
+func Invalid(parameter, format string, args ...any) *Error {
+	return Errorf(InvalidRequest, "%s: %s", parameter, fmt.Sprintf(format, args...))
+}
+
+// Missing names required parameters that were not given.
+func Missing(parameters ...string) *Error {
+	return Errorf(MissingParameters, "%s", strings.Join(parameters, ", "))
+}
+
+// Is reports whether err is, or wraps, an Error of that code.
+func Is(err error, code Code) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Code == code
+}
