@@ -13,8 +13,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgxpool"
-
 	"trunkline/internal/fault"
 	"trunkline/internal/fusionpbx"
 	"trunkline/internal/token"
@@ -39,21 +37,21 @@ type credentialCheck struct {
 }
 
 // newCredentialCheck returns a check that hashes a password again that was right once the time is over.
-func newCredentialCheck(db *fusionpbx.DB, pool *pgxpool.Pool, tokens *token.Store, g *guard, rememberPasswords time.Duration) (*credentialCheck, error) {
+func newCredentialCheck(db *fusionpbx.DB, tokens *token.Store, g *guard, rememberPasswords time.Duration) (*credentialCheck, error) {
 	passwords, err := fusionpbx.NewPasswords(rememberPasswords)
 	if err != nil {
 		return nil, err
 	}
 	c := &credentialCheck{
 		users: func(ctx context.Context, username, password string) (fusionpbx.User, error) {
-			return db.Authenticate(ctx, pool, passwords, username, password)
+			return db.Authenticate(ctx, passwords, username, password)
 		},
 		keys: func(ctx context.Context, key string) (fusionpbx.User, error) {
-			return db.AuthenticateKey(ctx, pool, key)
+			return db.AuthenticateKey(ctx, key)
 		},
 		tokens: tokens.Find,
 		domains: func(ctx context.Context, uuids []string) ([]fusionpbx.Domain, error) {
-			return db.Domains(ctx, pool, uuids)
+			return db.Domains(ctx, uuids)
 		},
 		userAge: min(rememberPasswords, maxCallerAge),
 		callers: newRecent[caller](),

@@ -62,7 +62,7 @@ func (r *request) exportWindow(p *tasks.ExportParams) error {
 	given := p.TimeZone != ""
 	if !given {
 		var err error
-		if p.TimeZone, err = r.s.db.TimeZone(r.context(), r.s.o.Pool, p.DomainUUID); err != nil {
+		if p.TimeZone, err = r.s.db.TimeZone(r.context(), p.DomainUUID); err != nil {
 			return err
 		}
 	}

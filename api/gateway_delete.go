@@ -65,14 +65,14 @@ func (s *Server) deleteGateway(r *request) error {
 // gatewayToDelete finds the gateway among those that the caller may see. found is false where there is
 // none, whether or not another tenant has it.
 func (r *request) gatewayToDelete() (p tasks.ProvisionParams, found bool, err error) {
-	ctx, db, pool := r.context(), r.s.db, r.s.o.Pool
+	ctx, db := r.context(), r.s.db
 	p = tasks.ProvisionParams{Delete: true, Values: map[string]string{}}
 	if id := strings.ToLower(r.c.Param("id")); id != "" {
 		if !isUUID(id) {
 			return p, false, fault.Invalid("the gateway in the path", "is not a UUID")
 		}
 		p.GatewayUUID = id
-		row, err := db.GatewayByUUID(ctx, pool, id)
+		row, err := db.GatewayByUUID(ctx, id)
 		if errors.Is(err, fusionpbx.ErrNotFound) {
 			return p, false, nil
 		}
@@ -93,7 +93,7 @@ func (r *request) gatewayToDelete() (p tasks.ProvisionParams, found bool, err er
 	if p.Name == "" {
 		return p, false, fault.Missing("gateway_name")
 	}
-	rows, err := db.GatewaysByLabel(ctx, pool, p.DomainUUID, p.Name)
+	rows, err := db.GatewaysByLabel(ctx, p.DomainUUID, p.Name)
 	if err != nil {
 		return p, false, err
 	}

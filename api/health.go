@@ -33,7 +33,7 @@ func (s *Server) readyz(r *request) error {
 	ctx, cancel := context.WithTimeout(r.context(), readyTimeout)
 	defer cancel()
 	needed := map[string]func(context.Context) error{
-		"database":  s.o.Pool.Ping,
+		"database":  s.pbx.Pool.Ping,
 		"redis":     s.tasks.PingRedis,
 		"whitelist": s.whitelistReady,
 	}
@@ -41,7 +41,7 @@ func (s *Server) readyz(r *request) error {
 	details := r.addressErr == nil && (r.address.IsLoopback() || s.whitelist.Allows(r.address))
 	if details {
 		shown["export folder"] = s.exportFolderReady
-		for _, sw := range s.o.Switches {
+		for _, sw := range s.pbx.Switches {
 			shown["switch "+sw.Addr()] = func(ctx context.Context) error {
 				_, err := sw.Status(ctx)
 				return err

@@ -281,10 +281,13 @@ func TestOutagesAreNotCharged(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, setUp{noWorker: true, settings: limited})
 	options := b.options
+	away := *options.PBX
+	options.PBX = &away
 	var err error
-	options.Pool, err = pgxpool.New(t.Context(), "postgres://nobody@127.0.0.1:1/none?sslmode=disable")
+	away.Pool, err = pgxpool.New(t.Context(), "postgres://nobody@127.0.0.1:1/none?sslmode=disable")
 	must(t, err)
-	t.Cleanup(options.Pool.Close)
+	t.Cleanup(away.Pool.Close)
+	away.FusionPBX = away.FusionPBX.In(away.Pool)
 	b.server, err = api.New(options)
 	must(t, err)
 	for range 10 {

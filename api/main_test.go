@@ -28,6 +28,7 @@ import (
 	"trunkline/internal/config"
 	"trunkline/internal/freeswitch"
 	"trunkline/internal/fusionpbx"
+	"trunkline/internal/pbx"
 	"trunkline/internal/pbxtest"
 	"trunkline/internal/postgres"
 	"trunkline/internal/ratelimit"
@@ -138,7 +139,7 @@ func newBundle(t *testing.T, o setUp) *bundle {
 			SyncExportRows: 500, DownloadTTL: 30 * time.Minute, ShutdownTimeout: 10 * time.Second,
 			StatusMaxAge: fresh, StatusTimeout: 10 * time.Second, EventStreams: 10,
 		},
-		Pool: b.pool, FusionPBX: db, Switches: clients, Tasks: b.tasks, Exporter: exporter, Log: log,
+		PBX: &pbx.PBX{Pool: b.pool, FusionPBX: db, Switches: clients}, Tasks: b.tasks, Exporter: exporter, Log: log,
 		Audit: audit.New(b.pool, log),
 	}
 	b.options.Limiter = b.limiter(t, b.redis)
@@ -167,7 +168,7 @@ func (b *bundle) limiter(t *testing.T, rdb *redis.Client) *ratelimit.Limiter {
 func (b *bundle) startWorker(t *testing.T) {
 	t.Helper()
 	b.run(t, worker.New(worker.Options{
-		Pool: b.pool, Redis: b.redis, Tasks: b.tasks, FusionPBX: b.options.FusionPBX, Switches: b.options.Switches,
+		PBX: b.options.PBX, Redis: b.redis, Tasks: b.tasks,
 		Exporter: b.options.Exporter, Log: b.options.Log,
 		ProvisionConcurrency: 4, ExportConcurrency: 2, ProvisionPoll: 10 * time.Millisecond, ExportPoll: 10 * time.Millisecond,
 		HeartbeatInterval: 50 * time.Millisecond, ShutdownTimeout: 10 * time.Second,

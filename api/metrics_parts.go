@@ -62,7 +62,7 @@ func (c *partsCollector) Collect(to chan<- prometheus.Metric) {
 	for _, m := range c.parts() {
 		to <- m
 	}
-	stat := c.o.Pool.Stat()
+	stat := c.o.PBX.Pool.Stat()
 	to <- gauge(connectionsDesc, float64(stat.AcquiredConns()), "in_use")
 	to <- gauge(connectionsDesc, float64(stat.IdleConns()), "idle")
 	to <- gauge(mostConnsDesc, float64(stat.MaxConns()))
@@ -101,7 +101,7 @@ func (c *partsCollector) ask(ctx context.Context) []prometheus.Metric {
 	}
 	part(upDesc, "database", c.askDatabase)
 	part(upDesc, "redis", c.askRedis)
-	for _, sw := range c.o.Switches {
+	for _, sw := range c.o.PBX.Switches {
 		part(switchUpDesc, sw.Addr(), func(ctx context.Context) ([]prometheus.Metric, error) {
 			_, err := sw.Status(ctx)
 			return nil, err

@@ -39,22 +39,22 @@ type switchNow struct {
 // askPBX asks the database and all switches at once. A count that leaves a switch out would be wrong, so
 // one that does not answer is an error.
 func (s *Server) askPBX(ctx context.Context) (*pbxNow, error) {
-	version, err := s.db.Version(ctx, s.o.Pool)
+	version, err := s.db.Version(ctx)
 	if err != nil {
 		return nil, err
 	}
-	extensions, err := s.db.ExtensionCounts(ctx, s.o.Pool)
+	extensions, err := s.db.ExtensionCounts(ctx)
 	if err != nil {
 		return nil, err
 	}
-	profiles, err := s.db.EnabledProfiles(ctx, s.o.Pool)
+	profiles, err := s.db.EnabledProfiles(ctx)
 	if err != nil {
 		return nil, err
 	}
-	now := &pbxNow{version: version, extensions: extensions, switches: make([]switchNow, len(s.o.Switches))}
+	now := &pbxNow{version: version, extensions: extensions, switches: make([]switchNow, len(s.pbx.Switches))}
 	group, groupCtx := errgroup.WithContext(ctx)
 	var running runningProfiles
-	for i, sw := range s.o.Switches {
+	for i, sw := range s.pbx.Switches {
 		one := &now.switches[i]
 		one.addr = sw.Addr()
 		group.Go(func() (err error) {

@@ -77,11 +77,11 @@ func (s *Server) provision(r *request) error {
 // checkGateway refuses what the worker would refuse too, so that the caller hears of it at once.
 func (s *Server) checkGateway(r *request, asked gatewayRequest) error {
 	ctx := r.context()
-	mode, err := s.db.GatewayMode(ctx, s.o.Pool, fusionpbx.GatewayMode(s.settings.GatewayMode))
+	mode, err := s.pbx.Mode(ctx)
 	if err != nil {
 		return err
 	}
-	existing, err := s.db.GatewaysByLabel(ctx, s.o.Pool, asked.params.DomainUUID, asked.params.Name)
+	existing, err := s.db.GatewaysByLabel(ctx, asked.params.DomainUUID, asked.params.Name)
 	if err != nil {
 		return err
 	}
@@ -92,7 +92,7 @@ func (s *Server) checkGateway(r *request, asked gatewayRequest) error {
 	if !plan.Row.Enabled() || !asked.params.Asks(asked.password) {
 		return nil
 	}
-	enabled, err := s.db.ProfileEnabled(ctx, s.o.Pool, plan.Row.Profile())
+	enabled, err := s.db.ProfileEnabled(ctx, plan.Row.Profile())
 	if err != nil {
 		return err
 	}

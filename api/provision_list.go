@@ -68,11 +68,11 @@ func (s *Server) provisionList(r *request) error {
 func (s *Server) gatewayRows(r *request, t tenant, named bool) ([]fusionpbx.Gateway, error) {
 	ctx := r.context()
 	if named || r.caller.all {
-		return s.db.Gateways(ctx, s.o.Pool, !named, t.uuid)
+		return s.db.Gateways(ctx, !named, t.uuid)
 	}
 	var rows []fusionpbx.Gateway
 	for _, own := range r.caller.domains {
-		of, err := s.db.Gateways(ctx, s.o.Pool, false, own.uuid)
+		of, err := s.db.Gateways(ctx, false, own.uuid)
 		if err != nil {
 			return nil, err
 		}
@@ -114,7 +114,7 @@ func (s *Server) domainNames(ctx context.Context, rows []fusionpbx.Gateway) (map
 		}
 	}
 	slices.Sort(uuids)
-	names, err := s.db.DomainNames(ctx, s.o.Pool, slices.Compact(uuids))
+	names, err := s.db.DomainNames(ctx, slices.Compact(uuids))
 	if err != nil {
 		return nil, err
 	}
@@ -132,9 +132,9 @@ type switchView struct {
 // viewSwitches asks all switches at once, each one question for all its gateways. A list that leaves
 // a switch out would show its gateways as down, so one that does not answer is an error.
 func (s *Server) viewSwitches(ctx context.Context, hostnames bool) ([]switchView, error) {
-	views := make([]switchView, len(s.o.Switches))
+	views := make([]switchView, len(s.pbx.Switches))
 	group, ctx := errgroup.WithContext(ctx)
-	for i, sw := range s.o.Switches {
+	for i, sw := range s.pbx.Switches {
 		group.Go(func() error {
 			view, err := viewSwitch(ctx, sw, hostnames)
 			views[i] = view

@@ -40,7 +40,7 @@ func (s *Server) checkRegistration(r *request) error {
 	}
 	ctx, cancel := context.WithTimeout(r.context(), s.settings.StatusTimeout)
 	defer cancel()
-	extension, err := s.db.Extension(ctx, s.o.Pool, t.uuid, number)
+	extension, err := s.db.Extension(ctx, t.uuid, number)
 	if errors.Is(err, fusionpbx.ErrNotFound) {
 		return fault.Errorf(fault.NotFound, "extension: there is no extension %q in %s", shortened(number), t.name)
 	}
@@ -112,14 +112,14 @@ func (s *Server) devicesOf(ctx context.Context, e fusionpbx.Extension, t tenant)
 	if e.Alias != "" && e.Alias != e.Number && freeswitch.CheckUser(e.Alias, t.name) == nil {
 		users = append(users, e.Alias)
 	}
-	profiles, err := s.db.EnabledProfiles(ctx, s.o.Pool)
+	profiles, err := s.db.EnabledProfiles(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var running runningProfiles
-	found := make([][]device, len(s.o.Switches))
+	found := make([][]device, len(s.pbx.Switches))
 	group, groupCtx := errgroup.WithContext(ctx)
-	for i, sw := range s.o.Switches {
+	for i, sw := range s.pbx.Switches {
 		group.Go(func() error {
 			for _, user := range users {
 				list, err := running.ask(groupCtx, sw, profiles, func(ctx context.Context, profile string) ([]freeswitch.Registration, error) {
@@ -167,7 +167,7 @@ func (s *Server) listRegistrations(r *request) error {
 	if err != nil {
 		return fault.Invalid("after", "is not what the page before gave as next")
 	}
-	now, err := s.pbx.get(r.context())
+	now, err := s.now.get(r.context())
 	if err != nil {
 		return err
 	}

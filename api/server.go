@@ -14,13 +14,12 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"trunkline/internal/audit"
 	"trunkline/internal/authlog"
 	"trunkline/internal/config"
-	"trunkline/internal/freeswitch"
 	"trunkline/internal/fusionpbx"
+	"trunkline/internal/pbx"
 	"trunkline/internal/ratelimit"
 	"trunkline/internal/token"
 	"trunkline/internal/whitelist"
@@ -42,14 +41,12 @@ const (
 
 // Options is what a front end works with. All but Listener are needed.
 type Options struct {
-	Settings  config.Settings
-	Pool      *pgxpool.Pool
-	FusionPBX *fusionpbx.DB
-	Switches  []*freeswitch.Switch
-	Tasks     *tasks.Client
-	Exporter  tasks.Exporter
-	Audit     *audit.Log // somebody has to run it
-	Log       *slog.Logger
+	Settings config.Settings
+	PBX      *pbx.PBX
+	Tasks    *tasks.Client
+	Exporter tasks.Exporter
+	Audit    *audit.Log // somebody has to run it
+	Log      *slog.Logger
 	// Listener is where Run serves, in place of Settings.Listen: for a caller that has to know the
 	// address beforehand. Run closes it.
 	Listener net.Listener
@@ -62,7 +59,8 @@ type Server struct {
 	o           Options
 	settings    config.Settings
 	log         *slog.Logger
-	db          *fusionpbx.DB
+	pbx         *pbx.PBX
+	db          *fusionpbx.DB // the PBX's
 	tasks       *tasks.Client
 	whitelist   *whitelist.List
 	locator     locator
@@ -70,7 +68,7 @@ type Server struct {
 	credentials *credentialCheck
 	limiter     *ratelimit.Limiter
 	guard       *guard
-	pbx         *shared[*pbxNow]
+	now         *shared[*pbxNow]
 	streams     chan struct{} // has a value for each caller who follows a job's events
 	audit       *audit.Log
 	metrics     *metrics
@@ -92,20 +90,21 @@ func New(o Options) (*Server, error) {
 		o:         o,
 		settings:  o.Settings,
 		log:       o.Log,
-		db:        o.FusionPBX,
+		pbx:       o.PBX,
+		db:        o.PBX.FusionPBX,
 		tasks:     o.Tasks,
 		whitelist: whitelist.Open(o.Settings.Whitelist, o.Log),
 		locator:   newLocator(o.Settings.TrustedProxies),
-		tokens:    token.NewStore(o.Pool, o.Log),
+		tokens:    token.NewStore(o.PBX.Pool, o.Log),
 		limiter:   o.Limiter,
 	}
 	s.guard = newGuard(o.Settings, o.Limiter, authlog.New(o.Settings.AuthLog, o.Log))
 	var err error
-	s.credentials, err = newCredentialCheck(o.FusionPBX, o.Pool, s.tokens, s.guard, o.Settings.CredentialCache)
+	s.credentials, err = newCredentialCheck(o.PBX.FusionPBX, s.tokens, s.guard, o.Settings.CredentialCache)
 	if err != nil {
 		return nil, err
 	}
-	s.pbx = newShared(o.Settings.StatusMaxAge, o.Settings.StatusTimeout, s.askPBX)
+	s.now = newShared(o.Settings.StatusMaxAge, o.Settings.StatusTimeout, s.askPBX)
 	s.streams = make(chan struct{}, o.Settings.EventStreams)
 	s.audit, s.metrics = o.Audit, newMetrics(o)
 	if o.Settings.TLSCert != "" {

@@ -65,7 +65,7 @@ func (r *request) ownTenant(name, id string) (tenant, error) {
 }
 
 func (r *request) tenantByName(name string) (tenant, error) {
-	domain, err := r.s.db.DomainByName(r.context(), r.s.o.Pool, name)
+	domain, err := r.s.db.DomainByName(r.context(), name)
 	if errors.Is(err, fusionpbx.ErrNotFound) {
 		return tenant{}, fault.Errorf(fault.NotFound, "tenant_domain: there is no domain %q in FusionPBX", shortened(name))
 	}
@@ -76,7 +76,7 @@ func (r *request) tenantByUUID(id string) (tenant, error) {
 	if !isUUID(id) {
 		return tenant{}, fault.Invalid("domain_uuid", "is not a UUID")
 	}
-	domain, err := r.s.db.DomainByUUID(r.context(), r.s.o.Pool, id)
+	domain, err := r.s.db.DomainByUUID(r.context(), id)
 	if errors.Is(err, fusionpbx.ErrNotFound) {
 		return tenant{}, fault.Errorf(fault.NotFound, "domain_uuid: there is no such domain in FusionPBX")
 	}

@@ -123,7 +123,7 @@ func tokenFailure(err error) error {
 
 // tokenViews shows tokens with the names of their domains.
 func (r *request) tokenViews(tokens ...token.Token) ([]token.View, error) {
-	names, err := r.s.db.DomainNames(r.context(), r.s.o.Pool, token.DomainsOf(tokens...))
+	names, err := r.s.db.DomainNames(r.context(), token.DomainsOf(tokens...))
 	if err != nil {
 		return nil, err
 	}

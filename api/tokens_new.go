@@ -87,7 +87,7 @@ func (r *request) tokenDomain(parameter, name string) (tenant, error) {
 		}
 		return r.caller.domains[i], nil
 	}
-	domain, err := r.s.db.DomainByName(r.context(), r.s.o.Pool, name)
+	domain, err := r.s.db.DomainByName(r.context(), name)
 	switch {
 	case errors.Is(err, fusionpbx.ErrNotFound):
 		return tenant{}, fault.Errorf(fault.NotFound, "%s: there is no domain %q in FusionPBX", parameter, shortened(name))

@@ -62,7 +62,7 @@ func (s *Server) getUsage(r *request) error {
 	if span.End.Sub(span.Start) > maxUsageDays*24*time.Hour+clockChange {
 		return fault.Invalid("date_end", "is more than %d days after date_start; ask for a shorter span", maxUsageDays)
 	}
-	of, err := s.db.Usage(r.context(), s.o.Pool, fusionpbx.UsageFilter{All: q.all, DomainUUIDs: q.uuids(), Start: span.Start, End: span.End})
+	of, err := s.db.Usage(r.context(), fusionpbx.UsageFilter{All: q.all, DomainUUIDs: q.uuids(), Start: span.Start, End: span.End})
 	if err != nil {
 		return err
 	}

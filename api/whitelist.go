@@ -115,7 +115,7 @@ func (s *Server) getWhitelist(r *request) error {
 	for _, b := range broken[:min(len(broken), maxBroken)] {
 		view.Broken = append(view.Broken, brokenLine{Line: b.Line, Text: strings.ToValidUTF8(b.Text, "?"), Reason: b.Reason})
 	}
-	denied, err := audit.DeniedLately(r.context(), s.o.Pool, fault.NotWhitelisted)
+	denied, err := audit.DeniedLately(r.context(), s.pbx.Pool, fault.NotWhitelisted)
 	if err != nil {
 		return err
 	}

@@ -77,7 +77,7 @@ func (e Exporter) Write(ctx context.Context, jobID string, attempt int, p Export
 		return nil, err
 	}
 	if maxRows > 0 {
-		more, err := e.FusionPBX.MoreCDRsThan(ctx, e.Pool, p.filter(), maxRows)
+		more, err := e.FusionPBX.MoreCDRsThan(ctx, p.filter(), maxRows)
 		if err != nil {
 			return nil, err
 		}

@@ -60,7 +60,7 @@ func (w *Worker) export(ctx context.Context, r *run) (any, error) {
 // commitExport names the file and ends the job, while the job's row is locked to this attempt.
 func (w *Worker) commitExport(ctx context.Context, r *run, file *export.File, params tasks.ExportParams) (tasks.ExportResult, error) {
 	var result tasks.ExportResult
-	err := pgx.BeginFunc(ctx, w.o.Pool, func(tx pgx.Tx) error {
+	err := pgx.BeginFunc(ctx, w.o.PBX.Pool, func(tx pgx.Tx) error {
 		if err := r.Fence(ctx, tx); err != nil {
 			return err
 		}

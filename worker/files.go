@@ -63,13 +63,13 @@ func (p *provisioning) putFilesBack(ctx context.Context, restored bool) error {
 	}
 	waiting, stop := context.WithTimeout(ctx, roundTimeout)
 	defer stop()
-	lock, err := lockFiles(waiting, p.w.o.Pool)
+	lock, err := lockFiles(waiting, p.w.o.PBX.Pool)
 	if err != nil {
 		return err
 	}
 	defer lock.Release(ctx)
 	var now *fusionpbx.Gateway
-	row, err := p.w.o.FusionPBX.GatewayByUUID(ctx, p.w.o.Pool, written.Row.UUID)
+	row, err := p.w.o.PBX.FusionPBX.GatewayByUUID(ctx, written.Row.UUID)
 	switch {
 	case err == nil:
 		now = &row

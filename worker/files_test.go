@@ -13,6 +13,7 @@ import (
 	"trunkline/internal/fault"
 	"trunkline/internal/fusionpbx"
 	"trunkline/internal/gatewayfile"
+	"trunkline/internal/pbx"
 	"trunkline/internal/pbxtest"
 	"trunkline/tasks"
 )
@@ -151,7 +152,7 @@ func TestProvisionFilesFailsAndPutsBack(t *testing.T) {
 			return []string{filepath.Join(b.profiles, "internal"), "make that folder"}
 		}},
 		"a folder where the file should be": {code: fault.ServerError, values: map[string]string{"profile": "internal"}, arrange: func(t *testing.T, b *bundle) []string {
-			rows, err := b.db.Gateways(t.Context(), b.pool, true, "")
+			rows, err := b.db.Gateways(t.Context(), true, "")
 			must(t, err)
 			for _, row := range rows {
 				must(t, os.Mkdir(filepath.Join(b.profiles, "internal", "v_"+row.UUID+".xml"), 0o700))
@@ -185,7 +186,7 @@ func TestProvisionFilesFailsAndPutsBack(t *testing.T) {
 			},
 			"FusionPBX's": func(t *testing.T, b *bundle) {
 				row := b.carrierRow()
-				must(t, b.db.InsertGateway(t.Context(), b.pool, row, ""))
+				must(t, b.db.InsertGateway(t.Context(), row, ""))
 				b.writeFile(t, "external/v_"+row.UUID+".xml", theirFile(row))
 				for _, sw := range b.switches {
 					must(t, sw.LoadProfiles(t.Context()))
@@ -267,7 +268,7 @@ func TestFileThatSomebodyElseWroteFollowsTheRow(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, setUp{files: true})
 	row := b.carrierRow()
-	must(t, b.db.InsertGateway(t.Context(), b.pool, row, ""))
+	must(t, b.db.InsertGateway(t.Context(), row, ""))
 	name := "external/v_" + row.UUID + ".xml"
 	b.writeFile(t, name, theirFile(row))
 	must(t, b.switches[0].LoadProfiles(t.Context()))
@@ -290,7 +291,7 @@ func TestDeleteInFileMode(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, setUp{files: true})
 	row := b.carrierRow()
-	must(t, b.db.InsertGateway(t.Context(), b.pool, row, ""))
+	must(t, b.db.InsertGateway(t.Context(), row, ""))
 	name := "external/v_" + row.UUID + ".xml"
 	b.writeFile(t, name, theirFile(row))
 	must(t, b.switches[0].LoadProfiles(t.Context()))
@@ -358,24 +359,21 @@ func TestSecondAttemptInFileMode(t *testing.T) {
 func TestFileModeBySettings(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
-		settings func(b *bundle) gatewayfile.Settings
+		settings func(p *pbx.PBX, profiles string)
 		says     string // of the failure; "": it succeeds
 	}{
-		"file and a folder": {func(b *bundle) gatewayfile.Settings {
-			return gatewayfile.Settings{Mode: fusionpbx.ModeFile, Dir: b.profiles}
-		}, ""},
-		"file and no folder": {func(b *bundle) gatewayfile.Settings { return gatewayfile.Settings{Mode: fusionpbx.ModeFile} }, "set TRUNKLINE_SIP_PROFILES_DIR"},
-		"a relative folder":  {func(b *bundle) gatewayfile.Settings { return gatewayfile.Settings{Mode: fusionpbx.ModeFile, Dir: "x"} }, "not an absolute path"},
-		"a folder elsewhere": {func(b *bundle) gatewayfile.Settings {
-			return gatewayfile.Settings{Mode: fusionpbx.ModeFile, Dir: b.profiles + "/x"}
-		}, "make that folder"},
+		"file and a folder":  {func(p *pbx.PBX, profiles string) { p.SIPProfilesDir = profiles }, ""},
+		"file and no folder": {func(*pbx.PBX, string) {}, "set TRUNKLINE_SIP_PROFILES_DIR"},
+		"a relative folder":  {func(p *pbx.PBX, _ string) { p.SIPProfilesDir = "x" }, "not an absolute path"},
+		"a folder elsewhere": {func(p *pbx.PBX, profiles string) { p.SIPProfilesDir = profiles + "/x" }, "make that folder"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := newBundle(t, setUp{files: true, stopped: true})
 			_, err := b.pool.Exec(t.Context(), "delete from v_default_settings")
 			must(t, err)
-			b.options.Gateways = tc.settings(b)
+			b.options.PBX.GatewayMode = fusionpbx.ModeFile
+			tc.settings(b.options.PBX, b.profiles)
 			b.start(t)
 			job := b.run(t, b.gateway("", "carrier", carrier()))
 			if tc.says == "" {

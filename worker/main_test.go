@@ -19,6 +19,7 @@ import (
 
 	"trunkline/internal/freeswitch"
 	"trunkline/internal/fusionpbx"
+	"trunkline/internal/pbx"
 	"trunkline/internal/pbxtest"
 	"trunkline/internal/postgres"
 	"trunkline/tasks"
@@ -105,7 +106,7 @@ func newBundle(t *testing.T, o setUp) *bundle {
 		clients = append(clients, client)
 	}
 	b.options = worker.Options{
-		Pool: b.pool, Redis: rdb, Tasks: b.Client, FusionPBX: b.db, Switches: clients, Log: log,
+		PBX: &pbx.PBX{Pool: b.pool, FusionPBX: b.db, Switches: clients}, Redis: rdb, Tasks: b.Client, Log: log,
 		Exporter: tasks.Exporter{
 			Pool: b.pool, FusionPBX: b.db, Dir: b.dir, FormulaGuard: true, Retention: time.Hour,
 		},

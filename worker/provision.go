@@ -44,7 +44,7 @@ func (w *Worker) provision(ctx context.Context, r *run) (any, error) {
 		return nil, p.afterEarlierAttempt(ctx, err)
 	}
 	defer unlock()
-	if p.folder, err = gatewayfile.Find(ctx, w.o.FusionPBX, w.o.Pool, w.o.Gateways); err != nil {
+	if p.folder, err = gatewayfile.Find(ctx, w.o.PBX); err != nil {
 		return nil, p.afterEarlierAttempt(ctx, err)
 	}
 	shown, err := p.show(ctx)
@@ -91,7 +91,7 @@ func (p *provisioning) show(ctx context.Context) (bool, error) {
 	if p.params.Asks(p.secrets.Password) {
 		return false, nil
 	}
-	existing, err := p.w.o.FusionPBX.GatewaysByLabel(ctx, p.w.o.Pool, p.params.DomainUUID, p.params.Name)
+	existing, err := p.w.o.PBX.FusionPBX.GatewaysByLabel(ctx, p.params.DomainUUID, p.params.Name)
 	if err != nil || len(existing) != 1 {
 		return false, err
 	}
@@ -120,7 +120,7 @@ func (p *provisioning) show(ctx context.Context) (bool, error) {
 // check plans the row and asks every switch for it, so that nothing is written where it could not
 // take effect.
 func (p *provisioning) check(ctx context.Context) error {
-	existing, err := p.w.o.FusionPBX.GatewaysByLabel(ctx, p.w.o.Pool, p.params.DomainUUID, p.params.Name)
+	existing, err := p.w.o.PBX.FusionPBX.GatewaysByLabel(ctx, p.params.DomainUUID, p.params.Name)
 	if err != nil {
 		return err
 	}
@@ -165,7 +165,7 @@ func (p *provisioning) checkProfile(ctx context.Context, row fusionpbx.Gateway) 
 	if !row.Enabled() {
 		return nil
 	}
-	enabled, err := p.w.o.FusionPBX.ProfileEnabled(ctx, p.w.o.Pool, row.Profile())
+	enabled, err := p.w.o.PBX.FusionPBX.ProfileEnabled(ctx, row.Profile())
 	if err != nil {
 		return err
 	}
@@ -206,13 +206,13 @@ func (p *provisioning) plan(existing []fusionpbx.Gateway) (tasks.GatewayPlan, er
 func (p *provisioning) write(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
 	defer cancel()
-	db := p.w.o.FusionPBX
+	db := p.w.o.PBX.FusionPBX
 	secrets := p.secrets
-	err := pgx.BeginFunc(ctx, p.w.o.Pool, func(tx pgx.Tx) error {
-		if err := db.LockGateways(ctx, tx, p.params.DomainUUID); err != nil {
+	err := pgx.BeginFunc(ctx, p.w.o.PBX.Pool, func(tx pgx.Tx) error {
+		if err := db.In(tx).LockGateways(ctx, p.params.DomainUUID); err != nil {
 			return err
 		}
-		existing, err := db.GatewaysByLabelForUpdate(ctx, tx, p.params.DomainUUID, p.params.Name)
+		existing, err := db.Locking(tx).GatewaysByLabel(ctx, p.params.DomainUUID, p.params.Name)
 		if err != nil {
 			return err
 		}
@@ -222,9 +222,9 @@ func (p *provisioning) write(ctx context.Context) error {
 		}
 		switch {
 		case plan.Insert:
-			err = db.InsertGateway(ctx, tx, plan.Row, p.run.Job.CreatedBy)
+			err = db.In(tx).InsertGateway(ctx, plan.Row, p.run.Job.CreatedBy)
 		case plan.Update:
-			err = db.UpdateGateway(ctx, tx, plan.Row, p.run.Job.CreatedBy)
+			err = db.In(tx).UpdateGateway(ctx, plan.Row, p.run.Job.CreatedBy)
 		case p.params.Delete:
 			p.action = plan.Action
 			secrets.Written, err = p.deleteRow(ctx, tx, plan)
@@ -237,7 +237,7 @@ func (p *provisioning) write(ctx context.Context) error {
 			return err
 		}
 		// Read back as the database keeps it, so that later comparisons compare like with like.
-		row, err := db.GatewayByUUID(ctx, tx, plan.Row.UUID)
+		row, err := db.In(tx).GatewayByUUID(ctx, plan.Row.UUID)
 		if err != nil {
 			return err
 		}
@@ -321,7 +321,7 @@ func (p *provisioning) waitFor(ctx context.Context) error {
 
 // settle takes what stood before out of the job: from here on a retry starts from the new row.
 func (p *provisioning) settle(ctx context.Context) error {
-	return pgx.BeginFunc(ctx, p.w.o.Pool, func(tx pgx.Tx) error {
+	return pgx.BeginFunc(ctx, p.w.o.PBX.Pool, func(tx pgx.Tx) error {
 		return p.run.SaveSecrets(ctx, tx, tasks.ProvisionSecrets{Password: p.secrets.Password})
 	})
 }

@@ -34,7 +34,7 @@ func (p *provisioning) planDeletion(plan tasks.GatewayPlan) tasks.GatewayPlan {
 // counts the dial plans that name the gateway: their calls fail from now on.
 func (p *provisioning) deleteRow(ctx context.Context, tx pgx.Tx, plan tasks.GatewayPlan) (_ *tasks.WrittenGateway, err error) {
 	if plan.Action == tasks.ActionDeleted {
-		if p.routes, err = p.w.o.FusionPBX.OutboundRoutes(ctx, tx, plan.Row.UUID); err != nil {
+		if p.routes, err = p.w.o.PBX.FusionPBX.In(tx).OutboundRoutes(ctx, plan.Row.UUID); err != nil {
 			return nil, err
 		}
 	}
@@ -45,7 +45,7 @@ func (p *provisioning) deleteRow(ctx context.Context, tx pgx.Tx, plan tasks.Gate
 	if err != nil {
 		return nil, err
 	}
-	if err := p.w.o.FusionPBX.DeleteGateway(ctx, tx, plan.Row.UUID); err != nil {
+	if err := p.w.o.PBX.FusionPBX.In(tx).DeleteGateway(ctx, plan.Row.UUID); err != nil {
 		return nil, err
 	}
 	if err := p.run.ForgetKeys(ctx, tx, plan.Row.UUID); err != nil {
@@ -57,10 +57,10 @@ func (p *provisioning) deleteRow(ctx context.Context, tx pgx.Tx, plan tasks.Gate
 // insertAgain puts a deleted row back. The date of its first insert is that of today: FusionPBX shows it
 // nowhere.
 func (p *provisioning) insertAgain(ctx context.Context, tx pgx.Tx, row fusionpbx.Gateway) error {
-	if err := p.w.o.FusionPBX.InsertGateway(ctx, tx, row, p.run.Job.CreatedBy); err != nil {
+	if err := p.w.o.PBX.FusionPBX.In(tx).InsertGateway(ctx, row, p.run.Job.CreatedBy); err != nil {
 		return err
 	}
-	return p.w.o.FusionPBX.RestoreGateway(ctx, tx, row)
+	return p.w.o.PBX.FusionPBX.In(tx).RestoreGateway(ctx, row)
 }
 
 func (p *provisioning) deletionResult() tasks.ProvisionResult {

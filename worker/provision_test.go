@@ -202,7 +202,7 @@ func TestGatewayWithABadValueCanBeShownAndSuspended(t *testing.T) {
 			b := newBundle(t, setUp{})
 			row := b.carrierRow()
 			row.Set(column, value)
-			must(t, b.db.InsertGateway(t.Context(), b.pool, row, ""))
+			must(t, b.db.InsertGateway(t.Context(), row, ""))
 			if shown := b.provisioned(t, b.gateway("", "carrier", nil)); shown.GatewayUUID != row.UUID || shown.GatewayState != tasks.StateNotLoaded {
 				t.Errorf("shown: got %+v", shown)
 			}

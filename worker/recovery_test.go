@@ -16,7 +16,7 @@ import (
 // copies counts the gateway in the first switch's list, which also shows what a look-up by name hides.
 func (b *bundle) copies(t *testing.T, uuid string) (n int, profile string) {
 	t.Helper()
-	list, err := b.options.Switches[0].Gateways(t.Context())
+	list, err := b.options.PBX.Switches[0].Gateways(t.Context())
 	must(t, err)
 	for _, g := range list {
 		if g.Name == uuid {
@@ -116,7 +116,7 @@ func (b *bundle) lostWith(t *testing.T, n tasks.NewJob, written tasks.WrittenGat
 	secrets := n.Secrets.(tasks.ProvisionSecrets)
 	secrets.Written = &written
 	must(t, pgx.BeginFunc(t.Context(), b.pool, func(tx pgx.Tx) error {
-		if err := b.db.InsertGateway(t.Context(), tx, written.Row, ""); err != nil {
+		if err := b.db.In(tx).InsertGateway(t.Context(), written.Row, ""); err != nil {
 			return err
 		}
 		return attempt.SaveSecrets(t.Context(), tx, secrets)

@@ -63,7 +63,7 @@ type reloader struct {
 }
 
 func newReloader(sw *freeswitch.Switch, o Options) *reloader {
-	return &reloader{sw: sw, pool: o.Pool, db: o.FusionPBX, keys: o.Tasks.Keys(), log: o.Log}
+	return &reloader{sw: sw, pool: o.PBX.Pool, db: o.PBX.FusionPBX, keys: o.Tasks.Keys(), log: o.Log}
 }
 
 // ready reports whether the row is meant for this switch, and fails where the switch could not take

@@ -91,7 +91,7 @@ func (b *round) steps(ctx context.Context, changes []*change) ([]*step, error) {
 	var steps []*step
 	for _, c := range changes {
 		s := &step{change: c}
-		row, err := b.db.GatewayByUUID(ctx, b.pool, c.uuid)
+		row, err := b.db.GatewayByUUID(ctx, c.uuid)
 		if err != nil && !errors.Is(err, fusionpbx.ErrNotFound) {
 			return nil, err
 		}

@@ -77,16 +77,16 @@ func (p *provisioning) undo(ctx context.Context, failed error) error {
 
 // restoreRow puts the previous row back, or deletes the new one, unless somebody changed it since.
 func (p *provisioning) restoreRow(ctx context.Context) (restored bool, err error) {
-	db, written := p.w.o.FusionPBX, p.secrets.Written
-	err = pgx.BeginFunc(ctx, p.w.o.Pool, func(tx pgx.Tx) error {
-		if err := db.LockGateways(ctx, tx, p.params.DomainUUID); err != nil {
+	db, written := p.w.o.PBX.FusionPBX, p.secrets.Written
+	err = pgx.BeginFunc(ctx, p.w.o.PBX.Pool, func(tx pgx.Tx) error {
+		if err := db.In(tx).LockGateways(ctx, p.params.DomainUUID); err != nil {
 			return err
 		}
 		// A retry of this job starts from the row that stands then.
 		if err := p.run.SaveSecrets(ctx, tx, tasks.ProvisionSecrets{Password: p.secrets.Password}); err != nil {
 			return err
 		}
-		now, err := db.GatewayByUUIDForUpdate(ctx, tx, written.Row.UUID)
+		now, err := db.Locking(tx).GatewayByUUID(ctx, written.Row.UUID)
 		if errors.Is(err, fusionpbx.ErrNotFound) {
 			if restored = written.Deleted; restored {
 				return p.insertAgain(ctx, tx, *written.Previous)
@@ -102,9 +102,9 @@ func (p *provisioning) restoreRow(ctx context.Context) (restored bool, err error
 		}
 		restored = true
 		if written.Previous == nil {
-			return db.DeleteGateway(ctx, tx, written.Row.UUID)
+			return db.In(tx).DeleteGateway(ctx, written.Row.UUID)
 		}
-		return db.RestoreGateway(ctx, tx, *written.Previous)
+		return db.In(tx).RestoreGateway(ctx, *written.Previous)
 	})
 	return restored && err == nil, err
 }

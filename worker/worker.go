@@ -12,25 +12,19 @@ import (
 	"time"
 
 	"github.com/hibiken/asynq"
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/redis/go-redis/v9"
 
-	"trunkline/internal/freeswitch"
-	"trunkline/internal/fusionpbx"
-	"trunkline/internal/gatewayfile"
+	"trunkline/internal/pbx"
 	"trunkline/tasks"
 )
 
 // Options is what a worker works with. Every duration and number is a setting.
 type Options struct {
-	Pool      *pgxpool.Pool
-	Redis     redis.UniversalClient
-	Tasks     *tasks.Client
-	FusionPBX *fusionpbx.DB
-	Switches  []*freeswitch.Switch
-	Gateways  gatewayfile.Settings // how gateways reach the switches
-	Exporter  tasks.Exporter
-	Log       *slog.Logger
+	PBX      *pbx.PBX
+	Redis    redis.UniversalClient
+	Tasks    *tasks.Client
+	Exporter tasks.Exporter
+	Log      *slog.Logger
 
 	ProvisionConcurrency int
 	ExportConcurrency    int
@@ -71,7 +65,7 @@ func New(o Options) *Worker {
 	}
 	w := &Worker{o: o, name: fmt.Sprintf("%s:%d", host, os.Getpid()), gateways: gatewayLocks{held: map[string]chan struct{}{}}}
 	w.stopping, w.stop = context.WithCancelCause(context.Background())
-	for _, s := range o.Switches {
+	for _, s := range o.PBX.Switches {
 		w.reload = append(w.reload, newReloader(s, o))
 	}
 	w.handlers = map[tasks.Kind]handler{

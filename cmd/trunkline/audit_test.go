@@ -13,7 +13,7 @@ import (
 
 func TestAuditCommand(t *testing.T) {
 	t.Parallel()
-	p := newPBX(t, 0)
+	p := newSamplePBX(t, 0)
 	if got := runHere(t, p.env, "audit"); got.status != 1 || !strings.Contains(got.err, "trunkline migrate") {
 		t.Errorf("before the tables are there: %s", got)
 	}
@@ -72,7 +72,7 @@ func TestAuditCommand(t *testing.T) {
 // What is refused just before the process ends is in the audit all the same.
 func TestDenialsAreWrittenAtShutdown(t *testing.T) {
 	t.Parallel()
-	p := newPBX(t, 0)
+	p := newSamplePBX(t, 0)
 	base, proc := p.serve(t, "serve")
 	resp, err := http.Get(base + "/v1/jobs")
 	must(t, err)

@@ -98,7 +98,7 @@ func (c *checker) database() {
 		if err != nil {
 			return "", err
 		}
-		version, err := db.Version(ctx, pool)
+		version, err := db.Version(ctx)
 		if err != nil {
 			return "", err
 		}
@@ -106,7 +106,11 @@ func (c *checker) database() {
 		return fmt.Sprintf("version %s, gateway flags are %s", version, flag), nil
 	})
 	c.check("gateways", func(ctx context.Context) (string, error) {
-		return checkGateways(ctx, pool, gatewaySettings(c.settings))
+		db, err := fusionpbx.Probe(ctx, pool)
+		if err != nil {
+			return "", err
+		}
+		return checkGateways(ctx, newPBX(c.settings, pool, db))
 	})
 	c.check("secret key", func(ctx context.Context) (string, error) {
 		secret, err := c.settings.LoadSecretKey(false)

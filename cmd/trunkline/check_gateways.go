@@ -6,31 +6,26 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/jackc/pgx/v5/pgxpool"
-
 	"trunkline/internal/fusionpbx"
 	"trunkline/internal/gatewayfile"
+	"trunkline/internal/pbx"
 )
 
 // checkGateways says how gateways reach the switches. Where they are files it tries whether each enabled
 // profile's folder can be written, and looks for files that keep FreeSWITCH from reading any.
-func checkGateways(ctx context.Context, pool *pgxpool.Pool, settings gatewayfile.Settings) (string, error) {
-	db, err := fusionpbx.Probe(ctx, pool)
-	if err != nil {
-		return "", err
-	}
-	folder, err := gatewayfile.Find(ctx, db, pool, settings)
+func checkGateways(ctx context.Context, p *pbx.PBX) (string, error) {
+	folder, err := gatewayfile.Find(ctx, p)
 	if err != nil {
 		return "", err
 	}
 	chosen := "FusionPBX's default setting switch, sip_profiles, dir"
-	if settings.Mode == fusionpbx.ModeDatabase || settings.Mode == fusionpbx.ModeFile {
+	if p.GatewayMode == fusionpbx.ModeDatabase || p.GatewayMode == fusionpbx.ModeFile {
 		chosen = "TRUNKLINE_GATEWAY_MODE"
 	}
 	if folder == nil {
 		return fmt.Sprintf("in the database (%s)", chosen), nil
 	}
-	profiles, err := db.EnabledProfiles(ctx, pool)
+	profiles, err := p.FusionPBX.EnabledProfiles(ctx)
 	if err != nil {
 		return "", err
 	}

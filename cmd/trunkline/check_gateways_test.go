@@ -9,7 +9,7 @@ import (
 
 func TestCheckGateways(t *testing.T) {
 	t.Parallel()
-	p := newPBX(t, 0)
+	p := newSamplePBX(t, 0)
 	must(t, p.open(t).CheckSecretKey(t.Context())) // as the first start does
 	must(t, os.MkdirAll(p.exports(), 0o750))
 	folders := t.TempDir()

@@ -11,7 +11,7 @@ import (
 
 func TestCheckLooksAtTheCertificate(t *testing.T) {
 	t.Parallel()
-	p := newPBX(t, 0)
+	p := newSamplePBX(t, 0)
 	cert, key := filepath.Join(p.dir, "cert.pem"), filepath.Join(p.dir, "key.pem")
 	env := append(p.env, "TRUNKLINE_TLS_CERT="+cert, "TRUNKLINE_TLS_KEY="+key)
 	line := func() string {

@@ -13,13 +13,13 @@ import (
 )
 
 // health asks as a container's health check does: by the program, with the settings of the process.
-func (p *pbx) health(t *testing.T, role string, env ...string) result {
+func (p *samplePBX) health(t *testing.T, role string, env ...string) result {
 	t.Helper()
 	return runHere(t, append(append([]string{}, p.env...), env...), "health", role)
 }
 
 // becomes waits until the health of a role is that status, and checks what it says then.
-func (p *pbx) becomes(t *testing.T, status int, says, role string, env ...string) {
+func (p *samplePBX) becomes(t *testing.T, status int, says, role string, env ...string) {
 	t.Helper()
 	var got result
 	pbxtest.Eventually(t, "health "+role+" says: "+says, func() bool {
@@ -30,7 +30,7 @@ func (p *pbx) becomes(t *testing.T, status int, says, role string, env ...string
 
 func TestHealthOfWorkerAndScheduler(t *testing.T) {
 	t.Parallel()
-	p := newPBX(t, 0)
+	p := newSamplePBX(t, 0)
 	p.open(t)
 	for _, role := range []string{"worker", "scheduler"} {
 		if got := p.health(t, role); got.status != 1 || !strings.Contains(got.err, "no "+role) {
@@ -66,7 +66,7 @@ func TestHealthOfWorkerAndScheduler(t *testing.T) {
 
 func TestHealthOfServe(t *testing.T) {
 	t.Parallel()
-	p := newPBX(t, 0)
+	p := newSamplePBX(t, 0)
 	cert, key := filepath.Join(p.dir, "cert.pem"), filepath.Join(p.dir, "key.pem")
 	certPEM, keyPEM, err := pbxtest.SelfSigned("pbx.example")
 	must(t, err)

@@ -39,7 +39,7 @@ func killed(t *testing.T, round func(t *testing.T, i int)) {
 }
 
 // takeover starts another worker and waits until the job has ended there.
-func (p *pbx) takeover(t *testing.T, job tasks.Job, lost *process) tasks.Job {
+func (p *samplePBX) takeover(t *testing.T, job tasks.Job, lost *process) tasks.Job {
 	t.Helper()
 	other := p.start(t, "worker")
 	there := time.Now()
@@ -63,7 +63,7 @@ func TestWorkerKilledWhileItProvisions(t *testing.T) {
 	// The commands of a changed gateway, each of which is the last that one of the workers sees.
 	moments := []string{"xmlstatus profile", "xmlstatus gateway", "lua", "rescan", "killgw"}
 	killed(t, func(t *testing.T, i int) {
-		p := newPBX(t, 0)
+		p := newSamplePBX(t, 0)
 		client := p.open(t)
 		changed := i%2 == 0
 		password := func(s string) tasks.ProvisionSecrets { return tasks.ProvisionSecrets{Password: &s} }
@@ -119,7 +119,7 @@ func TestWorkerKilledWhileItExports(t *testing.T) {
 	t.Parallel()
 	const cdrs = 60_000
 	killed(t, func(t *testing.T, i int) {
-		p := newPBX(t, cdrs)
+		p := newSamplePBX(t, cdrs)
 		client := p.open(t)
 		first := p.start(t, "worker")
 		// Half of them stand at a lock on the table when they are killed, the others write the file.

@@ -47,8 +47,8 @@ func TestMain(m *testing.M) {
 // patience bounds every wait for a condition.
 const patience = 60 * time.Second
 
-// pbx is a sample PBX of the test's own, with the settings of a Trunkline on it.
-type pbx struct {
+// samplePBX is a sample PBX of the test's own, with the settings of a Trunkline on it.
+type samplePBX struct {
 	database, redis string
 	sample          pbxtest.Sample
 	sw              *pbxtest.Switch
@@ -58,10 +58,10 @@ type pbx struct {
 	client          *tasks.Client
 }
 
-func newPBX(t *testing.T, cdrs int) *pbx {
+func newSamplePBX(t *testing.T, cdrs int) *samplePBX {
 	t.Helper()
 	ctx := t.Context()
-	p := &pbx{database: pbxtest.Database(t, pbxtest.V55), redis: pbxtest.RedisURL(t), dir: t.TempDir()}
+	p := &samplePBX{database: pbxtest.Database(t, pbxtest.V55), redis: pbxtest.RedisURL(t), dir: t.TempDir()}
 	conn, err := pgx.Connect(ctx, p.database)
 	must(t, err)
 	p.sample, err = pbxtest.LoadSample(ctx, conn, pbxtest.SampleOptions{CDRs: cdrs, Gateways: 5, Extensions: 9})
@@ -97,10 +97,10 @@ const sampleRegistered = 6
 
 const testSecretKey = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\n"
 
-func (p *pbx) exports() string { return filepath.Join(p.dir, "exports") }
+func (p *samplePBX) exports() string { return filepath.Join(p.dir, "exports") }
 
 // open migrates the database and returns a client that submits jobs to it.
-func (p *pbx) open(t *testing.T) *tasks.Client {
+func (p *samplePBX) open(t *testing.T) *tasks.Client {
 	t.Helper()
 	pool, err := postgres.Open(t.Context(), p.database, 4)
 	must(t, err)
@@ -127,7 +127,7 @@ type process struct {
 }
 
 // start runs a trunkline command until the test ends, or it is killed.
-func (p *pbx) start(t *testing.T, command string, env ...string) *process {
+func (p *samplePBX) start(t *testing.T, command string, env ...string) *process {
 	t.Helper()
 	proc := &process{cmd: exec.Command(program, command), log: &pbxtest.LogBuffer{}}
 	proc.cmd.Env = append(p.env, env...)

@@ -15,7 +15,7 @@ import (
 	"trunkline/internal/config"
 	"trunkline/internal/freeswitch"
 	"trunkline/internal/fusionpbx"
-	"trunkline/internal/gatewayfile"
+	"trunkline/internal/pbx"
 	"trunkline/internal/postgres"
 	"trunkline/internal/ratelimit"
 	"trunkline/scheduler"
@@ -28,10 +28,9 @@ type parts struct {
 	settings  config.Settings
 	log       *slog.Logger
 	pool      *pgxpool.Pool
+	pbx       *pbx.PBX // nil until its database was probed
 	redis     redis.UniversalClient
 	redisAway bool // it did not answer at the start
-	fusionpbx *fusionpbx.DB
-	switches  []*freeswitch.Switch
 	tasks     *tasks.Client
 	exporter  tasks.Exporter
 	limiter   *ratelimit.Limiter
@@ -69,9 +68,11 @@ func openParts(ctx context.Context, settings config.Settings, log *slog.Logger, 
 	if err != nil {
 		return nil, err
 	}
-	if p.fusionpbx, err = fusionpbx.Probe(ctx, p.pool); err != nil {
+	db, err := fusionpbx.Probe(ctx, p.pool)
+	if err != nil {
 		return nil, err
 	}
+	p.pbx = newPBX(settings, p.pool, db)
 	store := tasks.NewStore(p.pool, keys)
 	if err := store.CheckSecretKey(ctx); err != nil {
 		return nil, err
@@ -84,14 +85,14 @@ func openParts(ctx context.Context, settings config.Settings, log *slog.Logger, 
 	}
 	p.limiter = ratelimit.New(p.redis, log)
 	p.audit = audit.New(p.pool, log)
-	p.switches = openSwitches(settings, log)
+	p.pbx.Switches = openSwitches(settings, log)
 	p.tasks = tasks.NewClient(store, p.redis, map[tasks.Kind]time.Duration{
 		tasks.KindProvision: settings.ProvisionTimeout,
 		tasks.KindExport:    settings.ExportTimeout,
 	}, log)
 	p.exporter = tasks.Exporter{
 		Pool:         p.pool,
-		FusionPBX:    p.fusionpbx,
+		FusionPBX:    db,
 		Dir:          settings.ExportDir,
 		MinFreeBytes: uint64(settings.ExportMinFreeBytes),
 		FormulaGuard: settings.CSVFormulaGuard,
@@ -128,9 +129,11 @@ func openSwitches(settings config.Settings, log *slog.Logger) []*freeswitch.Swit
 
 // close gives back what openParts opened.
 func (p *parts) close() {
-	for _, s := range p.switches {
-		if err := s.Close(); err != nil {
-			p.log.Debug("closing a switch's connections", "switch", s.Addr(), "error", err)
+	if p.pbx != nil {
+		for _, s := range p.pbx.Switches {
+			if err := s.Close(); err != nil {
+				p.log.Debug("closing a switch's connections", "switch", s.Addr(), "error", err)
+			}
 		}
 	}
 	if p.redis != nil {
@@ -148,16 +151,14 @@ func (p *parts) close() {
 
 func (p *parts) api() (*api.Server, error) {
 	return api.New(api.Options{
-		Settings:  p.settings,
-		Pool:      p.pool,
-		FusionPBX: p.fusionpbx,
-		Switches:  p.switches,
-		Tasks:     p.tasks,
-		Exporter:  p.exporter,
-		Audit:     p.audit,
-		Log:       p.log,
-		Listener:  p.listener,
-		Limiter:   p.limiter,
+		Settings: p.settings,
+		PBX:      p.pbx,
+		Tasks:    p.tasks,
+		Exporter: p.exporter,
+		Audit:    p.audit,
+		Log:      p.log,
+		Listener: p.listener,
+		Limiter:  p.limiter,
 	})
 }
 
@@ -166,12 +167,9 @@ func (p *parts) worker(ctx context.Context) (*worker.Worker, error) {
 		return nil, err
 	}
 	return worker.New(worker.Options{
-		Pool:                 p.pool,
+		PBX:                  p.pbx,
 		Redis:                p.redis,
 		Tasks:                p.tasks,
-		FusionPBX:            p.fusionpbx,
-		Switches:             p.switches,
-		Gateways:             gatewaySettings(p.settings),
 		Exporter:             p.exporter,
 		Log:                  p.log,
 		ProvisionConcurrency: p.settings.ProvisionConcurrency,
@@ -183,9 +181,9 @@ func (p *parts) worker(ctx context.Context) (*worker.Worker, error) {
 	}), nil
 }
 
-// gatewaySettings are the settings of how gateways reach the switches.
-func gatewaySettings(s config.Settings) gatewayfile.Settings {
-	return gatewayfile.Settings{Mode: fusionpbx.GatewayMode(s.GatewayMode), Dir: s.SIPProfilesDir}
+// newPBX is the PBX of the settings, without its switches.
+func newPBX(s config.Settings, pool *pgxpool.Pool, db *fusionpbx.DB) *pbx.PBX {
+	return &pbx.PBX{Pool: pool, FusionPBX: db, GatewayMode: fusionpbx.GatewayMode(s.GatewayMode), SIPProfilesDir: s.SIPProfilesDir}
 }
 
 func (p *parts) sweeper(roles ...tasks.Role) *scheduler.Sweeper {

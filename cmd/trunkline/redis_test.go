@@ -22,7 +22,7 @@ import (
 // billing provisions gateways over HTTP, as a billing system does.
 type billing struct{ tour *demoTour }
 
-func (p *pbx) billing(t *testing.T, base string) billing {
+func (p *samplePBX) billing(t *testing.T, base string) billing {
 	return billing{&demoTour{cmd: &command{ctx: t.Context(), out: &bytes.Buffer{}}, base: base, sample: p.sample}}
 }
 
@@ -45,7 +45,7 @@ func (b billing) provision(ctx context.Context, name string) (status int, jobID 
 // what is asked for afterwards.
 func TestRedisDiesAndComesBackEmpty(t *testing.T) {
 	t.Parallel()
-	p := newPBX(t, 0)
+	p := newSamplePBX(t, 0)
 	private := pbxtest.NewRedis(t)
 	base, proc := p.serve(t, "serve", "TRUNKLINE_REDIS_URL="+private.URL())
 	client, system := p.open(t), p.billing(t, base)
@@ -65,7 +65,7 @@ func TestRedisDiesAndComesBackEmpty(t *testing.T) {
 }
 
 // succeeds waits until the job has succeeded.
-func (p *pbx) succeeds(t *testing.T, client *tasks.Client, jobID string) (job tasks.Job) {
+func (p *samplePBX) succeeds(t *testing.T, client *tasks.Client, jobID string) (job tasks.Job) {
 	t.Helper()
 	pbxtest.Eventually(t, "the job succeeds", func() bool {
 		var err error
@@ -79,7 +79,7 @@ func (p *pbx) succeeds(t *testing.T, client *tasks.Client, jobID string) (job ta
 // Where Redis is away nothing is kept from starting, and once it is there it is checked.
 func TestStartWithoutRedis(t *testing.T) {
 	t.Parallel()
-	p := newPBX(t, 0)
+	p := newSamplePBX(t, 0)
 	private := pbxtest.NewRedis(t, pbxtest.WithPolicy("volatile-lru"), pbxtest.WithPassword("Geheim77"))
 	must(t, private.Kill())
 	addr := freeAddr(t)
@@ -106,7 +106,7 @@ func TestStartWithoutRedis(t *testing.T) {
 
 func TestEveryRoomSaysWhatIsWrongWithRedis(t *testing.T) {
 	t.Parallel()
-	p := newPBX(t, 0)
+	p := newSamplePBX(t, 0)
 	must(t, p.open(t).CheckSecretKey(t.Context())) // as the first start does
 	evicting := pbxtest.NewRedis(t, pbxtest.WithPolicy("allkeys-lru"), pbxtest.WithPassword("Geheim77"))
 	wrong := strings.Replace(evicting.URL(), "Geheim77", "Geheim78", 1)
@@ -133,7 +133,7 @@ func TestEveryRoomSaysWhatIsWrongWithRedis(t *testing.T) {
 // The rights that docs/redis.md gives to a user of its own suffice.
 func TestRedisUserOfItsOwn(t *testing.T) {
 	t.Parallel()
-	p := newPBX(t, 0)
+	p := newSamplePBX(t, 0)
 	private := pbxtest.NewRedis(t)
 	doc, err := os.ReadFile("../../docs/redis.md")
 	must(t, err)
@@ -231,7 +231,7 @@ func TestSentinelFailoverUnderLoad(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			p := newPBX(t, 0)
+			p := newSamplePBX(t, 0)
 			set := pbxtest.NewSentinels(t)
 			p.env = append(p.env, "TRUNKLINE_REDIS_URL="+set.URL(),
 				// All callers are one here, and no worker is lost: a second attempt would be a mistake.
@@ -272,7 +272,7 @@ func TestSentinelFailoverUnderLoad(t *testing.T) {
 }
 
 // checkLoad checks that no request of the load failed and that each job was done once.
-func (p *pbx) checkLoad(t *testing.T, client *tasks.Client, l *load) {
+func (p *samplePBX) checkLoad(t *testing.T, client *tasks.Client, l *load) {
 	t.Helper()
 	t.Logf("%d gateways, %d of them loaded while their caller waited", len(l.jobs), l.answered.Load())
 	for _, problem := range l.errs {

@@ -27,7 +27,7 @@ func freeAddr(t *testing.T) string {
 }
 
 // serve runs a front end on a free port and returns its address once it is ready.
-func (p *pbx) serve(t *testing.T, command string, env ...string) (base string, proc *process) {
+func (p *samplePBX) serve(t *testing.T, command string, env ...string) (base string, proc *process) {
 	t.Helper()
 	addr := freeAddr(t)
 	proc = p.start(t, command, append(env, "TRUNKLINE_LISTEN="+addr)...)
@@ -45,7 +45,7 @@ func (p *pbx) serve(t *testing.T, command string, env ...string) (base string, p
 // The demo's tour on a served PBX; then every secret is looked for wherever it could have leaked.
 func TestServeDoesTheMainJob(t *testing.T) {
 	t.Parallel()
-	p := newPBX(t, 8000)
+	p := newSamplePBX(t, 8000)
 	base, proc := p.serve(t, "serve", "TRUNKLINE_LOG_LEVEL=debug")
 	var printed bytes.Buffer
 	tour := &demoTour{cmd: &command{ctx: t.Context(), out: &printed, err: &printed}, base: base, sample: p.sample, registered: sampleRegistered}
@@ -130,7 +130,7 @@ func redisContents(t *testing.T, url string) string {
 
 func TestRoomsApart(t *testing.T) {
 	t.Parallel()
-	p := newPBX(t, 100)
+	p := newSamplePBX(t, 100)
 	migrated := runHere(t, p.env, "migrate")
 	if migrated.status != 0 {
 		t.Fatalf("migrate: %s", migrated)
@@ -149,7 +149,7 @@ func TestRoomsApart(t *testing.T) {
 
 func TestCheckSaysWhatToDo(t *testing.T) {
 	t.Parallel()
-	p := newPBX(t, 0)
+	p := newSamplePBX(t, 0)
 	must(t, p.open(t).CheckSecretKey(t.Context())) // as the first start does
 	elsewhere := t.TempDir()
 	for _, tc := range []struct {
@@ -189,7 +189,7 @@ func TestCheckSaysWhatToDo(t *testing.T) {
 
 func TestStartIsRefused(t *testing.T) {
 	t.Parallel()
-	p := newPBX(t, 0)
+	p := newSamplePBX(t, 0)
 	noKey := "TRUNKLINE_SECRET_KEY=" + filepath.Join(t.TempDir(), "none.key")
 	for _, tc := range []struct {
 		name    string
@@ -221,7 +221,7 @@ func TestStartIsRefused(t *testing.T) {
 
 func TestServeMakesItsKey(t *testing.T) {
 	t.Parallel()
-	p := newPBX(t, 0)
+	p := newSamplePBX(t, 0)
 	key := filepath.Join(t.TempDir(), "made", "secret.key")
 	p.serve(t, "serve", "TRUNKLINE_SECRET_KEY="+key)
 	info, err := os.Stat(key)
@@ -238,7 +238,7 @@ func TestServeMakesItsKey(t *testing.T) {
 // A key of its own would only hide that the right one is missing.
 func TestServeMakesNoSecondKey(t *testing.T) {
 	t.Parallel()
-	p := newPBX(t, 0)
+	p := newSamplePBX(t, 0)
 	client := p.open(t)
 	if checked := runHere(t, p.env, "check"); !strings.Contains(checked.out, "has seen none yet") {
 		t.Errorf("before the first start: %s", checked)

@@ -108,7 +108,7 @@ func (t *tokens) describe(c tokenCreateCommand) (token.New, error) {
 
 // domain is the uuid of the enabled domain of that name.
 func (t *tokens) domain(flag, name string) (string, error) {
-	domain, err := t.db.DomainByName(t.ctx, t.pool, name)
+	domain, err := t.db.DomainByName(t.ctx, name)
 	switch {
 	case errors.Is(err, fusionpbx.ErrNotFound):
 		return "", fmt.Errorf("%s: there is no domain %q in FusionPBX; write its name as FusionPBX's page of domains does", flag, name)
@@ -184,7 +184,7 @@ func ending(v token.View) string {
 
 // views shows tokens with the names of their domains.
 func (t *tokens) views(all ...token.Token) ([]token.View, error) {
-	names, err := t.db.DomainNames(t.ctx, t.pool, token.DomainsOf(all...))
+	names, err := t.db.DomainNames(t.ctx, token.DomainsOf(all...))
 	if err != nil {
 		return nil, err
 	}

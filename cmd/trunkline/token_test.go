@@ -15,7 +15,7 @@ import (
 )
 
 // ran runs a command that has to succeed, and returns what it printed on standard output.
-func (p *pbx) ran(t *testing.T, args ...string) result {
+func (p *samplePBX) ran(t *testing.T, args ...string) result {
 	t.Helper()
 	got := runHere(t, p.env, args...)
 	if got.status != 0 {
@@ -37,7 +37,7 @@ func secretOf(t *testing.T, r result) string {
 // The life of a token by the command line, and what a served front end makes of it.
 func TestTokenCommands(t *testing.T) {
 	t.Parallel()
-	p := newPBX(t, 0)
+	p := newSamplePBX(t, 0)
 	p.ran(t, "migrate")
 	base, proc := p.serve(t, "serve", "TRUNKLINE_LOG_LEVEL=debug")
 	status := func(secret string) int {
@@ -119,7 +119,7 @@ func containsAll(text string, words ...string) bool {
 
 func TestTokenCommandErrors(t *testing.T) {
 	t.Parallel()
-	p := newPBX(t, 0)
+	p := newSamplePBX(t, 0)
 	if got := runHere(t, p.env, "token", "list"); got.status != 1 || !strings.Contains(got.err, "trunkline migrate") {
 		t.Errorf("without our tables: %s", got)
 	}

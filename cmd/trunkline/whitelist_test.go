@@ -118,7 +118,7 @@ func TestWhitelistWithoutAFile(t *testing.T) {
 
 func TestWhitelistListDenied(t *testing.T) {
 	t.Parallel()
-	p := newPBX(t, 0)
+	p := newSamplePBX(t, 0)
 	runHere(t, p.env, "whitelist", "list", "--denied").wants(t, 1, "trunkline migrate")
 	p.open(t)
 	runHere(t, p.env, "whitelist", "list", "--denied").wants(t, 0, "nobody was denied")
@@ -287,7 +287,7 @@ func TestWhitelistEveryCommandHasAnExample(t *testing.T) {
 // A change on the command line is in effect in front ends that run.
 func TestWhitelistCommandReachesFrontEnds(t *testing.T) {
 	t.Parallel()
-	p := newPBX(t, 0)
+	p := newSamplePBX(t, 0)
 	runHere(t, p.env, "migrate").wants(t, 0)
 	p.open(t)
 	var logs []*pbxtest.LogBuffer

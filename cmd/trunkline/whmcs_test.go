@@ -52,7 +52,7 @@ func (w *whmcs) succeeds(t *testing.T, function string) (said string) {
 // nothing else.
 func TestWHMCSServerModule(t *testing.T) {
 	t.Parallel()
-	p := newPBX(t, 100)
+	p := newSamplePBX(t, 100)
 	// The module gives up after 5 s: front end and switch are given longer, so that it really does.
 	base, _ := p.serve(t, "serve", "TRUNKLINE_WAIT_DEFAULT=19s", "TRUNKLINE_SWITCH_TIMEOUT=40s")
 	p.open(t)
@@ -125,20 +125,20 @@ func TestWHMCSServerModule(t *testing.T) {
 }
 
 // loaded reports whether the switch has the gateway.
-func (p *pbx) loaded(gatewayUUID string) bool {
+func (p *samplePBX) loaded(gatewayUUID string) bool {
 	_, loaded := p.sw.Loaded()[gatewayUUID]
 	return loaded
 }
 
 // rows counts.
-func (p *pbx) rows(t *testing.T, sql string, args ...any) (n int) {
+func (p *samplePBX) rows(t *testing.T, sql string, args ...any) (n int) {
 	t.Helper()
 	must(t, p.pool.QueryRow(t.Context(), sql, args...).Scan(&n))
 	return n
 }
 
 // newToken makes a token by the command, and returns its secret.
-func (p *pbx) newToken(t *testing.T, args ...string) string {
+func (p *samplePBX) newToken(t *testing.T, args ...string) string {
 	t.Helper()
 	cmd := exec.Command(program, append([]string{"token", "create", "--name", "whmcs"}, args...)...)
 	cmd.Env = p.env

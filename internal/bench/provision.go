@@ -173,20 +173,20 @@ func provisionDirectly(ctx context.Context, pool *pgxpool.Pool, db *fusionpbx.DB
 	} {
 		row.Set(column, value)
 	}
-	if enabled, err := db.ProfileEnabled(ctx, pool, row.Profile()); err != nil || !enabled {
+	if enabled, err := db.ProfileEnabled(ctx, row.Profile()); err != nil || !enabled {
 		return errors.Join(err, fmt.Errorf("profile %s enabled: %t", row.Profile(), enabled))
 	}
 	if err := sw.ProfileRunning(ctx, row.Profile()); err != nil {
 		return err
 	}
 	err := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
-		if err := db.LockGateways(ctx, tx, ""); err != nil {
+		if err := db.In(tx).LockGateways(ctx, ""); err != nil {
 			return err
 		}
-		if _, err := db.GatewaysByLabel(ctx, tx, "", name); err != nil {
+		if _, err := db.In(tx).GatewaysByLabel(ctx, "", name); err != nil {
 			return err
 		}
-		return db.InsertGateway(ctx, tx, row, uuid.NewString())
+		return db.In(tx).InsertGateway(ctx, row, uuid.NewString())
 	})
 	if err != nil {
 		return err

@@ -72,11 +72,11 @@ func (d *DB) CDRQuery(f CDRFilter) (sql string, args []any, err error) {
 
 // MoreCDRsThan reports whether the filter holds more than n CDRs. Where it does, that is known long
 // before all of them are read.
-func (d *DB) MoreCDRsThan(ctx context.Context, q Querier, f CDRFilter, n int64) (bool, error) {
+func (d *DB) MoreCDRsThan(ctx context.Context, f CDRFilter, n int64) (bool, error) {
 	from, args := f.from()
 	var count int64
 	sql := fmt.Sprintf("select count(*) from (select%s limit %d) found", from, n+1)
-	if err := q.QueryRow(ctx, sql, args...).Scan(&count); err != nil {
+	if err := d.q.QueryRow(ctx, sql, args...).Scan(&count); err != nil {
 		return false, fmt.Errorf("counting CDRs: %w", err)
 	}
 	return count > n, nil

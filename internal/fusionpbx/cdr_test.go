@@ -175,11 +175,11 @@ func TestMoreCDRsThan(t *testing.T) {
 		{"one domain, as many", CDRFilter{DomainUUID: one, Start: start, End: end}, 2, false},
 		{"nothing to find", CDRFilter{All: true, Start: end, End: end}, 0, false},
 	} {
-		if got, err := p.MoreCDRsThan(t.Context(), p.conn, c.filter, c.n); got != c.want || err != nil {
+		if got, err := p.MoreCDRsThan(t.Context(), c.filter, c.n); got != c.want || err != nil {
 			t.Errorf("%s: got %t, %v; want %t", c.name, got, err, c.want)
 		}
 	}
-	if _, err := p.MoreCDRsThan(t.Context(), p.conn, CDRFilter{Start: start, End: end}, 1); err == nil {
+	if _, err := p.MoreCDRsThan(t.Context(), CDRFilter{Start: start, End: end}, 1); err == nil {
 		t.Error("a filter that is neither for all domains nor for one was taken")
 	}
 }

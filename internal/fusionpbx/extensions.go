@@ -18,7 +18,7 @@ type Extension struct {
 
 // Extension returns the domain's extension of that number or, where none has it, of that number alias,
 // compared as written; else ErrNotFound. One that is disabled is there all the same.
-func (d *DB) Extension(ctx context.Context, q Querier, domainUUID, number string) (Extension, error) {
+func (d *DB) Extension(ctx context.Context, domainUUID, number string) (Extension, error) {
 	alias, enabled := "''", "true"
 	if d.hasColumn("v_extensions", "number_alias") {
 		alias = "coalesce(e.number_alias, '')"
@@ -27,7 +27,7 @@ func (d *DB) Extension(ctx context.Context, q Querier, domainUUID, number string
 		enabled = "coalesce(" + d.isTrue("v_extensions", "e.enabled") + ", true)"
 	}
 	var e Extension
-	err := q.QueryRow(ctx, `
+	err := d.q.QueryRow(ctx, `
 		select e.extension_uuid::text, e.extension, `+alias+`, `+enabled+`
 		from v_extensions e where e.domain_uuid = $1::uuid and (e.extension = $2 or $2 <> '' and `+alias+` = $2)
 		order by e.extension = $2 desc nulls last, e.extension_uuid limit 1`, domainUUID, number).
@@ -43,8 +43,8 @@ func (d *DB) Extension(ctx context.Context, q Querier, domainUUID, number string
 
 // ExtensionCounts returns how many extensions each domain has, disabled ones too, by domain_uuid; "" is
 // those of no domain.
-func (d *DB) ExtensionCounts(ctx context.Context, q Querier) (map[string]int, error) {
-	rows, err := q.Query(ctx, "select coalesce(domain_uuid::text, ''), count(*) from v_extensions group by domain_uuid")
+func (d *DB) ExtensionCounts(ctx context.Context) (map[string]int, error) {
+	rows, err := d.q.Query(ctx, "select coalesce(domain_uuid::text, ''), count(*) from v_extensions group by domain_uuid")
 	if err != nil {
 		return nil, fmt.Errorf("counting extensions: %w", err)
 	}

@@ -36,16 +36,16 @@ func TestExtension(t *testing.T) {
 			{one, "1004", Extension{shadowed, "1004", "1001", true}},
 			{two, "1002", Extension{other, "1001", "1002", true}},
 		} {
-			if got, err := p.Extension(t.Context(), p.conn, c.domain, c.number); got != c.want || err != nil {
+			if got, err := p.Extension(t.Context(), c.domain, c.number); got != c.want || err != nil {
 				t.Errorf("%s: got %+v, %v; want %+v", c.number, got, err, c.want)
 			}
 		}
 		for _, number := range []string{"1005", "", "ALICE", "100%"} {
-			if got, err := p.Extension(t.Context(), p.conn, one, number); !errors.Is(err, ErrNotFound) {
+			if got, err := p.Extension(t.Context(), one, number); !errors.Is(err, ErrNotFound) {
 				t.Errorf("%q: got %+v, %v", number, got, err)
 			}
 		}
-		counts, err := p.ExtensionCounts(t.Context(), p.conn)
+		counts, err := p.ExtensionCounts(t.Context())
 		if want := map[string]int{one: 4, two: 1}; err != nil || !maps.Equal(counts, want) {
 			t.Errorf("got %v, %v; want %v", counts, err, want)
 		}
@@ -58,7 +58,7 @@ func TestEnabledProfiles(t *testing.T) {
 			p.insert(t, "v_sip_profiles", row{"sip_profile_uuid": uuid.NewString(), "sip_profile_name": name, "sip_profile_enabled": enabled})
 		}
 		p.insert(t, "v_sip_profiles", row{"sip_profile_uuid": uuid.NewString(), "sip_profile_name": "internal", "sip_profile_enabled": "true"})
-		got, err := p.EnabledProfiles(t.Context(), p.conn)
+		got, err := p.EnabledProfiles(t.Context())
 		if want := []string{"external", "internal"}; err != nil || !slices.Equal(got, want) {
 			t.Errorf("got %v, %v; want %v", got, err, want)
 		}

@@ -27,8 +27,10 @@ type Querier interface {
 // ErrNotFound is returned where there is no such domain or gateway.
 var ErrNotFound = errors.New("not found in FusionPBX")
 
-// DB is what is known of one FusionPBX database: the tables and the types of their columns.
+// DB is one FusionPBX database: where its statements run, and what is known of its tables and the types
+// of their columns.
 type DB struct {
+	q       Querier
 	columns map[string]map[string]string // table, column, type as format_type names it
 }
 
@@ -52,7 +54,7 @@ var required = map[string][]string{
 var castable = []string{"text", "boolean", "numeric", "uuid", "bigint", "integer", "smallint"}
 
 // Probe reads the types of FusionPBX's columns from the catalogue, along the connection's search path.
-// The error names every table and column that is missing.
+// The DB's statements run on q. The error names every table and column that is missing.
 func Probe(ctx context.Context, q Querier) (*DB, error) {
 	rows, err := q.Query(ctx, `
 		select c.relname, a.attname, format_type(a.atttypid, a.atttypmod)
@@ -62,7 +64,7 @@ func Probe(ctx context.Context, q Querier) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading FusionPBX's tables: %w", err)
 	}
-	db := &DB{columns: map[string]map[string]string{}}
+	db := &DB{q: q, columns: map[string]map[string]string{}}
 	var table, column, columnType string
 	_, err = pgx.ForEachRow(rows, []any{&table, &column, &columnType}, func() error {
 		if db.columns[table] == nil {
@@ -76,6 +78,9 @@ func Probe(ctx context.Context, q Querier) (*DB, error) {
 	}
 	return db, db.complete()
 }
+
+// In is the same database with its statements run on q: within a transaction, or on another connection.
+func (d *DB) In(q Querier) *DB { return &DB{q: q, columns: d.columns} }
 
 func (d *DB) complete() error {
 	var missing []string
@@ -118,9 +123,9 @@ func (d *DB) isTrue(table, qualified string) string {
 }
 
 // Version returns FusionPBX's own version, "" where it keeps none.
-func (d *DB) Version(ctx context.Context, q Querier) (string, error) {
+func (d *DB) Version(ctx context.Context) (string, error) {
 	var version string
-	err := q.QueryRow(ctx, "select coalesce(max(software_version), '') from v_software").Scan(&version)
+	err := d.q.QueryRow(ctx, "select coalesce(max(software_version), '') from v_software").Scan(&version)
 	if err != nil {
 		return "", fmt.Errorf("reading FusionPBX's version: %w", err)
 	}

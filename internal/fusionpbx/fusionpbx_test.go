@@ -32,7 +32,7 @@ func TestProbeReadsEachColumnsType(t *testing.T) {
 			if got, ok := p.ColumnType("v_gateways", "none"); ok {
 				t.Errorf("a column that is not there is of type %q", got)
 			}
-			version, err := p.Version(t.Context(), p.conn)
+			version, err := p.Version(t.Context())
 			if err != nil || version != string(c.version) {
 				t.Errorf("version: got %q, %v", version, err)
 			}
@@ -83,7 +83,7 @@ func TestVersionOfNone(t *testing.T) {
 	t.Parallel()
 	p := open(t, pbxtest.V56)
 	p.exec(t, "delete from v_software")
-	if got, err := p.Version(t.Context(), p.conn); got != "" || err != nil {
+	if got, err := p.Version(t.Context()); got != "" || err != nil {
 		t.Errorf("got %q, %v", got, err)
 	}
 }

@@ -98,20 +98,13 @@ func (g Gateway) Same(other Gateway, columns ...string) bool {
 
 // GatewaysByLabel returns the gateways of one domain ("" for global ones) that bear the label; there
 // can be several, since nothing in FusionPBX forbids it.
-func (d *DB) GatewaysByLabel(ctx context.Context, q Querier, domainUUID, label string) ([]Gateway, error) {
-	return d.gateways(ctx, q, "domain_uuid is not distinct from nullif($1, '')::uuid and gateway = $2", domainUUID, label)
+func (d *DB) GatewaysByLabel(ctx context.Context, domainUUID, label string) ([]Gateway, error) {
+	return d.gateways(ctx, "domain_uuid is not distinct from nullif($1, '')::uuid and gateway = $2", domainUUID, label)
 }
 
-// GatewaysByLabelForUpdate is GatewaysByLabel, with the rows locked until the transaction ends: also
-// FusionPBX's own pages wait.
-func (d *DB) GatewaysByLabelForUpdate(ctx context.Context, tx pgx.Tx, domainUUID, label string) ([]Gateway, error) {
-	return d.GatewaysByLabel(ctx, forUpdate{tx}, domainUUID, label)
-}
-
-// GatewayByUUIDForUpdate is GatewayByUUID, with the row locked until the transaction ends.
-func (d *DB) GatewayByUUIDForUpdate(ctx context.Context, tx pgx.Tx, uuid string) (Gateway, error) {
-	return d.GatewayByUUID(ctx, forUpdate{tx}, uuid)
-}
+// Locking is the same database within a transaction that locks the gateways' rows which it reads until
+// it ends: also FusionPBX's own pages wait.
+func (d *DB) Locking(tx pgx.Tx) *DB { return &DB{q: forUpdate{tx}, columns: d.columns} }
 
 // forUpdate is a transaction whose queries lock the rows that they read.
 type forUpdate struct{ pgx.Tx }
@@ -121,8 +114,8 @@ func (f forUpdate) Query(ctx context.Context, sql string, args ...any) (pgx.Rows
 }
 
 // GatewayByUUID returns the gateway, or ErrNotFound.
-func (d *DB) GatewayByUUID(ctx context.Context, q Querier, uuid string) (Gateway, error) {
-	found, err := d.gateways(ctx, q, "gateway_uuid = $1::uuid", uuid)
+func (d *DB) GatewayByUUID(ctx context.Context, uuid string) (Gateway, error) {
+	found, err := d.gateways(ctx, "gateway_uuid = $1::uuid", uuid)
 	if err != nil {
 		return Gateway{}, err
 	}
@@ -133,11 +126,11 @@ func (d *DB) GatewayByUUID(ctx context.Context, q Querier, uuid string) (Gateway
 }
 
 // Gateways returns all gateways, or those of one domain ("" for global ones), by label.
-func (d *DB) Gateways(ctx context.Context, q Querier, all bool, domainUUID string) ([]Gateway, error) {
-	return d.gateways(ctx, q, "$1 or domain_uuid is not distinct from nullif($2, '')::uuid", all, domainUUID)
+func (d *DB) Gateways(ctx context.Context, all bool, domainUUID string) ([]Gateway, error) {
+	return d.gateways(ctx, "$1 or domain_uuid is not distinct from nullif($2, '')::uuid", all, domainUUID)
 }
 
-func (d *DB) gateways(ctx context.Context, q Querier, condition string, args ...any) ([]Gateway, error) {
+func (d *DB) gateways(ctx context.Context, condition string, args ...any) ([]Gateway, error) {
 	columns := d.gatewayColumns()
 	texts := make([]string, len(columns))
 	for i, column := range columns {
@@ -147,7 +140,7 @@ func (d *DB) gateways(ctx context.Context, q Querier, condition string, args ...
 	if d.stamped("update") {
 		stamps = "update_date::text, update_user::text"
 	}
-	rows, err := q.Query(ctx, `
+	rows, err := d.q.Query(ctx, `
 		select gateway_uuid::text, coalesce(domain_uuid::text, ''), `+stamps+`, `+strings.Join(texts, ", ")+`
 		from v_gateways where `+condition+` order by gateway, gateway_uuid`, args...)
 	if err != nil {
@@ -180,7 +173,7 @@ func (d *DB) gatewayColumns() []string {
 // LockGateways keeps others from writing gateways of the given domains ("" for global ones) through
 // Trunkline until the transaction ends. The locks are taken in one order, each in a statement of its
 // own, so that what is read afterwards is what stands then.
-func (d *DB) LockGateways(ctx context.Context, tx pgx.Tx, domainUUIDs ...string) error {
+func (d *DB) LockGateways(ctx context.Context, domainUUIDs ...string) error {
 	domains := make([]string, len(domainUUIDs))
 	for i, domain := range domainUUIDs {
 		domains[i] = strings.ToLower(domain)
@@ -189,7 +182,7 @@ func (d *DB) LockGateways(ctx context.Context, tx pgx.Tx, domainUUIDs ...string)
 	for _, domain := range slices.Compact(domains) {
 		h := fnv.New64a()
 		h.Write([]byte("trunkline gateways of " + domain))
-		if _, err := tx.Exec(ctx, "select pg_advisory_xact_lock($1)", int64(h.Sum64())); err != nil {
+		if _, err := d.q.Exec(ctx, "select pg_advisory_xact_lock($1)", int64(h.Sum64())); err != nil {
 			return fmt.Errorf("locking the gateways of a domain: %w", err)
 		}
 	}
@@ -197,7 +190,7 @@ func (d *DB) LockGateways(ctx context.Context, tx pgx.Tx, domainUUIDs ...string)
 }
 
 // InsertGateway inserts the row, as made by that user ("" for none).
-func (d *DB) InsertGateway(ctx context.Context, q Querier, g Gateway, userUUID string) error {
+func (d *DB) InsertGateway(ctx context.Context, g Gateway, userUUID string) error {
 	names := []string{"gateway_uuid", "domain_uuid"}
 	values := []string{"$1::uuid", "nullif($2, '')::uuid"}
 	args := []any{g.UUID, g.DomainUUID}
@@ -212,7 +205,7 @@ func (d *DB) InsertGateway(ctx context.Context, q Querier, g Gateway, userUUID s
 		names, values, args = append(names, "insert_date", "insert_user"), append(values, "now()", fmt.Sprintf("nullif($%d, '')::uuid", len(args)+1)), append(args, userUUID)
 	}
 	sql := "insert into v_gateways (" + strings.Join(names, ", ") + ") values (" + strings.Join(values, ", ") + ")"
-	if _, err := q.Exec(ctx, sql, args...); err != nil {
+	if _, err := d.q.Exec(ctx, sql, args...); err != nil {
 		return fmt.Errorf("inserting gateway %s: %w", g.UUID, err)
 	}
 	return nil
@@ -220,7 +213,7 @@ func (d *DB) InsertGateway(ctx context.Context, q Querier, g Gateway, userUUID s
 
 // UpdateGateway writes the columns that are in g.Values, as changed by that user ("" for none);
 // ErrNotFound where the row is gone.
-func (d *DB) UpdateGateway(ctx context.Context, q Querier, g Gateway, userUUID string) error {
+func (d *DB) UpdateGateway(ctx context.Context, g Gateway, userUUID string) error {
 	var sets []string
 	args := []any{g.UUID}
 	for _, column := range d.gatewayColumns() {
@@ -239,7 +232,7 @@ func (d *DB) UpdateGateway(ctx context.Context, q Querier, g Gateway, userUUID s
 	if len(sets) == 0 {
 		return fmt.Errorf("updating gateway %s: there is nothing to write", g.UUID)
 	}
-	tag, err := q.Exec(ctx, "update v_gateways set "+strings.Join(sets, ", ")+" where gateway_uuid = $1::uuid", args...)
+	tag, err := d.q.Exec(ctx, "update v_gateways set "+strings.Join(sets, ", ")+" where gateway_uuid = $1::uuid", args...)
 	if err != nil {
 		return fmt.Errorf("updating gateway %s: %w", g.UUID, err)
 	}
@@ -250,11 +243,11 @@ func (d *DB) UpdateGateway(ctx context.Context, q Querier, g Gateway, userUUID s
 }
 
 // RestoreGateway puts a row back as it was read, with the time and the user of its last change.
-func (d *DB) RestoreGateway(ctx context.Context, tx pgx.Tx, g Gateway) error {
-	if err := d.UpdateGateway(ctx, tx, g, ""); err != nil || !d.stamped("update") {
+func (d *DB) RestoreGateway(ctx context.Context, g Gateway) error {
+	if err := d.UpdateGateway(ctx, g, ""); err != nil || !d.stamped("update") {
 		return err
 	}
-	_, err := tx.Exec(ctx, `
+	_, err := d.q.Exec(ctx, `
 		update v_gateways set update_date = $2::text::timestamptz, update_user = $3::text::uuid where gateway_uuid = $1::uuid`,
 		g.UUID, g.UpdateDate, g.UpdateUser)
 	if err != nil {
@@ -264,8 +257,8 @@ func (d *DB) RestoreGateway(ctx context.Context, tx pgx.Tx, g Gateway) error {
 }
 
 // DeleteGateway deletes the row; one that is not there is no error.
-func (d *DB) DeleteGateway(ctx context.Context, q Querier, uuid string) error {
-	if _, err := q.Exec(ctx, "delete from v_gateways where gateway_uuid = $1::uuid", uuid); err != nil {
+func (d *DB) DeleteGateway(ctx context.Context, uuid string) error {
+	if _, err := d.q.Exec(ctx, "delete from v_gateways where gateway_uuid = $1::uuid", uuid); err != nil {
 		return fmt.Errorf("deleting gateway %s: %w", uuid, err)
 	}
 	return nil
@@ -273,13 +266,13 @@ func (d *DB) DeleteGateway(ctx context.Context, q Querier, uuid string) error {
 
 // OutboundRoutes is the number of dial plans that send calls to the gateway; 0 where this version keeps
 // them elsewhere.
-func (d *DB) OutboundRoutes(ctx context.Context, q Querier, gatewayUUID string) (int, error) {
+func (d *DB) OutboundRoutes(ctx context.Context, gatewayUUID string) (int, error) {
 	details := d.columns["v_dialplan_details"]
 	if details["dialplan_uuid"] == "" || details["dialplan_detail_data"] == "" {
 		return 0, nil
 	}
 	var routes int
-	err := q.QueryRow(ctx, `
+	err := d.q.QueryRow(ctx, `
 		select count(distinct dialplan_uuid) from v_dialplan_details
 		where dialplan_detail_data like '%sofia/gateway/' || $1 || '/%'`, gatewayUUID).Scan(&routes)
 	if err != nil {

@@ -30,10 +30,10 @@ func TestGatewayIsKeptAsItIs(t *testing.T) {
 			if i%2 == 1 {
 				g.DomainUUID = ""
 			}
-			if err := p.InsertGateway(t.Context(), p.conn, g, user); err != nil {
+			if err := p.InsertGateway(t.Context(), g, user); err != nil {
 				t.Fatal(err)
 			}
-			got, err := p.GatewayByUUID(t.Context(), p.conn, strings.ToUpper(g.UUID))
+			got, err := p.GatewayByUUID(t.Context(), strings.ToUpper(g.UUID))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -73,11 +73,11 @@ func TestGatewayEmptyIsNULL(t *testing.T) {
 				}
 			}
 		}
-		if err := p.InsertGateway(t.Context(), p.conn, g, ""); err != nil {
+		if err := p.InsertGateway(t.Context(), g, ""); err != nil {
 			t.Fatal(err)
 		}
 		check()
-		if err := p.UpdateGateway(t.Context(), p.conn, g, ""); err != nil {
+		if err := p.UpdateGateway(t.Context(), g, ""); err != nil {
 			t.Fatal(err)
 		}
 		check()
@@ -113,7 +113,7 @@ func TestUpdateGatewayWritesWhatItHolds(t *testing.T) {
 		before.Set("description", "kept")
 		other := NewGateway(uuid.NewString(), "", "other")
 		for _, g := range []Gateway{before, other} {
-			if err := p.InsertGateway(t.Context(), p.conn, g, user); err != nil {
+			if err := p.InsertGateway(t.Context(), g, user); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -121,18 +121,18 @@ func TestUpdateGatewayWritesWhatItHolds(t *testing.T) {
 		for column, value := range map[string]string{"password": "new", "register": "true", "enabled": "false", "channels": "12", "context": ""} {
 			change.Set(column, value)
 		}
-		if err := p.UpdateGateway(t.Context(), p.conn, change, user); err != nil {
+		if err := p.UpdateGateway(t.Context(), change, user); err != nil {
 			t.Fatal(err)
 		}
 		want := before.Clone()
 		for column := range change.Values {
 			want.Set(column, change.Get(column))
 		}
-		got, err := p.GatewayByUUID(t.Context(), p.conn, before.UUID)
+		got, err := p.GatewayByUUID(t.Context(), before.UUID)
 		if err != nil || !got.Same(want, GatewayColumns...) {
 			t.Errorf("got %+v, %v; want %+v", got, err, want)
 		}
-		if got, err := p.GatewayByUUID(t.Context(), p.conn, other.UUID); err != nil || !got.Same(other, GatewayColumns...) {
+		if got, err := p.GatewayByUUID(t.Context(), other.UUID); err != nil || !got.Same(other, GatewayColumns...) {
 			t.Errorf("another gateway: got %+v, %v; want %+v", got, err, other)
 		}
 		var updated int
@@ -140,10 +140,10 @@ func TestUpdateGatewayWritesWhatItHolds(t *testing.T) {
 			t.Errorf("%d rows say who updated them, %v; want 1", updated, err)
 		}
 		// Putting the row back that was read before undoes the change.
-		if err := p.UpdateGateway(t.Context(), p.conn, before, user); err != nil {
+		if err := p.UpdateGateway(t.Context(), before, user); err != nil {
 			t.Fatal(err)
 		}
-		restored, err := p.GatewayByUUID(t.Context(), p.conn, before.UUID)
+		restored, err := p.GatewayByUUID(t.Context(), before.UUID)
 		if err != nil || !restored.Same(got, "gateway") || restored.Get("password") != "old" || restored.Get("enabled") != "true" {
 			t.Errorf("got %+v, %v; want %+v", restored, err, before)
 		}
@@ -154,13 +154,13 @@ func TestGatewaysThatAreNotThere(t *testing.T) {
 	t.Parallel()
 	p := open(t, pbxtest.V56)
 	g := NewGateway(uuid.NewString(), "", "carrier")
-	if _, err := p.GatewayByUUID(t.Context(), p.conn, g.UUID); !errors.Is(err, ErrNotFound) {
+	if _, err := p.GatewayByUUID(t.Context(), g.UUID); !errors.Is(err, ErrNotFound) {
 		t.Errorf("reading: got %v, want %v", err, ErrNotFound)
 	}
-	if err := p.UpdateGateway(t.Context(), p.conn, g, ""); !errors.Is(err, ErrNotFound) {
+	if err := p.UpdateGateway(t.Context(), g, ""); !errors.Is(err, ErrNotFound) {
 		t.Errorf("updating: got %v, want %v", err, ErrNotFound)
 	}
-	if err := p.DeleteGateway(t.Context(), p.conn, g.UUID); err != nil {
+	if err := p.DeleteGateway(t.Context(), g.UUID); err != nil {
 		t.Errorf("deleting: %v", err)
 	}
 }
@@ -175,7 +175,7 @@ func TestGatewaysAreListedByDomain(t *testing.T) {
 			NewGateway("00000000-0000-4000-8000-000000000004", two, "b"),
 			NewGateway("00000000-0000-4000-8000-000000000005", "", "b"),
 		} {
-			if err := p.InsertGateway(t.Context(), p.conn, g, ""); err != nil {
+			if err := p.InsertGateway(t.Context(), g, ""); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -191,17 +191,17 @@ func TestGatewaysAreListedByDomain(t *testing.T) {
 		}
 		list := func(what, want string, all bool, domainUUID string) {
 			t.Helper()
-			found, err := p.Gateways(t.Context(), p.conn, all, domainUUID)
+			found, err := p.Gateways(t.Context(), all, domainUUID)
 			check(what, want, found, err)
 		}
 		list("all", "2 1 3 4 5", true, "")
 		list("one domain", "2 1 3", false, one)
 		list("global", "5", false, "")
 		for domainUUID, want := range map[string]string{one: "1 3", two: "4", "": "5"} {
-			found, err := p.GatewaysByLabel(t.Context(), p.conn, domainUUID, "b")
+			found, err := p.GatewaysByLabel(t.Context(), domainUUID, "b")
 			check("those of a name in "+domainUUID, want, found, err)
 		}
-		if err := p.DeleteGateway(t.Context(), p.conn, "00000000-0000-4000-8000-000000000001"); err != nil {
+		if err := p.DeleteGateway(t.Context(), "00000000-0000-4000-8000-000000000001"); err != nil {
 			t.Fatal(err)
 		}
 		list("one was deleted", "2 3 4 5", true, "")
@@ -214,7 +214,7 @@ func TestGatewayThatDoesNotFit(t *testing.T) {
 	p := open(t, pbxtest.V55, mixed...)
 	g := NewGateway(uuid.NewString(), "", "carrier")
 	g.Set("realm", strings.Repeat("x", 41))
-	if err := p.InsertGateway(t.Context(), p.conn, g, ""); err == nil {
+	if err := p.InsertGateway(t.Context(), g, ""); err == nil {
 		t.Error("41 characters went into 40")
 	}
 }
@@ -223,7 +223,7 @@ func TestGatewayColumnOfAnUnknownType(t *testing.T) {
 	t.Parallel()
 	p := open(t, pbxtest.V55, pbxtest.WithColumnType("v_gateways", "channels", "money"))
 	g := NewGateway(uuid.NewString(), "", "carrier")
-	for _, err := range []error{p.InsertGateway(t.Context(), p.conn, g, ""), p.UpdateGateway(t.Context(), p.conn, g, "")} {
+	for _, err := range []error{p.InsertGateway(t.Context(), g, ""), p.UpdateGateway(t.Context(), g, "")} {
 		if !errors.Is(err, errors.ErrUnsupported) || !strings.Contains(err.Error(), "v_gateways.channels") {
 			t.Errorf("got %v, want an error that names the column", err)
 		}
@@ -240,10 +240,10 @@ func TestGatewayColumnThatIsMissing(t *testing.T) {
 		t.Fatal(err)
 	}
 	g := NewGateway(uuid.NewString(), "", "carrier")
-	if err := errors.Join(db.InsertGateway(t.Context(), p.conn, g, uuid.NewString()), db.UpdateGateway(t.Context(), p.conn, g, uuid.NewString())); err != nil {
+	if err := errors.Join(db.InsertGateway(t.Context(), g, uuid.NewString()), db.UpdateGateway(t.Context(), g, uuid.NewString())); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := db.GatewayByUUID(t.Context(), p.conn, g.UUID); err != nil || got.Get("contact_in_ping") != "" || got.Label() != "carrier" {
+	if got, err := db.GatewayByUUID(t.Context(), g.UUID); err != nil || got.Get("contact_in_ping") != "" || got.Label() != "carrier" {
 		t.Errorf("got %+v, %v", got, err)
 	}
 }
@@ -253,10 +253,10 @@ func TestGatewaySurvivesJSON(t *testing.T) {
 	t.Parallel()
 	p := open(t, pbxtest.V54)
 	g := NewGateway(uuid.NewString(), p.domain(t, "one.example", "true"), `a "b" <c> & d`)
-	if err := p.InsertGateway(t.Context(), p.conn, g, ""); err != nil {
+	if err := p.InsertGateway(t.Context(), g, ""); err != nil {
 		t.Fatal(err)
 	}
-	before, err := p.GatewayByUUID(t.Context(), p.conn, g.UUID)
+	before, err := p.GatewayByUUID(t.Context(), g.UUID)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -299,14 +299,14 @@ func TestLockGateways(t *testing.T) {
 		return tx
 	}
 	first, second, third := begin(), begin(), begin()
-	if err := db.LockGateways(t.Context(), first, one, "", one); err != nil {
+	if err := db.In(first).LockGateways(t.Context(), one, "", one); err != nil {
 		t.Fatal(err)
 	}
-	if err := db.LockGateways(t.Context(), third, two, three); err != nil {
+	if err := db.In(third).LockGateways(t.Context(), two, three); err != nil {
 		t.Fatal(err) // another's domains are free
 	}
 	done := make(chan error, 1)
-	go func() { done <- db.LockGateways(t.Context(), second, strings.ToUpper(one)) }()
+	go func() { done <- db.In(second).LockGateways(t.Context(), strings.ToUpper(one)) }()
 	waiting := false
 	for !waiting {
 		err := watcher.QueryRow(t.Context(), "select exists (select from pg_locks where locktype = 'advisory' and not granted "+

@@ -80,7 +80,7 @@ func TestAuthenticateLooksAtUsersEachTime(t *testing.T) {
 	passwords := memory(t, time.Hour)
 	want := func(what, password string, role Role, err error) {
 		t.Helper()
-		got, gotErr := p.Authenticate(t.Context(), p.conn, passwords, "boss", password)
+		got, gotErr := p.Authenticate(t.Context(), passwords, "boss", password)
 		if got.Role != role || !errors.Is(gotErr, err) {
 			t.Errorf("%s: got %+v, %v; want %v, %v", what, got, gotErr, role, err)
 		}

@@ -15,18 +15,18 @@ type Domain struct {
 }
 
 // DomainByName returns the domain of that name, compared without case, or ErrNotFound.
-func (d *DB) DomainByName(ctx context.Context, q Querier, name string) (Domain, error) {
-	return d.domain(ctx, q, "lower(domain_name) = lower($1)", name)
+func (d *DB) DomainByName(ctx context.Context, name string) (Domain, error) {
+	return d.domain(ctx, "lower(domain_name) = lower($1)", name)
 }
 
 // DomainByUUID returns the domain, or ErrNotFound.
-func (d *DB) DomainByUUID(ctx context.Context, q Querier, uuid string) (Domain, error) {
-	return d.domain(ctx, q, "domain_uuid = $1::uuid", uuid)
+func (d *DB) DomainByUUID(ctx context.Context, uuid string) (Domain, error) {
+	return d.domain(ctx, "domain_uuid = $1::uuid", uuid)
 }
 
-func (d *DB) domain(ctx context.Context, q Querier, condition, value string) (Domain, error) {
+func (d *DB) domain(ctx context.Context, condition, value string) (Domain, error) {
 	var domain Domain
-	err := q.QueryRow(ctx, `
+	err := d.q.QueryRow(ctx, `
 		select domain_uuid::text, coalesce(domain_name, ''), coalesce(`+d.isTrue("v_domains", "d.domain_enabled")+`, true)
 		from v_domains d where `+condition+` order by domain_uuid limit 1`, value).
 		Scan(&domain.UUID, &domain.Name, &domain.Enabled)
@@ -40,8 +40,8 @@ func (d *DB) domain(ctx context.Context, q Querier, condition, value string) (Do
 }
 
 // Domains returns those of the domains that there are, in no order.
-func (d *DB) Domains(ctx context.Context, q Querier, uuids []string) ([]Domain, error) {
-	rows, err := q.Query(ctx, `
+func (d *DB) Domains(ctx context.Context, uuids []string) ([]Domain, error) {
+	rows, err := d.q.Query(ctx, `
 		select domain_uuid::text, coalesce(domain_name, ''), coalesce(`+d.isTrue("v_domains", "d.domain_enabled")+`, true)
 		from v_domains d where domain_uuid = any($1::uuid[])`, uuids)
 	if err != nil {
@@ -55,12 +55,12 @@ func (d *DB) Domains(ctx context.Context, q Querier, uuids []string) ([]Domain, 
 }
 
 // DomainNames returns the names of those of the domains that there are, by uuid.
-func (d *DB) DomainNames(ctx context.Context, q Querier, uuids []string) (map[string]string, error) {
+func (d *DB) DomainNames(ctx context.Context, uuids []string) (map[string]string, error) {
 	names := make(map[string]string, len(uuids))
 	if len(uuids) == 0 {
 		return names, nil
 	}
-	found, err := d.Domains(ctx, q, uuids)
+	found, err := d.Domains(ctx, uuids)
 	for _, domain := range found {
 		names[domain.UUID] = domain.Name
 	}
@@ -69,9 +69,9 @@ func (d *DB) DomainNames(ctx context.Context, q Querier, uuids []string) (map[st
 
 // TimeZone returns the name of the domain's time zone: its own setting, else the default setting, else
 // UTC. The domain "" has the default setting.
-func (d *DB) TimeZone(ctx context.Context, q Querier, domainUUID string) (string, error) {
+func (d *DB) TimeZone(ctx context.Context, domainUUID string) (string, error) {
 	var zone string
-	err := q.QueryRow(ctx, `
+	err := d.q.QueryRow(ctx, `
 		select coalesce(
 			(select s.domain_setting_value from v_domain_settings s
 			where s.domain_uuid = nullif($1, '')::uuid and s.domain_setting_category = 'domain'
@@ -101,11 +101,11 @@ const (
 
 // GatewayMode is the mode that was set, ModeDatabase or ModeFile; where it is ModeAuto or "", it is read:
 // file where the default setting switch, sip_profiles, dir is enabled.
-func (d *DB) GatewayMode(ctx context.Context, q Querier, set GatewayMode) (GatewayMode, error) {
+func (d *DB) GatewayMode(ctx context.Context, set GatewayMode) (GatewayMode, error) {
 	if set == ModeDatabase || set == ModeFile {
 		return set, nil
 	}
-	dir, err := d.SIPProfilesDir(ctx, q)
+	dir, err := d.SIPProfilesDir(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -117,9 +117,9 @@ func (d *DB) GatewayMode(ctx context.Context, q Querier, set GatewayMode) (Gatew
 
 // SIPProfilesDir is the folder where FusionPBX keeps gateways as files, of the default setting switch,
 // sip_profiles, dir; "" where that is not enabled.
-func (d *DB) SIPProfilesDir(ctx context.Context, q Querier) (string, error) {
+func (d *DB) SIPProfilesDir(ctx context.Context) (string, error) {
 	var dir string
-	err := q.QueryRow(ctx, `
+	err := d.q.QueryRow(ctx, `
 		select coalesce(
 			(select s.default_setting_value from v_default_settings s
 			where s.default_setting_category = 'switch' and s.default_setting_subcategory = 'sip_profiles'
@@ -132,8 +132,8 @@ func (d *DB) SIPProfilesDir(ctx context.Context, q Querier) (string, error) {
 }
 
 // EnabledProfiles names the enabled SIP profiles, sorted.
-func (d *DB) EnabledProfiles(ctx context.Context, q Querier) ([]string, error) {
-	rows, err := q.Query(ctx, `
+func (d *DB) EnabledProfiles(ctx context.Context) ([]string, error) {
+	rows, err := d.q.Query(ctx, `
 		select distinct p.sip_profile_name from v_sip_profiles p
 		where `+d.isTrue("v_sip_profiles", "p.sip_profile_enabled")+` and p.sip_profile_name <> '' order by 1`)
 	if err != nil {
@@ -147,9 +147,9 @@ func (d *DB) EnabledProfiles(ctx context.Context, q Querier) ([]string, error) {
 }
 
 // ProfileEnabled reports whether there is an enabled SIP profile of that name.
-func (d *DB) ProfileEnabled(ctx context.Context, q Querier, name string) (bool, error) {
+func (d *DB) ProfileEnabled(ctx context.Context, name string) (bool, error) {
 	var enabled bool
-	err := q.QueryRow(ctx, `
+	err := d.q.QueryRow(ctx, `
 		select exists (select from v_sip_profiles p
 			where p.sip_profile_name = $1 and `+d.isTrue("v_sip_profiles", "p.sip_profile_enabled")+`)`, name).Scan(&enabled)
 	if err != nil {

@@ -21,15 +21,15 @@ func TestDomains(t *testing.T) {
 			{"one%", Domain{}, ErrNotFound},
 			{"", Domain{}, ErrNotFound},
 		} {
-			got, err := p.DomainByName(t.Context(), p.conn, c.name)
+			got, err := p.DomainByName(t.Context(), c.name)
 			if got != c.want || !errors.Is(err, c.err) {
 				t.Errorf("%q: got %+v, %v; want %+v, %v", c.name, got, err, c.want, c.err)
 			}
 		}
-		if got, err := p.DomainByUUID(t.Context(), p.conn, strings.ToUpper(off)); err != nil || got.UUID != off {
+		if got, err := p.DomainByUUID(t.Context(), strings.ToUpper(off)); err != nil || got.UUID != off {
 			t.Errorf("got %+v, %v", got, err)
 		}
-		if _, err := p.DomainByUUID(t.Context(), p.conn, uuid.NewString()); !errors.Is(err, ErrNotFound) {
+		if _, err := p.DomainByUUID(t.Context(), uuid.NewString()); !errors.Is(err, ErrNotFound) {
 			t.Errorf("got %v, want %v", err, ErrNotFound)
 		}
 	})
@@ -54,7 +54,7 @@ func TestTimeZone(t *testing.T) {
 		own, off, empty, none := p.domain(t, "own", "true"), p.domain(t, "off", "true"), p.domain(t, "empty", "true"), p.domain(t, "none", "true")
 		check := func(when, domainUUID, want string) {
 			t.Helper()
-			if got, err := p.TimeZone(t.Context(), p.conn, domainUUID); got != want || err != nil {
+			if got, err := p.TimeZone(t.Context(), domainUUID); got != want || err != nil {
 				t.Errorf("%s: got %q, %v; want %q", when, got, err, want)
 			}
 		}
@@ -79,11 +79,11 @@ func TestGatewayMode(t *testing.T) {
 		check := func(when string, want GatewayMode, wantDir string) {
 			t.Helper()
 			for set, want := range map[GatewayMode]GatewayMode{"": want, ModeAuto: want, ModeDatabase: ModeDatabase, ModeFile: ModeFile} {
-				if got, err := p.GatewayMode(t.Context(), p.conn, set); got != want || err != nil {
+				if got, err := p.GatewayMode(t.Context(), set); got != want || err != nil {
 					t.Errorf("%s, set to %q: got %q, %v; want %q", when, set, got, err, want)
 				}
 			}
-			if got, err := p.SIPProfilesDir(t.Context(), p.conn); got != wantDir || err != nil {
+			if got, err := p.SIPProfilesDir(t.Context()); got != wantDir || err != nil {
 				t.Errorf("%s: got the folder %q, %v; want %q", when, got, err, wantDir)
 			}
 		}
@@ -103,7 +103,7 @@ func TestProfileEnabled(t *testing.T) {
 			p.insert(t, "v_sip_profiles", row{"sip_profile_uuid": uuid.NewString(), "sip_profile_name": name, "sip_profile_enabled": enabled})
 		}
 		for name, want := range map[string]bool{"external": true, "off": false, "unset": false, "External": false, "none": false, "": false} {
-			if got, err := p.ProfileEnabled(t.Context(), p.conn, name); got != want || err != nil {
+			if got, err := p.ProfileEnabled(t.Context(), name); got != want || err != nil {
 				t.Errorf("%q: got %t, %v; want %t", name, got, err, want)
 			}
 		}

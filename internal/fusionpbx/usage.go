@@ -36,7 +36,7 @@ type UsageFilter struct {
 // Usage returns the usage of each domain, ordered by name, in one statement; a domain without calls is
 // there with zeros. A call is counted once, whatever legs it had: leg b is left out, and so is a call
 // that was answered elsewhere (LOSE_RACE), which FusionPBX's own page hides too.
-func (d *DB) Usage(ctx context.Context, q Querier, f UsageFilter) ([]Usage, error) {
+func (d *DB) Usage(ctx context.Context, f UsageFilter) ([]Usage, error) {
 	answered := d.number("v_xml_cdr", "c.answer_epoch") + " > 0"
 	if !d.hasColumn("v_xml_cdr", "answer_epoch") {
 		answered = d.number("v_xml_cdr", "c.billsec") + " > 0"
@@ -53,7 +53,7 @@ func (d *DB) Usage(ctx context.Context, q Querier, f UsageFilter) ([]Usage, erro
 		direction = "c.direction"
 	}
 	billed := "coalesce(sum(" + d.number("v_xml_cdr", "c.billsec") + ")"
-	rows, err := q.Query(ctx, `
+	rows, err := d.q.Query(ctx, `
 		with wanted as (
 			select domain_uuid, coalesce(domain_name, '') as name from v_domains where $1 or domain_uuid = any($2::uuid[])
 		), calls as (

@@ -59,7 +59,7 @@ func TestUsage(t *testing.T) {
 			"unknown": {UsageFilter{DomainUUIDs: []string{uuid.NewString()}}, nil},
 		} {
 			c.filter.Start, c.filter.End = start, end
-			got, err := p.Usage(t.Context(), p.conn, c.filter)
+			got, err := p.Usage(t.Context(), c.filter)
 			if err != nil || !slices.Equal(got, c.want) {
 				t.Errorf("%s: got %+v, %v\nwant %+v", name, got, err, c.want)
 			}
@@ -79,7 +79,7 @@ func TestUsageOfOddColumns(t *testing.T) {
 	}
 	filter := UsageFilter{All: true, Start: at, End: at.Add(time.Hour)}
 	want := []Usage{{domain, "one.example", 4, 2, Seconds{Inbound: 65}, 0, 0}}
-	if got, err := p.Usage(t.Context(), p.conn, filter); err != nil || !slices.Equal(got, want) {
+	if got, err := p.Usage(t.Context(), filter); err != nil || !slices.Equal(got, want) {
 		t.Errorf("got %+v, %v; want %+v", got, err, want)
 	}
 	for _, column := range []string{"answer_epoch", "leg", "hangup_cause", "direction"} {
@@ -90,7 +90,7 @@ func TestUsageOfOddColumns(t *testing.T) {
 		t.Fatal(err)
 	}
 	want[0].Seconds = Seconds{Other: 65}
-	if got, err := db.Usage(t.Context(), p.conn, filter); err != nil || !slices.Equal(got, want) {
+	if got, err := db.Usage(t.Context(), filter); err != nil || !slices.Equal(got, want) {
 		t.Errorf("without those columns: got %+v, %v; want %+v", got, err, want)
 	}
 }

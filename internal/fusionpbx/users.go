@@ -39,8 +39,8 @@ var (
 // this is, or one of the errors above. A name that nobody has costs as much time as a wrong password.
 // The user's role may be RoleNone. Users and roles are read each time; what is remembered in passwords
 // spares the hashing of a password that was right before.
-func (d *DB) Authenticate(ctx context.Context, q Querier, passwords *Passwords, username, password string) (User, error) {
-	found, err := d.candidates(ctx, q, username)
+func (d *DB) Authenticate(ctx context.Context, passwords *Passwords, username, password string) (User, error) {
+	found, err := d.candidates(ctx, username)
 	if err != nil {
 		return User{}, err
 	}
@@ -81,13 +81,13 @@ func (d *DB) Authenticate(ctx context.Context, q Querier, passwords *Passwords, 
 	case matches[0].totp != "":
 		return User{}, ErrTOTP
 	}
-	return d.withRole(ctx, q, matches[0].User)
+	return d.withRole(ctx, matches[0].User)
 }
 
 // withRole fills in the highest role that the user's groups give.
-func (d *DB) withRole(ctx context.Context, q Querier, u User) (User, error) {
+func (d *DB) withRole(ctx context.Context, u User) (User, error) {
 	var superadmin, admin bool
-	err := q.QueryRow(ctx, `
+	err := d.q.QueryRow(ctx, `
 		select coalesce(bool_or(g.group_name = 'superadmin'), false), coalesce(bool_or(g.group_name = 'admin'), false)
 		from v_user_groups ug join v_groups g on g.group_uuid = ug.group_uuid
 		where ug.user_uuid = $1::uuid`, u.UUID).Scan(&superadmin, &admin)

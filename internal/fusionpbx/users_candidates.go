@@ -28,37 +28,37 @@ type candidate struct {
 // names are e-mail addresses there: then the whole text means whoever has it as name or address, also
 // where they are disabled, so that nobody else comes to bear their name. Only a text that nobody has is
 // split, which is how to tell apart users who shared a name before that setting was made.
-func (d *DB) candidates(ctx context.Context, q Querier, username string) ([]candidate, error) {
+func (d *DB) candidates(ctx context.Context, username string) ([]candidate, error) {
 	// What Postgres cannot take as text is nobody's name.
 	if username == "" || strings.ContainsRune(username, 0) || !utf8.ValidString(username) {
 		return nil, nil
 	}
 	at := strings.LastIndexByte(username, '@')
 	if at <= 0 {
-		return d.enabledUsers(ctx, q, username, "")
+		return d.enabledUsers(ctx, username, "")
 	}
-	domain, err := d.DomainByName(ctx, q, username[at+1:])
+	domain, err := d.DomainByName(ctx, username[at+1:])
 	if errors.Is(err, ErrNotFound) {
-		return d.enabledUsers(ctx, q, username, "")
+		return d.enabledUsers(ctx, username, "")
 	}
 	if err != nil {
 		return nil, err
 	}
-	global, err := d.namesAreGlobal(ctx, q)
+	global, err := d.namesAreGlobal(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if global {
-		whole, err := d.usersCalled(ctx, q, username, "")
+		whole, err := d.usersCalled(ctx, username, "")
 		if err != nil || len(whole) > 0 {
 			return onlyEnabled(whole), err
 		}
 	}
-	return d.enabledUsers(ctx, q, username[:at], domain.UUID)
+	return d.enabledUsers(ctx, username[:at], domain.UUID)
 }
 
-func (d *DB) enabledUsers(ctx context.Context, q Querier, name, domainUUID string) ([]candidate, error) {
-	found, err := d.usersCalled(ctx, q, name, domainUUID)
+func (d *DB) enabledUsers(ctx context.Context, name, domainUUID string) ([]candidate, error) {
+	found, err := d.usersCalled(ctx, name, domainUUID)
 	return onlyEnabled(found), err
 }
 
@@ -68,9 +68,9 @@ func onlyEnabled(found []candidate) []candidate {
 
 // namesAreGlobal reports whether FusionPBX holds the names of users to be unique over all domains: its
 // default setting users, unique, text is enabled and says global.
-func (d *DB) namesAreGlobal(ctx context.Context, q Querier) (bool, error) {
+func (d *DB) namesAreGlobal(ctx context.Context) (bool, error) {
 	var global bool
-	err := q.QueryRow(ctx, `
+	err := d.q.QueryRow(ctx, `
 		select exists (select from v_default_settings s
 			where s.default_setting_category = 'users' and s.default_setting_subcategory = 'unique'
 			and s.default_setting_name = 'text' and s.default_setting_value = 'global'
@@ -83,7 +83,7 @@ func (d *DB) namesAreGlobal(ctx context.Context, q Querier) (bool, error) {
 
 // usersCalled are the users of that name or e-mail address, in one domain or with "" in all, those that
 // are enabled first.
-func (d *DB) usersCalled(ctx context.Context, q Querier, name, domainUUID string) ([]candidate, error) {
+func (d *DB) usersCalled(ctx context.Context, name, domainUUID string) ([]candidate, error) {
 	byEmail, totp := "", "''"
 	if d.hasColumn("v_users", "user_email") {
 		byEmail = " or lower(u.user_email) = lower($1)"
@@ -91,7 +91,7 @@ func (d *DB) usersCalled(ctx context.Context, q Querier, name, domainUUID string
 	if d.hasColumn("v_users", "user_totp_secret") {
 		totp = "coalesce(u.user_totp_secret, '')"
 	}
-	rows, err := q.Query(ctx, `
+	rows, err := d.q.Query(ctx, `
 		select u.user_uuid::text, coalesce(u.username, ''), d.domain_uuid::text, coalesce(d.domain_name, ''),
 			coalesce(u.password, ''), coalesce(u.salt, ''), `+totp+`, `+d.userEnabled()+` as enabled
 		from v_users u join v_domains d on d.domain_uuid = u.domain_uuid

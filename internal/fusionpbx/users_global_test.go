@@ -48,7 +48,7 @@ func TestNamesThatAreUniqueOverAllDomains(t *testing.T) {
 				{"global", "true", c.overAll}, {"global", "false", c.perDomain}, {"domain", "true", c.perDomain},
 			} {
 				p.unique(t, setting.value, setting.enabled)
-				found, err := p.candidates(t.Context(), p.conn, c.username)
+				found, err := p.candidates(t.Context(), c.username)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -84,7 +84,7 @@ func TestAuthenticateOverAllDomains(t *testing.T) {
 			{"boss@one.example", "mail", mail, nil},
 			{"boss@one.example", "own", "", ErrBadCredentials},
 		} {
-			got, err := p.Authenticate(t.Context(), p.conn, nil, c.username, c.password)
+			got, err := p.Authenticate(t.Context(), nil, c.username, c.password)
 			if got.UUID != c.want || !errors.Is(err, c.err) {
 				t.Errorf("%s, %s: got %+v, %v; want %q, %v", c.username, c.password, got, err, c.want, c.err)
 			}

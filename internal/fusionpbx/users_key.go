@@ -19,11 +19,11 @@ var ErrUnknownKey = errors.New("this key is neither a token nor the api_key of a
 // AuthenticateKey returns the enabled superadmin whose api_key this is, or ErrUnknownKey. A second factor
 // does not matter: it guards the password, and the key is a credential of its own. The key is compared
 // with that of every superadmin in the same time, whether or not one of them is like it.
-func (d *DB) AuthenticateKey(ctx context.Context, q Querier, key string) (User, error) {
+func (d *DB) AuthenticateKey(ctx context.Context, key string) (User, error) {
 	if len(key) < minKey || !d.hasColumn("v_users", "api_key") {
 		return User{}, ErrUnknownKey
 	}
-	rows, err := q.Query(ctx, `
+	rows, err := d.q.Query(ctx, `
 		select u.user_uuid::text, coalesce(u.username, ''), d.domain_uuid::text, coalesce(d.domain_name, ''), u.api_key::text
 		from v_users u join v_domains d on d.domain_uuid = u.domain_uuid
 		where octet_length(u.api_key::text) >= $1 and `+d.userEnabled()+d.ordinaryUser()+`

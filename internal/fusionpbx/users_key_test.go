@@ -43,7 +43,7 @@ func TestAuthenticateKey(t *testing.T) {
 			{"another case", key("R"), ""},
 			{"bytes that are no text", key("\xff") + "\x00", ""},
 		} {
-			got, err := p.AuthenticateKey(t.Context(), p.conn, c.key)
+			got, err := p.AuthenticateKey(t.Context(), c.key)
 			if got.UUID != c.want || (c.want == "") != errors.Is(err, ErrUnknownKey) || c.want != "" && (err != nil || got.Role != RoleSuperadmin || got.DomainUUID != one) {
 				t.Errorf("%s: got %+v, %v; want %q", c.name, got, err, c.want)
 			}
@@ -60,7 +60,7 @@ func TestAuthenticateKeyWithoutTheColumn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := without.AuthenticateKey(t.Context(), p.conn, key("r")); !errors.Is(err, ErrUnknownKey) {
+	if _, err := without.AuthenticateKey(t.Context(), key("r")); !errors.Is(err, ErrUnknownKey) {
 		t.Errorf("got %v, want %v", err, ErrUnknownKey)
 	}
 }

@@ -100,7 +100,7 @@ func TestCandidates(t *testing.T) {
 			{"invalid UTF-8", "root\xff", nil},
 			{"one too many", "everywhere", slices.Repeat([]string{"everywhere@one.example"}, maxCandidates+1)},
 		} {
-			found, err := p.candidates(t.Context(), p.conn, c.username)
+			found, err := p.candidates(t.Context(), c.username)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -127,7 +127,7 @@ func TestAuthenticateInEveryVersion(t *testing.T) {
 		p.user(t, domain, "nogroup", row{"password": bcryptHash(t, "pw")})
 		p.user(t, domain, "totp", row{"password": bcryptHash(t, "pw"), "user_totp_secret": "JBSWY3DP"}, admin)
 		for name, want := range map[string]Role{"root": RoleSuperadmin, "boss": RoleAdmin, "agent": RoleNone, "nogroup": RoleNone} {
-			got, err := p.Authenticate(t.Context(), p.conn, nil, name+"@one.example", "pw")
+			got, err := p.Authenticate(t.Context(), nil, name+"@one.example", "pw")
 			if err != nil {
 				t.Errorf("%s: %v", name, err)
 				continue
@@ -137,7 +137,7 @@ func TestAuthenticateInEveryVersion(t *testing.T) {
 				t.Errorf("got %+v, want %+v", got, want)
 			}
 		}
-		if _, err := p.Authenticate(t.Context(), p.conn, nil, "totp", "pw"); !errors.Is(err, ErrTOTP) {
+		if _, err := p.Authenticate(t.Context(), nil, "totp", "pw"); !errors.Is(err, ErrTOTP) {
 			t.Errorf("a second factor: got %v, want %v", err, ErrTOTP)
 		}
 	})
@@ -188,7 +188,7 @@ func TestAuthenticate(t *testing.T) {
 		{"told apart by domain", "twin@one.example", "pw", "twin1", nil},
 		{"too many to check", "everywhere", "pw", "", ErrAmbiguous},
 	} {
-		got, err := p.Authenticate(t.Context(), p.conn, nil, c.username, c.password)
+		got, err := p.Authenticate(t.Context(), nil, c.username, c.password)
 		if got.UUID != users[c.want] || !errors.Is(err, c.err) {
 			t.Errorf("%s: got %+v, %v; want %q, %v", c.name, got, err, c.want, c.err)
 		}
@@ -203,7 +203,7 @@ func TestCandidatesReadTextFlags(t *testing.T) {
 	for flag, want := range map[string]int{"true": 1, "TRUE": 1, "t": 1, "False": 0, "": 0, "no": 0} {
 		name := fmt.Sprintf("user %x", flag) // names are compared without case
 		p.user(t, domain, name, row{"user_enabled": flag})
-		if found, err := p.candidates(t.Context(), p.conn, name); len(found) != want || err != nil {
+		if found, err := p.candidates(t.Context(), name); len(found) != want || err != nil {
 			t.Errorf("user_enabled %q: got %d users, %v; want %d", flag, len(found), err, want)
 		}
 	}
@@ -240,7 +240,7 @@ func TestEveryRefusalCostsABcryptCheck(t *testing.T) {
 	defer occupyBcrypt()()
 	for _, name := range []string{"nobody", "", "old", "broken", "everywhere"} {
 		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
-		_, err := p.Authenticate(ctx, connect(t, p.conn.Config().ConnString()), nil, name, "wrong")
+		_, err := p.In(connect(t, p.conn.Config().ConnString())).Authenticate(ctx, nil, name, "wrong")
 		cancel()
 		if !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%q: got %v without a check", name, err)

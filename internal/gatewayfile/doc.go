@@ -13,24 +13,19 @@ import (
 	"strings"
 
 	"trunkline/internal/fusionpbx"
+	"trunkline/internal/pbx"
 )
 
-// Settings say how gateways reach the switches, where FusionPBX's own settings are not to be asked.
-type Settings struct {
-	Mode fusionpbx.GatewayMode // ModeAuto, or "": as FusionPBX says
-	Dir  string                // the folder of the profiles' folders; "": as FusionPBX says
-}
-
 // Find returns the folder where FusionPBX keeps gateways as files, and nil in database mode.
-func Find(ctx context.Context, db *fusionpbx.DB, q fusionpbx.Querier, s Settings) (*Folder, error) {
-	mode, err := db.GatewayMode(ctx, q, s.Mode)
+func Find(ctx context.Context, p *pbx.PBX) (*Folder, error) {
+	mode, err := p.Mode(ctx)
 	if err != nil || mode != fusionpbx.ModeFile {
 		return nil, err
 	}
-	dir, from := s.Dir, "TRUNKLINE_SIP_PROFILES_DIR"
+	dir, from := p.SIPProfilesDir, "TRUNKLINE_SIP_PROFILES_DIR"
 	if dir == "" {
 		from = "FusionPBX's default setting switch, sip_profiles, dir"
-		if dir, err = db.SIPProfilesDir(ctx, q); err != nil {
+		if dir, err = p.FusionPBX.SIPProfilesDir(ctx); err != nil {
 			return nil, err
 		}
 		if dir == "" {
