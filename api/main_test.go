@@ -147,6 +147,7 @@ func newBundle(t *testing.T, o setUp) *bundle {
 	if o.settings != nil {
 		o.settings(&b.options.Settings)
 	}
+	b.options.PBX.GatewayMode = fusionpbx.GatewayMode(b.options.Settings.GatewayMode)
 	b.server, err = api.New(b.options)
 	must(t, err)
 	if !o.noWorker {
