@@ -3,24 +3,28 @@ package api
 import (
 	"cmp"
 	"context"
-	"crypto/hmac"
-	"crypto/rand"
-	"crypto/sha256"
-	"encoding/binary"
 	"errors"
-	"fmt"
 	"net/netip"
 	"strings"
 	"time"
 
+	"trunkline/internal/cache"
 	"trunkline/internal/fault"
 	"trunkline/internal/fusionpbx"
+	"trunkline/internal/keyed"
 	"trunkline/internal/token"
 )
 
 // maxCallerAge is how old what is known of a caller may be: within it a revoked token or a disabled user
 // is noticed, and any number of requests with the same credentials cost one look at the database.
 const maxCallerAge = time.Second
+
+const (
+	// maxCallers bounds how many callers are remembered.
+	maxCallers = 4096
+	// callerReadTimeout bounds one look at the database.
+	callerReadTimeout = 15 * time.Second
+)
 
 // credentialCheck finds out whose credentials are. It remembers who they were for maxCallerAge at most,
 // under a keyed hash of the credentials whose key lives in this process alone.
@@ -31,18 +35,15 @@ type credentialCheck struct {
 	domains func(ctx context.Context, uuids []string) ([]fusionpbx.Domain, error)
 	// userAge is how long a user is remembered: no longer than their password is.
 	userAge time.Duration
-	key     [sha256.Size]byte
-	callers *recent[caller]
+	key     keyed.Key
+	callers *cache.Cache[caller]
 	guard   *guard
 }
 
 // newCredentialCheck returns a check that hashes a password again that was right once the time is over.
-func newCredentialCheck(db *fusionpbx.DB, tokens *token.Store, g *guard, rememberPasswords time.Duration) (*credentialCheck, error) {
-	passwords, err := fusionpbx.NewPasswords(rememberPasswords)
-	if err != nil {
-		return nil, err
-	}
-	c := &credentialCheck{
+func newCredentialCheck(db *fusionpbx.DB, tokens *token.Store, g *guard, rememberPasswords time.Duration) *credentialCheck {
+	passwords := fusionpbx.NewPasswords(rememberPasswords)
+	return &credentialCheck{
 		users: func(ctx context.Context, username, password string) (fusionpbx.User, error) {
 			return db.Authenticate(ctx, passwords, username, password)
 		},
@@ -54,13 +55,15 @@ func newCredentialCheck(db *fusionpbx.DB, tokens *token.Store, g *guard, remembe
 			return db.Domains(ctx, uuids)
 		},
 		userAge: min(rememberPasswords, maxCallerAge),
-		callers: newRecent[caller](),
+		key:     keyed.NewKey(),
+		callers: newCallers(),
 		guard:   g,
 	}
-	if _, err := rand.Read(c.key[:]); err != nil {
-		return nil, fmt.Errorf("making a key for remembered credentials: %w", err)
-	}
-	return c, nil
+}
+
+// newCallers returns the memory of who was seen lately.
+func newCallers() *cache.Cache[caller] {
+	return cache.New[caller](cache.Options{Most: maxCallers, ReadTimeout: callerReadTimeout})
 }
 
 // check returns who has the credentials that came from the address, or the failure to answer with. Of a
@@ -72,7 +75,7 @@ func (c *credentialCheck) check(ctx context.Context, addr netip.Addr, given cred
 			return caller{}, err
 		}
 	}
-	return c.callers.get(ctx, c.hash(addr, given), func(ctx context.Context) (who caller, holds time.Duration, err error) {
+	return c.callers.Read(ctx, c.hash(addr, given), func(ctx context.Context) (who caller, holds time.Duration, err error) {
 		switch {
 		case given.key == "":
 			err = c.guard.login(ctx, addr, given.username, func() (err error) {
@@ -137,15 +140,6 @@ func (c *credentialCheck) token(ctx context.Context, secret string) (caller, tim
 	return who, min(holds, maxCallerAge), err
 }
 
-// hash keeps its parts apart by their lengths.
 func (c *credentialCheck) hash(addr netip.Addr, given credentials) string {
-	mac := hmac.New(sha256.New, c.key[:])
-	var size [8]byte
-	for _, part := range []string{addr.String(), given.username, given.password} {
-		binary.BigEndian.PutUint64(size[:], uint64(len(part)))
-		mac.Write(size[:])
-		mac.Write([]byte(part))
-	}
-	mac.Write([]byte(given.key))
-	return string(mac.Sum(nil))
+	return string(c.key.Hash(addr.String(), given.username, given.password, given.key))
 }

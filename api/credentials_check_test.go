@@ -43,7 +43,7 @@ func counted(userAge, tokenHolds time.Duration) (*credentialCheck, *lookUps) {
 	n := &lookUps{}
 	return &credentialCheck{
 		userAge: userAge,
-		callers: newRecent[caller](),
+		callers: newCallers(),
 		guard:   guardOf(math.MaxInt32, math.MaxInt32),
 		users: func(_ context.Context, username, password string) (fusionpbx.User, error) {
 			n.users.Add(1)

@@ -36,6 +36,14 @@ type switchNow struct {
 	listed  []freeswitch.Registration
 }
 
+// pbxNow is what was last said of the PBX, no older than StatusMaxAge.
+func (s *Server) pbxNow(ctx context.Context) (*pbxNow, error) {
+	return s.now.Read(ctx, "", func(ctx context.Context) (*pbxNow, time.Duration, error) {
+		now, err := s.askPBX(ctx)
+		return now, s.settings.StatusMaxAge, err
+	})
+}
+
 // askPBX asks the database and all switches at once. A count that leaves a switch out would be wrong, so
 // one that does not answer is an error.
 func (s *Server) askPBX(ctx context.Context) (*pbxNow, error) {

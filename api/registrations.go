@@ -167,7 +167,7 @@ func (s *Server) listRegistrations(r *request) error {
 	if err != nil {
 		return fault.Invalid("after", "is not what the page before gave as next")
 	}
-	now, err := s.now.get(r.context())
+	now, err := s.pbxNow(r.context())
 	if err != nil {
 		return err
 	}

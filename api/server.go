@@ -17,6 +17,7 @@ import (
 
 	"trunkline/internal/audit"
 	"trunkline/internal/authlog"
+	"trunkline/internal/cache"
 	"trunkline/internal/config"
 	"trunkline/internal/fusionpbx"
 	"trunkline/internal/pbx"
@@ -68,7 +69,7 @@ type Server struct {
 	credentials *credentialCheck
 	limiter     *ratelimit.Limiter
 	guard       *guard
-	now         *shared[*pbxNow]
+	now         *cache.Cache[*pbxNow]
 	streams     chan struct{} // has a value for each caller who follows a job's events
 	audit       *audit.Log
 	metrics     *metrics
@@ -99,15 +100,12 @@ func New(o Options) (*Server, error) {
 		limiter:   o.Limiter,
 	}
 	s.guard = newGuard(o.Settings, o.Limiter, authlog.New(o.Settings.AuthLog, o.Log))
-	var err error
-	s.credentials, err = newCredentialCheck(o.PBX.FusionPBX, s.tokens, s.guard, o.Settings.CredentialCache)
-	if err != nil {
-		return nil, err
-	}
-	s.now = newShared(o.Settings.StatusMaxAge, o.Settings.StatusTimeout, s.askPBX)
+	s.credentials = newCredentialCheck(o.PBX.FusionPBX, s.tokens, s.guard, o.Settings.CredentialCache)
+	s.now = cache.New[*pbxNow](cache.Options{Most: 1, ReadTimeout: o.Settings.StatusTimeout, Ahead: true})
 	s.streams = make(chan struct{}, o.Settings.EventStreams)
 	s.audit, s.metrics = o.Audit, newMetrics(o)
 	if o.Settings.TLSCert != "" {
+		var err error
 		if s.certificate, err = newCertificate(o.Settings.TLSCert, o.Settings.TLSKey, o.Log); err != nil {
 			return nil, err
 		}

@@ -38,7 +38,7 @@ func (s *Server) getStatus(r *request) error {
 	if err != nil {
 		return err
 	}
-	now, err := s.now.get(r.context())
+	now, err := s.pbxNow(r.context())
 	if err != nil {
 		return err
 	}
@@ -65,7 +65,7 @@ const loadFile = "/proc/loadavg"
 // texts it shows to people. The load is the host's over the last minute; where that is not to be had, how
 // much of its processors the first switch uses.
 func (s *Server) serverStatus(r *request) error {
-	now, err := s.now.get(r.context())
+	now, err := s.pbxNow(r.context())
 	if err != nil {
 		return err
 	}

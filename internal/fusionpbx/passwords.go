@@ -2,14 +2,9 @@ package fusionpbx
 
 import (
 	"context"
-	"crypto/hmac"
 	"crypto/md5"
-	"crypto/rand"
-	"crypto/sha256"
 	"crypto/subtle"
-	"encoding/binary"
 	"encoding/hex"
-	"fmt"
 	"runtime"
 	"slices"
 	"strings"
@@ -17,6 +12,9 @@ import (
 	"time"
 
 	"golang.org/x/crypto/bcrypt"
+
+	"trunkline/internal/cache"
+	"trunkline/internal/keyed"
 )
 
 const (
@@ -26,34 +24,22 @@ const (
 	maxPasswords = 4096
 )
 
-// Passwords remembers which password went with which stored hash where a sign-in was right, since
-// bcrypt takes some 50 ms. It knows nothing of users: who is disabled, or has a new password or role, is
-// seen at once. What it keeps is a hash under a key that lives in this process alone. A nil *Passwords
+// Passwords remembers which password went with which stored hash if a sign-in was right, since bcrypt
+// takes some 50 ms. It knows nothing of users: who is disabled, or has a new password or role, is seen
+// at once. What it keeps is a hash under a key that lives in this process alone. A nil *Passwords
 // remembers nothing.
 type Passwords struct {
 	lifetime time.Duration
-	key      [sha256.Size]byte
-
-	mu       sync.Mutex
-	outcomes map[[sha256.Size]byte]outcome
-}
-
-// outcome is whether a password went with a hash, and until when that is remembered.
-type outcome struct {
-	matched bool
-	until   time.Time
+	key      keyed.Key
+	matched  *cache.Cache[bool] // whether a password went with a hash
 }
 
 // NewPasswords returns a memory that lasts for so long; 0 remembers nothing.
-func NewPasswords(lifetime time.Duration) (*Passwords, error) {
+func NewPasswords(lifetime time.Duration) *Passwords {
 	if lifetime <= 0 {
-		return nil, nil
+		return nil
 	}
-	p := &Passwords{lifetime: lifetime, outcomes: map[[sha256.Size]byte]outcome{}}
-	if _, err := rand.Read(p.key[:]); err != nil {
-		return nil, fmt.Errorf("making a key for remembered passwords: %w", err)
-	}
-	return p, nil
+	return &Passwords{lifetime: lifetime, key: keyed.NewKey(), matched: cache.New[bool](cache.Options{Most: maxPasswords})}
 }
 
 // known reports whether the outcome for this candidate and password is remembered, and what it was.
@@ -61,65 +47,26 @@ func (p *Passwords) known(c candidate, password string) (matched, known bool) {
 	if p == nil {
 		return false, false
 	}
-	key := p.keyOf(c, password)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	o, ok := p.outcomes[key]
-	if !ok || time.Now().After(o.until) {
-		delete(p.outcomes, key)
-		return false, false
-	}
-	return o.matched, true
+	return p.matched.Get(p.keyOf(c, password))
 }
 
 // remember keeps the outcomes of a sign-in that was right: for whom the password was right and, since
-// several can have one name, for whom it was not. What is not known yet lasts from now on. Nothing is
-// kept of a password that was nobody's, so a guess takes the same time whoever made it before.
+// several can have one name, for whom it was not. What is not known yet lasts from now on; the time of
+// what is known is not made longer, since a hash is worth checking now and then. Nothing is kept of a
+// password that was nobody's, so a guess takes the same time whoever made it before.
 func (p *Passwords) remember(found, matches []candidate, password string) {
 	if p == nil {
 		return
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	now := time.Now()
+	until := time.Now().Add(p.lifetime)
 	for _, c := range found {
-		key := p.keyOf(c, password)
-		if o, ok := p.outcomes[key]; ok && now.Before(o.until) {
-			continue // its time is not made longer: a hash is worth checking now and then
-		}
-		if len(p.outcomes) >= maxPasswords {
-			p.makeRoom(now)
-		}
-		p.outcomes[key] = outcome{slices.ContainsFunc(matches, func(m candidate) bool { return m.UUID == c.UUID }), now.Add(p.lifetime)}
+		matched := slices.ContainsFunc(matches, func(m candidate) bool { return m.UUID == c.UUID })
+		p.matched.Add(p.keyOf(c, password), matched, until)
 	}
 }
 
-// makeRoom forgets what is past its time, and where that is nothing, any one.
-func (p *Passwords) makeRoom(now time.Time) {
-	for key, o := range p.outcomes {
-		if now.After(o.until) {
-			delete(p.outcomes, key)
-		}
-	}
-	for key := range p.outcomes {
-		if len(p.outcomes) < maxPasswords {
-			return
-		}
-		delete(p.outcomes, key)
-	}
-}
-
-// keyOf keeps hash, salt and password apart by their lengths.
-func (p *Passwords) keyOf(c candidate, password string) (key [sha256.Size]byte) {
-	mac := hmac.New(sha256.New, p.key[:])
-	for _, part := range []string{c.password, c.salt, password} {
-		var size [8]byte
-		binary.BigEndian.PutUint64(size[:], uint64(len(part)))
-		mac.Write(size[:])
-		mac.Write([]byte(part))
-	}
-	mac.Sum(key[:0])
-	return key
+func (p *Passwords) keyOf(c candidate, password string) string {
+	return string(p.key.Hash(c.password, c.salt, password))
 }
 
 // passwordMatches checks a bcrypt hash, or the md5 of salt and password that old versions kept.

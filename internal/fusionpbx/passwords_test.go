@@ -10,20 +10,10 @@ import (
 	"trunkline/internal/pbxtest"
 )
 
-// memory returns a memory that lasts for so long.
-func memory(t testing.TB, lifetime time.Duration) *Passwords {
-	t.Helper()
-	p, err := NewPasswords(lifetime)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
-}
-
 func TestPasswordsAreRemembered(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		p := memory(t, time.Minute)
+		p := NewPasswords(time.Minute)
 		right := candidate{User: User{UUID: "1"}, password: "hash", salt: "salt"}
 		other := candidate{User: User{UUID: "2"}, password: "other", salt: "salt"}
 		want := func(c candidate, password string, matched, known bool) {
@@ -50,7 +40,7 @@ func TestPasswordsAreRemembered(t *testing.T) {
 
 func TestPasswordsRemembersNothing(t *testing.T) {
 	t.Parallel()
-	none := memory(t, 0)
+	none := NewPasswords(0)
 	c := candidate{password: "hash"}
 	none.remember([]candidate{c}, []candidate{c}, "pw")
 	if _, known := none.known(c, "pw"); known {
@@ -60,13 +50,13 @@ func TestPasswordsRemembersNothing(t *testing.T) {
 
 func TestPasswordsAreBounded(t *testing.T) {
 	t.Parallel()
-	p := memory(t, time.Minute)
+	p := NewPasswords(time.Minute)
 	for i := range maxPasswords + 100 {
 		c := candidate{password: fmt.Sprint(i)}
 		p.remember([]candidate{c}, []candidate{c}, "pw")
 	}
-	if len(p.outcomes) > maxPasswords {
-		t.Errorf("%d are remembered, the bound is %d", len(p.outcomes), maxPasswords)
+	if n := p.matched.Len(); n > maxPasswords {
+		t.Errorf("%d are remembered, the bound is %d", n, maxPasswords)
 	}
 }
 
@@ -77,7 +67,7 @@ func TestAuthenticateLooksAtUsersEachTime(t *testing.T) {
 	admin, superadmin := p.group(t, "admin"), p.group(t, "superadmin")
 	domain := p.domain(t, "one.example", "true")
 	id := p.user(t, domain, "boss", row{"password": bcryptHash(t, "pw")}, admin)
-	passwords := memory(t, time.Hour)
+	passwords := NewPasswords(time.Hour)
 	want := func(what, password string, role Role, err error) {
 		t.Helper()
 		got, gotErr := p.Authenticate(t.Context(), passwords, "boss", password)
@@ -87,8 +77,8 @@ func TestAuthenticateLooksAtUsersEachTime(t *testing.T) {
 	}
 	want("the right password", "pw", RoleAdmin, nil)
 	want("a wrong one", "wrong", RoleNone, ErrBadCredentials)
-	if len(passwords.outcomes) != 1 {
-		t.Errorf("%d outcomes are remembered, want the right one alone", len(passwords.outcomes))
+	if n := passwords.matched.Len(); n != 1 {
+		t.Errorf("%d outcomes are remembered, want the right one alone", n)
 	}
 	p.exec(t, "update v_user_groups set group_uuid = $1", superadmin)
 	want("another role", "pw", RoleSuperadmin, nil)

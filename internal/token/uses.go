@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"trunkline/internal/cache"
 )
 
 const (
@@ -21,30 +23,30 @@ const (
 
 // Used has it written down that the token was used from that address: soon, not by the caller, and at
 // most once a minute.
-func (s *Store) Used(id string, address netip.Addr) { s.uses.add(id, address.String(), time.Now()) }
+func (s *Store) Used(id string, address netip.Addr) { s.uses.add(id, address.String()) }
 
 // uses gathers the uses of tokens for one goroutine, which lives while there are any, to write down. So
 // however many tokens are used at once, this takes one connection.
 type uses struct {
-	pool *pgxpool.Pool
-	log  *slog.Logger
+	pool  *pgxpool.Pool
+	log   *slog.Logger
+	noted *cache.Cache[struct{}] // the tokens of which a use was taken up within useInterval
 
 	mu      sync.Mutex
-	noted   map[string]time.Time // when a use of the token was last taken up
-	pending map[string]string    // addresses by token
+	pending map[string]string // addresses by token
 	writing bool
 }
 
 func newUses(pool *pgxpool.Pool, log *slog.Logger) *uses {
-	return &uses{pool: pool, log: log, noted: map[string]time.Time{}, pending: map[string]string{}}
+	return &uses{pool: pool, log: log, noted: cache.New[struct{}](cache.Options{Most: maxUsed}), pending: map[string]string{}}
 }
 
-func (u *uses) add(id, address string, now time.Time) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if !u.due(id, now) {
+func (u *uses) add(id, address string) {
+	if !u.due(id) {
 		return
 	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
 	u.pending[id] = address
 	if !u.writing {
 		u.writing = true
@@ -52,30 +54,8 @@ func (u *uses) add(id, address string, now time.Time) {
 	}
 }
 
-// due reports whether a use of the token at that time is to be written down, and if so takes it for
-// written.
-func (u *uses) due(id string, now time.Time) bool {
-	if last, ok := u.noted[id]; ok && now.Sub(last) < useInterval {
-		return false
-	}
-	if len(u.noted) >= maxUsed {
-		u.forget(now)
-	}
-	u.noted[id] = now
-	return true
-}
-
-// forget makes room: first of those that are due again, and where that is none, of all.
-func (u *uses) forget(now time.Time) {
-	for id, last := range u.noted {
-		if now.Sub(last) >= useInterval {
-			delete(u.noted, id)
-		}
-	}
-	if len(u.noted) >= maxUsed {
-		clear(u.noted)
-	}
-}
+// due reports whether a use of the token is to be written down now, and if so takes it for written.
+func (u *uses) due(id string) bool { return u.noted.Add(id, struct{}{}, time.Now().Add(useInterval)) }
 
 func (u *uses) write() {
 	for ids, addresses := u.take(); len(ids) > 0; ids, addresses = u.take() {

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"trunkline/internal/pbxtest"
@@ -46,26 +47,29 @@ func TestUsedWithoutADatabase(t *testing.T) {
 
 func TestUsesAreDueOnceAMinute(t *testing.T) {
 	t.Parallel()
-	u := newUses(nil, nil)
-	now := time.Now()
-	for _, c := range []struct {
-		id    string
-		after time.Duration
-		want  bool
-	}{
-		{"a", 0, true}, {"a", 0, false}, {"b", 0, true}, {"a", useInterval - 1, false}, {"a", useInterval, true}, {"a", useInterval + 1, false},
-		{"b", 2 * useInterval, true},
-	} {
-		if got := u.due(c.id, now.Add(c.after)); got != c.want {
-			t.Errorf("%s after %v: got %t", c.id, c.after, got)
+	synctest.Test(t, func(t *testing.T) {
+		u := newUses(nil, nil)
+		began := time.Now()
+		for _, c := range []struct {
+			id    string
+			after time.Duration
+			want  bool
+		}{
+			{"a", 0, true}, {"a", 0, false}, {"b", 0, true}, {"a", useInterval - 1, false}, {"a", useInterval, true}, {"a", useInterval + 1, false},
+			{"b", 2 * useInterval, true},
+		} {
+			time.Sleep(time.Until(began.Add(c.after))) // in the bubble's clock
+			if got := u.due(c.id); got != c.want {
+				t.Errorf("%s after %v: got %t", c.id, c.after, got)
+			}
 		}
-	}
-	for i := range 2 * maxUsed {
-		if !u.due(fmt.Sprint(i), now.Add(2*useInterval)) {
-			t.Fatalf("%d is not due", i)
+		for i := range 2 * maxUsed {
+			if !u.due(fmt.Sprint(i)) {
+				t.Fatalf("%d is not due", i)
+			}
 		}
-	}
-	if len(u.noted) > maxUsed {
-		t.Errorf("%d are remembered, the bound is %d", len(u.noted), maxUsed)
-	}
+		if n := u.noted.Len(); n > maxUsed {
+			t.Errorf("%d are remembered, the bound is %d", n, maxUsed)
+		}
+	})
 }

@@ -1,4 +1,4 @@
-package api
+package cache
 
 import (
 	"context"
@@ -10,6 +10,11 @@ import (
 	"testing/synctest"
 	"time"
 )
+
+// most is how many values a test's cache keeps.
+const most = 100
+
+func newTest[V any]() *Cache[V] { return New[V](Options{Most: most, ReadTimeout: time.Minute}) }
 
 // reading is something to read that counts how often it is read.
 type reading struct {
@@ -24,7 +29,7 @@ func (r *reading) read(context.Context) (int32, time.Duration, error) {
 	return n, r.holds, r.err
 }
 
-func TestRecentAnswers(t *testing.T) {
+func TestRead(t *testing.T) {
 	t.Parallel()
 	errAway := errors.New("away")
 	for name, c := range map[string]struct {
@@ -43,9 +48,9 @@ func TestRecentAnswers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				r := newRecent[int32]()
+				r := newTest[int32]()
 				for i := range 2 {
-					got, err := r.get(t.Context(), "key", c.reading.read)
+					got, err := r.Read(t.Context(), "key", c.reading.read)
 					if !errors.Is(err, c.reading.err) || got != min(int32(i)+1, c.want) {
 						t.Errorf("got %d, %v", got, err)
 					}
@@ -59,20 +64,20 @@ func TestRecentAnswers(t *testing.T) {
 	}
 }
 
-func TestRecentReadsOnceForAll(t *testing.T) {
+func TestReadsOnceForAll(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r, what := newRecent[int32](), &reading{holds: time.Second}
+		r, what := newTest[int32](), &reading{holds: time.Second}
 		gone, hangUp := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
 		wg.Go(func() {
-			if _, err := r.get(gone, "key", what.read); !errors.Is(err, context.Canceled) {
+			if _, err := r.Read(gone, "key", what.read); !errors.Is(err, context.Canceled) {
 				t.Errorf("who hung up got %v", err)
 			}
 		})
 		for range 20 {
 			wg.Go(func() {
-				if _, err := r.get(t.Context(), "key", what.read); err != nil {
+				if _, err := r.Read(t.Context(), "key", what.read); err != nil {
 					t.Error(err)
 				}
 			})
@@ -83,19 +88,41 @@ func TestRecentReadsOnceForAll(t *testing.T) {
 		if what.asked.Load() != 1 {
 			t.Errorf("read %d times", what.asked.Load())
 		}
-		if _, err := r.get(t.Context(), "another", what.read); err != nil || what.asked.Load() != 2 {
+		if _, err := r.Read(t.Context(), "another", what.read); err != nil || what.asked.Load() != 2 {
 			t.Errorf("another key: %v, %d readings", err, what.asked.Load())
 		}
 	})
 }
 
-func TestRecentIsBounded(t *testing.T) {
+func TestIsBounded(t *testing.T) {
 	t.Parallel()
-	r := newRecent[int]()
-	for i := range maxRecent + 100 {
-		r.store(fmt.Sprint(i), i, time.Now().Add(time.Hour))
+	c := newTest[int]()
+	for i := range most + 100 {
+		c.Put(fmt.Sprint(i), i, time.Now().Add(time.Hour))
+		if _, ok := c.Get("0"); !ok {
+			t.Fatalf("the one that is used all the time went after %d others", i)
+		}
 	}
-	if len(r.known) > maxRecent {
-		t.Errorf("%d are remembered, the bound is %d", len(r.known), maxRecent)
+	if n := c.Len(); n > most {
+		t.Errorf("%d are remembered, the bound is %d", n, most)
 	}
+	if _, ok := c.Get("1"); ok {
+		t.Error("the one that was used longest ago is still there")
+	}
+}
+
+func TestAddKeepsWhatThereIs(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newTest[int]()
+		for i, want := range []bool{true, false, true} {
+			if got := c.Add("key", i, time.Now().Add(time.Second)); got != want {
+				t.Errorf("number %d: got %t", i, got)
+			}
+			if got, ok := c.Get("key"); !ok || got != i/2*2 {
+				t.Errorf("number %d: got %d, %t", i, got, ok)
+			}
+			time.Sleep(500 * time.Millisecond)
+		}
+	})
 }

@@ -1,0 +1,147 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// question is one whose answers are numbered, asked through a cache that reads ahead.
+type question struct {
+	*Cache[int]
+	asked   atomic.Int64
+	release chan struct{} // an answer waits for a value, until it is closed
+	fails   atomic.Bool
+}
+
+const maxAge = time.Second
+
+func newQuestion() *question {
+	return &question{Cache: New[int](Options{Most: 1, ReadTimeout: time.Minute, Ahead: true}), release: make(chan struct{})}
+}
+
+func (q *question) get(ctx context.Context) (int, error) {
+	return q.Read(ctx, "", func(context.Context) (int, time.Duration, error) {
+		n := q.asked.Add(1)
+		<-q.release
+		if q.fails.Load() {
+			return 0, maxAge, errors.New("no answer")
+		}
+		return int(n), maxAge, nil
+	})
+}
+
+func (q *question) want(t *testing.T, when string, answer int, asked int64) {
+	t.Helper()
+	got, err := q.get(t.Context())
+	if err != nil || got != answer {
+		t.Errorf("%s: got answer %d, %v; want %d", when, got, err, answer)
+	}
+	synctest.Wait() // until no question is under way
+	if n := q.asked.Load(); n != asked {
+		t.Errorf("%s: asked %d times, want %d", when, n, asked)
+	}
+}
+
+func TestAheadIsAskedOnceForMany(t *testing.T) {
+	t.Parallel()
+	q := newQuestion()
+	var wg sync.WaitGroup
+	for range 50 {
+		wg.Go(func() {
+			if got, err := q.get(t.Context()); err != nil || got != 1 {
+				t.Errorf("got %d, %v", got, err)
+			}
+		})
+	}
+	close(q.release)
+	wg.Wait()
+	if n := q.asked.Load(); n != 1 {
+		t.Errorf("asked %d times, want once", n)
+	}
+}
+
+func TestAheadReadsAnewBehindTheCaller(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := newQuestion()
+		close(q.release)
+		q.want(t, "first", 1, 1)
+		time.Sleep(maxAge / 2) // in the bubble's clock
+		q.want(t, "at half its age", 1, 1)
+		time.Sleep(1)
+		q.want(t, "beyond half its age", 1, 2) // the present answer, and the next is fetched
+		q.want(t, "after that", 2, 2)
+		time.Sleep(maxAge - 1)
+		q.want(t, "just before its full age", 2, 3)
+		time.Sleep(maxAge)
+		q.want(t, "too old", 4, 4)
+	})
+}
+
+// A caller who finds the answer too old waits, and one who finds it good does not, while the same
+// question is under way.
+func TestAheadWaitsOnlyIfItMust(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := newQuestion()
+		go func() { q.release <- struct{}{} }()
+		q.want(t, "first", 1, 1)
+		time.Sleep(maxAge/2 + 1)
+		for range 3 {
+			if got, err := q.get(t.Context()); err != nil || got != 1 {
+				t.Errorf("got %d, %v; want the present answer", got, err)
+			}
+		}
+		time.Sleep(maxAge)
+		waited := make(chan int)
+		go func() {
+			got, err := q.get(t.Context())
+			if err != nil {
+				t.Error(err)
+			}
+			waited <- got
+		}()
+		synctest.Wait() // it waits for the question under way
+		close(q.release)
+		if got := <-waited; got != 2 {
+			t.Errorf("got answer %d, want that of the question under way", got)
+		}
+	})
+}
+
+func TestAheadKeepsNoError(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := newQuestion()
+		close(q.release)
+		q.want(t, "first", 1, 1)
+		q.fails.Store(true)
+		time.Sleep(maxAge/2 + 1)
+		q.want(t, "while the next fails", 1, 2)
+		time.Sleep(maxAge)
+		if got, err := q.get(t.Context()); err == nil {
+			t.Errorf("got %d; want the error, not an answer that is too old", got)
+		}
+		q.fails.Store(false)
+		q.want(t, "well again", 4, 4)
+	})
+}
+
+func TestAheadLetsACallerGo(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := newQuestion()
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, err := q.get(ctx); !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v", err)
+		}
+		close(q.release)
+		q.want(t, "the others", 1, 1)
+	})
+}
