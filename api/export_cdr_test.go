@@ -17,7 +17,7 @@ import (
 	"time"
 
 	"trunkline/internal/config"
-	"trunkline/internal/pbxtest"
+	"trunkline/internal/pbxtest/sample"
 	"trunkline/tasks"
 )
 
@@ -37,7 +37,7 @@ func everything(more ...string) map[string][]string {
 
 func TestExportOnEveryVersion(t *testing.T) {
 	t.Parallel()
-	for _, version := range pbxtest.Versions {
+	for _, version := range sample.Versions {
 		t.Run(string(version), func(t *testing.T) {
 			t.Parallel()
 			b := newBundle(t, setUp{version: version, cdrs: 300, now: newest, noWorker: true})

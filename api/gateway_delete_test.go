@@ -5,11 +5,12 @@ import (
 	"testing"
 
 	"trunkline/internal/pbxtest"
+	"trunkline/internal/pbxtest/sample"
 )
 
 func TestDeleteGateway(t *testing.T) {
 	t.Parallel()
-	b := newBundle(t, setUp{version: pbxtest.V54})
+	b := newBundle(t, setUp{version: sample.V54})
 	own := b.sample.Domains[0].Name
 	create := b.asSuperadmin(call{path: provisionPath, form: carrier("doomed", "tenant_domain", own, "external_id", "4711")})
 	first := b.do(t, create).want(t, http.StatusOK, "").text(t, "gateway_uuid")

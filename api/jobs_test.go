@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"trunkline/internal/pbxtest"
+	"trunkline/internal/pbxtest/sample"
 	"trunkline/tasks"
 )
 
@@ -34,7 +34,7 @@ func (b *bundle) jobIDs(t *testing.T, c call, query string) (ids []string, next 
 
 func TestListJobs(t *testing.T) {
 	t.Parallel()
-	for _, version := range pbxtest.Versions {
+	for _, version := range sample.Versions {
 		t.Run(string(version), func(t *testing.T) {
 			t.Parallel()
 			b := newBundle(t, setUp{version: version, cdrs: 20, now: newest, noWorker: true})

@@ -18,7 +18,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/redis/go-redis/v9"
 
@@ -30,6 +29,9 @@ import (
 	"trunkline/internal/fusionpbx"
 	"trunkline/internal/pbx"
 	"trunkline/internal/pbxtest"
+	"trunkline/internal/pbxtest/fssim"
+	"trunkline/internal/pbxtest/sample"
+	"trunkline/internal/pbxtest/servers"
 	"trunkline/internal/postgres"
 	"trunkline/internal/ratelimit"
 	"trunkline/tasks"
@@ -53,8 +55,8 @@ type bundle struct {
 	server    *api.Server
 	options   api.Options
 	pool      *pgxpool.Pool
-	sample    pbxtest.Sample
-	switches  []*pbxtest.Switch
+	sample    sample.PBX
+	switches  []*fssim.Switch
 	tasks     *tasks.Client
 	redis     *redis.Client
 	redisURL  string
@@ -67,7 +69,7 @@ type bundle struct {
 const plenty = 1_000_000
 
 type setUp struct {
-	version  pbxtest.Version
+	version  sample.Version
 	switches int // 1 where 0
 	cdrs     int
 	now      time.Time // of the newest CDR
@@ -75,22 +77,19 @@ type setUp struct {
 	files    bool // FusionPBX keeps gateways as files
 	settings func(*config.Settings)
 	exporter func(*tasks.Exporter)
-	database []pbxtest.DatabaseOption
+	database []servers.DatabaseOption
 }
 
 func newBundle(t *testing.T, o setUp) *bundle {
 	t.Helper()
 	ctx := t.Context()
 	if o.version == "" {
-		o.version = pbxtest.V55
+		o.version = sample.V55
 	}
 	databaseURL := pbxtest.Database(t, o.version, o.database...)
-	conn, err := pgx.Connect(ctx, databaseURL)
-	must(t, err)
 	b := &bundle{log: &pbxtest.LogBuffer{}, redisURL: pbxtest.RedisURL(t), whitelist: filepath.Join(t.TempDir(), "chkcon_whitelist.conf")}
-	b.sample, err = pbxtest.LoadSample(ctx, conn, pbxtest.SampleOptions{Extensions: 3, Gateways: 5, CDRs: o.cdrs, Days: 10, Now: o.now})
-	must(t, err)
-	must(t, conn.Close(ctx))
+	b.sample = pbxtest.Sample(t, databaseURL, sample.Options{Extensions: 3, Gateways: 5, CDRs: o.cdrs, Days: 10, Now: o.now})
+	var err error
 	b.pool, err = postgres.Open(ctx, databaseURL, 20)
 	must(t, err)
 	t.Cleanup(b.pool.Close)
@@ -113,8 +112,8 @@ func newBundle(t *testing.T, o setUp) *bundle {
 	}
 	var clients []*freeswitch.Switch
 	for range max(o.switches, 1) {
-		sw, err := pbxtest.StartSwitch(pbxtest.SwitchOptions{
-			Hostname: fmt.Sprintf("pbx-%d", len(b.switches)+1), Gateways: pbxtest.GatewaysFromDatabase(databaseURL),
+		sw, err := fssim.Start(fssim.Options{
+			Hostname: fmt.Sprintf("pbx-%d", len(b.switches)+1), Gateways: fssim.GatewaysFromDatabase(databaseURL),
 			GatewayFiles: b.profiles,
 		})
 		must(t, err)

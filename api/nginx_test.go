@@ -17,6 +17,7 @@ import (
 
 	"trunkline/internal/config"
 	"trunkline/internal/pbxtest"
+	"trunkline/internal/pbxtest/servers"
 )
 
 const (
@@ -30,7 +31,7 @@ const (
 func siteBehind(t *testing.T, trunkline string) (base string) {
 	t.Helper()
 	dir := t.TempDir()
-	cert, key, err := pbxtest.SelfSigned("127.0.0.1")
+	cert, key, err := servers.SelfSigned("127.0.0.1")
 	must(t, err)
 	certFile, keyFile := filepath.Join(dir, "nginx.crt"), filepath.Join(dir, "nginx.key")
 	must(t, os.WriteFile(certFile, cert, 0o600))

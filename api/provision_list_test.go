@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"trunkline/internal/pbxtest"
+	"trunkline/internal/pbxtest/sample"
 )
 
 const listPath = "/app/gateways/provision_list.php"
@@ -39,7 +40,7 @@ func names(list map[string]map[string]any) string {
 
 func TestListOnEveryVersion(t *testing.T) {
 	t.Parallel()
-	for _, version := range pbxtest.Versions {
+	for _, version := range sample.Versions {
 		t.Run(string(version), func(t *testing.T) {
 			t.Parallel()
 			b := newBundle(t, setUp{version: version, noWorker: true})

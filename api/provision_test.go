@@ -9,13 +9,14 @@ import (
 
 	"trunkline/internal/config"
 	"trunkline/internal/pbxtest"
+	"trunkline/internal/pbxtest/sample"
 )
 
 const provisionPath = "/app/gateways/provision.php"
 
 func TestProvisionOnEveryVersion(t *testing.T) {
 	t.Parallel()
-	for _, version := range pbxtest.Versions {
+	for _, version := range sample.Versions {
 		t.Run(string(version), func(t *testing.T) {
 			t.Parallel()
 			b := newBundle(t, setUp{version: version})

@@ -14,7 +14,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"trunkline/internal/pbxtest"
+	"trunkline/internal/pbxtest/fssim"
+	"trunkline/internal/pbxtest/sample"
 )
 
 const checkPath = "/app/registrations/check_registration.php"
@@ -47,15 +48,15 @@ func (a answer) devices(t *testing.T) string {
 
 func TestCheckRegistrationOnEveryVersion(t *testing.T) {
 	t.Parallel()
-	for _, version := range pbxtest.Versions {
+	for _, version := range sample.Versions {
 		t.Run(string(version), func(t *testing.T) {
 			t.Parallel()
 			b := newBundle(t, setUp{version: version, noWorker: true})
 			expires := time.Now().Add(time.Hour).Truncate(time.Second)
-			b.register(b.switches[0], 0, "1001", func(r *pbxtest.Registration) {
+			b.register(b.switches[0], 0, "1001", func(r *fssim.Registration) {
 				r.Agent, r.IP, r.Port, r.Expires = `SIP Client/1.0 "x" & <y>`, "192.168.1.100", 5060, expires
 			})
-			b.register(b.switches[0], 1, "1001", func(r *pbxtest.Registration) { r.IP = "203.0.113.9" }) // another tenant's
+			b.register(b.switches[0], 1, "1001", func(r *fssim.Registration) { r.IP = "203.0.113.9" }) // another tenant's
 			got := b.do(t, b.check("1001", 0)).want(t, http.StatusOK, "")
 			got.wantFields(t, map[string]any{
 				"status": "success", "message": "Extension status retrieved", "registered": "yes", "register_ip": "192.168.1.100",
@@ -94,7 +95,7 @@ func TestCheckRegistrationOfSeveralDevices(t *testing.T) {
 	b := newBundle(t, setUp{switches: 2, noWorker: true})
 	b.exec(t, `update v_extensions set number_alias = '2001' where domain_uuid = $1`, b.sample.Domains[0].UUID)
 	add := func(sw int, user, profile, agent string, left time.Duration, ping string) {
-		b.register(b.switches[sw], 0, user, func(r *pbxtest.Registration) {
+		b.register(b.switches[sw], 0, user, func(r *fssim.Registration) {
 			r.Profile, r.Agent, r.Expires, r.Ping, r.Another = profile, agent, time.Now().Add(left), ping, true
 		})
 	}
@@ -137,7 +138,7 @@ func TestCheckRegistrationReadsTheSameBytes(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, setUp{noWorker: true})
 	sw := b.switches[0]
-	b.register(sw, 0, "1001", func(r *pbxtest.Registration) { r.Expires = time.Now().Add(24 * time.Hour) })
+	b.register(sw, 0, "1001", func(r *fssim.Registration) { r.Expires = time.Now().Add(24 * time.Hour) })
 	read := func() int64 {
 		least := int64(math.MaxInt64)
 		for range 5 { // one of them may open another connection, and be greeted
@@ -149,7 +150,7 @@ func TestCheckRegistrationReadsTheSameBytes(t *testing.T) {
 	}
 	fill := func(from, to int) {
 		for i := from; i < to; i++ {
-			b.register(sw, 0, fmt.Sprint(20000+i), func(r *pbxtest.Registration) { r.Another = true })
+			b.register(sw, 0, fmt.Sprint(20000+i), func(r *fssim.Registration) { r.Another = true })
 		}
 	}
 	fill(1, 100)
@@ -169,7 +170,7 @@ func TestHostileUserAgents(t *testing.T) {
 		"&amp;&#0;&bogus;", strings.Repeat("x", 5000), "=cmd|' /C calc'!A0", "\u202e\u2028",
 	}
 	for i, agent := range odd {
-		b.register(b.switches[0], 0, "1001", func(r *pbxtest.Registration) { r.Agent, r.Port, r.Another = agent, 5060+i, true })
+		b.register(b.switches[0], 0, "1001", func(r *fssim.Registration) { r.Agent, r.Port, r.Another = agent, 5060+i, true })
 	}
 	for _, c := range []call{b.check("1001", 0), b.asSuperadmin(call{path: "/v1/registrations"})} {
 		got := b.do(t, c).want(t, http.StatusOK, "")
@@ -249,7 +250,7 @@ func TestListRegistrations(t *testing.T) {
 	b := newBundle(t, setUp{switches: 2, noWorker: true})
 	for i := range 5 {
 		for domain := range 2 {
-			b.register(b.switches[i%2], domain, fmt.Sprint(1001+i), func(r *pbxtest.Registration) {
+			b.register(b.switches[i%2], domain, fmt.Sprint(1001+i), func(r *fssim.Registration) {
 				r.Profile = []string{"internal", "external"}[i%2]
 				r.Agent = fmt.Sprintf("%d of %d", i, domain)
 			})

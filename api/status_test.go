@@ -12,7 +12,8 @@ import (
 	"time"
 
 	"trunkline/internal/config"
-	"trunkline/internal/pbxtest"
+	"trunkline/internal/pbxtest/fssim"
+	"trunkline/internal/pbxtest/sample"
 )
 
 const (
@@ -21,8 +22,8 @@ const (
 )
 
 // register registers an extension of the sample's nth domain at a switch.
-func (b *bundle) register(sw *pbxtest.Switch, domain int, extension string, more func(*pbxtest.Registration)) {
-	r := pbxtest.Registration{Profile: "internal", User: extension, Domain: b.sample.Domains[domain].Name, Agent: "Desk Phone 1.0", IP: "192.0.2.50", Port: 5062}
+func (b *bundle) register(sw *fssim.Switch, domain int, extension string, more func(*fssim.Registration)) {
+	r := fssim.Registration{Profile: "internal", User: extension, Domain: b.sample.Domains[domain].Name, Agent: "Desk Phone 1.0", IP: "192.0.2.50", Port: 5062}
 	if more != nil {
 		more(&r)
 	}
@@ -34,20 +35,20 @@ func shared(s *config.Settings) { s.StatusMaxAge = time.Hour }
 
 func TestStatusOnEveryVersion(t *testing.T) {
 	t.Parallel()
-	for _, version := range pbxtest.Versions {
+	for _, version := range sample.Versions {
 		t.Run(string(version), func(t *testing.T) {
 			t.Parallel()
 			b := newBundle(t, setUp{version: version, noWorker: true})
 			sw := b.switches[0]
 			b.register(sw, 0, "1001", nil)
-			b.register(sw, 0, "1001", func(r *pbxtest.Registration) { r.Another, r.Port = true, 5064 }) // a second device
-			b.register(sw, 1, "1001", nil)                                                              // another's extension of the same number
-			b.register(sw, 1, "1002", func(r *pbxtest.Registration) { r.Profile, r.Domain = "external", "PBX2.example" })
+			b.register(sw, 0, "1001", func(r *fssim.Registration) { r.Another, r.Port = true, 5064 }) // a second device
+			b.register(sw, 1, "1001", nil)                                                            // another's extension of the same number
+			b.register(sw, 1, "1002", func(r *fssim.Registration) { r.Profile, r.Domain = "external", "PBX2.example" })
 			sw.AddCall(b.sample.Domains[0].Name, "1001", "1002")
 			for range 2 {
 				sw.AddCall(b.sample.Domains[1].Name, "1001", "1002")
 			}
-			sw.AddChannel(pbxtest.Channel{"uuid": "from-outside", "context": "public", "initial_context": "public"}) // not routed yet
+			sw.AddChannel(fssim.Channel{"uuid": "from-outside", "context": "public", "initial_context": "public"}) // not routed yet
 			b.exec(t, `insert into v_extensions (extension_uuid, domain_uuid, extension) values (gen_random_uuid(), $1, '1009')`, b.sample.Domains[1].UUID)
 
 			for _, c := range []struct {

@@ -15,6 +15,7 @@ import (
 	"trunkline/api"
 	"trunkline/internal/config"
 	"trunkline/internal/pbxtest"
+	"trunkline/internal/pbxtest/servers"
 )
 
 // pair is a certificate and its key on disk, laid out as certbot does: links into an archive.
@@ -34,7 +35,7 @@ func newPair(t *testing.T) *pair {
 // renew makes both links point to a new pair, one after the other, and returns its serial number.
 func (p *pair) renew(t *testing.T, generation string) (serial string) {
 	t.Helper()
-	cert, key, err := pbxtest.SelfSigned("127.0.0.1")
+	cert, key, err := servers.SelfSigned("127.0.0.1")
 	must(t, err)
 	p.roots.AppendCertsFromPEM(cert)
 	for link, content := range map[string][]byte{p.cert: cert, p.key: key} {
@@ -123,7 +124,7 @@ func TestRenewedCertificateIsTakenWhileCallersCome(t *testing.T) {
 
 func TestBrokenRenewalLeavesTheOldCertificate(t *testing.T) {
 	t.Parallel()
-	other, otherKey, err := pbxtest.SelfSigned("127.0.0.1")
+	other, otherKey, err := servers.SelfSigned("127.0.0.1")
 	must(t, err)
 	for _, tc := range []struct {
 		name   string

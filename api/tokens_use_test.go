@@ -8,6 +8,7 @@ import (
 
 	"trunkline/api"
 	"trunkline/internal/pbxtest"
+	"trunkline/internal/pbxtest/sample"
 	"trunkline/internal/token"
 )
 
@@ -159,7 +160,7 @@ func TestRevocationIsSeenByAllServers(t *testing.T) {
 // TestAPIKeys: FusionPBX's own api_key of a superadmin serves like a token, in every version.
 func TestAPIKeys(t *testing.T) {
 	t.Parallel()
-	for _, version := range pbxtest.Versions {
+	for _, version := range sample.Versions {
 		t.Run(string(version), func(t *testing.T) {
 			t.Parallel()
 			b := newBundle(t, setUp{version: version, noWorker: true})

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"trunkline/internal/pbxtest"
+	"trunkline/internal/pbxtest/sample"
 )
 
 const usagePath = "/v1/usage?"
@@ -25,7 +25,7 @@ func (a answer) domains(t *testing.T) map[string]map[string]any {
 // The sums are those of the rows themselves, whoever asks and on every version.
 func TestUsageOnEveryVersion(t *testing.T) {
 	t.Parallel()
-	for _, version := range pbxtest.Versions {
+	for _, version := range sample.Versions {
 		t.Run(string(version), func(t *testing.T) {
 			t.Parallel()
 			b := newBundle(t, setUp{version: version, cdrs: 3000, now: newest, noWorker: true})

@@ -11,6 +11,7 @@ import (
 
 	"trunkline/internal/audit"
 	"trunkline/internal/pbxtest"
+	"trunkline/internal/pbxtest/sample"
 	"trunkline/internal/postgres"
 	"trunkline/scheduler"
 	"trunkline/tasks"
@@ -20,7 +21,7 @@ import (
 func TestPulseIsOfSweepsThatGoWell(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
-	pool, err := postgres.Open(ctx, pbxtest.Database(t, pbxtest.V55), 4)
+	pool, err := postgres.Open(ctx, pbxtest.Database(t, sample.V55), 4)
 	must(t, err)
 	t.Cleanup(pool.Close)
 	_, err = postgres.Migrate(ctx, pool)

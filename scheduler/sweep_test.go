@@ -11,6 +11,7 @@ import (
 
 	"trunkline/internal/audit"
 	"trunkline/internal/pbxtest"
+	"trunkline/internal/pbxtest/sample"
 	"trunkline/internal/postgres"
 	"trunkline/scheduler"
 	"trunkline/tasks"
@@ -21,7 +22,7 @@ func TestMain(m *testing.M) { os.Exit(pbxtest.Main(m)) }
 // What is past its time goes from the audit without anybody asking, and nothing else.
 func TestTheAuditForgets(t *testing.T) {
 	t.Parallel()
-	pool, err := postgres.Open(t.Context(), pbxtest.Database(t, pbxtest.V55), 8)
+	pool, err := postgres.Open(t.Context(), pbxtest.Database(t, sample.V55), 8)
 	must(t, err)
 	t.Cleanup(pool.Close)
 	_, err = postgres.Migrate(t.Context(), pool)

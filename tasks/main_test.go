@@ -10,6 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"trunkline/internal/pbxtest"
+	"trunkline/internal/pbxtest/sample"
 	"trunkline/internal/postgres"
 	"trunkline/tasks"
 )
@@ -32,7 +33,7 @@ func newBundle(t *testing.T) *bundle {
 func newBundleOn(t *testing.T, redisURL string) *bundle {
 	t.Helper()
 	ctx := t.Context()
-	pool, err := postgres.Open(ctx, pbxtest.Database(t, pbxtest.V55), 8)
+	pool, err := postgres.Open(ctx, pbxtest.Database(t, sample.V55), 8)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,6 +18,8 @@ import (
 
 	"trunkline/internal/fault"
 	"trunkline/internal/pbxtest"
+	"trunkline/internal/pbxtest/sample"
+	"trunkline/internal/pbxtest/servers"
 	"trunkline/tasks"
 )
 
@@ -36,7 +38,7 @@ func (b *bundle) cdrs(domain, format string) tasks.NewJob {
 
 func TestExportOnEveryVersion(t *testing.T) {
 	t.Parallel()
-	for _, version := range pbxtest.Versions {
+	for _, version := range sample.Versions {
 		t.Run(string(version), func(t *testing.T) {
 			t.Parallel()
 			b := newBundle(t, setUp{version: version, cdrs: 3000})
@@ -65,7 +67,7 @@ func TestExportOnEveryVersion(t *testing.T) {
 // Such a database holds caller names that are no UTF-8, and Postgres would refuse to send them.
 func TestSQLASCIIDatabase(t *testing.T) {
 	t.Parallel()
-	b := newBundle(t, setUp{cdrs: 3000, database: []pbxtest.DatabaseOption{pbxtest.WithEncoding("SQL_ASCII")}})
+	b := newBundle(t, setUp{cdrs: 3000, database: []servers.DatabaseOption{servers.WithEncoding("SQL_ASCII")}})
 	b.provisioned(t, b.gateway("", "Müller <Büro>", carrier("description", "für \u2028 alle")))
 	for _, format := range []string{"CSV", "JSON", "XML"} {
 		job := b.run(t, b.cdrs("", format))

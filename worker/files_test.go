@@ -14,7 +14,7 @@ import (
 	"trunkline/internal/fusionpbx"
 	"trunkline/internal/gatewayfile"
 	"trunkline/internal/pbx"
-	"trunkline/internal/pbxtest"
+	"trunkline/internal/pbxtest/sample"
 	"trunkline/tasks"
 )
 
@@ -53,7 +53,7 @@ func theirFile(row fusionpbx.Gateway) string {
 
 func TestProvisionFilesOnEveryVersion(t *testing.T) {
 	t.Parallel()
-	for _, version := range pbxtest.Versions {
+	for _, version := range sample.Versions {
 		t.Run(string(version), func(t *testing.T) {
 			t.Parallel()
 			b := newBundle(t, setUp{version: version, files: true})

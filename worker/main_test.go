@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/redis/go-redis/v9"
 
@@ -21,6 +20,9 @@ import (
 	"trunkline/internal/fusionpbx"
 	"trunkline/internal/pbx"
 	"trunkline/internal/pbxtest"
+	"trunkline/internal/pbxtest/fssim"
+	"trunkline/internal/pbxtest/sample"
+	"trunkline/internal/pbxtest/servers"
 	"trunkline/internal/postgres"
 	"trunkline/tasks"
 	"trunkline/worker"
@@ -37,40 +39,37 @@ type bundle struct {
 	options  worker.Options
 	pool     *pgxpool.Pool
 	db       *fusionpbx.DB
-	sample   pbxtest.Sample
-	switches []*pbxtest.Switch
+	sample   sample.PBX
+	switches []*fssim.Switch
 	dir      string
 	profiles string // the folder of gateway files, in file mode
 	log      *pbxtest.LogBuffer
 }
 
 type setUp struct {
-	version  pbxtest.Version
+	version  sample.Version
 	switches int // 1 where 0
 	cdrs     int
 	timeout  time.Duration // a switch's command time-out
 	stopped  bool          // no worker runs
 	files    bool          // FusionPBX keeps gateways as files
 	redisURL string        // a database of the shared Redis where empty
-	database []pbxtest.DatabaseOption
+	database []servers.DatabaseOption
 }
 
 func newBundle(t *testing.T, o setUp) *bundle {
 	t.Helper()
 	ctx := t.Context()
 	if o.version == "" {
-		o.version = pbxtest.V55
+		o.version = sample.V55
 	}
 	if o.timeout == 0 {
 		o.timeout = 5 * time.Second
 	}
 	url := pbxtest.Database(t, o.version, o.database...)
-	conn, err := pgx.Connect(ctx, url)
-	must(t, err)
 	b := &bundle{log: &pbxtest.LogBuffer{}, dir: t.TempDir()}
-	b.sample, err = pbxtest.LoadSample(ctx, conn, pbxtest.SampleOptions{Extensions: 3, Gateways: 5, CDRs: o.cdrs})
-	must(t, err)
-	must(t, conn.Close(ctx))
+	b.sample = pbxtest.Sample(t, url, sample.Options{Extensions: 3, Gateways: 5, CDRs: o.cdrs})
+	var err error
 	b.pool, err = postgres.Open(ctx, url, 20)
 	must(t, err)
 	t.Cleanup(b.pool.Close)
@@ -95,8 +94,8 @@ func newBundle(t *testing.T, o setUp) *bundle {
 	}
 	var clients []*freeswitch.Switch
 	for i := range max(o.switches, 1) {
-		options := pbxtest.SwitchOptions{Hostname: fmt.Sprintf("pbx-%d", i+1), Gateways: pbxtest.GatewaysFromDatabase(url), GatewayFiles: b.profiles}
-		sw, err := pbxtest.StartSwitch(options)
+		options := fssim.Options{Hostname: fmt.Sprintf("pbx-%d", i+1), Gateways: fssim.GatewaysFromDatabase(url), GatewayFiles: b.profiles}
+		sw, err := fssim.Start(options)
 		must(t, err)
 		t.Cleanup(func() { must(t, sw.Close()) })
 		must(t, sw.LoadProfiles(ctx))
@@ -216,8 +215,8 @@ func (b *bundle) rows(t *testing.T) string {
 }
 
 // loaded is what each switch has loaded, for comparing before and after.
-func (b *bundle) loaded() []map[string]pbxtest.LoadedGateway {
-	var all []map[string]pbxtest.LoadedGateway
+func (b *bundle) loaded() []map[string]fssim.LoadedGateway {
+	var all []map[string]fssim.LoadedGateway
 	for _, sw := range b.switches {
 		all = append(all, sw.Loaded())
 	}

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"trunkline/internal/pbxtest"
+	"trunkline/internal/pbxtest/servers"
 )
 
 func TestCheckLooksAtTheCertificate(t *testing.T) {
@@ -25,7 +25,7 @@ func TestCheckLooksAtTheCertificate(t *testing.T) {
 	if got := line(); !strings.Contains(got, "NOT RIGHT") || !strings.Contains(got, "TRUNKLINE_TLS_CERT") {
 		t.Errorf("without the files: %q", got)
 	}
-	certPEM, keyPEM, err := pbxtest.SelfSigned("pbx.example")
+	certPEM, keyPEM, err := servers.SelfSigned("pbx.example")
 	must(t, err)
 	must(t, os.WriteFile(cert, certPEM, 0o600))
 	must(t, os.WriteFile(key, keyPEM, 0o600))

@@ -13,7 +13,9 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"trunkline/internal/config"
-	"trunkline/internal/pbxtest"
+	"trunkline/internal/pbxtest/fssim"
+	"trunkline/internal/pbxtest/sample"
+	"trunkline/internal/pbxtest/servers"
 )
 
 // demoStart bounds the start of the front end, which is a matter of milliseconds.
@@ -53,7 +55,7 @@ func (d demoCommand) Run(cmd *command) (err error) {
 	}
 	defer func() { err = errors.Join(err, pbx.close()) }()
 	cmd.printf("Sample PBX: FusionPBX %s tables, %d domains, %d extensions, %d CDRs of the last %d days, %d gateways, a superadmin and an admin.\n",
-		pbxtest.V55, len(pbx.sample.Domains), pbxtest.DemoSample.Extensions, pbx.sample.CDRs, pbxtest.DemoSample.Days, len(pbx.sample.Gateways))
+		sample.V55, len(pbx.sample.Domains), sample.Demo.Extensions, pbx.sample.CDRs, sample.Demo.Days, len(pbx.sample.Gateways))
 
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -102,10 +104,10 @@ func (d demoCommand) Run(cmd *command) (err error) {
 
 // demoPBX is the sample PBX: private servers with the sample's rows and a simulated switch on them.
 type demoPBX struct {
-	servers  *pbxtest.Servers
+	servers  *servers.Pair
 	database string
-	sample   pbxtest.Sample
-	sw       *pbxtest.Switch
+	sample   sample.PBX
+	sw       *fssim.Switch
 }
 
 func startDemoPBX(ctx context.Context, dir string) (_ *demoPBX, err error) {
@@ -115,10 +117,10 @@ func startDemoPBX(ctx context.Context, dir string) (_ *demoPBX, err error) {
 			err = errors.Join(err, pbx.close())
 		}
 	}()
-	if pbx.servers, err = pbxtest.Start(ctx, pbxtest.ServersOptions{Dir: dir, Durable: true}); err != nil {
+	if pbx.servers, err = servers.Start(ctx, servers.Options{Dir: dir, Durable: true}); err != nil {
 		return nil, err
 	}
-	if pbx.database, err = pbx.servers.CreateDatabase(ctx, "fusionpbx", pbxtest.V55); err != nil {
+	if pbx.database, err = pbx.servers.CreateDatabase(ctx, "fusionpbx", sample.V55); err != nil {
 		return nil, err
 	}
 	conn, err := pgx.Connect(ctx, pbx.database)
@@ -126,7 +128,7 @@ func startDemoPBX(ctx context.Context, dir string) (_ *demoPBX, err error) {
 		return nil, fmt.Errorf("opening the sample's database: %w", err)
 	}
 	defer func() { err = errors.Join(err, conn.Close(context.WithoutCancel(ctx))) }()
-	pbx.sample, err = pbxtest.LoadSample(ctx, conn, pbxtest.DemoSample)
+	pbx.sample, err = sample.Load(ctx, conn, sample.Demo)
 	if err != nil {
 		return nil, err
 	}
@@ -135,10 +137,10 @@ func startDemoPBX(ctx context.Context, dir string) (_ *demoPBX, err error) {
 }
 
 // startDemoSwitch starts the simulated FreeSWITCH on the sample in that database.
-func startDemoSwitch(ctx context.Context, database, listen string) (*pbxtest.Switch, error) {
-	sw, err := pbxtest.StartSwitch(pbxtest.SwitchOptions{
+func startDemoSwitch(ctx context.Context, database, listen string) (*fssim.Switch, error) {
+	sw, err := fssim.Start(fssim.Options{
 		Listen:    listen,
-		Gateways:  pbxtest.GatewaysFromDatabase(database),
+		Gateways:  fssim.GatewaysFromDatabase(database),
 		RealTimes: true,
 	})
 	if err != nil {
@@ -171,7 +173,7 @@ func (pbx *demoPBX) settings(dir, listen string) (config.Settings, error) {
 		"TRUNKLINE_DATABASE_URL=" + pbx.database,
 		"TRUNKLINE_REDIS_URL=redis://" + pbx.servers.RedisAddr(),
 		"TRUNKLINE_SWITCHES=" + pbx.sw.Addr(),
-		"TRUNKLINE_SWITCH_PASSWORD=" + pbxtest.SwitchPassword,
+		"TRUNKLINE_SWITCH_PASSWORD=" + fssim.Password,
 		"TRUNKLINE_LISTEN=" + listen,
 		"TRUNKLINE_WHITELIST=" + whitelist,
 		"TRUNKLINE_EXPORT_DIR=" + filepath.Join(dir, "exports"),

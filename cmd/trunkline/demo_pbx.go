@@ -10,7 +10,8 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"trunkline/internal/freeswitch"
-	"trunkline/internal/pbxtest"
+	"trunkline/internal/pbxtest/fssim"
+	"trunkline/internal/pbxtest/sample"
 )
 
 const (
@@ -31,7 +32,7 @@ type demoPBXCommand struct {
 
 func (demoPBXCommand) Help() string {
 	return `It makes the sample of trunkline demo in that database, where it is empty, and simulates a FreeSWITCH on it until Ctrl-C.
-A database in which there is anything but such a sample is refused and left as it is. The event socket's password is ` + pbxtest.SwitchPassword + `.
+A database in which there is anything but such a sample is refused and left as it is. The event socket's password is ` + fssim.Password + `.
 The demo profile of docker-compose.yml runs it.
 
 Example: trunkline demo-pbx --database postgres://me:secret@127.0.0.1/sample`
@@ -47,7 +48,7 @@ func (d demoPBXCommand) Run(cmd *command) error {
 	}
 	if made {
 		cmd.printf("The sample is loaded: %d extensions, %d CDRs, %d gateways; users superadmin and admin.\n",
-			pbxtest.DemoSample.Extensions, pbxtest.DemoSample.CDRs, pbxtest.DemoSample.Gateways)
+			sample.Demo.Extensions, sample.Demo.CDRs, sample.Demo.Gateways)
 	}
 	sw, err := startDemoSwitch(cmd.ctx, d.Database, d.Listen)
 	if err != nil {
@@ -86,15 +87,15 @@ func (d demoPBXCommand) sample(ctx context.Context) (made bool, err error) {
 	case tables > 0:
 		return false, errors.New("--database: there are tables in it that are no sample's; nothing was changed. Name an empty database")
 	}
-	options := pbxtest.DemoSample
+	options := sample.Demo
 	options.SuperadminPassword, options.AdminPassword = d.Password, d.Password
 	if err := markSchema(ctx, conn, loadingMark); err != nil {
 		return false, err
 	}
-	if err := pbxtest.CreateTables(ctx, conn, pbxtest.V55); err != nil {
+	if err := sample.CreateTables(ctx, conn, sample.V55); err != nil {
 		return false, err
 	}
-	if _, err := pbxtest.LoadSample(ctx, conn, options); err != nil {
+	if _, err := sample.Load(ctx, conn, options); err != nil {
 		return false, err
 	}
 	return true, markSchema(ctx, conn, sampleMark)
@@ -115,7 +116,7 @@ func (d demoPBXCommand) ask(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, demoPBXPatience)
 	defer cancel()
-	sw := freeswitch.New(net.JoinHostPort("127.0.0.1", port), pbxtest.SwitchPassword, freeswitch.Options{})
+	sw := freeswitch.New(net.JoinHostPort("127.0.0.1", port), fssim.Password, freeswitch.Options{})
 	defer sw.Close()
 	if _, err := sw.Status(ctx); err != nil {
 		return fmt.Errorf("the demo PBX does not work: %w", err)

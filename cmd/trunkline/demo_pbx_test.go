@@ -10,12 +10,13 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"trunkline/internal/pbxtest"
+	"trunkline/internal/pbxtest/sample"
 )
 
 // emptied is a database without a table.
 func emptied(t *testing.T) (url string, conn *pgx.Conn) {
 	t.Helper()
-	url = pbxtest.Database(t, pbxtest.V55)
+	url = pbxtest.Database(t, sample.V55)
 	conn, err := pgx.Connect(t.Context(), url)
 	must(t, err)
 	t.Cleanup(func() { must(t, conn.Close(t.Context())) })
@@ -65,25 +66,25 @@ func TestDemoPBXBesideTheOthers(t *testing.T) {
 		must(t, conn.QueryRow(t.Context(), "select count(*) from v_xml_cdr").Scan(&calls))
 		return calls
 	}
-	if got := count(); got != pbxtest.DemoSample.CDRs {
+	if got := count(); got != sample.Demo.CDRs {
 		t.Errorf("%d CDRs are loaded", got)
 	}
 	first.kill()
 	second := startPBX()
-	if got := count(); got != pbxtest.DemoSample.CDRs || strings.Contains(second.log.String(), "loaded") {
+	if got := count(); got != sample.Demo.CDRs || strings.Contains(second.log.String(), "loaded") {
 		t.Errorf("the second time: %d CDRs, %s", got, second.log)
 	}
 	second.kill()
 	_, err = conn.Exec(t.Context(), "drop table v_gateways; comment on schema public is '"+loadingMark+"'")
 	must(t, err)
-	if third := startPBX(); !strings.Contains(third.log.String(), "loaded") || count() != pbxtest.DemoSample.CDRs {
+	if third := startPBX(); !strings.Contains(third.log.String(), "loaded") || count() != sample.Demo.CDRs {
 		t.Errorf("after one that was loaded halfway: %s", third.log)
 	}
 }
 
 func TestDemoPBXTouchesNothingThatIsNotItsOwn(t *testing.T) {
 	t.Parallel()
-	url := pbxtest.Database(t, pbxtest.V55)
+	url := pbxtest.Database(t, sample.V55)
 	got := runHere(t, nil, "demo-pbx", "--database", url)
 	if got.status != 1 || !strings.Contains(got.err, "empty database") {
 		t.Fatalf("got %s", got)

@@ -16,7 +16,7 @@ import (
 	"strings"
 	"time"
 
-	"trunkline/internal/pbxtest"
+	"trunkline/internal/pbxtest/sample"
 )
 
 const (
@@ -30,7 +30,7 @@ const (
 type demoTour struct {
 	cmd    *command
 	base   string
-	sample pbxtest.Sample
+	sample sample.PBX
 	// registered is how many of the sample's extensions are registered: fewer than there are.
 	registered int
 
@@ -228,7 +228,7 @@ func (t *demoTour) largeExport(ctx context.Context) error {
 	now := time.Now().UTC()
 	var job demoJob
 	err := t.show(ctx, call{method: http.MethodPost, path: "/app/xml_cdr/export_cdr.php", login: true, form: url.Values{
-		"date_start": {now.AddDate(0, 0, -pbxtest.DemoSample.Days-2).Format(time.DateOnly)},
+		"date_start": {now.AddDate(0, 0, -sample.Demo.Days-2).Format(time.DateOnly)},
 		"date_end":   {now.AddDate(0, 0, 1).Format(time.DateOnly)},
 		"format":     {"CSV"}, "time_zone": {"UTC"}, "wait": {"0"},
 	}}, http.StatusAccepted, &job)

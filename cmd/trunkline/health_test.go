@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"trunkline/internal/pbxtest"
+	"trunkline/internal/pbxtest/servers"
 )
 
 // health asks as a container's health check does: by the program, with the settings of the process.
@@ -68,7 +69,7 @@ func TestHealthOfServe(t *testing.T) {
 	t.Parallel()
 	p := newSamplePBX(t, 0)
 	cert, key := filepath.Join(p.dir, "cert.pem"), filepath.Join(p.dir, "key.pem")
-	certPEM, keyPEM, err := pbxtest.SelfSigned("pbx.example")
+	certPEM, keyPEM, err := servers.SelfSigned("pbx.example")
 	must(t, err)
 	must(t, os.WriteFile(cert, certPEM, 0o600))
 	must(t, os.WriteFile(key, keyPEM, 0o600))

@@ -10,11 +10,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/redis/go-redis/v9"
 
 	"trunkline/internal/pbxtest"
+	"trunkline/internal/pbxtest/fssim"
+	"trunkline/internal/pbxtest/sample"
 	"trunkline/internal/postgres"
 	"trunkline/tasks"
 )
@@ -50,8 +51,8 @@ const patience = 60 * time.Second
 // samplePBX is a sample PBX of the test's own, with the settings of a Trunkline on it.
 type samplePBX struct {
 	database, redis string
-	sample          pbxtest.Sample
-	sw              *pbxtest.Switch
+	sample          sample.PBX
+	sw              *fssim.Switch
 	dir             string
 	env             []string
 	pool            *pgxpool.Pool
@@ -61,13 +62,10 @@ type samplePBX struct {
 func newSamplePBX(t *testing.T, cdrs int) *samplePBX {
 	t.Helper()
 	ctx := t.Context()
-	p := &samplePBX{database: pbxtest.Database(t, pbxtest.V55), redis: pbxtest.RedisURL(t), dir: t.TempDir()}
-	conn, err := pgx.Connect(ctx, p.database)
-	must(t, err)
-	p.sample, err = pbxtest.LoadSample(ctx, conn, pbxtest.SampleOptions{CDRs: cdrs, Gateways: 5, Extensions: 9})
-	must(t, err)
-	must(t, conn.Close(ctx))
-	p.sw, err = pbxtest.StartSwitch(pbxtest.SwitchOptions{Gateways: pbxtest.GatewaysFromDatabase(p.database)})
+	p := &samplePBX{database: pbxtest.Database(t, sample.V55), redis: pbxtest.RedisURL(t), dir: t.TempDir()}
+	p.sample = pbxtest.Sample(t, p.database, sample.Options{CDRs: cdrs, Gateways: 5, Extensions: 9})
+	var err error
+	p.sw, err = fssim.Start(fssim.Options{Gateways: fssim.GatewaysFromDatabase(p.database)})
 	must(t, err)
 	t.Cleanup(func() { must(t, p.sw.Close()) })
 	must(t, p.sw.LoadProfiles(ctx))

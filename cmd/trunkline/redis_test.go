@@ -16,6 +16,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"trunkline/internal/pbxtest"
+	"trunkline/internal/pbxtest/servers"
 	"trunkline/tasks"
 )
 
@@ -80,7 +81,7 @@ func (p *samplePBX) succeeds(t *testing.T, client *tasks.Client, jobID string) (
 func TestStartWithoutRedis(t *testing.T) {
 	t.Parallel()
 	p := newSamplePBX(t, 0)
-	private := pbxtest.NewRedis(t, pbxtest.WithPolicy("volatile-lru"), pbxtest.WithPassword("Geheim77"))
+	private := pbxtest.NewRedis(t, servers.WithPolicy("volatile-lru"), servers.WithPassword("Geheim77"))
 	must(t, private.Kill())
 	addr := freeAddr(t)
 	proc := p.start(t, "serve", "TRUNKLINE_REDIS_URL="+private.URL(), "TRUNKLINE_LISTEN="+addr)
@@ -108,7 +109,7 @@ func TestEveryRoomSaysWhatIsWrongWithRedis(t *testing.T) {
 	t.Parallel()
 	p := newSamplePBX(t, 0)
 	must(t, p.open(t).CheckSecretKey(t.Context())) // as the first start does
-	evicting := pbxtest.NewRedis(t, pbxtest.WithPolicy("allkeys-lru"), pbxtest.WithPassword("Geheim77"))
+	evicting := pbxtest.NewRedis(t, servers.WithPolicy("allkeys-lru"), servers.WithPassword("Geheim77"))
 	wrong := strings.Replace(evicting.URL(), "Geheim77", "Geheim78", 1)
 	for _, room := range []string{"serve", "api", "worker", "scheduler"} {
 		t.Run(room, func(t *testing.T) {
@@ -223,11 +224,11 @@ func TestSentinelFailoverUnderLoad(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
 		name      string
-		lose      func(*pbxtest.RedisServer) error
-		comesBack func(*pbxtest.RedisServer, context.Context) error
+		lose      func(*servers.Redis) error
+		comesBack func(*servers.Redis, context.Context) error
 	}{
-		{"killed", (*pbxtest.RedisServer).Kill, (*pbxtest.RedisServer).Restart},
-		{"cut off", (*pbxtest.RedisServer).Hang, func(r *pbxtest.RedisServer, _ context.Context) error { return r.Resume() }},
+		{"killed", (*servers.Redis).Kill, (*servers.Redis).Restart},
+		{"cut off", (*servers.Redis).Hang, func(r *servers.Redis, _ context.Context) error { return r.Resume() }},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -260,7 +261,7 @@ func TestSentinelFailoverUnderLoad(t *testing.T) {
 			p.checkLoad(t, client, l)
 			for _, proc := range processes {
 				log := proc.log.String()
-				if strings.Contains(log, pbxtest.SentinelsRedisPassword) || strings.Contains(log, pbxtest.SentinelsPassword) {
+				if strings.Contains(log, servers.SentinelsRedisPassword) || strings.Contains(log, servers.SentinelsPassword) {
 					t.Error("a log holds a password of Redis")
 				}
 				if t.Failed() {

@@ -9,6 +9,7 @@ import (
 
 	"trunkline/internal/audit"
 	"trunkline/internal/pbxtest"
+	"trunkline/internal/pbxtest/servers"
 )
 
 // times is how many denials the rows count.
@@ -139,8 +140,8 @@ func TestRunWritesAndWritesTheRestAtItsEnd(t *testing.T) {
 // A caller's own words are in the row, and break neither it nor the batch around it.
 func TestHostileTexts(t *testing.T) {
 	t.Parallel()
-	for name, options := range map[string][]pbxtest.DatabaseOption{
-		"UTF8": nil, "SQL_ASCII": {pbxtest.WithEncoding("SQL_ASCII")}, "LATIN1": {pbxtest.WithEncoding("LATIN1")},
+	for name, options := range map[string][]servers.DatabaseOption{
+		"UTF8": nil, "SQL_ASCII": {servers.WithEncoding("SQL_ASCII")}, "LATIN1": {servers.WithEncoding("LATIN1")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -9,6 +9,8 @@ import (
 
 	"trunkline/internal/audit"
 	"trunkline/internal/pbxtest"
+	"trunkline/internal/pbxtest/sample"
+	"trunkline/internal/pbxtest/servers"
 	"trunkline/internal/postgres"
 )
 
@@ -21,9 +23,9 @@ type bundle struct {
 	log  *pbxtest.LogBuffer
 }
 
-func newBundle(t *testing.T, options ...pbxtest.DatabaseOption) *bundle {
+func newBundle(t *testing.T, options ...servers.DatabaseOption) *bundle {
 	t.Helper()
-	pool, err := postgres.Open(t.Context(), pbxtest.Database(t, pbxtest.V55, options...), 8)
+	pool, err := postgres.Open(t.Context(), pbxtest.Database(t, sample.V55, options...), 8)
 	must(t, err)
 	t.Cleanup(pool.Close)
 	_, err = postgres.Migrate(t.Context(), pool)

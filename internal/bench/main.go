@@ -18,7 +18,9 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"trunkline/internal/pbxtest"
+	"trunkline/internal/pbxtest/fssim"
+	"trunkline/internal/pbxtest/sample"
+	"trunkline/internal/pbxtest/servers"
 )
 
 // pairs is how often each comparison is made; the median counts.
@@ -74,10 +76,10 @@ func run(ctx context.Context, program string, rows int, only string) (err error)
 // bench is the sample PBX that everything is measured on.
 type bench struct {
 	dir, program string
-	servers      *pbxtest.Servers
+	servers      *servers.Pair
 	database     string
-	sample       pbxtest.Sample
-	sw           *pbxtest.Switch
+	sample       sample.PBX
+	sw           *fssim.Switch
 	rows         int
 }
 
@@ -88,10 +90,10 @@ func setUp(ctx context.Context, dir, program string, rows int) (_ *bench, err er
 			err = errors.Join(err, b.close())
 		}
 	}()
-	if b.servers, err = pbxtest.Start(ctx, pbxtest.ServersOptions{Dir: dir, Durable: true}); err != nil {
+	if b.servers, err = servers.Start(ctx, servers.Options{Dir: dir, Durable: true}); err != nil {
 		return nil, err
 	}
-	if b.database, err = b.servers.CreateDatabase(ctx, "bench", pbxtest.V55); err != nil {
+	if b.database, err = b.servers.CreateDatabase(ctx, "bench", sample.V55); err != nil {
 		return nil, err
 	}
 	conn, err := pgx.Connect(ctx, b.database)
@@ -100,7 +102,7 @@ func setUp(ctx context.Context, dir, program string, rows int) (_ *bench, err er
 	}
 	defer func() { err = errors.Join(err, conn.Close(context.WithoutCancel(ctx))) }()
 	fmt.Printf("# %d CDRs are made\n", rows)
-	if b.sample, err = pbxtest.LoadSample(ctx, conn, pbxtest.SampleOptions{CDRs: rows, Extensions: 300}); err != nil {
+	if b.sample, err = sample.Load(ctx, conn, sample.Options{CDRs: rows, Extensions: 300}); err != nil {
 		return nil, err
 	}
 	if _, err := conn.Exec(ctx, "vacuum analyze v_xml_cdr"); err != nil {
@@ -109,7 +111,7 @@ func setUp(ctx context.Context, dir, program string, rows int) (_ *bench, err er
 	if err := os.WriteFile(filepath.Join(dir, whitelistFile), []byte("127.0.0.1\n"), 0o600); err != nil {
 		return nil, err
 	}
-	b.sw, err = pbxtest.StartSwitch(pbxtest.SwitchOptions{Gateways: pbxtest.GatewaysFromDatabase(b.database), RealTimes: true})
+	b.sw, err = fssim.Start(fssim.Options{Gateways: fssim.GatewaysFromDatabase(b.database), RealTimes: true})
 	if err != nil {
 		return nil, err
 	}

@@ -14,7 +14,7 @@ import (
 	"syscall"
 	"time"
 
-	"trunkline/internal/pbxtest"
+	"trunkline/internal/pbxtest/fssim"
 )
 
 const (
@@ -75,7 +75,7 @@ func (b *bench) env(listen string) []string {
 		"TRUNKLINE_DATABASE_URL=" + b.database,
 		"TRUNKLINE_REDIS_URL=redis://" + b.servers.RedisAddr(),
 		"TRUNKLINE_SWITCHES=" + b.sw.Addr(),
-		"TRUNKLINE_SWITCH_PASSWORD=" + pbxtest.SwitchPassword,
+		"TRUNKLINE_SWITCH_PASSWORD=" + fssim.Password,
 		"TRUNKLINE_LISTEN=" + listen,
 		"TRUNKLINE_WHITELIST=" + filepath.Join(b.dir, whitelistFile),
 		"TRUNKLINE_EXPORT_DIR=" + filepath.Join(b.dir, "exports"),

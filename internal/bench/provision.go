@@ -20,7 +20,7 @@ import (
 	"trunkline/internal/config"
 	"trunkline/internal/freeswitch"
 	"trunkline/internal/fusionpbx"
-	"trunkline/internal/pbxtest"
+	"trunkline/internal/pbxtest/fssim"
 	"trunkline/tasks"
 )
 
@@ -48,7 +48,7 @@ func (b *bench) provision(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	sw := freeswitch.New(b.sw.Addr(), pbxtest.SwitchPassword, freeswitch.Options{})
+	sw := freeswitch.New(b.sw.Addr(), fssim.Password, freeswitch.Options{})
 	defer sw.Close()
 	direct := func(ctx context.Context, name string) error { return provisionDirectly(ctx, pool, db, sw, name) }
 	call := func(ctx context.Context, name string) error { return b.provisionByHTTP(ctx, p, name) }

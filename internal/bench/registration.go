@@ -9,7 +9,7 @@ import (
 	"net/url"
 	"sync/atomic"
 
-	"trunkline/internal/pbxtest"
+	"trunkline/internal/pbxtest/fssim"
 )
 
 // registrationChecks is how many checks each side of the comparison makes.
@@ -19,7 +19,7 @@ const registrationChecks = 20
 // many others registered.
 func (b *bench) registration(ctx context.Context) error {
 	checked := b.sample.Extensions(1)[0]
-	sw, err := pbxtest.StartSwitch(pbxtest.SwitchOptions{}) // on which nobody is registered yet
+	sw, err := fssim.Start(fssim.Options{}) // on which nobody is registered yet
 	if err != nil {
 		return err
 	}
@@ -35,7 +35,7 @@ func (b *bench) registration(ctx context.Context) error {
 	}
 	defer p.stop()
 	register := func(user string) {
-		sw.AddRegistration(pbxtest.Registration{Profile: "internal", User: user, Domain: checked.Domain, Agent: "bench", IP: "192.0.2.1", Port: 5060})
+		sw.AddRegistration(fssim.Registration{Profile: "internal", User: user, Domain: checked.Domain, Agent: "bench", IP: "192.0.2.1", Port: 5060})
 	}
 	register(checked.Number)
 	others := 0

@@ -8,11 +8,12 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"trunkline/internal/pbxtest"
+	"trunkline/internal/pbxtest/sample"
 )
 
 func TestWriteRefuses(t *testing.T) {
 	t.Parallel()
-	conn := connect(t, pbxtest.Database(t, pbxtest.V55))
+	conn := connect(t, pbxtest.Database(t, sample.V55))
 	dir := t.TempDir()
 	for _, tt := range []struct {
 		why, sql string
@@ -69,7 +70,7 @@ func TestWriteRefuses(t *testing.T) {
 
 func TestWriteTooManyRows(t *testing.T) {
 	t.Parallel()
-	url := pbxtest.Database(t, pbxtest.V55)
+	url := pbxtest.Database(t, sample.V55)
 	conn := connect(t, url)
 	dir := t.TempDir()
 	o := Options{Dir: dir, Name: "calls.csv", Format: CSV, MaxRows: 10}
@@ -91,7 +92,7 @@ func TestWriteTooManyRows(t *testing.T) {
 // TestErrorsKeepTheServersCode lets a caller tell a cancelled statement from a broken one.
 func TestErrorsKeepTheServersCode(t *testing.T) {
 	t.Parallel()
-	conn := connect(t, pbxtest.Database(t, pbxtest.V55))
+	conn := connect(t, pbxtest.Database(t, sample.V55))
 	_, err := Write(t.Context(), conn, "select 1/0 as a", nil, Options{Dir: t.TempDir(), Name: "a", Format: CSV})
 	var pgErr *pgconn.PgError
 	if !errors.As(err, &pgErr) || pgErr.Code != "22012" {

@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
 
 	"trunkline/internal/pbxtest"
+	"trunkline/internal/pbxtest/sample"
 )
 
 // stopLimit is how long a stopped Write may take to return. It is generous for a loaded machine; what
@@ -72,7 +73,7 @@ func TestCancelStopsTheServer(t *testing.T) {
 		for _, askServer := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s/%v", tt.name, askServer), func(t *testing.T) {
 				t.Parallel()
-				url := pbxtest.Database(t, pbxtest.V55)
+				url := pbxtest.Database(t, sample.V55)
 				conn := connectWatched(t, url, askServer)
 				watch := connect(t, url)
 				dir := t.TempDir()
@@ -102,7 +103,7 @@ func TestCancelStopsTheServer(t *testing.T) {
 
 func TestDeadlineIsSaid(t *testing.T) {
 	t.Parallel()
-	conn := connect(t, pbxtest.Database(t, pbxtest.V55))
+	conn := connect(t, pbxtest.Database(t, sample.V55))
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	_, err := Write(ctx, conn, "select pg_sleep(600)::text as a", nil, Options{Dir: t.TempDir(), Name: "calls.csv", Format: CSV})
@@ -116,7 +117,7 @@ const manyBytes = "select n, repeat('x', 1000) as x from generate_series(1, 4000
 
 func TestTooLittleSpaceToStart(t *testing.T) {
 	t.Parallel()
-	conn := connect(t, pbxtest.Database(t, pbxtest.V55))
+	conn := connect(t, pbxtest.Database(t, sample.V55))
 	dir := t.TempDir()
 	_, err := Write(t.Context(), conn, "select 1 as a", nil, Options{Dir: dir, Name: "calls.csv", Format: CSV, MinFreeBytes: 2e9,
 		FreeSpace: func(string) (uint64, error) { return 1.5e9, nil }})
@@ -140,7 +141,7 @@ func TestTooLittleSpaceToStart(t *testing.T) {
 
 func TestPauseUntilThereIsSpace(t *testing.T) {
 	t.Parallel()
-	conn := connect(t, pbxtest.Database(t, pbxtest.V55))
+	conn := connect(t, pbxtest.Database(t, sample.V55))
 	looks := 0
 	var said []string
 	o := Options{Format: CSV, MinFreeBytes: 100, pausePoll: time.Millisecond,
@@ -166,7 +167,7 @@ func TestPauseUntilThereIsSpace(t *testing.T) {
 
 func TestCancelInAPause(t *testing.T) {
 	t.Parallel()
-	url := pbxtest.Database(t, pbxtest.V55)
+	url := pbxtest.Database(t, sample.V55)
 	conn := connect(t, url)
 	dir := t.TempDir()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -190,7 +191,7 @@ func TestCancelInAPause(t *testing.T) {
 
 func TestFreeSpaceError(t *testing.T) {
 	t.Parallel()
-	conn := connect(t, pbxtest.Database(t, pbxtest.V55))
+	conn := connect(t, pbxtest.Database(t, sample.V55))
 	dir := t.TempDir()
 	broken := errors.New("no such file system")
 	looks := 0

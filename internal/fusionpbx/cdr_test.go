@@ -9,7 +9,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
-	"trunkline/internal/pbxtest"
+	"trunkline/internal/pbxtest/sample"
 )
 
 // notExported are the columns of v_xml_cdr that an export never holds.
@@ -24,7 +24,7 @@ func TestCDRColumns(t *testing.T) {
 	if got := len(slices.Compact(slices.Clone(sorted))); got != len(sorted) {
 		t.Errorf("of %d columns only %d differ", len(sorted), got)
 	}
-	for _, v := range pbxtest.Versions {
+	for _, v := range sample.Versions {
 		t.Run(string(v), func(t *testing.T) {
 			t.Parallel()
 			p := open(t, v)
@@ -34,7 +34,7 @@ func TestCDRColumns(t *testing.T) {
 				}
 			}
 			lacks := slices.DeleteFunc(slices.Clone(CDRColumns), func(column string) bool { return p.columns["v_xml_cdr"][column] != "" })
-			old := v == pbxtest.V53 || v == pbxtest.V54
+			old := v == sample.V53 || v == sample.V54
 			if old && !slices.Equal(lacks, []string{"call_disposition"}) || !old && len(lacks) > 0 {
 				t.Errorf("an export lacks %v", lacks)
 			}
@@ -128,7 +128,7 @@ func TestCDRQueryWithEveryColumn(t *testing.T) {
 
 func TestCDRQueryRefuses(t *testing.T) {
 	t.Parallel()
-	p := open(t, pbxtest.V53)
+	p := open(t, sample.V53)
 	for _, c := range []struct {
 		name   string
 		filter CDRFilter
@@ -153,7 +153,7 @@ func TestCDRQueryRefuses(t *testing.T) {
 
 func TestMoreCDRsThan(t *testing.T) {
 	t.Parallel()
-	p := open(t, pbxtest.V54)
+	p := open(t, sample.V54)
 	one, two := uuid.NewString(), uuid.NewString()
 	start := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 	end := start.Add(time.Hour)

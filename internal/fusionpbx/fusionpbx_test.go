@@ -4,22 +4,23 @@ import (
 	"strings"
 	"testing"
 
-	"trunkline/internal/pbxtest"
+	"trunkline/internal/pbxtest/sample"
+	"trunkline/internal/pbxtest/servers"
 )
 
 func TestProbeReadsEachColumnsType(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
-		version  pbxtest.Version
-		opts     []pbxtest.DatabaseOption
+		version  sample.Version
+		opts     []servers.DatabaseOption
 		enabled  string // v_gateways.enabled
 		register string // v_gateways.register
 	}{
-		{pbxtest.V53, nil, "text", "text"},
-		{pbxtest.V54, nil, "text", "text"},
-		{pbxtest.V55, nil, "boolean", "boolean"},
-		{pbxtest.V55, mixed, "boolean", "text"},
-		{pbxtest.V56, nil, "boolean", "boolean"},
+		{sample.V53, nil, "text", "text"},
+		{sample.V54, nil, "text", "text"},
+		{sample.V55, nil, "boolean", "boolean"},
+		{sample.V55, mixed, "boolean", "text"},
+		{sample.V56, nil, "boolean", "boolean"},
 	} {
 		t.Run(string(c.version)+" "+c.register, func(t *testing.T) {
 			t.Parallel()
@@ -43,7 +44,7 @@ func TestProbeReadsEachColumnsType(t *testing.T) {
 // The tables that count are those that an unqualified name means.
 func TestProbeFollowsTheSearchPath(t *testing.T) {
 	t.Parallel()
-	p := open(t, pbxtest.V55)
+	p := open(t, sample.V55)
 	p.exec(t, "create schema other")
 	p.exec(t, "create table other.v_gateways (like public.v_gateways)")
 	p.exec(t, "alter table other.v_gateways alter enabled type text")
@@ -61,7 +62,7 @@ func TestProbeFollowsTheSearchPath(t *testing.T) {
 
 func TestProbeNamesWhatIsMissing(t *testing.T) {
 	t.Parallel()
-	p := open(t, pbxtest.V54)
+	p := open(t, sample.V54)
 	p.exec(t, "drop table v_sip_profiles")
 	p.exec(t, "alter table v_users drop column password")
 	p.exec(t, "alter table v_users drop column user_totp_secret")
@@ -81,7 +82,7 @@ func TestProbeNamesWhatIsMissing(t *testing.T) {
 
 func TestVersionOfNone(t *testing.T) {
 	t.Parallel()
-	p := open(t, pbxtest.V56)
+	p := open(t, sample.V56)
 	p.exec(t, "delete from v_software")
 	if got, err := p.Version(t.Context()); got != "" || err != nil {
 		t.Errorf("got %q, %v", got, err)

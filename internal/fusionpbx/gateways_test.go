@@ -12,6 +12,8 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"trunkline/internal/pbxtest"
+	"trunkline/internal/pbxtest/sample"
+	"trunkline/internal/pbxtest/servers"
 )
 
 // hostile are values that must arrive in a column of text as they are.
@@ -152,7 +154,7 @@ func TestUpdateGatewayWritesWhatItHolds(t *testing.T) {
 
 func TestGatewaysThatAreNotThere(t *testing.T) {
 	t.Parallel()
-	p := open(t, pbxtest.V56)
+	p := open(t, sample.V56)
 	g := NewGateway(uuid.NewString(), "", "carrier")
 	if _, err := p.GatewayByUUID(t.Context(), g.UUID); !errors.Is(err, ErrNotFound) {
 		t.Errorf("reading: got %v, want %v", err, ErrNotFound)
@@ -211,7 +213,7 @@ func TestGatewaysAreListedByDomain(t *testing.T) {
 // A text that does not fit its column fails, and is not cut off.
 func TestGatewayThatDoesNotFit(t *testing.T) {
 	t.Parallel()
-	p := open(t, pbxtest.V55, mixed...)
+	p := open(t, sample.V55, mixed...)
 	g := NewGateway(uuid.NewString(), "", "carrier")
 	g.Set("realm", strings.Repeat("x", 41))
 	if err := p.InsertGateway(t.Context(), g, ""); err == nil {
@@ -221,7 +223,7 @@ func TestGatewayThatDoesNotFit(t *testing.T) {
 
 func TestGatewayColumnOfAnUnknownType(t *testing.T) {
 	t.Parallel()
-	p := open(t, pbxtest.V55, pbxtest.WithColumnType("v_gateways", "channels", "money"))
+	p := open(t, sample.V55, servers.WithColumnType("v_gateways", "channels", "money"))
 	g := NewGateway(uuid.NewString(), "", "carrier")
 	for _, err := range []error{p.InsertGateway(t.Context(), g, ""), p.UpdateGateway(t.Context(), g, "")} {
 		if !errors.Is(err, errors.ErrUnsupported) || !strings.Contains(err.Error(), "v_gateways.channels") {
@@ -233,7 +235,7 @@ func TestGatewayColumnOfAnUnknownType(t *testing.T) {
 // A version may lack a column: it is left out, and empty when read.
 func TestGatewayColumnThatIsMissing(t *testing.T) {
 	t.Parallel()
-	p := open(t, pbxtest.V55)
+	p := open(t, sample.V55)
 	p.exec(t, "alter table v_gateways drop column contact_in_ping, drop column insert_user, drop column update_user")
 	db, err := Probe(t.Context(), p.conn)
 	if err != nil {
@@ -251,7 +253,7 @@ func TestGatewayColumnThatIsMissing(t *testing.T) {
 // A gateway is sealed into a job's row as JSON and comes back the same, NULLs included.
 func TestGatewaySurvivesJSON(t *testing.T) {
 	t.Parallel()
-	p := open(t, pbxtest.V54)
+	p := open(t, sample.V54)
 	g := NewGateway(uuid.NewString(), p.domain(t, "one.example", "true"), `a "b" <c> & d`)
 	if err := p.InsertGateway(t.Context(), g, ""); err != nil {
 		t.Fatal(err)
@@ -286,7 +288,7 @@ func TestGatewayClone(t *testing.T) {
 
 func TestLockGateways(t *testing.T) {
 	t.Parallel()
-	url := pbxtest.Database(t, pbxtest.V55)
+	url := pbxtest.Database(t, sample.V55)
 	watcher := connect(t, url)
 	one, two, three := uuid.NewString(), uuid.NewString(), uuid.NewString()
 	db := &DB{}

@@ -11,6 +11,8 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"trunkline/internal/pbxtest"
+	"trunkline/internal/pbxtest/sample"
+	"trunkline/internal/pbxtest/servers"
 )
 
 func TestMain(m *testing.M) { os.Exit(pbxtest.Main(m)) }
@@ -21,7 +23,7 @@ type pbx struct {
 	conn *pgx.Conn
 }
 
-func open(t testing.TB, v pbxtest.Version, opts ...pbxtest.DatabaseOption) pbx {
+func open(t testing.TB, v sample.Version, opts ...servers.DatabaseOption) pbx {
 	t.Helper()
 	conn := connect(t, pbxtest.Database(t, v, opts...))
 	db, err := Probe(t.Context(), conn)
@@ -42,21 +44,21 @@ func connect(t testing.TB, url string) *pgx.Conn {
 }
 
 // mixed is a 5.5 that was upgraded from 5.4, where the types of some columns could not be changed.
-var mixed = []pbxtest.DatabaseOption{
-	pbxtest.WithTextColumn("v_gateways", "register"),
-	pbxtest.WithTextColumn("v_gateways", "supress_cng"),
-	pbxtest.WithTextColumn("v_gateways", "channels"),
-	pbxtest.WithColumnType("v_gateways", "realm", "character varying(40)"),
-	pbxtest.WithTextColumn("v_users", "user_enabled"),
-	pbxtest.WithTextColumn("v_domains", "domain_enabled"),
-	pbxtest.WithTextColumn("v_sip_profiles", "sip_profile_enabled"),
-	pbxtest.WithTextColumn("v_default_settings", "default_setting_enabled"),
+var mixed = []servers.DatabaseOption{
+	servers.WithTextColumn("v_gateways", "register"),
+	servers.WithTextColumn("v_gateways", "supress_cng"),
+	servers.WithTextColumn("v_gateways", "channels"),
+	servers.WithColumnType("v_gateways", "realm", "character varying(40)"),
+	servers.WithTextColumn("v_users", "user_enabled"),
+	servers.WithTextColumn("v_domains", "domain_enabled"),
+	servers.WithTextColumn("v_sip_profiles", "sip_profile_enabled"),
+	servers.WithTextColumn("v_default_settings", "default_setting_enabled"),
 }
 
 // each runs a test on the tables of every version and on a mixture.
 func each(t *testing.T, test func(t *testing.T, p pbx)) {
 	t.Parallel()
-	for _, v := range pbxtest.Versions {
+	for _, v := range sample.Versions {
 		t.Run(string(v), func(t *testing.T) {
 			t.Parallel()
 			test(t, open(t, v))
@@ -64,7 +66,7 @@ func each(t *testing.T, test func(t *testing.T, p pbx)) {
 	}
 	t.Run("mixed", func(t *testing.T) {
 		t.Parallel()
-		test(t, open(t, pbxtest.V55, mixed...))
+		test(t, open(t, sample.V55, mixed...))
 	})
 }
 

@@ -7,7 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"trunkline/internal/pbxtest"
+	"trunkline/internal/pbxtest/sample"
 )
 
 func TestPasswordsAreRemembered(t *testing.T) {
@@ -63,7 +63,7 @@ func TestPasswordsAreBounded(t *testing.T) {
 // A password that was right once is not hashed again, while whoever may use it is looked at each time.
 func TestAuthenticateLooksAtUsersEachTime(t *testing.T) {
 	t.Parallel()
-	p := open(t, pbxtest.V55)
+	p := open(t, sample.V55)
 	admin, superadmin := p.group(t, "admin"), p.group(t, "superadmin")
 	domain := p.domain(t, "one.example", "true")
 	id := p.user(t, domain, "boss", row{"password": bcryptHash(t, "pw")}, admin)

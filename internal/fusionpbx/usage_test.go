@@ -7,7 +7,8 @@ import (
 
 	"github.com/google/uuid"
 
-	"trunkline/internal/pbxtest"
+	"trunkline/internal/pbxtest/sample"
+	"trunkline/internal/pbxtest/servers"
 )
 
 func TestUsage(t *testing.T) {
@@ -70,7 +71,7 @@ func TestUsage(t *testing.T) {
 // Columns that an upgrade left as text are read as numbers, and those that are not there as if empty.
 func TestUsageOfOddColumns(t *testing.T) {
 	t.Parallel()
-	p := open(t, pbxtest.V54, pbxtest.WithTextColumn("v_xml_cdr", "billsec"), pbxtest.WithTextColumn("v_xml_cdr", "answer_epoch"))
+	p := open(t, sample.V54, servers.WithTextColumn("v_xml_cdr", "billsec"), servers.WithTextColumn("v_xml_cdr", "answer_epoch"))
 	domain := p.domain(t, "one.example", "true")
 	at := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 	for _, billsec := range []string{"60", " 5 ", "", "NULL"} {

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"trunkline/internal/pbxtest"
+	"trunkline/internal/pbxtest/sample"
 )
 
 // key is one of the length that FusionPBX makes them.
@@ -53,7 +53,7 @@ func TestAuthenticateKey(t *testing.T) {
 
 func TestAuthenticateKeyWithoutTheColumn(t *testing.T) {
 	t.Parallel()
-	p := open(t, pbxtest.V55)
+	p := open(t, sample.V55)
 	p.user(t, p.domain(t, "one.example", "true"), "root", nil, p.group(t, "superadmin"))
 	p.exec(t, "alter table v_users drop column api_key")
 	without, err := Probe(t.Context(), p.conn)

@@ -15,7 +15,7 @@ import (
 	"github.com/google/uuid"
 	"golang.org/x/crypto/bcrypt"
 
-	"trunkline/internal/pbxtest"
+	"trunkline/internal/pbxtest/sample"
 )
 
 // bcryptHash hashes as PHP does, but quickly.
@@ -145,7 +145,7 @@ func TestAuthenticateInEveryVersion(t *testing.T) {
 
 func TestAuthenticate(t *testing.T) {
 	t.Parallel()
-	p := open(t, pbxtest.V55)
+	p := open(t, sample.V55)
 	one, two := p.domain(t, "one.example", "true"), p.domain(t, "two.example", "true")
 	users := map[string]string{}
 	add := func(label, domain, name string, columns row) { users[label] = p.user(t, domain, name, columns) }
@@ -198,7 +198,7 @@ func TestAuthenticate(t *testing.T) {
 // A flag that is text is read whatever its case.
 func TestCandidatesReadTextFlags(t *testing.T) {
 	t.Parallel()
-	p := open(t, pbxtest.V54)
+	p := open(t, sample.V54)
 	domain := p.domain(t, "one.example", "true")
 	for flag, want := range map[string]int{"true": 1, "TRUE": 1, "t": 1, "False": 0, "": 0, "no": 0} {
 		name := fmt.Sprintf("user %x", flag) // names are compared without case
@@ -230,7 +230,7 @@ func occupyBcrypt() (release func()) {
 // check. With all turns at the processors taken, each of them waits for one.
 func TestEveryRefusalCostsABcryptCheck(t *testing.T) {
 	t.Parallel()
-	p := open(t, pbxtest.V55)
+	p := open(t, sample.V55)
 	domain := p.domain(t, "one.example", "true")
 	p.user(t, domain, "old", row{"password": saltedMD5("", "pw")})
 	p.user(t, domain, "broken", row{"password": "$argon2id$v=19$m=1,t=1,p=1$c2FsdA$aGFzaA"})

@@ -3,139 +3,71 @@ package pbxtest
 import (
 	"context"
 	"crypto/rand"
-	"fmt"
-	"maps"
-	"slices"
+	"errors"
 	"strings"
+	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"golang.org/x/crypto/bcrypt"
+
+	"trunkline/internal/pbxtest/sample"
+	"trunkline/internal/pbxtest/servers"
 )
 
-// DatabaseOption changes how CreateDatabase makes a database.
-type DatabaseOption func(*databaseOptions)
-
-type databaseOptions struct {
-	encoding string
-	types    map[column]string // other types than the version's
-}
-
-type column struct{ table, name string }
-
-// WithEncoding makes the database in another encoding than UTF8. SQL_ASCII takes any byte and checks
-// nothing; old installations have it.
-func WithEncoding(encoding string) DatabaseOption {
-	return func(o *databaseOptions) { o.encoding = encoding }
-}
-
-// WithColumnType gives a column another type than the version has, written as in SQL.
-func WithColumnType(table, name, sqlType string) DatabaseOption {
-	return func(o *databaseOptions) { o.types[column{table, name}] = sqlType }
-}
-
-// WithTextColumn leaves a column text, as an upgrade does whose cast failed on one value.
-func WithTextColumn(table, name string) DatabaseOption {
-	return WithColumnType(table, name, "text")
-}
-
-// template names one template database: the tables of a version in an encoding.
-type template struct {
-	version  Version
-	encoding string
-}
-
-// CreateDatabase makes a database with FusionPBX's tables of that version in schema public, empty but
-// for the version in v_software, and returns its URL. The URL's user owns the database and is no
-// superuser.
-func (s *Servers) CreateDatabase(ctx context.Context, name string, v Version, opts ...DatabaseOption) (string, error) {
-	o := databaseOptions{encoding: "UTF8", types: make(map[column]string)}
-	for _, opt := range opts {
-		opt(&o)
-	}
-	from, err := s.template(ctx, template{v, o.encoding})
+// Database makes a database with FusionPBX's tables for this test alone and returns its URL. It is
+// dropped when the test ends, also if connections are still open.
+func Database(t testing.TB, v sample.Version, opts ...servers.DatabaseOption) string {
+	t.Helper()
+	s := Servers(t)
+	name := "test_" + strings.ToLower(rand.Text())
+	url, err := s.CreateDatabase(t.Context(), name, v, opts...)
 	if err != nil {
-		return "", err
+		t.Fatal(err)
 	}
-	create := fmt.Sprintf("create database %s template %s owner %s", quoteName(name), quoteName(from), owner)
-	if err := execIn(ctx, s.AdminURL(), "creating database "+name, create); err != nil {
-		return "", err
-	}
-	url := s.postgres.url(name, owner)
-	columns := slices.SortedFunc(maps.Keys(o.types), func(a, b column) int {
-		return strings.Compare(a.table+"."+a.name, b.table+"."+b.name)
-	})
-	for _, c := range columns {
-		alter := fmt.Sprintf("alter table %s alter column %s type %[3]s using %[2]s::text::%[3]s",
-			quoteName(c.table), quoteName(c.name), o.types[c])
-		if err := execIn(ctx, url, "changing the type of "+c.table+"."+c.name, alter); err != nil {
-			return "", err
+	t.Cleanup(func() {
+		if err := s.DropDatabase(context.Background(), name); err != nil {
+			t.Error(err)
 		}
-	}
-	return url, nil
+	})
+	return url
 }
 
-// DropDatabase drops a database that CreateDatabase made, where it is still there, and breaks off its
-// connections.
-func (s *Servers) DropDatabase(ctx context.Context, name string) error {
-	return execIn(ctx, s.AdminURL(), "dropping database "+name,
-		"drop database if exists "+quoteName(name)+" with (force)")
+// Sample loads the sample PBX into that database. The superadmin's hash is a cheap one unless told
+// otherwise: under the race detector each check of FusionPBX's own takes most of a second.
+func Sample(t testing.TB, database string, o sample.Options) sample.PBX {
+	t.Helper()
+	if o.BcryptCost == 0 {
+		o.BcryptCost = bcrypt.MinCost
+	}
+	conn := Connect(t, database)
+	s, err := sample.Load(t.Context(), conn, o)
+	if err := errors.Join(err, conn.Close(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	return s
 }
 
-// template returns the name of the template database, which it makes when it is first asked for.
-func (s *Servers) template(ctx context.Context, t template) (string, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if name, ok := s.templates[t]; ok {
-		return name, nil
-	}
-	tables, err := createTables(t.version)
+// Connect opens a connection to that database, which is closed when the test ends.
+func Connect(t testing.TB, database string) *pgx.Conn {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), database)
 	if err != nil {
-		return "", err
+		t.Fatal(err)
 	}
-	// A name of its own, so that an attempt that failed halfway is in nobody's way.
-	name := "template_" + strings.ToLower(rand.Text())
-	locale := ""
-	if t.encoding != "UTF8" {
-		locale = " lc_collate 'C' lc_ctype 'C'" // the one locale that goes with every encoding
-	}
-	create := fmt.Sprintf("create database %s template template0 owner %s encoding %s%s",
-		name, owner, quoteLiteral(t.encoding), locale)
-	if err := execIn(ctx, s.AdminURL(), "creating a template database", create); err != nil {
-		return "", err
-	}
-	if err := execIn(ctx, s.postgres.url(name, owner), "creating the tables of FusionPBX "+string(t.version), tables); err != nil {
-		return "", err
-	}
-	s.templates[t] = name
-	return name, nil
+	t.Cleanup(func() { _ = conn.Close(context.Background()) })
+	return conn
 }
 
-// CreateTables makes FusionPBX's tables of that version in a database that others made, all or none of
-// them. It fails where one is there already.
-func CreateTables(ctx context.Context, conn *pgx.Conn, v Version) error {
-	tables, err := createTables(v)
+// One returns the single value that a query gives.
+func One[T any](t testing.TB, conn *pgx.Conn, sql string, args ...any) T {
+	t.Helper()
+	rows, err := conn.Query(t.Context(), sql, args...)
 	if err != nil {
-		return err
+		t.Fatal(err)
 	}
-	if _, err := conn.PgConn().Exec(ctx, "begin;"+tables+"commit").ReadAll(); err != nil {
-		return fmt.Errorf("creating the tables of FusionPBX %s: %w", v, err)
-	}
-	return nil
-}
-
-// execIn runs SQL without parameters, which may be several statements, on a connection of its own;
-// doing says what for.
-func execIn(ctx context.Context, url, doing, sql string) error {
-	conn, err := pgx.Connect(ctx, url)
+	v, err := pgx.CollectExactlyOneRow(rows, pgx.RowTo[T])
 	if err != nil {
-		return fmt.Errorf("%s: %w", doing, err)
+		t.Fatalf("%s: %v", sql, err)
 	}
-	defer conn.Close(context.WithoutCancel(ctx))
-	if _, err := conn.PgConn().Exec(ctx, sql).ReadAll(); err != nil {
-		return fmt.Errorf("%s: %w", doing, err)
-	}
-	return nil
+	return v
 }
-
-func quoteName(name string) string { return pgx.Identifier{name}.Sanitize() }
-
-func quoteLiteral(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }

@@ -1,9 +1,10 @@
-// Package pbxtest is a PBX to try things on: a private Postgres with FusionPBX's tables, a private
-// Redis and a simulated FreeSWITCH, all on loopback ports of this machine and gone afterwards.
+// Package pbxtest gives a test what it needs to run on: a database with FusionPBX's tables, a Redis, an
+// nginx, a sample PBX, each the test's own and gone when it ends.
 //
-// It is for `trunkline demo` and for every test, and must never be part of what serves callers. It
-// knows FusionPBX's tables only as the recorded lists in schema/ give them, and nothing of jobs, HTTP
-// or the packages that it helps to test.
+// It is what imports package testing; the rooms below it do not, since trunkline-demo and the
+// measurements use them too: [servers] runs private servers, [sample] is the sample PBX, and fssim is a
+// simulated FreeSWITCH. They know FusionPBX's tables only as the recorded lists in sample/schema give
+// them, and nothing of jobs, HTTP or the packages that they help to test.
 //
 // A test package starts with
 //

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"trunkline/internal/pbxtest"
+	"trunkline/internal/pbxtest/servers"
 	"trunkline/internal/redis"
 )
 
@@ -59,7 +60,7 @@ func TestCheck(t *testing.T) {
 	if err != nil || info.Policy != "noeviction" || info.Role != "master" || info.Version == "" || info.Warning() != "" {
 		t.Errorf("got %+v, %v, warning %q", info, err, info.Warning())
 	}
-	evicting := pbxtest.NewRedis(t, pbxtest.WithPolicy("allkeys-lru"))
+	evicting := pbxtest.NewRedis(t, servers.WithPolicy("allkeys-lru"))
 	info, err = check(t, evicting.URL(), "")
 	if err != nil || !strings.Contains(info.Warning(), "allkeys-lru") || !strings.Contains(info.Warning(), "noeviction") {
 		t.Errorf("got %v, warning %q", err, info.Warning())
@@ -68,11 +69,11 @@ func TestCheck(t *testing.T) {
 
 func TestCheckOverTLS(t *testing.T) {
 	t.Parallel()
-	authority, err := pbxtest.NewAuthority(t.TempDir())
+	authority, err := servers.NewAuthority(t.TempDir())
 	must(t, err)
-	other, err := pbxtest.NewAuthority(t.TempDir())
+	other, err := servers.NewAuthority(t.TempDir())
 	must(t, err)
-	right := pbxtest.NewRedis(t, pbxtest.WithTLS(authority))
+	right := pbxtest.NewRedis(t, servers.WithTLS(authority))
 	if info, err := check(t, right.URL(), authority.CAFile()); err != nil || info.Warning() != "" {
 		t.Errorf("got %v, warning %q", err, info.Warning())
 	}
@@ -80,7 +81,7 @@ func TestCheckOverTLS(t *testing.T) {
 	if _, err := check(t, localhost, authority.CAFile()); err != nil {
 		t.Errorf("by its other name: %v", err)
 	}
-	misnamed := pbxtest.NewRedis(t, pbxtest.WithTLS(authority, "elsewhere.example"))
+	misnamed := pbxtest.NewRedis(t, servers.WithTLS(authority, "elsewhere.example"))
 	plain := pbxtest.NewRedis(t)
 	for _, tc := range []struct {
 		name, url, ca string
@@ -113,11 +114,11 @@ func TestCheckWithSentinels(t *testing.T) {
 		name, old, new string
 		says           []string
 	}{
-		{"Redis's password", pbxtest.SentinelsRedisPassword, "Geheim77", []string{"password", "TRUNKLINE_REDIS_URL"}},
-		{"no password of Redis", ":" + pbxtest.SentinelsRedisPassword + "@", "", []string{"password", "TRUNKLINE_REDIS_URL"}},
-		{"the Sentinels' password", pbxtest.SentinelsPassword, "Geheim77", []string{"password", "sentinel_password"}},
-		{"no password of the Sentinels", "&sentinel_password=" + pbxtest.SentinelsPassword, "", []string{"password", "sentinel_password"}},
-		{"the primary's name", "master=" + pbxtest.SentinelMaster, "master=nobody", []string{"primary", "master="}},
+		{"Redis's password", servers.SentinelsRedisPassword, "Geheim77", []string{"password", "TRUNKLINE_REDIS_URL"}},
+		{"no password of Redis", ":" + servers.SentinelsRedisPassword + "@", "", []string{"password", "TRUNKLINE_REDIS_URL"}},
+		{"the Sentinels' password", servers.SentinelsPassword, "Geheim77", []string{"password", "sentinel_password"}},
+		{"no password of the Sentinels", "&sentinel_password=" + servers.SentinelsPassword, "", []string{"password", "sentinel_password"}},
+		{"the primary's name", "master=" + servers.SentinelMaster, "master=nobody", []string{"primary", "master="}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			_, err := check(t, strings.Replace(set.URL(), tc.old, tc.new, 1), "")
@@ -140,11 +141,11 @@ func TestCheckWithSentinels(t *testing.T) {
 
 func TestCheckWithSentinelsOverTLS(t *testing.T) {
 	t.Parallel()
-	authority, err := pbxtest.NewAuthority(t.TempDir())
+	authority, err := servers.NewAuthority(t.TempDir())
 	must(t, err)
-	other, err := pbxtest.NewAuthority(t.TempDir())
+	other, err := servers.NewAuthority(t.TempDir())
 	must(t, err)
-	set := pbxtest.NewSentinels(t, pbxtest.WithTLS(authority))
+	set := pbxtest.NewSentinels(t, servers.WithTLS(authority))
 	if info, err := check(t, set.URL(), authority.CAFile()); err != nil || info.Role != "master" {
 		t.Errorf("got %+v, %v", info, err)
 	}
@@ -154,7 +155,7 @@ func TestCheckWithSentinelsOverTLS(t *testing.T) {
 
 func TestCheckRefuses(t *testing.T) {
 	t.Parallel()
-	locked := pbxtest.NewRedis(t, pbxtest.WithPassword("Geheim77"))
+	locked := pbxtest.NewRedis(t, servers.WithPassword("Geheim77"))
 	for _, tc := range []struct {
 		name, url string
 		says      []string
@@ -162,7 +163,7 @@ func TestCheckRefuses(t *testing.T) {
 		{"a wrong password", strings.Replace(locked.URL(), "Geheim77", "Geheim78", 1), []string{"password", "TRUNKLINE_REDIS_URL"}},
 		{"no password", strings.Replace(locked.URL(), ":Geheim77@", "", 1), []string{"password", "TRUNKLINE_REDIS_URL"}},
 		{"an unknown user", strings.Replace(locked.URL(), ":Geheim77", "nobody:Geheim77", 1), []string{"password", "TRUNKLINE_REDIS_URL"}},
-		{"a database that is none", strings.Replace(locked.URL(), "/0", fmt.Sprintf("/%d", pbxtest.RedisDatabases), 1), []string{"database", "TRUNKLINE_REDIS_URL"}},
+		{"a database that is none", strings.Replace(locked.URL(), "/0", fmt.Sprintf("/%d", servers.RedisDatabases), 1), []string{"database", "TRUNKLINE_REDIS_URL"}},
 		{"an old version", "redis://" + oldRedis(t, "6.2.14"), []string{"6.2.14", "7 or later"}},
 		{"a version that is none", "redis://" + oldRedis(t, "unstable"), []string{"unstable", "7 or later"}},
 	} {

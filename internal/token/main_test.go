@@ -9,6 +9,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"trunkline/internal/pbxtest"
+	"trunkline/internal/pbxtest/sample"
+	"trunkline/internal/pbxtest/servers"
 	"trunkline/internal/postgres"
 )
 
@@ -27,9 +29,9 @@ type bundle struct {
 	log  *pbxtest.LogBuffer
 }
 
-func open(t testing.TB, options ...pbxtest.DatabaseOption) bundle {
+func open(t testing.TB, options ...servers.DatabaseOption) bundle {
 	t.Helper()
-	pool, err := postgres.Open(t.Context(), pbxtest.Database(t, pbxtest.V55, options...), 8)
+	pool, err := postgres.Open(t.Context(), pbxtest.Database(t, sample.V55, options...), 8)
 	must(t, err)
 	t.Cleanup(pool.Close)
 	_, err = postgres.Migrate(t.Context(), pool)

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"trunkline/internal/pbxtest"
+	"trunkline/internal/pbxtest/servers"
 )
 
 func TestCreate(t *testing.T) {
@@ -197,7 +197,7 @@ func TestRevoke(t *testing.T) {
 // An old database may be SQL_ASCII, and its lower() and text know bytes alone.
 func TestTokensInSQLASCII(t *testing.T) {
 	t.Parallel()
-	b := open(t, pbxtest.WithEncoding("SQL_ASCII"))
+	b := open(t, servers.WithEncoding("SQL_ASCII"))
 	made, secret := b.create(t, fresh("Zürich"))
 	if got, err := b.Named(t.Context(), "Zürich"); err != nil || got.ID != made.ID || got.Name != "Zürich" {
 		t.Errorf("got %+v, %v", got, err)

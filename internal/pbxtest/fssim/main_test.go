@@ -1,0 +1,10 @@
+package fssim
+
+import (
+	"os"
+	"testing"
+
+	"trunkline/internal/pbxtest"
+)
+
+func TestMain(m *testing.M) { os.Exit(pbxtest.Main(m)) }

@@ -1,5 +1,0 @@
-package pbxtest
-
-import "syscall"
-
-func signalOnDeath(a *syscall.SysProcAttr, s syscall.Signal) { a.Pdeathsig = s }

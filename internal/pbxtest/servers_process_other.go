@@ -1,8 +1,0 @@
-//go:build !linux
-
-package pbxtest
-
-import "syscall"
-
-// signalOnDeath does nothing: only Linux tells a process that the one which started it died.
-func signalOnDeath(*syscall.SysProcAttr, syscall.Signal) {}
