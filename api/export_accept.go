@@ -2,6 +2,7 @@ package api
 
 import (
 	"mime"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -14,16 +15,11 @@ type fileAsked struct {
 	format export.Format // "" where any will do
 }
 
-// fileTypes are the media types that ask for the file itself.
-var fileTypes = map[string]fileAsked{
-	"text/csv":                 {true, export.CSV},
-	"application/xml":          {true, export.XML},
-	"text/xml":                 {true, export.XML},
-	"application/octet-stream": {true, ""},
-}
+// anyFormat is the media type that asks for the file, whatever its format.
+const anyFormat = "application/octet-stream"
 
-// answerTypes are those that ask for the documented answer. The last two are a browser's, whose Accept
-// names application/xml as well, if with less weight.
+// answerTypes ask for the documented answer, JSON's among them. The last two are a browser's, whose
+// Accept names application/xml as well, if with less weight.
 var answerTypes = []string{"application/json", "text/html", "application/xhtml+xml"}
 
 // asksForFile reads the Accept header: the file is asked for where its type has more weight than the
@@ -42,13 +38,12 @@ func asksForFile(accept string) fileAsked {
 				continue
 			}
 		}
-		if asked, ok := fileTypes[media]; ok && weight > fileWeight {
-			best, fileWeight = asked, weight
-		}
-		for _, answer := range answerTypes {
-			if media == answer {
-				answerWeight = max(answerWeight, weight)
-			}
+		format, isFormat := export.FormatOf(media)
+		switch {
+		case slices.Contains(answerTypes, media):
+			answerWeight = max(answerWeight, weight)
+		case (isFormat || media == anyFormat) && weight > fileWeight:
+			best, fileWeight = fileAsked{true, format}, weight
 		}
 	}
 	if answerWeight >= fileWeight {

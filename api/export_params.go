@@ -96,9 +96,9 @@ func (r *request) exportFormat(asked fileAsked) (string, error) {
 	if text == "" {
 		return string(export.JSON), nil
 	}
-	format, err := export.ParseFormat(text)
+	format, err := export.ParseFormat(shortened(text))
 	if err != nil {
-		return "", fault.Invalid("format", "is none of JSON, CSV and XML")
+		return "", fault.Invalid("format", "%s", err)
 	}
 	if asked.format != "" && asked.format != format {
 		return "", fault.Invalid("format", "is %s and Accept asks for %s; send one of them", format, asked.format)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -44,12 +45,11 @@ var kinds = map[uint32]kind{
 	pgtype.DateOID:        kindDate,
 }
 
-// column is one column of the result. It remembers the zone of the last timestamps and so belongs to
-// one Write.
+// column is one column of the result.
 type column struct {
-	name  string
-	kind  kind
-	clock clock
+	name string
+	kind kind
+	zone *time.Location // in which a timestamptz is written
 }
 
 // wireFormat is the format code to ask Postgres for.
@@ -72,11 +72,8 @@ func newColumns(fields []pgconn.FieldDescription, o Options) ([]column, error) {
 		if seen[f.Name] {
 			return nil, fmt.Errorf("the query returns the column %q twice; give one of them another name with AS", f.Name)
 		}
-		if o.Format == XML && !isXMLName(f.Name) {
-			return nil, fmt.Errorf("the column name %q cannot be an XML element; give it another name with AS", f.Name)
-		}
 		seen[f.Name] = true
-		columns[i] = column{name: f.Name, kind: kinds[f.DataTypeOID], clock: newClock(o.Location)}
+		columns[i] = column{name: f.Name, kind: kinds[f.DataTypeOID], zone: o.Location}
 	}
 	return columns, nil
 }
@@ -95,7 +92,7 @@ func (c *column) appendValue(dst, raw []byte) ([]byte, error) {
 		}
 	case kindTimestamptz:
 		if len(raw) == 8 {
-			return c.clock.appendTimestamptz(dst, int64(binary.BigEndian.Uint64(raw))), nil
+			return appendTimestamptz(dst, c.zone, int64(binary.BigEndian.Uint64(raw))), nil
 		}
 	case kindTimestamp:
 		if len(raw) == 8 {

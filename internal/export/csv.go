@@ -8,6 +8,10 @@ type csvEncoder struct {
 	guard   bool
 }
 
+func newCSVEncoder(columns []column, o Options) (encoder, error) {
+	return &csvEncoder{columns: columns, guard: o.FormulaGuard}, nil
+}
+
 func (e *csvEncoder) begin(dst []byte) []byte {
 	for i := range e.columns {
 		if i > 0 {

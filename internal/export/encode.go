@@ -10,16 +10,13 @@ type encoder interface {
 	end(dst []byte) []byte
 }
 
+// newEncoder refuses columns that the format cannot hold.
 func newEncoder(columns []column, o Options) (encoder, error) {
-	switch o.Format {
-	case CSV:
-		return &csvEncoder{columns: columns, guard: o.FormulaGuard}, nil
-	case JSON:
-		return newJSONEncoder(columns), nil
-	case XML:
-		return newXMLEncoder(columns), nil
+	encoder := o.Format.form().encoder
+	if encoder == nil {
+		return nil, fmt.Errorf("format %q is none of %s", o.Format, formatNames())
 	}
-	return nil, fmt.Errorf("format %q is not known; use CSV, JSON or XML", o.Format)
+	return encoder(columns, o)
 }
 
 // checkWidth says when a row has not the columns that were announced.

@@ -232,7 +232,7 @@ func TestOneColumnOfNulls(t *testing.T) {
 
 func TestEncodersRefuseARowOfAnotherWidth(t *testing.T) {
 	t.Parallel()
-	for _, format := range formats {
+	for _, format := range Formats() {
 		e, err := newEncoder([]column{{name: "a"}, {name: "b"}}, Options{Format: format})
 		if err != nil {
 			t.Fatal(err)
@@ -261,7 +261,7 @@ func TestParseFormat(t *testing.T) {
 		}
 	}
 	for _, in := range []string{"", "xlsx", " csv"} {
-		if _, err := ParseFormat(in); err == nil || !strings.Contains(err.Error(), "CSV, JSON or XML") {
+		if _, err := ParseFormat(in); err == nil || !strings.Contains(err.Error(), "JSON, CSV and XML") {
 			t.Errorf("ParseFormat(%q): error %v does not name the formats", in, err)
 		}
 	}

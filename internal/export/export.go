@@ -9,58 +9,8 @@ package export
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 )
-
-// Format is the form of a file. Its rules are documented at the constants; see also Options.
-type Format string
-
-const (
-	// CSV is RFC 4180 with LF line ends and a header row. A cell is quoted where it holds a quote, a
-	// comma, CR or LF, and quotes in it are doubled. NULL is an empty cell, an empty string is "".
-	// Bytes are kept exactly, invalid UTF-8 too. In a file of one column NULL is "" as well, since a
-	// blank line is no row to most readers.
-	CSV Format = "CSV"
-	// JSON is an array with one object a line. Numbers are JSON numbers with every digit that Postgres
-	// prints (NaN and infinities are null), booleans are booleans, NULL is null, all else is a string.
-	// Strings are valid UTF-8 always: each byte that is not becomes U+FFFD.
-	JSON Format = "JSON"
-	// XML is version 1.0 in UTF-8: <cdrs>, one <cdr> a line and in it an element for each column. What
-	// XML 1.0 cannot hold (control characters but TAB, LF and CR; invalid UTF-8) becomes U+FFFD; CR is
-	// &#13; so that it survives parsing. NULL is an empty element with the attribute null="true", an
-	// empty string an empty element without it.
-	XML Format = "XML"
-)
-
-// formats is what ParseFormat allows, in the order in which its error names them.
-var formats = []Format{CSV, JSON, XML}
-
-// ParseFormat reads a format's name in any case. Its error names the ones there are.
-func ParseFormat(s string) (Format, error) {
-	for _, f := range formats {
-		if strings.EqualFold(s, string(f)) {
-			return f, nil
-		}
-	}
-	return "", fmt.Errorf("format %q is not known; use CSV, JSON or XML", s)
-}
-
-// Extension is the usual end of a file's name, without the dot: csv, json or xml.
-func (f Format) Extension() string { return strings.ToLower(string(f)) }
-
-// ContentType is the media type for a Content-Type header.
-func (f Format) ContentType() string {
-	switch f {
-	case CSV:
-		return "text/csv; charset=utf-8; header=present"
-	case JSON:
-		return "application/json"
-	case XML:
-		return "application/xml; charset=utf-8"
-	}
-	return "application/octet-stream"
-}
 
 // Options says where a file goes and what it may cost. Dir, Name and Format are required.
 type Options struct {

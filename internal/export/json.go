@@ -12,7 +12,7 @@ type jsonEncoder struct {
 	started bool
 }
 
-func newJSONEncoder(columns []column) *jsonEncoder {
+func newJSONEncoder(columns []column, _ Options) (encoder, error) {
 	e := &jsonEncoder{columns: columns}
 	for i := range columns {
 		key := []byte{','}
@@ -22,7 +22,7 @@ func newJSONEncoder(columns []column) *jsonEncoder {
 		key = appendJSONString(key, []byte(columns[i].name))
 		e.keys = append(e.keys, append(key, ':'))
 	}
-	return e
+	return e, nil
 }
 
 func (e *jsonEncoder) begin(dst []byte) []byte { return append(dst, "[\n"...) }

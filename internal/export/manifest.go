@@ -1,9 +1,7 @@
 package export
 
 import (
-	"encoding/json"
 	"fmt"
-	"os"
 	"time"
 )
 
@@ -24,19 +22,6 @@ type Manifest struct {
 	StartedAt  time.Time `json:"started_at"`
 	FinishedAt time.Time `json:"finished_at"` // when the file was synced
 	Seconds    float64   `json:"seconds"`     // between the two
-}
-
-// ReadManifest reads the manifest at path.
-func ReadManifest(path string) (Manifest, error) {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return Manifest{}, fmt.Errorf("reading the manifest: %w", err)
-	}
-	var m Manifest
-	if err := json.Unmarshal(data, &m); err != nil {
-		return Manifest{}, fmt.Errorf("reading the manifest %s: %w", path, err)
-	}
-	return m, nil
 }
 
 // keys remembers the key columns of the first and the last row, as they came from the server.

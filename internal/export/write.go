@@ -38,6 +38,9 @@ func Write(ctx context.Context, conn *pgx.Conn, sql string, args []any, o Option
 
 func write(ctx context.Context, conn *pgx.Conn, sql string, args []any, o Options) (*File, error) {
 	started := time.Now()
+	if o.Location == nil {
+		o.Location = time.UTC
+	}
 	if err := checkName(o.Name); err != nil {
 		return nil, err
 	}
@@ -174,7 +177,7 @@ func (w *writer) manifest(started time.Time) (Manifest, error) {
 	m := Manifest{
 		File:       w.o.Name,
 		Format:     w.o.Format,
-		TimeZone:   newClock(w.o.Location).zone.String(),
+		TimeZone:   w.o.Location.String(),
 		Rows:       w.rows,
 		Bytes:      w.spool.bytes,
 		SHA256:     hex.EncodeToString(w.spool.sum.Sum(nil)),

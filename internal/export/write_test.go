@@ -309,9 +309,8 @@ func TestWriteManifest(t *testing.T) {
 	if took := m.FinishedAt.Sub(m.StartedAt); took <= 0 || m.Seconds <= 0 {
 		t.Errorf("took %s, %g s", took, m.Seconds)
 	}
-	read, err := ReadManifest(filepath.Join(dir, ManifestName("calls.csv")))
-	if err != nil || asJSON(read) != asJSON(m) {
-		t.Errorf("read back: %v\n%s, want\n%s", err, asJSON(read), asJSON(m))
+	if read := readManifest(t, filepath.Join(dir, ManifestName("calls.csv"))); asJSON(read) != asJSON(m) {
+		t.Errorf("read back\n%s, want\n%s", asJSON(read), asJSON(m))
 	}
 	if len(calls) == 0 || calls[len(calls)-1] != fmt.Sprint(20000, " ", len(data)) {
 		t.Errorf("progress %q does not end with %d rows and %d bytes", calls, 20000, len(data))
@@ -338,11 +337,11 @@ func TestEncodersDoNotAllocate(t *testing.T) {
 	// Not parallel: AllocsPerRun counts what other goroutines allocate too.
 	columns := []column{
 		{name: "t", kind: kindText}, {name: "n", kind: kindNumber}, {name: "b", kind: kindBool}, {name: "u", kind: kindUUID},
-		{name: "s", kind: kindTimestamptz, clock: newClock(location(t, "Europe/Berlin"))},
+		{name: "s", kind: kindTimestamptz, zone: location(t, "Europe/Berlin")},
 	}
 	row := [][]byte{[]byte(`O"Brien, é` + "\n\xff"), []byte("12.50"), []byte("t"), make([]byte, 16), make([]byte, 8)}
 	buffer := newBuffer()
-	for _, format := range formats {
+	for _, format := range Formats() {
 		e, err := newEncoder(columns, Options{Format: format, FormulaGuard: true})
 		if err != nil {
 			t.Fatal(err)

@@ -2,6 +2,7 @@ package export
 
 import (
 	"encoding/binary"
+	"fmt"
 	"unicode/utf8"
 )
 
@@ -20,17 +21,20 @@ type xmlEncoder struct {
 // xmlTags are the pieces of a column's element.
 type xmlTags struct{ open, close, null []byte }
 
-func newXMLEncoder(columns []column) *xmlEncoder {
+func newXMLEncoder(columns []column, _ Options) (encoder, error) {
 	e := &xmlEncoder{columns: columns}
 	for i := range columns {
 		name := columns[i].name
+		if !isXMLName(name) {
+			return nil, fmt.Errorf("the column name %q cannot be an XML element; give it another name with AS", name)
+		}
 		e.tags = append(e.tags, xmlTags{
 			open:  []byte("<" + name + ">"),
 			close: []byte("</" + name + ">"),
 			null:  []byte("<" + name + ` null="true"/>`),
 		})
 	}
-	return e
+	return e, nil
 }
 
 func (e *xmlEncoder) begin(dst []byte) []byte {
