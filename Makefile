@@ -19,8 +19,11 @@ install: ## install the Postgres and Redis servers where they are missing
 install-tests:
 	@scripts/install-servers --tests
 
+# The revision goes into the build where there is a repository that git can read.
+BUILDVCS := $(shell git rev-parse --is-inside-work-tree >/dev/null 2>&1 && echo true || echo false)
+
 build: ## build bin/trunkline
-	@go build -buildvcs=false -o bin/trunkline ./cmd/trunkline
+	@go build -buildvcs=$(BUILDVCS) -o bin/trunkline ./cmd/trunkline
 
 demo: install build ## a sample PBX with everything running, until Ctrl-C; ARGS=--once checks and ends
 	@exec bin/trunkline demo $(ARGS)
@@ -28,11 +31,12 @@ demo: install build ## a sample PBX with everything running, until Ctrl-C; ARGS=
 test: install-tests ## run every test with the race detector
 	@go test -race -timeout $(TEST_TIMEOUT) $(ARGS) ./...
 
-lint: ## gofmt, go vet and staticcheck
+lint: ## gofmt, go vet, staticcheck, and go.mod tidy
 	@unformatted="$$(gofmt -l .)"; \
 	if [[ -n "$$unformatted" ]]; then echo "not formatted by gofmt:"; echo "$$unformatted"; exit 1; fi
 	@go vet ./...
 	@go tool staticcheck ./...
+	@go mod tidy -diff
 
 bench: install build ## measure, one line a figure: BENCH name value unit
 	@go run ./internal/bench $(ARGS)

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"trunkline/internal/version"
 	"trunkline/tasks"
 )
 
@@ -18,6 +19,8 @@ type health struct {
 	Status string `json:"status"`
 	// Parts say "ok" or what is wrong with each part; only for callers of this host or on the whitelist.
 	Parts map[string]string `json:"parts,omitempty"`
+	// Version is the build that answers; for the same callers.
+	Version string `json:"version,omitempty"`
 }
 
 // healthz says that the process is alive.
@@ -54,7 +57,7 @@ func (s *Server) readyz(r *request) error {
 		answer.Status, status = "not ready", http.StatusServiceUnavailable
 	}
 	if details {
-		answer.Parts = map[string]string{}
+		answer.Parts, answer.Version = map[string]string{}, version.This().String()
 		for part := range needed {
 			answer.Parts[part] = okOr(wrong[part])
 		}

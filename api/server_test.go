@@ -91,7 +91,11 @@ func TestHealth(t *testing.T) {
 		t.Errorf("a stranger got %s", got.body)
 	}
 	for _, from := range []string{"127.0.0.1:1", caller + ":1"} {
-		parts := b.do(t, call{path: "/readyz", from: from}).want(t, http.StatusOK, "").decode(t)["parts"].(map[string]any)
+		ready := b.do(t, call{path: "/readyz", from: from}).want(t, http.StatusOK, "").decode(t)
+		if version, _ := ready["version"].(string); version == "" {
+			t.Error("/readyz does not say which build answers")
+		}
+		parts := ready["parts"].(map[string]any)
 		for _, part := range []string{"database", "redis", "whitelist", "export folder", "switch " + b.switches[0].Addr()} {
 			if parts[part] != "ok" {
 				t.Errorf("%s is %v", part, parts[part])
@@ -99,7 +103,7 @@ func TestHealth(t *testing.T) {
 		}
 	}
 	// Behind a proxy that is not trusted the caller may be anybody.
-	if got := b.do(t, withHeader(call{path: "/readyz", from: "127.0.0.1:1"}, "X-Forwarded-For", caller)); got.decode(t)["parts"] != nil {
+	if got := b.do(t, withHeader(call{path: "/readyz", from: "127.0.0.1:1"}, "X-Forwarded-For", caller)); got.decode(t)["parts"] != nil || got.decode(t)["version"] != nil {
 		t.Errorf("got %s", got.body)
 	}
 	must(t, b.switches[0].Stop())

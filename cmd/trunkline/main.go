@@ -31,6 +31,8 @@ type command struct {
 type commandLine struct {
 	ConfigFile string `name:"config" short:"c" type:"path" placeholder:"FILE" help:"Read settings from FILE (lines KEY=VALUE); the environment wins over it."`
 
+	ShowVersion versionFlag `name:"version" help:"Print the version, the revision and the time of the build."`
+
 	Serve     serveCommand     `cmd:"" help:"Run api, worker and scheduler in one process, for one PBX."`
 	API       apiCommand       `cmd:"" name:"api" help:"Run the HTTP front end alone."`
 	Worker    workerCommand    `cmd:"" help:"Run a worker alone."`
@@ -43,6 +45,7 @@ type commandLine struct {
 	Config    configCommand    `cmd:"" help:"List the settings, their values and where each comes from."`
 	Token     tokenCommand     `cmd:"" help:"Make, list, rotate and revoke the API tokens that callers send in place of a password."`
 	Migrate   migrateCommand   `cmd:"" help:"Create or update Trunkline's own tables, in schema trunkline."`
+	Version   versionCommand   `cmd:"" help:"Print the version, the revision and the time of the build."`
 	Whitelist whitelistCommand `cmd:"" help:"Show, check and edit the list of the addresses that may call."`
 }
 
@@ -52,10 +55,11 @@ func run(ctx context.Context, args, environ []string, out, errOut io.Writer) int
 	exit := -1
 	parser, err := kong.New(&line,
 		kong.Name("trunkline"),
-		kong.Description("The programmable front door of a FusionPBX: gateways and CDR exports over HTTP, as jobs that nothing loses.\n\nExample: trunkline demo --once"),
+		kong.Description("The programmable front door of a FusionPBX: gateways and CDR exports over HTTP, as jobs that nothing loses."),
 		kong.Writers(out, errOut),
 		kong.Exit(func(status int) { exit = status }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.Help(printHelp),
 	)
 	if err != nil {
 		fmt.Fprintln(errOut, "trunkline:", err)

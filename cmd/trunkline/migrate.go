@@ -23,6 +23,7 @@ func (migrateCommand) Help() string {
 	return `FusionPBX's own tables are not altered. It may run at any time, also while others do.
 
 Example: trunkline migrate
+
 Example: trunkline migrate --key --wait 1m`
 }
 

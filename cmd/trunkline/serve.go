@@ -8,6 +8,7 @@ import (
 
 	"trunkline/internal/config"
 	"trunkline/internal/postgres"
+	"trunkline/internal/version"
 	"trunkline/tasks"
 )
 
@@ -111,7 +112,9 @@ func (cmd *command) withParts(alone bool, f func(ctx context.Context, p *parts) 
 	if err != nil {
 		return err
 	}
-	p, err := openParts(cmd.ctx, settings, newLog(settings, cmd.err), alone)
+	log := newLog(settings, cmd.err)
+	log.Info("trunkline starts", "version", version.This().String())
+	p, err := openParts(cmd.ctx, settings, log, alone)
 	if err != nil {
 		return err
 	}

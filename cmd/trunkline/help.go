@@ -1,0 +1,35 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/alecthomas/kong"
+)
+
+// exampleMark begins the paragraph of a command's help that is an example.
+const exampleMark = "Example: "
+
+// printHelp prints kong's help, and behind that of the whole program an example of each command.
+func printHelp(options kong.HelpOptions, ctx *kong.Context) error {
+	if err := kong.DefaultHelpPrinter(options, ctx); err != nil || ctx.Selected() != nil {
+		return err
+	}
+	fmt.Fprintln(ctx.Stdout, "\nExamples:")
+	for _, command := range ctx.Model.Leaves(true) {
+		for _, example := range examplesOf(command)[:1] {
+			fmt.Fprintln(ctx.Stdout, "  "+example)
+		}
+	}
+	return nil
+}
+
+// examplesOf are the examples in a command's help.
+func examplesOf(command *kong.Node) (examples []string) {
+	for paragraph := range strings.SplitSeq(command.Detail, "\n\n") {
+		if example, found := strings.CutPrefix(paragraph, exampleMark); found {
+			examples = append(examples, example)
+		}
+	}
+	return examples
+}
