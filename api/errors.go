@@ -3,13 +3,10 @@ package api
 import (
 	"context"
 	"errors"
-	"net"
 	"net/http"
-	"strings"
-
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"trunkline/internal/fault"
+	"trunkline/internal/postgres"
 )
 
 // statuses is the HTTP status of each code. A code that is not here is the server's fault: 500.
@@ -71,20 +68,9 @@ func faultOf(err error, requestID string) *fault.Error {
 	if errors.Is(err, context.Canceled) {
 		return &fault.Error{Code: fault.Unavailable, Message: "the request was given up before it was answered", Cause: err}
 	}
-	if databaseAway(err) {
+	// The switch's time-outs are faults by now, so the time that is over was spent on the database.
+	if postgres.Away(err) || errors.Is(err, context.DeadlineExceeded) {
 		return &fault.Error{Code: fault.Unavailable, Message: "the database does not answer; try again in a moment", Cause: err}
 	}
 	return &fault.Error{Code: fault.ServerError, Message: "something went wrong in Trunkline itself; its log says more under request id " + requestID, Cause: err}
-}
-
-// databaseAway reports whether err is about reaching the database and not about a statement: SQLSTATE
-// classes 08 (connection), 53 (resources) and 57P (shutting down), or the network's own errors.
-func databaseAway(err error) bool {
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) {
-		return strings.HasPrefix(pg.Code, "08") || strings.HasPrefix(pg.Code, "53") || strings.HasPrefix(pg.Code, "57P")
-	}
-	var connect *pgconn.ConnectError
-	var network *net.OpError
-	return errors.As(err, &connect) || errors.As(err, &network) || errors.Is(err, context.DeadlineExceeded) || pgconn.SafeToRetry(err)
 }

@@ -3,17 +3,14 @@ package worker
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
-	"net"
 	"runtime/debug"
 	"strings"
 	"sync/atomic"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgconn"
-
 	"trunkline/internal/fault"
+	"trunkline/internal/postgres"
 	"trunkline/tasks"
 )
 
@@ -130,7 +127,7 @@ func (r *run) end(ctx context.Context, result any, err, cause error) {
 	case r.committed:
 	case err == nil:
 		ending = r.Succeed(ctx, result, *r.progress.Load())
-	case !isFailure && databaseAway(err):
+	case databaseAway(err):
 		// The row says running and its heartbeat has stopped: the sweep dispatches it again, and that
 		// attempt also sees a request to cancel.
 		r.log.Warn("the database went away in the middle; the sweep will dispatch the job again", "error", err)
@@ -167,18 +164,9 @@ func (r *run) handBack(ctx context.Context) {
 	r.w.o.Tasks.Enqueue(ctx, job)
 }
 
-// databaseAway reports whether err is the connection's and not the statement's: the server went down
-// or closed the connection (SQLSTATE classes 08 and 57P). An error of the switch never comes here: it
-// is a Failure.
+// databaseAway reports whether the database went away under the job. What became a fault was something
+// else: an error of the switch's connection looks the same beneath.
 func databaseAway(err error) bool {
-	var failure *fault.Error
-	if errors.As(err, &failure) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return false
-	}
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) {
-		return strings.HasPrefix(pg.Code, "08") || strings.HasPrefix(pg.Code, "57P")
-	}
-	var network *net.OpError
-	return errors.As(err, &network) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) || pgconn.SafeToRetry(err)
+	var worded *fault.Error
+	return !errors.As(err, &worded) && postgres.Away(err)
 }

@@ -34,7 +34,7 @@ func (p *provisioning) undo(ctx context.Context, failed error) error {
 	defer cancel()
 	written := p.secrets.Written
 	restored, err := p.restoreRow(ctx)
-	if errors.Is(err, tasks.ErrFenced) || err != nil && databaseAway(err) {
+	if errors.Is(err, tasks.ErrFenced) || databaseAway(err) {
 		return err
 	}
 	stands := "the PBX is as it was before"

@@ -4,12 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"maps"
 	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+
+	"trunkline/internal/postgres"
 )
 
 // Gateway is a row of v_gateways. Values holds the GatewayColumns that the database has, each as
@@ -180,9 +181,7 @@ func (d *DB) LockGateways(ctx context.Context, domainUUIDs ...string) error {
 	}
 	slices.Sort(domains)
 	for _, domain := range slices.Compact(domains) {
-		h := fnv.New64a()
-		h.Write([]byte("trunkline gateways of " + domain))
-		if _, err := d.q.Exec(ctx, "select pg_advisory_xact_lock($1)", int64(h.Sum64())); err != nil {
+		if _, err := d.q.Exec(ctx, "select pg_advisory_xact_lock($1)", postgres.LockKey("gateways of "+domain)); err != nil {
 			return fmt.Errorf("locking the gateways of a domain: %w", err)
 		}
 	}

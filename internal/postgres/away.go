@@ -1,0 +1,40 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// Away reports whether a query failed because the server could not be reached or went away, so that
+// the same query may do once it is back, and not because of the query. err must come from the database
+// alone: another peer's connection breaks with the same errors.
+//
+// The server says so itself with SQLSTATE class 08 (connection), class 57P (it starts, stops or ended
+// the session) and 53300 (it has no connection left). The other errors of class 53 (disk or memory is
+// full) are not among them: the query may be what needs so much. If nothing came from the server, it is
+// away when no connection could be made, or one broke. A context that was cancelled or ran out is its
+// owner's doing and says nothing of the server, except that connecting has a time-out of its own.
+func Away(err error) bool {
+	var said *pgconn.PgError
+	if errors.As(err, &said) {
+		return strings.HasPrefix(said.Code, "08") || strings.HasPrefix(said.Code, "57P") || said.Code == "53300"
+	}
+	if errors.Is(err, context.Canceled) {
+		return false
+	}
+	var connecting *pgconn.ConnectError
+	if errors.As(err, &connecting) {
+		return true
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return false
+	}
+	var network *net.OpError
+	return errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, pgconn.ErrConnClosed)
+}

@@ -1,0 +1,35 @@
+package postgres
+
+import (
+	"context"
+	"os"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"trunkline/internal/pbxtest"
+)
+
+func TestMain(m *testing.M) { os.Exit(pbxtest.Main(m)) }
+
+// open returns a pool on a database of the test's own.
+func open(t testing.TB) *pgxpool.Pool {
+	t.Helper()
+	pool, err := Open(t.Context(), pbxtest.Database(t, pbxtest.V55), 4)
+	must(t, err)
+	t.Cleanup(pool.Close)
+	return pool
+}
+
+func exec(t testing.TB, pool *pgxpool.Pool, sql string, args ...any) {
+	t.Helper()
+	_, err := pool.Exec(context.WithoutCancel(t.Context()), sql, args...)
+	must(t, err)
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
