@@ -67,12 +67,12 @@ func (s *Server) askPBX(ctx context.Context) (*pbxNow, error) {
 		one.addr = sw.Addr()
 		group.Go(func() (err error) {
 			one.status, err = sw.Status(groupCtx)
-			return switchFailure(sw, err)
+			return sw.Fault(err)
 		})
 		group.Go(func() error {
 			channels, err := sw.Channels(groupCtx)
 			one.calls = callsOf(channels)
-			return switchFailure(sw, err)
+			return sw.Fault(err)
 		})
 		group.Go(func() (err error) {
 			one.listed, err = running.ask(groupCtx, sw, profiles, sw.Registrations)
@@ -181,7 +181,7 @@ func (p *runningProfiles) ask(ctx context.Context, sw *freeswitch.Switch, profil
 			var profileErr *freeswitch.ProfileError
 			stopped := errors.As(err, &profileErr)
 			if err != nil && !stopped {
-				return switchFailure(sw, err)
+				return sw.Fault(err)
 			}
 			found[i] = list
 			p.mu.Lock()

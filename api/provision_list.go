@@ -2,14 +2,12 @@ package api
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"slices"
 	"strconv"
 
 	"golang.org/x/sync/errgroup"
 
-	"trunkline/internal/fault"
 	"trunkline/internal/freeswitch"
 	"trunkline/internal/fusionpbx"
 	"trunkline/tasks"
@@ -94,7 +92,7 @@ func listed(row fusionpbx.Gateway, tenantName string, views []switchView) listed
 	}
 	var seen []*freeswitch.Gateway
 	for _, view := range views {
-		if host := row.Get("hostname"); host != "" && !slices.Contains(view.names, host) {
+		if !view.names.Mean(row.Get("hostname")) {
 			continue
 		}
 		loaded := view.gateways[row.UUID]
@@ -126,7 +124,7 @@ func (s *Server) domainNames(ctx context.Context, rows []fusionpbx.Gateway) (map
 type switchView struct {
 	addr     string
 	gateways map[string]*freeswitch.Gateway // by name
-	names    []string                       // what a row's hostname may say to mean it
+	names    freeswitch.Names               // asked for if any row has a hostname
 }
 
 // viewSwitches asks all switches at once, each one question for all its gateways. A list that leaves
@@ -148,35 +146,13 @@ func viewSwitch(ctx context.Context, sw *freeswitch.Switch, hostnames bool) (swi
 	view := switchView{addr: sw.Addr(), gateways: map[string]*freeswitch.Gateway{}}
 	loaded, err := sw.Gateways(ctx)
 	if err != nil {
-		return view, switchFailure(sw, err)
+		return view, sw.Fault(err)
 	}
 	for i := range loaded {
 		view.gateways[loaded[i].Name] = &loaded[i]
 	}
-	if !hostnames {
-		return view, nil
+	if hostnames {
+		view.names, err = sw.Names(ctx)
 	}
-	// From 5.5 FusionPBX compares a gateway's hostname with the first, before that with the second.
-	for _, ask := range []func(context.Context) (string, error){sw.Hostname, sw.SwitchName} {
-		name, err := ask(ctx)
-		if err != nil {
-			return view, switchFailure(sw, err)
-		}
-		view.names = append(view.names, name)
-	}
-	return view, nil
-}
-
-// switchFailure says which switch did not answer, and why; nil of nil.
-func switchFailure(sw *freeswitch.Switch, err error) error {
-	var timeout *freeswitch.TimeoutError
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, context.Canceled):
-		return err
-	case errors.As(err, &timeout), errors.Is(err, context.DeadlineExceeded):
-		return fault.Errorf(fault.SwitchTimeout, "switch %s: %v", sw.Addr(), err)
-	}
-	return fault.Errorf(fault.SwitchUnavailable, "switch %s: %v", sw.Addr(), err)
+	return view, sw.Fault(err)
 }

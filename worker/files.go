@@ -111,12 +111,12 @@ func fileFailure(err error) error {
 	return fault.Errorf(fault.ServerError, "%w", err)
 }
 
-// failure is switchFailure, and where the switch cannot read its configuration it names the file that
+// failure is the switch's fault, and if it cannot read its configuration it names the file that
 // keeps it from that.
 func (b *round) failure(ctx context.Context, s *step, err error) error {
 	var reload *freeswitch.ReloadError
 	if s.folder == nil || !errors.As(err, &reload) {
-		return switchFailure(b.sw, err)
+		return b.sw.Fault(err)
 	}
 	if b.broken == "" {
 		b.broken = brokenFiles(s.folder.Broken(ctx, s.uuid), s.folder.Dir())

@@ -104,14 +104,14 @@ func (p *provisioning) show(ctx context.Context) (bool, error) {
 		p.changes[i] = c
 		var err error
 		if c.meant, err = sw.meant(ctx, row); err != nil {
-			return switchFailure(sw.sw, err)
+			return sw.sw.Fault(err)
 		}
 		seen, err := sw.sw.Gateway(ctx, row.UUID)
 		switch {
 		case err == nil:
 			c.seen = &seen
 		case !errors.Is(err, freeswitch.ErrNoGateway):
-			return switchFailure(sw.sw, err)
+			return sw.sw.Fault(err)
 		}
 		return nil
 	})
@@ -338,7 +338,7 @@ func (p *provisioning) untilRegistered(ctx context.Context) error {
 			}
 			seen, err := sw.sw.Gateway(ctx, c.uuid)
 			if err != nil {
-				return switchFailure(sw.sw, err)
+				return sw.sw.Fault(err)
 			}
 			c.seen, up = &seen, up && seen.Up()
 		}

@@ -71,7 +71,7 @@ func newReloader(sw *freeswitch.Switch, o Options) *reloader {
 func (r *reloader) ready(ctx context.Context, row fusionpbx.Gateway) (meant bool, err error) {
 	meant, err = r.meant(ctx, row)
 	if err != nil {
-		return false, switchFailure(r.sw, err)
+		return false, r.sw.Fault(err)
 	}
 	if meant && row.Enabled() {
 		err = r.sw.ProfileRunning(ctx, row.Profile())
@@ -79,7 +79,7 @@ func (r *reloader) ready(ctx context.Context, row fusionpbx.Gateway) (meant bool
 		_, err = r.sw.Gateway(ctx, row.UUID)
 	}
 	if err != nil && !errors.Is(err, freeswitch.ErrNoGateway) {
-		return false, switchFailure(r.sw, err)
+		return false, r.sw.Fault(err)
 	}
 	return meant, nil
 }
@@ -90,16 +90,8 @@ func (r *reloader) meant(ctx context.Context, row fusionpbx.Gateway) (bool, erro
 	if host == "" {
 		return true, nil
 	}
-	// From 5.5 FusionPBX compares with the hostname, before that with the switchname.
-	hostname, err := r.sw.Hostname(ctx)
-	if err != nil {
-		return false, err
-	}
-	switchname, err := r.sw.SwitchName(ctx)
-	if err != nil {
-		return false, err
-	}
-	return host == hostname || host == switchname, nil
+	names, err := r.sw.Names(ctx)
+	return names.Mean(host), err
 }
 
 // errAbandoned: the caller stopped waiting in the middle of a round, and whether the switch took the
@@ -217,31 +209,4 @@ func eachSwitch(switches []*reloader, f func(i int, sw *reloader) error) error {
 		messages[i] = err.Error()
 	}
 	return &fault.Error{Code: first.Code, Message: strings.Join(messages, "; ")}
-}
-
-// switchFailure says in an operator's words what a switch answered.
-func switchFailure(sw *freeswitch.Switch, err error) error {
-	code := fault.ServerError
-	var (
-		unavailable *freeswitch.UnavailableError
-		timeout     *freeswitch.TimeoutError
-		reload      *freeswitch.ReloadError
-		profile     *freeswitch.ProfileError
-	)
-	switch {
-	case errors.Is(err, context.Canceled):
-		return err
-	case errors.As(err, &timeout), errors.Is(err, context.DeadlineExceeded):
-		code = fault.SwitchTimeout
-	case errors.As(err, &unavailable):
-		code = fault.SwitchUnavailable
-	case errors.As(err, &reload):
-		code = fault.SwitchConfiguration
-	case errors.As(err, &profile):
-		code = fault.ProfileUnavailable
-	}
-	if strings.Contains(err.Error(), sw.Addr()) {
-		return fault.Errorf(code, "%w", err)
-	}
-	return fault.Errorf(code, "switch %s: %w", sw.Addr(), err)
 }

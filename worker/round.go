@@ -72,7 +72,7 @@ func (b *round) publish(ctx context.Context, steps []*step) error {
 		return nil
 	}
 	if err := b.sw.DeleteSofiaCache(ctx); err != nil {
-		return switchFailure(b.sw, err)
+		return b.sw.Fault(err)
 	}
 	return nil
 }
@@ -115,13 +115,13 @@ func (b *round) decide(ctx context.Context, s *step) error {
 	if s.now != nil {
 		meant, err := b.reloader.meant(ctx, *s.now)
 		if err != nil {
-			return switchFailure(b.sw, err)
+			return b.sw.Fault(err)
 		}
 		s.meant = meant
 	}
 	loaded, err := b.sw.Gateway(ctx, s.uuid)
 	if err != nil && !errors.Is(err, freeswitch.ErrNoGateway) {
-		return switchFailure(b.sw, err)
+		return b.sw.Fault(err)
 	}
 	isLoaded := err == nil
 	// Another round, or FusionPBX's page, may have loaded the row before this change came to its turn.
@@ -192,7 +192,7 @@ func (b *round) kill(ctx context.Context, steps []*step, wants func(*step) bool)
 			continue
 		}
 		if err := b.killCopies(ctx, s); err != nil {
-			b.failed[s.change] = switchFailure(b.sw, err)
+			b.failed[s.change] = b.sw.Fault(err)
 			continue
 		}
 		gone = append(gone, s.uuid)
@@ -201,7 +201,7 @@ func (b *round) kill(ctx context.Context, steps []*step, wants func(*step) bool)
 		return nil
 	}
 	if err := b.sw.WaitGone(ctx, gone); err != nil {
-		return switchFailure(b.sw, err)
+		return b.sw.Fault(err)
 	}
 	return nil
 }
@@ -262,7 +262,7 @@ func (b *round) verify(ctx context.Context, steps []*step) (again []*step) {
 				b.failed[s.change] = b.notLoaded(s)
 			}
 		case err != nil:
-			b.failed[s.change] = switchFailure(b.sw, err)
+			b.failed[s.change] = b.sw.Fault(err)
 		case !s.wanted() || len(differences(shown, *s.now)) > 0:
 			s.seen = &shown
 			s.kill, s.load, s.linger = shown.Profile, s.wanted(), false

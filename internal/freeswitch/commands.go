@@ -19,32 +19,48 @@ var (
 	gatewayUUID = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
 )
 
-func checkProfile(profile string) error {
-	if !profileName.MatchString(profile) {
-		return &ArgumentError{Name: "the profile name", Reason: "must be 1 to 64 letters, digits, dots, hyphens or underscores"}
+// CheckProfile returns an *ArgumentError if that cannot be the name of a SIP
+// profile, and nil otherwise. A folder of gateway files bears the name, so it is
+// more than dots.
+func CheckProfile(profile string) error {
+	if !profileName.MatchString(profile) || strings.Trim(profile, ".") == "" {
+		return &ArgumentError{Name: "the profile name", Reason: "must be 1 to 64 letters, digits, dots, hyphens or underscores, and more than dots"}
 	}
 	return nil
 }
 
-// checkUUID lets nothing but a lower-case UUID through: killgw takes _all_ for
-// every gateway of every tenant, and names are case-sensitive.
-func checkUUID(uuid string) error {
+// CheckUUID returns an *ArgumentError unless uuid is a UUID in lower case, as
+// FusionPBX's gateways are named: killgw takes _all_ for every gateway of every
+// tenant, and names are case-sensitive.
+func CheckUUID(uuid string) error {
 	if !gatewayUUID.MatchString(uuid) {
 		return &ArgumentError{Name: "the gateway", Reason: "must be a UUID in lower case"}
 	}
 	return nil
 }
 
-// Hostname asks for FreeSWITCH's host name, which v_gateways.hostname is
-// compared with.
-func (s *Switch) Hostname(ctx context.Context) (string, error) {
-	return s.bareName(ctx, "hostname")
+// Names are what a switch calls itself. The zero value is of a switch that was
+// not asked.
+type Names struct {
+	Host   string // of its host; FusionPBX from 5.5 goes by this one
+	Switch string // the host's too unless switch.conf has another; FusionPBX until 5.4 goes by this one
 }
 
-// SwitchName asks for FreeSWITCH's switchname, which is its host name unless
-// switch.conf names another. FusionPBX 5.4 has it in its cache keys.
-func (s *Switch) SwitchName(ctx context.Context) (string, error) {
-	return s.bareName(ctx, "switchname")
+// Mean reports whether a gateway whose row has that hostname is meant for the
+// switch: every gateway without one is.
+func (n Names) Mean(hostname string) bool {
+	return hostname == "" || hostname == n.Host || hostname == n.Switch
+}
+
+// Names asks for both names. They change with FreeSWITCH's configuration, so
+// keep them no longer than one piece of work takes.
+func (s *Switch) Names(ctx context.Context) (Names, error) {
+	host, err := s.bareName(ctx, "hostname")
+	if err != nil {
+		return Names{}, err
+	}
+	name, err := s.bareName(ctx, "switchname")
+	return Names{Host: host, Switch: name}, err
 }
 
 // bareName runs a command whose reply is a name and nothing else.
@@ -80,23 +96,19 @@ func (s *Switch) Status(ctx context.Context) (Status, error) {
 // 5.5 and later) and configuration:sofia.conf:SWITCHNAME (until 5.4). Deleting
 // a key that is not there succeeds.
 func (s *Switch) DeleteSofiaCache(ctx context.Context) error {
-	host, err := s.Hostname(ctx)
-	if err != nil {
-		return err
-	}
-	name, err := s.SwitchName(ctx)
+	names, err := s.Names(ctx)
 	if err != nil {
 		return err
 	}
 	const asked = "the deletion of the cached sofia.conf"
 	reply, err := s.api(ctx, asked, fmt.Sprintf(
 		`lua ~local c=require "resources.functions.cache"; stream:write(tostring(c.del("%s:configuration:sofia.conf"))..","..tostring(c.del("configuration:sofia.conf:%s")))`,
-		host, name))
+		names.Host, names.Switch))
 	if err != nil {
 		return err
 	}
 	if reply != "true,true" {
-		return &ReplyError{Addr: s.addr, Command: asked, Reply: reply,
+		return &ReplyError{Addr: s.addr, Command: asked, Reply: reply, Scripts: true,
 			Remedy: "check that mod_lua is loaded, that FusionPBX's scripts are installed and that FreeSWITCH may delete its cache files"}
 	}
 	return nil
@@ -123,7 +135,7 @@ func (s *Switch) ReloadXML(ctx context.Context) error {
 // configuration could not be read, and a *ProfileError where the profile does
 // not run or has no configuration.
 func (s *Switch) Rescan(ctx context.Context, profile string) error {
-	if err := checkProfile(profile); err != nil {
+	if err := CheckProfile(profile); err != nil {
 		return err
 	}
 	asked := "sofia profile " + profile + " rescan"
@@ -166,7 +178,7 @@ func (s *Switch) reloadResult(asked, reply, result string) error {
 // ProfileRunning returns nil where the SIP profile runs, and a *ProfileError
 // where it is unknown, stopped or restarting.
 func (s *Switch) ProfileRunning(ctx context.Context, profile string) error {
-	if err := checkProfile(profile); err != nil {
+	if err := CheckProfile(profile); err != nil {
 		return err
 	}
 	asked := "sofia xmlstatus profile " + profile
@@ -189,10 +201,10 @@ func (s *Switch) ProfileRunning(ctx context.Context, profile string) error {
 // lower-case UUID. FreeSWITCH looks the gateway up in all profiles, but the one
 // named must run, else the error is a *ProfileError.
 func (s *Switch) KillGateway(ctx context.Context, profile, gatewayUUID string) (found bool, err error) {
-	if err := checkProfile(profile); err != nil {
+	if err := CheckProfile(profile); err != nil {
 		return false, err
 	}
-	if err := checkUUID(gatewayUUID); err != nil {
+	if err := CheckUUID(gatewayUUID); err != nil {
 		return false, err
 	}
 	asked := "sofia profile " + profile + " killgw " + gatewayUUID
@@ -256,7 +268,7 @@ const pollInterval = 50 * time.Millisecond
 // are still there.
 func (s *Switch) WaitGone(ctx context.Context, gatewayUUIDs []string) error {
 	for _, uuid := range gatewayUUIDs {
-		if err := checkUUID(uuid); err != nil {
+		if err := CheckUUID(uuid); err != nil {
 			return err
 		}
 	}

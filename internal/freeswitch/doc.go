@@ -29,11 +29,11 @@
 // failure up to one second, with jitter. Callers that come within the pause
 // get the last dial's error at once instead of knocking again.
 //
-// # What may be tried again
+// # Errors
 //
-// [Retryable] says for any error of this package whether the same call may
-// succeed later without anybody repairing something first. A call that ended
-// in an error may still have been carried out by FreeSWITCH.
+// Each says which switch it was, what is wrong and what helps; [Switch.Fault]
+// makes of any of them what a caller is told. A call that ended in an error may
+// still have been carried out by FreeSWITCH.
 //
 // # The guard
 //

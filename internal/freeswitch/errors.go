@@ -59,12 +59,6 @@ func (e *UnavailableError) Error() string {
 
 func (e *UnavailableError) Unwrap() error { return e.Err }
 
-// Retryable is false where only an operator can help: a refused address or
-// password.
-func (e *UnavailableError) Retryable() bool {
-	return e.Reason != ReasonRefusedByACL && e.Reason != ReasonWrongPassword
-}
-
 // TimeoutError says that FreeSWITCH was silent for too long: while a
 // connection was made, or after a command, which it may have carried out all
 // the same. errors.Is(err, context.DeadlineExceeded) holds.
@@ -85,9 +79,6 @@ func (e *TimeoutError) Unwrap() error { return e.Err }
 // Timeout is always true, as of other packages' time-outs.
 func (e *TimeoutError) Timeout() bool { return true }
 
-// Retryable is always true: every command of this package may be sent again.
-func (e *TimeoutError) Retryable() bool { return true }
-
 // ProtocolError says that the peer does not speak the event socket's protocol,
 // or sent a reply beyond Options.MaxReply. The connection is gone.
 type ProtocolError struct {
@@ -106,7 +97,8 @@ type ReplyError struct {
 	Addr    string // host:port
 	Command string // what was asked, without its details
 	Reply   string // FreeSWITCH's words, whole
-	Remedy  string // what to do; "" where the reply must speak for itself
+	Remedy  string // what to do; "" if the reply must speak for itself
+	Scripts bool   // it is FusionPBX's scripts that failed, and not the switch
 }
 
 func (e *ReplyError) Error() string {
@@ -165,15 +157,6 @@ type ArgumentError struct {
 
 func (e *ArgumentError) Error() string {
 	return fmt.Sprintf("freeswitch: %s %s", e.Name, e.Reason)
-}
-
-// Retryable reports whether the call that returned err may succeed later
-// without anybody repairing something: true for a TimeoutError and for an
-// UnavailableError other than a refused address or password; false for
-// everything else, a cancelled context included.
-func Retryable(err error) bool {
-	var r interface{ Retryable() bool }
-	return errors.As(err, &r) && r.Retryable()
 }
 
 // maxQuoted is how many bytes of the peer's text an error repeats.

@@ -30,13 +30,13 @@ func wantProtocol(word string) func(error) bool {
 
 func wantTimeout(err error) bool {
 	var late *TimeoutError
-	return errors.As(err, &late) && errors.Is(err, context.DeadlineExceeded) && Retryable(err)
+	return errors.As(err, &late) && errors.Is(err, context.DeadlineExceeded)
 }
 
 func wantReply(text string) func(error) bool {
 	return func(err error) bool {
 		var reply *ReplyError
-		return errors.As(err, &reply) && reply.Reply == text && reply.Command == "echo" && !Retryable(err)
+		return errors.As(err, &reply) && reply.Reply == text && reply.Command == "echo"
 	}
 }
 
@@ -248,7 +248,7 @@ func TestPortThatRefuses(t *testing.T) {
 	addr := listener.Addr().String()
 	listener.Close()
 	_, err = newSwitch(t, addr, Options{}).Status(t.Context())
-	if !wantReason(ReasonUnreachable)(err) || !Retryable(err) || !strings.Contains(err.Error(), addr) {
+	if !wantReason(ReasonUnreachable)(err) || !strings.Contains(err.Error(), addr) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -115,7 +115,7 @@ func CheckUser(user, domain string) error {
 // error is a *ProfileError where it does not run. The reply has some 700 bytes a
 // device.
 func (s *Switch) Registrations(ctx context.Context, profile string) ([]Registration, error) {
-	if err := checkProfile(profile); err != nil {
+	if err := CheckProfile(profile); err != nil {
 		return nil, err
 	}
 	return s.registrations(ctx, profile, "sofia xmlstatus profile "+profile+" reg")
@@ -125,7 +125,7 @@ func (s *Switch) Registrations(ctx context.Context, profile string) ([]Registrat
 // reply does not grow with the other registrations, as it would if all were
 // asked for. The errors are those of Registrations and of CheckUser.
 func (s *Switch) UserRegistrations(ctx context.Context, profile, user, domain string) ([]Registration, error) {
-	if err := checkProfile(profile); err != nil {
+	if err := CheckProfile(profile); err != nil {
 		return nil, err
 	}
 	if err := CheckUser(user, domain); err != nil {

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"trunkline/internal/freeswitch"
 )
 
 // maxGatewayValue bounds a value of a gateway, in bytes. FusionPBX's columns have no bound.
@@ -28,9 +30,6 @@ var (
 )
 
 var wholeNumber = regexp.MustCompile(`^[0-9]{1,9}$`)
-
-// profileName is what a SIP profile's name may be.
-var profileName = regexp.MustCompile(`^[\w.\-]{1,64}$`)
 
 // preprocessorCommand is what FreeSWITCH's preprocessor would run, in a file where it is not escaped.
 var preprocessorCommand = regexp.MustCompile(`(?i)<x-pre-process|<!--#`)
@@ -57,7 +56,7 @@ func CheckGatewayValue(mode GatewayMode, column, value string) error {
 		return refuse("holds U+FFFE or U+FFFF, which XML has no place for; remove it")
 	case mode != ModeFile && strings.Contains(value, "${"):
 		return refuse("holds ${, which FreeSWITCH would expand as a variable; remove it")
-	case column == "profile" && (!profileName.MatchString(value) || strings.Trim(value, ".") == ""):
+	case column == "profile" && freeswitch.CheckProfile(value) != nil:
 		return refuse("is no name of a SIP profile; use letters, digits, _ . and -")
 	case slices.Contains(flags, column) && value != "true" && value != "false":
 		return refuse("is neither true nor false; give one of them")

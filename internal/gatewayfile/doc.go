@@ -8,10 +8,10 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
+	"trunkline/internal/freeswitch"
 	"trunkline/internal/fusionpbx"
 	"trunkline/internal/pbx"
 )
@@ -58,14 +58,9 @@ func Open(dir string) (*Folder, error) {
 // Dir is the folder's path.
 func (f *Folder) Dir() string { return f.dir }
 
-var (
-	profileName = regexp.MustCompile(`^[\w.\-]{1,64}$`)
-	gatewayUUID = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
-)
-
 // profileDir is a profile's folder. A name that would lead out of the folder is refused.
 func (f *Folder) profileDir(profile string) (string, error) {
-	if !profileName.MatchString(profile) || strings.Trim(profile, ".") == "" {
+	if freeswitch.CheckProfile(profile) != nil {
 		return "", fmt.Errorf("%q is no name of a SIP profile; use letters, digits, _ . and -", profile)
 	}
 	return filepath.Join(f.dir, profile), nil
@@ -73,7 +68,7 @@ func (f *Folder) profileDir(profile string) (string, error) {
 
 // fileName is the name of a gateway's file, which FreeSWITCH's *.xml matches.
 func fileName(uuid string) (string, error) {
-	if !gatewayUUID.MatchString(uuid) {
+	if freeswitch.CheckUUID(uuid) != nil {
 		return "", fmt.Errorf("%q is no gateway's UUID in lower case", uuid)
 	}
 	return "v_" + uuid + ".xml", nil
