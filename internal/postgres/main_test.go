@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"trunkline/internal/pbxtest"
+	"trunkline/internal/pbxtest/sample"
 )
 
 func TestMain(m *testing.M) { os.Exit(pbxtest.Main(m)) }
@@ -15,7 +16,7 @@ func TestMain(m *testing.M) { os.Exit(pbxtest.Main(m)) }
 // open returns a pool on a database of the test's own.
 func open(t testing.TB) *pgxpool.Pool {
 	t.Helper()
-	pool, err := Open(t.Context(), pbxtest.Database(t, pbxtest.V55), 4)
+	pool, err := Open(t.Context(), pbxtest.Database(t, sample.V55), 4)
 	must(t, err)
 	t.Cleanup(pool.Close)
 	return pool
