@@ -22,11 +22,11 @@ install-tests:
 # The revision goes into the build where there is a repository that git can read.
 BUILDVCS := $(shell git rev-parse --is-inside-work-tree >/dev/null 2>&1 && echo true || echo false)
 
-build: ## build bin/trunkline
-	@go build -buildvcs=$(BUILDVCS) -o bin/trunkline ./cmd/trunkline
+build: ## build bin/trunkline and bin/trunkline-demo
+	@go build -buildvcs=$(BUILDVCS) -o bin/ ./cmd/...
 
 demo: install build ## a sample PBX with everything running, until Ctrl-C; ARGS=--once checks and ends
-	@exec bin/trunkline demo $(ARGS)
+	@exec bin/trunkline-demo demo $(ARGS)
 
 test: install-tests ## run every test with the race detector
 	@go test -race -timeout $(TEST_TIMEOUT) $(ARGS) ./...

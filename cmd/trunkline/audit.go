@@ -13,6 +13,7 @@ import (
 
 	"trunkline/internal/audit"
 	"trunkline/internal/config"
+	"trunkline/internal/service"
 	"trunkline/internal/token"
 )
 
@@ -42,7 +43,7 @@ func (a auditCommand) Run(cmd *command) error {
 		return err
 	}
 	return cmd.withDatabase(func(settings config.Settings, pool *pgxpool.Pool) error {
-		entries, next, err := audit.New(pool, newLog(settings, cmd.err)).List(cmd.ctx, filter)
+		entries, next, err := audit.New(pool, service.NewLog(settings, cmd.err)).List(cmd.ctx, filter)
 		if err != nil {
 			return err
 		}

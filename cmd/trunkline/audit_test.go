@@ -80,9 +80,9 @@ func TestDenialsAreWrittenAtShutdown(t *testing.T) {
 	if resp.StatusCode != http.StatusUnauthorized {
 		t.Fatalf("got %s", resp.Status)
 	}
-	must(t, proc.cmd.Process.Signal(syscall.SIGTERM))
-	if err := proc.cmd.Wait(); err != nil {
-		t.Fatalf("it did not end well: %v\n%s", err, proc.log)
+	must(t, proc.Process.Signal(syscall.SIGTERM))
+	if err := proc.Wait(); err != nil {
+		t.Fatalf("it did not end well: %v\n%s", err, proc.Log)
 	}
 	p.open(t)
 	var times int

@@ -16,6 +16,7 @@ import (
 	"trunkline/internal/fusionpbx"
 	"trunkline/internal/postgres"
 	"trunkline/internal/redis"
+	"trunkline/internal/service"
 	"trunkline/internal/whitelist"
 	"trunkline/tasks"
 )
@@ -43,7 +44,7 @@ func (checkCommand) Run(cmd *command) error {
 	c := &checker{cmd: cmd, settings: settings}
 	c.database()
 	c.redis()
-	for _, sw := range openSwitches(settings, slog.New(slog.DiscardHandler)) {
+	for _, sw := range service.OpenSwitches(settings, slog.New(slog.DiscardHandler)) {
 		c.freeswitch(sw)
 	}
 	c.check("whitelist", c.whitelist)
@@ -110,7 +111,7 @@ func (c *checker) database() {
 		if err != nil {
 			return "", err
 		}
-		return checkGateways(ctx, newPBX(c.settings, pool, db))
+		return checkGateways(ctx, service.NewPBX(c.settings, pool, db))
 	})
 	c.check("secret key", func(ctx context.Context) (string, error) {
 		secret, err := c.settings.LoadSecretKey(false)
@@ -141,7 +142,7 @@ func (c *checker) database() {
 
 func (c *checker) redis() {
 	c.check("redis", func(ctx context.Context) (string, error) {
-		client, err := openRedis(c.settings, slog.New(slog.DiscardHandler))
+		client, err := service.OpenRedis(c.settings, slog.New(slog.DiscardHandler))
 		if err != nil {
 			return "", err
 		}

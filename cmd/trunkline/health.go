@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"trunkline/internal/config"
+	"trunkline/internal/service"
 	"trunkline/tasks"
 )
 
@@ -68,7 +69,7 @@ func (h healthCommand) Run(cmd *command) error {
 }
 
 func askRedis(ctx context.Context, settings config.Settings, role tasks.Role) error {
-	client, err := openRedis(settings, slog.New(slog.DiscardHandler))
+	client, err := service.OpenRedis(settings, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
 	}

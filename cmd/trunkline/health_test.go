@@ -46,18 +46,18 @@ func TestHealthOfWorkerAndScheduler(t *testing.T) {
 	scheduler := p.start(t, "scheduler")
 	p.becomes(t, 0, "scheduler: ok", "scheduler")
 
-	worker.kill()
+	worker.Kill()
 	if got := p.health(t, "worker"); got.status != 1 {
 		t.Errorf("a killed worker: %s", got)
 	}
 	second := p.start(t, "worker") // as the container starts it again
 	p.becomes(t, 0, "worker: ok", "worker")
-	scheduler.kill()
+	scheduler.Kill()
 	if got := p.health(t, "scheduler"); got.status != 1 {
 		t.Errorf("a killed scheduler: %s", got)
 	}
 	if got := p.health(t, "worker"); got.status != 0 {
-		t.Errorf("the other one: %s\n%s", got, second.log)
+		t.Errorf("the other one: %s\n%s", got, second.Log)
 	}
 	got := p.health(t, "worker", "TRUNKLINE_REDIS_URL=redis://:Geheim77@127.0.0.1:1")
 	if got.status != 1 || !strings.Contains(got.err, "TRUNKLINE_REDIS_URL") || strings.Contains(got.err, "Geheim77") {
@@ -96,7 +96,7 @@ func TestHealthOfServe(t *testing.T) {
 			for _, role := range []string{"worker", "scheduler"} {
 				p.becomes(t, 0, role+": ok", role, env...)
 			}
-			proc.kill()
+			proc.Kill()
 			if got := p.health(t, "api", env...); got.status != 1 {
 				t.Errorf("once it is killed: %s", got)
 			}

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"trunkline/internal/commandline"
+
 	"github.com/alecthomas/kong"
 )
 
@@ -19,7 +21,7 @@ func TestEveryExample(t *testing.T) {
 	}
 	for _, command := range commands {
 		path := command.Path()
-		examples := examplesOf(command)
+		examples := commandline.Examples(command)
 		if len(examples) == 0 {
 			t.Errorf("%s has no example", path)
 			continue
@@ -29,7 +31,7 @@ func TestEveryExample(t *testing.T) {
 		}
 		// The program's name is in the path where kong gives it.
 		help := runHere(t, nil, append(strings.Fields(strings.TrimPrefix(path, "trunkline ")), "--help")...)
-		if got := strings.Count(help.out, "\n\n"+exampleMark); got != len(examples) || strings.Count(help.out, exampleMark) != got {
+		if got := strings.Count(help.out, "\n\n"+commandline.ExampleMark); got != len(examples) || strings.Count(help.out, commandline.ExampleMark) != got {
 			t.Errorf("%s --help shows %d of %d examples on a line of its own: %s", path, got, len(examples), help)
 		}
 		for _, example := range examples {

@@ -39,7 +39,7 @@ func killed(t *testing.T, round func(t *testing.T, i int)) {
 }
 
 // takeover starts another worker and waits until the job has ended there.
-func (p *samplePBX) takeover(t *testing.T, job tasks.Job, lost *process) tasks.Job {
+func (p *samplePBX) takeover(t *testing.T, job tasks.Job, lost *pbxtest.Process) tasks.Job {
 	t.Helper()
 	other := p.start(t, "worker")
 	there := time.Now()
@@ -53,7 +53,7 @@ func (p *samplePBX) takeover(t *testing.T, job tasks.Job, lost *process) tasks.J
 	// No assertion: the machine may be slow. Ten seconds of these are the lost heartbeat's.
 	t.Logf("ended %v after another worker was started", time.Since(there))
 	if ended.State != tasks.StateSucceeded || ended.Attempt != 2 {
-		t.Fatalf("got %s %v at attempt %d, want it to succeed at the second\n%s\n%s", ended.State, ended.Error, ended.Attempt, lost.log, other.log)
+		t.Fatalf("got %s %v at attempt %d, want it to succeed at the second\n%s\n%s", ended.State, ended.Error, ended.Attempt, lost.Log, other.Log)
 	}
 	return ended
 }
@@ -92,7 +92,7 @@ func TestWorkerKilledWhileItProvisions(t *testing.T) {
 		var once sync.Once
 		remove := p.sw.OnCommand(moment, func() {
 			once.Do(func() {
-				first.kill()
+				first.Kill()
 				close(hit)
 			})
 		})
@@ -102,7 +102,7 @@ func TestWorkerKilledWhileItProvisions(t *testing.T) {
 		select {
 		case <-hit:
 		case <-time.After(patience):
-			t.Fatalf("the worker never came to %q\n%s", moment, first.log)
+			t.Fatalf("the worker never came to %q\n%s", moment, first.Log)
 		}
 		ended := p.takeover(t, job, first)
 		var result tasks.ProvisionResult
@@ -146,7 +146,7 @@ func TestWorkerKilledWhileItExports(t *testing.T) {
 			must(t, err)
 			return now.State == tasks.StateRunning
 		})
-		first.kill()
+		first.Kill()
 		must(t, tx.Rollback(t.Context()))
 		ended := p.takeover(t, job, first)
 		var result tasks.ExportResult

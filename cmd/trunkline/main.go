@@ -1,17 +1,15 @@
 // Command trunkline is the front door of a FusionPBX: an HTTP API, the workers that run its jobs, and
-// the scheduler. This package reads the command line and the settings, puts the rooms together and
-// runs them; what they do is theirs.
+// the scheduler. This package reads the command line and the settings, and asks the rooms to do what it says.
 package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"os"
 	"os/signal"
 	"syscall"
 
-	"github.com/alecthomas/kong"
+	"trunkline/internal/commandline"
 )
 
 func main() {
@@ -31,14 +29,12 @@ type command struct {
 type commandLine struct {
 	ConfigFile string `name:"config" short:"c" type:"path" placeholder:"FILE" help:"Read settings from FILE (lines KEY=VALUE); the environment wins over it."`
 
-	ShowVersion versionFlag `name:"version" help:"Print the version, the revision and the time of the build."`
+	ShowVersion commandline.VersionFlag `name:"version" help:"Print the version, the revision and the time of the build."`
 
 	Serve     serveCommand     `cmd:"" help:"Run api, worker and scheduler in one process, for one PBX."`
 	API       apiCommand       `cmd:"" name:"api" help:"Run the HTTP front end alone."`
 	Worker    workerCommand    `cmd:"" help:"Run a worker alone."`
 	Scheduler schedulerCommand `cmd:"" help:"Run the scheduler alone."`
-	Demo      demoCommand      `cmd:"" help:"Show it working: a private sample PBX, and the main job done over HTTP."`
-	DemoPBX   demoPBXCommand   `cmd:"" name:"demo-pbx" help:"Run the demo's PBX alone: a simulated FreeSWITCH on a sample in an empty database."`
 	Health    healthCommand    `cmd:"" help:"Say by its exit status whether the api, worker or scheduler of this host works."`
 	Check     checkCommand     `cmd:"" help:"Test every part and say what to do where one is not right."`
 	Audit     auditCommand     `cmd:"" help:"List who was denied what and who changed what."`
@@ -52,31 +48,14 @@ type commandLine struct {
 // run is the program: its arguments and environment in, its exit status out. Tests call it too.
 func run(ctx context.Context, args, environ []string, out, errOut io.Writer) int {
 	var line commandLine
-	exit := -1
-	parser, err := kong.New(&line,
-		kong.Name("trunkline"),
-		kong.Description("The programmable front door of a FusionPBX: gateways and CDR exports over HTTP, as jobs that nothing loses."),
-		kong.Writers(out, errOut),
-		kong.Exit(func(status int) { exit = status }),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
-		kong.Help(printHelp),
-	)
-	if err != nil {
-		fmt.Fprintln(errOut, "trunkline:", err)
-		return 2
+	program := commandline.Program{
+		Name:        "trunkline",
+		Description: "The programmable front door of a FusionPBX: gateways and CDR exports over HTTP, as jobs that nothing loses.",
+		Line:        &line,
+		Out:         out,
+		Err:         errOut,
 	}
-	parsed, err := parser.Parse(args)
-	if exit >= 0 {
-		return exit
-	}
-	if err != nil {
-		fmt.Fprintf(errOut, "trunkline: %v\nRun trunkline --help for the commands and an example of each.\n", err)
-		return 2
-	}
-	cmd := &command{ctx: ctx, configFile: line.ConfigFile, environ: environ, out: out, err: errOut}
-	if err := parsed.Run(cmd); err != nil {
-		fmt.Fprintln(errOut, "trunkline:", err)
-		return 1
-	}
-	return 0
+	return program.Run(args, func() any {
+		return &command{ctx: ctx, configFile: line.ConfigFile, environ: environ, out: out, err: errOut}
+	})
 }

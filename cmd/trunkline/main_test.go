@@ -1,12 +1,9 @@
 package main
 
 import (
-	"fmt"
 	"log/slog"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"sync"
 	"testing"
 	"time"
 
@@ -20,30 +17,7 @@ import (
 	"trunkline/tasks"
 )
 
-// program is the trunkline program, built for these tests: what is killed has to be a real process.
-var program string
-
-func TestMain(m *testing.M) {
-	dir, err := os.MkdirTemp("", "trunkline-test-")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	program = filepath.Join(dir, "trunkline")
-	build := exec.Command("go", "build", "-o", program, ".")
-	build.Stdout, build.Stderr = os.Stderr, os.Stderr
-	status := 1
-	if err := build.Run(); err != nil {
-		fmt.Fprintln(os.Stderr, "building trunkline:", err)
-	} else {
-		status = pbxtest.Main(m)
-	}
-	if err := os.RemoveAll(dir); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		status = 1
-	}
-	os.Exit(status)
-}
+func TestMain(m *testing.M) { os.Exit(pbxtest.MainWith(m, "trunkline")) }
 
 // patience bounds every wait for a condition.
 const patience = 60 * time.Second
@@ -117,30 +91,10 @@ func (p *samplePBX) open(t *testing.T) *tasks.Client {
 	return p.client
 }
 
-// process is a trunkline process.
-type process struct {
-	cmd  *exec.Cmd
-	log  *pbxtest.LogBuffer
-	once sync.Once
-}
-
 // start runs a trunkline command until the test ends, or it is killed.
-func (p *samplePBX) start(t *testing.T, command string, env ...string) *process {
+func (p *samplePBX) start(t *testing.T, command string, env ...string) *pbxtest.Process {
 	t.Helper()
-	proc := &process{cmd: exec.Command(program, command), log: &pbxtest.LogBuffer{}}
-	proc.cmd.Env = append(p.env, env...)
-	proc.cmd.Stdout, proc.cmd.Stderr = proc.log, proc.log
-	must(t, proc.cmd.Start())
-	t.Cleanup(proc.kill)
-	return proc
-}
-
-// kill is kill -9. What the process answers is what a killed one does.
-func (proc *process) kill() {
-	proc.once.Do(func() {
-		_ = proc.cmd.Process.Kill()
-		_ = proc.cmd.Wait()
-	})
+	return pbxtest.Run(t, append(p.env, env...), "trunkline", command)
 }
 
 func must(t *testing.T, err error) {

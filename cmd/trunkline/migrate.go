@@ -8,6 +8,7 @@ import (
 	"trunkline/internal/config"
 	"trunkline/internal/fusionpbx"
 	"trunkline/internal/postgres"
+	"trunkline/internal/service"
 	"trunkline/tasks"
 )
 
@@ -75,8 +76,7 @@ func (m migrateCommand) migrate(ctx context.Context, settings config.Settings) (
 	if version, err = postgres.Migrate(ctx, pool); err != nil || !m.Key {
 		return version, err
 	}
-	p := &parts{settings: settings, pool: pool}
-	keys, err := p.keys(ctx, true)
+	keys, err := service.Keys(ctx, settings, pool, true)
 	if err != nil {
 		return 0, err
 	}

@@ -1,10 +1,10 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -17,19 +17,20 @@ import (
 
 	"trunkline/internal/pbxtest"
 	"trunkline/internal/pbxtest/servers"
+	"trunkline/internal/pbxtest/tour"
 	"trunkline/tasks"
 )
 
 // billing provisions gateways over HTTP, as a billing system does.
-type billing struct{ tour *demoTour }
+type billing struct{ tour *tour.Tour }
 
 func (p *samplePBX) billing(t *testing.T, base string) billing {
-	return billing{&demoTour{cmd: &command{ctx: t.Context(), out: &bytes.Buffer{}}, base: base, sample: p.sample}}
+	return billing{&tour.Tour{Out: io.Discard, Base: base, Sample: p.sample}}
 }
 
 // provision asks for a gateway of that name and waits a second for it.
 func (b billing) provision(ctx context.Context, name string) (status int, jobID string, err error) {
-	got, err := b.tour.send(ctx, call{method: http.MethodPost, path: "/app/gateways/provision.php", login: true, form: url.Values{
+	got, err := b.tour.Send(ctx, tour.Call{Method: http.MethodPost, Path: "/app/gateways/provision.php", Login: true, Form: url.Values{
 		"gateway_name": {name}, "gateway_domain": {"sip.carrier.example"}, "gateway_username": {"account"}, "gateway_password": {"secret"}, "wait": {"1"},
 	}})
 	if err != nil {
@@ -38,8 +39,8 @@ func (b billing) provision(ctx context.Context, name string) (status int, jobID 
 	var answer struct {
 		JobID string `json:"job_id"`
 	}
-	err = json.Unmarshal(got.body, &answer)
-	return got.status, answer.JobID, err
+	err = json.Unmarshal(got.Body, &answer)
+	return got.Status, answer.JobID, err
 }
 
 // Redis dies under a served PBX and comes back empty: what was asked for meanwhile is done, and so is
@@ -54,7 +55,7 @@ func TestRedisDiesAndComesBackEmpty(t *testing.T) {
 	status, jobID, err := system.provision(t.Context(), "while-away")
 	must(t, err)
 	if status != http.StatusAccepted || jobID == "" {
-		t.Fatalf("without Redis: got %d, job %q, want 202 and a job\n%s", status, jobID, proc.log)
+		t.Fatalf("without Redis: got %d, job %q, want 202 and a job\n%s", status, jobID, proc.Log)
 	}
 	must(t, private.RestartEmpty(t.Context()))
 	p.succeeds(t, client, jobID)
@@ -83,7 +84,7 @@ func TestStartWithoutRedis(t *testing.T) {
 	p := newSamplePBX(t, 0)
 	private := pbxtest.NewRedis(t, servers.WithPolicy("volatile-lru"), servers.WithPassword("Geheim77"))
 	must(t, private.Kill())
-	addr := freeAddr(t)
+	addr := pbxtest.FreeAddr(t)
 	proc := p.start(t, "serve", "TRUNKLINE_REDIS_URL="+private.URL(), "TRUNKLINE_LISTEN="+addr)
 	system := p.billing(t, "http://"+addr)
 	var jobID string
@@ -92,15 +93,15 @@ func TestStartWithoutRedis(t *testing.T) {
 		jobID = id
 		return err == nil && status == http.StatusAccepted
 	})
-	if !strings.Contains(proc.log.String(), "jobs wait in Postgres") {
-		t.Errorf("the log does not say that Redis is away\n%s", proc.log)
+	if !strings.Contains(proc.Log.String(), "jobs wait in Postgres") {
+		t.Errorf("the log does not say that Redis is away\n%s", proc.Log)
 	}
 	must(t, private.Restart(t.Context()))
 	p.succeeds(t, p.open(t), jobID)
 	pbxtest.Eventually(t, "the log says what is wrong with this Redis", func() bool {
-		return strings.Contains(proc.log.String(), "maxmemory-policy is volatile-lru")
+		return strings.Contains(proc.Log.String(), "maxmemory-policy is volatile-lru")
 	})
-	if strings.Contains(proc.log.String(), "Geheim77") {
+	if strings.Contains(proc.Log.String(), "Geheim77") {
 		t.Error("the log holds the password")
 	}
 }
@@ -118,9 +119,9 @@ func TestEveryRoomSaysWhatIsWrongWithRedis(t *testing.T) {
 			if got.status == 0 || !strings.Contains(got.err, "TRUNKLINE_REDIS_URL") || strings.Contains(got.err, "Geheim") {
 				t.Errorf("with a wrong password: %s", got)
 			}
-			proc := p.start(t, room, "TRUNKLINE_REDIS_URL="+evicting.URL(), "TRUNKLINE_LISTEN="+freeAddr(t))
+			proc := p.start(t, room, "TRUNKLINE_REDIS_URL="+evicting.URL(), "TRUNKLINE_LISTEN="+pbxtest.FreeAddr(t))
 			pbxtest.Eventually(t, "it warns of the policy", func() bool {
-				log := proc.log.String()
+				log := proc.Log.String()
 				return strings.Contains(log, "level=ERROR") && strings.Contains(log, "maxmemory-policy is allkeys-lru")
 			})
 		})
@@ -153,8 +154,8 @@ func TestRedisUserOfItsOwn(t *testing.T) {
 	p.env = append(p.env, "TRUNKLINE_REDIS_URL=redis://trunkline:PASSWORD@"+private.Addr())
 	base, proc := p.serve(t, "serve")
 	status, _, err := p.billing(t, base).provision(t.Context(), "carrier")
-	if err != nil || status != http.StatusOK || strings.Contains(proc.log.String(), "NOPERM") {
-		t.Errorf("got %d, %v\n%s", status, err, proc.log)
+	if err != nil || status != http.StatusOK || strings.Contains(proc.Log.String(), "NOPERM") {
+		t.Errorf("got %d, %v\n%s", status, err, proc.Log)
 	}
 	must(t, os.MkdirAll(p.exports(), 0o750))
 	if checked := runHere(t, p.env, "check"); checked.status != 0 {
@@ -240,7 +241,7 @@ func TestSentinelFailoverUnderLoad(t *testing.T) {
 			client := p.open(t)
 			must(t, client.CheckSecretKey(t.Context())) // as the first start does
 			base, api := p.serve(t, "api")
-			processes := []*process{api, p.start(t, "worker"), p.start(t, "worker")}
+			processes := []*pbxtest.Process{api, p.start(t, "worker"), p.start(t, "worker")}
 			l := startLoad(t, p.billing(t, base))
 			l.more(t, loadAnswered)
 
@@ -260,7 +261,7 @@ func TestSentinelFailoverUnderLoad(t *testing.T) {
 
 			p.checkLoad(t, client, l)
 			for _, proc := range processes {
-				log := proc.log.String()
+				log := proc.Log.String()
 				if strings.Contains(log, servers.SentinelsRedisPassword) || strings.Contains(log, servers.SentinelsPassword) {
 					t.Error("a log holds a password of Redis")
 				}

@@ -4,32 +4,12 @@ import (
 	"context"
 
 	"github.com/jackc/pgx/v5/pgxpool"
-	"golang.org/x/sync/errgroup"
 
 	"trunkline/internal/config"
 	"trunkline/internal/postgres"
+	"trunkline/internal/service"
 	"trunkline/internal/version"
-	"trunkline/tasks"
 )
-
-// runner is anything that lives until its context ends: the front end, a worker, the sweeper, the
-// listener for ended jobs.
-type runner interface {
-	Run(ctx context.Context) error
-}
-
-type runnerFunc func(ctx context.Context) error
-
-func (f runnerFunc) Run(ctx context.Context) error { return f(ctx) }
-
-// runAll runs them together; the first one that fails ends the others.
-func runAll(ctx context.Context, runners ...runner) error {
-	group, ctx := errgroup.WithContext(ctx)
-	for _, r := range runners {
-		group.Go(func() error { return r.Run(ctx) })
-	}
-	return group.Wait()
-}
 
 type serveCommand struct{}
 
@@ -40,22 +20,7 @@ It makes its secret key and its own tables where they are not there yet.
 Example: TRUNKLINE_WHITELIST=/etc/trunkline/chkcon_whitelist.conf trunkline serve`
 }
 
-func (serveCommand) Run(cmd *command) error {
-	return cmd.withParts(true, func(ctx context.Context, p *parts) error { return p.serve(ctx) })
-}
-
-// serve runs api, worker and scheduler together.
-func (p *parts) serve(ctx context.Context) error {
-	w, err := p.worker(ctx)
-	if err != nil {
-		return err
-	}
-	a, err := p.api()
-	if err != nil {
-		return err
-	}
-	return runAll(ctx, a, w, p.sweeper(tasks.RoleWorker, tasks.RoleScheduler), p.tasks, p.limiter, p.audit)
-}
+func (serveCommand) Run(cmd *command) error { return cmd.withService(true, (*service.Service).Serve) }
 
 type apiCommand struct{}
 
@@ -65,15 +30,7 @@ func (apiCommand) Help() string {
 Example: trunkline --config /etc/trunkline/trunkline.env api`
 }
 
-func (apiCommand) Run(cmd *command) error {
-	return cmd.withParts(false, func(ctx context.Context, p *parts) error {
-		a, err := p.api()
-		if err != nil {
-			return err
-		}
-		return runAll(ctx, a, p.tasks, p.limiter, p.audit)
-	})
-}
+func (apiCommand) Run(cmd *command) error { return cmd.withService(false, (*service.Service).API) }
 
 type workerCommand struct{}
 
@@ -85,13 +42,7 @@ Example: trunkline --config /etc/trunkline/trunkline.env worker`
 }
 
 func (workerCommand) Run(cmd *command) error {
-	return cmd.withParts(false, func(ctx context.Context, p *parts) error {
-		w, err := p.worker(ctx)
-		if err != nil {
-			return err
-		}
-		return runAll(ctx, w, p.sweeper(tasks.RoleWorker))
-	})
+	return cmd.withService(false, (*service.Service).Worker)
 }
 
 type schedulerCommand struct{}
@@ -103,23 +54,23 @@ Example: trunkline --config /etc/trunkline/trunkline.env scheduler`
 }
 
 func (schedulerCommand) Run(cmd *command) error {
-	return cmd.withParts(false, func(ctx context.Context, p *parts) error { return runAll(ctx, p.sweeper(tasks.RoleScheduler)) })
+	return cmd.withService(false, (*service.Service).Scheduler)
 }
 
-// withParts reads the settings, opens the parts, and closes them when f returns.
-func (cmd *command) withParts(alone bool, f func(ctx context.Context, p *parts) error) error {
+// withService reads the settings, opens the service, runs a role of it, and closes it.
+func (cmd *command) withService(alone bool, run func(*service.Service, context.Context) error) error {
 	settings, err := cmd.settings()
 	if err != nil {
 		return err
 	}
-	log := newLog(settings, cmd.err)
+	log := service.NewLog(settings, cmd.err)
 	log.Info("trunkline starts", "version", version.This().String())
-	p, err := openParts(cmd.ctx, settings, log, alone)
+	s, err := service.Open(cmd.ctx, settings, log, alone)
 	if err != nil {
 		return err
 	}
-	defer p.close()
-	return runAll(cmd.ctx, runnerFunc(func(ctx context.Context) error { return f(ctx, p) }), runnerFunc(p.watchRedis))
+	defer s.Close()
+	return run(s, cmd.ctx)
 }
 
 // withDatabase reads the settings and opens the database alone, whose tables must be this build's.

@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"net"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -15,21 +15,13 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"trunkline/internal/pbxtest"
+	"trunkline/internal/pbxtest/tour"
 )
 
-// freeAddr is an address that nobody listens on at this moment.
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	must(t, listener.Close())
-	return listener.Addr().String()
-}
-
 // serve runs a front end on a free port and returns its address once it is ready.
-func (p *samplePBX) serve(t *testing.T, command string, env ...string) (base string, proc *process) {
+func (p *samplePBX) serve(t *testing.T, command string, env ...string) (base string, proc *pbxtest.Process) {
 	t.Helper()
-	addr := freeAddr(t)
+	addr := pbxtest.FreeAddr(t)
 	proc = p.start(t, command, append(env, "TRUNKLINE_LISTEN="+addr)...)
 	pbxtest.Eventually(t, command+" is ready", func() bool {
 		resp, err := http.Get("http://" + addr + "/readyz")
@@ -48,19 +40,19 @@ func TestServeDoesTheMainJob(t *testing.T) {
 	p := newSamplePBX(t, 8000)
 	base, proc := p.serve(t, "serve", "TRUNKLINE_LOG_LEVEL=debug")
 	var printed bytes.Buffer
-	tour := &demoTour{cmd: &command{ctx: t.Context(), out: &printed, err: &printed}, base: base, sample: p.sample, registered: sampleRegistered}
-	if err := tour.run(t.Context()); err != nil {
-		t.Fatalf("%v\n%s\n%s", err, &printed, proc.log)
+	tour := &tour.Tour{Out: &printed, Base: base, Sample: p.sample, Registered: sampleRegistered}
+	if err := tour.Run(t.Context()); err != nil {
+		t.Fatalf("%v\n%s\n%s", err, &printed, proc.Log)
 	}
-	must(t, proc.cmd.Process.Signal(syscall.SIGTERM))
-	if err := proc.cmd.Wait(); err != nil {
-		t.Fatalf("it did not end well: %v\n%s", err, proc.log)
+	must(t, proc.Process.Signal(syscall.SIGTERM))
+	if err := proc.Wait(); err != nil {
+		t.Fatalf("it did not end well: %v\n%s", err, proc.Log)
 	}
 
 	client := p.open(t)
 	var rows string
 	must(t, p.pool.QueryRow(t.Context(), "select string_agg(j::text, '') from trunkline.jobs j").Scan(&rows))
-	places := map[string]string{"the log": proc.log.String(), "the job rows": rows, "Redis": redisContents(t, p.redis), "the answers": answers(printed.String())}
+	places := map[string]string{"the log": proc.Log.String(), "the job rows": rows, "Redis": redisContents(t, p.redis), "the answers": answers(printed.String())}
 	secrets := map[string]string{
 		"the superadmin's password": p.sample.SuperadminPassword,
 		"the gateway's password":    "a-demo-password",
@@ -138,9 +130,9 @@ func TestRoomsApart(t *testing.T) {
 	p.start(t, "worker")
 	p.start(t, "scheduler")
 	base, _ := p.serve(t, "api")
-	tour := &demoTour{cmd: &command{ctx: t.Context(), out: &bytes.Buffer{}}, base: base, sample: p.sample}
-	must(t, tour.makeToken(t.Context()))
-	must(t, tour.provision(t.Context()))
+	tour := &tour.Tour{Out: io.Discard, Base: base, Sample: p.sample}
+	must(t, tour.MakeToken(t.Context()))
+	must(t, tour.Provision(t.Context()))
 	checked := runHere(t, p.env, "check")
 	if checked.status != 0 || !strings.Contains(checked.out, "what the worker wrote is read here") {
 		t.Fatalf("check: %s", checked)
@@ -264,7 +256,7 @@ func TestConfigListsSettingsWhateverIsWrong(t *testing.T) {
 
 func TestEveryCommandHasAnExample(t *testing.T) {
 	t.Parallel()
-	for _, command := range []string{"serve", "api", "worker", "scheduler", "demo", "demo-pbx", "health", "check", "config", "migrate"} {
+	for _, command := range []string{"serve", "api", "worker", "scheduler", "health", "check", "config", "migrate"} {
 		got := runHere(t, nil, command, "--help")
 		if got.status != 0 || !strings.Contains(got.out, "Example: ") || !strings.Contains(got.out, "trunkline") {
 			t.Errorf("%s --help: %s", command, got)

@@ -107,7 +107,7 @@ func TestTokenCommands(t *testing.T) {
 		t.Errorf("got %+v", views)
 	}
 	for _, secret := range []string{first, second, third, all} {
-		if strings.Contains(proc.log.String(), secret) {
+		if strings.Contains(proc.Log.String(), secret) {
 			t.Errorf("the log holds %s", secret)
 		}
 	}

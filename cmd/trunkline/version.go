@@ -1,10 +1,6 @@
 package main
 
 import (
-	"fmt"
-
-	"github.com/alecthomas/kong"
-
 	"trunkline/internal/version"
 )
 
@@ -18,15 +14,5 @@ Example: trunkline version`
 
 func (versionCommand) Run(cmd *command) error {
 	cmd.printf("trunkline %s\n", version.This())
-	return nil
-}
-
-// versionFlag is trunkline --version: the same as the command.
-type versionFlag bool
-
-// BeforeReset prints the version before anything else is asked of the command line.
-func (versionFlag) BeforeReset(app *kong.Kong) error {
-	fmt.Fprintf(app.Stdout, "trunkline %s\n", version.This())
-	app.Exit(0)
 	return nil
 }

@@ -293,7 +293,7 @@ func TestWhitelistCommandReachesFrontEnds(t *testing.T) {
 	var logs []*pbxtest.LogBuffer
 	for range 2 {
 		_, proc := p.serve(t, "api")
-		logs = append(logs, proc.log)
+		logs = append(logs, proc.Log)
 	}
 	runHere(t, p.env, "whitelist", "add", "203.0.113.7").wants(t, 0, "line 2")
 	for _, log := range logs {

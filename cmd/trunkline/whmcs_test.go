@@ -9,6 +9,8 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+
+	"trunkline/internal/pbxtest"
 )
 
 // whmcs runs the functions of a WHMCS server module, in PHP with cURL, against a front end.
@@ -140,7 +142,7 @@ func (p *samplePBX) rows(t *testing.T, sql string, args ...any) (n int) {
 // newToken makes a token by the command, and returns its secret.
 func (p *samplePBX) newToken(t *testing.T, args ...string) string {
 	t.Helper()
-	cmd := exec.Command(program, append([]string{"token", "create", "--name", "whmcs"}, args...)...)
+	cmd := exec.Command(pbxtest.Program("trunkline"), append([]string{"token", "create", "--name", "whmcs"}, args...)...)
 	cmd.Env = p.env
 	cmd.Stderr = os.Stderr
 	output, err := cmd.Output()

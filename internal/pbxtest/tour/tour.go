@@ -1,4 +1,6 @@
-package main
+// Package tour does the main job of a Trunkline over HTTP, as WHMCS would, on the sample PBX, and says of
+// each answer whether it holds. It knows the documented endpoints and nothing of the program behind them.
+package tour
 
 import (
 	"bytes"
@@ -20,24 +22,27 @@ import (
 )
 
 const (
-	// tourPoll is how often the tour asks again for what takes its time.
-	tourPoll = 250 * time.Millisecond
-	// tourPatience is how long it asks before it says that the demo did not hold.
-	tourPatience = 60 * time.Second
+	// readyPatience bounds the wait for the front end, whose start is a matter of milliseconds.
+	readyPatience = 20 * time.Second
+	// poll is how often the tour asks again for what takes its time.
+	poll = 250 * time.Millisecond
+	// patience is how long it asks before it says that the demo did not hold.
+	patience = 60 * time.Second
 )
 
-// demoTour does the main job over HTTP, as WHMCS would, and prints what it sends and gets.
-type demoTour struct {
-	cmd    *command
-	base   string
-	sample sample.PBX
-	// registered is how many of the sample's extensions are registered: fewer than there are.
-	registered int
+// Tour is one tour, which prints what it sends and gets.
+type Tour struct {
+	Out    io.Writer
+	Base   string // where the front end is: http://host:port
+	Sample sample.PBX
+	// Registered is how many of the sample's extensions are registered: fewer than there are.
+	Registered int
 
 	domain, token string // the token that the tour made, and its domain
 }
 
-func (t *demoTour) run(ctx context.Context) error {
+// Run takes every step, and ends with the first that does not hold.
+func (t *Tour) Run(ctx context.Context) error {
 	if err := t.waitReady(ctx); err != nil {
 		return err
 	}
@@ -48,13 +53,13 @@ func (t *demoTour) run(ctx context.Context) error {
 		{"Connection check: needs the whitelist alone", t.checkConnection},
 		{"Status: the PBX and the switch, at most a second old", t.status},
 		{"A registration check: one extension that is registered, and one that is not", t.checkRegistrations},
-		{"A token: what WHMCS is given in place of a superadmin's password", t.makeToken},
-		{"Provision a gateway: written to Postgres, loaded by the switch and seen there", t.provision},
+		{"A Token: what WHMCS is given in place of a superadmin's password", t.MakeToken},
+		{"Provision a gateway: written to Postgres, loaded by the switch and seen there", t.Provision},
 		{"The gateway list, until the new one is registered", t.list},
 		{"A small export: answered at once", t.smallExport},
 		{"An export of all rows: a job, watched and downloaded", t.largeExport},
 	} {
-		t.cmd.printf("\n== %s\n", step.title)
+		t.printf("\n== %s\n", step.title)
 		if err := step.do(ctx); err != nil {
 			return fmt.Errorf("%s: %w", strings.ToLower(step.title[:1])+step.title[1:], err)
 		}
@@ -62,20 +67,20 @@ func (t *demoTour) run(ctx context.Context) error {
 	return nil
 }
 
-func (t *demoTour) waitReady(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, demoStart)
+func (t *Tour) waitReady(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, readyPatience)
 	defer cancel()
 	return t.until(ctx, func() (bool, error) {
-		got, err := t.send(ctx, call{method: http.MethodGet, path: "/readyz"})
-		return err == nil && got.status == http.StatusOK, nil
+		got, err := t.Send(ctx, Call{Method: http.MethodGet, Path: "/readyz"})
+		return err == nil && got.Status == http.StatusOK, nil
 	})
 }
 
-func (t *demoTour) checkConnection(ctx context.Context) error {
+func (t *Tour) checkConnection(ctx context.Context) error {
 	var got struct {
 		Success int `json:"success"`
 	}
-	if err := t.show(ctx, call{method: http.MethodGet, path: "/app/xml_cdr/chkcon.php"}, http.StatusOK, &got); err != nil {
+	if err := t.show(ctx, Call{Method: http.MethodGet, Path: "/app/xml_cdr/chkcon.php"}, http.StatusOK, &got); err != nil {
 		return err
 	}
 	if got.Success != 1 {
@@ -85,29 +90,29 @@ func (t *demoTour) checkConnection(ctx context.Context) error {
 }
 
 // status compares what status says with the sample.
-func (t *demoTour) status(ctx context.Context) error {
+func (t *Tour) status(ctx context.Context) error {
 	var got struct {
 		Total      int `json:"total_extensions"`
 		Registered int `json:"registered_extensions"`
 	}
-	if err := t.show(ctx, call{method: http.MethodPost, path: "/app/status/index.php", login: true, form: url.Values{}}, http.StatusOK, &got); err != nil {
+	if err := t.show(ctx, Call{Method: http.MethodPost, Path: "/app/status/index.php", Login: true, Form: url.Values{}}, http.StatusOK, &got); err != nil {
 		return err
 	}
-	if total := len(t.sample.Extensions(math.MaxInt32)); got.Total != total || got.Registered != t.registered {
-		return fmt.Errorf("it says %d of %d extensions are registered, and the PBX has %d of %d", got.Registered, got.Total, t.registered, total)
+	if total := len(t.Sample.Extensions(math.MaxInt32)); got.Total != total || got.Registered != t.Registered {
+		return fmt.Errorf("it says %d of %d extensions are registered, and the PBX has %d of %d", got.Registered, got.Total, t.Registered, total)
 	}
 	return nil
 }
 
 // checkRegistrations asks for the last extension that is registered and for the first that is not.
-func (t *demoTour) checkRegistrations(ctx context.Context) error {
-	extensions := t.sample.Extensions(t.registered + 1)
+func (t *Tour) checkRegistrations(ctx context.Context) error {
+	extensions := t.Sample.Extensions(t.Registered + 1)
 	for i, want := range []string{"yes", "no"} {
-		e := extensions[t.registered-1+i]
+		e := extensions[t.Registered-1+i]
 		var got struct {
 			Registered string `json:"registered"`
 		}
-		err := t.show(ctx, call{method: http.MethodPost, path: "/app/registrations/check_registration.php", login: true, form: url.Values{
+		err := t.show(ctx, Call{Method: http.MethodPost, Path: "/app/registrations/check_registration.php", Login: true, Form: url.Values{
 			"extension": {e.Number}, "tenant_domain": {e.Domain},
 		}}, http.StatusOK, &got)
 		if err != nil {
@@ -120,13 +125,13 @@ func (t *demoTour) checkRegistrations(ctx context.Context) error {
 	return nil
 }
 
-// makeToken makes a token for one domain, with which the gateway is provisioned.
-func (t *demoTour) makeToken(ctx context.Context) error {
-	t.domain = t.sample.Domains[0].Name
+// MakeToken makes a token for one domain, with which the gateway is provisioned.
+func (t *Tour) MakeToken(ctx context.Context) error {
+	t.domain = t.Sample.Domains[0].Name
 	var got struct {
 		Token string `json:"token"`
 	}
-	err := t.show(ctx, call{method: http.MethodPost, path: "/v1/tokens", login: true, form: url.Values{
+	err := t.show(ctx, Call{Method: http.MethodPost, Path: "/v1/tokens", Login: true, Form: url.Values{
 		"name": {"WHMCS"}, "scopes": {"read,provision"}, "domains": {t.domain},
 	}}, http.StatusCreated, &got)
 	if err == nil && got.Token == "" {
@@ -136,15 +141,16 @@ func (t *demoTour) makeToken(ctx context.Context) error {
 	return err
 }
 
-const demoGateway = "demo_carrier"
+const gatewayName = "demo_carrier"
 
-func (t *demoTour) provision(ctx context.Context) error {
+// Provision provisions a gateway with the token.
+func (t *Tour) Provision(ctx context.Context) error {
 	var got struct {
 		Status      string `json:"status"`
 		GatewayUUID string `json:"gateway_uuid"`
 	}
-	err := t.show(ctx, call{method: http.MethodPost, path: "/app/gateways/provision.php", token: t.token, form: url.Values{
-		"gateway_name":     {demoGateway},
+	err := t.show(ctx, Call{Method: http.MethodPost, Path: "/app/gateways/provision.php", Token: t.token, Form: url.Values{
+		"gateway_name":     {gatewayName},
 		"gateway_domain":   {"sip.carrier.example"},
 		"gateway_username": {"account"},
 		"gateway_password": {"a-demo-password"},
@@ -158,45 +164,45 @@ func (t *demoTour) provision(ctx context.Context) error {
 	return nil
 }
 
-func (t *demoTour) list(ctx context.Context) error {
-	list := call{method: http.MethodPost, path: "/app/gateways/provision_list.php", login: true, whole: true, form: url.Values{}}
+func (t *Tour) list(ctx context.Context) error {
+	list := Call{Method: http.MethodPost, Path: "/app/gateways/provision_list.php", Login: true, Whole: true, Form: url.Values{}}
 	type gateways struct {
 		Gateways []struct {
 			Name   string `json:"gateway_name"`
 			Status string `json:"gateway_status"`
 		} `json:"gateways"`
 	}
-	ctx, cancel := context.WithTimeout(ctx, tourPatience)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	err := t.until(ctx, func() (bool, error) {
-		got, err := t.send(ctx, list)
+		got, err := t.Send(ctx, list)
 		if err != nil {
 			return false, err
 		}
 		var decoded gateways
-		if err := json.Unmarshal(got.body, &decoded); err != nil {
+		if err := json.Unmarshal(got.Body, &decoded); err != nil {
 			return false, err
 		}
 		for _, g := range decoded.Gateways {
-			if g.Name == demoGateway && g.Status == "UP" {
+			if g.Name == gatewayName && g.Status == "UP" {
 				return true, nil
 			}
 		}
 		return false, nil
 	})
 	if err != nil {
-		return fmt.Errorf("%s did not come UP: %w", demoGateway, err)
+		return fmt.Errorf("%s did not come UP: %w", gatewayName, err)
 	}
 	return t.show(ctx, list, http.StatusOK, &gateways{})
 }
 
-func (t *demoTour) smallExport(ctx context.Context) error {
+func (t *Tour) smallExport(ctx context.Context) error {
 	day := time.Now().UTC().AddDate(0, 0, -7).Format(time.DateOnly)
 	var got struct {
 		Total   int               `json:"total_records"`
 		Records []json.RawMessage `json:"records"`
 	}
-	err := t.show(ctx, call{method: http.MethodPost, path: "/app/xml_cdr/export_cdr.php", login: true, form: url.Values{
+	err := t.show(ctx, Call{Method: http.MethodPost, Path: "/app/xml_cdr/export_cdr.php", Login: true, Form: url.Values{
 		"date_start": {day}, "date_end": {day}, "format": {"JSON"}, "time_zone": {"UTC"},
 	}}, http.StatusOK, &got)
 	if err != nil {
@@ -208,8 +214,8 @@ func (t *demoTour) smallExport(ctx context.Context) error {
 	return nil
 }
 
-// demoJob is what the tour reads of an export's job.
-type demoJob struct {
+// exportJob is what the tour reads of an export's job.
+type exportJob struct {
 	JobID    string `json:"job_id"`
 	State    string `json:"state"`
 	Progress struct {
@@ -224,10 +230,10 @@ type demoJob struct {
 	Error json.RawMessage `json:"error"`
 }
 
-func (t *demoTour) largeExport(ctx context.Context) error {
+func (t *Tour) largeExport(ctx context.Context) error {
 	now := time.Now().UTC()
-	var job demoJob
-	err := t.show(ctx, call{method: http.MethodPost, path: "/app/xml_cdr/export_cdr.php", login: true, form: url.Values{
+	var job exportJob
+	err := t.show(ctx, Call{Method: http.MethodPost, Path: "/app/xml_cdr/export_cdr.php", Login: true, Form: url.Values{
 		"date_start": {now.AddDate(0, 0, -sample.Demo.Days-2).Format(time.DateOnly)},
 		"date_end":   {now.AddDate(0, 0, 1).Format(time.DateOnly)},
 		"format":     {"CSV"}, "time_zone": {"UTC"}, "wait": {"0"},
@@ -235,23 +241,23 @@ func (t *demoTour) largeExport(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	status := call{method: http.MethodGet, path: "/v1/jobs/" + job.JobID, login: true}
-	t.cmd.printf("\n%s\n", t.curl(status))
-	waiting, cancel := context.WithTimeout(ctx, tourPatience)
+	status := Call{Method: http.MethodGet, Path: "/v1/jobs/" + job.JobID, Login: true}
+	t.printf("\n%s\n", t.curl(status))
+	waiting, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	err = t.until(waiting, func() (bool, error) {
-		got, err := t.send(waiting, status)
+		got, err := t.Send(waiting, status)
 		if err != nil {
 			return false, err
 		}
-		if err := json.Unmarshal(got.body, &job); err != nil {
-			return false, fmt.Errorf("%w in %s", err, got.body)
+		if err := json.Unmarshal(got.Body, &job); err != nil {
+			return false, fmt.Errorf("%w in %s", err, got.Body)
 		}
 		of := ""
 		if job.Progress.Total > 0 {
 			of = fmt.Sprintf(" of about %d", job.Progress.Total)
 		}
-		t.cmd.printf("  %s: %d%s rows\n", job.State, job.Progress.Done, of)
+		t.printf("  %s: %d%s rows\n", job.State, job.Progress.Done, of)
 		return job.State != "queued" && job.State != "running", nil
 	})
 	if err != nil {
@@ -264,21 +270,21 @@ func (t *demoTour) largeExport(ctx context.Context) error {
 }
 
 // checkDownload fetches the file of the job and compares its rows and its hash with the job's result.
-func (t *demoTour) checkDownload(ctx context.Context, job demoJob) error {
-	download := call{method: http.MethodGet, path: job.Result.DownloadURL}
-	t.cmd.printf("\n%s\n", t.curl(download))
-	got, err := t.send(ctx, download)
+func (t *Tour) checkDownload(ctx context.Context, job exportJob) error {
+	download := Call{Method: http.MethodGet, Path: job.Result.DownloadURL}
+	t.printf("\n%s\n", t.curl(download))
+	got, err := t.Send(ctx, download)
 	if err != nil {
 		return err
 	}
-	if got.status != http.StatusOK {
-		return fmt.Errorf("the download answered %d: %s", got.status, got.body)
+	if got.Status != http.StatusOK {
+		return fmt.Errorf("the download answered %d: %s", got.Status, got.Body)
 	}
-	sum := sha256.Sum256(got.body)
+	sum := sha256.Sum256(got.Body)
 	if hex.EncodeToString(sum[:]) != job.Result.SHA256 {
 		return fmt.Errorf("the file's SHA-256 is %x and the job says %s", sum, job.Result.SHA256)
 	}
-	reader := csv.NewReader(bytes.NewReader(got.body))
+	reader := csv.NewReader(bytes.NewReader(got.Body))
 	reader.ReuseRecord = true
 	rows := int64(-1) // the header
 	for {
@@ -289,16 +295,16 @@ func (t *demoTour) checkDownload(ctx context.Context, job demoJob) error {
 		}
 		rows++
 	}
-	if rows != int64(t.sample.CDRs) || rows != job.Result.TotalRecords {
-		return fmt.Errorf("the file has %d rows, the job says %d, the PBX has %d", rows, job.Result.TotalRecords, t.sample.CDRs)
+	if rows != int64(t.Sample.CDRs) || rows != job.Result.TotalRecords {
+		return fmt.Errorf("the file has %d rows, the job says %d, the PBX has %d", rows, job.Result.TotalRecords, t.Sample.CDRs)
 	}
-	t.cmd.printf("  %d rows, %d bytes, SHA-256 %s: as the job says\n", rows, len(got.body), job.Result.SHA256)
+	t.printf("  %d rows, %d bytes, SHA-256 %s: as the job says\n", rows, len(got.Body), job.Result.SHA256)
 	return nil
 }
 
 // until asks again until done says so, or ctx ends.
-func (t *demoTour) until(ctx context.Context, done func() (bool, error)) error {
-	tick := time.NewTicker(tourPoll)
+func (t *Tour) until(ctx context.Context, done func() (bool, error)) error {
+	tick := time.NewTicker(poll)
 	defer tick.Stop()
 	for {
 		ok, err := done()
@@ -312,3 +318,5 @@ func (t *demoTour) until(ctx context.Context, done func() (bool, error)) error {
 		}
 	}
 }
+
+func (t *Tour) printf(format string, args ...any) { fmt.Fprintf(t.Out, format, args...) }

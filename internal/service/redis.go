@@ -1,4 +1,4 @@
-package main
+package service
 
 import (
 	"context"
@@ -22,7 +22,8 @@ const (
 	redisCheckInterval = 2 * time.Second
 )
 
-func openRedis(settings config.Settings, log *slog.Logger) (goredis.UniversalClient, error) {
+// OpenRedis is a client of the Redis of the settings, which need not answer.
+func OpenRedis(settings config.Settings, log *slog.Logger) (goredis.UniversalClient, error) {
 	return redis.Open(redis.Options{
 		URL:     settings.RedisURL.Reveal(),
 		CAFile:  settings.RedisCA,
@@ -33,38 +34,38 @@ func openRedis(settings config.Settings, log *slog.Logger) (goredis.UniversalCli
 
 // checkRedis refuses a Redis that cannot be used, and says loudly what is wrong with one that can. One
 // that is away does not keep anything from starting: jobs wait in Postgres.
-func (p *parts) checkRedis(ctx context.Context) error {
+func (s *Service) checkRedis(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, redisCheckTimeout)
 	defer cancel()
-	info, err := redis.Check(ctx, p.redis)
-	known := p.redisAway
-	p.redisAway = err != nil
+	info, err := redis.Check(ctx, s.redis)
+	known := s.redisAway
+	s.redisAway = err != nil
 	switch warning := info.Warning(); {
 	case errors.Is(err, redis.ErrMisconfigured):
 		return fmt.Errorf("this Redis cannot be used: %w", err)
 	case err != nil && known:
-		p.log.Debug("still no Redis", "error", err)
+		s.log.Debug("still no Redis", "error", err)
 	case err != nil:
-		p.log.Warn("no Redis to carry tasks; jobs wait in Postgres until there is one", "error", err)
+		s.log.Warn("no Redis to carry tasks; jobs wait in Postgres until there is one", "error", err)
 	case warning != "":
-		p.log.Error("Redis has to be set up otherwise", "warning", warning)
+		s.log.Error("Redis has to be set up otherwise", "warning", warning)
 	default:
-		p.log.Debug("Redis is right", "version", info.Version)
+		s.log.Debug("Redis is right", "version", info.Version)
 	}
 	return nil
 }
 
 // watchRedis checks a Redis that was away at the start once it is there.
-func (p *parts) watchRedis(ctx context.Context) error {
+func (s *Service) watchRedis(ctx context.Context) error {
 	tick := time.NewTicker(redisCheckInterval)
 	defer tick.Stop()
-	for p.redisAway {
+	for s.redisAway {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
 		}
-		if err := p.checkRedis(ctx); err != nil {
+		if err := s.checkRedis(ctx); err != nil {
 			return err
 		}
 	}

@@ -19,26 +19,26 @@ const (
 	// the one by which a sample is known that was not loaded to its end.
 	sampleMark  = "a sample PBX of trunkline demo-pbx"
 	loadingMark = "trunkline demo-pbx loads its sample"
-	// demoPBXPatience bounds the question whether a demo PBX works.
-	demoPBXPatience = 3 * time.Second
+	// askPatience bounds the question whether a sample PBX works.
+	askPatience = 3 * time.Second
 )
 
-type demoPBXCommand struct {
+type pbxCommand struct {
 	Database string `required:"" placeholder:"URL" help:"An empty Postgres database of its own: postgres://user:password@host:port/database."`
 	Listen   string `default:"127.0.0.1:8021" help:"Where the simulated event socket listens: host:port."`
 	Password string `default:"trunkline-demo" help:"The password of the sample's users superadmin and admin, in the sample that it makes."`
 	Ask      bool   `help:"Only ask the one that runs at --listen whether it works: status 0 or 1."`
 }
 
-func (demoPBXCommand) Help() string {
-	return `It makes the sample of trunkline demo in that database, where it is empty, and simulates a FreeSWITCH on it until Ctrl-C.
+func (pbxCommand) Help() string {
+	return `It makes the sample of trunkline-demo demo in that database, where it is empty, and simulates a FreeSWITCH on it until Ctrl-C.
 A database in which there is anything but such a sample is refused and left as it is. The event socket's password is ` + fssim.Password + `.
 The demo profile of docker-compose.yml runs it.
 
-Example: trunkline demo-pbx --database postgres://me:secret@127.0.0.1/sample`
+Example: trunkline-demo pbx --database postgres://me:secret@127.0.0.1/sample`
 }
 
-func (d demoPBXCommand) Run(cmd *command) error {
+func (d pbxCommand) Run(cmd *command) error {
 	if d.Ask {
 		return d.ask(cmd.ctx)
 	}
@@ -50,7 +50,7 @@ func (d demoPBXCommand) Run(cmd *command) error {
 		cmd.printf("The sample is loaded: %d extensions, %d CDRs, %d gateways; users superadmin and admin.\n",
 			sample.Demo.Extensions, sample.Demo.CDRs, sample.Demo.Gateways)
 	}
-	sw, err := startDemoSwitch(cmd.ctx, d.Database, d.Listen)
+	sw, err := startSwitch(cmd.ctx, d.Database, d.Listen)
 	if err != nil {
 		return err
 	}
@@ -60,7 +60,7 @@ func (d demoPBXCommand) Run(cmd *command) error {
 }
 
 // sample loads the sample where the database is empty, and takes one that it loaded before.
-func (d demoPBXCommand) sample(ctx context.Context) (made bool, err error) {
+func (d pbxCommand) sample(ctx context.Context) (made bool, err error) {
 	conn, err := pgx.Connect(ctx, d.Database)
 	if err != nil {
 		return false, fmt.Errorf("--database: %w; name an empty database that is reached from here", err)
@@ -108,18 +108,18 @@ func markSchema(ctx context.Context, conn *pgx.Conn, mark string) error {
 	return nil
 }
 
-// ask is the health check of a demo PBX: its event socket answers, which listens once the sample is there.
-func (d demoPBXCommand) ask(ctx context.Context) error {
+// ask is the health check of a sample PBX: its event socket answers, which listens once the sample is there.
+func (d pbxCommand) ask(ctx context.Context) error {
 	_, port, err := net.SplitHostPort(d.Listen)
 	if err != nil {
 		return fmt.Errorf("--listen: %w; write host:port", err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, demoPBXPatience)
+	ctx, cancel := context.WithTimeout(ctx, askPatience)
 	defer cancel()
 	sw := freeswitch.New(net.JoinHostPort("127.0.0.1", port), fssim.Password, freeswitch.Options{})
 	defer sw.Close()
 	if _, err := sw.Status(ctx); err != nil {
-		return fmt.Errorf("the demo PBX does not work: %w", err)
+		return fmt.Errorf("the sample PBX does not work: %w", err)
 	}
 	return nil
 }

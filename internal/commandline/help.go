@@ -1,4 +1,4 @@
-package main
+package commandline
 
 import (
 	"fmt"
@@ -7,8 +7,8 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// exampleMark begins the paragraph of a command's help that is an example.
-const exampleMark = "Example: "
+// ExampleMark begins the paragraph of a command's help that is an example.
+const ExampleMark = "Example: "
 
 // printHelp prints kong's help, and behind that of the whole program an example of each command.
 func printHelp(options kong.HelpOptions, ctx *kong.Context) error {
@@ -17,17 +17,17 @@ func printHelp(options kong.HelpOptions, ctx *kong.Context) error {
 	}
 	fmt.Fprintln(ctx.Stdout, "\nExamples:")
 	for _, command := range ctx.Model.Leaves(true) {
-		for _, example := range examplesOf(command)[:1] {
+		for _, example := range Examples(command)[:1] {
 			fmt.Fprintln(ctx.Stdout, "  "+example)
 		}
 	}
 	return nil
 }
 
-// examplesOf are the examples in a command's help.
-func examplesOf(command *kong.Node) (examples []string) {
+// Examples are the examples in a command's help.
+func Examples(command *kong.Node) (examples []string) {
 	for paragraph := range strings.SplitSeq(command.Detail, "\n\n") {
-		if example, found := strings.CutPrefix(paragraph, exampleMark); found {
+		if example, found := strings.CutPrefix(paragraph, ExampleMark); found {
 			examples = append(examples, example)
 		}
 	}

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+
+	"trunkline/internal/pbxtest/sample"
+	"trunkline/internal/pbxtest/tour"
+	"trunkline/internal/service"
+)
+
+// registered is how many of the sample's extensions have a device registered.
+const registered = 200
+
+type demoCommand struct {
+	Once bool `help:"End when the main job is done: status 0 when all of it held, 1 when not."`
+	Logs bool `help:"Show the log of the front end and the worker as well."`
+}
+
+func (demoCommand) Help() string {
+	return `It starts a private Postgres, a private Redis and a simulated FreeSWITCH on free loopback ports in a temporary folder,
+fills them with a sample PBX, and does the main job over HTTP. Every request is printed as a curl line that can be pasted
+while the demo is up. Nothing is left behind.
+
+Example: trunkline-demo demo --once`
+}
+
+func (d demoCommand) Run(cmd *command) (err error) {
+	dir, err := os.MkdirTemp("", "trunkline-demo-")
+	if err != nil {
+		return fmt.Errorf("making the demo's folder: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	// Postgres refuses to run as root, so its folder in this one is another account's.
+	if err := os.Chmod(dir, 0o711); err != nil {
+		return fmt.Errorf("making the demo's folder: %w", err)
+	}
+
+	cmd.printf("Starting a private Postgres, a private Redis and a simulated FreeSWITCH ...\n")
+	pbx, err := startPBX(cmd.ctx, dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, pbx.close()) }()
+	cmd.printf("Sample PBX: FusionPBX %s tables, %d domains, %d extensions, %d CDRs of the last %d days, %d gateways, a superadmin and an admin.\n",
+		sample.V55, len(pbx.sample.Domains), sample.Demo.Extensions, pbx.sample.CDRs, sample.Demo.Days, len(pbx.sample.Gateways))
+
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return fmt.Errorf("finding a port for the demo: %w", err)
+	}
+	settings, err := pbx.settings(dir, listener.Addr().String())
+	if err != nil {
+		return err
+	}
+	log := slog.New(slog.DiscardHandler)
+	if d.Logs {
+		log = service.NewLog(settings, cmd.err)
+	}
+	s, err := service.Open(cmd.ctx, settings, log, true)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	s.Listener = listener
+
+	ctx, stop := context.WithCancel(cmd.ctx)
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(ctx) }()
+	defer func() {
+		stop()
+		err = errors.Join(err, <-served)
+	}()
+	tour := &tour.Tour{Out: cmd.out, Base: settings.PublicURL, Sample: pbx.sample, Registered: registered}
+	if err := tour.Run(ctx); err != nil {
+		cmd.printf("\nThe demo did NOT hold: %v\n", err)
+		return err
+	}
+	cmd.printf("\nAll of it held.\n")
+	if d.Once {
+		return nil
+	}
+	cmd.printf("It stays up at %s until Ctrl-C: paste any of the lines above.\n", settings.PublicURL)
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-served:
+		served <- nil
+		return err
+	}
+}

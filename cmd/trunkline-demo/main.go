@@ -1,0 +1,47 @@
+// Command trunkline-demo shows a Trunkline working on a PBX that is not there: private servers with a sample
+// in them, and a simulated FreeSWITCH. It is the only program that contains the simulation.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"trunkline/internal/commandline"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// command is what each subcommand's Run gets: how long it may run and where it writes.
+type command struct {
+	ctx      context.Context
+	out, err io.Writer
+}
+
+func (cmd *command) printf(format string, args ...any) { fmt.Fprintf(cmd.out, format, args...) }
+
+type commandLine struct {
+	ShowVersion commandline.VersionFlag `name:"version" help:"Print the version, the revision and the time of the build."`
+
+	Demo demoCommand `cmd:"" help:"Show it working: a private sample PBX, and the main job done over HTTP."`
+	PBX  pbxCommand  `cmd:"" name:"pbx" help:"Run the demo's PBX alone: a simulated FreeSWITCH on a sample in an empty database."`
+}
+
+// run is the program: its arguments in, its exit status out. Tests call it too.
+func run(ctx context.Context, args []string, out, errOut io.Writer) int {
+	program := commandline.Program{
+		Name:        "trunkline-demo",
+		Description: "A Trunkline on a sample PBX, to be tried before there is a PBX for it.",
+		Line:        &commandLine{},
+		Out:         out,
+		Err:         errOut,
+	}
+	return program.Run(args, func() any { return &command{ctx: ctx, out: out, err: errOut} })
+}

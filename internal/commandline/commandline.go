@@ -1,0 +1,50 @@
+// Package commandline reads the command line of a program of ours and runs the command that it names. It
+// knows no command.
+package commandline
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/alecthomas/kong"
+)
+
+// Program is a program by its command line.
+type Program struct {
+	Name        string
+	Description string
+	Line        any // a pointer to the struct that kong fills: its flags and commands
+	Out, Err    io.Writer
+}
+
+// Run parses the arguments and calls the Run of the command that they name with what bind returns, which is
+// asked once Line is filled. It returns the exit status: 0, 1 if the command failed, 2 if there is no such
+// command line.
+func (p Program) Run(args []string, bind func() any) int {
+	exit := -1
+	parser, err := kong.New(p.Line,
+		kong.Name(p.Name),
+		kong.Description(p.Description),
+		kong.Writers(p.Out, p.Err),
+		kong.Exit(func(status int) { exit = status }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.Help(printHelp),
+	)
+	if err != nil {
+		fmt.Fprintf(p.Err, "%s: %v\n", p.Name, err)
+		return 2
+	}
+	parsed, err := parser.Parse(args)
+	if exit >= 0 {
+		return exit
+	}
+	if err != nil {
+		fmt.Fprintf(p.Err, "%s: %v\nRun %[1]s --help for the commands and an example of each.\n", p.Name, err)
+		return 2
+	}
+	if err := parsed.Run(bind()); err != nil {
+		fmt.Fprintf(p.Err, "%s: %v\n", p.Name, err)
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,82 @@
+package pbxtest
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+)
+
+// programs is the folder of the programs that MainWith built.
+var programs string
+
+// MainWith is Main for tests that run programs of ours, since what is killed has to be a real process. It
+// builds them first: trunkline for cmd/trunkline.
+func MainWith(m *testing.M, names ...string) int {
+	dir, err := os.MkdirTemp("", "trunkline-test-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	programs = dir
+	args := []string{"build", "-o", dir + "/"}
+	for _, name := range names {
+		args = append(args, "trunkline/cmd/"+name)
+	}
+	build := exec.Command("go", args...)
+	build.Stdout, build.Stderr = os.Stderr, os.Stderr
+	if err := build.Run(); err != nil {
+		fmt.Fprintln(os.Stderr, "building the programs under test:", err)
+		return 1
+	}
+	return Main(m)
+}
+
+// Program is the path of a program that MainWith built.
+func Program(name string) string { return filepath.Join(programs, name) }
+
+// Process is a program that MainWith built, at work.
+type Process struct {
+	*exec.Cmd
+	Log  *LogBuffer // what it wrote on both of its outputs
+	once sync.Once
+}
+
+// Run starts a program that MainWith built, which runs until the test ends, or it is killed. env is its whole
+// environment; nil stands for that of the tests.
+func Run(t testing.TB, env []string, name string, args ...string) *Process {
+	t.Helper()
+	p := &Process{Cmd: exec.Command(Program(name), args...), Log: &LogBuffer{}}
+	p.Env = env
+	p.Stdout, p.Stderr = p.Log, p.Log
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Kill)
+	return p
+}
+
+// Kill is kill -9. What the process answers is what a killed one does.
+func (p *Process) Kill() {
+	p.once.Do(func() {
+		_ = p.Process.Kill()
+		_ = p.Wait()
+	})
+}
+
+// FreeAddr is a loopback address that nobody listens on at this moment.
+func FreeAddr(t testing.TB) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := listener.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return listener.Addr().String()
+}

@@ -1,0 +1,119 @@
+package tour
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// answerShown is how much of an answer is printed, in bytes.
+const answerShown = 900
+
+// Call is one request of the tour.
+type Call struct {
+	Method string
+	Path   string // below the base, or a whole URL
+	Form   url.Values
+	Login  bool   // as the sample's superadmin
+	Token  string // instead of Login
+	Whole  bool   // its answer is printed whole
+}
+
+// Answer is what came back.
+type Answer struct {
+	Status int
+	Body   []byte
+}
+
+// show sends the call, prints it as a curl line with its answer, and decodes that.
+func (t *Tour) show(ctx context.Context, c Call, status int, into any) error {
+	t.printf("%s\n", t.curl(c))
+	got, err := t.Send(ctx, c)
+	if err != nil {
+		return err
+	}
+	shown := got.Body
+	var indented bytes.Buffer
+	if json.Indent(&indented, shown, "", "  ") == nil {
+		shown = indented.Bytes()
+	}
+	more := ""
+	if len(shown) > answerShown && !c.Whole {
+		shown, more = shown[:answerShown], fmt.Sprintf("\n... (%d bytes in all)", len(got.Body))
+	}
+	t.printf("HTTP %d\n%s%s\n", got.Status, shown, more)
+	if got.Status != status {
+		return fmt.Errorf("it answered %d and not %d", got.Status, status)
+	}
+	if err := json.Unmarshal(got.Body, into); err != nil {
+		return fmt.Errorf("reading the answer: %w", err)
+	}
+	return nil
+}
+
+// Send sends the call and says nothing.
+func (t *Tour) Send(ctx context.Context, c Call) (Answer, error) {
+	var body io.Reader
+	if c.Form != nil {
+		body = strings.NewReader(c.Form.Encode())
+	}
+	req, err := http.NewRequestWithContext(ctx, c.Method, t.url(c), body)
+	if err != nil {
+		return Answer{}, fmt.Errorf("making a request: %w", err)
+	}
+	if c.Form != nil {
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	if c.Token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.Token)
+	}
+	if c.Login {
+		req.SetBasicAuth(t.Sample.SuperadminName, t.Sample.SuperadminPassword)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return Answer{}, err
+	}
+	defer resp.Body.Close()
+	got, err := io.ReadAll(resp.Body)
+	return Answer{Status: resp.StatusCode, Body: got}, err
+}
+
+func (t *Tour) url(c Call) string {
+	if strings.HasPrefix(c.Path, "/") {
+		return t.Base + c.Path
+	}
+	return c.Path
+}
+
+// curl is the call as a line for a shell.
+func (t *Tour) curl(c Call) string {
+	line := []string{"$ curl -sS"}
+	if c.Login {
+		line = append(line, "-u", quote(t.Sample.SuperadminName+":"+t.Sample.SuperadminPassword))
+	}
+	if c.Token != "" {
+		line = append(line, "-H", quote("Authorization: Bearer "+c.Token))
+	}
+	if c.Form != nil && len(c.Form) == 0 {
+		line = append(line, "-X", c.Method)
+	}
+	names := make([]string, 0, len(c.Form))
+	for name := range c.Form {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		line = append(line, "--data-urlencode", quote(name+"="+c.Form.Get(name)))
+	}
+	return strings.Join(append(line, quote(t.url(c))), " ")
+}
+
+// quote quotes a word for a POSIX shell.
+func quote(word string) string { return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'" }

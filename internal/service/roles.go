@@ -1,0 +1,113 @@
+package service
+
+import (
+	"context"
+
+	"golang.org/x/sync/errgroup"
+
+	"trunkline/api"
+	"trunkline/scheduler"
+	"trunkline/tasks"
+	"trunkline/worker"
+)
+
+// runner is anything that lives until its context ends: the front end, a worker, the sweeper, the
+// listener for ended jobs.
+type runner interface {
+	Run(ctx context.Context) error
+}
+
+// run runs them together, and looks for a Redis that was away; the first one that fails ends the others.
+func (s *Service) run(ctx context.Context, runners ...runner) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return s.watchRedis(ctx) })
+	for _, r := range runners {
+		group.Go(func() error { return r.Run(ctx) })
+	}
+	return group.Wait()
+}
+
+// Serve runs front end, worker and scheduler together until the context ends.
+func (s *Service) Serve(ctx context.Context) error {
+	w, err := s.worker(ctx)
+	if err != nil {
+		return err
+	}
+	a, err := s.api()
+	if err != nil {
+		return err
+	}
+	return s.run(ctx, a, w, s.sweeper(tasks.RoleWorker, tasks.RoleScheduler), s.tasks, s.limiter, s.audit)
+}
+
+// API runs the front end alone.
+func (s *Service) API(ctx context.Context) error {
+	a, err := s.api()
+	if err != nil {
+		return err
+	}
+	return s.run(ctx, a, s.tasks, s.limiter, s.audit)
+}
+
+// Worker runs a worker alone, which sweeps too.
+func (s *Service) Worker(ctx context.Context) error {
+	w, err := s.worker(ctx)
+	if err != nil {
+		return err
+	}
+	return s.run(ctx, w, s.sweeper(tasks.RoleWorker))
+}
+
+// Scheduler runs the scheduler alone.
+func (s *Service) Scheduler(ctx context.Context) error {
+	return s.run(ctx, s.sweeper(tasks.RoleScheduler))
+}
+
+func (s *Service) api() (*api.Server, error) {
+	return api.New(api.Options{
+		Settings: s.settings,
+		PBX:      s.pbx,
+		Tasks:    s.tasks,
+		Exporter: s.exporter,
+		Audit:    s.audit,
+		Log:      s.log,
+		Listener: s.Listener,
+		Limiter:  s.limiter,
+	})
+}
+
+func (s *Service) worker(ctx context.Context) (*worker.Worker, error) {
+	if err := s.tasks.MarkExportDir(ctx, s.settings.ExportDir); err != nil {
+		return nil, err
+	}
+	return worker.New(worker.Options{
+		PBX:                  s.pbx,
+		Redis:                s.redis,
+		Tasks:                s.tasks,
+		Exporter:             s.exporter,
+		Log:                  s.log,
+		ProvisionConcurrency: s.settings.ProvisionConcurrency,
+		ExportConcurrency:    s.settings.ExportConcurrency,
+		ProvisionPoll:        s.settings.ProvisionPoll,
+		ExportPoll:           s.settings.ExportPoll,
+		HeartbeatInterval:    s.settings.HeartbeatInterval,
+		ShutdownTimeout:      s.settings.ShutdownTimeout,
+	}), nil
+}
+
+func (s *Service) sweeper(roles ...tasks.Role) *scheduler.Sweeper {
+	return &scheduler.Sweeper{
+		Tasks:    s.tasks,
+		Interval: s.settings.SweepInterval,
+		Options: tasks.SweepOptions{
+			HeartbeatTimeout: s.settings.HeartbeatTimeout,
+			MaxAttempts:      s.settings.JobMaxAttempts,
+			SecretRetention:  s.settings.SecretRetention,
+			JobRetention:     s.settings.JobRetention,
+		},
+		Audit:          s.audit,
+		AuditRetention: s.settings.AuditRetention,
+		Roles:          roles,
+		Log:            s.log,
+	}
+}

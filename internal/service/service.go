@@ -1,0 +1,123 @@
+// Package service puts the rooms together: Postgres, Redis and the switches that the settings name, and on
+// them the front end, the worker and the scheduler, all three or each alone. What they do is theirs; what
+// a command line is, nothing here knows.
+package service
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/redis/go-redis/v9"
+
+	"trunkline/internal/audit"
+	"trunkline/internal/config"
+	"trunkline/internal/fusionpbx"
+	"trunkline/internal/pbx"
+	"trunkline/internal/postgres"
+	"trunkline/internal/ratelimit"
+	"trunkline/tasks"
+)
+
+// Service is everything that the rooms are put together from.
+type Service struct {
+	Listener net.Listener // where the front end listens; nil: as the settings say
+
+	settings  config.Settings
+	log       *slog.Logger
+	pool      *pgxpool.Pool
+	pbx       *pbx.PBX // nil until its database was probed
+	redis     redis.UniversalClient
+	redisAway bool // it did not answer at the start
+	tasks     *tasks.Client
+	exporter  tasks.Exporter
+	limiter   *ratelimit.Limiter
+	audit     *audit.Log
+}
+
+// Open connects to everything; the caller closes it. With alone, the process is all there is (serve, the
+// demo): it makes the secret key if there is none and migrates its own tables.
+func Open(ctx context.Context, settings config.Settings, log *slog.Logger, alone bool) (_ *Service, err error) {
+	s := &Service{settings: settings, log: log}
+	defer func() {
+		if err != nil {
+			s.Close()
+		}
+	}()
+	if !alone {
+		// Before anything is connected to: without the key there is no use in it.
+		if _, err := settings.LoadSecretKey(false); err != nil {
+			return nil, err
+		}
+	}
+	if s.pool, err = postgres.Open(ctx, settings.DatabaseURL.Reveal(), settings.DatabaseConnections); err != nil {
+		return nil, err
+	}
+	if alone {
+		_, err = postgres.Migrate(ctx, s.pool)
+	} else {
+		err = postgres.CheckVersion(ctx, s.pool)
+	}
+	if err != nil {
+		return nil, err
+	}
+	keys, err := Keys(ctx, settings, s.pool, alone)
+	if err != nil {
+		return nil, err
+	}
+	db, err := fusionpbx.Probe(ctx, s.pool)
+	if err != nil {
+		return nil, err
+	}
+	s.pbx = NewPBX(settings, s.pool, db)
+	store := tasks.NewStore(s.pool, keys)
+	if err := store.CheckSecretKey(ctx); err != nil {
+		return nil, err
+	}
+	if s.redis, err = OpenRedis(settings, log); err != nil {
+		return nil, err
+	}
+	if err := s.checkRedis(ctx); err != nil {
+		return nil, err
+	}
+	s.limiter = ratelimit.New(s.redis, log)
+	s.audit = audit.New(s.pool, log)
+	s.pbx.Switches = OpenSwitches(settings, log)
+	s.tasks = tasks.NewClient(store, s.redis, map[tasks.Kind]time.Duration{
+		tasks.KindProvision: settings.ProvisionTimeout,
+		tasks.KindExport:    settings.ExportTimeout,
+	}, log)
+	s.exporter = tasks.Exporter{
+		Pool:         s.pool,
+		FusionPBX:    db,
+		Dir:          settings.ExportDir,
+		MinFreeBytes: uint64(settings.ExportMinFreeBytes),
+		FormulaGuard: settings.CSVFormulaGuard,
+		Retention:    settings.ExportRetention,
+	}
+	return s, nil
+}
+
+// Close gives back what Open opened.
+func (s *Service) Close() {
+	if s.pbx != nil {
+		for _, sw := range s.pbx.Switches {
+			if err := sw.Close(); err != nil {
+				s.log.Debug("closing a switch's connections", "switch", sw.Addr(), "error", err)
+			}
+		}
+	}
+	if s.redis != nil {
+		if err := s.redis.Close(); err != nil {
+			s.log.Debug("closing Redis", "error", err)
+		}
+	}
+	if s.audit != nil {
+		s.audit.Flush(context.Background()) // what was denied while the front end shut down
+	}
+	if s.pool != nil {
+		s.pool.Close()
+	}
+}

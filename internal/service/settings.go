@@ -1,0 +1,55 @@
+package service
+
+import (
+	"context"
+	"io"
+	"log/slog"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"trunkline/internal/config"
+	"trunkline/internal/freeswitch"
+	"trunkline/internal/fusionpbx"
+	"trunkline/internal/pbx"
+	"trunkline/tasks"
+)
+
+// Keys reads the secret key. With create it makes one, if there is none and the database has never seen one.
+func Keys(ctx context.Context, settings config.Settings, pool *pgxpool.Pool, create bool) (*tasks.Keys, error) {
+	known, err := tasks.HasSecretKey(ctx, pool)
+	if err != nil {
+		return nil, err
+	}
+	secret, err := settings.LoadSecretKey(create && !known)
+	if err != nil {
+		return nil, err
+	}
+	return tasks.NewKeys(secret)
+}
+
+// NewPBX is the PBX of the settings, without its switches.
+func NewPBX(s config.Settings, pool *pgxpool.Pool, db *fusionpbx.DB) *pbx.PBX {
+	return &pbx.PBX{Pool: pool, FusionPBX: db, GatewayMode: fusionpbx.GatewayMode(s.GatewayMode), SIPProfilesDir: s.SIPProfilesDir}
+}
+
+// OpenSwitches are the switches of the settings. Nothing is connected to yet; the caller closes them.
+func OpenSwitches(settings config.Settings, log *slog.Logger) []*freeswitch.Switch {
+	var switches []*freeswitch.Switch
+	for _, addr := range settings.Switches {
+		switches = append(switches, freeswitch.New(addr, settings.SwitchPassword.Reveal(), freeswitch.Options{
+			DialTimeout:    settings.SwitchDialTimeout,
+			CommandTimeout: settings.SwitchTimeout,
+			Logger:         log,
+		}))
+	}
+	return switches
+}
+
+// NewLog returns the log that the settings ask for.
+func NewLog(settings config.Settings, w io.Writer) *slog.Logger {
+	options := &slog.HandlerOptions{Level: settings.LogLevel}
+	if settings.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}
