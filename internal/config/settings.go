@@ -34,6 +34,8 @@ type Settings struct {
 	SwitchDialTimeout time.Duration `env:"TRUNKLINE_SWITCH_DIAL_TIMEOUT" envDefault:"2s" help:"how long connecting to an event socket may take"`
 	// SwitchTimeout bounds one command on an event socket.
 	SwitchTimeout time.Duration `env:"TRUNKLINE_SWITCH_TIMEOUT" envDefault:"5s" help:"how long one command on an event socket may take"`
+	// SwitchMaxReply is the longest reply of a switch that is read. It is held in memory, three times for a moment.
+	SwitchMaxReply Bytes `env:"TRUNKLINE_SWITCH_MAX_REPLY" envDefault:"64MiB" help:"the longest reply of a switch that is read; the list of 50,000 gateways has 46 MB"`
 
 	// GatewayMode is how gateways reach the switches: "database", "file", or "auto" for as FusionPBX's settings say.
 	GatewayMode string `env:"TRUNKLINE_GATEWAY_MODE" envDefault:"auto" help:"how gateways reach the switches: database, file, or auto for as FusionPBX's default setting switch, sip_profiles says"`

@@ -2,12 +2,9 @@ package freeswitch
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"regexp"
-	"slices"
 	"strings"
-	"time"
 )
 
 // What may stand in a command. FreeSWITCH takes a command apart at spaces and
@@ -244,7 +241,9 @@ func (s *Switch) Gateway(ctx context.Context, name string) (Gateway, error) {
 	return gateways[0], nil
 }
 
-// Gateways asks for all loaded gateways of all profiles, in one command.
+// Gateways asks for all loaded gateways of all profiles, in one command. The
+// reply has some 930 bytes a gateway; if it is too long the error is
+// ErrReplyTooLong.
 func (s *Switch) Gateways(ctx context.Context) ([]Gateway, error) {
 	const asked = "sofia xmlstatus gateway"
 	reply, err := s.api(ctx, asked, asked)
@@ -256,57 +255,6 @@ func (s *Switch) Gateways(ctx context.Context) ([]Gateway, error) {
 		return nil, s.unexpected(asked, reply)
 	}
 	return parseGateways(reply), nil
-}
-
-// pollInterval is how often WaitGone asks.
-const pollInterval = 50 * time.Millisecond
-
-// WaitGone waits until none of the gateways is in the list any more: only then
-// does a rescan load a gateway of that name again. After killgw it takes up to
-// two seconds. It waits as long as ctx lets it: give ctx a deadline. The error
-// is the one of the question that failed, or a *TimeoutError that says how many
-// are still there.
-func (s *Switch) WaitGone(ctx context.Context, gatewayUUIDs []string) error {
-	for _, uuid := range gatewayUUIDs {
-		if err := CheckUUID(uuid); err != nil {
-			return err
-		}
-	}
-	if len(gatewayUUIDs) == 0 {
-		return nil
-	}
-	started := time.Now()
-	left := gatewayUUIDs
-	tick := time.NewTicker(pollInterval)
-	defer tick.Stop()
-	for ctx.Err() == nil {
-		gateways, err := s.Gateways(ctx)
-		if err != nil && ctx.Err() == nil {
-			return err
-		}
-		if err == nil {
-			left = loadedOf(gatewayUUIDs, gateways)
-			if len(left) == 0 {
-				return nil
-			}
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-		}
-	}
-	doing := fmt.Sprintf("waiting for FreeSWITCH to drop gateway %s (%d of %d left)", left[0], len(left), len(gatewayUUIDs))
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return &TimeoutError{Addr: s.addr, Doing: doing, After: time.Since(started), Err: ctx.Err()}
-	}
-	return fmt.Errorf("freeswitch %s: %s: %w", s.addr, doing, ctx.Err())
-}
-
-// loadedOf returns those of the names that are in the list.
-func loadedOf(names []string, list []Gateway) []string {
-	return slices.DeleteFunc(slices.Clone(names), func(name string) bool {
-		return !slices.ContainsFunc(list, func(g Gateway) bool { return g.Name == name })
-	})
 }
 
 // unexpected makes an error of a reply that no rule explains.

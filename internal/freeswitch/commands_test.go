@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -112,89 +111,6 @@ func TestCacheDeleteWantsBothKeys(t *testing.T) {
 			err := newSwitch(t, p.addr, Options{}).DeleteSofiaCache(t.Context())
 			var reply *ReplyError
 			if !errors.As(err, &reply) || reply.Reply != answer {
-				t.Errorf("got %v, want a ReplyError", err)
-			}
-		})
-	}
-}
-
-// gatewayList is a reply to xmlstatus gateway with these gateways.
-func gatewayList(names ...string) string {
-	var list strings.Builder
-	list.WriteString("<?xml version=\"1.0\" encoding=\"ISO-8859-1\"?>\n<gateways>\n")
-	for _, name := range names {
-		fmt.Fprintf(&list, "  <gateway>\n    <name>%s</name>\n    <state>NOREG</state>\n  </gateway>\n", name)
-	}
-	list.WriteString("</gateways>\n")
-	return list.String()
-}
-
-func TestWaitGone(t *testing.T) {
-	t.Parallel()
-	lists := []string{
-		gatewayList("other", uuidA, uuidB),
-		gatewayList(uuidB, "other"),
-		gatewayList("other"),
-	}
-	var asked atomic.Int64
-	p := startPeer(t, func(_ int, c *peerConn) {
-		for ok := c.logIn(); ok && c.command() != ""; {
-			c.reply(lists[min(int(asked.Add(1)), len(lists))-1])
-		}
-	})
-	s := newSwitch(t, p.addr, Options{})
-	if err := s.WaitGone(t.Context(), nil); err != nil || asked.Load() != 0 {
-		t.Errorf("none to wait for: %v, asked %d times", err, asked.Load())
-	}
-	if err := s.WaitGone(t.Context(), []string{uuidA, uuidB}); err != nil {
-		t.Errorf("got %v", err)
-	}
-	if n := asked.Load(); n != int64(len(lists)) {
-		t.Errorf("asked %d times, want %d", n, len(lists))
-	}
-}
-
-func TestWaitGoneEnds(t *testing.T) {
-	t.Parallel()
-	t.Run("at the deadline", func(t *testing.T) {
-		t.Parallel()
-		p := answering(t, gatewayList(uuidA))
-		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second) // long enough for one question on a busy machine
-		defer cancel()
-		err := newSwitch(t, p.addr, Options{}).WaitGone(ctx, []string{uuidB, uuidA})
-		if !wantTimeout(err) || !strings.Contains(err.Error(), uuidA+" (1 of 2 left)") {
-			t.Errorf("got %v, want a TimeoutError that names the gateway", err)
-		}
-	})
-	t.Run("when cancelled", func(t *testing.T) {
-		t.Parallel()
-		ctx, cancel := context.WithCancel(t.Context())
-		p := startPeer(t, func(_ int, c *peerConn) {
-			for ok := c.logIn(); ok && c.command() != ""; {
-				c.reply(gatewayList(uuidA))
-				cancel()
-			}
-		})
-		started := time.Now()
-		if err := newSwitch(t, p.addr, Options{}).WaitGone(ctx, []string{uuidA}); !errors.Is(err, context.Canceled) {
-			t.Errorf("got %v", err)
-		}
-		if took := time.Since(started); took > patience/2 {
-			t.Errorf("took %v", took)
-		}
-	})
-	// Half a list must never make a gateway look gone.
-	for name, list := range map[string]string{
-		"half a list": strings.TrimSuffix(gatewayList("other"), "</gateways>\n"),
-		"an error":    "-ERR sofia Command not found!\n",
-		"nothing":     "",
-		"only an end": "</gateways>\n",
-	} {
-		t.Run("with "+name, func(t *testing.T) {
-			t.Parallel()
-			p := answering(t, list)
-			var reply *ReplyError
-			if err := newSwitch(t, p.addr, Options{}).WaitGone(t.Context(), []string{uuidA}); !errors.As(err, &reply) {
 				t.Errorf("got %v, want a ReplyError", err)
 			}
 		})

@@ -79,16 +79,26 @@ func (e *TimeoutError) Unwrap() error { return e.Err }
 // Timeout is always true, as of other packages' time-outs.
 func (e *TimeoutError) Timeout() bool { return true }
 
+// ErrReplyTooLong says that a reply is longer than Options.MaxReply: a smaller
+// question may do.
+var ErrReplyTooLong = errors.New("freeswitch: the reply is too long")
+
 // ProtocolError says that the peer does not speak the event socket's protocol,
 // or sent a reply beyond Options.MaxReply. The connection is gone.
 type ProtocolError struct {
 	Addr   string // host:port
 	Detail string // what was wrong; what the peer sent is quoted and shortened
+	Err    error  // ErrReplyTooLong, or nil
 }
 
 func (e *ProtocolError) Error() string {
+	if e.Err != nil {
+		return fmt.Sprintf("freeswitch %s sent a reply that is too long: %s: raise TRUNKLINE_SWITCH_MAX_REPLY if this is FreeSWITCH's event socket", e.Addr, e.Detail)
+	}
 	return fmt.Sprintf("freeswitch %s broke the event socket protocol: %s: check that this is FreeSWITCH's event socket", e.Addr, e.Detail)
 }
+
+func (e *ProtocolError) Unwrap() error { return e.Err }
 
 // ReplyError is a well-formed reply that does not say what the command's
 // success looks like, such as "-ERR lua Command not found!" where mod_lua is

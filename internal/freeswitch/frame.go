@@ -2,7 +2,6 @@ package freeswitch
 
 import (
 	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -30,17 +29,23 @@ const (
 	maxHeaderLines = 64
 )
 
-// bodyChunk is how much memory a body is given before its bytes arrive: a
-// length that lies costs no more than this.
-const bodyChunk = 64 << 10 // bytes
+// How much memory a body is given before its bytes arrive: so much at first, and
+// then so many times what has come. A length that lies costs no more.
+const (
+	bodyChunk  = 64 << 10 // bytes
+	bodyGrowth = 8
+)
 
 // errEnded is the end of the stream between two frames.
 var errEnded = errors.New("connection closed")
 
 // A badFrame is what a frame did wrong.
-type badFrame string
+type badFrame struct {
+	detail string
+	err    error // ErrReplyTooLong, or nil
+}
 
-func (b badFrame) Error() string { return string(b) }
+func (b badFrame) Error() string { return b.detail }
 
 // A frame is one message of FreeSWITCH's: header lines that end in LF, a blank
 // line, and exactly as many bytes of body as Content-Length says.
@@ -71,11 +76,15 @@ func readFrame(r *bufio.Reader, maxBody int64) (frame, error) {
 	if length == 0 {
 		return f, nil
 	}
-	body := bytes.NewBuffer(make([]byte, 0, min(length, bodyChunk)))
-	if n, err := io.CopyN(body, r, length); err != nil {
-		return frame{}, fmt.Errorf("%d of %d bytes of a body came: %w", n, length, err)
+	for size := int64(bodyChunk); int64(len(f.body)) < length; size *= bodyGrowth {
+		body := make([]byte, min(size, length))
+		came := copy(body, f.body)
+		n, err := io.ReadFull(r, body[came:])
+		if err != nil {
+			return frame{}, fmt.Errorf("%d of %d bytes of a body came: %w", came+n, length, err)
+		}
+		f.body = body
 	}
-	f.body = body.Bytes()
 	return f, nil
 }
 
@@ -83,11 +92,11 @@ func readFrame(r *bufio.Reader, maxBody int64) (frame, error) {
 func readHeader(r *bufio.Reader, maxBody int64) (f frame, length int64, err error) {
 	for lines := 0; ; lines++ {
 		if lines > maxHeaderLines {
-			return frame{}, 0, badFrame(fmt.Sprintf("a header of more than %d lines", maxHeaderLines))
+			return frame{}, 0, badFrame{detail: fmt.Sprintf("a header of more than %d lines", maxHeaderLines)}
 		}
 		raw, err := r.ReadSlice('\n')
 		if errors.Is(err, bufio.ErrBufferFull) {
-			return frame{}, 0, badFrame(fmt.Sprintf("a header line of more than %d bytes: %s", maxHeaderLine, quote(string(raw))))
+			return frame{}, 0, badFrame{detail: fmt.Sprintf("a header line of more than %d bytes: %s", maxHeaderLine, quote(string(raw)))}
 		}
 		if err != nil {
 			return frame{}, 0, fmt.Errorf("in a header: %w", err)
@@ -98,7 +107,7 @@ func readHeader(r *bufio.Reader, maxBody int64) (f frame, length int64, err erro
 		}
 		name, value, found := strings.Cut(line, ":")
 		if !found {
-			return frame{}, 0, badFrame("a header line without a colon: " + quote(line))
+			return frame{}, 0, badFrame{detail: "a header line without a colon: " + quote(line)}
 		}
 		value = strings.TrimSpace(value)
 		switch strings.ToLower(name) {
@@ -110,16 +119,16 @@ func readHeader(r *bufio.Reader, maxBody int64) (f frame, length int64, err erro
 			// ParseUint takes digits alone, neither sign nor space.
 			n, err := strconv.ParseUint(value, 10, 63)
 			if err != nil || f.hasLength {
-				return frame{}, 0, badFrame("a Content-Length of " + quote(value))
+				return frame{}, 0, badFrame{detail: "a Content-Length of " + quote(value)}
 			}
 			if int64(n) > maxBody {
-				return frame{}, 0, badFrame(fmt.Sprintf("a Content-Length of %d, more than the %d bytes allowed", n, maxBody))
+				return frame{}, 0, badFrame{fmt.Sprintf("a Content-Length of %d, more than the %d bytes allowed", n, maxBody), ErrReplyTooLong}
 			}
 			f.hasLength, length = true, int64(n)
 		}
 	}
 	if f.contentType == "" {
-		return frame{}, 0, badFrame("a message without Content-Type")
+		return frame{}, 0, badFrame{detail: "a message without Content-Type"}
 	}
 	return f, length, nil
 }

@@ -72,6 +72,9 @@ func (g Gateway) Up() bool {
 	return g.State == StateReged || g.State == StateNoReg && g.Status == StatusUp
 }
 
+// usualGateway is about how long a gateway's element is, in bytes.
+const usualGateway = 900
+
 // Limits of the search for the end of a value that has line breaks: of one
 // value, and of all values of a reply, so that a hostile one costs little.
 const (
@@ -88,7 +91,9 @@ const (
 // is left out. A value with line breaks that imitates this very layout cannot
 // be told from it.
 func parseGateways(reply string) []Gateway {
-	var gateways []Gateway
+	// Grown from nothing, a long list would be copied many times; sized by what it claims to hold, a
+	// hostile one would cost too much.
+	gateways := make([]Gateway, 0, len(reply)/usualGateway+1)
 	var current *Gateway
 	var start int // where current begins in reply
 	spare := maxSpareLines

@@ -34,7 +34,7 @@ type link struct {
 	ending  sync.Once
 	ended   chan struct{} // closed after cause is set
 	cause   error
-	workers sync.WaitGroup // the relay's two goroutines
+	reading sync.WaitGroup // relayReplies, the only reader of outside
 }
 
 // openLink dials FreeSWITCH and logs in. Its errors are those of this package,
@@ -71,8 +71,7 @@ func openLink(ctx context.Context, addr, password string, maxReply int64) (*link
 		return nil, err
 	}
 	l := &link{addr: addr, maxReply: maxReply, outside: conn, inside: in, ended: make(chan struct{})}
-	l.workers.Go(l.relayCommands)
-	l.workers.Go(func() { l.relayReplies(reader) })
+	l.reading.Go(func() { l.relayReplies(reader) })
 	return l, nil
 }
 
@@ -128,7 +127,7 @@ func (l *link) fail(cause error) {
 // close ends the link and waits for the relay to be gone.
 func (l *link) close(cause error) {
 	l.fail(cause)
-	l.workers.Wait()
+	l.reading.Wait()
 }
 
 // dead reports whether the link has ended.
@@ -153,14 +152,13 @@ func (l *link) send(ctx context.Context, command string) (string, error) {
 		event, err := l.inside.library.Send(command)
 		answered <- answer{event, err}
 	}()
-	var a answer
-	select {
-	case a = <-answered:
-	case <-ctx.Done():
+	stop := context.AfterFunc(ctx, func() { l.fail(ctx.Err()) })
+	l.relayCommand()
+	// The library's reader blocks on a reply that nobody takes, so Send must be
+	// listening until the end of the connection has reached it.
+	a := <-answered
+	if !stop() {
 		l.close(ctx.Err())
-		// The library's reader blocks on a reply that nobody takes, so Send
-		// must be listening until the end of the connection has reached it.
-		<-answered
 		return "", ctx.Err()
 	}
 	if a.err != nil {

@@ -148,20 +148,16 @@ func readCommand(r *bufio.Reader) (string, error) {
 	return command, nil
 }
 
-// relayCommands carries commands from the library to FreeSWITCH until the link
-// ends.
-func (l *link) relayCommands() {
-	for {
-		command, err := readCommand(l.inside.reader)
-		if err != nil {
-			l.fail(fmt.Errorf("the event socket relay lost its inner side: %w", err))
-			return
-		}
-		l.asked.Store(true)
-		if _, err := l.outside.Write([]byte(command + "\n\n")); err != nil {
-			l.fail(&UnavailableError{Addr: l.addr, Reason: ReasonHungUp, Err: err})
-			return
-		}
+// relayCommand carries one command from the library to FreeSWITCH.
+func (l *link) relayCommand() {
+	command, err := readCommand(l.inside.reader)
+	if err != nil {
+		l.fail(fmt.Errorf("the event socket relay lost its inner side: %w", err))
+		return
+	}
+	l.asked.Store(true)
+	if _, err := l.outside.Write([]byte(command + "\n\n")); err != nil {
+		l.fail(&UnavailableError{Addr: l.addr, Reason: ReasonHungUp, Err: err})
 	}
 }
 
@@ -206,7 +202,7 @@ func readError(addr string, err error) error {
 	var bad badFrame
 	switch {
 	case errors.As(err, &bad):
-		return &ProtocolError{Addr: addr, Detail: string(bad)}
+		return &ProtocolError{Addr: addr, Detail: bad.detail, Err: bad.err}
 	case errors.Is(err, errEnded):
 		return &UnavailableError{Addr: addr, Reason: ReasonHungUp, Err: err}
 	default:

@@ -15,7 +15,7 @@ import (
 const (
 	DefaultDialTimeout    = 2 * time.Second
 	DefaultCommandTimeout = 5 * time.Second
-	DefaultMaxReply       = 64 << 20 // bytes; 1,000 gateways take 1 MB, 10,000 registrations 7 MB
+	DefaultMaxReply       = 64 << 20 // bytes; 50,000 gateways take 46 MB, 50,000 registrations 35 MB
 	DefaultMaxConns       = 4
 )
 
@@ -67,6 +67,7 @@ type Switch struct {
 	password string
 	options  Options
 	slots    chan struct{} // one token a command under way
+	dropTime time.Duration // dropTime, but in tests
 	closing  context.Context
 	close    context.CancelCauseFunc
 	commands sync.WaitGroup
@@ -88,7 +89,7 @@ type pause struct {
 // Nothing is connected before the first command. Close it when done.
 func New(addr, password string, o Options) *Switch {
 	o = o.withDefaults()
-	s := &Switch{addr: addr, password: password, options: o, slots: make(chan struct{}, o.MaxConns)}
+	s := &Switch{addr: addr, password: password, options: o, slots: make(chan struct{}, o.MaxConns), dropTime: dropTime}
 	s.closing, s.close = context.WithCancelCause(context.Background())
 	return s
 }

@@ -39,6 +39,7 @@ func OpenSwitches(settings config.Settings, log *slog.Logger) []*freeswitch.Swit
 		switches = append(switches, freeswitch.New(addr, settings.SwitchPassword.Reveal(), freeswitch.Options{
 			DialTimeout:    settings.SwitchDialTimeout,
 			CommandTimeout: settings.SwitchTimeout,
+			MaxReply:       int64(settings.SwitchMaxReply),
 			Logger:         log,
 		}))
 	}

@@ -1,0 +1,105 @@
+package freeswitch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+const (
+	// pollInterval is how often WaitGone asks, unless asking takes long: it
+	// spends half of the time on it at most, since FreeSWITCH holds its
+	// gateways locked while it writes their list.
+	pollInterval = 50 * time.Millisecond
+	// dropTime is how long FreeSWITCH keeps a killed gateway at most, with some
+	// to spare: up to 2 s were seen, of one that was registered.
+	dropTime = 2500 * time.Millisecond
+)
+
+// WaitGone waits until none of the gateways is in the list any more: only then
+// does a rescan load a gateway of that name again. After killgw it takes up to
+// two seconds. It waits as long as ctx lets it: give ctx a deadline. The error
+// is the one of the question that failed, or a *TimeoutError that says how many
+// are still there.
+//
+// Only the list tells, since by name FreeSWITCH denies a killed gateway at once.
+// If the list is too long to be read, WaitGone says so in the log, lets pass the
+// time that FreeSWITCH needs at most, and asks by name.
+func (s *Switch) WaitGone(ctx context.Context, gatewayUUIDs []string) error {
+	for _, uuid := range gatewayUUIDs {
+		if err := CheckUUID(uuid); err != nil {
+			return err
+		}
+	}
+	if len(gatewayUUIDs) == 0 {
+		return nil
+	}
+	started := time.Now()
+	ask, next := s.stillListed, started
+	left := gatewayUUIDs
+	for sleep(ctx, time.Until(next)) {
+		asked := time.Now()
+		found, err := ask(ctx, gatewayUUIDs)
+		switch {
+		case errors.Is(err, ErrReplyTooLong):
+			s.options.Logger.Warn("waiting for killed gateways by the clock, since the list of gateways cannot be read", "switch", s.addr, "error", err)
+			ask, next = s.stillFound, started.Add(s.dropTime)
+			continue
+		case err != nil && ctx.Err() == nil:
+			return err
+		case err == nil && len(found) == 0:
+			return nil
+		case err == nil:
+			left = found
+		}
+		next = asked.Add(max(pollInterval, 2*time.Since(asked)))
+	}
+	doing := fmt.Sprintf("waiting for FreeSWITCH to drop gateway %s (%d of %d left)", left[0], len(left), len(gatewayUUIDs))
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return &TimeoutError{Addr: s.addr, Doing: doing, After: time.Since(started), Err: ctx.Err()}
+	}
+	return fmt.Errorf("freeswitch %s: %s: %w", s.addr, doing, ctx.Err())
+}
+
+// sleep waits, and reports whether ctx has not ended.
+func sleep(ctx context.Context, length time.Duration) bool {
+	select {
+	case <-time.After(length):
+	case <-ctx.Done():
+	}
+	return ctx.Err() == nil
+}
+
+// stillListed returns those of the gateways that are in the list.
+func (s *Switch) stillListed(ctx context.Context, uuids []string) ([]string, error) {
+	list, err := s.Gateways(ctx)
+	if err != nil {
+		return nil, err
+	}
+	listed := make(map[string]bool, len(uuids)) // false: not listed; not there: not asked for
+	for _, uuid := range uuids {
+		listed[uuid] = false
+	}
+	for _, g := range list {
+		if _, wanted := listed[g.Name]; wanted {
+			listed[g.Name] = true
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(uuids), func(uuid string) bool { return !listed[uuid] }), nil
+}
+
+// stillFound returns those of the gateways that are found by name.
+func (s *Switch) stillFound(ctx context.Context, uuids []string) ([]string, error) {
+	var found []string
+	for _, uuid := range uuids {
+		switch _, err := s.Gateway(ctx, uuid); {
+		case err == nil:
+			found = append(found, uuid)
+		case !errors.Is(err, ErrNoGateway):
+			return nil, err
+		}
+	}
+	return found, nil
+}
