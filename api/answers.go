@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"trunkline/internal/access"
 	"trunkline/internal/fault"
 )
 
@@ -51,7 +52,7 @@ func (r *request) fail(err error) {
 	status := statusOf(f.Code)
 	switch status {
 	case http.StatusUnauthorized:
-		r.c.Writer.Header()["Www-Authenticate"] = challenges
+		r.c.Writer.Header()["Www-Authenticate"] = access.Challenges
 	case http.StatusServiceUnavailable, http.StatusGatewayTimeout, http.StatusTooManyRequests:
 		r.c.Header("Retry-After", strconv.Itoa(max(int(f.RetryAfter.Seconds()), retryAfter)))
 	}

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"trunkline/internal/access"
 	"trunkline/internal/audit"
 	"trunkline/internal/fault"
 )
@@ -12,7 +13,7 @@ import (
 // changed records that the caller changed something: what was done, such as token.revoke, and to what.
 func (r *request) changed(action, subject string) {
 	r.s.audit.Change(r.context(), audit.Event{
-		Who: r.caller.name, Address: r.auditAddress(), Action: action, Subject: subject,
+		Who: r.caller.Name, Address: r.auditAddress(), Action: action, Subject: subject,
 		DomainUUID: r.auditDomain(), RequestID: r.id,
 	})
 }
@@ -21,8 +22,8 @@ func (r *request) changed(action, subject string) {
 // its scope, or how many it was.
 func (r *request) denied() {
 	who := r.tried
-	if r.caller.signedIn() {
-		who = r.caller.name
+	if r.caller.SignedIn() {
+		who = r.caller.Name
 	}
 	r.s.audit.Denial(audit.Denial{
 		Address: r.auditAddress(), Who: who, Endpoint: r.route.endpoint, Code: r.denial,
@@ -43,7 +44,7 @@ func isDenial(code fault.Code) bool {
 func (r *request) auditAddress() string {
 	addr := r.address
 	if r.addressErr != nil {
-		addr, _ = parseHop(r.c.Request.RemoteAddr)
+		addr, _ = access.ParseAddress(r.c.Request.RemoteAddr)
 	}
 	if !addr.IsValid() {
 		return ""
@@ -53,8 +54,8 @@ func (r *request) auditAddress() string {
 
 // auditDomain is whose entry it is: the domain that is concerned, else that of a caller who has one.
 func (r *request) auditDomain() string {
-	if r.domainUUID == "" && !r.caller.all {
-		return r.caller.home.uuid
+	if r.domainUUID == "" && !r.caller.Domains.All {
+		return r.caller.Home.UUID
 	}
 	return r.domainUUID
 }
@@ -117,15 +118,12 @@ func (r *request) auditDomains(f *audit.Filter) error {
 	switch {
 	case err != nil:
 		return err
-	case named && t.uuid == "":
+	case named && t.UUID == "":
 		return fault.Invalid("tenant_domain", "is no domain; leave it out to see the entries of none too")
 	case named:
-		f.DomainUUIDs = []string{t.uuid}
-	case !r.caller.all:
-		f.DomainUUIDs = r.caller.jobs().DomainUUIDs
-		if f.DomainUUIDs == nil {
-			f.DomainUUIDs = []string{}
-		}
+		f.DomainUUIDs = []string{t.UUID}
+	case !r.caller.Domains.All:
+		f.DomainUUIDs = r.caller.Domains.UUIDs()
 	}
 	return nil
 }

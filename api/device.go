@@ -9,6 +9,7 @@ import (
 	"unicode"
 
 	"trunkline/internal/freeswitch"
+	"trunkline/internal/tenant"
 )
 
 // device is a telephone that is registered, as callers see it.
@@ -48,7 +49,7 @@ func deviceOf(r freeswitch.Registration, sw string, at time.Time) device {
 }
 
 // of reports whether the device belongs to one of the domains: by the host of its user, or by its realm.
-func (d device) of(q reach) bool { return q.holds(d.Domain) || q.holds(d.realm) }
+func (d device) of(q tenant.Domains) bool { return q.Hold(d.Domain) || q.Hold(d.realm) }
 
 // printable makes what a device sent fit for an answer: valid UTF-8 without control characters.
 func printable(s string) string {

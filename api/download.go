@@ -14,6 +14,7 @@ import (
 
 	"trunkline/internal/export"
 	"trunkline/internal/fault"
+	"trunkline/internal/tenant"
 	"trunkline/tasks"
 )
 
@@ -73,7 +74,7 @@ func (s *Server) downloadableJob(r *request) (tasks.Job, error) {
 	if err != nil {
 		return tasks.Job{}, invalid
 	}
-	job, err := s.job(ctx, id, tasks.Reach{All: true})
+	job, err := s.job(ctx, id, tenant.All)
 	var unknown *fault.Error
 	if errors.As(err, &unknown) {
 		return tasks.Job{}, invalid

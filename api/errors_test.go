@@ -15,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"trunkline/internal/access"
 	"trunkline/internal/config"
 	"trunkline/internal/ratelimit"
 
@@ -71,7 +72,7 @@ func TestPanicsEndOneRequest(t *testing.T) {
 	var log strings.Builder
 	logger := slog.New(slog.NewTextHandler(&log, nil))
 	s := &Server{
-		log: logger, locator: newLocator(nil), metrics: newMetrics(Options{Log: logger}),
+		log: logger, locator: access.NewLocator(nil), metrics: newMetrics(Options{Log: logger}),
 		limiter: ratelimit.New(nil, logger), settings: config.Settings{RateLimitUnauthenticated: 1},
 	}
 	e := gin.New()

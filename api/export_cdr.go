@@ -55,8 +55,8 @@ func (s *Server) exportCDR(r *request) error {
 	n := tasks.NewJob{
 		Kind:          tasks.KindExport,
 		DomainUUID:    p.DomainUUID,
-		CreatedBy:     r.caller.id,
-		CreatedByName: r.caller.name,
+		CreatedBy:     r.caller.ID,
+		CreatedByName: r.caller.Name,
 		Subject:       "export:" + p.DomainUUID,
 		Params:        p,
 	}

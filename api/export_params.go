@@ -8,6 +8,7 @@ import (
 	"trunkline/internal/export"
 	"trunkline/internal/fault"
 	"trunkline/internal/fusionpbx"
+	"trunkline/internal/tenant"
 	"trunkline/tasks"
 )
 
@@ -17,7 +18,7 @@ func (r *request) exportOf() (p tasks.ExportParams, asked fileAsked, err error) 
 	if err != nil {
 		return p, asked, err
 	}
-	p = tasks.ExportParams{DomainUUID: t.uuid, DomainName: t.name}
+	p = tasks.ExportParams{DomainUUID: t.UUID, DomainName: t.Name}
 	if err := r.exportWindow(&p); err != nil {
 		return p, asked, err
 	}
@@ -30,16 +31,16 @@ func (r *request) exportOf() (p tasks.ExportParams, asked fileAsked, err error) 
 }
 
 // exportTenant is the domain whose CDRs are asked for; a superadmin who names none asks for all.
-func (r *request) exportTenant() (tenant, error) {
+func (r *request) exportTenant() (tenant.Domain, error) {
 	t, named, err := r.tenant()
 	if err != nil {
-		return tenant{}, err
+		return tenant.Domain{}, err
 	}
-	if named && t.uuid == "" {
-		return tenant{}, fault.Invalid("tenant_domain", "%s is for gateways; leave tenant_domain out to export all domains", tasks.GlobalDomain)
+	if named && t.UUID == "" {
+		return tenant.Domain{}, fault.Invalid("tenant_domain", "%s is for gateways; leave tenant_domain out to export all domains", tenant.Global)
 	}
-	if !named && r.caller.all {
-		return tenant{}, nil
+	if !named && r.caller.Domains.All {
+		return tenant.Domain{}, nil
 	}
 	return r.oneTenant()
 }

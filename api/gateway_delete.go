@@ -10,6 +10,8 @@ import (
 
 	"trunkline/internal/fault"
 	"trunkline/internal/fusionpbx"
+	"trunkline/internal/postgres"
+	"trunkline/internal/tenant"
 	"trunkline/tasks"
 )
 
@@ -34,7 +36,7 @@ func (s *Server) deleteGateway(r *request) error {
 		return err
 	}
 	n := tasks.NewJob{
-		Kind: tasks.KindProvision, DomainUUID: p.DomainUUID, CreatedBy: r.caller.id, CreatedByName: r.caller.name,
+		Kind: tasks.KindProvision, DomainUUID: p.DomainUUID, CreatedBy: r.caller.ID, CreatedByName: r.caller.Name,
 		Subject: gatewaySubject(p), Params: p, Secrets: tasks.ProvisionSecrets{},
 	}
 	if err := r.keys(&n); err != nil {
@@ -68,7 +70,7 @@ func (r *request) gatewayToDelete() (p tasks.ProvisionParams, found bool, err er
 	ctx, db := r.context(), r.s.db
 	p = tasks.ProvisionParams{Delete: true, Values: map[string]string{}}
 	if id := strings.ToLower(r.c.Param("id")); id != "" {
-		if !isUUID(id) {
+		if !postgres.IsUUID(id) {
 			return p, false, fault.Invalid("the gateway in the path", "is not a UUID")
 		}
 		p.GatewayUUID = id
@@ -79,7 +81,7 @@ func (r *request) gatewayToDelete() (p tasks.ProvisionParams, found bool, err er
 		if err != nil {
 			return p, false, err
 		}
-		if !r.caller.all && !slices.ContainsFunc(r.caller.domains, func(t tenant) bool { return t.uuid == row.DomainUUID }) {
+		if !r.caller.Domains.All && !slices.ContainsFunc(r.caller.Domains.List, func(t tenant.Domain) bool { return t.UUID == row.DomainUUID }) {
 			return p, false, nil
 		}
 		p.Name, p.DomainUUID = row.Label(), row.DomainUUID
@@ -89,7 +91,7 @@ func (r *request) gatewayToDelete() (p tasks.ProvisionParams, found bool, err er
 	if err != nil {
 		return p, false, err
 	}
-	p.Name, p.DomainUUID, p.DomainName = r.params.get("gateway_name"), t.uuid, t.name
+	p.Name, p.DomainUUID, p.DomainName = r.params.get("gateway_name"), t.UUID, t.Name
 	if p.Name == "" {
 		return p, false, fault.Missing("gateway_name")
 	}

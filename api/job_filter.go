@@ -6,13 +6,14 @@ import (
 	"strings"
 
 	"trunkline/internal/fault"
+	"trunkline/internal/tenant"
 	"trunkline/tasks"
 )
 
 // jobFilter reads which jobs a list is to show: of the caller's domains or of the one named, of a kind, in
 // a state, with an external_id, made within a time.
 func (r *request) jobFilter() (tasks.Filter, error) {
-	f := tasks.Filter{Reach: r.caller.jobs(), Kind: tasks.Kind(r.params.get("kind")), State: tasks.State(r.params.get("state")),
+	f := tasks.Filter{Domains: r.caller.Domains, Kind: tasks.Kind(r.params.get("kind")), State: tasks.State(r.params.get("state")),
 		ExternalID: r.params.get("external_id")}
 	if f.Kind != "" && !slices.Contains(tasks.Kinds, f.Kind) {
 		return f, fault.Invalid("kind", "%q is none of %v", shortened(string(f.Kind)), tasks.Kinds)
@@ -28,9 +29,9 @@ func (r *request) jobFilter() (tasks.Filter, error) {
 		return f, err
 	}
 	if named {
-		f.Reach = tasks.Reach{DomainUUIDs: []string{t.uuid}}
-		if t.uuid == "" { // of no domain: global gateways, and exports of all domains
-			f.Reach, f.NoDomain = tasks.Reach{All: true}, true
+		f.Domains = tenant.Only(t)
+		if t.UUID == "" { // of no domain: global gateways, and exports of all domains
+			f.Domains, f.NoDomain = tenant.All, true
 		}
 	}
 	if f.CreatedFrom, err = r.moment("created_after"); err != nil {

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"trunkline/internal/fault"
+	"trunkline/internal/postgres"
+	"trunkline/internal/tenant"
 	"trunkline/internal/token"
 	"trunkline/tasks"
 )
@@ -114,7 +116,7 @@ func (s *Server) getJob(r *request) error {
 func (s *Server) cancelJob(r *request) error {
 	job, err := r.jobOfPath()
 	if err == nil {
-		job, err = s.tasks.Cancel(r.context(), job.ID, r.caller.jobs())
+		job, err = s.tasks.Cancel(r.context(), job.ID, r.caller.Domains)
 	}
 	if errors.Is(err, tasks.ErrState) {
 		return &fault.Error{Code: fault.JobState, Message: fmt.Sprintf("the job has ended already: it is %s", job.State), JobID: job.ID}
@@ -134,7 +136,7 @@ func (s *Server) cancelJob(r *request) error {
 func (s *Server) retryJob(r *request) error {
 	job, err := r.jobOfPath()
 	if err == nil {
-		job, err = s.tasks.Retry(r.context(), job.ID, r.caller.jobs())
+		job, err = s.tasks.Retry(r.context(), job.ID, r.caller.Domains)
 	}
 	if errors.Is(err, tasks.ErrState) {
 		return &fault.Error{Code: fault.JobState, JobID: job.ID, Message: fmt.Sprintf("the job cannot be retried: it is %s; "+
@@ -158,7 +160,7 @@ var scopeOf = map[tasks.Kind]token.Scope{
 // jobOfPath is the job that the path names, where the caller may see it and has its kind's scope or one
 // of the others.
 func (r *request) jobOfPath(others ...token.Scope) (tasks.Job, error) {
-	job, err := r.s.job(r.context(), r.c.Param("id"), r.caller.jobs())
+	job, err := r.s.job(r.context(), r.c.Param("id"), r.caller.Domains)
 	if err != nil {
 		return job, err
 	}
@@ -166,9 +168,9 @@ func (r *request) jobOfPath(others ...token.Scope) (tasks.Job, error) {
 }
 
 // job is the job of that id, within the reach. Another tenant's job is not there.
-func (s *Server) job(ctx context.Context, id string, within tasks.Reach) (tasks.Job, error) {
+func (s *Server) job(ctx context.Context, id string, within tenant.Domains) (tasks.Job, error) {
 	job, err := tasks.Job{}, tasks.ErrNotFound
-	if isUUID(id) {
+	if postgres.IsUUID(id) {
 		job, err = s.tasks.Get(ctx, id, within)
 	}
 	if errors.Is(err, tasks.ErrNotFound) {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"trunkline/internal/pbxtest/sample"
+	"trunkline/internal/tenant"
 	"trunkline/tasks"
 )
 
@@ -221,7 +222,7 @@ func TestTenants(t *testing.T) {
 	if got, _ := b.jobIDs(t, b.asSuperadmin(call{}), ""); len(got) != 5 {
 		t.Errorf("the superadmin sees %d jobs, want 5", len(got))
 	}
-	if job, err := b.tasks.Get(t.Context(), foreign, tasks.Reach{All: true}); err != nil || job.State != tasks.StateQueued || job.CancelRequested {
+	if job, err := b.tasks.Get(t.Context(), foreign, tenant.All); err != nil || job.State != tasks.StateQueued || job.CancelRequested {
 		t.Errorf("the foreign job was touched: %+v, %v", job, err)
 	}
 	// A gateway of the same name in another domain is another gateway.

@@ -39,7 +39,7 @@ func (r *request) classBudget(class limitClass) ratelimit.Budget {
 		limit = r.s.settings.RateLimitExport
 	}
 	return ratelimit.Budget{
-		Key:   fmt.Sprintf("%s|%s|%s", classNames[class], r.caller.id, r.address),
+		Key:   fmt.Sprintf("%s|%s|%s", classNames[class], r.caller.ID, r.address),
 		Limit: limit, Window: ratelimit.Window,
 	}
 }
@@ -77,7 +77,7 @@ func (r *request) charge(class limitClass) error {
 	if d.Allowed {
 		return nil
 	}
-	return rateLimited(d.Reset, "these credentials may make %d %s a minute from one address", d.Limit, classNames[class])
+	return fault.Limited(d.Reset, "these credentials may make %d %s a minute from one address", d.Limit, classNames[class])
 }
 
 // chargeAddress counts the request against its address, or fails where that is used up.
@@ -87,7 +87,7 @@ func (r *request) chargeAddress() error {
 	if d.Allowed {
 		return nil
 	}
-	return rateLimited(d.Reset, "an address may make %d requests a minute without good credentials", d.Limit)
+	return fault.Limited(d.Reset, "an address may make %d requests a minute without good credentials", d.Limit)
 }
 
 // showAddress shows the address's budget and counts nothing: whoever starts and stops us asks often.
@@ -103,13 +103,4 @@ func (r *request) showBudget(d ratelimit.Decision) {
 	header["X-RateLimit-Limit"] = []string{strconv.Itoa(d.Limit)}
 	header["X-RateLimit-Remaining"] = []string{strconv.Itoa(d.Remaining)}
 	header["X-RateLimit-Reset"] = []string{strconv.FormatInt(d.Reset.Add(time.Second-1).Unix(), 10)}
-}
-
-// rateLimited refuses until a time.
-func rateLimited(until time.Time, format string, args ...any) *fault.Error {
-	wait := max(time.Until(until), 0)
-	f := fault.Errorf(fault.RateLimited, format, args...)
-	f.RetryAfter = wait.Truncate(time.Second) + time.Second
-	f.Message += fmt.Sprintf("; try again in %d s", int(f.RetryAfter.Seconds()))
-	return f
 }

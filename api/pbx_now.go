@@ -13,6 +13,7 @@ import (
 
 	"trunkline/internal/fault"
 	"trunkline/internal/freeswitch"
+	"trunkline/internal/tenant"
 )
 
 // pbxNow is what database and switches say of the PBX at one moment.
@@ -115,19 +116,19 @@ func (n *pbxNow) count() {
 }
 
 // extensionsOf is how many extensions the domains have.
-func (n *pbxNow) extensionsOf(q reach) int {
-	if q.all {
+func (n *pbxNow) extensionsOf(q tenant.Domains) int {
+	if q.All {
 		return n.total
 	}
 	sum := 0
-	for _, domain := range q.domains {
-		sum += n.extensions[domain.uuid]
+	for _, domain := range q.List {
+		sum += n.extensions[domain.UUID]
 	}
 	return sum
 }
 
 // calls is how many calls there are of the domains.
-func (n *pbxNow) calls(q reach) int {
+func (n *pbxNow) calls(q tenant.Domains) int {
 	sum := 0
 	for _, one := range n.switches {
 		sum += one.calls.count(q)

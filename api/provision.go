@@ -41,9 +41,9 @@ func (s *Server) provision(r *request) error {
 	}
 	n := tasks.NewJob{
 		Kind:          tasks.KindProvision,
-		DomainUUID:    t.uuid,
-		CreatedBy:     r.caller.id,
-		CreatedByName: r.caller.name,
+		DomainUUID:    t.UUID,
+		CreatedBy:     r.caller.ID,
+		CreatedByName: r.caller.Name,
 		Subject:       gatewaySubject(asked.params),
 		Params:        asked.params,
 		Secrets:       tasks.ProvisionSecrets{Password: asked.password},
@@ -64,7 +64,7 @@ func (s *Server) provision(r *request) error {
 			return err
 		}
 		if asked.params.Asks(asked.password) {
-			r.domainUUID = t.uuid
+			r.domainUUID = t.UUID
 			r.changed("gateway.provision", asked.params.Name+", job "+job.ID)
 		}
 	}

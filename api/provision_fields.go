@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"trunkline/internal/fault"
+	"trunkline/internal/tenant"
 	"trunkline/tasks"
 )
 
@@ -127,10 +128,10 @@ type gatewayRequest struct {
 }
 
 // gatewayOf reads the gateway's parameters for that tenant.
-func (r *request) gatewayOf(t tenant) (gatewayRequest, error) {
+func (r *request) gatewayOf(t tenant.Domain) (gatewayRequest, error) {
 	g := gatewayRequest{
 		params: tasks.ProvisionParams{
-			Name: r.params.get("gateway_name"), DomainUUID: t.uuid, DomainName: t.name,
+			Name: r.params.get("gateway_name"), DomainUUID: t.UUID, DomainName: t.Name,
 			Values: map[string]string{}, WaitFor: strings.ToLower(r.params.get("wait_for")),
 		},
 		names: map[string]string{"gateway": "gateway_name", "password": "gateway_password"},
@@ -177,7 +178,7 @@ func (g *gatewayRequest) take(f *gatewayField, given params) error {
 // mayAsk keeps an admin to its own domain's calls: another context would let calls into another
 // tenant's dial plan, a hostname would take the gateway from the others' switches.
 func (r *request) mayAsk(g gatewayRequest) error {
-	if r.caller.all {
+	if r.caller.Domains.All {
 		return nil
 	}
 	if _, given := g.params.Values["hostname"]; given {

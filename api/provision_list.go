@@ -10,6 +10,7 @@ import (
 
 	"trunkline/internal/freeswitch"
 	"trunkline/internal/fusionpbx"
+	"trunkline/internal/tenant"
 	"trunkline/tasks"
 )
 
@@ -63,14 +64,14 @@ func (s *Server) provisionList(r *request) error {
 }
 
 // gatewayRows are the gateways of the tenant that was named, else all that the caller may see.
-func (s *Server) gatewayRows(r *request, t tenant, named bool) ([]fusionpbx.Gateway, error) {
+func (s *Server) gatewayRows(r *request, t tenant.Domain, named bool) ([]fusionpbx.Gateway, error) {
 	ctx := r.context()
-	if named || r.caller.all {
-		return s.db.Gateways(ctx, !named, t.uuid)
+	if named || r.caller.Domains.All {
+		return s.db.Gateways(ctx, !named, t.UUID)
 	}
 	var rows []fusionpbx.Gateway
-	for _, own := range r.caller.domains {
-		of, err := s.db.Gateways(ctx, false, own.uuid)
+	for _, own := range r.caller.Domains.List {
+		of, err := s.db.Gateways(ctx, false, own.UUID)
 		if err != nil {
 			return nil, err
 		}
@@ -116,7 +117,7 @@ func (s *Server) domainNames(ctx context.Context, rows []fusionpbx.Gateway) (map
 	if err != nil {
 		return nil, err
 	}
-	names[""] = tasks.GlobalDomain
+	names[""] = tenant.Global
 	return names, nil
 }
 

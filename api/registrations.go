@@ -15,7 +15,7 @@ import (
 	"trunkline/internal/fault"
 	"trunkline/internal/freeswitch"
 	"trunkline/internal/fusionpbx"
-	"trunkline/tasks"
+	"trunkline/internal/tenant"
 )
 
 // checked is the documented answer, and beside it all devices of the extension, the latest first.
@@ -40,9 +40,9 @@ func (s *Server) checkRegistration(r *request) error {
 	}
 	ctx, cancel := context.WithTimeout(r.context(), s.settings.StatusTimeout)
 	defer cancel()
-	extension, err := s.db.Extension(ctx, t.uuid, number)
+	extension, err := s.db.Extension(ctx, t.UUID, number)
 	if errors.Is(err, fusionpbx.ErrNotFound) {
-		return fault.Errorf(fault.NotFound, "extension: there is no extension %q in %s", shortened(number), t.name)
+		return fault.Errorf(fault.NotFound, "extension: there is no extension %q in %s", shortened(number), t.Name)
 	}
 	if err != nil {
 		return err
@@ -53,7 +53,7 @@ func (s *Server) checkRegistration(r *request) error {
 	}
 	answer := checked{
 		Status: "success", Message: "Extension status retrieved", Registered: "no",
-		Extension: extension.Number, TenantDomain: t.name, ExtensionEnabled: strconv.FormatBool(extension.Enabled),
+		Extension: extension.Number, TenantDomain: t.Name, ExtensionEnabled: strconv.FormatBool(extension.Enabled),
 		Registrations: devices,
 	}
 	if len(devices) > 0 {
@@ -69,7 +69,7 @@ func (s *Server) checkRegistration(r *request) error {
 
 // extension is the extension that the request names, and its domain. Only who has one domain may leave
 // that out: a superadmin's own is rarely the one that is meant.
-func (r *request) extension() (t tenant, number string, err error) {
+func (r *request) extension() (t tenant.Domain, number string, err error) {
 	t, named, err := r.tenant()
 	if err != nil {
 		return t, "", err
@@ -79,26 +79,26 @@ func (r *request) extension() (t tenant, number string, err error) {
 	if number == "" {
 		absent = append(absent, "extension")
 	}
-	if !named && (r.caller.all || t.uuid == "") {
+	if !named && (r.caller.Domains.All || t.UUID == "") {
 		absent = append(absent, "tenant_domain")
 	}
 	if len(absent) > 0 {
 		return t, "", fault.Missing(absent...)
 	}
-	if t.uuid == "" {
-		return t, "", fault.Invalid("tenant_domain", "%s has no extensions; name a domain", tasks.GlobalDomain)
+	if t.UUID == "" {
+		return t, "", fault.Invalid("tenant_domain", "%s has no extensions; name a domain", tenant.Global)
 	}
 	return t, number, checkUser("extension", number, t)
 }
 
 // checkUser fails where the switch could not be asked for the user, naming the parameter at fault.
-func checkUser(parameter, user string, t tenant) error {
+func checkUser(parameter, user string, t tenant.Domain) error {
 	var argument *freeswitch.ArgumentError
-	switch err := freeswitch.CheckUser(user, t.name); {
+	switch err := freeswitch.CheckUser(user, t.Name); {
 	case !errors.As(err, &argument):
 		return err
 	case freeswitch.CheckUser(user, "localhost") == nil:
-		return fault.Invalid("tenant_domain", "%s %s to be asked for at the switch", t.name, argument.Reason)
+		return fault.Invalid("tenant_domain", "%s %s to be asked for at the switch", t.Name, argument.Reason)
 	default:
 		return fault.Invalid(parameter, "%s", argument.Reason)
 	}
@@ -107,9 +107,9 @@ func checkUser(parameter, user string, t tenant) error {
 // devicesOf asks every enabled profile of every switch for the extension's devices, and for those of its
 // alias, which a telephone may register as too. Each question is for one user, so that what is read does
 // not grow with the other registrations.
-func (s *Server) devicesOf(ctx context.Context, e fusionpbx.Extension, t tenant) ([]device, error) {
+func (s *Server) devicesOf(ctx context.Context, e fusionpbx.Extension, t tenant.Domain) ([]device, error) {
 	users := []string{e.Number}
-	if e.Alias != "" && e.Alias != e.Number && freeswitch.CheckUser(e.Alias, t.name) == nil {
+	if e.Alias != "" && e.Alias != e.Number && freeswitch.CheckUser(e.Alias, t.Name) == nil {
 		users = append(users, e.Alias)
 	}
 	profiles, err := s.db.EnabledProfiles(ctx)
@@ -123,7 +123,7 @@ func (s *Server) devicesOf(ctx context.Context, e fusionpbx.Extension, t tenant)
 		group.Go(func() error {
 			for _, user := range users {
 				list, err := running.ask(groupCtx, sw, profiles, func(ctx context.Context, profile string) ([]freeswitch.Registration, error) {
-					return sw.UserRegistrations(ctx, profile, user, t.name)
+					return sw.UserRegistrations(ctx, profile, user, t.Name)
 				})
 				if err != nil {
 					return err
@@ -155,7 +155,7 @@ type devicePage struct {
 // listRegistrations lists the registered devices of the caller's domains. They come from the profiles
 // themselves and not from `show registrations`, which has no user agents and keeps what was flushed.
 func (s *Server) listRegistrations(r *request) error {
-	q, err := r.reach()
+	q, err := r.domains()
 	if err != nil {
 		return err
 	}

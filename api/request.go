@@ -13,6 +13,7 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
 
+	"trunkline/internal/access"
 	"trunkline/internal/fault"
 	"trunkline/internal/token"
 )
@@ -24,11 +25,11 @@ type request struct {
 	id   string
 	form form
 
-	address    netip.Addr // the caller's; not valid where addressErr is set
+	address    netip.Addr // the caller's; not valid if addressErr is set
 	addressErr error
 
 	params params
-	caller caller // once signed in
+	caller access.Caller // once signed in
 
 	route      *routeMetrics // of the endpoint that answers
 	domainUUID string        // of the domain that the request changes something of, where it is known
@@ -63,7 +64,7 @@ func (s *Server) observe(c *gin.Context) {
 	}
 	c.Header("X-Request-Id", r.id)
 	c.Set(requestKey, r)
-	r.address, r.addressErr = s.locator.locate(c.Request)
+	r.address, r.addressErr = s.locator.Locate(c.Request.RemoteAddr, c.Request.Header)
 	defer func() {
 		if p := recover(); p != nil {
 			if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
@@ -101,8 +102,8 @@ func (r *request) log(took time.Duration) {
 		slog.Int("status", status),
 		slog.Float64("ms", float64(took.Microseconds())/1e3),
 	}
-	if r.caller.signedIn() {
-		attrs = append(attrs, slog.String("who", r.caller.name))
+	if r.caller.SignedIn() {
+		attrs = append(attrs, slog.String("who", r.caller.Name))
 	} else if r.tried != "" {
 		attrs = append(attrs, slog.String("tried", shortened(r.tried)))
 	}
@@ -176,7 +177,7 @@ func (r *request) refused(err error) error {
 
 // need fails unless the caller has one of the scopes.
 func (r *request) need(scopes ...token.Scope) error {
-	if r.caller.may(scopes...) {
+	if r.caller.May(scopes...) {
 		return nil
 	}
 	return fault.Errorf(fault.Forbidden, "these credentials lack the scope %s; use a token that has it", scopes[0])
@@ -198,24 +199,24 @@ func (r *request) signIn() error {
 	if err := r.readParams(); err != nil {
 		return err
 	}
-	given, err := credentialsOf(r.c.Request, r.params)
+	given, err := access.CredentialsOf(r.c.Request.Header, r.params.get("username"), r.params.raw("password"))
 	if err != nil {
 		return err
 	}
-	r.tried = given.username
-	who, err := r.s.credentials.check(r.context(), r.address, given)
+	r.tried = given.Username
+	who, err := r.s.credentials.Authenticate(r.context(), r.address, given)
 	if err != nil {
-		if who.name != "" { // a token that no longer serves
-			r.tried = who.name
+		if who.Name != "" { // a token that no longer serves
+			r.tried = who.Name
 		}
-		if unauthenticated(err) {
-			r.s.guard.hold(r.context(), r.s.stopping, r.address)
+		if fault.Is(err, fault.AuthenticationFailed) {
+			r.s.gate.Hold(r.context(), r.s.stopping, r.address)
 		}
 		return err
 	}
 	r.caller = who
-	if who.token {
-		r.s.tokens.Used(who.id, r.address)
+	if who.IsToken {
+		r.s.tokens.Used(who.ID, r.address)
 	}
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"trunkline/internal/access"
 	"trunkline/internal/audit"
 	"trunkline/internal/authlog"
 	"trunkline/internal/cache"
@@ -64,11 +65,11 @@ type Server struct {
 	db          *fusionpbx.DB // the PBX's
 	tasks       *tasks.Client
 	whitelist   *whitelist.List
-	locator     locator
+	locator     access.Locator
 	tokens      *token.Store
-	credentials *credentialCheck
+	credentials *access.Authenticator
 	limiter     *ratelimit.Limiter
-	guard       *guard
+	gate        *access.Gate
 	now         *cache.Cache[*pbxNow]
 	streams     chan struct{} // has a value for each caller who follows a job's events
 	audit       *audit.Log
@@ -95,12 +96,15 @@ func New(o Options) (*Server, error) {
 		db:        o.PBX.FusionPBX,
 		tasks:     o.Tasks,
 		whitelist: whitelist.Open(o.Settings.Whitelist, o.Log),
-		locator:   newLocator(o.Settings.TrustedProxies),
+		locator:   access.NewLocator(o.Settings.TrustedProxies),
 		tokens:    token.NewStore(o.PBX.Pool, o.Log),
 		limiter:   o.Limiter,
 	}
-	s.guard = newGuard(o.Settings, o.Limiter, authlog.New(o.Settings.AuthLog, o.Log))
-	s.credentials = newCredentialCheck(o.PBX.FusionPBX, s.tokens, s.guard, o.Settings.CredentialCache)
+	s.gate = access.NewGate(access.GateLimits{
+		OfName: o.Settings.LoginFailures, OfAddress: o.Settings.LoginFailuresAddress,
+		Window: o.Settings.LoginFailuresWindow, MaxDelay: o.Settings.LoginDelayMax,
+	}, o.Limiter, authlog.New(o.Settings.AuthLog, o.Log))
+	s.credentials = access.NewAuthenticator(o.PBX.FusionPBX, s.tokens, s.gate, o.Settings.CredentialCache)
 	s.now = cache.New[*pbxNow](cache.Options{Most: 1, ReadTimeout: o.Settings.StatusTimeout, Ahead: true})
 	s.streams = make(chan struct{}, o.Settings.EventStreams)
 	s.audit, s.metrics = o.Audit, newMetrics(o)

@@ -34,7 +34,7 @@ type switchStatus struct {
 
 // getStatus says how the PBX is: the whole of it, or what the caller's domains have of it.
 func (s *Server) getStatus(r *request) error {
-	q, err := r.reach()
+	q, err := r.domains()
 	if err != nil {
 		return err
 	}

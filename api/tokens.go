@@ -18,7 +18,7 @@ type tokenPage struct {
 // listTokens lists the tokens that the caller may see, newest first, in pages by key; those that were
 // revoked with revoked=true.
 func (s *Server) listTokens(r *request) error {
-	f := token.Filter{Reach: r.caller.reach()}
+	f := token.Filter{Bounds: r.caller.Tokens()}
 	var err error
 	if f.After, err = r.after(); err != nil {
 		return err
@@ -43,7 +43,7 @@ func (s *Server) listTokens(r *request) error {
 
 // getToken shows one token.
 func (s *Server) getToken(r *request) error {
-	t, err := s.tokens.Get(r.context(), r.c.Param("id"), r.caller.reach())
+	t, err := s.tokens.Get(r.context(), r.c.Param("id"), r.caller.Tokens())
 	if err != nil {
 		return tokenFailure(err)
 	}
@@ -79,7 +79,7 @@ func (s *Server) rotateToken(r *request) error {
 	if err != nil {
 		return err
 	}
-	t, secret, err := s.tokens.Rotate(r.context(), r.c.Param("id"), r.caller.reach(), grace, expires)
+	t, secret, err := s.tokens.Rotate(r.context(), r.c.Param("id"), r.caller.Tokens(), grace, expires)
 	switch {
 	case errors.Is(err, token.ErrExpired):
 		return fault.Errorf(fault.Conflict, "this token has expired; send expires_in or expires_at to rotate it with a new expiry")
@@ -94,7 +94,7 @@ func (s *Server) rotateToken(r *request) error {
 
 // revokeToken ends a token. One that was revoked already is as good.
 func (s *Server) revokeToken(r *request) error {
-	t, now, err := s.tokens.Revoke(r.context(), r.c.Param("id"), r.caller.reach())
+	t, now, err := s.tokens.Revoke(r.context(), r.c.Param("id"), r.caller.Tokens())
 	if err != nil {
 		return tokenFailure(err)
 	}

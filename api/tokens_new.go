@@ -1,20 +1,16 @@
 package api
 
 import (
-	"errors"
-	"slices"
-	"strings"
 	"time"
 
 	"trunkline/internal/fault"
-	"trunkline/internal/fusionpbx"
 	"trunkline/internal/token"
 )
 
 // newToken is the token that the parameters describe. It can do no more than the caller, and where no
 // domain is named, and the caller is not of all, it is for the caller's home or else all of its own.
 func (r *request) newToken() (token.New, error) {
-	n := token.New{Name: r.params.get("name"), CreatedBy: r.caller.name}
+	n := token.New{Name: r.params.get("name"), CreatedBy: r.caller.Name}
 	var absent []string
 	for _, name := range []string{"name", "scopes"} {
 		if r.params.get(name) == "" {
@@ -26,7 +22,7 @@ func (r *request) newToken() (token.New, error) {
 	if err != nil {
 		return n, err
 	}
-	if r.caller.all && len(domains) == 0 && !all {
+	if r.caller.Domains.All && len(domains) == 0 && !all {
 		absent = append(absent, "domains (or all_domains=true)")
 	}
 	if len(absent) > 0 {
@@ -36,12 +32,12 @@ func (r *request) newToken() (token.New, error) {
 		return n, tokenFailure(err)
 	}
 	for _, scope := range n.Scopes {
-		if !r.caller.may(scope) {
+		if !r.caller.May(scope) {
 			return n, fault.Errorf(fault.Forbidden, "scopes: these credentials lack the scope %s and cannot give it", scope)
 		}
 	}
-	if all && !r.caller.all {
-		return n, fault.Errorf(fault.Forbidden, "all_domains: these credentials are for %s alone", r.caller.names())
+	if all && !r.caller.Domains.All {
+		return n, fault.Errorf(fault.Forbidden, "all_domains: these credentials are for %s alone", r.caller.Domains.Names())
 	}
 	n.AllDomains = all
 	if err := r.tokenDomains(&n, domains); err != nil {
@@ -54,49 +50,34 @@ func (r *request) newToken() (token.New, error) {
 // tokenDomains fills in the domains that are named, and the home.
 func (r *request) tokenDomains(n *token.New, names []string) error {
 	for _, name := range names {
-		t, err := r.tokenDomain("domains", name)
+		uuid, err := r.tokenDomain("domains", name)
 		if err != nil {
 			return err
 		}
-		n.DomainUUIDs = append(n.DomainUUIDs, t.uuid)
+		n.DomainUUIDs = append(n.DomainUUIDs, uuid)
 	}
-	if len(names) == 0 && !r.caller.all {
-		own := r.caller.domains
-		if r.caller.home.uuid != "" {
-			own = []tenant{r.caller.home}
-		}
-		for _, t := range own {
-			n.DomainUUIDs = append(n.DomainUUIDs, t.uuid)
+	if len(names) == 0 && !r.caller.Domains.All {
+		n.DomainUUIDs = r.caller.Domains.UUIDs()
+		if home := r.caller.Home.UUID; home != "" {
+			n.DomainUUIDs = []string{home}
 		}
 	}
 	home := r.params.get("home_domain")
 	if home == "" {
 		return nil
 	}
-	t, err := r.tokenDomain("home_domain", home)
-	n.HomeDomainUUID = t.uuid
+	var err error
+	n.HomeDomainUUID, err = r.tokenDomain("home_domain", home)
 	return err
 }
 
-// tokenDomain is the domain of that name, where the caller may give it to a token.
-func (r *request) tokenDomain(parameter, name string) (tenant, error) {
-	if !r.caller.all {
-		i := slices.IndexFunc(r.caller.domains, func(t tenant) bool { return strings.EqualFold(t.name, name) })
-		if i < 0 {
-			return tenant{}, fault.Errorf(fault.Forbidden, "%s: these credentials are for %s alone", parameter, r.caller.names())
-		}
-		return r.caller.domains[i], nil
+// tokenDomain is the domain of that name, if the caller may give it to a token.
+func (r *request) tokenDomain(parameter, name string) (uuid string, err error) {
+	domain, err := r.caller.Domain(r.context(), r.s.db, parameter, name)
+	if err == nil && !domain.Enabled {
+		err = fault.Invalid(parameter, "domain %q is disabled in FusionPBX; enable it first", domain.Name)
 	}
-	domain, err := r.s.db.DomainByName(r.context(), name)
-	switch {
-	case errors.Is(err, fusionpbx.ErrNotFound):
-		return tenant{}, fault.Errorf(fault.NotFound, "%s: there is no domain %q in FusionPBX", parameter, shortened(name))
-	case err != nil:
-		return tenant{}, err
-	case !domain.Enabled:
-		return tenant{}, fault.Invalid(parameter, "domain %q is disabled in FusionPBX; enable it first", domain.Name)
-	}
-	return tenant{uuid: domain.UUID, name: domain.Name}, nil
+	return domain.UUID, err
 }
 
 // expiry is when the token is to expire: expires_in or expires_at, nil where neither is given.

@@ -48,13 +48,13 @@ type billed struct {
 
 // getUsage sums up the usage of all domains that the caller sees, or of the one named, for billing.
 func (s *Server) getUsage(r *request) error {
-	q, err := r.reach()
+	q, err := r.domains()
 	if err != nil {
 		return err
 	}
 	var span tasks.ExportParams
-	if len(q.domains) == 1 {
-		span.DomainUUID = q.domains[0].uuid // in whose time zone dates are; those of several are in the default one
+	if len(q.List) == 1 {
+		span.DomainUUID = q.List[0].UUID // in whose time zone dates are; those of several are in the default one
 	}
 	if err := r.exportWindow(&span); err != nil {
 		return err
@@ -62,7 +62,7 @@ func (s *Server) getUsage(r *request) error {
 	if span.End.Sub(span.Start) > maxUsageDays*24*time.Hour+clockChange {
 		return fault.Invalid("date_end", "is more than %d days after date_start; ask for a shorter span", maxUsageDays)
 	}
-	of, err := s.db.Usage(r.context(), fusionpbx.UsageFilter{All: q.all, DomainUUIDs: q.uuids(), Start: span.Start, End: span.End})
+	of, err := s.db.Usage(r.context(), fusionpbx.UsageFilter{Domains: q, Start: span.Start, End: span.End})
 	if err != nil {
 		return err
 	}

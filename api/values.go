@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"trunkline/internal/fault"
+	"trunkline/internal/postgres"
 )
 
 // What parameters of several endpoints hold is read here, so that it may be written the same way at each.
@@ -33,7 +34,7 @@ func (r *request) limit() (int, error) {
 // page.
 func (r *request) after() (string, error) {
 	id := r.params.get("after")
-	if id != "" && !isUUID(id) {
+	if id != "" && !postgres.IsUUID(id) {
 		return "", fault.Invalid("after", "is not what the page before gave as next")
 	}
 	return id, nil

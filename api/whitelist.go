@@ -83,8 +83,8 @@ func lineOf(e whitelist.Entry) whitelistLine {
 // ofAllDomains lets in whoever is in charge of all domains: the whitelist is everybody's.
 func ofAllDomains(h handler) handler {
 	return func(r *request) error {
-		if !r.caller.all {
-			return fault.Errorf(fault.Forbidden, "the whitelist decides who may call for any domain, and these credentials are for %s alone; use a superadmin's or a token's for all domains", r.caller.names())
+		if !r.caller.Domains.All {
+			return fault.Errorf(fault.Forbidden, "the whitelist decides who may call for any domain, and these credentials are for %s alone; use a superadmin's or a token's for all domains", r.caller.Domains.Names())
 		}
 		return h(r)
 	}

@@ -13,6 +13,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"trunkline/internal/redis"
+	"trunkline/internal/tenant"
 )
 
 const (
@@ -156,7 +157,7 @@ func (c *Client) Wait(ctx context.Context, id string, d time.Duration) (Job, err
 	defer poll.Stop()
 	for {
 		ended := c.listen(id)
-		job, err := c.Get(ctx, id, Reach{All: true})
+		job, err := c.Get(ctx, id, tenant.All)
 		if err != nil || job.State.Done() || d <= 0 {
 			c.forget(id, ended)
 			return job, err
@@ -184,7 +185,7 @@ func (c *Client) Watch(ctx context.Context, id string, see func(Job) error) erro
 	defer poll.Stop()
 	for {
 		ended := c.listen(id)
-		job, err := c.Get(ctx, id, Reach{All: true})
+		job, err := c.Get(ctx, id, tenant.All)
 		if err == nil {
 			err = see(job)
 		}

@@ -76,18 +76,9 @@ type Progress struct {
 	Note  string `json:"note,omitempty"`
 }
 
-// Reach is whose jobs a caller may see: all of them, or those of some domains.
-type Reach struct {
-	All         bool
-	DomainUUIDs []string
-}
-
-// domains are the reach's domains as a parameter of SQL, where NULL would make the condition NULL.
-func (r Reach) domains() []string { return append([]string{}, r.DomainUUIDs...) }
-
 // Errors that callers tell apart.
 var (
-	// ErrNotFound: no such job, or not one within the reach.
+	// ErrNotFound: no such job, or it is none of the domains'.
 	ErrNotFound = errors.New("no such job")
 	// ErrKeyReused: the Idempotency-Key or external_id belongs to a request with another body.
 	ErrKeyReused = errors.New("this key was used with another body")

@@ -12,6 +12,7 @@ import (
 	"trunkline/internal/pbxtest"
 	"trunkline/internal/pbxtest/sample"
 	"trunkline/internal/postgres"
+	"trunkline/internal/tenant"
 	"trunkline/tasks"
 )
 
@@ -96,7 +97,7 @@ func (b *bundle) submit(t *testing.T, n tasks.NewJob) tasks.Job {
 
 func (b *bundle) get(t *testing.T, id string) tasks.Job {
 	t.Helper()
-	job, err := b.Get(t.Context(), id, tasks.Reach{All: true})
+	job, err := b.Get(t.Context(), id, tenant.All)
 	if err != nil {
 		t.Fatal(err)
 	}

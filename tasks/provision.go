@@ -6,9 +6,6 @@ import (
 	"trunkline/internal/gatewayfile"
 )
 
-// GlobalDomain is what a caller writes as tenant_domain for a gateway that belongs to no domain.
-const GlobalDomain = "global"
-
 // WaitForRegistered makes a provision job end only when the gateway is registered.
 const WaitForRegistered = "registered"
 

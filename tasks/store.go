@@ -14,6 +14,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"trunkline/internal/fault"
+	"trunkline/internal/postgres"
+	"trunkline/internal/tenant"
 )
 
 // Store keeps the job rows. It needs no Redis: what a job is and where it stands is in Postgres alone.
@@ -227,14 +229,14 @@ func (s *Store) Record(ctx context.Context, id string, n NewJob, result any) (Jo
 	return job, nil
 }
 
-// Get returns the job where it is within the reach, else ErrNotFound.
-func (s *Store) Get(ctx context.Context, id string, reach Reach) (Job, error) {
-	if uuid.Validate(id) != nil {
+// Get returns the job if it is one of the domains', else ErrNotFound.
+func (s *Store) Get(ctx context.Context, id string, domains tenant.Domains) (Job, error) {
+	if !postgres.IsUUID(id) {
 		return Job{}, ErrNotFound
 	}
 	job, err := scanJob(s.pool.QueryRow(ctx, `
 		select `+jobColumns+` from trunkline.jobs
-		where id = $1 and ($2 or domain_uuid = any($3::uuid[]))`, id, reach.All, reach.domains()))
+		where id = $1 and ($2 or domain_uuid = any($3::uuid[]))`, id, domains.All, domains.UUIDs()))
 	if errors.Is(err, pgx.ErrNoRows) {
 		return Job{}, ErrNotFound
 	}
@@ -248,8 +250,8 @@ func (s *Store) Get(ctx context.Context, id string, reach Reach) (Job, error) {
 // most Limit. Kind, State and ExternalID are "" for any; CreatedFrom (in it) and CreatedBefore (not in it)
 // are nil for any time.
 type Filter struct {
-	Reach         Reach
-	NoDomain      bool // only those of no domain
+	Domains       tenant.Domains // whose jobs
+	NoDomain      bool           // only those of no domain
 	Kind          Kind
 	State         State
 	ExternalID    string
@@ -269,7 +271,7 @@ func (s *Store) List(ctx context.Context, f Filter) (jobs []Job, next string, er
 		and (not $7 or domain_uuid is null) and ($8 = '' or external_id = $8)
 		and ($9::timestamptz is null or created_at >= $9) and ($10::timestamptz is null or created_at < $10)
 		order by id desc limit $6`,
-		f.Reach.All, f.Reach.domains(), string(f.Kind), string(f.State), f.After, f.Limit+1,
+		f.Domains.All, f.Domains.UUIDs(), string(f.Kind), string(f.State), f.After, f.Limit+1,
 		f.NoDomain, f.ExternalID, f.CreatedFrom, f.CreatedBefore)
 	if err != nil {
 		return nil, "", fmt.Errorf("listing jobs: %w", err)
@@ -287,8 +289,8 @@ func (s *Store) List(ctx context.Context, f Filter) (jobs []Job, next string, er
 
 // Cancel ends a queued job that no attempt has touched, and asks a running one to stop; its worker
 // sees that at its next heartbeat. A job that has ended is ErrState.
-func (s *Store) Cancel(ctx context.Context, id string, reach Reach) (Job, error) {
-	job, err := s.Get(ctx, id, reach)
+func (s *Store) Cancel(ctx context.Context, id string, domains tenant.Domains) (Job, error) {
+	job, err := s.Get(ctx, id, domains)
 	if err != nil {
 		return Job{}, err
 	}
@@ -304,7 +306,7 @@ func (s *Store) Cancel(ctx context.Context, id string, reach Reach) (Job, error)
 			finished_at   = case when `+untouched+` then now() end
 		where id = $1 and state in ('queued', 'running')`, noExport, noExport)+`select `+jobColumns+` from ended`, job.ID))
 	if errors.Is(err, pgx.ErrNoRows) {
-		job, err = s.Get(ctx, id, reach)
+		job, err = s.Get(ctx, id, domains)
 		if err == nil {
 			err = ErrState
 		}
@@ -320,8 +322,8 @@ const untouched = "(state = 'queued' and attempt = 0)"
 
 // Retry queues a failed or cancelled job again with the parameters it had. Secrets that were wiped
 // make it ErrState: the caller has to send the request again.
-func (s *Store) Retry(ctx context.Context, id string, reach Reach) (Job, error) {
-	job, err := s.Get(ctx, id, reach)
+func (s *Store) Retry(ctx context.Context, id string, domains tenant.Domains) (Job, error) {
+	job, err := s.Get(ctx, id, domains)
 	if err != nil {
 		return Job{}, err
 	}

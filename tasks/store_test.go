@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"trunkline/internal/fault"
+	"trunkline/internal/tenant"
 	"trunkline/tasks"
 )
 
@@ -23,7 +24,7 @@ func TestRepeatedRequestAttaches(t *testing.T) {
 			must(t, b.claim(t, job).Fail(t.Context(), fault.Errorf(fault.ServerError, "broke")))
 		},
 		"cancelled": func(t *testing.T, b *bundle, job tasks.Job) {
-			_, err := b.Cancel(t.Context(), job.ID, tasks.Reach{All: true})
+			_, err := b.Cancel(t.Context(), job.ID, tenant.All)
 			must(t, err)
 		},
 	}
@@ -114,7 +115,7 @@ func TestRequestsAtOnceMakeOneJob(t *testing.T) {
 	}
 }
 
-func TestReachHidesOtherDomains(t *testing.T) {
+func TestOtherDomainsAreHidden(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t)
 	ours := b.submit(t, request(b.keys, "ours"))
@@ -122,17 +123,17 @@ func TestReachHidesOtherDomains(t *testing.T) {
 	global.DomainUUID = ""
 	globalJob := b.submit(t, global)
 	for _, tc := range []struct {
-		name  string
-		reach tasks.Reach
-		see   []string
+		name    string
+		domains tenant.Domains
+		see     []string
 	}{
-		{"everything", tasks.Reach{All: true}, []string{ours.ID, globalJob.ID}},
-		{"its own domain", tasks.Reach{DomainUUIDs: []string{domainA}}, []string{ours.ID}},
-		{"another domain", tasks.Reach{DomainUUIDs: []string{domainB}}, nil},
-		{"no domain", tasks.Reach{}, nil},
+		{"everything", tenant.All, []string{ours.ID, globalJob.ID}},
+		{"its own domain", tenant.Only(tenant.Domain{UUID: domainA}), []string{ours.ID}},
+		{"another domain", tenant.Only(tenant.Domain{UUID: domainB}), nil},
+		{"no domain", tenant.Domains{}, nil},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			jobs, _, err := b.List(t.Context(), tasks.Filter{Reach: tc.reach, Limit: 10})
+			jobs, _, err := b.List(t.Context(), tasks.Filter{Domains: tc.domains, Limit: 10})
 			must(t, err)
 			var got []string
 			for _, job := range jobs {
@@ -143,9 +144,9 @@ func TestReachHidesOtherDomains(t *testing.T) {
 				t.Errorf("the list shows %v, want %v", got, tc.see)
 			}
 			for _, id := range []string{ours.ID, globalJob.ID} {
-				_, getErr := b.Get(t.Context(), id, tc.reach)
-				_, cancelErr := b.Cancel(t.Context(), id, tc.reach)
-				_, retryErr := b.Retry(t.Context(), id, tc.reach)
+				_, getErr := b.Get(t.Context(), id, tc.domains)
+				_, cancelErr := b.Cancel(t.Context(), id, tc.domains)
+				_, retryErr := b.Retry(t.Context(), id, tc.domains)
 				visible := slices.Contains(tc.see, id)
 				for doing, err := range map[string]error{"get": getErr, "cancel": cancelErr, "retry": retryErr} {
 					if hidden := errors.Is(err, tasks.ErrNotFound); hidden == visible {
@@ -168,7 +169,7 @@ func TestListPages(t *testing.T) {
 	var got []string
 	after := ""
 	for {
-		jobs, next, err := b.List(t.Context(), tasks.Filter{Reach: tasks.Reach{All: true}, Kind: tasks.KindProvision, After: after, Limit: 3})
+		jobs, next, err := b.List(t.Context(), tasks.Filter{Domains: tenant.All, Kind: tasks.KindProvision, After: after, Limit: 3})
 		must(t, err)
 		for _, job := range jobs {
 			got = append(got, job.ID)
@@ -185,7 +186,7 @@ func TestListPages(t *testing.T) {
 func TestCancelAndRetry(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t)
-	all := tasks.Reach{All: true}
+	all := tenant.All
 
 	queued := b.submit(t, request(b.keys, "queued"))
 	got, err := b.Cancel(t.Context(), queued.ID, all)

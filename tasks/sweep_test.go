@@ -9,6 +9,7 @@ import (
 
 	"trunkline/internal/fault"
 	"trunkline/internal/pbxtest"
+	"trunkline/internal/tenant"
 	"trunkline/tasks"
 )
 
@@ -145,7 +146,7 @@ func TestSweepForgets(t *testing.T) {
 	if want := (tasks.SweepReport{Wiped: 1, Deleted: 1}); report != want {
 		t.Fatalf("got %+v, want %+v", report, want)
 	}
-	if _, err := b.Retry(t.Context(), old.ID, tasks.Reach{All: true}); err == nil {
+	if _, err := b.Retry(t.Context(), old.ID, tenant.All); err == nil {
 		t.Fatal("a job without its secrets was retried")
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"trunkline/internal/fault"
 	"trunkline/internal/pbxtest"
+	"trunkline/internal/tenant"
 	"trunkline/tasks"
 )
 
@@ -61,12 +62,12 @@ func TestEveryEndIsCounted(t *testing.T) {
 			must(t, b.claim(t, job).Cancelled(t.Context(), "stopped"))
 		}, []string{`provision cancelled "cancelled" 1 0 0`}},
 		"cancelled before it began": {func(t *testing.T, b *bundle, job tasks.Job) {
-			_, err := b.Cancel(t.Context(), job.ID, tasks.Reach{All: true})
+			_, err := b.Cancel(t.Context(), job.ID, tenant.All)
 			must(t, err)
 		}, []string{`provision cancelled "cancelled" 1 0 0`}},
 		"only asked to stop": {func(t *testing.T, b *bundle, job tasks.Job) {
 			b.claim(t, job)
-			_, err := b.Cancel(t.Context(), job.ID, tasks.Reach{All: true})
+			_, err := b.Cancel(t.Context(), job.ID, tenant.All)
 			must(t, err)
 		}, nil},
 		"handed back": {func(t *testing.T, b *bundle, job tasks.Job) {
@@ -81,7 +82,7 @@ func TestEveryEndIsCounted(t *testing.T) {
 		}, []string{`provision failed "worker_lost" 1 0 0`}},
 		"retried, and ended again": {func(t *testing.T, b *bundle, job tasks.Job) {
 			must(t, b.claim(t, job).Fail(t.Context(), fault.Errorf(fault.ServerError, "broke")))
-			again, err := b.Retry(t.Context(), job.ID, tasks.Reach{All: true})
+			again, err := b.Retry(t.Context(), job.ID, tenant.All)
 			must(t, err)
 			must(t, b.claim(t, again).Fail(t.Context(), fault.Errorf(fault.ServerError, "broke")))
 		}, []string{`provision failed "server_error" 2 0 0`}},
@@ -161,7 +162,7 @@ func TestUnfinished(t *testing.T) {
 	// An old job that is retried has not been waiting since it was made.
 	b.exec(t, "delete from trunkline.jobs where state = 'queued'")
 	must(t, attempt.Fail(t.Context(), fault.Errorf(fault.ServerError, "broke")))
-	_, err := b.Retry(t.Context(), running.ID, tasks.Reach{All: true})
+	_, err := b.Retry(t.Context(), running.ID, tenant.All)
 	must(t, err)
 	want("retried", tasks.Unfinished{Kind: tasks.KindProvision, Queued: 1}, none)
 }

@@ -20,6 +20,7 @@ import (
 	"trunkline/internal/pbxtest"
 	"trunkline/internal/pbxtest/sample"
 	"trunkline/internal/pbxtest/servers"
+	"trunkline/internal/tenant"
 	"trunkline/tasks"
 )
 
@@ -119,7 +120,7 @@ func (b *bundle) holdExport(t *testing.T) (release func()) {
 
 func (b *bundle) running(t *testing.T, job tasks.Job) func() bool {
 	return func() bool {
-		now, err := b.Get(t.Context(), job.ID, tasks.Reach{All: true})
+		now, err := b.Get(t.Context(), job.ID, tenant.All)
 		must(t, err)
 		return now.State == tasks.StateRunning
 	}
@@ -132,7 +133,7 @@ func TestCancelReachesARunningExport(t *testing.T) {
 	job, err := b.Submit(t.Context(), b.cdrs("", "CSV"))
 	must(t, err)
 	pbxtest.Eventually(t, "the export runs", b.running(t, job))
-	_, err = b.Cancel(t.Context(), job.ID, tasks.Reach{All: true})
+	_, err = b.Cancel(t.Context(), job.ID, tenant.All)
 	must(t, err)
 	if job = b.ended(t, job); job.State != tasks.StateCancelled {
 		t.Fatalf("got %s %v, want cancelled", job.State, job.Error)
@@ -149,7 +150,7 @@ func TestShutdownHandsBack(t *testing.T) {
 	must(t, err)
 	pbxtest.Eventually(t, "the export runs", b.running(t, job))
 	stop()
-	handed, err := b.Get(t.Context(), job.ID, tasks.Reach{All: true})
+	handed, err := b.Get(t.Context(), job.ID, tenant.All)
 	must(t, err)
 	if handed.State != tasks.StateQueued || handed.Dispatch <= job.Dispatch {
 		t.Fatalf("got %s, dispatch %d; want it handed back", handed.State, handed.Dispatch)

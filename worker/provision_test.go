@@ -10,6 +10,7 @@ import (
 
 	"trunkline/internal/fault"
 	"trunkline/internal/pbxtest/sample"
+	"trunkline/internal/tenant"
 	"trunkline/tasks"
 )
 
@@ -288,7 +289,7 @@ func TestCancelPutsBack(t *testing.T) {
 	remove := b.switches[0].OnCommand("killgw", func() {
 		once.Do(func() {
 			job := <-submitted
-			if _, err := b.Cancel(t.Context(), job.ID, tasks.Reach{All: true}); err != nil {
+			if _, err := b.Cancel(t.Context(), job.ID, tenant.All); err != nil {
 				t.Error(err)
 			}
 		})

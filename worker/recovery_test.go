@@ -10,6 +10,7 @@ import (
 
 	"trunkline/internal/fault"
 	"trunkline/internal/fusionpbx"
+	"trunkline/internal/tenant"
 	"trunkline/tasks"
 )
 
@@ -153,7 +154,7 @@ func TestSecondAttemptUndoesWhatTheFirstWrote(t *testing.T) {
 		{
 			name: "where the job is cancelled meanwhile",
 			arrange: func(t *testing.T, b *bundle, job tasks.Job) tasks.Job {
-				job, err := b.Cancel(t.Context(), job.ID, tasks.Reach{All: true})
+				job, err := b.Cancel(t.Context(), job.ID, tenant.All)
 				must(t, err)
 				return job
 			},
@@ -165,9 +166,9 @@ func TestSecondAttemptUndoesWhatTheFirstWrote(t *testing.T) {
 				attempt, err := b.Claim(t.Context(), job.ID, job.Dispatch, "killed too")
 				must(t, err)
 				must(t, attempt.Fail(t.Context(), fault.Errorf(fault.WorkerLost, "lost")))
-				_, err = b.Retry(t.Context(), job.ID, tasks.Reach{All: true})
+				_, err = b.Retry(t.Context(), job.ID, tenant.All)
 				must(t, err)
-				job, err = b.Cancel(t.Context(), job.ID, tasks.Reach{All: true})
+				job, err = b.Cancel(t.Context(), job.ID, tenant.All)
 				must(t, err)
 				return job
 			},

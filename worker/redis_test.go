@@ -14,6 +14,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"trunkline/internal/pbxtest"
+	"trunkline/internal/tenant"
 	"trunkline/tasks"
 )
 
@@ -88,7 +89,7 @@ func (b *bundle) becomes(t *testing.T, job tasks.Job, state tasks.State) (now ta
 	t.Helper()
 	pbxtest.Eventually(t, "the job is "+string(state), func() bool {
 		var err error
-		now, err = b.Get(t.Context(), job.ID, tasks.Reach{All: true})
+		now, err = b.Get(t.Context(), job.ID, tenant.All)
 		must(t, err)
 		return now.State == state
 	})

@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 
 	"trunkline/internal/pbxtest"
+	"trunkline/internal/tenant"
 	"trunkline/tasks"
 )
 
@@ -46,7 +47,7 @@ func (p *samplePBX) takeover(t *testing.T, job tasks.Job, lost *pbxtest.Process)
 	var ended tasks.Job
 	pbxtest.Eventually(t, "the job ends", func() bool {
 		var err error
-		ended, err = p.client.Get(t.Context(), job.ID, tasks.Reach{All: true})
+		ended, err = p.client.Get(t.Context(), job.ID, tenant.All)
 		must(t, err)
 		return ended.State.Done()
 	})
@@ -142,7 +143,7 @@ func TestWorkerKilledWhileItExports(t *testing.T) {
 				must(t, err)
 				return len(parts) > 0
 			}
-			now, err := client.Get(t.Context(), job.ID, tasks.Reach{All: true})
+			now, err := client.Get(t.Context(), job.ID, tenant.All)
 			must(t, err)
 			return now.State == tasks.StateRunning
 		})

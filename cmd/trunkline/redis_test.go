@@ -18,6 +18,7 @@ import (
 	"trunkline/internal/pbxtest"
 	"trunkline/internal/pbxtest/servers"
 	"trunkline/internal/pbxtest/tour"
+	"trunkline/internal/tenant"
 	"trunkline/tasks"
 )
 
@@ -71,7 +72,7 @@ func (p *samplePBX) succeeds(t *testing.T, client *tasks.Client, jobID string) (
 	t.Helper()
 	pbxtest.Eventually(t, "the job succeeds", func() bool {
 		var err error
-		job, err = client.Get(t.Context(), jobID, tasks.Reach{All: true})
+		job, err = client.Get(t.Context(), jobID, tenant.All)
 		must(t, err)
 		return job.State == tasks.StateSucceeded
 	})

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"trunkline/internal/postgres"
 	"trunkline/internal/token"
 )
 
@@ -27,7 +28,7 @@ func (c tokenListCommand) Run(cmd *command) error {
 	return cmd.withTokens(func(t *tokens) error {
 		views := []token.View{}
 		for after := ""; ; {
-			page, next, err := t.store.List(t.ctx, token.Filter{Reach: token.Everything, Revoked: c.All, After: after, Limit: tokensAtATime})
+			page, next, err := t.store.List(t.ctx, token.Filter{Bounds: token.Unbounded, Revoked: c.All, After: after, Limit: tokensAtATime})
 			if err != nil {
 				return err
 			}
@@ -117,7 +118,7 @@ func (c tokenRotateCommand) Run(cmd *command) error {
 		if err != nil {
 			return err
 		}
-		rotated, secret, err := t.store.Rotate(t.ctx, found.ID, token.Everything, grace, expires)
+		rotated, secret, err := t.store.Rotate(t.ctx, found.ID, token.Unbounded, grace, expires)
 		if err != nil {
 			return t.wording(err)
 		}
@@ -142,7 +143,7 @@ func (c tokenRevokeCommand) Run(cmd *command) error {
 		if err != nil {
 			return err
 		}
-		revoked, now, err := t.store.Revoke(t.ctx, found.ID, token.Everything)
+		revoked, now, err := t.store.Revoke(t.ctx, found.ID, token.Unbounded)
 		if err != nil {
 			return err
 		}
@@ -160,8 +161,8 @@ func (c tokenRevokeCommand) Run(cmd *command) error {
 // another's by now.
 func (t *tokens) find(nameOrID string) (token.Token, error) {
 	find := func() (token.Token, error) { return t.store.Named(t.ctx, nameOrID) }
-	if token.IsID(nameOrID) {
-		find = func() (token.Token, error) { return t.store.Get(t.ctx, nameOrID, token.Everything) }
+	if postgres.IsUUID(nameOrID) {
+		find = func() (token.Token, error) { return t.store.Get(t.ctx, nameOrID, token.Unbounded) }
 	}
 	found, err := find()
 	if errors.Is(err, token.ErrNotFound) {

@@ -51,6 +51,14 @@ func Missing(parameters ...string) *Error {
 	return Errorf(MissingParameters, "%s", strings.Join(parameters, ", "))
 }
 
+// Limited refuses, for having been asked too often, until a time.
+func Limited(until time.Time, format string, args ...any) *Error {
+	e := Errorf(RateLimited, format, args...)
+	e.RetryAfter = max(time.Until(until), 0).Truncate(time.Second) + time.Second
+	e.Message += fmt.Sprintf("; try again in %d s", int(e.RetryAfter.Seconds()))
+	return e
+}
+
 // Is reports whether err is, or wraps, an Error of that code.
 func Is(err error, code Code) bool {
 	var e *Error

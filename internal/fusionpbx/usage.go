@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"trunkline/internal/tenant"
 )
 
 // Usage is what one domain used within a span, and what it has.
@@ -28,9 +30,8 @@ type Seconds struct {
 // UsageFilter says whose usage is asked for, and of when: calls that began in the half-open span Start
 // to End.
 type UsageFilter struct {
-	All         bool     // every domain
-	DomainUUIDs []string // else these
-	Start, End  time.Time
+	Domains    tenant.Domains
+	Start, End time.Time
 }
 
 // Usage returns the usage of each domain, ordered by name, in one statement; a domain without calls is
@@ -75,7 +76,7 @@ func (d *DB) Usage(ctx context.Context, f UsageFilter) ([]Usage, error) {
 			coalesce(e.n, 0), coalesce(g.n, 0)
 		from wanted w left join calls c using (domain_uuid)
 		left join extensions e using (domain_uuid) left join gateways g using (domain_uuid)
-		order by lower(w.name), w.domain_uuid`, f.All, append([]string{}, f.DomainUUIDs...), f.Start, f.End)
+		order by lower(w.name), w.domain_uuid`, f.Domains.All, f.Domains.UUIDs(), f.Start, f.End)
 	if err != nil {
 		return nil, fmt.Errorf("reading usage: %w", err)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"trunkline/internal/pbxtest/sample"
 	"trunkline/internal/pbxtest/servers"
+	"trunkline/internal/tenant"
 )
 
 func TestUsage(t *testing.T) {
@@ -53,11 +54,11 @@ func TestUsage(t *testing.T) {
 			filter UsageFilter
 			want   []Usage
 		}{
-			"all":     {UsageFilter{All: true}, []Usage{wantBusy, wantIdle, wantOther}},
-			"some":    {UsageFilter{DomainUUIDs: []string{other, idle}}, []Usage{wantIdle, wantOther}},
-			"one":     {UsageFilter{DomainUUIDs: []string{busy}}, []Usage{wantBusy}},
+			"all":     {UsageFilter{Domains: tenant.All}, []Usage{wantBusy, wantIdle, wantOther}},
+			"some":    {UsageFilter{Domains: tenant.Only(tenant.Domain{UUID: other}, tenant.Domain{UUID: idle})}, []Usage{wantIdle, wantOther}},
+			"one":     {UsageFilter{Domains: tenant.Only(tenant.Domain{UUID: busy})}, []Usage{wantBusy}},
 			"none":    {UsageFilter{}, nil},
-			"unknown": {UsageFilter{DomainUUIDs: []string{uuid.NewString()}}, nil},
+			"unknown": {UsageFilter{Domains: tenant.Only(tenant.Domain{UUID: uuid.NewString()})}, nil},
 		} {
 			c.filter.Start, c.filter.End = start, end
 			got, err := p.Usage(t.Context(), c.filter)
@@ -78,7 +79,7 @@ func TestUsageOfOddColumns(t *testing.T) {
 		p.insert(t, "v_xml_cdr", row{"xml_cdr_uuid": uuid.NewString(), "domain_uuid": domain, "direction": "inbound", "leg": "a",
 			"answer_epoch": billsec, "billsec": billsec, "start_stamp": at.Format(time.RFC3339)})
 	}
-	filter := UsageFilter{All: true, Start: at, End: at.Add(time.Hour)}
+	filter := UsageFilter{Domains: tenant.All, Start: at, End: at.Add(time.Hour)}
 	want := []Usage{{domain, "one.example", 4, 2, Seconds{Inbound: 65}, 0, 0}}
 	if got, err := p.Usage(t.Context(), filter); err != nil || !slices.Equal(got, want) {
 		t.Errorf("got %+v, %v; want %+v", got, err, want)

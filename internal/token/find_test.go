@@ -33,7 +33,7 @@ func TestFind(t *testing.T) {
 			t.Errorf("%q: got %+v", text, got)
 		}
 	}
-	_, _, err := b.Revoke(t.Context(), made.ID, Everything)
+	_, _, err := b.Revoke(t.Context(), made.ID, Unbounded)
 	must(t, err)
 	if got, _ := b.found(t, "revoked", secret, ErrRevoked); got.Name != "whmcs" {
 		t.Errorf("got %+v", got)
@@ -52,11 +52,11 @@ func TestExpiry(t *testing.T) {
 	}
 	b.exec(t, "update trunkline.tokens set expires_at = now()")
 	b.found(t, "after", secret, ErrExpired)
-	if _, _, err := b.Rotate(t.Context(), made.ID, Everything, time.Hour, nil); !errors.Is(err, ErrExpired) {
+	if _, _, err := b.Rotate(t.Context(), made.ID, Unbounded, time.Hour, nil); !errors.Is(err, ErrExpired) {
 		t.Errorf("rotating it: got %v", err)
 	}
 	// With a new expiry its new secret serves; the expired one does not come back.
-	rotated, fresh, err := b.Rotate(t.Context(), made.ID, Everything, time.Hour, at(time.Now().Add(2*time.Hour)))
+	rotated, fresh, err := b.Rotate(t.Context(), made.ID, Unbounded, time.Hour, at(time.Now().Add(2*time.Hour)))
 	must(t, err)
 	b.found(t, "the new secret", fresh, nil)
 	b.found(t, "the expired secret", secret, ErrUnknown)
@@ -73,7 +73,7 @@ func TestRotate(t *testing.T) {
 	t.Parallel()
 	b := open(t)
 	made, first := b.create(t, fresh("whmcs"))
-	rotated, second, err := b.Rotate(t.Context(), made.ID, Everything, time.Hour, nil)
+	rotated, second, err := b.Rotate(t.Context(), made.ID, Unbounded, time.Hour, nil)
 	must(t, err)
 	if rotated.ID != made.ID || rotated.RotatedAt == nil || rotated.PreviousExpiresAt == nil || !strings.HasSuffix(second, rotated.Hint) || first == second {
 		t.Errorf("got %+v", rotated)
@@ -89,20 +89,20 @@ func TestRotate(t *testing.T) {
 	b.found(t, "the new secret then", second, nil)
 
 	// The grace of an older secret ends with the next rotation; without grace the last one's too.
-	_, third, err := b.Rotate(t.Context(), made.ID, Everything, time.Hour, nil)
+	_, third, err := b.Rotate(t.Context(), made.ID, Unbounded, time.Hour, nil)
 	must(t, err)
 	b.found(t, "the first secret", first, ErrUnknown)
 	b.found(t, "the second secret", second, nil)
-	_, fourth, err := b.Rotate(t.Context(), made.ID, Everything, 0, nil)
+	_, fourth, err := b.Rotate(t.Context(), made.ID, Unbounded, 0, nil)
 	must(t, err)
 	b.found(t, "the second secret then", second, ErrUnknown)
 	b.found(t, "the third secret", third, ErrUnknown)
 	b.found(t, "the fourth secret", fourth, nil)
 
 	// Revoking ends the old secret with the new one.
-	_, fifth, err := b.Rotate(t.Context(), made.ID, Everything, MaxGrace, nil)
+	_, fifth, err := b.Rotate(t.Context(), made.ID, Unbounded, MaxGrace, nil)
 	must(t, err)
-	_, _, err = b.Revoke(t.Context(), made.ID, Everything)
+	_, _, err = b.Revoke(t.Context(), made.ID, Unbounded)
 	must(t, err)
 	b.found(t, "the old secret of a revoked token", fourth, ErrRevoked)
 	b.found(t, "the new secret of a revoked token", fifth, ErrRevoked)
@@ -115,7 +115,7 @@ func TestGraceEndsWithTheToken(t *testing.T) {
 	n := fresh("whmcs")
 	n.ExpiresAt = at(time.Now().Add(time.Hour).Truncate(time.Microsecond))
 	made, old := b.create(t, n)
-	rotated, fresh, err := b.Rotate(t.Context(), made.ID, Everything, 24*time.Hour, at(time.Now().Add(90*day)))
+	rotated, fresh, err := b.Rotate(t.Context(), made.ID, Unbounded, 24*time.Hour, at(time.Now().Add(90*day)))
 	must(t, err)
 	if !rotated.PreviousExpiresAt.Equal(*n.ExpiresAt) {
 		t.Errorf("the old secret lasts until %v, want %v", rotated.PreviousExpiresAt, n.ExpiresAt)
@@ -124,12 +124,12 @@ func TestGraceEndsWithTheToken(t *testing.T) {
 	b.found(t, "the new secret", fresh, nil)
 	for _, grace := range []time.Duration{-time.Second, MaxGrace + time.Second} {
 		var invalid *InvalidError
-		if _, _, err := b.Rotate(t.Context(), made.ID, Everything, grace, nil); !errors.As(err, &invalid) || invalid.Field != "grace" {
+		if _, _, err := b.Rotate(t.Context(), made.ID, Unbounded, grace, nil); !errors.As(err, &invalid) || invalid.Field != "grace" {
 			t.Errorf("a grace of %v: got %v", grace, err)
 		}
 	}
 	var invalid *InvalidError
-	if _, _, err := b.Rotate(t.Context(), made.ID, Everything, 0, at(time.Now())); !errors.As(err, &invalid) || invalid.Field != "expires_at" {
+	if _, _, err := b.Rotate(t.Context(), made.ID, Unbounded, 0, at(time.Now())); !errors.As(err, &invalid) || invalid.Field != "expires_at" {
 		t.Errorf("an expiry that is past: got %v", err)
 	}
 }

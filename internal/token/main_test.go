@@ -12,6 +12,7 @@ import (
 	"trunkline/internal/pbxtest/sample"
 	"trunkline/internal/pbxtest/servers"
 	"trunkline/internal/postgres"
+	"trunkline/internal/tenant"
 )
 
 func TestMain(m *testing.M) { os.Exit(pbxtest.Main(m)) }
@@ -66,3 +67,11 @@ func must(t testing.TB, err error) {
 }
 
 func at(t time.Time) *time.Time { return &t }
+
+func only(uuids ...string) tenant.Domains {
+	var d tenant.Domains
+	for _, uuid := range uuids {
+		d.List = append(d.List, tenant.Domain{UUID: uuid})
+	}
+	return d
+}

@@ -11,6 +11,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"trunkline/internal/postgres"
 )
 
 // Store keeps the tokens in Postgres. Times that decide whether a secret is valid are the database's,
@@ -40,20 +42,13 @@ func scan(row pgx.CollectableRow) (Token, error) {
 	return t, err
 }
 
-// within is the condition that a token lies in a Reach, whose args follow the query's own.
+// within is the condition that a token lies within Bounds, whose args follow the query's own.
 func within(firstArg int) string {
 	return fmt.Sprintf("($%d or not all_domains and domain_uuids <@ $%d::uuid[]) and scopes <@ $%d::text[]", firstArg, firstArg+1, firstArg+2)
 }
 
-func (r Reach) args() []any {
-	domains, scopes := r.DomainUUIDs, r.Scopes
-	if domains == nil {
-		domains = []string{}
-	}
-	if scopes == nil {
-		scopes = []Scope{}
-	}
-	return []any{r.All, domains, scopes}
+func (b Bounds) args() []any {
+	return []any{b.Domains.All, b.Domains.UUIDs(), append([]Scope{}, b.Scopes...)}
 }
 
 // Create makes a token and returns it with its secret, which is never to be had again. Errors are
@@ -91,7 +86,7 @@ func (s *Store) Create(ctx context.Context, n New) (Token, string, error) {
 
 // Filter says which tokens to list.
 type Filter struct {
-	Reach   Reach
+	Bounds  Bounds
 	Revoked bool   // also those
 	After   string // the id of the last token of the page before; "": from the newest
 	Limit   int    // of tokens on the page; at least 1
@@ -104,7 +99,7 @@ func (s *Store) List(ctx context.Context, f Filter) (tokens []Token, next string
 		select `+columns+` from trunkline.tokens
 		where ($1 or revoked_at is null) and ($2 = '' or id < nullif($2, '')::uuid) and `+within(4)+`
 		order by id desc limit $3`,
-		append([]any{f.Revoked, f.After, f.Limit + 1}, f.Reach.args()...)...)
+		append([]any{f.Revoked, f.After, f.Limit + 1}, f.Bounds.args()...)...)
 	if err == nil {
 		tokens, err = pgx.CollectRows(rows, scan)
 	}
@@ -119,18 +114,12 @@ func (s *Store) List(ctx context.Context, f Filter) (tokens []Token, next string
 }
 
 // Get returns the token of that id, or ErrNotFound.
-func (s *Store) Get(ctx context.Context, id string, reach Reach) (Token, error) {
-	if !IsID(id) {
+func (s *Store) Get(ctx context.Context, id string, bounds Bounds) (Token, error) {
+	if !postgres.IsUUID(id) {
 		return Token{}, ErrNotFound
 	}
-	t, err := s.one(ctx, `select `+columns+` from trunkline.tokens where id = $1 and `+within(2), append([]any{id}, reach.args()...)...)
+	t, err := s.one(ctx, `select `+columns+` from trunkline.tokens where id = $1 and `+within(2), append([]any{id}, bounds.args()...)...)
 	return t, wrap(err, "reading token "+id)
-}
-
-// IsID reports whether the text can be a token's id: a UUID as Postgres prints one, in either case.
-func IsID(text string) bool {
-	const length = len("00000000-0000-0000-0000-000000000000") // other readers take more forms
-	return len(text) == length && uuid.Validate(text) == nil
 }
 
 // Named returns the token of that name that is not revoked, or ErrNotFound.
@@ -146,11 +135,11 @@ func (s *Store) Named(ctx context.Context, name string) (Token, error) {
 // had stays valid for the grace period, though no longer than it would have been; the one before that
 // ends at once. Errors are ErrNotFound, ErrRevoked, ErrExpired (where there is no new expiry) and
 // *InvalidError.
-func (s *Store) Rotate(ctx context.Context, id string, reach Reach, grace time.Duration, expires *time.Time) (Token, string, error) {
+func (s *Store) Rotate(ctx context.Context, id string, bounds Bounds, grace time.Duration, expires *time.Time) (Token, string, error) {
 	if err := errors.Join(checkGrace(grace), checkExpiry(expires, time.Now())); err != nil {
 		return Token{}, "", err
 	}
-	before, err := s.Get(ctx, id, reach)
+	before, err := s.Get(ctx, id, bounds)
 	if err != nil {
 		return Token{}, "", err
 	}
@@ -168,7 +157,7 @@ func (s *Store) Rotate(ctx context.Context, id string, reach Reach, grace time.D
 		where id = $1 and revoked_at is null and coalesce($5, expires_at, 'infinity') > now()
 		returning `+columns, before.ID, hashOf(secret), hintOf(secret), grace.Seconds(), expires)
 	if errors.Is(err, pgx.ErrNoRows) {
-		if before, err = s.Get(ctx, id, reach); err != nil {
+		if before, err = s.Get(ctx, id, bounds); err != nil {
 			return Token{}, "", err
 		}
 		if before.RevokedAt != nil {
@@ -181,13 +170,13 @@ func (s *Store) Rotate(ctx context.Context, id string, reach Reach, grace time.D
 
 // Revoke ends the token and all its secrets, and reports whether it had not been before. The only
 // error of its own is ErrNotFound.
-func (s *Store) Revoke(ctx context.Context, id string, reach Reach) (t Token, now bool, err error) {
-	if t, err = s.Get(ctx, id, reach); err != nil {
+func (s *Store) Revoke(ctx context.Context, id string, bounds Bounds) (t Token, now bool, err error) {
+	if t, err = s.Get(ctx, id, bounds); err != nil {
 		return t, false, err
 	}
 	t, err = s.one(ctx, `update trunkline.tokens set revoked_at = now() where id = $1 and revoked_at is null returning `+columns, t.ID)
 	if errors.Is(err, pgx.ErrNoRows) {
-		t, err = s.Get(ctx, id, reach)
+		t, err = s.Get(ctx, id, bounds)
 		return t, false, err
 	}
 	return t, err == nil, wrap(err, "revoking token "+id)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"trunkline/internal/pbxtest/servers"
+	"trunkline/internal/tenant"
 )
 
 func TestCreate(t *testing.T) {
@@ -19,7 +20,7 @@ func TestCreate(t *testing.T) {
 	expires := time.Now().Add(time.Hour).Truncate(time.Microsecond)
 	made, secret := b.create(t, New{Name: " WHMCS ", Scopes: []Scope{ScopeExport, ScopeRead}, DomainUUIDs: []string{domainB, domainA},
 		HomeDomainUUID: domainB, ExpiresAt: &expires, CreatedBy: "root@one.example"})
-	got, err := b.Get(t.Context(), made.ID, Everything)
+	got, err := b.Get(t.Context(), made.ID, Unbounded)
 	must(t, err)
 	if fmt.Sprintf("%+v", got.View(nil, expires)) != fmt.Sprintf("%+v", made.View(nil, expires)) {
 		t.Errorf("made %+v\nread %+v", made, got)
@@ -49,7 +50,7 @@ func TestNamesAreUniqueUntilRevoked(t *testing.T) {
 	if got, err := b.Named(t.Context(), "Whmcs"); err != nil || got.ID != first.ID {
 		t.Errorf("got %+v, %v", got, err)
 	}
-	_, _, err := b.Revoke(t.Context(), first.ID, Everything)
+	_, _, err := b.Revoke(t.Context(), first.ID, Unbounded)
 	must(t, err)
 	if _, err := b.Named(t.Context(), "whmcs"); !errors.Is(err, ErrNotFound) {
 		t.Errorf("a revoked one: got %v", err)
@@ -89,7 +90,7 @@ func TestOneOfManyGetsTheName(t *testing.T) {
 }
 
 // Whoever may do less than a token does not see it, nor change it.
-func TestReach(t *testing.T) {
+func TestBounds(t *testing.T) {
 	t.Parallel()
 	b := open(t)
 	names := map[string]string{}
@@ -103,20 +104,20 @@ func TestReach(t *testing.T) {
 	add("ab", New{Scopes: []Scope{ScopeRead}, DomainUUIDs: []string{domainA, domainB}})
 	add("all", New{Scopes: []Scope{ScopeRead}, AllDomains: true})
 	for _, c := range []struct {
-		name  string
-		reach Reach
-		want  string // names, newest first
+		name   string
+		bounds Bounds
+		want   string // names, newest first
 	}{
-		{"everything", Everything, "all ab a-admin a"},
-		{"two domains", Reach{DomainUUIDs: []string{domainA, domainB, domainC}, Scopes: Scopes}, "ab a-admin a"},
-		{"one domain", Reach{DomainUUIDs: []string{domainA}, Scopes: Scopes}, "a-admin a"},
-		{"one domain, to read", Reach{DomainUUIDs: []string{domainA}, Scopes: []Scope{ScopeRead}}, "a"},
-		{"all domains, to read", Reach{All: true, Scopes: []Scope{ScopeRead}}, "all ab a"},
-		{"another domain", Reach{DomainUUIDs: []string{domainC}, Scopes: Scopes}, ""},
-		{"no domain", Reach{Scopes: Scopes}, ""},
-		{"no scope", Reach{All: true}, ""},
+		{"everything", Unbounded, "all ab a-admin a"},
+		{"two domains", Bounds{Domains: only(domainA, domainB, domainC), Scopes: Scopes}, "ab a-admin a"},
+		{"one domain", Bounds{Domains: only(domainA), Scopes: Scopes}, "a-admin a"},
+		{"one domain, to read", Bounds{Domains: only(domainA), Scopes: []Scope{ScopeRead}}, "a"},
+		{"all domains, to read", Bounds{Domains: tenant.All, Scopes: []Scope{ScopeRead}}, "all ab a"},
+		{"another domain", Bounds{Domains: only(domainC), Scopes: Scopes}, ""},
+		{"no domain", Bounds{Scopes: Scopes}, ""},
+		{"no scope", Bounds{Domains: tenant.All}, ""},
 	} {
-		listed, next, err := b.List(t.Context(), Filter{Reach: c.reach, Limit: 10})
+		listed, next, err := b.List(t.Context(), Filter{Bounds: c.bounds, Limit: 10})
 		must(t, err)
 		var got []string
 		for _, one := range listed {
@@ -127,22 +128,22 @@ func TestReach(t *testing.T) {
 		}
 		for id, name := range names {
 			seen := slices.Contains(got, name)
-			if _, err := b.Get(t.Context(), id, c.reach); seen != (err == nil) || !seen && !errors.Is(err, ErrNotFound) {
+			if _, err := b.Get(t.Context(), id, c.bounds); seen != (err == nil) || !seen && !errors.Is(err, ErrNotFound) {
 				t.Errorf("%s: getting %s: %v", c.name, name, err)
 			}
 			if seen {
 				continue
 			}
-			if _, _, err := b.Rotate(t.Context(), id, c.reach, 0, nil); !errors.Is(err, ErrNotFound) {
+			if _, _, err := b.Rotate(t.Context(), id, c.bounds, 0, nil); !errors.Is(err, ErrNotFound) {
 				t.Errorf("%s: rotating %s: %v", c.name, name, err)
 			}
-			if _, _, err := b.Revoke(t.Context(), id, c.reach); !errors.Is(err, ErrNotFound) {
+			if _, _, err := b.Revoke(t.Context(), id, c.bounds); !errors.Is(err, ErrNotFound) {
 				t.Errorf("%s: revoking %s: %v", c.name, name, err)
 			}
 		}
 	}
 	for _, id := range []string{"", "x", "urn:uuid:" + domainA, domainA, "' or true --"} {
-		if _, err := b.Get(t.Context(), id, Everything); !errors.Is(err, ErrNotFound) {
+		if _, err := b.Get(t.Context(), id, Unbounded); !errors.Is(err, ErrNotFound) {
 			t.Errorf("%q: got %v", id, err)
 		}
 	}
@@ -157,12 +158,12 @@ func TestListPages(t *testing.T) {
 		want = append(want, made.ID)
 	}
 	slices.Reverse(want)
-	_, _, err := b.Revoke(t.Context(), want[3], Everything)
+	_, _, err := b.Revoke(t.Context(), want[3], Unbounded)
 	must(t, err)
 	for _, revoked := range []bool{true, false} {
 		var got []string
 		for after := ""; ; {
-			page, next, err := b.List(t.Context(), Filter{Reach: Everything, Revoked: revoked, After: after, Limit: 2})
+			page, next, err := b.List(t.Context(), Filter{Bounds: Unbounded, Revoked: revoked, After: after, Limit: 2})
 			must(t, err)
 			for _, one := range page {
 				got = append(got, one.ID)
@@ -181,15 +182,15 @@ func TestRevoke(t *testing.T) {
 	t.Parallel()
 	b := open(t)
 	made, _ := b.create(t, fresh("whmcs"))
-	first, now, err := b.Revoke(t.Context(), made.ID, Everything)
+	first, now, err := b.Revoke(t.Context(), made.ID, Unbounded)
 	if err != nil || !now || first.RevokedAt == nil {
 		t.Fatalf("got %+v, %t, %v", first, now, err)
 	}
-	again, now, err := b.Revoke(t.Context(), made.ID, Everything)
+	again, now, err := b.Revoke(t.Context(), made.ID, Unbounded)
 	if err != nil || now || !again.RevokedAt.Equal(*first.RevokedAt) {
 		t.Errorf("again: got %+v, %t, %v", again, now, err)
 	}
-	if _, _, err := b.Rotate(t.Context(), made.ID, Everything, 0, nil); !errors.Is(err, ErrRevoked) {
+	if _, _, err := b.Rotate(t.Context(), made.ID, Unbounded, 0, nil); !errors.Is(err, ErrRevoked) {
 		t.Errorf("rotating it: got %v", err)
 	}
 }

@@ -12,6 +12,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/uuid"
+
+	"trunkline/internal/tenant"
 )
 
 // Scope is one thing that a token lets its bearer do.
@@ -118,19 +120,18 @@ type New struct {
 	CreatedBy      string
 }
 
-// Reach is which tokens somebody may see and change: those that can do no more than they can.
-type Reach struct {
-	All         bool // of every domain, and those for all domains
-	DomainUUIDs []string
-	Scopes      []Scope
+// Bounds are which tokens somebody may see and change: those that can do no more than they can.
+type Bounds struct {
+	Domains tenant.Domains // all of them: also the tokens for all domains
+	Scopes  []Scope
 }
 
-// Everything reaches all tokens.
-var Everything = Reach{All: true, Scopes: Scopes}
+// Unbounded is all tokens.
+var Unbounded = Bounds{Domains: tenant.All, Scopes: Scopes}
 
 // What the store can answer besides a token.
 var (
-	// ErrNotFound: there is no such token within the reach.
+	// ErrNotFound: there is no such token within the bounds.
 	ErrNotFound = errors.New("there is no such token")
 	// ErrNameTaken: another token that is not revoked has the name, in whatever case.
 	ErrNameTaken = errors.New("name: another token has it; choose another name, or rotate or revoke that token")

@@ -20,7 +20,7 @@ func TestUsed(t *testing.T) {
 	b.Used(made.ID, netip.MustParseAddr("192.0.2.2")) // within the minute
 	b.Used(other.ID, netip.MustParseAddr("2001:db8::1"))
 	address := func(id string) string {
-		got, err := b.Get(t.Context(), id, Everything)
+		got, err := b.Get(t.Context(), id, Unbounded)
 		must(t, err)
 		if (got.LastUsedAt == nil) != (got.LastUsedAddress == "") {
 			t.Errorf("got %+v", got)

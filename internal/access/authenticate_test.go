@@ -1,4 +1,4 @@
-package api
+package access
 
 import (
 	"context"
@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"trunkline/internal/authlog"
-	"trunkline/internal/config"
 	"trunkline/internal/fault"
 	"trunkline/internal/fusionpbx"
 	"trunkline/internal/ratelimit"
@@ -22,29 +21,29 @@ import (
 
 var someAddress = netip.MustParseAddr("192.0.2.10")
 
-// guardOf is a guard that counts by itself.
-func guardOf(ofName, atAddress int) *guard {
+// gateOf is a gate that counts by itself.
+func gateOf(ofName, atAddress int) *Gate {
 	log := slog.New(slog.DiscardHandler)
-	settings := config.Settings{LoginFailures: ofName, LoginFailuresAddress: atAddress, LoginFailuresWindow: time.Hour}
+	limits := GateLimits{OfName: ofName, OfAddress: atAddress, Window: time.Hour}
 	limiter := ratelimit.New(nil, log)
 	over, end := context.WithCancel(context.Background())
 	end()
 	if err := limiter.Run(over); err != nil { // it has been running: nobody waits for it
 		panic(err)
 	}
-	return newGuard(settings, limiter, authlog.New(authlog.Off, log))
+	return NewGate(limits, limiter, authlog.New(authlog.Off, log))
 }
 
 // lookUps counts what a check looks up.
 type lookUps struct{ users, keys, tokens, domains atomic.Int32 }
 
 // counted is a check that knows one password, one api_key and one token, and counts what is looked up.
-func counted(userAge, tokenHolds time.Duration) (*credentialCheck, *lookUps) {
+func counted(userAge, tokenHolds time.Duration) (*Authenticator, *lookUps) {
 	n := &lookUps{}
-	return &credentialCheck{
+	return &Authenticator{
 		userAge: userAge,
 		callers: newCallers(),
-		guard:   guardOf(math.MaxInt32, math.MaxInt32),
+		gate:    gateOf(math.MaxInt32, math.MaxInt32),
 		users: func(_ context.Context, username, password string) (fusionpbx.User, error) {
 			n.users.Add(1)
 			if password != "right" {
@@ -77,18 +76,18 @@ func counted(userAge, tokenHolds time.Duration) (*credentialCheck, *lookUps) {
 func TestCallersAreRememberedForASecond(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		given               credentials
+		given               Credentials
 		userAge, tokenHolds time.Duration
 		want                string           // id
 		lookUps             [3]time.Duration // how long after the first the others come
 		count               int32
 	}{
-		"a user":                 {credentials{username: "admin", password: "right"}, time.Second, 0, "u", [3]time.Duration{0, 999 * time.Millisecond, time.Second}, 2},
-		"a user not remembered":  {credentials{username: "admin", password: "right"}, 0, 0, "u", [3]time.Duration{0, 0, 0}, 4},
-		"an api_key":             {credentials{key: "right"}, 0, 0, "k", [3]time.Duration{0, 999 * time.Millisecond, time.Second}, 2},
-		"a token":                {credentials{key: token.Prefix + "right"}, 0, token.Forever, "t", [3]time.Duration{0, 999 * time.Millisecond, time.Second}, 2},
-		"a token about to end":   {credentials{key: token.Prefix + "right"}, 0, 300 * time.Millisecond, "t", [3]time.Duration{0, 299 * time.Millisecond, 300 * time.Millisecond}, 2},
-		"a token that ends soon": {credentials{key: token.Prefix + "right"}, 0, time.Hour, "t", [3]time.Duration{0, 999 * time.Millisecond, time.Second}, 2},
+		"a user":                 {Credentials{Username: "admin", Password: "right"}, time.Second, 0, "u", [3]time.Duration{0, 999 * time.Millisecond, time.Second}, 2},
+		"a user not remembered":  {Credentials{Username: "admin", Password: "right"}, 0, 0, "u", [3]time.Duration{0, 0, 0}, 4},
+		"an api_key":             {Credentials{Key: "right"}, 0, 0, "k", [3]time.Duration{0, 999 * time.Millisecond, time.Second}, 2},
+		"a token":                {Credentials{Key: token.Prefix + "right"}, 0, token.Forever, "t", [3]time.Duration{0, 999 * time.Millisecond, time.Second}, 2},
+		"a token about to end":   {Credentials{Key: token.Prefix + "right"}, 0, 300 * time.Millisecond, "t", [3]time.Duration{0, 299 * time.Millisecond, 300 * time.Millisecond}, 2},
+		"a token that ends soon": {Credentials{Key: token.Prefix + "right"}, 0, time.Hour, "t", [3]time.Duration{0, 999 * time.Millisecond, time.Second}, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -97,7 +96,7 @@ func TestCallersAreRememberedForASecond(t *testing.T) {
 				began := time.Now()
 				for _, after := range append([]time.Duration{0}, c.lookUps[:]...) {
 					time.Sleep(time.Until(began.Add(after)))
-					if who, err := check.check(t.Context(), someAddress, c.given); err != nil || who.id != c.want {
+					if who, err := check.Authenticate(t.Context(), someAddress, c.given); err != nil || who.ID != c.want {
 						t.Fatalf("after %v: got %+v, %v", after, who, err)
 					}
 				}
@@ -116,9 +115,9 @@ func TestBadCredentialsAreNotRemembered(t *testing.T) {
 	t.Parallel()
 	check, n := counted(time.Second, token.Forever)
 	for range 2 {
-		for _, given := range []credentials{{username: "admin", password: "wrong"}, {key: "wrong"}, {key: token.Prefix + "wrong"}} {
+		for _, given := range []Credentials{{Username: "admin", Password: "wrong"}, {Key: "wrong"}, {Key: token.Prefix + "wrong"}} {
 			var refused *fault.Error
-			if _, err := check.check(t.Context(), someAddress, given); !errors.As(err, &refused) || refused.Code != fault.AuthenticationFailed {
+			if _, err := check.Authenticate(t.Context(), someAddress, given); !errors.As(err, &refused) || refused.Code != fault.AuthenticationFailed {
 				t.Errorf("%+v: got %v", given, err)
 			}
 		}
@@ -132,10 +131,10 @@ func TestBadCredentialsAreNotRemembered(t *testing.T) {
 func TestCredentialsAreKeptApart(t *testing.T) {
 	t.Parallel()
 	check, _ := counted(time.Second, token.Forever)
-	seen := map[string]credentials{}
-	for _, c := range []credentials{
-		{username: "ab", password: "c"}, {username: "a", password: "bc"}, {username: "abc"}, {password: "abc"}, {key: "abc"},
-		{username: "a", password: "b", key: "c"}, {username: "ab", key: "c"},
+	seen := map[string]Credentials{}
+	for _, c := range []Credentials{
+		{Username: "ab", Password: "c"}, {Username: "a", Password: "bc"}, {Username: "abc"}, {Password: "abc"}, {Key: "abc"},
+		{Username: "a", Password: "b", Key: "c"}, {Username: "ab", Key: "c"},
 	} {
 		hash := check.hash(someAddress, c)
 		if other, taken := seen[hash]; taken {
@@ -170,12 +169,12 @@ func TestCallerOfToken(t *testing.T) {
 		got, err := callerOfToken(c.token, c.domains)
 		if c.refused {
 			var refused *fault.Error
-			if !errors.As(err, &refused) || refused.Code != fault.Forbidden || !strings.Contains(err.Error(), "domains") || got.signedIn() {
+			if !errors.As(err, &refused) || refused.Code != fault.Forbidden || !strings.Contains(err.Error(), "domains") || got.SignedIn() {
 				t.Errorf("%s: got %+v, %v", name, got, err)
 			}
 			continue
 		}
-		if err != nil || got.id != "t" || got.name != "token:whmcs" || !got.token || got.all != c.token.AllDomains || got.names() != c.names || got.home.name != c.home || !got.may(token.ScopeRead) || got.may(token.ScopeAdmin) {
+		if err != nil || got.ID != "t" || got.Name != "token:whmcs" || !got.IsToken || got.Domains.All != c.token.AllDomains || got.Domains.Names() != c.names || got.Home.Name != c.home || !got.May(token.ScopeRead) || got.May(token.ScopeAdmin) {
 			t.Errorf("%s: got %+v, %v", name, got, err)
 		}
 	}

@@ -1,4 +1,4 @@
-package api
+package access
 
 import (
 	"context"
@@ -28,7 +28,7 @@ func TestGuessesAllAtOnce(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				g := guardOf(5, 20)
+				g := gateOf(5, 20)
 				var checked, refused atomic.Int32
 				var wg sync.WaitGroup
 				for i := range 300 {
@@ -59,7 +59,7 @@ func TestGuessesAllAtOnce(t *testing.T) {
 func TestRightPasswordsAllAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		g := guardOf(5, 20)
+		g := gateOf(5, 20)
 		for i := range 19 {
 			g.login(t.Context(), someAddress, fmt.Sprint("typo", i), func() error { return fault.Errorf(fault.AuthenticationFailed, "wrong") })
 		}
@@ -82,7 +82,7 @@ func TestRightPasswordsAllAtOnce(t *testing.T) {
 // failure nor does it make up for one, and gives its turn to the next.
 func TestChecksWithoutAnAnswer(t *testing.T) {
 	t.Parallel()
-	g := guardOf(2, 20)
+	g := gateOf(2, 20)
 	wrong := func() error { return fault.Errorf(fault.AuthenticationFailed, "wrong") }
 	away := errors.New("the database is away")
 	for _, check := range []func() error{wrong, func() error { return away }, func() error { return away }} {
@@ -96,7 +96,7 @@ func TestChecksWithoutAnAnswer(t *testing.T) {
 		t.Errorf("the right password after too many wrong ones: %v", err)
 	}
 	ctx, stop := context.WithCancel(t.Context())
-	err := guardOf(1, 1).login(ctx, someAddress, "admin", func() error {
+	err := gateOf(1, 1).login(ctx, someAddress, "admin", func() error {
 		stop()
 		return context.Cause(ctx)
 	})
@@ -109,7 +109,7 @@ func TestChecksWithoutAnAnswer(t *testing.T) {
 func TestHangingUpInTheQueue(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		g := guardOf(1, 1)
+		g := gateOf(1, 1)
 		busy := make(chan struct{})
 		go g.login(t.Context(), someAddress, "admin", func() error { <-busy; return nil })
 		synctest.Wait()
@@ -135,26 +135,26 @@ func TestRememberedPasswordDoesNotShowItself(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) { // in no time, since it is not remembered for long
 		check, n := counted(time.Second, 0)
-		check.guard = guardOf(3, 20)
-		right, wrong := credentials{username: "admin", password: "right"}, credentials{username: "Admin", password: "wrong"}
+		check.gate = gateOf(3, 20)
+		right, wrong := Credentials{Username: "admin", Password: "right"}, Credentials{Username: "Admin", Password: "wrong"}
 		for range 3 {
-			if _, err := check.check(t.Context(), someAddress, right); err != nil {
+			if _, err := check.Authenticate(t.Context(), someAddress, right); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := check.check(t.Context(), someAddress, wrong); !unauthenticated(err) {
+			if _, err := check.Authenticate(t.Context(), someAddress, wrong); !unauthenticated(err) {
 				t.Fatal(err)
 			}
 		}
 		if n.users.Load() != 4 {
 			t.Fatalf("%d look-ups, want the right password's and 3 more", n.users.Load())
 		}
-		if _, err := check.check(t.Context(), someAddress, right); !fault.Is(err, fault.RateLimited) {
+		if _, err := check.Authenticate(t.Context(), someAddress, right); !fault.Is(err, fault.RateLimited) {
 			t.Errorf("a remembered password of a name that is refused: %v", err)
 		}
-		if _, err := check.check(t.Context(), netip.MustParseAddr("192.0.2.11"), right); err != nil {
+		if _, err := check.Authenticate(t.Context(), netip.MustParseAddr("192.0.2.11"), right); err != nil {
 			t.Errorf("from another address: %v", err)
 		}
-		if _, err := check.check(t.Context(), someAddress, credentials{username: "other", password: "right"}); err != nil {
+		if _, err := check.Authenticate(t.Context(), someAddress, Credentials{Username: "other", Password: "right"}); err != nil {
 			t.Errorf("another name: %v", err)
 		}
 	})

@@ -1,4 +1,4 @@
-package api
+package access
 
 import (
 	"context"
@@ -45,7 +45,7 @@ func (t *turns) take(ctx context.Context, left func() ([]turn, error)) (end func
 	}
 }
 
-// await reports false where there have been more failures than so many, so that what is left is to be
+// await reports false if there have been more failures than so many, so that what is left is to be
 // found out again.
 func (t *turns) await(ctx context.Context, wanted []turn, failures int) (taken bool, err error) {
 	for {

@@ -1,4 +1,4 @@
-package api
+package access
 
 import (
 	"cmp"
@@ -26,9 +26,9 @@ const (
 	callerReadTimeout = 15 * time.Second
 )
 
-// credentialCheck finds out whose credentials are. It remembers who they were for maxCallerAge at most,
+// Authenticator finds out whose credentials they are. It remembers who they were for maxCallerAge at most,
 // under a keyed hash of the credentials whose key lives in this process alone.
-type credentialCheck struct {
+type Authenticator struct {
 	users   func(ctx context.Context, username, password string) (fusionpbx.User, error)
 	keys    func(ctx context.Context, key string) (fusionpbx.User, error)
 	tokens  func(ctx context.Context, secret string) (token.Token, time.Duration, error)
@@ -36,14 +36,15 @@ type credentialCheck struct {
 	// userAge is how long a user is remembered: no longer than their password is.
 	userAge time.Duration
 	key     keyed.Key
-	callers *cache.Cache[caller]
-	guard   *guard
+	callers *cache.Cache[Caller]
+	gate    *Gate
 }
 
-// newCredentialCheck returns a check that hashes a password again that was right once the time is over.
-func newCredentialCheck(db *fusionpbx.DB, tokens *token.Store, g *guard, rememberPasswords time.Duration) *credentialCheck {
+// NewAuthenticator returns one that knows FusionPBX's users and our tokens. For as long as a right password
+// is remembered it is not hashed again.
+func NewAuthenticator(db *fusionpbx.DB, tokens *token.Store, gate *Gate, rememberPasswords time.Duration) *Authenticator {
 	passwords := fusionpbx.NewPasswords(rememberPasswords)
-	return &credentialCheck{
+	return &Authenticator{
 		users: func(ctx context.Context, username, password string) (fusionpbx.User, error) {
 			return db.Authenticate(ctx, passwords, username, password)
 		},
@@ -57,44 +58,45 @@ func newCredentialCheck(db *fusionpbx.DB, tokens *token.Store, g *guard, remembe
 		userAge: min(rememberPasswords, maxCallerAge),
 		key:     keyed.NewKey(),
 		callers: newCallers(),
-		guard:   g,
+		gate:    gate,
 	}
 }
 
 // newCallers returns the memory of who was seen lately.
-func newCallers() *cache.Cache[caller] {
-	return cache.New[caller](cache.Options{Most: maxCallers, ReadTimeout: callerReadTimeout})
+func newCallers() *cache.Cache[Caller] {
+	return cache.New[Caller](cache.Options{Most: maxCallers, ReadTimeout: callerReadTimeout})
 }
 
-// check returns who has the credentials that came from the address, or the failure to answer with. Of a
-// token that no longer serves it returns the name beside the failure.
-func (c *credentialCheck) check(ctx context.Context, addr netip.Addr, given credentials) (caller, error) {
-	if given.key == "" {
+// Authenticate returns who has the credentials that came from the address, or the failure to answer with:
+// a *fault.Error, unless the database is at fault. Of a token that no longer serves it returns the name
+// beside the failure.
+func (a *Authenticator) Authenticate(ctx context.Context, addr netip.Addr, given Credentials) (Caller, error) {
+	if given.Key == "" {
 		// Also for those who are remembered.
-		if err := c.guard.open(ctx, addr, given.username); err != nil {
-			return caller{}, err
+		if err := a.gate.open(ctx, addr, given.Username); err != nil {
+			return Caller{}, err
 		}
 	}
-	return c.callers.Read(ctx, c.hash(addr, given), func(ctx context.Context) (who caller, holds time.Duration, err error) {
+	return a.callers.Read(ctx, a.hash(addr, given), func(ctx context.Context) (who Caller, holds time.Duration, err error) {
 		switch {
-		case given.key == "":
-			err = c.guard.login(ctx, addr, given.username, func() (err error) {
-				who, holds, err = c.user(ctx, given)
+		case given.Key == "":
+			err = a.gate.login(ctx, addr, given.Username, func() (err error) {
+				who, holds, err = a.user(ctx, given)
 				return err
 			})
 			return who, holds, err
-		case strings.HasPrefix(given.key, token.Prefix):
-			if who, holds, err = c.token(ctx, given.key); unauthenticated(err) {
-				err = cmp.Or(c.guard.token(ctx, addr), err)
+		case strings.HasPrefix(given.Key, token.Prefix):
+			if who, holds, err = a.token(ctx, given.Key); unauthenticated(err) {
+				err = cmp.Or(a.gate.token(ctx, addr), err)
 			}
 			return who, holds, err
 		}
-		user, err := c.keys(ctx, given.key)
+		user, err := a.keys(ctx, given.Key)
 		if errors.Is(err, fusionpbx.ErrUnknownKey) {
-			err = cmp.Or(c.guard.token(ctx, addr), error(fault.Errorf(fault.AuthenticationFailed, "%v", err)))
+			err = cmp.Or(a.gate.token(ctx, addr), error(fault.Errorf(fault.AuthenticationFailed, "%v", err)))
 		}
 		if err != nil {
-			return caller{}, 0, err
+			return Caller{}, 0, err
 		}
 		return callerOfUser(user), maxCallerAge, nil
 	})
@@ -103,43 +105,43 @@ func (c *credentialCheck) check(ctx context.Context, addr netip.Addr, given cred
 // unauthenticated reports whether the credentials were wrong, rather than not to be checked.
 func unauthenticated(err error) bool { return fault.Is(err, fault.AuthenticationFailed) }
 
-func (c *credentialCheck) user(ctx context.Context, given credentials) (caller, time.Duration, error) {
-	user, err := c.users(ctx, given.username, given.password)
+func (a *Authenticator) user(ctx context.Context, given Credentials) (Caller, time.Duration, error) {
+	user, err := a.users(ctx, given.Username, given.Password)
 	switch {
 	case errors.Is(err, fusionpbx.ErrBadCredentials), errors.Is(err, fusionpbx.ErrAmbiguous):
-		return caller{}, 0, fault.Errorf(fault.AuthenticationFailed, "%v", err)
+		return Caller{}, 0, fault.Errorf(fault.AuthenticationFailed, "%v", err)
 	case errors.Is(err, fusionpbx.ErrTOTP):
-		return caller{}, 0, fault.Errorf(fault.TOTPRequired, "%v", err)
+		return Caller{}, 0, fault.Errorf(fault.TOTPRequired, "%v", err)
 	case err != nil:
-		return caller{}, 0, err
+		return Caller{}, 0, err
 	case user.Role == fusionpbx.RoleNone:
-		return caller{}, 0, fault.Errorf(fault.Forbidden, "this user is neither a superadmin nor an admin in FusionPBX")
+		return Caller{}, 0, fault.Errorf(fault.Forbidden, "this user is neither a superadmin nor an admin in FusionPBX")
 	}
-	return callerOfUser(user), c.userAge, nil
+	return callerOfUser(user), a.userAge, nil
 }
 
-func (c *credentialCheck) token(ctx context.Context, secret string) (caller, time.Duration, error) {
-	t, holds, err := c.tokens(ctx, secret)
+func (a *Authenticator) token(ctx context.Context, secret string) (Caller, time.Duration, error) {
+	t, holds, err := a.tokens(ctx, secret)
 	switch {
 	case errors.Is(err, token.ErrUnknown), errors.Is(err, token.ErrExpired), errors.Is(err, token.ErrRotated), errors.Is(err, token.ErrRevoked):
-		who := caller{}
+		who := Caller{}
 		if t.ID != "" {
-			who.name = tokenCaller(t)
+			who.Name = tokenCaller(t)
 		}
 		return who, 0, fault.Errorf(fault.AuthenticationFailed, "%v", err)
 	case err != nil:
-		return caller{}, 0, err
+		return Caller{}, 0, err
 	}
 	var domains []fusionpbx.Domain
 	if uuids := token.DomainsOf(t); len(uuids) > 0 {
-		if domains, err = c.domains(ctx, uuids); err != nil {
-			return caller{}, 0, err
+		if domains, err = a.domains(ctx, uuids); err != nil {
+			return Caller{}, 0, err
 		}
 	}
 	who, err := callerOfToken(t, domains)
 	return who, min(holds, maxCallerAge), err
 }
 
-func (c *credentialCheck) hash(addr netip.Addr, given credentials) string {
-	return string(c.key.Hash(addr.String(), given.username, given.password, given.key))
+func (a *Authenticator) hash(addr netip.Addr, given Credentials) string {
+	return string(a.key.Hash(addr.String(), given.Username, given.Password, given.Key))
 }

@@ -1,6 +1,9 @@
 package api
 
-import "testing"
+import (
+	"testing"
+	"trunkline/internal/tenant"
+)
 
 func TestTally(t *testing.T) {
 	t.Parallel()
@@ -10,23 +13,23 @@ func TestTally(t *testing.T) {
 	counted.add("two.example", "", "TWO.example")
 	counted.add("", "")
 	counted.add()
-	one, two, three := tenant{name: "one.example"}, tenant{name: "Two.Example"}, tenant{name: "three.example"}
+	one, two, three := tenant.Domain{Name: "one.example"}, tenant.Domain{Name: "Two.Example"}, tenant.Domain{Name: "three.example"}
 	for _, c := range []struct {
-		of   reach
+		of   tenant.Domains
 		want int
 	}{
-		{reach{all: true}, 5},
-		{reach{domains: []tenant{one}}, 2},
-		{reach{domains: []tenant{two}}, 2},
-		{reach{domains: []tenant{three}}, 0},
-		{reach{domains: []tenant{one, two, three}}, 3}, // and not 4: one thing is both domains'
-		{reach{}, 0},
+		{tenant.All, 5},
+		{tenant.Only(one), 2},
+		{tenant.Only(two), 2},
+		{tenant.Only(three), 0},
+		{tenant.Only(one, two, three), 3}, // and not 4: one thing is both domains'
+		{tenant.Domains{}, 0},
 	} {
 		if got := counted.count(c.of); got != c.want {
 			t.Errorf("%+v: got %d, want %d", c.of, got, c.want)
 		}
 	}
-	if got := (tally{}).count(reach{domains: []tenant{one}}); got != 0 {
+	if got := (tally{}).count(tenant.Only(one)); got != 0 {
 		t.Errorf("of nothing: %d", got)
 	}
 }

@@ -1,4 +1,4 @@
-package api
+package access
 
 import (
 	"context"
@@ -38,8 +38,8 @@ func TestDelayAfter(t *testing.T) {
 func TestHeldAnswers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		g := guardOf(100, 100)
-		g.settings.LoginDelayMax = time.Hour
+		g := gateOf(100, 100)
+		g.limits.MaxDelay = time.Hour
 		for i := range 20 {
 			g.login(t.Context(), someAddress, fmt.Sprint(i), func() error { return fault.Errorf(fault.AuthenticationFailed, "wrong") })
 		}
@@ -48,11 +48,11 @@ func TestHeldAnswers(t *testing.T) {
 		began := time.Now()
 		released := make(chan bool, maxHeld)
 		for range maxHeld / 2 {
-			go func() { g.hold(caller, server, someAddress); released <- true }()
-			go func() { g.hold(t.Context(), server, someAddress); released <- true }()
+			go func() { g.Hold(caller, server, someAddress); released <- true }()
+			go func() { g.Hold(t.Context(), server, someAddress); released <- true }()
 		}
 		synctest.Wait()
-		g.hold(t.Context(), server, someAddress) // one too many
+		g.Hold(t.Context(), server, someAddress) // one too many
 		if len(released) != 0 {
 			t.Errorf("%d answers were not held back", len(released))
 		}

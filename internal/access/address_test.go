@@ -1,9 +1,8 @@
-package api
+package access
 
 import (
 	"errors"
 	"net/http"
-	"net/http/httptest"
 	"net/netip"
 	"strings"
 	"testing"
@@ -62,9 +61,7 @@ func TestLocate(t *testing.T) {
 			for _, text := range c.trusted {
 				trusted = append(trusted, netip.MustParsePrefix(text))
 			}
-			req := httptest.NewRequest(http.MethodGet, "/", nil)
-			req.RemoteAddr, req.Header = c.peer, c.headers
-			got, err := newLocator(trusted).locate(req)
+			got, err := NewLocator(trusted).Locate(c.peer, c.headers)
 			var refused *fault.Error
 			switch {
 			case errors.As(err, &refused) && refused.Code != c.want:
@@ -87,10 +84,8 @@ func FuzzLocate(f *testing.F) {
 	f.Add("192.0.2.10, [2001:db8::7]:80", " ::ffff:10.0.0.2 ")
 	f.Add("fe80::1%eth0,", "unknown")
 	f.Fuzz(func(t *testing.T, first, second string) {
-		l := newLocator([]netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")})
-		req := httptest.NewRequest(http.MethodGet, "/", nil)
-		req.RemoteAddr, req.Header = "10.0.0.1:5000", xff(first, second)
-		got, err := l.locate(req)
+		l := NewLocator([]netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")})
+		got, err := l.Locate("10.0.0.1:5000", xff(first, second))
 		if err != nil {
 			return
 		}
@@ -98,7 +93,7 @@ func FuzzLocate(f *testing.F) {
 			t.Fatalf("got %v", got)
 		}
 		hops := strings.Split(first+","+second, ",")
-		if last, ok := parseHop(hops[len(hops)-1]); ok && !l.trusted.Contains(last) && last != got {
+		if last, ok := ParseAddress(hops[len(hops)-1]); ok && !l.trusted.Contains(last) && last != got {
 			t.Fatalf("got %v, but the proxy saw %v", got, last)
 		}
 	})
