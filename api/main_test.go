@@ -34,6 +34,7 @@ import (
 	"trunkline/internal/pbxtest/servers"
 	"trunkline/internal/postgres"
 	"trunkline/internal/ratelimit"
+	"trunkline/internal/sealing"
 	"trunkline/tasks"
 	"trunkline/worker"
 )
@@ -101,7 +102,7 @@ func newBundle(t *testing.T, o setUp) *bundle {
 	must(t, err)
 	b.redis = redis.NewClient(redisOptions)
 	t.Cleanup(func() { b.redis.Close() })
-	keys, err := tasks.NewKeys(bytes.Repeat([]byte{7}, 32))
+	keys, err := sealing.NewKeys(bytes.Repeat([]byte{7}, 32))
 	must(t, err)
 	log := slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	timeouts := map[tasks.Kind]time.Duration{tasks.KindProvision: time.Minute, tasks.KindExport: time.Hour}

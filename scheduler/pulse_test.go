@@ -13,6 +13,7 @@ import (
 	"trunkline/internal/pbxtest"
 	"trunkline/internal/pbxtest/sample"
 	"trunkline/internal/postgres"
+	"trunkline/internal/sealing"
 	"trunkline/scheduler"
 	"trunkline/tasks"
 )
@@ -30,7 +31,7 @@ func TestPulseIsOfSweepsThatGoWell(t *testing.T) {
 	must(t, err)
 	rdb := redis.NewClient(options)
 	t.Cleanup(func() { rdb.Close() })
-	keys, err := tasks.NewKeys(make([]byte, 32))
+	keys, err := sealing.NewKeys(make([]byte, 32))
 	must(t, err)
 	log := &pbxtest.LogBuffer{}
 	logger := slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))

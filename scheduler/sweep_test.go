@@ -13,6 +13,7 @@ import (
 	"trunkline/internal/pbxtest"
 	"trunkline/internal/pbxtest/sample"
 	"trunkline/internal/postgres"
+	"trunkline/internal/sealing"
 	"trunkline/scheduler"
 	"trunkline/tasks"
 )
@@ -34,7 +35,7 @@ func TestTheAuditForgets(t *testing.T) {
 	must(t, err)
 	rdb := redis.NewClient(options)
 	t.Cleanup(func() { rdb.Close() })
-	keys, err := tasks.NewKeys(make([]byte, 32))
+	keys, err := sealing.NewKeys(make([]byte, 32))
 	must(t, err)
 	log := slog.New(slog.DiscardHandler)
 	sweeper := &scheduler.Sweeper{

@@ -12,6 +12,7 @@ import (
 	"trunkline/internal/pbxtest"
 	"trunkline/internal/pbxtest/sample"
 	"trunkline/internal/postgres"
+	"trunkline/internal/sealing"
 	"trunkline/internal/tenant"
 	"trunkline/tasks"
 )
@@ -23,7 +24,7 @@ type bundle struct {
 	*tasks.Client
 	pool  *pgxpool.Pool
 	redis *redis.Client
-	keys  *tasks.Keys
+	keys  *sealing.Keys
 }
 
 func newBundle(t *testing.T) *bundle {
@@ -48,7 +49,7 @@ func newBundleOn(t *testing.T, redisURL string) *bundle {
 	}
 	rdb := redis.NewClient(options)
 	t.Cleanup(func() { rdb.Close() })
-	keys, err := tasks.NewKeys(make([]byte, 32))
+	keys, err := sealing.NewKeys(make([]byte, 32))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +65,7 @@ const (
 )
 
 // request is a provision request of alice's in domain A; the body tells requests apart.
-func request(keys *tasks.Keys, body string) tasks.NewJob {
+func request(keys *sealing.Keys, body string) tasks.NewJob {
 	password := "hunter2-" + body
 	return tasks.NewJob{
 		Kind:          tasks.KindProvision,

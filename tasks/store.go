@@ -15,53 +15,21 @@ import (
 
 	"trunkline/internal/fault"
 	"trunkline/internal/postgres"
+	"trunkline/internal/sealing"
 	"trunkline/internal/tenant"
 )
 
 // Store keeps the job rows. It needs no Redis: what a job is and where it stands is in Postgres alone.
 type Store struct {
 	pool *pgxpool.Pool
-	keys *Keys
+	keys *sealing.Keys
 }
 
 // NewStore returns the store of the jobs in pool's database.
-func NewStore(pool *pgxpool.Pool, keys *Keys) *Store { return &Store{pool: pool, keys: keys} }
+func NewStore(pool *pgxpool.Pool, keys *sealing.Keys) *Store { return &Store{pool: pool, keys: keys} }
 
 // Keys returns the keys that the store seals with.
-func (s *Store) Keys() *Keys { return s.keys }
-
-// HasSecretKey reports whether the database was set up with a secret key already: then another one must
-// not be made.
-func HasSecretKey(ctx context.Context, pool *pgxpool.Pool) (bool, error) {
-	var known bool
-	err := pool.QueryRow(ctx, `select exists (select from trunkline.settings where name = 'secret_key_fingerprint')`).Scan(&known)
-	if err != nil {
-		return false, fmt.Errorf("reading the secret key's fingerprint: %w", err)
-	}
-	return known, nil
-}
-
-// CheckSecretKey compares the secret key with the one that this database was set up with, and makes
-// it that one where there is none yet.
-func (s *Store) CheckSecretKey(ctx context.Context) error {
-	var stored string
-	err := s.pool.QueryRow(ctx, `
-		with new as (
-			insert into trunkline.settings (name, value) values ('secret_key_fingerprint', $1)
-			on conflict (name) do nothing returning value)
-		select value from new union all
-		select value from trunkline.settings where name = 'secret_key_fingerprint' limit 1`,
-		s.keys.Fingerprint()).Scan(&stored)
-	if err != nil {
-		return fmt.Errorf("reading the secret key's fingerprint: %w", err)
-	}
-	if stored != s.keys.Fingerprint() {
-		return fmt.Errorf("TRUNKLINE_SECRET_KEY is not the key that this database was set up with (fingerprint %s, expected %s); "+
-			"use the same key in every process, or delete the row secret_key_fingerprint of trunkline.settings to start over with this one "+
-			"(sealed passwords of unfinished jobs and open download links are lost then)", s.keys.Fingerprint(), stored)
-	}
-	return nil
-}
+func (s *Store) Keys() *sealing.Keys { return s.keys }
 
 // NewJob is a request for a job.
 type NewJob struct {

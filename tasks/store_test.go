@@ -1,7 +1,6 @@
 package tasks_test
 
 import (
-	"bytes"
 	"errors"
 	"slices"
 	"sync"
@@ -224,55 +223,6 @@ func TestCancelAndRetry(t *testing.T) {
 	must(t, b.claim(t, retried).Secrets(&secrets))
 	if secrets.Password == nil || *secrets.Password != "hunter2-failed" {
 		t.Fatal("the retried job has lost its password")
-	}
-}
-
-func TestSecretKeyMustMatch(t *testing.T) {
-	t.Parallel()
-	b := newBundle(t)
-	must(t, b.CheckSecretKey(t.Context()))
-	must(t, b.CheckSecretKey(t.Context()))
-	other, err := tasks.NewKeys(bytes.Repeat([]byte{1}, 32))
-	must(t, err)
-	if err := tasks.NewStore(b.pool, other).CheckSecretKey(t.Context()); err == nil {
-		t.Fatal("another key was accepted")
-	}
-}
-
-func TestSealIsForOneJob(t *testing.T) {
-	t.Parallel()
-	keys, err := tasks.NewKeys(make([]byte, 32))
-	must(t, err)
-	sealed, err := keys.Seal("job-1", map[string]string{"password": "hunter2"})
-	must(t, err)
-	if bytes.Contains(sealed, []byte("hunter2")) {
-		t.Fatal("the sealed secret can be read")
-	}
-	var got map[string]string
-	must(t, keys.Open("job-1", sealed, &got))
-	if got["password"] != "hunter2" {
-		t.Fatalf("got %v", got)
-	}
-	if err := keys.Open("job-2", sealed, &got); err == nil {
-		t.Fatal("another job opened it")
-	}
-}
-
-func TestDownloadSignature(t *testing.T) {
-	t.Parallel()
-	keys, err := tasks.NewKeys(make([]byte, 32))
-	must(t, err)
-	signature := keys.DownloadSignature("job", domainA, 1000)
-	for name, valid := range map[string]bool{
-		"as signed":      keys.ValidDownload("job", domainA, 1000, signature),
-		"another job":    !keys.ValidDownload("job2", domainA, 1000, signature),
-		"another tenant": !keys.ValidDownload("job", domainB, 1000, signature),
-		"a later expiry": !keys.ValidDownload("job", domainA, 1001, signature),
-		"no signature":   !keys.ValidDownload("job", domainA, 1000, ""),
-	} {
-		if !valid {
-			t.Errorf("%s: wrong answer", name)
-		}
 	}
 }
 

@@ -24,6 +24,7 @@ import (
 	"trunkline/internal/pbxtest/sample"
 	"trunkline/internal/pbxtest/servers"
 	"trunkline/internal/postgres"
+	"trunkline/internal/sealing"
 	"trunkline/tasks"
 	"trunkline/worker"
 )
@@ -84,7 +85,7 @@ func newBundle(t *testing.T, o setUp) *bundle {
 	must(t, err)
 	rdb := redis.NewClient(options)
 	t.Cleanup(func() { rdb.Close() })
-	keys, err := tasks.NewKeys(make([]byte, 32))
+	keys, err := sealing.NewKeys(make([]byte, 32))
 	must(t, err)
 	log := slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	timeouts := map[tasks.Kind]time.Duration{tasks.KindProvision: time.Minute, tasks.KindExport: time.Hour}

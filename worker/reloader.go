@@ -18,7 +18,7 @@ import (
 	"trunkline/internal/fusionpbx"
 	"trunkline/internal/gatewayfile"
 	"trunkline/internal/postgres"
-	"trunkline/tasks"
+	"trunkline/internal/sealing"
 )
 
 // roundTimeout bounds one round on a switch, once it has the switch to itself, and the wait for that:
@@ -54,7 +54,7 @@ type reloader struct {
 	sw      *freeswitch.Switch
 	pool    *pgxpool.Pool
 	db      *fusionpbx.DB
-	keys    *tasks.Keys
+	keys    *sealing.Keys
 	log     *slog.Logger
 	working sync.WaitGroup // the rounds that run
 	mu      sync.Mutex

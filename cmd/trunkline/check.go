@@ -16,6 +16,7 @@ import (
 	"trunkline/internal/fusionpbx"
 	"trunkline/internal/postgres"
 	"trunkline/internal/redis"
+	"trunkline/internal/sealing"
 	"trunkline/internal/service"
 	"trunkline/internal/whitelist"
 	"trunkline/tasks"
@@ -118,18 +119,18 @@ func (c *checker) database() {
 		if err != nil {
 			return "", err
 		}
-		keys, err := tasks.NewKeys(secret)
+		keys, err := sealing.NewKeys(secret)
 		if err != nil {
 			return "", err
 		}
-		known, err := tasks.HasSecretKey(ctx, pool)
+		known, err := sealing.DatabaseHasKey(ctx, pool)
 		if err != nil {
 			return "", err
 		}
 		if !known {
 			return "this database has seen none yet; the first start makes it this one", nil
 		}
-		return "the one of this database", tasks.NewStore(pool, keys).CheckSecretKey(ctx)
+		return "the one of this database", keys.CheckDatabase(ctx, pool)
 	})
 	c.check("export folder shared", func(ctx context.Context) (string, error) {
 		err := tasks.NewStore(pool, nil).CheckExportDir(ctx, c.settings.ExportDir)

@@ -10,7 +10,7 @@ import (
 func TestCheckGateways(t *testing.T) {
 	t.Parallel()
 	p := newSamplePBX(t, 0)
-	must(t, p.open(t).CheckSecretKey(t.Context())) // as the first start does
+	must(t, p.open(t).Keys().CheckDatabase(t.Context(), p.pool)) // as the first start does
 	must(t, os.MkdirAll(p.exports(), 0o750))
 	folders := t.TempDir()
 	folder := func(name string, profiles ...string) string {

@@ -14,6 +14,7 @@ import (
 	"trunkline/internal/pbxtest/fssim"
 	"trunkline/internal/pbxtest/sample"
 	"trunkline/internal/postgres"
+	"trunkline/internal/sealing"
 	"trunkline/tasks"
 )
 
@@ -83,7 +84,7 @@ func (p *samplePBX) open(t *testing.T) *tasks.Client {
 	must(t, err)
 	rdb := redis.NewClient(options)
 	t.Cleanup(func() { rdb.Close() })
-	keys, err := tasks.NewKeys(bytesOf(t, testSecretKey))
+	keys, err := sealing.NewKeys(bytesOf(t, testSecretKey))
 	must(t, err)
 	timeouts := map[tasks.Kind]time.Duration{tasks.KindProvision: time.Minute, tasks.KindExport: time.Hour}
 	p.pool = pool

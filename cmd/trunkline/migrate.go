@@ -9,7 +9,6 @@ import (
 	"trunkline/internal/fusionpbx"
 	"trunkline/internal/postgres"
 	"trunkline/internal/service"
-	"trunkline/tasks"
 )
 
 // migratePoll is how often a database that is waited for is tried again.
@@ -80,5 +79,5 @@ func (m migrateCommand) migrate(ctx context.Context, settings config.Settings) (
 	if err != nil {
 		return 0, err
 	}
-	return version, tasks.NewStore(pool, keys).CheckSecretKey(ctx)
+	return version, keys.CheckDatabase(ctx, pool)
 }

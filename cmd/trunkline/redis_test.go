@@ -110,7 +110,7 @@ func TestStartWithoutRedis(t *testing.T) {
 func TestEveryRoomSaysWhatIsWrongWithRedis(t *testing.T) {
 	t.Parallel()
 	p := newSamplePBX(t, 0)
-	must(t, p.open(t).CheckSecretKey(t.Context())) // as the first start does
+	must(t, p.open(t).Keys().CheckDatabase(t.Context(), p.pool)) // as the first start does
 	evicting := pbxtest.NewRedis(t, servers.WithPolicy("allkeys-lru"), servers.WithPassword("Geheim77"))
 	wrong := strings.Replace(evicting.URL(), "Geheim77", "Geheim78", 1)
 	for _, room := range []string{"serve", "api", "worker", "scheduler"} {
@@ -240,7 +240,7 @@ func TestSentinelFailoverUnderLoad(t *testing.T) {
 				// All callers are one here, and no worker is lost: a second attempt would be a mistake.
 				"TRUNKLINE_RATE_LIMIT=1000000", "TRUNKLINE_RATE_LIMIT_GATEWAY=1000000", "TRUNKLINE_HEARTBEAT_TIMEOUT=10m")
 			client := p.open(t)
-			must(t, client.CheckSecretKey(t.Context())) // as the first start does
+			must(t, client.Keys().CheckDatabase(t.Context(), p.pool)) // as the first start does
 			base, api := p.serve(t, "api")
 			processes := []*pbxtest.Process{api, p.start(t, "worker"), p.start(t, "worker")}
 			l := startLoad(t, p.billing(t, base))

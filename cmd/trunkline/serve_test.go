@@ -16,6 +16,7 @@ import (
 
 	"trunkline/internal/pbxtest"
 	"trunkline/internal/pbxtest/tour"
+	"trunkline/internal/sealing"
 )
 
 // serve runs a front end on a free port and returns its address once it is ready.
@@ -49,7 +50,7 @@ func TestServeDoesTheMainJob(t *testing.T) {
 		t.Fatalf("it did not end well: %v\n%s", err, proc.Log)
 	}
 
-	client := p.open(t)
+	p.open(t)
 	var rows string
 	must(t, p.pool.QueryRow(t.Context(), "select string_agg(j::text, '') from trunkline.jobs j").Scan(&rows))
 	places := map[string]string{"the log": proc.Log.String(), "the job rows": rows, "Redis": redisContents(t, p.redis), "the answers": answers(printed.String())}
@@ -69,8 +70,8 @@ func TestServeDoesTheMainJob(t *testing.T) {
 			}
 		}
 	}
-	if client.Keys().Fingerprint() == "" {
-		t.Error("the database has no key")
+	if known, err := sealing.DatabaseHasKey(t.Context(), p.pool); err != nil || !known {
+		t.Errorf("the database has no key: %v", err)
 	}
 }
 
@@ -142,7 +143,7 @@ func TestRoomsApart(t *testing.T) {
 func TestCheckSaysWhatToDo(t *testing.T) {
 	t.Parallel()
 	p := newSamplePBX(t, 0)
-	must(t, p.open(t).CheckSecretKey(t.Context())) // as the first start does
+	must(t, p.open(t).Keys().CheckDatabase(t.Context(), p.pool)) // as the first start does
 	elsewhere := t.TempDir()
 	for _, tc := range []struct {
 		name string
@@ -235,7 +236,7 @@ func TestServeMakesNoSecondKey(t *testing.T) {
 	if checked := runHere(t, p.env, "check"); !strings.Contains(checked.out, "has seen none yet") {
 		t.Errorf("before the first start: %s", checked)
 	}
-	must(t, client.CheckSecretKey(t.Context()))
+	must(t, client.Keys().CheckDatabase(t.Context(), p.pool))
 	key := filepath.Join(t.TempDir(), "absent.key")
 	got := runHere(t, append(p.env, "TRUNKLINE_SECRET_KEY="+key), "serve")
 	if got.status == 0 || !strings.Contains(got.err, "TRUNKLINE_SECRET_KEY") {

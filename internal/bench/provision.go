@@ -21,6 +21,7 @@ import (
 	"trunkline/internal/freeswitch"
 	"trunkline/internal/fusionpbx"
 	"trunkline/internal/pbxtest/fssim"
+	"trunkline/internal/sealing"
 	"trunkline/tasks"
 )
 
@@ -82,7 +83,7 @@ func (b *bench) enqueueToStart(ctx context.Context, pool *pgxpool.Pool) error {
 	if err != nil {
 		return err
 	}
-	keys, err := tasks.NewKeys(secret)
+	keys, err := sealing.NewKeys(secret)
 	if err != nil {
 		return err
 	}

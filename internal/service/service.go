@@ -73,7 +73,7 @@ func Open(ctx context.Context, settings config.Settings, log *slog.Logger, alone
 	}
 	s.pbx = NewPBX(settings, s.pool, db)
 	store := tasks.NewStore(s.pool, keys)
-	if err := store.CheckSecretKey(ctx); err != nil {
+	if err := keys.CheckDatabase(ctx, s.pool); err != nil {
 		return nil, err
 	}
 	if s.redis, err = OpenRedis(settings, log); err != nil {

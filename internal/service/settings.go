@@ -11,12 +11,12 @@ import (
 	"trunkline/internal/freeswitch"
 	"trunkline/internal/fusionpbx"
 	"trunkline/internal/pbx"
-	"trunkline/tasks"
+	"trunkline/internal/sealing"
 )
 
 // Keys reads the secret key. With create it makes one, if there is none and the database has never seen one.
-func Keys(ctx context.Context, settings config.Settings, pool *pgxpool.Pool, create bool) (*tasks.Keys, error) {
-	known, err := tasks.HasSecretKey(ctx, pool)
+func Keys(ctx context.Context, settings config.Settings, pool *pgxpool.Pool, create bool) (*sealing.Keys, error) {
+	known, err := sealing.DatabaseHasKey(ctx, pool)
 	if err != nil {
 		return nil, err
 	}
@@ -24,7 +24,7 @@ func Keys(ctx context.Context, settings config.Settings, pool *pgxpool.Pool, cre
 	if err != nil {
 		return nil, err
 	}
-	return tasks.NewKeys(secret)
+	return sealing.NewKeys(secret)
 }
 
 // NewPBX is the PBX of the settings, without its switches.

@@ -1,4 +1,6 @@
-package tasks
+// Package sealing holds what comes of TRUNKLINE_SECRET_KEY: secrets are sealed with it, requests hashed
+// and links signed. It knows nothing of what a job does, or of who asks.
+package sealing
 
 import (
 	"crypto/aes"
@@ -20,7 +22,7 @@ type Keys struct {
 	seal        cipher.AEAD
 	bodies      keyed.Key
 	downloads   []byte
-	fingerprint string
+	fingerprint string // names the secret key without giving it away: 32 hex digits
 }
 
 // NewKeys derives the keys from the 32-byte secret key.
@@ -48,9 +50,6 @@ func NewKeys(secret []byte) (*Keys, error) {
 	}
 	return &Keys{seal: seal, bodies: bodies, downloads: downloads, fingerprint: hex.EncodeToString(fingerprint[:16])}, nil
 }
-
-// Fingerprint names the secret key without giving it away: 32 hex digits.
-func (k *Keys) Fingerprint() string { return k.fingerprint }
 
 // Seal encrypts v, as JSON, for the job and for no other.
 func (k *Keys) Seal(jobID string, v any) ([]byte, error) {

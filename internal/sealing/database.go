@@ -1,0 +1,41 @@
+package sealing
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// DatabaseHasKey reports whether the database was set up with a secret key already: then another one
+// must not be made.
+func DatabaseHasKey(ctx context.Context, pool *pgxpool.Pool) (bool, error) {
+	var known bool
+	err := pool.QueryRow(ctx, `select exists (select from trunkline.settings where name = 'secret_key_fingerprint')`).Scan(&known)
+	if err != nil {
+		return false, fmt.Errorf("reading the secret key's fingerprint: %w", err)
+	}
+	return known, nil
+}
+
+// CheckDatabase compares the secret key with the one that the database was set up with, and makes it
+// that one if there is none yet.
+func (k *Keys) CheckDatabase(ctx context.Context, pool *pgxpool.Pool) error {
+	var stored string
+	err := pool.QueryRow(ctx, `
+		with new as (
+			insert into trunkline.settings (name, value) values ('secret_key_fingerprint', $1)
+			on conflict (name) do nothing returning value)
+		select value from new union all
+		select value from trunkline.settings where name = 'secret_key_fingerprint' limit 1`,
+		k.fingerprint).Scan(&stored)
+	if err != nil {
+		return fmt.Errorf("reading the secret key's fingerprint: %w", err)
+	}
+	if stored != k.fingerprint {
+		return fmt.Errorf("TRUNKLINE_SECRET_KEY is not the key that this database was set up with (fingerprint %s, expected %s); "+
+			"use the same key in every process, or delete the row secret_key_fingerprint of trunkline.settings to start over with this one "+
+			"(sealed passwords of unfinished jobs and open download links are lost then)", k.fingerprint, stored)
+	}
+	return nil
+}
