@@ -39,7 +39,7 @@ func (b *bundle) listening(t *testing.T) (base string, stop func()) {
 	must(t, err)
 	b.server, err = api.New(b.options)
 	must(t, err)
-	return "http://" + b.options.Listener.Addr().String(), b.run(t, b.server.Run)
+	return "http://" + b.options.Listener.Addr().String(), pbxtest.Start(t, b.server.Run)
 }
 
 // events asks for a job's events, and returns the answer's status and the stream.

@@ -225,12 +225,9 @@ func TestLimitsWithoutRedis(t *testing.T) {
 	}})
 	server := pbxtest.NewRedis(t)
 	options := b.options
-	redisOptions, err := redis.ParseURL(server.URL())
-	must(t, err)
-	redisOptions.MaxRetries, redisOptions.DialerRetries = -1, 1
-	rdb := redis.NewClient(redisOptions)
-	t.Cleanup(func() { rdb.Close() })
+	rdb := pbxtest.RedisClient(t, server.URL(), func(o *redis.Options) { o.MaxRetries, o.DialerRetries = -1, 1 })
 	options.Limiter = b.limiter(t, rdb)
+	var err error
 	b.server, err = api.New(options)
 	must(t, err)
 	b.do(t, b.asSuperadmin(call{path: "/v1/jobs"})).want(t, http.StatusOK, "")

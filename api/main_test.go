@@ -1,7 +1,6 @@
 package api_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -14,7 +13,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -25,16 +23,13 @@ import (
 	"trunkline/internal/audit"
 	"trunkline/internal/authlog"
 	"trunkline/internal/config"
-	"trunkline/internal/freeswitch"
 	"trunkline/internal/fusionpbx"
-	"trunkline/internal/pbx"
 	"trunkline/internal/pbxtest"
 	"trunkline/internal/pbxtest/fssim"
 	"trunkline/internal/pbxtest/sample"
 	"trunkline/internal/pbxtest/servers"
-	"trunkline/internal/postgres"
+	"trunkline/internal/pbxtest/testbed"
 	"trunkline/internal/ratelimit"
-	"trunkline/internal/sealing"
 	"trunkline/tasks"
 	"trunkline/worker"
 )
@@ -83,50 +78,17 @@ type setUp struct {
 
 func newBundle(t *testing.T, o setUp) *bundle {
 	t.Helper()
-	ctx := t.Context()
-	if o.version == "" {
-		o.version = sample.V55
+	bed := testbed.New(t, testbed.Options{
+		Version: o.version, Database: o.database, Sample: sample.Options{CDRs: o.cdrs, Days: 10, Now: o.now},
+		Switches: o.switches, Timeout: 3 * time.Second, Files: o.files,
+	})
+	b := &bundle{
+		pool: bed.Pool, sample: bed.Sample, switches: bed.Simulated, tasks: bed.Tasks, redis: bed.Redis, redisURL: bed.RedisURL,
+		whitelist: filepath.Join(t.TempDir(), "chkcon_whitelist.conf"), profiles: bed.Profiles, log: bed.Logged,
 	}
-	databaseURL := pbxtest.Database(t, o.version, o.database...)
-	b := &bundle{log: &pbxtest.LogBuffer{}, redisURL: pbxtest.RedisURL(t), whitelist: filepath.Join(t.TempDir(), "chkcon_whitelist.conf")}
-	b.sample = pbxtest.Sample(t, databaseURL, sample.Options{Extensions: 3, Gateways: 5, CDRs: o.cdrs, Days: 10, Now: o.now})
-	var err error
-	b.pool, err = postgres.Open(ctx, databaseURL, 20)
-	must(t, err)
-	t.Cleanup(b.pool.Close)
-	_, err = postgres.Migrate(ctx, b.pool)
-	must(t, err)
-	db, err := fusionpbx.Probe(ctx, b.pool)
-	must(t, err)
-	redisOptions, err := redis.ParseURL(b.redisURL)
-	must(t, err)
-	b.redis = redis.NewClient(redisOptions)
-	t.Cleanup(func() { b.redis.Close() })
-	keys, err := sealing.NewKeys(bytes.Repeat([]byte{7}, 32))
-	must(t, err)
-	log := slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	timeouts := map[tasks.Kind]time.Duration{tasks.KindProvision: time.Minute, tasks.KindExport: time.Hour}
-	b.tasks = tasks.NewClient(tasks.NewStore(b.pool, keys), b.redis, timeouts, log)
-	b.run(t, b.tasks.Run)
-	if o.files {
-		b.keepFiles(t)
-	}
-	var clients []*freeswitch.Switch
-	for range max(o.switches, 1) {
-		sw, err := fssim.Start(fssim.Options{
-			Hostname: fmt.Sprintf("pbx-%d", len(b.switches)+1), Gateways: fssim.GatewaysFromDatabase(databaseURL),
-			GatewayFiles: b.profiles,
-		})
-		must(t, err)
-		t.Cleanup(func() { must(t, sw.Close()) })
-		must(t, sw.LoadProfiles(ctx))
-		b.switches = append(b.switches, sw)
-		client := freeswitch.New(sw.Addr(), "ClueCon", freeswitch.Options{CommandTimeout: 3 * time.Second, Logger: log})
-		t.Cleanup(func() { must(t, client.Close()) })
-		clients = append(clients, client)
-	}
+	pbxtest.Start(t, b.tasks.Run)
 	must(t, os.WriteFile(b.whitelist, []byte("# the billing system\n"+caller+"\n127.0.0.0/8\n"), 0o600))
-	exporter := tasks.Exporter{Pool: b.pool, FusionPBX: db, Dir: t.TempDir(), FormulaGuard: true, Retention: time.Hour}
+	exporter := tasks.Exporter{Pool: b.pool, FusionPBX: bed.FusionPBX, Dir: t.TempDir(), FormulaGuard: true, Retention: time.Hour}
 	if o.exporter != nil {
 		o.exporter(&exporter)
 	}
@@ -139,15 +101,16 @@ func newBundle(t *testing.T, o setUp) *bundle {
 			SyncExportRows: 500, DownloadTTL: 30 * time.Minute, ShutdownTimeout: 10 * time.Second,
 			StatusMaxAge: fresh, StatusTimeout: 10 * time.Second, EventStreams: 10,
 		},
-		PBX: &pbx.PBX{Pool: b.pool, FusionPBX: db, Switches: clients}, Tasks: b.tasks, Exporter: exporter, Log: log,
-		Audit: audit.New(b.pool, log),
+		PBX: bed.PBX, Tasks: b.tasks, Exporter: exporter, Log: bed.Log,
+		Audit: audit.New(b.pool, bed.Log),
 	}
 	b.options.Limiter = b.limiter(t, b.redis)
-	b.run(t, b.options.Audit.Run)
+	pbxtest.Start(t, b.options.Audit.Run)
 	if o.settings != nil {
 		o.settings(&b.options.Settings)
 	}
 	b.options.PBX.GatewayMode = fusionpbx.GatewayMode(b.options.Settings.GatewayMode)
+	var err error
 	b.server, err = api.New(b.options)
 	must(t, err)
 	if !o.noWorker {
@@ -161,33 +124,19 @@ func (b *bundle) limiter(t *testing.T, rdb *redis.Client) *ratelimit.Limiter {
 	t.Helper()
 	l := ratelimit.New(rdb, slog.New(slog.NewTextHandler(b.log, nil)))
 	l.Timeout = patience
-	b.run(t, l.Run)
+	pbxtest.Start(t, l.Run)
 	return l
 }
 
 // startWorker runs a worker until the test ends.
 func (b *bundle) startWorker(t *testing.T) {
 	t.Helper()
-	b.run(t, worker.New(worker.Options{
+	pbxtest.Start(t, worker.New(worker.Options{
 		PBX: b.options.PBX, Redis: b.redis, Tasks: b.tasks,
 		Exporter: b.options.Exporter, Log: b.options.Log,
 		ProvisionConcurrency: 4, ExportConcurrency: 2, ProvisionPoll: 10 * time.Millisecond, ExportPoll: 10 * time.Millisecond,
 		HeartbeatInterval: 50 * time.Millisecond, ShutdownTimeout: 10 * time.Second,
 	}).Run)
-}
-
-// run runs something long-lived until the test ends or stop is called.
-func (b *bundle) run(t *testing.T, run func(context.Context) error) (stop func()) {
-	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- run(ctx) }()
-	stop = sync.OnceFunc(func() {
-		cancel()
-		must(t, <-ended)
-	})
-	t.Cleanup(stop)
-	return stop
 }
 
 // call is a request as a test words it. The zero value but for the path is a GET of the caller's

@@ -12,7 +12,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
-	"github.com/redis/go-redis/v9"
 
 	"trunkline/api"
 	"trunkline/internal/pbxtest"
@@ -227,10 +226,7 @@ func TestScrapeWithPartsAway(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, setUp{noWorker: true})
 	private := pbxtest.NewRedis(t)
-	options, err := redis.ParseURL(private.URL())
-	must(t, err)
-	client := redis.NewClient(options)
-	t.Cleanup(func() { client.Close() })
+	client := pbxtest.RedisClient(t, private.URL())
 	b.options.Tasks = tasks.NewClient(tasks.NewStore(b.pool, b.tasks.Keys()), client, nil, b.options.Log)
 	const database, inRedis = "trunkline_up{part=database}", "trunkline_up{part=redis}"
 	const ofDatabase, ofRedis = "trunkline_queue_depth{kind=export}", "trunkline_queue_tasks{queue=export,state=pending}"

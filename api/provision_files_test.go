@@ -9,17 +9,6 @@ import (
 	"trunkline/internal/config"
 )
 
-// keepFiles makes the folder of gateway files, and sets FusionPBX so that it uses it.
-func (b *bundle) keepFiles(t *testing.T) {
-	t.Helper()
-	b.profiles = filepath.Join(t.TempDir(), "sip_profiles")
-	for _, profile := range []string{"external", "internal"} {
-		must(t, os.MkdirAll(filepath.Join(b.profiles, profile), 0o770))
-	}
-	b.exec(t, `insert into v_default_settings (default_setting_uuid, default_setting_category, default_setting_subcategory, default_setting_name,
-		default_setting_value, default_setting_enabled) values (gen_random_uuid(), 'switch', 'sip_profiles', 'dir', $1, true)`, b.profiles)
-}
-
 func TestProvisionInFileMode(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, setUp{files: true})

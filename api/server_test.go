@@ -23,7 +23,7 @@ func (b *bundle) serve(t *testing.T) (base string, stop func()) {
 	b.options.Listener = listener
 	b.server, err = api.New(b.options)
 	must(t, err)
-	return "http://" + listener.Addr().String(), b.run(t, b.server.Run)
+	return "http://" + listener.Addr().String(), pbxtest.Start(t, b.server.Run)
 }
 
 func TestRunServesAndLetsWaitingCallersGo(t *testing.T) {

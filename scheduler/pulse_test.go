@@ -1,19 +1,17 @@
 package scheduler_test
 
 import (
-	"context"
 	"log/slog"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"trunkline/internal/audit"
 	"trunkline/internal/pbxtest"
 	"trunkline/internal/pbxtest/sample"
+	"trunkline/internal/pbxtest/testbed"
 	"trunkline/internal/postgres"
-	"trunkline/internal/sealing"
+	"trunkline/internal/postgres/postgrestest"
 	"trunkline/scheduler"
 	"trunkline/tasks"
 )
@@ -22,38 +20,23 @@ import (
 func TestPulseIsOfSweepsThatGoWell(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
-	pool, err := postgres.Open(ctx, pbxtest.Database(t, sample.V55), 4)
-	must(t, err)
-	t.Cleanup(pool.Close)
-	_, err = postgres.Migrate(ctx, pool)
-	must(t, err)
-	options, err := redis.ParseURL(pbxtest.RedisURL(t))
-	must(t, err)
-	rdb := redis.NewClient(options)
-	t.Cleanup(func() { rdb.Close() })
-	keys, err := sealing.NewKeys(make([]byte, 32))
-	must(t, err)
+	pool := postgrestest.Migrated(t, pbxtest.Database(t, sample.V55))
+	rdb := pbxtest.RedisClient(t, pbxtest.RedisURL(t))
 	log := &pbxtest.LogBuffer{}
 	logger := slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	sweeper := &scheduler.Sweeper{
-		Tasks:    tasks.NewClient(tasks.NewStore(pool, keys), rdb, nil, logger),
+		Tasks:    testbed.Tasks(t, pool, rdb, logger),
 		Interval: 10 * time.Millisecond,
 		Options:  tasks.SweepOptions{HeartbeatTimeout: time.Hour, MaxAttempts: 3, SecretRetention: time.Hour, JobRetention: time.Hour},
 		Audit:    audit.New(pool, logger), AuditRetention: time.Hour,
 		Roles: []tasks.Role{tasks.RoleScheduler},
 		Log:   logger,
 	}
-	run, stop := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- sweeper.Run(run) }()
-	t.Cleanup(func() {
-		stop()
-		must(t, <-ended)
-	})
+	pbxtest.Start(t, sweeper.Run)
 	beats := func() bool { return tasks.Alive(ctx, rdb, tasks.RoleScheduler) == nil }
 	pbxtest.Eventually(t, "it has a pulse", beats)
 
-	_, err = pool.Exec(ctx, "drop schema trunkline cascade")
+	_, err := pool.Exec(ctx, "drop schema trunkline cascade")
 	must(t, err)
 	failures := func() int { return strings.Count(log.String(), "sweep failed") }
 	pbxtest.Eventually(t, "its sweeps fail", func() bool { return failures() > 0 })

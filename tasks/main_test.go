@@ -4,14 +4,14 @@ import (
 	"log/slog"
 	"os"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/redis/go-redis/v9"
 
 	"trunkline/internal/pbxtest"
 	"trunkline/internal/pbxtest/sample"
-	"trunkline/internal/postgres"
+	"trunkline/internal/pbxtest/testbed"
+	"trunkline/internal/postgres/postgrestest"
 	"trunkline/internal/sealing"
 	"trunkline/internal/tenant"
 	"trunkline/tasks"
@@ -34,28 +34,10 @@ func newBundle(t *testing.T) *bundle {
 
 func newBundleOn(t *testing.T, redisURL string) *bundle {
 	t.Helper()
-	ctx := t.Context()
-	pool, err := postgres.Open(ctx, pbxtest.Database(t, sample.V55), 8)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(pool.Close)
-	if _, err := postgres.Migrate(ctx, pool); err != nil {
-		t.Fatal(err)
-	}
-	options, err := redis.ParseURL(redisURL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	rdb := redis.NewClient(options)
-	t.Cleanup(func() { rdb.Close() })
-	keys, err := sealing.NewKeys(make([]byte, 32))
-	if err != nil {
-		t.Fatal(err)
-	}
-	timeouts := map[tasks.Kind]time.Duration{tasks.KindProvision: time.Minute, tasks.KindExport: time.Hour}
-	client := tasks.NewClient(tasks.NewStore(pool, keys), rdb, timeouts, slog.New(slog.DiscardHandler))
-	return &bundle{Client: client, pool: pool, redis: rdb, keys: keys}
+	pool := postgrestest.Migrated(t, pbxtest.Database(t, sample.V55))
+	rdb := pbxtest.RedisClient(t, redisURL)
+	client := testbed.Tasks(t, pool, rdb, slog.New(slog.DiscardHandler))
+	return &bundle{Client: client, pool: pool, redis: rdb, keys: client.Keys()}
 }
 
 const (

@@ -1,30 +1,22 @@
 package worker_test
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"net"
 	"os"
-	"path/filepath"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
-	"github.com/redis/go-redis/v9"
 
-	"trunkline/internal/freeswitch"
 	"trunkline/internal/fusionpbx"
-	"trunkline/internal/pbx"
 	"trunkline/internal/pbxtest"
 	"trunkline/internal/pbxtest/fssim"
 	"trunkline/internal/pbxtest/sample"
 	"trunkline/internal/pbxtest/servers"
-	"trunkline/internal/postgres"
-	"trunkline/internal/sealing"
+	"trunkline/internal/pbxtest/testbed"
 	"trunkline/tasks"
 	"trunkline/worker"
 )
@@ -60,53 +52,16 @@ type setUp struct {
 
 func newBundle(t *testing.T, o setUp) *bundle {
 	t.Helper()
-	ctx := t.Context()
-	if o.version == "" {
-		o.version = sample.V55
-	}
-	if o.timeout == 0 {
-		o.timeout = 5 * time.Second
-	}
-	url := pbxtest.Database(t, o.version, o.database...)
-	b := &bundle{log: &pbxtest.LogBuffer{}, dir: t.TempDir()}
-	b.sample = pbxtest.Sample(t, url, sample.Options{Extensions: 3, Gateways: 5, CDRs: o.cdrs})
-	var err error
-	b.pool, err = postgres.Open(ctx, url, 20)
-	must(t, err)
-	t.Cleanup(b.pool.Close)
-	_, err = postgres.Migrate(ctx, b.pool)
-	must(t, err)
-	b.db, err = fusionpbx.Probe(ctx, b.pool)
-	must(t, err)
-	if o.redisURL == "" {
-		o.redisURL = pbxtest.RedisURL(t)
-	}
-	options, err := redis.ParseURL(o.redisURL)
-	must(t, err)
-	rdb := redis.NewClient(options)
-	t.Cleanup(func() { rdb.Close() })
-	keys, err := sealing.NewKeys(make([]byte, 32))
-	must(t, err)
-	log := slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	timeouts := map[tasks.Kind]time.Duration{tasks.KindProvision: time.Minute, tasks.KindExport: time.Hour}
-	b.Client = tasks.NewClient(tasks.NewStore(b.pool, keys), rdb, timeouts, log)
-	if o.files {
-		b.keepFiles(t)
-	}
-	var clients []*freeswitch.Switch
-	for i := range max(o.switches, 1) {
-		options := fssim.Options{Hostname: fmt.Sprintf("pbx-%d", i+1), Gateways: fssim.GatewaysFromDatabase(url), GatewayFiles: b.profiles}
-		sw, err := fssim.Start(options)
-		must(t, err)
-		t.Cleanup(func() { must(t, sw.Close()) })
-		must(t, sw.LoadProfiles(ctx))
-		b.switches = append(b.switches, sw)
-		client := freeswitch.New(sw.Addr(), "ClueCon", freeswitch.Options{CommandTimeout: o.timeout, Logger: log})
-		t.Cleanup(func() { must(t, client.Close()) })
-		clients = append(clients, client)
+	bed := testbed.New(t, testbed.Options{
+		Version: o.version, Database: o.database, Sample: sample.Options{CDRs: o.cdrs},
+		Switches: o.switches, Timeout: o.timeout, Files: o.files, RedisURL: o.redisURL,
+	})
+	b := &bundle{
+		Client: bed.Tasks, pool: bed.Pool, db: bed.FusionPBX, sample: bed.Sample, switches: bed.Simulated,
+		dir: t.TempDir(), profiles: bed.Profiles, log: bed.Logged,
 	}
 	b.options = worker.Options{
-		PBX: &pbx.PBX{Pool: b.pool, FusionPBX: b.db, Switches: clients}, Redis: rdb, Tasks: b.Client, Log: log,
+		PBX: bed.PBX, Redis: bed.Redis, Tasks: b.Client, Log: bed.Log,
 		Exporter: tasks.Exporter{
 			Pool: b.pool, FusionPBX: b.db, Dir: b.dir, FormulaGuard: true, Retention: time.Hour,
 		},
@@ -120,34 +75,10 @@ func newBundle(t *testing.T, o setUp) *bundle {
 	return b
 }
 
-// keepFiles makes the folder of gateway files, and sets FusionPBX so that it uses it.
-func (b *bundle) keepFiles(t *testing.T) {
-	t.Helper()
-	b.profiles = filepath.Join(t.TempDir(), "sip_profiles")
-	for _, profile := range []string{"external", "internal"} {
-		must(t, os.MkdirAll(filepath.Join(b.profiles, profile), 0o770))
-	}
-	// An untyped literal serves a flag that is text and one that is boolean.
-	_, err := b.pool.Exec(t.Context(), `
-		insert into v_default_settings (default_setting_uuid, default_setting_category, default_setting_subcategory, default_setting_name,
-			default_setting_value, default_setting_enabled)
-		values (gen_random_uuid(), 'switch', 'sip_profiles', 'dir', $1, 'true')`, b.profiles)
-	must(t, err)
-}
-
 // start runs a worker until the test ends or stop is called.
 func (b *bundle) start(t *testing.T) (stop func()) {
 	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	w := worker.New(b.options)
-	go func() { ended <- w.Run(ctx) }()
-	stop = sync.OnceFunc(func() {
-		cancel()
-		must(t, <-ended)
-	})
-	t.Cleanup(stop)
-	return stop
+	return pbxtest.Start(t, worker.New(b.options).Run)
 }
 
 // gateway is a provision request for domain, "" for a global gateway. A password among the values is

@@ -52,11 +52,11 @@ func TestPBXBesideTheOthers(t *testing.T) {
 	key := filepath.Join(t.TempDir(), "secret.key")
 	migrate := func(key string, args ...string) *pbxtest.Process {
 		env := []string{"TRUNKLINE_DATABASE_URL=" + url, "TRUNKLINE_SECRET_KEY=" + key}
-		return pbxtest.Run(t, env, "trunkline", append([]string{"migrate", "--key"}, args...)...)
+		return pbxtest.StartProgram(t, env, "trunkline", append([]string{"migrate", "--key"}, args...)...)
 	}
 	migrated := migrate(key, "--wait", "1m")
 	startPBX := func() *pbxtest.Process {
-		proc := pbxtest.Run(t, nil, "trunkline-demo", args...)
+		proc := pbxtest.StartProgram(t, nil, "trunkline-demo", args...)
 		pbxtest.Eventually(t, "it works", func() bool { return ask().status == 0 })
 		return proc
 	}

@@ -8,12 +8,11 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
-	"github.com/redis/go-redis/v9"
 
 	"trunkline/internal/pbxtest"
 	"trunkline/internal/pbxtest/fssim"
 	"trunkline/internal/pbxtest/sample"
-	"trunkline/internal/postgres"
+	"trunkline/internal/postgres/postgrestest"
 	"trunkline/internal/sealing"
 	"trunkline/tasks"
 )
@@ -75,27 +74,18 @@ func (p *samplePBX) exports() string { return filepath.Join(p.dir, "exports") }
 // open migrates the database and returns a client that submits jobs to it.
 func (p *samplePBX) open(t *testing.T) *tasks.Client {
 	t.Helper()
-	pool, err := postgres.Open(t.Context(), p.database, 4)
-	must(t, err)
-	t.Cleanup(pool.Close)
-	_, err = postgres.Migrate(t.Context(), pool)
-	must(t, err)
-	options, err := redis.ParseURL(p.redis)
-	must(t, err)
-	rdb := redis.NewClient(options)
-	t.Cleanup(func() { rdb.Close() })
+	p.pool = postgrestest.Migrated(t, p.database)
 	keys, err := sealing.NewKeys(bytesOf(t, testSecretKey))
 	must(t, err)
 	timeouts := map[tasks.Kind]time.Duration{tasks.KindProvision: time.Minute, tasks.KindExport: time.Hour}
-	p.pool = pool
-	p.client = tasks.NewClient(tasks.NewStore(pool, keys), rdb, timeouts, slog.New(slog.DiscardHandler))
+	p.client = tasks.NewClient(tasks.NewStore(p.pool, keys), pbxtest.RedisClient(t, p.redis), timeouts, slog.New(slog.DiscardHandler))
 	return p.client
 }
 
 // start runs a trunkline command until the test ends, or it is killed.
 func (p *samplePBX) start(t *testing.T, command string, env ...string) *pbxtest.Process {
 	t.Helper()
-	return pbxtest.Run(t, append(p.env, env...), "trunkline", command)
+	return pbxtest.StartProgram(t, append(p.env, env...), "trunkline", command)
 }
 
 func must(t *testing.T, err error) {

@@ -12,8 +12,6 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/redis/go-redis/v9"
-
 	"trunkline/internal/pbxtest"
 	"trunkline/internal/pbxtest/tour"
 	"trunkline/internal/sealing"
@@ -89,10 +87,7 @@ func answers(printed string) string {
 // redisContents is everything that Redis holds, keys and values.
 func redisContents(t *testing.T, url string) string {
 	t.Helper()
-	options, err := redis.ParseURL(url)
-	must(t, err)
-	client := redis.NewClient(options)
-	defer client.Close()
+	client := pbxtest.RedisClient(t, url)
 	ctx := context.Background()
 	keys, err := client.Keys(ctx, "*").Result()
 	must(t, err)

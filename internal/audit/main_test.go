@@ -11,7 +11,7 @@ import (
 	"trunkline/internal/pbxtest"
 	"trunkline/internal/pbxtest/sample"
 	"trunkline/internal/pbxtest/servers"
-	"trunkline/internal/postgres"
+	"trunkline/internal/postgres/postgrestest"
 )
 
 func TestMain(m *testing.M) { os.Exit(pbxtest.Main(m)) }
@@ -25,11 +25,7 @@ type bundle struct {
 
 func newBundle(t *testing.T, options ...servers.DatabaseOption) *bundle {
 	t.Helper()
-	pool, err := postgres.Open(t.Context(), pbxtest.Database(t, sample.V55, options...), 8)
-	must(t, err)
-	t.Cleanup(pool.Close)
-	_, err = postgres.Migrate(t.Context(), pool)
-	must(t, err)
+	pool := postgrestest.Migrated(t, pbxtest.Database(t, sample.V55, options...))
 	b := &bundle{pool: pool, log: &pbxtest.LogBuffer{}}
 	b.Log = b.another()
 	return b

@@ -46,9 +46,9 @@ type Process struct {
 	once sync.Once
 }
 
-// Run starts a program that MainWith built, which runs until the test ends, or it is killed. env is its whole
+// StartProgram starts a program that MainWith built, which runs until the test ends, or it is killed. env is its whole
 // environment; nil stands for that of the tests.
-func Run(t testing.TB, env []string, name string, args ...string) *Process {
+func StartProgram(t testing.TB, env []string, name string, args ...string) *Process {
 	t.Helper()
 	p := &Process{Cmd: exec.Command(Program(name), args...), Log: &LogBuffer{}}
 	p.Env = env

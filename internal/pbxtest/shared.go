@@ -89,6 +89,21 @@ func RedisURL(t testing.TB) string {
 	return s.RedisURL(number)
 }
 
+// RedisClient is a client of the Redis database at url, which is closed when the test ends.
+func RedisClient(t testing.TB, url string, change ...func(*redis.Options)) *redis.Client {
+	t.Helper()
+	options, err := redis.ParseURL(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range change {
+		f(options)
+	}
+	client := redis.NewClient(options)
+	t.Cleanup(func() { _ = client.Close() })
+	return client
+}
+
 // NewRedis starts a Redis for this test alone, to be killed, restarted or emptied.
 func NewRedis(t testing.TB, opts ...servers.RedisOption) *servers.Redis {
 	t.Helper()

@@ -20,12 +20,7 @@ const patience = 20 * time.Second
 // started returns a limiter on the Redis of that URL, running until the test ends, and its log.
 func started(t testing.TB, url string, timeout time.Duration) (*Limiter, *pbxtest.LogBuffer) {
 	t.Helper()
-	options, err := redis.ParseURL(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	rdb := redis.NewClient(options)
-	t.Cleanup(func() { rdb.Close() })
+	rdb := pbxtest.RedisClient(t, url)
 	out := &pbxtest.LogBuffer{}
 	l := New(rdb, slog.New(slog.NewTextHandler(out, nil)))
 	l.Timeout = timeout

@@ -11,7 +11,7 @@ import (
 	"trunkline/internal/pbxtest"
 	"trunkline/internal/pbxtest/sample"
 	"trunkline/internal/pbxtest/servers"
-	"trunkline/internal/postgres"
+	"trunkline/internal/postgres/postgrestest"
 	"trunkline/internal/tenant"
 )
 
@@ -32,11 +32,7 @@ type bundle struct {
 
 func open(t testing.TB, options ...servers.DatabaseOption) bundle {
 	t.Helper()
-	pool, err := postgres.Open(t.Context(), pbxtest.Database(t, sample.V55, options...), 8)
-	must(t, err)
-	t.Cleanup(pool.Close)
-	_, err = postgres.Migrate(t.Context(), pool)
-	must(t, err)
+	pool := postgrestest.Migrated(t, pbxtest.Database(t, sample.V55, options...))
 	log := &pbxtest.LogBuffer{}
 	return bundle{NewStore(pool, slog.New(slog.NewTextHandler(log, nil))), pool, log}
 }

@@ -9,17 +9,10 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// client returns a client of the Redis database at url, which is closed when the test ends.
+// client returns a client that does not try again.
 func client(t testing.TB, url string) *redis.Client {
 	t.Helper()
-	o, err := redis.ParseURL(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	o.MaxRetries = -1
-	c := redis.NewClient(o)
-	t.Cleanup(func() { _ = c.Close() })
-	return c
+	return pbxtest.RedisClient(t, url, func(o *redis.Options) { o.MaxRetries = -1 })
 }
 
 // A Redis of one's own refuses connections while it is killed, comes back on its address with what it

@@ -1,0 +1,27 @@
+// Package postgrestest gives a test Trunkline's own tables.
+package postgrestest
+
+import (
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"trunkline/internal/postgres"
+)
+
+// connections is what a test's pool may hold: those of a process are a setting.
+const connections = 20
+
+// Migrated is a pool on that database, in which schema trunkline is up to date. It is closed when the test ends.
+func Migrated(t testing.TB, database string) *pgxpool.Pool {
+	t.Helper()
+	pool, err := postgres.Open(t.Context(), database, connections)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	if _, err := postgres.Migrate(t.Context(), pool); err != nil {
+		t.Fatal(err)
+	}
+	return pool
+}
