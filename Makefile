@@ -8,7 +8,7 @@ SHELL := /bin/bash
 TEST_TIMEOUT ?= 30m
 FUZZ_TIME ?= 30s
 
-.PHONY: help install install-tests build demo test lint bench fuzz check-compose clean
+.PHONY: help install install-tests build openapi demo test lint bench fuzz check-compose clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ TAGS := nomsgpack
 
 build: ## build bin/trunkline and bin/trunkline-demo
 	@go build -buildvcs=$(BUILDVCS) -tags $(TAGS) -o bin/ ./cmd/...
+
+openapi: install ## write api/openapi.json from the endpoints and the types of their answers
+	@go test ./api -count=1 -run '^TestDescriptionIsFresh$$' -write-openapi
 
 demo: install build ## a sample PBX with everything running, until Ctrl-C; ARGS=--once checks and ends
 	@exec bin/trunkline-demo demo $(ARGS)

@@ -22,24 +22,24 @@ const (
 // retryAfter is what a caller is told to wait, in seconds, before asking again.
 const retryAfter = 1
 
-// documentedError is the documented error, and beside it a stable code and the request's id.
+// documentedError is an error at a documented path.
 type documentedError struct {
-	Status    string     `json:"status"`
-	Message   string     `json:"message"`
-	Timestamp string     `json:"timestamp"`
+	Status    string     `json:"status" enum:"error"`
+	Message   string     `json:"message"`                      // in words, beginning with the documented name of the error where it has one
+	Timestamp string     `json:"timestamp" format:"date-time"` // when, in UTC
 	Code      fault.Code `json:"code"`
-	RequestID string     `json:"request_id"`
-	JobID     string     `json:"job_id,omitempty"`
+	RequestID string     `json:"request_id"`                     // the X-Request-Id of this request, which the log has too
+	JobID     string     `json:"job_id,omitempty" format:"uuid"` // the job that failed, where there is one
 }
 
-// problem is an error of RFC 9457 with the same code.
+// problem is an error of RFC 9457.
 type problem struct {
-	Title     string     `json:"title"`
-	Status    int        `json:"status"`
-	Detail    string     `json:"detail"`
+	Title     string     `json:"title"`  // the status in words
+	Status    int        `json:"status"` // the HTTP status
+	Detail    string     `json:"detail"` // what is wrong, with the name of the parameter and the remedy
 	Code      fault.Code `json:"code"`
-	RequestID string     `json:"request_id"`
-	JobID     string     `json:"job_id,omitempty"`
+	RequestID string     `json:"request_id"`                     // the X-Request-Id of this request, which the log has too
+	JobID     string     `json:"job_id,omitempty" format:"uuid"` // the job that failed, where there is one
 }
 
 // fail answers with an error and has it logged.

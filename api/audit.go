@@ -60,10 +60,28 @@ func (r *request) auditDomain() string {
 	return r.domainUUID
 }
 
-// auditPage is one page of the audit, newest first. Next is the after of the next page.
+// auditPage is one page of the audit, newest first.
 type auditPage struct {
 	Entries []audit.Entry `json:"entries"`
-	Next    string        `json:"next,omitempty"`
+	Next    string        `json:"next,omitempty"` // the after of the next page; absent on the last one
+}
+
+func (s *Server) auditEndpoints() []endpoint {
+	return []endpoint{{
+		id: "listAudit", summary: "Who was denied what, and who changed what; newest first", note: "With one domain, its entries alone.",
+		methods: []string{"GET"}, path: "/v1/audit", entry: signedIn, scopes: toAdmin, answer: s.listAudit,
+		params: slices.Concat([]parameter{
+			{name: "kind", about: "denial or change.", choices: namesOf(audit.Kinds)},
+			{name: "action", about: "Of a denial the endpoint, of a change what was done, such as token.revoke."},
+			{name: "who", about: "user@domain, or token:NAME."},
+			{name: "address", about: "The caller's, without a mask."},
+			{name: "code", about: "The code of the denial."},
+			{name: "since", about: "RFC 3339, or a date in UTC."},
+			{name: "until", about: "The same: before that."},
+		}, tenantParams, pageParams),
+		replies: []reply{{status: 200, about: "A page.", body: auditPage{}}},
+		faults:  []fault.Code{fault.NotFound},
+	}}
 }
 
 // listAudit shows who was denied what and who changed what. A caller of some domains sees what concerns

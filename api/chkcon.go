@@ -14,8 +14,22 @@ const (
 
 // connection is the documented answer of the connection check.
 type connection struct {
-	Success int    `json:"success"`
+	Success int    `json:"success" enum:"0,1"` // 1: it is on the whitelist
 	Message string `json:"message"`
+}
+
+func (s *Server) connectionEndpoints() []endpoint {
+	check := endpoint{
+		id: "checkConnection", summary: "Is the caller's address on the whitelist?", methods: []string{"GET", "HEAD", "POST"}, path: "/chkcon.php",
+		entry: everybody, answer: s.chkcon,
+		replies: []reply{
+			{status: 200, about: "It is on the whitelist.", body: connection{}},
+			{status: 403, about: "It is not.", body: connection{}},
+		},
+	}
+	ofCDRs := check
+	ofCDRs.id, ofCDRs.path = "checkConnectionOfCDRs", "/app/xml_cdr/chkcon.php"
+	return []endpoint{check, ofCDRs}
 }
 
 // chkcon is the connection check: it needs the whitelist alone and reads no parameter.

@@ -12,7 +12,7 @@ import (
 	"trunkline/internal/tenant"
 )
 
-// device is a telephone that is registered, as callers see it.
+// device is a registration, as the switch has it.
 type device struct {
 	User       string `json:"user"`
 	Domain     string `json:"domain"`

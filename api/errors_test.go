@@ -77,7 +77,7 @@ func TestPanicsEndOneRequest(t *testing.T) {
 	}
 	e := gin.New()
 	e.Use(s.observe)
-	e.GET("/", s.serve(endpoint{form: documentedForm, answer: func(*request) error { panic("hidden cause") }}))
+	e.GET("/", s.serve(endpoint{answer: func(*request) error { panic("hidden cause") }}))
 	recorder := httptest.NewRecorder()
 	e.ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, "/", nil))
 	body := recorder.Body.String()

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,21 +25,56 @@ const (
 	maxRecordsBytes = 32 << 20
 )
 
-// exported is the documented answer, and beside it the file. Records are the file's content where it
-// is small and JSON.
+// exported is the documented answer, and beside it the file.
 type exported struct {
-	Status          string          `json:"status"`
+	Status          string          `json:"status" enum:"success"`
 	Message         string          `json:"message"`
 	TotalRecords    int64           `json:"total_records"`
 	DateRange       string          `json:"date_range"`
-	ExportFormat    string          `json:"export_format"`
-	TimeZone        string          `json:"time_zone"`
-	JobID           string          `json:"job_id"`
-	DownloadURL     string          `json:"download_url,omitempty"`
-	DownloadExpires string          `json:"download_expires,omitempty"`
-	SHA256          string          `json:"sha256"`
-	Bytes           int64           `json:"bytes"`
-	Records         json.RawMessage `json:"records,omitempty"`
+	ExportFormat    string          `json:"export_format" enum:"JSON,CSV,XML"`
+	TimeZone        string          `json:"time_zone"`                                     // in which the dates were read
+	JobID           string          `json:"job_id" format:"uuid"`                          // the export's job
+	DownloadURL     string          `json:"download_url,omitempty"`                        // the file, without credentials, until download_expires
+	DownloadExpires string          `json:"download_expires,omitempty" format:"date-time"` // when the link ends
+	SHA256          string          `json:"sha256"`                                        // of the file, in hex
+	Bytes           int64           `json:"bytes"`                                         // the file's size
+	Records         json.RawMessage `json:"records,omitempty" items:"Record"`              // the rows, where they are few and the format is JSON
+}
+
+func (s *Server) exportEndpoints() []endpoint {
+	return []endpoint{
+		{
+			id: "exportCDR", summary: "Export CDRs", methods: []string{"GET", "POST"}, path: "/app/xml_cdr/export_cdr.php",
+			entry: signedIn, scopes: toExport, limit: exports, answer: s.exportCDR,
+			params: slices.Concat(windowParams, []parameter{
+				{name: "format", about: "JSON (the default), CSV or XML."},
+				{name: "columns", about: "Columns of v_xml_cdr, separated by commas."},
+				{name: "tenant_domain", about: "The domain. A superadmin who leaves it out exports all."},
+				{name: "domain_uuid", about: "The same by UUID.", kind: kindUUID},
+			}, jobParams),
+			replies: []reply{
+				{status: 200, about: "The export, or with Accept: text/csv, application/xml or application/octet-stream the file itself.", body: exported{}, file: true},
+				notFinished,
+			},
+			faults: slices.Concat([]fault.Code{fault.MissingParameters, fault.NotFound, fault.Gone, fault.InsufficientStorage}, jobFaults),
+		},
+		{
+			id: "downloadExport", summary: "Download an export's file", note: "A signed link needs no scope and no credentials.", methods: []string{"GET", "HEAD"},
+			path: "/v1/exports/:id/file", entry: signedInOrLink, answer: s.download,
+			params: []parameter{
+				{name: "expires", about: "Of a signed link."},
+				{name: "signature", about: "Of a signed link, which needs no credentials."},
+				{name: "Range", about: "bytes=N-: the rest of a download that broke off.", header: true},
+			},
+			replies: []reply{
+				{status: 200, about: "The file.", file: true},
+				{status: 206, about: "The range that was asked for.", file: true},
+				{status: 304, about: "The file is the one whose ETag If-None-Match names."},
+				{status: 416, about: "The file has no such range.", media: "text/plain"},
+			},
+			faults: slices.Concat([]fault.Code{fault.NotFound, fault.InvalidLink, fault.LinkExpired, fault.JobState, fault.Gone}, jobFaults),
+		},
+	}
 }
 
 // exportCDR exports CDRs: a small export is answered at once, a larger one is a job, which is waited

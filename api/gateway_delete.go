@@ -17,11 +17,25 @@ import (
 
 // deletedGateway is the answer of a deletion: what was deleted, or that it was absent already.
 type deletedGateway struct {
-	Action         string `json:"action"` // deleted or absent
-	GatewayUUID    string `json:"gateway_uuid,omitempty"`
+	Action         string `json:"action" enum:"deleted,absent"` // absent: there was none
+	GatewayUUID    string `json:"gateway_uuid,omitempty" format:"uuid"`
 	GatewayName    string `json:"gateway_name,omitempty"`
-	OutboundRoutes int    `json:"outbound_routes"` // dial plans that still name it: their calls fail
-	JobID          string `json:"job_id,omitempty"`
+	OutboundRoutes int    `json:"outbound_routes"`                // FusionPBX's dial plans that still name it: their calls fail
+	JobID          string `json:"job_id,omitempty" format:"uuid"` // the job that did it
+}
+
+func (s *Server) deletionEndpoints() []endpoint {
+	byID := endpoint{
+		id: "deleteGateway", summary: "Delete a gateway", note: "One that is absent is success.", methods: []string{"DELETE"}, path: "/v1/gateways/:id",
+		entry: signedIn, scopes: toProvision, limit: gateways, answer: s.deleteGateway,
+		params:  jobParams,
+		replies: []reply{{status: 200, about: "It is gone from FusionPBX and from every switch.", body: deletedGateway{}}, notFinished},
+		faults:  slices.Concat(gatewayFaults, jobFaults),
+	}
+	byName := byID
+	byName.id, byName.summary, byName.path = "deleteGatewayByName", "Delete a gateway by its name", "/v1/gateways"
+	byName.params = slices.Concat([]parameter{{name: "gateway_name", about: "Its label.", required: true}}, oneTenantParams, jobParams)
+	return []endpoint{byID, byName}
 }
 
 // deleteGateway deletes the gateway of the path's uuid, or of a name. One that is absent is success:

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"trunkline/internal/fault"
 	"trunkline/internal/version"
 	"trunkline/tasks"
 )
@@ -16,11 +17,41 @@ const readyTimeout = 2 * time.Second
 
 // health is the answer of /healthz and /readyz.
 type health struct {
-	Status string `json:"status"`
-	// Parts say "ok" or what is wrong with each part; only for callers of this host or on the whitelist.
+	Status string `json:"status" enum:"ok,ready,not ready"`
+	// Parts are ok, or what is wrong, by part; for callers of this host or on the whitelist.
 	Parts map[string]string `json:"parts,omitempty"`
-	// Version is the build that answers; for the same callers.
+	// Version is the build that answers: version, revision, time; for the same callers.
 	Version string `json:"version,omitempty"`
+}
+
+func (s *Server) healthEndpoints() []endpoint {
+	figures := "Figures in Prometheus' text format."
+	return []endpoint{
+		{
+			id: "healthz", summary: "Is the process alive?", methods: []string{"GET", "HEAD"}, path: "/healthz",
+			entry: everybody, answer: s.healthz,
+			replies: []reply{{status: 200, about: "It is.", body: health{}}},
+		},
+		{
+			id: "readyz", summary: "Can callers be served?", methods: []string{"GET", "HEAD"}, path: "/readyz",
+			entry: everybody, answer: s.readyz,
+			replies: []reply{
+				{status: 200, about: "They can.", body: health{}},
+				{status: 503, about: "They cannot.", body: health{}},
+			},
+		},
+		{
+			id: "metrics", summary: "Figures for Prometheus; for this host and the whitelist", methods: []string{"GET", "HEAD"}, path: "/metrics",
+			entry: everybody, answer: s.serveMetrics,
+			replies: []reply{{status: 200, about: figures, media: "text/plain"}},
+			faults:  []fault.Code{fault.NotWhitelisted, fault.UntrustedProxy, fault.UnknownAddress, fault.Unavailable},
+		},
+		{
+			id: "describe", summary: "This description", methods: []string{"GET", "HEAD"}, path: "/openapi.json",
+			entry: whitelisted, answer: s.describe,
+			replies: []reply{{status: 200, about: "OpenAPI 3.1.", body: map[string]any{}}},
+		},
+	}
 }
 
 // healthz says that the process is alive.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -19,39 +20,92 @@ import (
 // jobView is a job as callers see it, in the shape of AIP-151: once done, exactly one of result and
 // error is there.
 type jobView struct {
-	JobID           string          `json:"job_id"`
+	JobID           string          `json:"job_id" format:"uuid"`
 	Kind            tasks.Kind      `json:"kind"`
 	State           tasks.State     `json:"state"`
-	Done            bool            `json:"done"`
+	Done            bool            `json:"done"` // it has ended: exactly one of result and error is there
 	Progress        tasks.Progress  `json:"progress"`
-	Attempts        int             `json:"attempts"`
+	Attempts        int             `json:"attempts"` // how often a worker took it up
 	CancelRequested bool            `json:"cancel_requested,omitempty"`
-	ExternalID      string          `json:"external_id,omitempty"`
-	CreatedBy       string          `json:"created_by"`
-	CreatedAt       time.Time       `json:"created_at"`
-	StartedAt       *time.Time      `json:"started_at,omitempty"`
-	FinishedAt      *time.Time      `json:"finished_at,omitempty"`
-	Parameters      json.RawMessage `json:"parameters"`
-	Result          any             `json:"result,omitempty"`
+	ExternalID      string          `json:"external_id,omitempty"` // the caller's own name for it
+	CreatedBy       string          `json:"created_by"`            // user@domain, or token:NAME
+	CreatedAt       time.Time       `json:"created_at"`            // committed
+	StartedAt       *time.Time      `json:"started_at,omitempty"`  // first taken up
+	FinishedAt      *time.Time      `json:"finished_at,omitempty"` // ended
+	Parameters      json.RawMessage `json:"parameters"`            // what was asked for, without secrets
+	Result          any             `json:"result,omitempty"`      // what it left, by its kind
 	Error           *jobError       `json:"error,omitempty"`
 }
 
+// jobResults are what the kinds of job leave.
+var jobResults = []any{tasks.ProvisionResult{}, exportView{}}
+
 type jobError struct {
-	Code    string `json:"code"`
-	Message string `json:"message"`
+	Code    fault.Code `json:"code"`
+	Message string     `json:"message"`
 }
 
 // exportView is an export's result together with a fresh link to its file.
 type exportView struct {
 	tasks.ExportResult
-	DownloadURL     string `json:"download_url,omitempty"`
-	DownloadExpires string `json:"download_expires,omitempty"`
+	DownloadURL     string `json:"download_url,omitempty"`                        // a fresh link
+	DownloadExpires string `json:"download_expires,omitempty" format:"date-time"` // when it ends
 }
 
-// jobPage is one page of the list, newest first. Next is the after of the next page.
+// jobPage is one page of the list, newest first.
 type jobPage struct {
 	Jobs []jobView `json:"jobs"`
-	Next string    `json:"next,omitempty"`
+	Next string    `json:"next,omitempty"` // the after of the next page; absent on the last one
+}
+
+func (s *Server) jobEndpoints() []endpoint {
+	const readOrOwn, own = "Scope: read, or the kind's own.", "Scope: the kind's own."
+	return []endpoint{
+		{
+			id: "listJobs", summary: "List jobs, newest first", methods: []string{"GET"}, path: "/v1/jobs",
+			entry: signedIn, scopes: toRead, answer: s.listJobs,
+			params: slices.Concat([]parameter{
+				{name: "kind", about: "Those of a kind.", choices: namesOf(tasks.Kinds)},
+				{name: "state", about: "Those in a state.", choices: namesOf(tasks.States)},
+				{name: "created_after", about: "A time, or a date in UTC: those made then or later."},
+				{name: "created_before", about: "A time, or a date in UTC: those made before."},
+				{name: "external_id", about: "Those with the caller's own name.", most: maxKey},
+				{name: "tenant_domain", about: "The domain, or global for those of none. Left out: all that the caller sees."},
+				{name: "domain_uuid", about: "The same by UUID.", kind: kindUUID},
+			}, pageParams),
+			replies: []reply{{status: 200, about: "A page of jobs.", body: jobPage{}}},
+			faults:  []fault.Code{fault.NotFound},
+		},
+		{
+			id: "getJob", summary: "Show a job, or with wait wait for its end", note: readOrOwn, methods: []string{"GET"}, path: "/v1/jobs/:id",
+			entry: signedIn, limit: waiting, answer: s.getJob,
+			params:  waitParams,
+			replies: []reply{{status: 200, about: "The job.", body: jobView{}}},
+			faults:  []fault.Code{fault.NotFound},
+		},
+		{
+			id: "followJob", summary: "Follow a job", note: readOrOwn, methods: []string{"GET"}, path: "/v1/jobs/:id/events",
+			entry: signedIn, limit: waiting, answer: s.jobEvents,
+			params: []parameter{{name: "Last-Event-ID", about: "The id of the last event that arrived: a browser sends it when it reconnects.", header: true}},
+			replies: []reply{
+				{status: 200, about: "Server-sent events: state and progress as they change, end with the whole job; each one's data is a Job.", media: "text/event-stream"},
+				{status: 204, about: "It has ended, and Last-Event-ID says that the caller knows."},
+			},
+			faults: []fault.Code{fault.NotFound},
+		},
+		{
+			id: "cancelJob", summary: "Cancel a job", note: own, methods: []string{"POST"}, path: "/v1/jobs/:id/cancel",
+			entry: signedIn, answer: s.cancelJob,
+			replies: []reply{{status: 200, about: "The job: cancelled, or asked to stop.", body: jobView{}}},
+			faults:  []fault.Code{fault.NotFound, fault.JobState},
+		},
+		{
+			id: "retryJob", summary: "Queue a failed or cancelled job again", note: own, methods: []string{"POST"}, path: "/v1/jobs/:id/retry",
+			entry: signedIn, answer: s.retryJob,
+			replies: []reply{{status: 202, about: "The job, queued again.", body: jobView{}}},
+			faults:  []fault.Code{fault.NotFound, fault.JobState},
+		},
+	}
 }
 
 func (s *Server) view(job tasks.Job) (jobView, error) {

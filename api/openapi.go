@@ -1,18 +1,25 @@
 package api
 
 import (
+	"bytes"
 	_ "embed"
 	"net/http"
+
+	"trunkline/internal/version"
 )
 
-// openAPI describes every path of the front end. The tests hold each answer that they get against it.
+// openAPI describes every path of the front end: make openapi makes it of the endpoints and of the types
+// of their answers. The tests hold each answer that they get against it.
 //
 //go:embed openapi.json
 var openAPI []byte
 
-// describe sends that description.
+// unversioned stands in openapi.json where what is served has the build.
+const unversioned = "unversioned"
+
+// describe sends that description, with the build that answers.
 func (s *Server) describe(r *request) error {
 	r.c.Header("X-Content-Type-Options", "nosniff")
-	r.c.Data(http.StatusOK, "application/json", openAPI)
+	r.c.Data(http.StatusOK, "application/json", bytes.Replace(openAPI, []byte(unversioned), []byte(version.This().String()), 1))
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 
 	"github.com/google/uuid"
 
@@ -15,14 +16,41 @@ import (
 
 // provisioned is the documented answer, and beside it what became of the gateway at the switches.
 type provisioned struct {
-	Status  string `json:"status"`
+	Status  string `json:"status" enum:"success"`
 	Message string `json:"message"`
 	tasks.ProvisionResult
-	JobID string `json:"job_id"`
-	// Ignored are the request's parameters that mean nothing here: a slip of the pen must not look as if
+	JobID string `json:"job_id" format:"uuid"` // the job that did it
+	// Ignored are the request's parameters that mean nothing here: what was misspelt must not look as if
 	// it had been done.
 	Ignored []string `json:"ignored_parameters,omitempty"`
 }
+
+func (s *Server) provisionEndpoints() []endpoint {
+	return []endpoint{
+		{
+			id: "provisionGateway", summary: "Make, change, suspend or show a gateway", methods: []string{"GET", "POST"},
+			path: "/app/gateways/provision.php", entry: signedIn, scopes: toProvision, limit: gateways, answer: s.provision,
+			params:  provisionParams(),
+			replies: []reply{{status: 200, about: "The gateway is as asked for on every switch that it is meant for.", body: provisioned{}}, notFinished},
+			faults:  slices.Concat(gatewayFaults, jobFaults),
+		},
+		{
+			id: "listGateways", summary: "List the gateways as the switches show them now", methods: []string{"GET", "POST"},
+			path: "/app/gateways/provision_list.php", entry: signedIn, scopes: toRead, limit: gateways, answer: s.provisionList,
+			params: []parameter{
+				{name: "tenant_domain", about: "The domain, or global. Left out: all that the caller sees."},
+				{name: "domain_uuid", about: "The same by UUID.", kind: kindUUID},
+			},
+			replies: []reply{{status: 200, about: "The gateways.", body: gatewayList{}}},
+			faults:  append([]fault.Code{fault.NotFound}, switchFaults...),
+		},
+	}
+}
+
+// gatewayFaults are those of changing a gateway.
+var gatewayFaults = append([]fault.Code{
+	fault.MissingParameters, fault.NotFound, fault.Conflict, fault.InvalidGateway, fault.ProfileUnavailable, fault.GatewayNotLoaded, fault.SwitchConfiguration,
+}, switchFaults...)
 
 // provision makes or changes a gateway. What is wrong with the request is answered at once; the rest
 // is a job, which is waited for.
@@ -119,7 +147,7 @@ func (r *request) answerProvisioned(job tasks.Job) error {
 	if err := endOf(job); err != nil {
 		return err
 	}
-	answer := provisioned{Status: "success", Message: "Gateway configured successfully", JobID: job.ID, Ignored: r.params.ignored()}
+	answer := provisioned{Status: "success", Message: "Gateway configured successfully", JobID: job.ID, Ignored: r.ignored}
 	if err := json.Unmarshal(job.Result, &answer.ProvisionResult); err != nil {
 		return fmt.Errorf("reading the result of job %s: %w", job.ID, err)
 	}

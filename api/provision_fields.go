@@ -12,72 +12,67 @@ import (
 
 // gatewayField is one parameter of provision and the columns of v_gateways that it fills.
 type gatewayField struct {
-	name    string
-	columns []string
-	read    func(f *gatewayField, value string) (string, error) // nil: any text
-	// required is a documented field: empty is as if it were not given. Of any other, empty clears the
+	parameter
+	columns []string // nil: the one of its name
+	// read is nil where the parameter's kind says how.
+	read func(f *gatewayField, value string) (string, error)
+	// documented is a documented field: empty is as if it were not given. Of any other, empty clears the
 	// column, but for a flag, which has to be true or false.
-	required bool
+	documented bool
 }
 
-// gatewayFields are the parameters that provision takes besides gateway_name and gateway_password.
+// gatewayFields are the parameters of provision that fill columns, the password excepted.
 // Where two fill the same column the one that names it alone wins, whatever their order in the request.
 var gatewayFields = []gatewayField{
-	{name: "gateway_domain", columns: []string{"proxy", "realm"}, read: readAddress, required: true},
-	{name: "gateway_username", columns: []string{"username"}, required: true},
-	{name: "gateway_enabled", columns: []string{"enabled"}, read: readFlag},
-	{name: "enabled", columns: []string{"enabled"}, read: readFlag},
-	{name: "proxy", columns: []string{"proxy"}, read: readAddress},
-	{name: "realm", columns: []string{"realm"}},
-	{name: "register", columns: []string{"register"}, read: readFlag},
-	{name: "profile", columns: []string{"profile"}},
-	{name: "transport", columns: []string{"register_transport"}, read: readTransport},
-	{name: "register_transport", columns: []string{"register_transport"}, read: readTransport},
-	{name: "register_proxy", columns: []string{"register_proxy"}, read: readAddress},
-	{name: "outbound_proxy", columns: []string{"outbound_proxy"}, read: readAddress},
-	{name: "auth_username", columns: []string{"auth_username"}},
-	{name: "from_user", columns: []string{"from_user"}},
-	{name: "from_domain", columns: []string{"from_domain"}, read: readAddress},
-	{name: "contact_params", columns: []string{"contact_params"}},
-	{name: "extension", columns: []string{"extension"}},
-	{name: "extension_in_contact", columns: []string{"extension_in_contact"}, read: readFlag},
-	{name: "expire_seconds", columns: []string{"expire_seconds"}, read: readNumber(1)},
-	{name: "retry_seconds", columns: []string{"retry_seconds"}, read: readNumber(minRetrySeconds)},
-	{name: "ping", columns: []string{"ping"}, read: readNumber(1)},
-	{name: "ping_min", columns: []string{"ping_min"}, read: readNumber(0)},
-	{name: "ping_max", columns: []string{"ping_max"}, read: readNumber(0)},
-	{name: "contact_in_ping", columns: []string{"contact_in_ping"}, read: readFlag},
-	{name: "channels", columns: []string{"channels"}, read: readNumber(0)},
-	{name: "distinct_to", columns: []string{"distinct_to"}, read: readFlag},
-	{name: "caller_id_in_from", columns: []string{"caller_id_in_from"}, read: readFlag},
-	{name: "supress_cng", columns: []string{"supress_cng"}, read: readFlag},
-	{name: "sip_cid_type", columns: []string{"sip_cid_type"}},
-	{name: "codec_prefs", columns: []string{"codec_prefs"}},
-	{name: "context", columns: []string{"context"}},
-	{name: "hostname", columns: []string{"hostname"}},
-	{name: "description", columns: []string{"description"}},
+	{parameter: parameter{name: "gateway_domain", about: "The carrier's address: fills proxy and realm."}, columns: []string{"proxy", "realm"}, read: readAddress, documented: true},
+	{parameter: parameter{name: "gateway_username", about: "The account at the carrier."}, columns: []string{"username"}, documented: true},
+	{parameter: parameter{name: "gateway_enabled", about: "false suspends the gateway.", kind: kindFlag}, columns: []string{"enabled"}},
+	{parameter: parameter{name: "enabled", about: "The same.", kind: kindFlag}},
+	{parameter: parameter{name: "proxy", about: "Instead of gateway_domain's."}, read: readAddress},
+	{parameter: parameter{name: "realm", about: "Instead of gateway_domain's."}},
+	{parameter: parameter{name: "register", about: "Left out: true where username and password are given.", kind: kindFlag}},
+	{parameter: parameter{name: "profile", about: "The SIP profile; external where it is left out."}},
+	{parameter: parameter{name: "transport", about: "udp, tcp or tls."}, columns: []string{"register_transport"}, read: readTransport},
+	{parameter: parameter{name: "register_transport", about: "The same."}, read: readTransport},
+	{parameter: parameter{name: "register_proxy", about: "Where REGISTER is sent, where that is not the proxy."}, read: readAddress},
+	{parameter: parameter{name: "outbound_proxy", about: "Through which all requests go."}, read: readAddress},
+	{parameter: parameter{name: "auth_username", about: "The name that the password is checked with, where that is not the account."}},
+	{parameter: parameter{name: "from_user", about: "The user of the From header."}},
+	{parameter: parameter{name: "from_domain", about: "Its host."}, read: readAddress},
+	{parameter: parameter{name: "contact_params", about: "What is appended to the Contact header."}},
+	{parameter: parameter{name: "extension", about: "What calls from the carrier are routed as; left out: the account."}},
+	{parameter: parameter{name: "extension_in_contact", about: "Whether the Contact header names it.", kind: kindFlag}},
+	{parameter: parameter{name: "expire_seconds", about: "How long a registration lasts.", kind: kindNumberOrEmpty, least: 1}},
+	{parameter: parameter{name: "retry_seconds", about: "After how long a failed registration is tried again.", kind: kindNumberOrEmpty, least: minRetrySeconds}},
+	{parameter: parameter{name: "ping", about: "Seconds between OPTIONS requests to the carrier.", kind: kindNumberOrEmpty, least: 1}},
+	{parameter: parameter{name: "ping_min", about: "From how many answered OPTIONS on the gateway is up; each that is not answered takes one away.", kind: kindNumberOrEmpty}},
+	{parameter: parameter{name: "ping_max", about: "The most answers that are counted.", kind: kindNumberOrEmpty}},
+	{parameter: parameter{name: "contact_in_ping", about: "Whether an OPTIONS request has a Contact header.", kind: kindFlag}},
+	{parameter: parameter{name: "channels", about: "The most calls at once; 0 is any.", kind: kindNumberOrEmpty}},
+	{parameter: parameter{name: "distinct_to", about: "Whether REGISTER has another user in To than in From.", kind: kindFlag}},
+	{parameter: parameter{name: "caller_id_in_from", about: "Whether the From header shows the caller instead of the account.", kind: kindFlag}},
+	{parameter: parameter{name: "supress_cng", about: "Whether comfort noise is suppressed.", kind: kindFlag}},
+	{parameter: parameter{name: "sip_cid_type", about: "The header that shows the caller: rpid, pid or none."}},
+	{parameter: parameter{name: "codec_prefs", about: "The codecs, separated by commas."}},
+	{parameter: parameter{name: "context", about: "The dial plan's context. An admin: public or its own domain."}},
+	{parameter: parameter{name: "hostname", about: "The one switch that it is for. Superadmin alone."}},
+	{parameter: parameter{name: "description", about: "For people."}},
 }
 
-// provisionParams are the parameters of provision besides gatewayFields; whitelisted is one of the
-// documentation's that is none.
-var provisionParams = []string{
-	"username", "password", "gateway_name", "gateway_password", "tenant_domain", "domain_uuid", "wait", "wait_for", "external_id", "whitelisted",
-}
-
-// maxIgnored bounds how many ignored parameters are named.
-const maxIgnored = 20
-
-// ignored names the parameters that provision does not know.
-func (p params) ignored() []string {
-	var names []string
-	for name := range p {
-		known := slices.Contains(provisionParams, name) || slices.ContainsFunc(gatewayFields, func(f gatewayField) bool { return f.name == name })
-		if !known {
-			names = append(names, quoted(name))
-		}
+// provisionParams are all parameters of provision.
+func provisionParams() []parameter {
+	params := []parameter{
+		{name: "gateway_name", about: "The label, unique within its domain.", required: true},
+		{name: "gateway_password", about: "The password of the account at the carrier."},
+		{name: "tenant_domain", about: "The domain that the gateway belongs to; global for none (superadmin). Left out: the caller's own."},
+		{name: "domain_uuid", about: "The same by UUID.", kind: kindUUID},
+		{name: "wait_for", about: "registered: the job ends when the gateway is registered."},
+		{name: "whitelisted", about: "Says nothing: FusionPBX's documentation lists it, and the caller's address has to be on the whitelist."},
 	}
-	slices.Sort(names)
-	return names[:min(len(names), maxIgnored)]
+	for _, f := range gatewayFields {
+		params = append(params, f.parameter)
+	}
+	return append(params, jobParams...)
 }
 
 const (
@@ -87,22 +82,30 @@ const (
 	maxGatewayNumber = 1<<31 - 1
 )
 
-func readFlag(f *gatewayField, value string) (string, error) {
-	on, err := parseFlag(f.name, value)
-	return strconv.FormatBool(on), err
-}
-
-func readNumber(least int64) func(*gatewayField, string) (string, error) {
-	return func(f *gatewayField, value string) (string, error) {
-		if value == "" {
-			return "", nil
-		}
-		n, err := strconv.ParseInt(value, 10, 64)
-		if err != nil || n < least || n > maxGatewayNumber {
-			return "", fault.Invalid(f.name, "is not a whole number of %d or more", least)
+// value reads what was given.
+func (f *gatewayField) value(given string) (string, error) {
+	switch {
+	case f.read != nil:
+		return f.read(f, given)
+	case f.kind == kindFlag:
+		on, err := parseFlag(f.name, given)
+		return strconv.FormatBool(on), err
+	case f.kind == kindNumberOrEmpty && given != "":
+		n, err := strconv.ParseInt(given, 10, 64)
+		if err != nil || n < int64(f.least) || n > maxGatewayNumber {
+			return "", fault.Invalid(f.name, "is not a whole number of %d or more", f.least)
 		}
 		return strconv.FormatInt(n, 10), nil
 	}
+	return given, nil
+}
+
+// fills are the columns of v_gateways that the field fills.
+func (f *gatewayField) fills() []string {
+	if f.columns == nil {
+		return []string{f.name}
+	}
+	return f.columns
 }
 
 func readTransport(f *gatewayField, value string) (string, error) {
@@ -156,16 +159,14 @@ func (r *request) gatewayOf(t tenant.Domain) (gatewayRequest, error) {
 // take reads one field, where it was given, into its columns.
 func (g *gatewayRequest) take(f *gatewayField, given params) error {
 	value := given.get(f.name)
-	if !given.has(f.name) || f.required && value == "" {
+	if !given.has(f.name) || f.documented && value == "" {
 		return nil
 	}
-	if f.read != nil {
-		var err error
-		if value, err = f.read(f, value); err != nil {
-			return err
-		}
+	value, err := f.value(value)
+	if err != nil {
+		return err
 	}
-	for _, column := range f.columns {
+	for _, column := range f.fills() {
 		other := g.names[column]
 		if before, taken := g.params.Values[column]; taken && before != value && other != "gateway_domain" {
 			return fault.Invalid(f.name, "says something else than %s; send one of them", other)
@@ -214,7 +215,7 @@ func (g gatewayRequest) fieldOf(column string) string {
 		return name
 	}
 	for _, f := range gatewayFields {
-		if slices.Contains(f.columns, column) {
+		if slices.Contains(f.fills(), column) {
 			return f.name
 		}
 	}

@@ -16,7 +16,7 @@ import (
 
 // gatewayList is the documented answer.
 type gatewayList struct {
-	Status   string          `json:"status"`
+	Status   string          `json:"status" enum:"success"`
 	Message  string          `json:"message"`
 	Gateways []listedGateway `json:"gateways"`
 }
@@ -24,14 +24,14 @@ type gatewayList struct {
 // listedGateway is a gateway: the five documented fields, and beside them where it belongs and how
 // each switch shows it. There is never a password in it.
 type listedGateway struct {
-	GatewayUUID    string                `json:"gateway_uuid"`
-	GatewayName    string                `json:"gateway_name"`
-	GatewayDomain  string                `json:"gateway_domain"`
-	GatewayEnabled string                `json:"gateway_enabled"`
-	GatewayStatus  string                `json:"gateway_status"`
-	GatewayState   string                `json:"gateway_state"`
-	Profile        string                `json:"profile"`
-	TenantDomain   string                `json:"tenant_domain"`
+	GatewayUUID    string                `json:"gateway_uuid" format:"uuid"` // FusionPBX's, and the name that FreeSWITCH knows
+	GatewayName    string                `json:"gateway_name"`               // the label
+	GatewayDomain  string                `json:"gateway_domain"`             // the carrier's address
+	GatewayEnabled string                `json:"gateway_enabled" enum:"true,false"`
+	GatewayStatus  string                `json:"gateway_status" enum:"UP,DOWN"` // UP where it is up on every switch that it is meant for
+	GatewayState   string                `json:"gateway_state"`                 // FreeSWITCH's word for the registration, or NOT_LOADED
+	Profile        string                `json:"profile"`                       // the SIP profile
+	TenantDomain   string                `json:"tenant_domain"`                 // its domain, or global
 	Switches       []tasks.SwitchGateway `json:"switches"`
 }
 

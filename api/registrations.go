@@ -20,16 +20,39 @@ import (
 
 // checked is the documented answer, and beside it all devices of the extension, the latest first.
 type checked struct {
-	Status            string   `json:"status"`
+	Status            string   `json:"status" enum:"success"`
 	Message           string   `json:"message"`
-	Registered        string   `json:"registered"` // yes or no
+	Registered        string   `json:"registered" enum:"yes,no"`
 	RegisterIP        string   `json:"register_ip"`
 	RegisterPort      string   `json:"register_port"`
 	RegisterUserAgent string   `json:"register_useragent"`
 	Extension         string   `json:"extension"`
 	TenantDomain      string   `json:"tenant_domain"`
-	ExtensionEnabled  string   `json:"extension_enabled"` // true or false, as of gateways
-	Registrations     []device `json:"registrations"`
+	ExtensionEnabled  string   `json:"extension_enabled" enum:"true,false"`
+	Registrations     []device `json:"registrations"` // every device, the latest first; the documented fields are of that one
+}
+
+func (s *Server) registrationEndpoints() []endpoint {
+	return []endpoint{
+		{
+			id: "checkRegistration", summary: "Is an extension registered, from where and with what?", methods: []string{"GET", "POST"},
+			path: "/app/registrations/check_registration.php", entry: signedIn, scopes: toRead, answer: s.checkRegistration,
+			params: []parameter{
+				{name: "extension", about: "Its number, or its alias.", required: true},
+				{name: "tenant_domain", about: "Its domain. A caller of one domain may leave it out."},
+				{name: "domain_uuid", about: "The same by UUID.", kind: kindUUID},
+			},
+			replies: []reply{{status: 200, about: "Whether it is, and every device.", body: checked{}}},
+			faults:  append([]fault.Code{fault.MissingParameters, fault.NotFound}, switchFaults...),
+		},
+		{
+			id: "listRegistrations", summary: "List registrations, by domain and user", methods: []string{"GET"}, path: "/v1/registrations",
+			entry: signedIn, scopes: toRead, answer: s.listRegistrations,
+			params:  slices.Concat(tenantParams, pageParams),
+			replies: []reply{{status: 200, about: "A page.", body: devicePage{}}},
+			faults:  append([]fault.Code{fault.NotFound}, switchFaults...),
+		},
+	}
 }
 
 // checkRegistration says whether an extension is registered, and with which devices.
@@ -146,10 +169,10 @@ func (s *Server) devicesOf(ctx context.Context, e fusionpbx.Extension, t tenant.
 	return devices, nil
 }
 
-// devicePage is one page of the list, by domain and user. Next is the after of the next page.
+// devicePage is one page of the list, by domain and user.
 type devicePage struct {
 	Registrations []device `json:"registrations"`
-	Next          string   `json:"next,omitempty"`
+	Next          string   `json:"next,omitempty"` // the after of the next page; absent on the last one
 }
 
 // listRegistrations lists the registered devices of the caller's domains. They come from the profiles

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"regexp"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -28,8 +29,9 @@ type request struct {
 	address    netip.Addr // the caller's; not valid if addressErr is set
 	addressErr error
 
-	params params
-	caller access.Caller // once signed in
+	params  params        // those that the endpoint takes
+	ignored []string      // the names of those that it does not take, up to maxIgnored
+	caller  access.Caller // once signed in
 
 	route      *routeMetrics // of the endpoint that answers
 	domainUUID string        // of the domain that the request changes something of, where it is known
@@ -140,7 +142,7 @@ func (r *request) enter(e endpoint) error {
 	if e.entry == whitelisted || e.entry == signedInOrLink && r.hasLink() {
 		return r.chargeAddress()
 	}
-	if err := r.signIn(); err != nil {
+	if err := r.signIn(e); err != nil {
 		return r.refused(err)
 	}
 	if err := r.charge(e.limit); err != nil {
@@ -195,8 +197,8 @@ func (r *request) admit() error {
 }
 
 // signIn reads the parameters and checks the credentials among them.
-func (r *request) signIn() error {
-	if err := r.readParams(); err != nil {
+func (r *request) signIn(e endpoint) error {
+	if err := r.readParams(e); err != nil {
 		return err
 	}
 	given, err := access.CredentialsOf(r.c.Request.Header, r.params.get("username"), r.params.raw("password"))
@@ -221,11 +223,22 @@ func (r *request) signIn() error {
 	return nil
 }
 
-func (r *request) readParams() error {
-	var err error
-	r.params, err = readParams(r.c.Writer, r.c.Request, paramLimits{
+// maxIgnored bounds how many ignored parameters are named.
+const maxIgnored = 20
+
+// readParams leaves out what the endpoint does not take, so that no handler reads what is not described.
+func (r *request) readParams(e endpoint) error {
+	given, err := readParams(r.c.Writer, r.c.Request, paramLimits{
 		body: int64(r.s.settings.MaxBodyBytes), count: r.s.settings.MaxParams, value: int(r.s.settings.MaxParamBytes),
 	})
+	for name := range given {
+		if !e.takes(name) {
+			delete(given, name)
+			r.ignored = append(r.ignored, quoted(name))
+		}
+	}
+	slices.Sort(r.ignored)
+	r.params, r.ignored = given, r.ignored[:min(len(r.ignored), maxIgnored)]
 	return err
 }
 

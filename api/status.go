@@ -7,15 +7,17 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"trunkline/internal/fault"
 )
 
 // pbxStatus is the documented answer, and beside it each switch.
 type pbxStatus struct {
-	Status               string         `json:"status"`
+	Status               string         `json:"status" enum:"success"`
 	Message              string         `json:"message"`
-	Timestamp            string         `json:"timestamp"`
-	Version              string         `json:"version"` // FusionPBX's
-	Uptime               string         `json:"uptime"`  // FreeSWITCH's; of several that of the one started last
+	Timestamp            string         `json:"timestamp" format:"date-time"` // when, in UTC
+	Version              string         `json:"version"`                      // FusionPBX's
+	Uptime               string         `json:"uptime"`                       // FreeSWITCH's, in its two largest units; of several switches that of the one started last
 	ActiveCalls          int            `json:"active_calls"`
 	TotalExtensions      int            `json:"total_extensions"`
 	RegisteredExtensions int            `json:"registered_extensions"` // however many devices each has
@@ -24,12 +26,30 @@ type pbxStatus struct {
 
 // switchStatus is one FreeSWITCH. Its counts are of the caller's domains.
 type switchStatus struct {
-	Address       string `json:"address"`
+	Address       string `json:"address"` // its event socket, host:port
 	Version       string `json:"version"`
 	Ready         bool   `json:"ready"` // false while it starts, shuts down or is paused
 	UptimeSeconds int64  `json:"uptime_seconds"`
 	ActiveCalls   int    `json:"active_calls"`
 	Registrations int    `json:"registrations"` // devices, of which one extension may have several
+}
+
+func (s *Server) statusEndpoints() []endpoint {
+	return []endpoint{
+		{
+			id: "getStatus", summary: "How the PBX is, at most a second old", methods: []string{"GET", "POST"}, path: "/app/status/index.php",
+			entry: signedIn, scopes: toRead, answer: s.getStatus,
+			params:  tenantParams,
+			replies: []reply{{status: 200, about: "The whole PBX, or what the caller's domains have of it.", body: pbxStatus{}}},
+			faults:  append([]fault.Code{fault.NotFound}, switchFaults...),
+		},
+		{
+			id: "serverStatus", summary: "Load and uptime; needs the whitelist alone", methods: []string{"GET", "HEAD"}, path: "/app/status/",
+			entry: whitelisted, answer: s.serverStatus,
+			replies: []reply{{status: 200, about: "Elements load and uptime, as WHMCS's server status page reads them.", media: "text/xml"}},
+			faults:  switchFaults,
+		},
+	}
 }
 
 // getStatus says how the PBX is: the whole of it, or what the caller's domains have of it.

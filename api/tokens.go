@@ -3,16 +3,64 @@ package api
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	"trunkline/internal/fault"
 	"trunkline/internal/token"
 )
 
-// tokenPage is one page of the list, newest first. Next is the after of the next page.
+// tokenPage is one page of the list, newest first.
 type tokenPage struct {
 	Tokens []token.View `json:"tokens"`
-	Next   string       `json:"next,omitempty"`
+	Next   string       `json:"next,omitempty"` // the after of the next page; absent on the last one
+}
+
+func (s *Server) tokenEndpoints() []endpoint {
+	expiry := []parameter{
+		{name: "expires_in", about: "Such as 90d or 24h."},
+		{name: "expires_at", about: "RFC 3339, or a date: the end of that day, UTC."},
+	}
+	return []endpoint{
+		{
+			id: "listTokens", summary: "List tokens, newest first", methods: []string{"GET"}, path: "/v1/tokens",
+			entry: signedIn, scopes: toAdmin, answer: s.listTokens,
+			params:  append([]parameter{{name: "revoked", about: "true: revoked ones too.", kind: kindFlag}}, pageParams...),
+			replies: []reply{{status: 200, about: "A page.", body: tokenPage{}}},
+		},
+		{
+			id: "createToken", summary: "Make a token", methods: []string{"POST"}, path: "/v1/tokens",
+			entry: signedIn, scopes: toAdmin, answer: s.createToken,
+			params: slices.Concat([]parameter{
+				{name: "name", about: "Unique among tokens that were not revoked.", required: true, most: token.MaxName},
+				{name: "scopes", about: "read, provision, export, admin, separated by commas.", required: true},
+				{name: "domains", about: "Names, separated by commas."},
+				{name: "all_domains", about: "true for all domains.", kind: kindFlag},
+				{name: "home_domain", about: "The domain of a request that names none."},
+			}, expiry),
+			replies: []reply{{status: 201, about: "The token, with its secret.", body: token.Issued{}, location: true}},
+			faults:  []fault.Code{fault.MissingParameters, fault.NotFound, fault.Conflict},
+		},
+		{
+			id: "getToken", summary: "Show a token", methods: []string{"GET"}, path: "/v1/tokens/:id",
+			entry: signedIn, scopes: toAdmin, answer: s.getToken,
+			replies: []reply{{status: 200, about: "The token, without its secret.", body: token.View{}}},
+			faults:  []fault.Code{fault.NotFound},
+		},
+		{
+			id: "rotateToken", summary: "Give a token a new secret", methods: []string{"POST"}, path: "/v1/tokens/:id/rotate",
+			entry: signedIn, scopes: toAdmin, answer: s.rotateToken,
+			params:  append([]parameter{{name: "grace", about: "For how long the old secret stays valid, such as 24h."}}, expiry...),
+			replies: []reply{{status: 200, about: "The token, with its new secret.", body: token.Issued{}}},
+			faults:  []fault.Code{fault.NotFound, fault.Conflict},
+		},
+		{
+			id: "revokeToken", summary: "Revoke a token", methods: []string{"DELETE"}, path: "/v1/tokens/:id",
+			entry: signedIn, scopes: toAdmin, answer: s.revokeToken,
+			replies: []reply{{status: 200, about: "The token, revoked; also where it was before.", body: token.View{}}},
+			faults:  []fault.Code{fault.NotFound},
+		},
+	}
 }
 
 // listTokens lists the tokens that the caller may see, newest first, in pages by key; those that were

@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"slices"
 	"time"
 
 	"trunkline/internal/fault"
@@ -30,12 +31,12 @@ type spanUsage struct {
 // has now.
 type domainUsage struct {
 	Domain     string `json:"domain"`
-	DomainUUID string `json:"domain_uuid"`
-	Calls      int64  `json:"calls"`
+	DomainUUID string `json:"domain_uuid" format:"uuid"`
+	Calls      int64  `json:"calls"` // each counted once
 	Answered   int64  `json:"answered"`
 	Seconds    billed `json:"seconds"`
-	Extensions int64  `json:"extensions"`
-	Gateways   int64  `json:"gateways"`
+	Extensions int64  `json:"extensions"` // now
+	Gateways   int64  `json:"gateways"`   // now
 }
 
 // billed is billed seconds by direction.
@@ -44,6 +45,16 @@ type billed struct {
 	Outbound int64 `json:"outbound"`
 	Local    int64 `json:"local"`
 	Other    int64 `json:"other"`
+}
+
+func (s *Server) usageEndpoints() []endpoint {
+	return []endpoint{{
+		id: "getUsage", summary: "What each domain used in a span", methods: []string{"GET"}, path: "/v1/usage",
+		entry: signedIn, scopes: toRead, answer: s.getUsage,
+		params:  slices.Concat(tenantParams, windowParams),
+		replies: []reply{{status: 200, about: "Every domain that the caller sees, those without calls too.", body: spanUsage{}}},
+		faults:  []fault.Code{fault.MissingParameters, fault.NotFound},
+	}}
 }
 
 // getUsage sums up the usage of all domains that the caller sees, or of the one named, for billing.

@@ -110,10 +110,10 @@ func keyReused(n tasks.NewJob, err error) error {
 
 // pending is the answer while a job has not ended. It never looks like success.
 type pending struct {
-	Status  string      `json:"status"`
-	Message string      `json:"message"`
-	JobID   string      `json:"job_id"`
-	State   tasks.State `json:"state"`
+	Status  string      `json:"status" enum:"pending"`
+	Message string      `json:"message"`              // where to ask again
+	JobID   string      `json:"job_id" format:"uuid"` // the job
+	State   tasks.State `json:"state" enum:"queued,running"`
 }
 
 // answerPending tells the caller where to ask again.

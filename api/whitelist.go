@@ -17,24 +17,24 @@ import (
 type whitelistView struct {
 	File    string `json:"file"`
 	Version string `json:"version"` // for replacing the text
-	// Text is the whole file; absent where it is not UTF-8, since JSON could not give it back as it is,
-	// and where it is too large.
+	// Text is the whole file; absent if it is not UTF-8, since JSON could not give it back as it is, and if it is
+	// too large.
 	Text    *string         `json:"text,omitempty"`
 	Entries []whitelistLine `json:"entries"`
 	// InEffect is how many addresses and networks may call now: those of the last good file where this
 	// one is broken.
 	InEffect int          `json:"in_effect"`
 	Trouble  string       `json:"trouble"`          // what is wrong with the file, "" where nothing is
-	Broken   []brokenLine `json:"broken,omitempty"` // its broken lines, up to maxBroken
-	Denied   []deniedView `json:"denied"`
+	Broken   []brokenLine `json:"broken,omitempty"` // the first hundred of its broken lines
+	Denied   []deniedView `json:"denied"`           // who was denied lately
 }
 
-// maxBroken is how many broken lines are shown.
+// maxBroken is how many broken lines are shown, as whitelistView says too.
 const maxBroken = 100
 
 type whitelistLine struct {
 	Line    int    `json:"line"`
-	Address string `json:"address"` // or a CIDR
+	Address string `json:"address"` // an address or a CIDR
 	Comment string `json:"comment"`
 }
 
@@ -49,18 +49,17 @@ type deniedView struct {
 	Allowed bool `json:"allowed"` // it is on the whitelist by now
 }
 
-// whitelistAdded is the answer of adding: Entry is the new line or, where Added is false, the one that
-// holds the address already.
+// whitelistAdded is the answer of adding an address.
 type whitelistAdded struct {
-	Added   bool          `json:"added"`
-	Entry   whitelistLine `json:"entry"`
+	Added   bool          `json:"added"` // false: it was covered already
+	Entry   whitelistLine `json:"entry"` // the new line, or the one that holds the address already
 	Version string        `json:"version"`
 }
 
-// whitelistRemoved is the answer of removing. StillAllowedBy is a wider entry that holds the address.
+// whitelistRemoved is the answer of removing an address.
 type whitelistRemoved struct {
 	Removed        []whitelistLine `json:"removed"`
-	StillAllowedBy *whitelistLine  `json:"still_allowed_by"`
+	StillAllowedBy *whitelistLine  `json:"still_allowed_by"` // a wider entry that holds the address
 	Version        string          `json:"version"`
 }
 
@@ -78,6 +77,55 @@ type whitelistChecked struct {
 
 func lineOf(e whitelist.Entry) whitelistLine {
 	return whitelistLine{Line: e.Line, Address: e.Address(), Comment: e.Comment}
+}
+
+func (s *Server) whitelistEndpoints() []endpoint {
+	const forAll = "For credentials of all domains."
+	address := parameter{name: "address", about: "An IP address or a CIDR.", required: true}
+	lockout := parameter{name: "allow_lockout", about: "true: even where the caller's own address is not on it any more.", kind: kindFlag}
+	edits := []fault.Code{fault.MissingParameters, fault.Conflict, fault.Lockout, fault.NotWritable}
+	return []endpoint{
+		{
+			id: "getWhitelist", summary: "Show the whitelist, and who was denied lately", note: forAll, methods: []string{"GET"}, path: "/v1/whitelist",
+			entry: signedIn, scopes: toAdmin, answer: ofAllDomains(s.getWhitelist),
+			replies: []reply{{status: 200, about: "The file.", body: whitelistView{}}},
+		},
+		{
+			id: "addToWhitelist", summary: "Add an address", note: forAll, methods: []string{"POST"}, path: "/v1/whitelist",
+			entry: signedIn, scopes: toAdmin, answer: ofAllDomains(s.addToWhitelist),
+			params: []parameter{address, {name: "comment", about: "What is written behind it.", most: whitelist.MaxComment}, lockout},
+			replies: []reply{
+				{status: 200, about: "It was covered already.", body: whitelistAdded{}},
+				{status: 201, about: "It was added.", body: whitelistAdded{}},
+			},
+			faults: edits,
+		},
+		{
+			id: "removeFromWhitelist", summary: "Remove an address", note: forAll, methods: []string{"DELETE"}, path: "/v1/whitelist",
+			entry: signedIn, scopes: toAdmin, answer: ofAllDomains(s.removeFromWhitelist),
+			params:  []parameter{address, lockout},
+			replies: []reply{{status: 200, about: "It was removed.", body: whitelistRemoved{}}},
+			faults:  append([]fault.Code{fault.NotFound}, edits...),
+		},
+		{
+			id: "replaceWhitelist", summary: "Replace the file", note: forAll, methods: []string{"PUT"}, path: "/v1/whitelist",
+			entry: signedIn, scopes: toAdmin, answer: ofAllDomains(s.replaceWhitelist),
+			params: []parameter{
+				{name: textParam, about: "The whole file.", required: true},
+				{name: "version", about: "Of the text that was edited.", required: true},
+				lockout,
+			},
+			replies: []reply{{status: 200, about: "It was replaced.", body: whitelistReplaced{}}},
+			faults:  edits,
+		},
+		{
+			id: "checkWhitelist", summary: "May an address call?", note: forAll, methods: []string{"GET"}, path: "/v1/whitelist/check",
+			entry: signedIn, scopes: toAdmin, answer: ofAllDomains(s.checkWhitelist),
+			params:  []parameter{{name: "address", about: "An IP address.", required: true}},
+			replies: []reply{{status: 200, about: "Whether it may, and by which entry.", body: whitelistChecked{}}},
+			faults:  []fault.Code{fault.MissingParameters},
+		},
+	}
 }
 
 // ofAllDomains lets in whoever is in charge of all domains: the whitelist is everybody's.

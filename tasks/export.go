@@ -30,14 +30,13 @@ type ExportParams struct {
 // DateRange is the span as the documented answer words it.
 func (p ExportParams) DateRange() string { return p.DateStart + " to " + p.DateEnd }
 
-// ExportResult describes the file that a succeeded export job left in the export folder. SHA256 is in
-// hex, Bytes the file's length.
+// ExportResult describes the file that a succeeded export job left in the export folder.
 type ExportResult struct {
-	File         string    `json:"file"`
-	Format       string    `json:"export_format"`
+	File         string    `json:"file"` // its name in the export folder
+	Format       string    `json:"export_format" enum:"JSON,CSV,XML"`
 	TotalRecords int64     `json:"total_records"`
-	Bytes        int64     `json:"bytes"`
-	SHA256       string    `json:"sha256"`
+	Bytes        int64     `json:"bytes"`  // the file's size
+	SHA256       string    `json:"sha256"` // of the file, in hex
 	DateRange    string    `json:"date_range"`
 	TimeZone     string    `json:"time_zone"`
 	ExpiresAt    time.Time `json:"expires_at"` // when the file is deleted

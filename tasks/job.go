@@ -67,11 +67,10 @@ type Job struct {
 	FinishedAt      *time.Time
 }
 
-// Progress is how far a running job has come. Total is 0 where it is not known; for an export it is
-// the database's estimate.
+// Progress is how far a running job has come.
 type Progress struct {
 	Done  int64  `json:"done"`
-	Total int64  `json:"total,omitempty"`
+	Total int64  `json:"total,omitempty"` // an estimate; absent if there is none
 	Unit  string `json:"unit,omitempty"`
 	Note  string `json:"note,omitempty"`
 }

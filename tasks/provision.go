@@ -51,23 +51,23 @@ func (w *WrittenGateway) Stands() *fusionpbx.Gateway {
 // ProvisionResult is what a succeeded provision job returns. The first four are the documented
 // fields; all values are strings there.
 type ProvisionResult struct {
-	GatewayUUID    string          `json:"gateway_uuid"`
-	GatewayName    string          `json:"gateway_name"`
-	GatewayDomain  string          `json:"gateway_domain"`
-	GatewayEnabled string          `json:"gateway_enabled"`
-	GatewayStatus  string          `json:"gateway_status"`
-	GatewayState   string          `json:"gateway_state"`
-	Action         string          `json:"action"` // created, updated, unchanged, deleted or absent
+	GatewayUUID    string          `json:"gateway_uuid" format:"uuid"` // FusionPBX's, and the name that FreeSWITCH knows
+	GatewayName    string          `json:"gateway_name"`               // the label
+	GatewayDomain  string          `json:"gateway_domain"`             // the carrier's address
+	GatewayEnabled string          `json:"gateway_enabled" enum:"true,false"`
+	GatewayStatus  string          `json:"gateway_status" enum:"UP,DOWN"` // UP where it is up on every switch that it is meant for
+	GatewayState   string          `json:"gateway_state"`                 // FreeSWITCH's word for the registration, or NOT_LOADED
+	Action         string          `json:"action" enum:"created,updated,unchanged,deleted,absent"`
 	Switches       []SwitchGateway `json:"switches"`
 	// OutboundRoutes is how many of FusionPBX's dial plans still name a deleted gateway.
 	OutboundRoutes int `json:"outbound_routes,omitempty"`
 }
 
-// SwitchGateway is a gateway as one switch showed it: State is FreeSWITCH's own word, or NOT_LOADED.
+// SwitchGateway is a gateway as one switch shows it.
 type SwitchGateway struct {
-	Switch string `json:"switch"`
-	State  string `json:"state"`
-	Status string `json:"status"`
+	Switch string `json:"switch"` // its event socket, host:port
+	State  string `json:"state"`  // FreeSWITCH's word for the registration, or NOT_LOADED
+	Status string `json:"status" enum:"UP,DOWN"`
 }
 
 // StateNotLoaded is the state of a gateway that a switch does not know.

@@ -5,16 +5,18 @@ import (
 	"fmt"
 	"time"
 
+	"trunkline/internal/fault"
+
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // Denied is an address that was denied.
 type Denied struct {
-	Address string    `json:"address"`
-	LastAt  time.Time `json:"last_at"`
-	Times   int64     `json:"times"`
-	Code    string    `json:"code"` // the reason of the last denial
+	Address string     `json:"address"`
+	LastAt  time.Time  `json:"last_at"`
+	Times   int64      `json:"times"`
+	Code    fault.Code `json:"code"` // the reason of the last denial
 }
 
 const (

@@ -6,23 +6,24 @@ import (
 	"fmt"
 	"time"
 
+	"trunkline/internal/fault"
+
 	"github.com/jackc/pgx/v5"
 )
 
-// Entry is one row as callers and the command line see it. Of a denial, At and LastAt are the first
-// and the last of Times that were alike within a minute.
+// Entry is a denial or a change that was recorded, as callers and the command line see it.
 type Entry struct {
-	ID         string          `json:"id"`
-	At         time.Time       `json:"at"`
-	LastAt     time.Time       `json:"last_at"`
-	Times      int64           `json:"times"`
+	ID         string          `json:"id" format:"uuid"`
+	At         time.Time       `json:"at"`      // the first of those that were alike
+	LastAt     time.Time       `json:"last_at"` // the last of them
+	Times      int64           `json:"times"`   // how many denials were alike within a minute
 	Kind       Kind            `json:"kind"`
 	Address    string          `json:"address"`
 	Who        string          `json:"who"`
 	Action     string          `json:"action"` // of a denial the endpoint, of a change what was done
 	Subject    string          `json:"subject,omitempty"`
-	Code       string          `json:"code,omitempty"`
-	DomainUUID string          `json:"domain_uuid,omitempty"`
+	Code       fault.Code      `json:"code,omitempty"`
+	DomainUUID string          `json:"domain_uuid,omitempty" format:"uuid"`
 	RequestID  string          `json:"request_id,omitempty"`
 	Detail     json.RawMessage `json:"detail"`
 }

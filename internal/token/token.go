@@ -157,8 +157,8 @@ func invalidf(field, format string, args ...any) error {
 	return &InvalidError{field, fmt.Sprintf(format, args...)}
 }
 
-// maxName is the length of the longest name, in characters.
-const maxName = 64
+// MaxName is the length of the longest name, in characters.
+const MaxName = 64
 
 // checked returns n as it is stored, or an *InvalidError.
 func (n New) checked(now time.Time) (New, error) {
@@ -197,8 +197,8 @@ func checkName(name string) error {
 		return invalidf("name", "is missing; say what the token is for, such as whmcs")
 	case !utf8.ValidString(name) || strings.ContainsFunc(name, func(c rune) bool { return !unicode.IsPrint(c) }):
 		return invalidf("name", "holds characters that cannot be printed; use letters, digits, spaces and signs")
-	case utf8.RuneCountInString(name) > maxName:
-		return invalidf("name", "has more than %d characters; choose a shorter one", maxName)
+	case utf8.RuneCountInString(name) > MaxName:
+		return invalidf("name", "has more than %d characters; choose a shorter one", MaxName)
 	case uuid.Validate(name) == nil:
 		return invalidf("name", "is a UUID, which is what a token's id looks like; choose a word")
 	}

@@ -7,28 +7,28 @@ import (
 
 // View is a token as people and programs are shown it. There is no secret in it.
 type View struct {
-	ID                string     `json:"id"`
+	ID                string     `json:"id" format:"uuid"`
 	Name              string     `json:"name"`
 	State             State      `json:"state"`
-	Hint              string     `json:"hint"`
+	Hint              string     `json:"hint"` // the secret's last characters
 	Scopes            []Scope    `json:"scopes"`
 	AllDomains        bool       `json:"all_domains"`
-	Domains           []string   `json:"domains"` // names; of a domain that was deleted the uuid
-	HomeDomain        string     `json:"home_domain,omitempty"`
+	Domains           []string   `json:"domains"`               // names; of a domain that was deleted the uuid
+	HomeDomain        string     `json:"home_domain,omitempty"` // the domain of a request that names none
 	CreatedBy         string     `json:"created_by"`
 	CreatedAt         time.Time  `json:"created_at"`
 	ExpiresAt         *time.Time `json:"expires_at,omitempty"`
 	RotatedAt         *time.Time `json:"rotated_at,omitempty"`
-	PreviousExpiresAt *time.Time `json:"previous_expires_at,omitempty"`
+	PreviousExpiresAt *time.Time `json:"previous_expires_at,omitempty"` // until when the secret before the last rotation is valid
 	RevokedAt         *time.Time `json:"revoked_at,omitempty"`
-	LastUsedAt        *time.Time `json:"last_used_at,omitempty"`
+	LastUsedAt        *time.Time `json:"last_used_at,omitempty"` // to the minute
 	LastUsedAddress   string     `json:"last_used_address,omitempty"`
 }
 
-// Issued is a View together with the secret, for the one answer that shows it.
+// Issued is a token together with its secret, for the one answer that shows it.
 type Issued struct {
 	View
-	Token string `json:"token"`
+	Token string `json:"token"` // the secret, which is shown this once
 }
 
 // View shows the token as it is at that time, with the names of domains by their uuid.
