@@ -10,16 +10,16 @@ import (
 type Channel struct {
 	UUID           string `json:"uuid"`
 	CallUUID       string `json:"call_uuid"`   // the same for all legs of a call; "" of one that was never bridged
-	PresenceID     string `json:"presence_id"` // USER@DOMAIN where FusionPBX knows the extension
+	PresenceID     string `json:"presence_id"` // USER@DOMAIN if FusionPBX knows the extension
 	AccountCode    string `json:"accountcode"`
-	Context        string `json:"context"`         // of FusionPBX's own calls the domain
+	Context        string `json:"context"`         // the domain, of calls within FusionPBX
 	InitialContext string `json:"initial_context"` // "public" of a call from outside
 }
 
 // Call returns what the legs of one call have in common.
 func (c Channel) Call() string { return cmp.Or(c.CallUUID, c.UUID) }
 
-// PresenceDomain returns PresenceID's host, "" where there is none.
+// PresenceDomain returns PresenceID's host, or "".
 func (c Channel) PresenceDomain() string {
 	_, host := splitAddress(c.PresenceID)
 	return host
@@ -39,9 +39,9 @@ func (s *Switch) Channels(ctx context.Context) ([]Channel, error) {
 	return channels, nil
 }
 
-// parseChannels reads {"row_count":N,"rows":[...]}. With none, FreeSWITCH leaves
-// the rows out. It reports false where that is not what the reply is, or not all
-// of it.
+// parseChannels reads {"row_count":N,"rows":[...]}; of no channels FreeSWITCH
+// leaves the rows out. It reports false if the reply is something else, or is not
+// whole.
 func parseChannels(reply string) ([]Channel, bool) {
 	var list struct {
 		RowCount *int      `json:"row_count"`

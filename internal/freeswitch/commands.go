@@ -112,7 +112,7 @@ func (s *Switch) DeleteSofiaCache(ctx context.Context) error {
 }
 
 // ReloadXML makes FreeSWITCH read its XML configuration again. The error is a
-// *ReloadError where it cannot, though FreeSWITCH calls that +OK.
+// *ReloadError if it cannot, though FreeSWITCH calls that +OK.
 func (s *Switch) ReloadXML(ctx context.Context) error {
 	reply, err := s.api(ctx, "reloadxml", "reloadxml")
 	if err != nil {
@@ -126,11 +126,11 @@ func (s *Switch) ReloadXML(ctx context.Context) error {
 }
 
 // Rescan makes a profile load the gateways that are new in its configuration.
-// It changes and removes none that is loaded. nil means that the configuration
-// was read and the scan is complete, not that any one gateway was accepted:
-// look that up with Gateway. The error is a *ReloadError where the
-// configuration could not be read, and a *ProfileError where the profile does
-// not run or has no configuration.
+// It neither changes nor removes one that is loaded. nil means that the
+// configuration was read and the scan is complete, not that any one gateway was
+// accepted: look that up with Gateway. The error is a *ReloadError if the
+// configuration could not be read, and a *ProfileError if the profile does not
+// run or has no configuration.
 func (s *Switch) Rescan(ctx context.Context, profile string) error {
 	if err := CheckProfile(profile); err != nil {
 		return err
@@ -172,8 +172,8 @@ func (s *Switch) reloadResult(asked, reply, result string) error {
 	return nil
 }
 
-// ProfileRunning returns nil where the SIP profile runs, and a *ProfileError
-// where it is unknown, stopped or restarting.
+// ProfileRunning returns nil if the SIP profile runs, and a *ProfileError if it
+// is unknown, stopped or restarting.
 func (s *Switch) ProfileRunning(ctx context.Context, profile string) error {
 	if err := CheckProfile(profile); err != nil {
 		return err
@@ -192,11 +192,11 @@ func (s *Switch) ProfileRunning(ctx context.Context, profile string) error {
 	return nil
 }
 
-// KillGateway marks a loaded gateway for deletion. found is false where none of
-// that name is loaded, which is also the answer to a second kill. The gateway
+// KillGateway marks a loaded gateway for deletion. found is false if no gateway
+// of that name is loaded, which is also the answer to a second kill. The gateway
 // stays in the list for up to two seconds: see WaitGone. gatewayUUID must be a
-// lower-case UUID. FreeSWITCH looks the gateway up in all profiles, but the one
-// named must run, else the error is a *ProfileError.
+// UUID in lower case. FreeSWITCH looks the gateway up in all profiles, but the
+// one named must run, else the error is a *ProfileError.
 func (s *Switch) KillGateway(ctx context.Context, profile, gatewayUUID string) (found bool, err error) {
 	if err := CheckProfile(profile); err != nil {
 		return false, err
@@ -220,8 +220,8 @@ func (s *Switch) KillGateway(ctx context.Context, profile, gatewayUUID string) (
 	}
 }
 
-// Gateway looks up one loaded gateway by name; a gateway of FusionPBX's has its
-// UUID as name. The error is ErrNoGateway where FreeSWITCH knows none.
+// Gateway looks up one loaded gateway by name, which for FusionPBX's gateways is
+// the UUID. The error is ErrNoGateway if none of that name is loaded.
 func (s *Switch) Gateway(ctx context.Context, name string) (Gateway, error) {
 	if !gatewayName.MatchString(name) {
 		return Gateway{}, &ArgumentError{Name: "the gateway name", Reason: "must be 1 to 255 letters, digits, dots, hyphens or underscores"}

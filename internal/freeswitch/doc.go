@@ -9,8 +9,8 @@
 //
 // # Time
 //
-// Every command ends: at the deadline of its context, or after
-// Options.CommandTimeout where that is earlier. Waiting for a free connection,
+// Every command ends: at the deadline of its context or after
+// Options.CommandTimeout, whichever is earlier. Waiting for a free connection,
 // dialling and logging in count towards it. No byte that the peer sends, and
 // no silence, can hold a caller longer, end the process or leave a goroutine
 // behind.
@@ -35,7 +35,7 @@
 // makes of any of them what a caller is told. A call that ended in an error may
 // still have been carried out by FreeSWITCH.
 //
-// # The guard
+// # The relay
 //
 // The commands are sent with go-eventsocket, which trusts its peer: odd bytes
 // make it panic or call log.Fatal in a goroutine of its own, and it hangs on

@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// ErrNoGateway says that FreeSWITCH has no gateway of that name loaded. A
-// gateway that killgw has marked is one of them, though it stays in the list
-// of Gateways for up to two seconds more.
+// ErrNoGateway says that FreeSWITCH has no gateway of that name loaded. It says
+// so of a gateway that was just killed, too, which stays in the list of Gateways
+// for up to two seconds more.
 var ErrNoGateway = errors.New("freeswitch: no such gateway is loaded")
 
 // ErrClosed is returned by every command after Close, and by the commands that
@@ -32,7 +32,7 @@ const (
 type UnavailableError struct {
 	Addr   string // host:port
 	Reason Reason
-	Err    error // the cause beneath; nil where Reason says all
+	Err    error // the cause beneath; nil if Reason says all
 }
 
 func (e *UnavailableError) Error() string {
@@ -101,8 +101,8 @@ func (e *ProtocolError) Error() string {
 func (e *ProtocolError) Unwrap() error { return e.Err }
 
 // ReplyError is a well-formed reply that does not say what the command's
-// success looks like, such as "-ERR lua Command not found!" where mod_lua is
-// not loaded.
+// success looks like, such as "-ERR lua Command not found!" if mod_lua is not
+// loaded.
 type ReplyError struct {
 	Addr    string // host:port
 	Command string // what was asked, without its details
@@ -124,7 +124,7 @@ func (e *ReplyError) Error() string {
 // FreeSWITCH reports this together with +OK.
 type ReloadError struct {
 	Addr   string // host:port
-	Line   int    // near this line of the preprocessed log/freeswitch.xml.fsxml; 0 where the reply names none
+	Line   int    // near this line of the preprocessed log/freeswitch.xml.fsxml; 0 if the reply names none
 	Detail string // FreeSWITCH's words
 }
 

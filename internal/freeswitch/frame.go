@@ -48,7 +48,8 @@ type badFrame struct {
 func (b badFrame) Error() string { return b.detail }
 
 // A frame is one message of FreeSWITCH's: header lines that end in LF, a blank
-// line, and exactly as many bytes of body as Content-Length says.
+// line, and exactly as many bytes of body as Content-Length says. It is read here
+// and not by go-eventsocket, which neither bounds a message nor survives a bad one.
 type frame struct {
 	contentType string
 	replyText   string
@@ -62,9 +63,9 @@ func newFrameReader(r io.Reader) *bufio.Reader {
 }
 
 // readFrame reads one frame with a body of at most maxBody bytes. The error is
-// errEnded where the stream ends or breaks before the frame's first byte, a
-// badFrame where the bytes are wrong, and else whatever ended the reading in
-// the middle. r comes from newFrameReader.
+// errEnded if the stream ends or breaks before the frame's first byte, a badFrame
+// if the bytes are wrong, and otherwise whatever ended the reading in the middle.
+// r comes from newFrameReader.
 func readFrame(r *bufio.Reader, maxBody int64) (frame, error) {
 	if _, err := r.Peek(1); err != nil {
 		return frame{}, fmt.Errorf("%w: %w", errEnded, err)

@@ -151,7 +151,7 @@ func FuzzRegistrations(f *testing.F) {
 	})
 }
 
-// Channels are taken for all of them only where as many came as were announced.
+// Channels are taken for all of them only if as many came as were announced.
 func FuzzChannels(f *testing.F) {
 	addRecordings(f, func(text string) {
 		_, body, _ := strings.Cut(text, "\n\n")

@@ -11,7 +11,7 @@ import (
 // the only ones that FreeSWITCH escapes, are unescaped. A field that was not
 // sent, or whose number cannot be read, is zero.
 type Gateway struct {
-	Name     string // of FusionPBX's gateways the UUID, in lower case
+	Name     string // the UUID, in lower case, of FusionPBX's gateways
 	Profile  string
 	Scheme   string // Digest
 	Realm    string
@@ -65,9 +65,9 @@ const (
 // StatusUp is the Status of a gateway that FreeSWITCH sends calls to.
 const StatusUp = "UP"
 
-// Up reports whether the gateway is registered or, where it does not register,
-// is not known to be unreachable. Status alone does not tell: it is UP also
-// after a registration was withdrawn.
+// Up reports whether the gateway is registered or, if it does not register, is
+// not known to be unreachable. Status alone does not tell: it is UP after a
+// registration was withdrawn, too.
 func (g Gateway) Up() bool {
 	return g.State == StateReged || g.State == StateNoReg && g.Status == StatusUp
 }
@@ -91,8 +91,8 @@ const (
 // is left out. A value with line breaks that imitates this very layout cannot
 // be told from it.
 func parseGateways(reply string) []Gateway {
-	// Grown from nothing, a long list would be copied many times; sized by what it claims to hold, a
-	// hostile one would cost too much.
+	// A list that grew from nothing would be copied many times; one that was
+	// sized by what the reply claims to hold could be made to cost too much.
 	gateways := make([]Gateway, 0, len(reply)/usualGateway+1)
 	var current *Gateway
 	var start int // where current begins in reply
@@ -228,7 +228,7 @@ func (g *Gateway) set(tag, value string) {
 	}
 }
 
-// number reads a count; what is none is 0.
+// number reads a count; anything else is 0.
 func number(s string) int64 {
 	n, err := strconv.ParseInt(s, 10, 64)
 	if err != nil {

@@ -117,7 +117,7 @@ func TestOddGatewayAmongOthers(t *testing.T) {
 	const after = "  <gateway>\n    <name>after</name>\n    <state>NOREG</state>\n    <status>UP</status>\n  </gateway>\n</gateways>\n"
 	cases := []struct {
 		name, odd string
-		want      *Gateway // nil where the odd one is left out
+		want      *Gateway // nil if the odd one is left out
 	}{
 		{"unescaped", "  <gateway>\n    <name>odd</name>\n    <username>a&b<c>d</username>\n    <state>REGED</state>\n  </gateway>\n", &Gateway{Name: "odd", Username: "a&b<c>d", State: "REGED"}},
 		{"its own closing tag within", "  <gateway>\n    <name>odd</name>\n    <username></username></username>\n  </gateway>\n", &Gateway{Name: "odd", Username: "</username>"}},

@@ -24,6 +24,8 @@ const (
 
 // A link is one logged-in connection to FreeSWITCH with go-eventsocket behind
 // the relay. It carries one command at a time, and ends with its first error.
+// Only the goroutine that sends a command writes to FreeSWITCH, and only
+// relayReplies reads.
 type link struct {
 	addr     string
 	maxReply int64
@@ -162,8 +164,8 @@ func (l *link) send(ctx context.Context, command string) (string, error) {
 		return "", ctx.Err()
 	}
 	if a.err != nil {
-		// Where the relay ended the link it knows why. Otherwise the library
-		// found fault with something the relay let through.
+		// If the relay ended the link, it knows why. Otherwise the library found
+		// fault with something that the relay let through.
 		l.close(fmt.Errorf("go-eventsocket: %w", a.err))
 		return "", l.cause
 	}

@@ -110,7 +110,7 @@ type peerConn struct {
 // the client's own result tells better.
 func (c *peerConn) raw(text string) { c.Write([]byte(text)) }
 
-// logIn greets and takes the password; false where it is wrong or the client
+// logIn greets and takes the password; false if it is wrong or the client
 // is gone.
 func (c *peerConn) logIn() bool {
 	c.raw("Content-Type: auth/request\n\n")

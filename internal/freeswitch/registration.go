@@ -54,8 +54,9 @@ func splitAddress(address string) (user, host string) {
 var secondsLeft = regexp.MustCompile(`expsecs\((-?\d{1,9})\)\s*$`)
 
 // ExpiresIn returns how long FreeSWITCH still keeps the registration, its 60 s
-// of grace included; less than zero where it is about to be dropped. The time of
-// day beside it in Status lacks its zone, so this is what can be relied on.
+// of grace included; it is negative if the registration is about to be dropped.
+// The time of day beside it in Status lacks its zone, so only this can be relied
+// on.
 func (r Registration) ExpiresIn() (left time.Duration, ok bool) {
 	m := secondsLeft.FindStringSubmatch(r.Status)
 	if m == nil {
@@ -69,8 +70,8 @@ func (r Registration) ExpiresIn() (left time.Duration, ok bool) {
 var transports = []string{"udp", "tcp", "tls", "ws", "wss", "sctp"}
 
 // Transport returns "udp", "tcp", "tls", "ws", "wss" or "sctp": as Status has it
-// ("Registered(TCP)", "Registered(UDP-NAT)"), else the contact's; "" where
-// neither says.
+// ("Registered(TCP)", "Registered(UDP-NAT)"), else the contact's; "" if neither
+// says.
 func (r Registration) Transport() string {
 	if status, ok := strings.CutPrefix(r.Status, "Registered("); ok {
 		kind, _, _ := strings.Cut(status, ")")
@@ -99,8 +100,8 @@ func knownTransport(name string) string {
 // extension numbers are made of, short of what FreeSWITCH would take apart.
 var userName = regexp.MustCompile(`^[\w.+*\-]{1,64}$`)
 
-// CheckUser returns an *ArgumentError where UserRegistrations could not ask for
-// that user of that domain, and nil otherwise.
+// CheckUser returns an *ArgumentError if UserRegistrations could not ask for that
+// user of that domain, and nil otherwise.
 func CheckUser(user, domain string) error {
 	if !userName.MatchString(user) {
 		return &ArgumentError{Name: "the user", Reason: "must be 1 to 64 letters, digits, dots, hyphens, underscores, plus signs or asterisks"}
@@ -112,8 +113,8 @@ func CheckUser(user, domain string) error {
 }
 
 // Registrations asks for all devices that are registered with a profile. The
-// error is a *ProfileError where it does not run. The reply has some 700 bytes a
-// device.
+// error is a *ProfileError if the profile does not run. The reply has some 700
+// bytes a device.
 func (s *Switch) Registrations(ctx context.Context, profile string) ([]Registration, error) {
 	if err := CheckProfile(profile); err != nil {
 		return nil, err

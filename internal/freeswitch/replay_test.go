@@ -196,7 +196,7 @@ func TestRecordedAnswers(t *testing.T) {
 	}
 }
 
-// sameUsers is err, or an error where those registered are others than wanted.
+// sameUsers is err, or an error if others than the wanted ones are registered.
 func sameUsers(found []Registration, err error, want []string) error {
 	var users []string
 	for _, r := range found {

@@ -12,7 +12,7 @@ type Status struct {
 	Uptime  time.Duration
 	Version string  // such as "1.10.12-release"
 	Ready   bool    // false while it starts, shuts down or is paused
-	IdleCPU float64 // percent of the processors that is idle; 0 where it does not say
+	IdleCPU float64 // percent of the processors that is idle; 0 if it does not say
 }
 
 var (
@@ -28,7 +28,7 @@ var uptimeUnits = []time.Duration{
 }
 
 // parseStatus reads the first two lines of the reply to status, and the one about
-// the processors where there is one.
+// the processors if there is one.
 func parseStatus(reply string) (Status, bool) {
 	first, rest, _ := strings.Cut(reply, "\n")
 	second, _, _ := strings.Cut(rest, "\n")
@@ -79,8 +79,8 @@ func splitRescan(reply string) (result, outcome string, ok bool) {
 
 var reloadLine = regexp.MustCompile(`(?s)^\[error near line (\d{1,9})\]: (.*)$`)
 
-// parseReload reads the bracketed result of a reload. detail is "" where it is
-// [Success]; otherwise it says what was wrong, near line where one is named.
+// parseReload reads the bracketed result of a reload. detail is "" of [Success];
+// otherwise it says what was wrong, and line near which line, or 0.
 func parseReload(result string) (line int, detail string, ok bool) {
 	inner, open := strings.CutPrefix(result, "[")
 	inner, shut := strings.CutSuffix(inner, "]")

@@ -38,7 +38,7 @@ type Options struct {
 	CommandTimeout time.Duration // for a whole command, waiting for a connection and dialling included; at most MaxCommandTimeout
 	MaxReply       int64         // bytes that a reply may have
 	MaxConns       int           // connections to the switch at once, and so commands at once
-	Logger         *slog.Logger  // is told when the switch is lost and found; nil for none
+	Logger         *slog.Logger  // is told when the switch is lost and found; nil: nobody is
 }
 
 func (o Options) withDefaults() Options {

@@ -44,8 +44,8 @@ func Migrate(ctx context.Context, pool *pgxpool.Pool) (int64, error) {
 	return provider.GetDBVersion(ctx)
 }
 
-// CheckVersion returns an error that says what to do where the schema trunkline is missing, older or
-// newer than this build.
+// CheckVersion returns an error that says what to do if the schema trunkline is missing, older or newer
+// than this build.
 func CheckVersion(ctx context.Context, pool *pgxpool.Pool) error {
 	var exists bool
 	if err := pool.QueryRow(ctx, "select to_regclass($1) is not null", versionTable).Scan(&exists); err != nil {

@@ -1,6 +1,7 @@
-// Package postgres opens the connection pool and keeps Trunkline's own tables, in the schema
-// trunkline, up to date. It knows the server and our migrations, and nothing of what the tables
-// mean: jobs are the business of package tasks, FusionPBX's tables that of package fusionpbx.
+// Package postgres opens the connection pool, locks by name, tells a server that is away from a query
+// that failed, and keeps Trunkline's own tables, in the schema trunkline, up to date. It knows the
+// server and our migrations, and nothing of what the tables mean: jobs are the business of package
+// tasks, FusionPBX's tables that of package fusionpbx.
 package postgres
 
 import (
@@ -36,8 +37,8 @@ var sessionSettings = map[string]string{
 // Open returns a pool of at most maxConns connections to the database at url, tried once.
 //
 // A query whose context ends is cancelled on the server too, so that an abandoned export does not go
-// on sorting. Where the database is SQL_ASCII the client encoding is SQL_ASCII as well: the server
-// would otherwise refuse to send a caller name that is not valid UTF-8.
+// on sorting. If the database is SQL_ASCII, so is the client encoding: the server would otherwise
+// refuse to send a caller name that is not valid UTF-8.
 func Open(ctx context.Context, url string, maxConns int) (*pgxpool.Pool, error) {
 	cfg, err := pgxpool.ParseConfig(url)
 	if err != nil {
