@@ -119,12 +119,11 @@ func newBundle(t *testing.T, o setUp) *bundle {
 	return b
 }
 
-// limiter runs a limiter until the test ends. Its Redis may be as slow as the machine is.
+// limiter is one whose Redis may be as slow as the machine is.
 func (b *bundle) limiter(t *testing.T, rdb *redis.Client) *ratelimit.Limiter {
 	t.Helper()
 	l := ratelimit.New(rdb, slog.New(slog.NewTextHandler(b.log, nil)))
 	l.Timeout = patience
-	pbxtest.Start(t, l.Run)
 	return l
 }
 

@@ -25,13 +25,7 @@ var someAddress = netip.MustParseAddr("192.0.2.10")
 func gateOf(ofName, atAddress int) *Gate {
 	log := slog.New(slog.DiscardHandler)
 	limits := GateLimits{OfName: ofName, OfAddress: atAddress, Window: time.Hour}
-	limiter := ratelimit.New(nil, log)
-	over, end := context.WithCancel(context.Background())
-	end()
-	if err := limiter.Run(over); err != nil { // it has been running: nobody waits for it
-		panic(err)
-	}
-	return NewGate(limits, limiter, authlog.New(authlog.Off, log))
+	return NewGate(limits, ratelimit.New(nil, log), authlog.New(authlog.Off, log))
 }
 
 // lookUps counts what a check looks up.

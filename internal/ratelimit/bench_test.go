@@ -3,50 +3,82 @@ package ratelimit
 import (
 	"context"
 	"fmt"
-	"sync/atomic"
+	"slices"
+	"strconv"
+	"sync"
 	"testing"
 	"time"
 
 	"trunkline/internal/pbxtest"
 )
 
+const (
+	// rounds is how often each side is measured, in turns; the median counts.
+	rounds = 5
+	// otherWork is what the rest of a quick request costs a processor.
+	otherWork = 40 * time.Microsecond
+	// benchKeys is how many credentials and addresses the callers have between them.
+	benchKeys = 64
+)
+
 // BenchmarkTake compares, in one run, callers whose questions go to Redis together with callers who each
-// ask alone: with one key, and with as many as there are callers.
+// ask alone.
 //
 //	go test ./internal/ratelimit -run - -bench Take -benchtime 20000x
 func BenchmarkTake(b *testing.B) {
-	for _, keys := range []int64{1, 64} {
-		b.Run(fmt.Sprintf("keys=%d", keys), func(b *testing.B) {
-			l, _ := started(b, pbxtest.RedisURL(b), patience)
-			key := func(i int64) Budget { return budget(fmt.Sprint(i%keys), 1<<30) }
-			together := rate(b, func(i int64) { l.Take(context.Background(), key(i)) })
-			alone := rate(b, func(i int64) {
-				budget := key(i)
-				q := &question{id: hashed(budget.Key), budget: budget, amount: 1, answer: make(chan count, 1)}
-				if err := l.askRedis(context.Background(), []*question{q}); err != nil {
-					b.Error(err)
+	l, _ := started(b, pbxtest.RedisURL(b), patience)
+	ctx := context.Background()
+	sides := []func(Budget){
+		func(budget Budget) { l.Take(ctx, budget) },
+		func(budget Budget) {
+			q := &question{id: hashed(budget.Key), budget: budget, amount: 1}
+			if err := l.evaluate(ctx, []*question{q}); err != nil {
+				b.Error(err)
+			}
+			l.counts.Put(q.id, q.count, q.until)
+		},
+	}
+	for _, work := range []time.Duration{0, otherWork} {
+		for _, callers := range []int{1, 16, 64, 200} {
+			b.Run(fmt.Sprintf("work=%s/callers=%d", work, callers), func(b *testing.B) {
+				rates := [2][]float64{}
+				for range rounds {
+					for i, take := range sides {
+						rates[i] = append(rates[i], rate(callers, b.N/rounds+1, func(n int) {
+							take(budget(strconv.Itoa(n%benchKeys), 1<<30))
+							busy(work)
+						}))
+					}
 				}
+				together, alone := median(rates[0]), median(rates[1])
+				b.ReportMetric(together, "together/s")
+				b.ReportMetric(alone, "alone/s")
+				b.ReportMetric(together/alone, "ratio")
+				b.ReportMetric(0, "ns/op")
 			})
-			b.ReportMetric(together, "together/s")
-			b.ReportMetric(alone, "alone/s")
-			b.ReportMetric(together/alone, "ratio")
-			b.ReportMetric(0, "ns/op")
-		})
+		}
 	}
 }
 
-// callersPerCPU is how many callers there are at once for each processor.
-const callersPerCPU = 32
-
-// rate is how many calls there were in a second.
-func rate(b *testing.B, call func(i int64)) float64 {
-	b.SetParallelism(callersPerCPU)
-	var n atomic.Int64
+// rate is how many of n calls so many callers made in a second.
+func rate(callers, n int, call func(n int)) float64 {
+	var wg sync.WaitGroup
 	began := time.Now()
-	b.RunParallel(func(pb *testing.PB) {
-		for pb.Next() {
-			call(n.Add(1))
-		}
-	})
-	return float64(b.N) / time.Since(began).Seconds()
+	for first := range callers {
+		wg.Go(func() {
+			for i := first; i < n; i += callers {
+				call(i)
+			}
+		})
+	}
+	wg.Wait()
+	return float64(n) / time.Since(began).Seconds()
 }
+
+// busy keeps a processor busy.
+func busy(d time.Duration) {
+	for began := time.Now(); time.Since(began) < d; {
+	}
+}
+
+func median(values []float64) float64 { return slices.Sorted(slices.Values(values))[len(values)/2] }

@@ -1,5 +1,5 @@
 // Package ratelimit counts what callers do within windows of time, in Redis, so that all front ends
-// count together. Where Redis does not answer each process counts by itself: it neither lets everything
+// count together. While Redis does not answer each process counts by itself: it neither lets everything
 // through nor refuses everything. The package knows nothing of HTTP or of what it counts.
 //
 // A window begins with the first thing that is counted under a key and lasts a fixed time. Redis keeps
@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"trunkline/internal/cache"
 )
 
 // Window is how long requests are counted together.
@@ -25,8 +27,8 @@ const (
 	redisTimeout = 250 * time.Millisecond
 	// redisPause is how long Redis is not asked after it did not answer.
 	redisPause = time.Second
-	// keyPrefix begins every key in Redis.
-	keyPrefix = "trunkline:limit:"
+	// maxKeys bounds how many keys a process keeps its own counts of.
+	maxKeys = 50_000
 )
 
 // Decision is how a budget stands once a request was counted, or refused.
@@ -44,31 +46,42 @@ type Budget struct {
 	Window time.Duration
 }
 
-// Limiter counts. Run must run for it to ask Redis; before and after that it counts by itself.
+// Limiter counts. It has nothing that must be kept running.
 type Limiter struct {
-	// Timeout bounds one question to Redis; a caller waits for it. It is set before Run runs, or left.
+	// Timeout bounds one question to Redis; a caller waits for it. It is set before the first one, or left.
 	Timeout time.Duration
 
-	redis    redis.UniversalClient
-	log      *slog.Logger
-	now      func() time.Time
-	counters *counters
-	asked    chan *question
-	running  chan struct{} // closed once Run runs
-	ended    chan struct{} // closed once it has ended
+	redis redis.UniversalClient
+	log   *slog.Logger
+	now   func() time.Time
 
-	firstAsked sync.Once
-	late       chan struct{} // closed once Run should have run
+	mu       sync.Mutex
+	waiting  []*question // those that go to Redis next
+	onTheWay bool        // others are on their way
+	away     bool        // Redis did not answer, and nobody waits for it until it does
+	probeAt  time.Time   // when it is asked again then
+	// counts are what this process goes by while Redis is away, and until then a copy of what Redis said
+	// last, so that nobody's budget starts afresh when it goes.
+	counts *cache.Cache[count]
 }
 
-// New returns a limiter that counts in Redis.
+// count is how often something was counted in the window that ends at until.
+type count struct {
+	n     int
+	until time.Time
+}
+
+// New returns a limiter that counts in Redis, by a client that heeds the ends of contexts, or, for nil,
+// by itself.
 func New(rdb redis.UniversalClient, log *slog.Logger) *Limiter {
 	return &Limiter{
 		Timeout: redisTimeout,
-		redis:   rdb, log: log, now: time.Now, counters: newCounters(maxCounters),
-		asked: make(chan *question, maxBatch), running: make(chan struct{}), ended: make(chan struct{}), late: make(chan struct{}),
+		redis:   rdb, log: log, now: time.Now, counts: cache.New[count](cache.Options{Most: maxKeys}),
 	}
 }
+
+// forget, as an amount, is to begin anew.
+const forget = -1
 
 // Take counts one against the budget, unless it is used up: a refusal is not counted.
 func (l *Limiter) Take(ctx context.Context, b Budget) Decision { return l.ask(ctx, b, 1) }
@@ -81,79 +94,33 @@ func (l *Limiter) Clear(ctx context.Context, key string) {
 	l.ask(ctx, Budget{Key: key, Window: Window}, forget)
 }
 
+// ask asks Redis, or counts in this process while that does not answer. A caller who hangs up is asked
+// for all the same: what it did is done.
+func (l *Limiter) ask(ctx context.Context, b Budget, amount int) Decision {
+	q := &question{id: hashed(b.Key), budget: b, amount: amount}
+	if !l.askRedis(context.WithoutCancel(ctx), q) {
+		q.allowed, q.count = l.countHere(q.id, b, amount)
+	}
+	return Decision{Allowed: q.allowed, Limit: b.Limit, Remaining: max(b.Limit-q.n, 0), Reset: q.until}
+}
+
 // hashed keeps callers' own words out of Redis, and bounds them.
 func hashed(key string) string {
 	sum := sha256.Sum256([]byte(key))
 	return hex.EncodeToString(sum[:16])
 }
 
-// forget, as an amount, is to begin anew.
-const forget = -1
-
-// question is one budget that Redis is asked about.
-type question struct {
-	id     string
-	budget Budget
-	amount int        // to be counted; 0: none; less: to be given back
-	answer chan count // has room for the one answer
-}
-
-// count is how a counter stands: how often, and for how long it still counts.
-type count struct {
-	allowed bool
-	n       int
-	left    time.Duration
-	known   bool // Redis said so
-}
-
-// ask asks Redis through Run, or counts in this process where that does not answer.
-func (l *Limiter) ask(ctx context.Context, b Budget, amount int) Decision {
-	q := &question{id: hashed(b.Key), budget: b, amount: amount, answer: make(chan count, 1)}
-	c := count{}
-	if l.hand(ctx, q) {
-		select {
-		case c = <-q.answer: // Run answers every question, within about Timeout
-		case <-l.ended:
-		}
+// countHere counts as the script does.
+func (l *Limiter) countHere(id string, b Budget, amount int) (allowed bool, c count) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c, ok := l.counts.Get(id)
+	if !ok || amount == forget {
+		c = count{until: l.now().Add(b.Window)}
 	}
-	now := l.now()
-	if !c.known {
-		c = l.counters.take(q.id, b, amount, now)
+	if allowed = c.n+max(amount, 1) <= b.Limit; allowed {
+		c.n += max(amount, 0)
 	}
-	return Decision{Allowed: c.allowed, Limit: b.Limit, Remaining: max(b.Limit-c.n, 0), Reset: now.Add(c.left)}
-}
-
-// hand gives the question to Run, and reports false where nobody will answer it.
-func (l *Limiter) hand(ctx context.Context, q *question) bool {
-	if !l.runs() && !l.starts(ctx) {
-		return false
-	}
-	select {
-	case l.asked <- q:
-		return true
-	case <-l.ended:
-	case <-ctx.Done():
-	}
-	return false
-}
-
-// runs reports whether Run was started.
-func (l *Limiter) runs() bool {
-	select {
-	case <-l.running:
-		return true
-	default:
-		return false
-	}
-}
-
-// starts waits for Run a moment, which is over once for all: front end and limiter start side by side.
-func (l *Limiter) starts(ctx context.Context) bool {
-	l.firstAsked.Do(func() { time.AfterFunc(l.Timeout, func() { close(l.late) }) })
-	select {
-	case <-l.running:
-	case <-l.late:
-	case <-ctx.Done():
-	}
-	return l.runs()
+	l.counts.Put(id, c, c.until)
+	return allowed, c
 }

@@ -2,6 +2,7 @@ package ratelimit
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
@@ -17,30 +18,14 @@ import (
 // patience is how long a Redis may take that is there: the machine may be slow.
 const patience = 20 * time.Second
 
-// started returns a limiter on the Redis of that URL, running until the test ends, and its log.
+// started returns a limiter on the Redis of that URL, and its log.
 func started(t testing.TB, url string, timeout time.Duration) (*Limiter, *pbxtest.LogBuffer) {
 	t.Helper()
-	rdb := pbxtest.RedisClient(t, url)
+	rdb := pbxtest.RedisClient(t, url, func(o *redis.Options) { o.ContextTimeoutEnabled = true }) // as our own
 	out := &pbxtest.LogBuffer{}
 	l := New(rdb, slog.New(slog.NewTextHandler(out, nil)))
 	l.Timeout = timeout
-	t.Cleanup(run(t, l))
 	return l, out
-}
-
-// run runs the limiter until stop is called.
-func run(t testing.TB, l *Limiter) (stop func()) {
-	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- l.Run(ctx) }()
-	<-l.running
-	return sync.OnceFunc(func() {
-		cancel()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	})
 }
 
 func budget(key string, limit int) Budget { return Budget{Key: key, Limit: limit, Window: time.Minute} }
@@ -180,31 +165,39 @@ func TestKeys(t *testing.T) {
 	}
 }
 
-// Before Run and after it the limiter counts by itself, and answers.
-func TestNotRunning(t *testing.T) {
+// Without a Redis, or with one that is nowhere, the limiter counts by itself, and answers.
+func TestNoRedis(t *testing.T) {
 	t.Parallel()
-	l := New(redis.NewClient(&redis.Options{Addr: "127.0.0.1:1"}), slog.New(slog.DiscardHandler))
-	if got := takeMany(budget("early", 3), 10, l); got != 3 {
-		t.Errorf("%d were allowed, want 3", got)
+	nowhere, _ := started(t, "redis://127.0.0.1:1", patience)
+	for name, l := range map[string]*Limiter{"nowhere": nowhere, "none": New(nil, slog.New(slog.DiscardHandler))} {
+		if got := takeMany(budget("early", 3), 10, l); got != 3 {
+			t.Errorf("%s: %d were allowed, want 3", name, got)
+		}
+		if got := takeMany(budget("late", 3), 200, l); got != 3 {
+			t.Errorf("%s: %d were allowed, want 3", name, got)
+		}
 	}
-	ctx, stop := context.WithCancel(context.Background())
-	stop()
-	if err := l.Run(ctx); err != nil {
-		t.Fatal(err)
-	}
-	if got := takeMany(budget("late", 3), 200, l); got != 3 {
-		t.Errorf("%d were allowed, want 3", got)
+}
+
+// A caller who has hung up is counted all the same, and does not make Redis seem away.
+func TestCallerWhoHasHungUp(t *testing.T) {
+	t.Parallel()
+	l, out := started(t, pbxtest.RedisURL(t), patience)
+	gone, hangUp := context.WithCancel(t.Context())
+	hangUp()
+	l.Take(gone, budget("key", 5))
+	if d := l.Peek(t.Context(), budget("key", 5)); d.Remaining != 4 || out.String() != "" {
+		t.Errorf("got %+v, and the log says %s", d, out)
 	}
 }
 
 func TestCountersAreBounded(t *testing.T) {
 	t.Parallel()
-	c := newCounters(10)
-	now := time.Now()
-	for i := range 100 {
-		c.take(strings.Repeat("k", i), budget("", 5), 1, now)
+	l := New(nil, slog.New(slog.DiscardHandler))
+	for i := range maxKeys + 100 {
+		l.Take(t.Context(), budget(fmt.Sprint(i), 5))
 	}
-	if len(c.byKey) != 10 || c.order.Len() != 10 {
-		t.Errorf("%d and %d counters are kept", len(c.byKey), c.order.Len())
+	if n := l.counts.Len(); n != maxKeys {
+		t.Errorf("%d counters are kept, want %d", n, maxKeys)
 	}
 }

@@ -37,7 +37,7 @@ func (s *Service) Serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.run(ctx, a, w, s.sweeper(tasks.RoleWorker, tasks.RoleScheduler), s.tasks, s.limiter, s.audit)
+	return s.run(ctx, a, w, s.sweeper(tasks.RoleWorker, tasks.RoleScheduler), s.tasks, s.audit)
 }
 
 // API runs the front end alone.
@@ -46,7 +46,7 @@ func (s *Service) API(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.run(ctx, a, s.tasks, s.limiter, s.audit)
+	return s.run(ctx, a, s.tasks, s.audit)
 }
 
 // Worker runs a worker alone, which sweeps too.
