@@ -110,9 +110,21 @@ func carrier(more ...string) map[string]string {
 // run submits the job and waits for its end.
 func (b *bundle) run(t *testing.T, n tasks.NewJob) tasks.Job {
 	t.Helper()
-	job, err := b.Submit(t.Context(), n)
-	must(t, err)
-	return b.ended(t, job)
+	return b.runAll(t, n)[0]
+}
+
+// runAll submits the jobs, one after the other, and waits for their ends.
+func (b *bundle) runAll(t *testing.T, all ...tasks.NewJob) (ended []tasks.Job) {
+	t.Helper()
+	for _, n := range all {
+		job, err := b.Submit(t.Context(), n)
+		must(t, err)
+		ended = append(ended, job)
+	}
+	for i, job := range ended {
+		ended[i] = b.ended(t, job)
+	}
+	return ended
 }
 
 func (b *bundle) ended(t *testing.T, job tasks.Job) tasks.Job {

@@ -222,15 +222,15 @@ func TestChangesOfOneGatewayAtOnceAllSucceed(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, setUp{})
 	b.provisioned(t, b.gateway("", "carrier", carrier()))
-	var group sync.WaitGroup
+	var changes []tasks.NewJob
 	for i := range 5 {
-		group.Go(func() {
-			if job := b.run(t, b.gateway("", "carrier", map[string]string{"expire_seconds": fmt.Sprint(300 + i)})); job.State != tasks.StateSucceeded {
-				t.Errorf("got %s %v", job.State, job.Error)
-			}
-		})
+		changes = append(changes, b.gateway("", "carrier", map[string]string{"expire_seconds": fmt.Sprint(300 + i)}))
 	}
-	group.Wait()
+	for _, job := range b.runAll(t, changes...) {
+		if job.State != tasks.StateSucceeded {
+			t.Errorf("got %s %v", job.State, job.Error)
+		}
+	}
 }
 
 // A gateway of somebody else's with & in its user must not break anything.
@@ -251,16 +251,15 @@ func TestWaitingProvisionsShareRescans(t *testing.T) {
 	remove := b.switches[0].Delay("rescan", 200*time.Millisecond)
 	defer remove()
 	const gateways = 12
-	var group sync.WaitGroup
+	var changes []tasks.NewJob
 	for i := range gateways {
-		group.Go(func() {
-			job := b.run(t, b.gateway("", fmt.Sprintf("carrier-%d", i), carrier()))
-			if job.State != tasks.StateSucceeded {
-				t.Errorf("got %s %v", job.State, job.Error)
-			}
-		})
+		changes = append(changes, b.gateway("", fmt.Sprintf("carrier-%d", i), carrier()))
 	}
-	group.Wait()
+	for _, job := range b.runAll(t, changes...) {
+		if job.State != tasks.StateSucceeded {
+			t.Errorf("got %s %v", job.State, job.Error)
+		}
+	}
 	if n := b.switches[0].CountCommands("sofia profile external rescan"); n > 4 {
 		t.Fatalf("%d gateways at once took %d rescans", gateways, n)
 	}

@@ -34,20 +34,16 @@ func TestMoveBesideOthersLeavesOneCopy(t *testing.T) {
 	// All of these wait for the same round.
 	release := b.switches[0].Delay("lua", 300*time.Millisecond)
 	defer release()
-	var group sync.WaitGroup
-	for _, n := range []tasks.NewJob{
+	for _, job := range b.runAll(t,
 		b.gateway("", "first", carrier("profile", "internal")),
 		b.gateway("", "mover", map[string]string{"profile": "internal"}),
 		b.gateway("", "second", carrier("profile", "internal")),
 		b.gateway("", "third", carrier()),
-	} {
-		group.Go(func() {
-			if job := b.run(t, n); job.State != tasks.StateSucceeded {
-				t.Errorf("got %s %v", job.State, job.Error)
-			}
-		})
+	) {
+		if job.State != tasks.StateSucceeded {
+			t.Errorf("got %s %v", job.State, job.Error)
+		}
 	}
-	group.Wait()
 	if n, profile := b.copies(t, mover.GatewayUUID); n != 1 || profile != "internal" {
 		t.Fatalf("the switch has %d copies, the last one under %s; want one under internal", n, profile)
 	}

@@ -1,7 +1,6 @@
 package audit_test
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"sync"
@@ -124,14 +123,11 @@ func TestDatabaseAway(t *testing.T) {
 func TestRunWritesAndWritesTheRestAtItsEnd(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t)
-	ctx, stop := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- b.Run(ctx) }()
+	stop := pbxtest.Start(t, b.Run)
 	b.Denial(audit.Denial{Address: "198.51.100.1", Endpoint: "/v1/jobs", Code: "forbidden"})
 	pbxtest.Eventually(t, "the denial is a row", func() bool { return b.times(t) == 1 })
 	b.Denial(audit.Denial{Address: "198.51.100.1", Endpoint: "/v1/jobs", Code: "forbidden"})
 	stop()
-	must(t, <-ended)
 	if got := b.times(t); got != 2 {
 		t.Errorf("the rows count %d denials, want 2", got)
 	}
