@@ -10,6 +10,7 @@ import (
 
 	"trunkline/internal/fault"
 	"trunkline/internal/fusionpbx"
+	"trunkline/internal/gateway"
 	"trunkline/internal/postgres"
 	"trunkline/internal/tenant"
 	"trunkline/tasks"
@@ -51,7 +52,7 @@ func (s *Server) deleteGateway(r *request) error {
 	}
 	n := tasks.NewJob{
 		Kind: tasks.KindProvision, DomainUUID: p.DomainUUID, CreatedBy: r.caller.ID, CreatedByName: r.caller.Name,
-		Subject: gatewaySubject(p), Params: p, Secrets: tasks.ProvisionSecrets{},
+		Subject: gatewaySubject(p), Params: p, Secrets: gateway.Secrets{},
 	}
 	if err := r.keys(&n); err != nil {
 		return err
@@ -63,7 +64,7 @@ func (s *Server) deleteGateway(r *request) error {
 	}
 	if !attached {
 		if !found {
-			r.answer(http.StatusOK, deletedGateway{Action: tasks.ActionAbsent, GatewayUUID: p.GatewayUUID, GatewayName: p.Name})
+			r.answer(http.StatusOK, deletedGateway{Action: gateway.Absent, GatewayUUID: p.GatewayUUID, GatewayName: p.Name})
 			return nil
 		}
 		if job, err = r.submit(n); err != nil {
@@ -80,9 +81,9 @@ func (s *Server) deleteGateway(r *request) error {
 
 // gatewayToDelete finds the gateway among those that the caller may see. found is false where there is
 // none, whether or not another tenant has it.
-func (r *request) gatewayToDelete() (p tasks.ProvisionParams, found bool, err error) {
+func (r *request) gatewayToDelete() (p gateway.Request, found bool, err error) {
 	ctx, db := r.context(), r.s.db
-	p = tasks.ProvisionParams{Delete: true, Values: map[string]string{}}
+	p = gateway.Request{Delete: true, Values: map[string]string{}}
 	if id := strings.ToLower(r.c.Param("id")); id != "" {
 		if !postgres.IsUUID(id) {
 			return p, false, fault.Invalid("the gateway in the path", "is not a UUID")
@@ -114,14 +115,14 @@ func (r *request) gatewayToDelete() (p tasks.ProvisionParams, found bool, err er
 		return p, false, err
 	}
 	// A deletion looks at no value, so the mode does not matter.
-	if _, refused := tasks.PlanGateway(fusionpbx.ModeAuto, rows, p, nil, ""); refused != nil {
+	if _, refused := gateway.NewPlan(fusionpbx.ModeAuto, rows, p, nil, ""); refused != nil {
 		return p, false, refused
 	}
 	return p, len(rows) > 0, nil
 }
 
 // gatewaySubject is what jobs about one gateway share.
-func gatewaySubject(p tasks.ProvisionParams) string { return "gateway:" + p.DomainUUID + ":" + p.Name }
+func gatewaySubject(p gateway.Request) string { return "gateway:" + p.DomainUUID + ":" + p.Name }
 
 // answerDeleted answers as the job stands.
 func (r *request) answerDeleted(job tasks.Job) error {
@@ -131,7 +132,7 @@ func (r *request) answerDeleted(job tasks.Job) error {
 	if err := endOf(job); err != nil {
 		return err
 	}
-	var result tasks.ProvisionResult
+	var result gateway.Result
 	if err := json.Unmarshal(job.Result, &result); err != nil {
 		return fmt.Errorf("reading the result of job %s: %w", job.ID, err)
 	}

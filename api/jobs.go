@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"trunkline/internal/fault"
+	"trunkline/internal/gateway"
 	"trunkline/internal/postgres"
 	"trunkline/internal/tenant"
 	"trunkline/internal/token"
@@ -38,7 +39,7 @@ type jobView struct {
 }
 
 // jobResults are what the kinds of job leave.
-var jobResults = []any{tasks.ProvisionResult{}, exportView{}}
+var jobResults = []any{gateway.Result{}, exportView{}}
 
 type jobError struct {
 	Code    fault.Code `json:"code"`

@@ -10,7 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"trunkline/internal/fault"
-	"trunkline/internal/fusionpbx"
+	"trunkline/internal/gateway"
 	"trunkline/tasks"
 )
 
@@ -18,7 +18,7 @@ import (
 type provisioned struct {
 	Status  string `json:"status" enum:"success"`
 	Message string `json:"message"`
-	tasks.ProvisionResult
+	gateway.Result
 	JobID string `json:"job_id" format:"uuid"` // the job that did it
 	// Ignored are the request's parameters that mean nothing here: what was misspelt must not look as if
 	// it had been done.
@@ -74,7 +74,7 @@ func (s *Server) provision(r *request) error {
 		CreatedByName: r.caller.Name,
 		Subject:       gatewaySubject(asked.params),
 		Params:        asked.params,
-		Secrets:       tasks.ProvisionSecrets{Password: asked.password},
+		Secrets:       gateway.Secrets{Password: asked.password},
 	}
 	if err := r.keys(&n); err != nil {
 		return err
@@ -113,7 +113,7 @@ func (s *Server) checkGateway(r *request, asked gatewayRequest) error {
 	if err != nil {
 		return err
 	}
-	plan, refused := tasks.PlanGateway(mode, existing, asked.params, asked.password, uuid.NewString())
+	plan, refused := gateway.NewPlan(mode, existing, asked.params, asked.password, uuid.NewString())
 	if refused != nil {
 		return asked.inItsWords(refused)
 	}
@@ -132,7 +132,7 @@ func (s *Server) checkGateway(r *request, asked gatewayRequest) error {
 
 // inItsWords names the request's field where the failure names a column.
 func (g gatewayRequest) inItsWords(refused *fault.Error) error {
-	var value *fusionpbx.ValueError
+	var value *gateway.ValueError
 	if errors.As(refused, &value) {
 		return fault.Errorf(refused.Code, "%s: %s", g.fieldOf(value.Column), value.Reason)
 	}
@@ -148,7 +148,7 @@ func (r *request) answerProvisioned(job tasks.Job) error {
 		return err
 	}
 	answer := provisioned{Status: "success", Message: "Gateway configured successfully", JobID: job.ID, Ignored: r.ignored}
-	if err := json.Unmarshal(job.Result, &answer.ProvisionResult); err != nil {
+	if err := json.Unmarshal(job.Result, &answer.Result); err != nil {
 		return fmt.Errorf("reading the result of job %s: %w", job.ID, err)
 	}
 	r.answer(http.StatusOK, answer)

@@ -6,8 +6,8 @@ import (
 	"strings"
 
 	"trunkline/internal/fault"
+	"trunkline/internal/gateway"
 	"trunkline/internal/tenant"
-	"trunkline/tasks"
 )
 
 // gatewayField is one parameter of provision and the columns of v_gateways that it fills.
@@ -125,7 +125,7 @@ func readAddress(f *gatewayField, value string) (string, error) {
 
 // gatewayRequest is what a provision request asks for, and which of its parameters fills which column.
 type gatewayRequest struct {
-	params   tasks.ProvisionParams
+	params   gateway.Request
 	password *string
 	names    map[string]string // a column's parameter
 }
@@ -133,7 +133,7 @@ type gatewayRequest struct {
 // gatewayOf reads the gateway's parameters for that tenant.
 func (r *request) gatewayOf(t tenant.Domain) (gatewayRequest, error) {
 	g := gatewayRequest{
-		params: tasks.ProvisionParams{
+		params: gateway.Request{
 			Name: r.params.get("gateway_name"), DomainUUID: t.UUID, DomainName: t.Name,
 			Values: map[string]string{}, WaitFor: strings.ToLower(r.params.get("wait_for")),
 		},
@@ -142,8 +142,8 @@ func (r *request) gatewayOf(t tenant.Domain) (gatewayRequest, error) {
 	if g.params.Name == "" {
 		return g, fault.Missing("gateway_name")
 	}
-	if g.params.WaitFor != "" && g.params.WaitFor != tasks.WaitForRegistered {
-		return g, fault.Invalid("wait_for", "write %s, or leave it out", tasks.WaitForRegistered)
+	if g.params.WaitFor != "" && g.params.WaitFor != gateway.WaitForRegistered {
+		return g, fault.Invalid("wait_for", "write %s, or leave it out", gateway.WaitForRegistered)
 	}
 	if password := r.params.raw("gateway_password"); password != "" {
 		g.password = &password

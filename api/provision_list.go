@@ -10,8 +10,8 @@ import (
 
 	"trunkline/internal/freeswitch"
 	"trunkline/internal/fusionpbx"
+	"trunkline/internal/gateway"
 	"trunkline/internal/tenant"
-	"trunkline/tasks"
 )
 
 // gatewayList is the documented answer.
@@ -24,15 +24,15 @@ type gatewayList struct {
 // listedGateway is a gateway: the five documented fields, and beside them where it belongs and how
 // each switch shows it. There is never a password in it.
 type listedGateway struct {
-	GatewayUUID    string                `json:"gateway_uuid" format:"uuid"` // FusionPBX's, and the name that FreeSWITCH knows
-	GatewayName    string                `json:"gateway_name"`               // the label
-	GatewayDomain  string                `json:"gateway_domain"`             // the carrier's address
-	GatewayEnabled string                `json:"gateway_enabled" enum:"true,false"`
-	GatewayStatus  string                `json:"gateway_status" enum:"UP,DOWN"` // UP where it is up on every switch that it is meant for
-	GatewayState   string                `json:"gateway_state"`                 // FreeSWITCH's word for the registration, or NOT_LOADED
-	Profile        string                `json:"profile"`                       // the SIP profile
-	TenantDomain   string                `json:"tenant_domain"`                 // its domain, or global
-	Switches       []tasks.SwitchGateway `json:"switches"`
+	GatewayUUID    string          `json:"gateway_uuid" format:"uuid"` // FusionPBX's, and the name that FreeSWITCH knows
+	GatewayName    string          `json:"gateway_name"`               // the label
+	GatewayDomain  string          `json:"gateway_domain"`             // the carrier's address
+	GatewayEnabled string          `json:"gateway_enabled" enum:"true,false"`
+	GatewayStatus  string          `json:"gateway_status" enum:"UP,DOWN"` // UP where it is up on every switch that it is meant for
+	GatewayState   string          `json:"gateway_state"`                 // FreeSWITCH's word for the registration, or NOT_LOADED
+	Profile        string          `json:"profile"`                       // the SIP profile
+	TenantDomain   string          `json:"tenant_domain"`                 // its domain, or global
+	Switches       []gateway.Shown `json:"switches"`
 }
 
 // provisionList lists the gateways of FusionPBX as the switches show them now.
@@ -89,7 +89,7 @@ func listed(row fusionpbx.Gateway, tenantName string, views []switchView) listed
 		GatewayEnabled: strconv.FormatBool(row.Enabled()),
 		Profile:        row.Profile(),
 		TenantDomain:   tenantName,
-		Switches:       []tasks.SwitchGateway{},
+		Switches:       []gateway.Shown{},
 	}
 	var seen []*freeswitch.Gateway
 	for _, view := range views {
@@ -98,9 +98,9 @@ func listed(row fusionpbx.Gateway, tenantName string, views []switchView) listed
 		}
 		loaded := view.gateways[row.UUID]
 		seen = append(seen, loaded)
-		g.Switches = append(g.Switches, tasks.SeenOn(view.addr, loaded))
+		g.Switches = append(g.Switches, gateway.ShownBy(view.addr, loaded))
 	}
-	g.GatewayState, g.GatewayStatus = tasks.GatewayState(seen)
+	g.GatewayState, g.GatewayStatus = gateway.StateOf(seen)
 	return g
 }
 

@@ -46,9 +46,13 @@ const (
 	domainB = "dddddddd-0000-4000-8000-00000000000b"
 )
 
+// secrets are what a job's sealed part holds here.
+type secrets struct {
+	Password string `json:"password"`
+}
+
 // request is a provision request of alice's in domain A; the body tells requests apart.
 func request(keys *sealing.Keys, body string) tasks.NewJob {
-	password := "hunter2-" + body
 	return tasks.NewJob{
 		Kind:          tasks.KindProvision,
 		DomainUUID:    domainA,
@@ -56,8 +60,8 @@ func request(keys *sealing.Keys, body string) tasks.NewJob {
 		CreatedByName: "alice@a.example",
 		Subject:       "gateway:a:carrier",
 		BodyHash:      keys.BodyHash(body),
-		Params:        tasks.ProvisionParams{Name: "carrier", Values: map[string]string{"proxy": body}},
-		Secrets:       tasks.ProvisionSecrets{Password: &password},
+		Params:        map[string]any{"gateway_name": "carrier", "values": map[string]string{"proxy": body}},
+		Secrets:       secrets{Password: "hunter2-" + body},
 	}
 }
 

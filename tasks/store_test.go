@@ -17,7 +17,7 @@ func TestRepeatedRequestAttaches(t *testing.T) {
 		"queued":  func(*testing.T, *bundle, tasks.Job) {},
 		"running": func(t *testing.T, b *bundle, job tasks.Job) { b.claim(t, job) },
 		"succeeded": func(t *testing.T, b *bundle, job tasks.Job) {
-			must(t, b.claim(t, job).Succeed(t.Context(), tasks.ProvisionResult{GatewayUUID: "g"}, tasks.Progress{}))
+			must(t, b.claim(t, job).Succeed(t.Context(), map[string]string{"gateway_uuid": "g"}, tasks.Progress{}))
 		},
 		"failed": func(t *testing.T, b *bundle, job tasks.Job) {
 			must(t, b.claim(t, job).Fail(t.Context(), fault.Errorf(fault.ServerError, "broke")))
@@ -219,9 +219,9 @@ func TestCancelAndRetry(t *testing.T) {
 	must(t, b.claim(t, failed).Fail(t.Context(), fault.Errorf(fault.SwitchUnavailable, "down")))
 	retried, err := b.Retry(t.Context(), failed.ID, all)
 	must(t, err)
-	var secrets tasks.ProvisionSecrets
-	must(t, b.claim(t, retried).Secrets(&secrets))
-	if secrets.Password == nil || *secrets.Password != "hunter2-failed" {
+	var sealed secrets
+	must(t, b.claim(t, retried).Secrets(&sealed))
+	if sealed.Password != "hunter2-failed" {
 		t.Fatal("the retried job has lost its password")
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"trunkline/internal/fault"
 	"trunkline/internal/freeswitch"
 	"trunkline/internal/fusionpbx"
-	"trunkline/internal/gatewayfile"
+	"trunkline/internal/gateway/file"
 	"trunkline/internal/postgres"
 )
 
@@ -43,11 +43,11 @@ func (b *round) putFiles(steps []*step) {
 }
 
 // filesOf are the files that a gateway has by its row: one where it is enabled. nil is no row.
-func filesOf(row *fusionpbx.Gateway) []gatewayfile.File {
+func filesOf(row *fusionpbx.Gateway) []file.File {
 	if row == nil || !row.Enabled() {
 		return nil
 	}
-	return []gatewayfile.File{{Profile: row.Profile(), Content: gatewayfile.Render(*row)}}
+	return []file.File{{Profile: row.Profile(), Content: file.Render(*row)}}
 }
 
 // putFilesBack puts back the files that stood before the job wrote its own. It needs no switch for that: one
@@ -90,12 +90,12 @@ func (p *provisioning) putFilesBack(ctx context.Context, restored bool) error {
 }
 
 // putBackAsTheyWere reports whether the files that stood before may replace those that stand now.
-func putBackAsTheyWere(standing, before []gatewayfile.File) bool {
-	ours := func(f gatewayfile.File) bool { return gatewayfile.Ours(f.Content) }
+func putBackAsTheyWere(standing, before []file.File) bool {
+	ours := func(f file.File) bool { return file.Ours(f.Content) }
 	switch {
-	case slices.EqualFunc(standing, before, gatewayfile.File.Same):
+	case slices.EqualFunc(standing, before, file.File.Same):
 		return true
-	case slices.ContainsFunc(standing, func(f gatewayfile.File) bool { return !ours(f) }):
+	case slices.ContainsFunc(standing, func(f file.File) bool { return !ours(f) }):
 		return false // somebody else wrote it since
 	default:
 		// One of ours follows its row, which a job may have changed whose turn to write the file never came.
@@ -124,7 +124,7 @@ func (b *round) failure(ctx context.Context, s *step, err error) error {
 	return fault.Errorf(fault.SwitchConfiguration, "%w; %s", err, b.broken)
 }
 
-func brokenFiles(broken []gatewayfile.BrokenFile, dir string) string {
+func brokenFiles(broken []file.BrokenFile, dir string) string {
 	if len(broken) == 0 {
 		return fmt.Sprintf("no file under %s is broken by itself, so look for the line", dir)
 	}

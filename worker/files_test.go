@@ -14,7 +14,8 @@ import (
 
 	"trunkline/internal/fault"
 	"trunkline/internal/fusionpbx"
-	"trunkline/internal/gatewayfile"
+	"trunkline/internal/gateway"
+	"trunkline/internal/gateway/file"
 	"trunkline/internal/pbx"
 	"trunkline/internal/pbxtest/sample"
 	"trunkline/tasks"
@@ -77,10 +78,10 @@ func TestProvisionFilesOnEveryVersion(t *testing.T) {
 			if got := b.files(t); len(got) != 1 || !strings.Contains(got["external/"+name], "s3cret-pw") {
 				t.Fatalf("created: the files are %v", got)
 			}
-			if n := sw.CountCommands("sofia profile external rescan"); n != 1 || created.Action != tasks.ActionCreated {
+			if n := sw.CountCommands("sofia profile external rescan"); n != 1 || created.Action != gateway.Created {
 				t.Errorf("got %+v after %d rescans, want one", created, n)
 			}
-			change := func(values map[string]string) tasks.ProvisionResult {
+			change := func(values map[string]string) gateway.Result {
 				t.Helper()
 				return b.provisioned(t, b.gateway(b.sample.Domains[0].UUID, "carrier", values))
 			}
@@ -101,10 +102,10 @@ func TestProvisionFilesOnEveryVersion(t *testing.T) {
 			if n, profile := b.copies(t, created.GatewayUUID); n != 1 || profile != "internal" {
 				t.Fatalf("moved: %d copies, the last under %s", n, profile)
 			}
-			if suspended := change(map[string]string{"enabled": "false"}); suspended.GatewayState != tasks.StateNotLoaded || len(b.files(t)) != 0 {
+			if suspended := change(map[string]string{"enabled": "false"}); suspended.GatewayState != gateway.StateNotLoaded || len(b.files(t)) != 0 {
 				t.Fatalf("suspended: got %+v and the files %v", suspended, b.files(t))
 			}
-			if resumed := change(map[string]string{"enabled": "true"}); resumed.GatewayState == tasks.StateNotLoaded || len(b.files(t)) != 1 {
+			if resumed := change(map[string]string{"enabled": "true"}); resumed.GatewayState == gateway.StateNotLoaded || len(b.files(t)) != 1 {
 				t.Fatalf("resumed: got %+v and the files %v", resumed, b.files(t))
 			}
 			if n := sw.CountCommands("lua"); n != 0 {
@@ -297,7 +298,7 @@ func TestFileThatSomebodyElseWroteFollowsTheRow(t *testing.T) {
 	if job := b.run(t, b.gateway("", "carrier", carrier("password", "after"))); job.State != tasks.StateFailed {
 		t.Fatalf("got %s %s", job.State, job.Result)
 	}
-	if got := b.files(t)[name]; !strings.Contains(got, `name="password" value="s3cret-pw"`) || !gatewayfile.Ours([]byte(got)) {
+	if got := b.files(t)[name]; !strings.Contains(got, `name="password" value="s3cret-pw"`) || !file.Ours([]byte(got)) {
 		t.Fatalf("the file is\n%s\nand not by the row, which has the password of before", got)
 	}
 }
@@ -312,7 +313,7 @@ func TestDeleteInFileMode(t *testing.T) {
 	must(t, b.switches[0].LoadProfiles(t.Context()))
 	deletion := func() tasks.NewJob {
 		n := b.gateway("", "carrier", nil)
-		params := n.Params.(tasks.ProvisionParams)
+		params := n.Params.(gateway.Request)
 		params.Delete = true
 		n.Params = params
 		return n
@@ -330,7 +331,7 @@ func TestDeleteInFileMode(t *testing.T) {
 		t.Fatalf("the files are %v and the rows\n%s", got, b.rows(t))
 	}
 
-	if deleted := b.provisioned(t, deletion()); deleted.Action != tasks.ActionDeleted {
+	if deleted := b.provisioned(t, deletion()); deleted.Action != gateway.Deleted {
 		t.Fatalf("got %+v", deleted)
 	}
 	_, loaded := b.switches[0].Loaded()[row.UUID]
@@ -348,10 +349,10 @@ func TestSecondAttemptInFileMode(t *testing.T) {
 			b := newBundle(t, setUp{files: true, stopped: true})
 			row := b.carrierRow()
 			rows := b.rows(t)
-			job := b.lostWith(t, b.gateway("", "carrier", carrier()), tasks.WrittenGateway{Row: row, Files: []gatewayfile.File{}})
+			job := b.lostWith(t, b.gateway("", "carrier", carrier()), gateway.Written{Row: row, Files: []file.File{}})
 			b.writeFile(t, "external/.v_"+row.UUID+".xml.part", "<include>\n<gateway name=\"half")
 			if broken {
-				b.writeFile(t, "external/v_"+row.UUID+".xml", string(gatewayfile.Render(row)))
+				b.writeFile(t, "external/v_"+row.UUID+".xml", string(file.Render(row)))
 				b.writeFile(t, "external/z.xml", "<broken")
 			}
 			b.Enqueue(t.Context(), job)

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"trunkline/internal/fusionpbx"
+	"trunkline/internal/gateway"
 	"trunkline/internal/pbxtest"
 	"trunkline/internal/pbxtest/fssim"
 	"trunkline/internal/pbxtest/sample"
@@ -84,8 +85,8 @@ func (b *bundle) start(t *testing.T) (stop func()) {
 // gateway is a provision request for domain, "" for a global gateway. A password among the values is
 // sealed.
 func (b *bundle) gateway(domain, name string, values map[string]string) tasks.NewJob {
-	params := tasks.ProvisionParams{Name: name, DomainUUID: domain, Values: map[string]string{}}
-	var secrets tasks.ProvisionSecrets
+	params := gateway.Request{Name: name, DomainUUID: domain, Values: map[string]string{}}
+	var secrets gateway.Secrets
 	for column, value := range values {
 		if column == "password" {
 			secrets.Password = &value
@@ -138,13 +139,13 @@ func (b *bundle) ended(t *testing.T, job tasks.Job) tasks.Job {
 }
 
 // provisioned runs the job, which has to succeed, and returns its result.
-func (b *bundle) provisioned(t *testing.T, n tasks.NewJob) tasks.ProvisionResult {
+func (b *bundle) provisioned(t *testing.T, n tasks.NewJob) gateway.Result {
 	t.Helper()
 	job := b.run(t, n)
 	if job.State != tasks.StateSucceeded {
 		t.Fatalf("the job %s: %v", job.State, job.Error)
 	}
-	var result tasks.ProvisionResult
+	var result gateway.Result
 	must(t, json.Unmarshal(job.Result, &result))
 	return result
 }

@@ -14,7 +14,8 @@ import (
 	"trunkline/internal/fault"
 	"trunkline/internal/freeswitch"
 	"trunkline/internal/fusionpbx"
-	"trunkline/internal/gatewayfile"
+	"trunkline/internal/gateway"
+	"trunkline/internal/gateway/file"
 	"trunkline/tasks"
 )
 
@@ -44,7 +45,7 @@ func (w *Worker) provision(ctx context.Context, r *run) (any, error) {
 		return nil, p.afterEarlierAttempt(ctx, err)
 	}
 	defer unlock()
-	if p.folder, err = gatewayfile.Find(ctx, w.o.PBX); err != nil {
+	if p.folder, err = file.FindFolder(ctx, w.o.PBX); err != nil {
 		return nil, p.afterEarlierAttempt(ctx, err)
 	}
 	shown, err := p.show(ctx)
@@ -76,9 +77,9 @@ func (w *Worker) provision(ctx context.Context, r *run) (any, error) {
 type provisioning struct {
 	w       *Worker
 	run     *run
-	params  tasks.ProvisionParams
-	secrets tasks.ProvisionSecrets
-	folder  *gatewayfile.Folder // where gateways are kept as files; nil: in the database
+	params  gateway.Request
+	secrets gateway.Secrets
+	folder  *file.Folder // where gateways are kept as files; nil: in the database
 	action  string
 	changes []*change // one a switch, in the order of the settings
 	touched []bool    // the switches where something may have been changed
@@ -96,8 +97,8 @@ func (p *provisioning) show(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	row := existing[0]
-	p.action = tasks.ActionUnchanged
-	p.secrets.Written = &tasks.WrittenGateway{Row: row, Previous: &row}
+	p.action = gateway.Unchanged
+	p.secrets.Written = &gateway.Written{Row: row, Previous: &row}
 	p.changes = make([]*change, len(p.w.reload))
 	return true, eachSwitch(p.w.reload, func(i int, sw *reloader) error {
 		c := newChange(row.UUID, &row, &row)
@@ -178,7 +179,7 @@ func (p *provisioning) checkProfile(ctx context.Context, row fusionpbx.Gateway) 
 
 // plan merges the request with the row that stands. After an earlier attempt of this job that row may
 // be the one it wrote: what stood before it is in the job's secrets.
-func (p *provisioning) plan(existing []fusionpbx.Gateway) (tasks.GatewayPlan, error) {
+func (p *provisioning) plan(existing []fusionpbx.Gateway) (gateway.Plan, error) {
 	newUUID := uuid.NewString()
 	if p.secrets.Written != nil {
 		newUUID = p.secrets.Written.Row.UUID
@@ -187,9 +188,9 @@ func (p *provisioning) plan(existing []fusionpbx.Gateway) (tasks.GatewayPlan, er
 	if p.folder != nil {
 		mode = fusionpbx.ModeFile
 	}
-	plan, failure := tasks.PlanGateway(mode, existing, p.params, p.secrets.Password, newUUID)
+	plan, failure := gateway.NewPlan(mode, existing, p.params, p.secrets.Password, newUUID)
 	if failure != nil {
-		return tasks.GatewayPlan{}, failure
+		return gateway.Plan{}, failure
 	}
 	if p.params.Delete {
 		return p.planDeletion(plan), nil
@@ -246,7 +247,7 @@ func (p *provisioning) write(ctx context.Context) error {
 			return err
 		}
 		p.action = plan.Action
-		secrets.Written = &tasks.WrittenGateway{Row: row, Previous: plan.Previous, Files: files}
+		secrets.Written = &gateway.Written{Row: row, Previous: plan.Previous, Files: files}
 		return p.run.SaveSecrets(ctx, tx, secrets)
 	})
 	if err != nil {
@@ -258,7 +259,7 @@ func (p *provisioning) write(ctx context.Context) error {
 
 // filesBefore reads the gateway's files as they stand, for putting them back; nil in database mode. Those
 // that an earlier attempt of this job found are what counts, where its row is still the one to replace.
-func (p *provisioning) filesBefore(plan tasks.GatewayPlan) ([]gatewayfile.File, error) {
+func (p *provisioning) filesBefore(plan gateway.Plan) ([]file.File, error) {
 	if p.folder == nil {
 		return nil, nil
 	}
@@ -301,7 +302,7 @@ func (p *provisioning) waitFor(ctx context.Context) error {
 		return nil
 	}
 	row := p.secrets.Written.Row
-	if p.params.WaitFor != tasks.WaitForRegistered || row.Get("register") != "true" || !row.Enabled() {
+	if p.params.WaitFor != gateway.WaitForRegistered || row.Get("register") != "true" || !row.Enabled() {
 		return nil
 	}
 	if err := p.settle(ctx); err != nil {
@@ -322,7 +323,7 @@ func (p *provisioning) waitFor(ctx context.Context) error {
 // settle takes what stood before out of the job: from here on a retry starts from the new row.
 func (p *provisioning) settle(ctx context.Context) error {
 	return pgx.BeginFunc(ctx, p.w.o.PBX.Pool, func(tx pgx.Tx) error {
-		return p.run.SaveSecrets(ctx, tx, tasks.ProvisionSecrets{Password: p.secrets.Password})
+		return p.run.SaveSecrets(ctx, tx, gateway.Secrets{Password: p.secrets.Password})
 	})
 }
 
@@ -353,12 +354,12 @@ func (p *provisioning) untilRegistered(ctx context.Context) error {
 	}
 }
 
-func (p *provisioning) result() tasks.ProvisionResult {
+func (p *provisioning) result() gateway.Result {
 	if p.params.Delete {
 		return p.deletionResult()
 	}
 	row := p.secrets.Written.Row
-	result := tasks.ProvisionResult{
+	result := gateway.Result{
 		GatewayUUID:    row.UUID,
 		GatewayName:    row.Label(),
 		GatewayDomain:  row.Address(),
@@ -371,8 +372,8 @@ func (p *provisioning) result() tasks.ProvisionResult {
 			continue
 		}
 		seen = append(seen, p.changes[i].seen)
-		result.Switches = append(result.Switches, tasks.SeenOn(sw.sw.Addr(), p.changes[i].seen))
+		result.Switches = append(result.Switches, gateway.ShownBy(sw.sw.Addr(), p.changes[i].seen))
 	}
-	result.GatewayState, result.GatewayStatus = tasks.GatewayState(seen)
+	result.GatewayState, result.GatewayStatus = gateway.StateOf(seen)
 	return result
 }

@@ -6,12 +6,12 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"trunkline/internal/fusionpbx"
-	"trunkline/tasks"
+	"trunkline/internal/gateway"
 )
 
 // checkDeletion asks every switch whether it answers: one that does not could keep the gateway for ever.
-func (p *provisioning) checkDeletion(ctx context.Context, plan tasks.GatewayPlan) error {
-	if plan.Action == tasks.ActionAbsent {
+func (p *provisioning) checkDeletion(ctx context.Context, plan gateway.Plan) error {
+	if plan.Action == gateway.Absent {
 		return nil
 	}
 	row := plan.Row.Clone()
@@ -23,17 +23,17 @@ func (p *provisioning) checkDeletion(ctx context.Context, plan tasks.GatewayPlan
 }
 
 // planDeletion goes on where an earlier attempt of this job deleted the row.
-func (p *provisioning) planDeletion(plan tasks.GatewayPlan) tasks.GatewayPlan {
-	if written := p.secrets.Written; plan.Action == tasks.ActionAbsent && written != nil {
-		return tasks.GatewayPlan{Row: written.Row, Previous: written.Previous, Action: tasks.ActionDeleted}
+func (p *provisioning) planDeletion(plan gateway.Plan) gateway.Plan {
+	if written := p.secrets.Written; plan.Action == gateway.Absent && written != nil {
+		return gateway.Plan{Row: written.Row, Previous: written.Previous, Action: gateway.Deleted}
 	}
 	return plan
 }
 
 // deleteRow deletes the row, where this attempt has one to delete, and returns what stood there. It also
 // counts the dial plans that name the gateway: their calls fail from now on.
-func (p *provisioning) deleteRow(ctx context.Context, tx pgx.Tx, plan tasks.GatewayPlan) (_ *tasks.WrittenGateway, err error) {
-	if plan.Action == tasks.ActionDeleted {
+func (p *provisioning) deleteRow(ctx context.Context, tx pgx.Tx, plan gateway.Plan) (_ *gateway.Written, err error) {
+	if plan.Action == gateway.Deleted {
 		if p.routes, err = p.w.o.PBX.FusionPBX.In(tx).OutboundRoutes(ctx, plan.Row.UUID); err != nil {
 			return nil, err
 		}
@@ -51,7 +51,7 @@ func (p *provisioning) deleteRow(ctx context.Context, tx pgx.Tx, plan tasks.Gate
 	if err := p.run.ForgetKeys(ctx, tx, plan.Row.UUID); err != nil {
 		return nil, err
 	}
-	return &tasks.WrittenGateway{Row: plan.Row, Previous: plan.Previous, Deleted: true, Files: files}, nil
+	return &gateway.Written{Row: plan.Row, Previous: plan.Previous, Deleted: true, Files: files}, nil
 }
 
 // insertAgain puts a deleted row back. The date of its first insert is that of today: FusionPBX shows it
@@ -63,12 +63,12 @@ func (p *provisioning) insertAgain(ctx context.Context, tx pgx.Tx, row fusionpbx
 	return p.w.o.PBX.FusionPBX.In(tx).RestoreGateway(ctx, row)
 }
 
-func (p *provisioning) deletionResult() tasks.ProvisionResult {
-	result := tasks.ProvisionResult{
+func (p *provisioning) deletionResult() gateway.Result {
+	result := gateway.Result{
 		GatewayUUID: p.params.GatewayUUID, GatewayName: p.params.Name, GatewayEnabled: "false",
-		Action: p.action, Switches: []tasks.SwitchGateway{}, OutboundRoutes: p.routes,
+		Action: p.action, Switches: []gateway.Shown{}, OutboundRoutes: p.routes,
 	}
-	result.GatewayState, result.GatewayStatus = tasks.GatewayState(nil)
+	result.GatewayState, result.GatewayStatus = gateway.StateOf(nil)
 	if p.secrets.Written != nil {
 		row := p.secrets.Written.Row
 		result.GatewayUUID, result.GatewayDomain = row.UUID, row.Address()

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"trunkline/internal/fault"
+	"trunkline/internal/gateway"
 	"trunkline/internal/pbxtest/sample"
 	"trunkline/internal/tenant"
 	"trunkline/tasks"
@@ -24,7 +25,7 @@ func TestProvisionOnEveryVersion(t *testing.T) {
 			sw := b.switches[0]
 
 			created := b.provisioned(t, b.gateway(domain, "carrier", carrier()))
-			if created.Action != tasks.ActionCreated || created.GatewayEnabled != "true" || created.GatewayDomain != "sip.carrier.example" {
+			if created.Action != gateway.Created || created.GatewayEnabled != "true" || created.GatewayDomain != "sip.carrier.example" {
 				t.Fatalf("created: got %+v", created)
 			}
 			got, ok := sw.Loaded()[created.GatewayUUID]
@@ -36,7 +37,7 @@ func TestProvisionOnEveryVersion(t *testing.T) {
 			}
 
 			updated := b.provisioned(t, b.gateway(domain, "carrier", carrier("password", "an0ther")))
-			if updated.GatewayUUID != created.GatewayUUID || updated.Action != tasks.ActionUpdated {
+			if updated.GatewayUUID != created.GatewayUUID || updated.Action != gateway.Updated {
 				t.Fatalf("updated: got %+v, want the same gateway", updated)
 			}
 			if got := sw.Loaded()[created.GatewayUUID].Params["password"]; got != "an0ther" {
@@ -45,16 +46,16 @@ func TestProvisionOnEveryVersion(t *testing.T) {
 
 			kills := sw.CountCommands("sofia profile external killgw")
 			shown := b.provisioned(t, b.gateway(domain, "carrier", nil))
-			if shown.Action != tasks.ActionUnchanged || sw.CountCommands("sofia profile external killgw") != kills {
+			if shown.Action != gateway.Unchanged || sw.CountCommands("sofia profile external killgw") != kills {
 				t.Fatalf("asked for nothing new: got %+v, and the gateway was killed", shown)
 			}
 
 			disabled := b.provisioned(t, b.gateway(domain, "carrier", map[string]string{"enabled": "false"}))
-			if _, ok := sw.Loaded()[created.GatewayUUID]; ok || disabled.GatewayState != tasks.StateNotLoaded || disabled.GatewayEnabled != "false" {
+			if _, ok := sw.Loaded()[created.GatewayUUID]; ok || disabled.GatewayState != gateway.StateNotLoaded || disabled.GatewayEnabled != "false" {
 				t.Fatalf("disabled: got %+v, loaded %t", disabled, ok)
 			}
 			again := b.provisioned(t, b.gateway(domain, "carrier", map[string]string{"enabled": "false"}))
-			if again.Action != tasks.ActionUnchanged {
+			if again.Action != gateway.Unchanged {
 				t.Fatalf("disabled again: got %+v", again)
 			}
 			enabled := b.provisioned(t, b.gateway(domain, "carrier", map[string]string{"enabled": "true", "register": "false"}))
@@ -79,8 +80,8 @@ func TestProvisionWaitsUntilRegistered(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, setUp{})
 	n := b.gateway("", "carrier", carrier())
-	params := n.Params.(tasks.ProvisionParams)
-	params.WaitFor = tasks.WaitForRegistered
+	params := n.Params.(gateway.Request)
+	params.WaitFor = gateway.WaitForRegistered
 	n.Params = params
 	if got := b.provisioned(t, n); got.GatewayState != "REGED" || got.GatewayStatus != "UP" {
 		t.Fatalf("got %+v, want it registered", got)
@@ -204,7 +205,7 @@ func TestGatewayWithABadValueCanBeShownAndSuspended(t *testing.T) {
 			row := b.carrierRow()
 			row.Set(column, value)
 			must(t, b.db.InsertGateway(t.Context(), row, ""))
-			if shown := b.provisioned(t, b.gateway("", "carrier", nil)); shown.GatewayUUID != row.UUID || shown.GatewayState != tasks.StateNotLoaded {
+			if shown := b.provisioned(t, b.gateway("", "carrier", nil)); shown.GatewayUUID != row.UUID || shown.GatewayState != gateway.StateNotLoaded {
 				t.Errorf("shown: got %+v", shown)
 			}
 			job := b.run(t, b.gateway("", "carrier", map[string]string{"expire_seconds": "60"}))

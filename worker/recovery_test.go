@@ -10,6 +10,7 @@ import (
 
 	"trunkline/internal/fault"
 	"trunkline/internal/fusionpbx"
+	"trunkline/internal/gateway"
 	"trunkline/internal/tenant"
 	"trunkline/tasks"
 )
@@ -100,17 +101,17 @@ func TestPasswordThatWasNeverLoadedIsLoaded(t *testing.T) {
 // lost leaves a job as a worker does that was killed right after it wrote the row.
 func (b *bundle) lost(t *testing.T, n tasks.NewJob, row fusionpbx.Gateway) tasks.Job {
 	t.Helper()
-	return b.lostWith(t, n, tasks.WrittenGateway{Row: row})
+	return b.lostWith(t, n, gateway.Written{Row: row})
 }
 
 // lostWith is lost, with what the job had written.
-func (b *bundle) lostWith(t *testing.T, n tasks.NewJob, written tasks.WrittenGateway) tasks.Job {
+func (b *bundle) lostWith(t *testing.T, n tasks.NewJob, written gateway.Written) tasks.Job {
 	t.Helper()
 	job, _, err := b.Create(t.Context(), n)
 	must(t, err)
 	attempt, err := b.Claim(t.Context(), job.ID, job.Dispatch, "killed")
 	must(t, err)
-	secrets := n.Secrets.(tasks.ProvisionSecrets)
+	secrets := n.Secrets.(gateway.Secrets)
 	secrets.Written = &written
 	must(t, pgx.BeginFunc(t.Context(), b.pool, func(tx pgx.Tx) error {
 		if err := b.db.In(tx).InsertGateway(t.Context(), written.Row, ""); err != nil {
@@ -231,7 +232,7 @@ func TestSuspendWorksWithoutItsProfile(t *testing.T) {
 	_, err := b.pool.Exec(t.Context(), "update v_sip_profiles set sip_profile_enabled = false where sip_profile_name = 'external'")
 	must(t, err)
 	suspended := b.provisioned(t, b.gateway("", "carrier", map[string]string{"enabled": "false"}))
-	if suspended.GatewayUUID != created.GatewayUUID || suspended.GatewayState != tasks.StateNotLoaded {
+	if suspended.GatewayUUID != created.GatewayUUID || suspended.GatewayState != gateway.StateNotLoaded {
 		t.Fatalf("got %+v", suspended)
 	}
 }

@@ -16,7 +16,7 @@ import (
 	"trunkline/internal/fault"
 	"trunkline/internal/freeswitch"
 	"trunkline/internal/fusionpbx"
-	"trunkline/internal/gatewayfile"
+	"trunkline/internal/gateway/file"
 	"trunkline/internal/postgres"
 	"trunkline/internal/sealing"
 )
@@ -35,8 +35,8 @@ type change struct {
 	asked bool
 	// asItStands takes up whatever row stands, since somebody else changed it.
 	asItStands bool
-	folder     *gatewayfile.Folder // where gateways are kept as files; nil: in the database
-	filesStand bool                // the gateway's files are right already
+	folder     *file.Folder // where gateways are kept as files; nil: in the database
+	filesStand bool         // the gateway's files are right already
 
 	meant   bool                // the row is for this switch (its hostname)
 	touched bool                // something may have been changed on the switch on its behalf

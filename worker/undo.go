@@ -11,6 +11,7 @@ import (
 
 	"trunkline/internal/fault"
 	"trunkline/internal/fusionpbx"
+	"trunkline/internal/gateway"
 	"trunkline/tasks"
 )
 
@@ -83,7 +84,7 @@ func (p *provisioning) restoreRow(ctx context.Context) (restored bool, err error
 			return err
 		}
 		// A retry of this job starts from the row that stands then.
-		if err := p.run.SaveSecrets(ctx, tx, tasks.ProvisionSecrets{Password: p.secrets.Password}); err != nil {
+		if err := p.run.SaveSecrets(ctx, tx, gateway.Secrets{Password: p.secrets.Password}); err != nil {
 			return err
 		}
 		now, err := db.Locking(tx).GatewayByUUID(ctx, written.Row.UUID)

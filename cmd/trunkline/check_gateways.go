@@ -7,14 +7,14 @@ import (
 	"strings"
 
 	"trunkline/internal/fusionpbx"
-	"trunkline/internal/gatewayfile"
+	"trunkline/internal/gateway/file"
 	"trunkline/internal/pbx"
 )
 
 // checkGateways says how gateways reach the switches. Where they are files it tries whether each enabled
 // profile's folder can be written, and looks for files that keep FreeSWITCH from reading any.
 func checkGateways(ctx context.Context, p *pbx.PBX) (string, error) {
-	folder, err := gatewayfile.Find(ctx, p)
+	folder, err := file.FindFolder(ctx, p)
 	if err != nil {
 		return "", err
 	}

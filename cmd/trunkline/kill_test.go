@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"trunkline/internal/gateway"
 	"trunkline/internal/pbxtest"
 	"trunkline/internal/tenant"
 	"trunkline/tasks"
@@ -67,12 +68,12 @@ func TestWorkerKilledWhileItProvisions(t *testing.T) {
 		p := newSamplePBX(t, 0)
 		client := p.open(t)
 		changed := i%2 == 0
-		password := func(s string) tasks.ProvisionSecrets { return tasks.ProvisionSecrets{Password: &s} }
-		request := func(secrets tasks.ProvisionSecrets) tasks.NewJob {
+		password := func(s string) gateway.Secrets { return gateway.Secrets{Password: &s} }
+		request := func(secrets gateway.Secrets) tasks.NewJob {
 			return tasks.NewJob{
 				Kind: tasks.KindProvision, CreatedBy: p.sample.SuperadminUUID, CreatedByName: "superadmin",
 				Subject: "gateway::carrier", BodyHash: []byte(uuid.NewString()), Secrets: secrets,
-				Params: tasks.ProvisionParams{Name: "carrier", Values: map[string]string{"proxy": "sip.carrier.example", "realm": "sip.carrier.example", "username": "account"}},
+				Params: gateway.Request{Name: "carrier", Values: map[string]string{"proxy": "sip.carrier.example", "realm": "sip.carrier.example", "username": "account"}},
 			}
 		}
 		first := p.start(t, "worker")
@@ -106,7 +107,7 @@ func TestWorkerKilledWhileItProvisions(t *testing.T) {
 			t.Fatalf("the worker never came to %q\n%s", moment, first.Log)
 		}
 		ended := p.takeover(t, job, first)
-		var result tasks.ProvisionResult
+		var result gateway.Result
 		must(t, json.Unmarshal(ended.Result, &result))
 		var rows int
 		must(t, p.pool.QueryRow(t.Context(), "select count(*) from v_gateways where gateway = 'carrier'").Scan(&rows))

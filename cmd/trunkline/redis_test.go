@@ -15,6 +15,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"trunkline/internal/gateway"
 	"trunkline/internal/pbxtest"
 	"trunkline/internal/pbxtest/servers"
 	"trunkline/internal/pbxtest/tour"
@@ -281,14 +282,14 @@ func (p *samplePBX) checkLoad(t *testing.T, client *tasks.Client, l *load) {
 	for _, problem := range l.errs {
 		t.Error(problem)
 	}
-	for gateway, jobID := range l.jobs {
+	for name, jobID := range l.jobs {
 		job := p.succeeds(t, client, jobID)
-		var result tasks.ProvisionResult
+		var result gateway.Result
 		must(t, json.Unmarshal(job.Result, &result))
 		var rows int
-		must(t, p.pool.QueryRow(t.Context(), "select count(*) from v_gateways where gateway = $1", gateway).Scan(&rows))
+		must(t, p.pool.QueryRow(t.Context(), "select count(*) from v_gateways where gateway = $1", name).Scan(&rows))
 		if _, loaded := p.sw.Loaded()[result.GatewayUUID]; job.Attempt != 1 || rows != 1 || !loaded {
-			t.Errorf("%s: attempt %d, %d rows, loaded %t; want each once", gateway, job.Attempt, rows, loaded)
+			t.Errorf("%s: attempt %d, %d rows, loaded %t; want each once", name, job.Attempt, rows, loaded)
 		}
 	}
 }

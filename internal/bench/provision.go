@@ -20,6 +20,7 @@ import (
 	"trunkline/internal/config"
 	"trunkline/internal/freeswitch"
 	"trunkline/internal/fusionpbx"
+	"trunkline/internal/gateway"
 	"trunkline/internal/pbxtest/fssim"
 	"trunkline/internal/sealing"
 	"trunkline/tasks"
@@ -97,8 +98,8 @@ func (b *bench) enqueueToStart(ctx context.Context, pool *pgxpool.Pool) error {
 		name := fmt.Sprintf("queued-%d", i)
 		job, _, err := client.Create(ctx, tasks.NewJob{
 			Kind: tasks.KindProvision, CreatedBy: b.sample.SuperadminUUID, CreatedByName: "bench", Subject: name, BodyHash: []byte(name),
-			Params:  tasks.ProvisionParams{Name: name, Values: map[string]string{"proxy": "sip.carrier.example", "username": "account"}},
-			Secrets: tasks.ProvisionSecrets{Password: &password},
+			Params:  gateway.Request{Name: name, Values: map[string]string{"proxy": "sip.carrier.example", "username": "account"}},
+			Secrets: gateway.Secrets{Password: &password},
 		})
 		if err != nil {
 			return err

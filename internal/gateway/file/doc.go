@@ -1,8 +1,8 @@
-// Package gatewayfile keeps gateways as files, where FusionPBX does: v_<uuid>.xml in the folder of the
+// Package file keeps gateways as files, where FusionPBX does: v_<uuid>.xml in the folder of the
 // gateway's SIP profile. It knows how such a file is written so that FreeSWITCH reads back what was asked,
 // how it comes to its place whole, and which file keeps FreeSWITCH from reading any. It reads v_gateways'
 // rows from whoever has them, and knows nothing of jobs, switches or HTTP.
-package gatewayfile
+package file
 
 import (
 	"context"
@@ -16,8 +16,8 @@ import (
 	"trunkline/internal/pbx"
 )
 
-// Find returns the folder where FusionPBX keeps gateways as files, and nil in database mode.
-func Find(ctx context.Context, p *pbx.PBX) (*Folder, error) {
+// FindFolder returns the folder where FusionPBX keeps gateways as files, and nil in database mode.
+func FindFolder(ctx context.Context, p *pbx.PBX) (*Folder, error) {
 	mode, err := p.Mode(ctx)
 	if err != nil || mode != fusionpbx.ModeFile {
 		return nil, err

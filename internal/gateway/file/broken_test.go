@@ -1,4 +1,4 @@
-package gatewayfile
+package file
 
 import (
 	"os"

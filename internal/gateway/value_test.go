@@ -1,13 +1,15 @@
-package fusionpbx
+package gateway
 
 import (
 	"encoding/xml"
 	"errors"
 	"strings"
 	"testing"
+
+	"trunkline/internal/fusionpbx"
 )
 
-func TestCheckGatewayValue(t *testing.T) {
+func TestCheckValue(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, column, value, want string }{ // want: a part of the error, "" for none
 		{"a password", "password", "s3cret-P@ss word!", ""},
@@ -31,8 +33,8 @@ func TestCheckGatewayValue(t *testing.T) {
 		{"a C1 control", "username", "a\u0085b", "control character"},
 		{"invalid UTF-8", "gateway", "a\xff", "UTF-8"},
 		{"a non-character", "gateway", "a\uFFFE", "XML"},
-		{"the longest", "username", strings.Repeat("x", maxGatewayValue), ""},
-		{"too long", "username", strings.Repeat("x", maxGatewayValue+1), "longer than 1024"},
+		{"the longest", "username", strings.Repeat("x", maxValue), ""},
+		{"too long", "username", strings.Repeat("x", maxValue+1), "longer than 1024"},
 		{"a profile", "profile", "external-2.a", ""},
 		{"a profile with a slash", "profile", "../external", "name of a SIP profile"},
 		{"a profile that leads up", "profile", "..", "name of a SIP profile"},
@@ -47,7 +49,7 @@ func TestCheckGatewayValue(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			err := CheckGatewayValue(ModeDatabase, c.column, c.value)
+			err := CheckValue(fusionpbx.ModeDatabase, c.column, c.value)
 			if c.want == "" {
 				if err != nil {
 					t.Errorf("got %v", err)
@@ -70,7 +72,7 @@ func TestCheckGatewayValue(t *testing.T) {
 
 // In file mode the values are escaped, so that only what nothing can carry is refused; and what FusionPBX's
 // page would have FreeSWITCH run.
-func TestCheckGatewayValueInFileMode(t *testing.T) {
+func TestCheckValueInFileMode(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, column, value, want string }{ // want: a part of the error, "" for none
 		{"the password of the reference", "password", "pa$$w&d", ""},
@@ -86,11 +88,11 @@ func TestCheckGatewayValueInFileMode(t *testing.T) {
 		{"invalid UTF-8", "password", "a\xff", "UTF-8"},
 		{"a profile that leads up", "profile", "..", "name of a SIP profile"},
 		{"a flag", "register", "yes", "neither true nor false"},
-		{"too long", "username", strings.Repeat("x", maxGatewayValue+1), "longer than 1024"},
+		{"too long", "username", strings.Repeat("x", maxValue+1), "longer than 1024"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			err := CheckGatewayValue(ModeFile, c.column, c.value)
+			err := CheckValue(fusionpbx.ModeFile, c.column, c.value)
 			if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %v, want %q", err, c.want)
 			}
@@ -98,14 +100,14 @@ func TestCheckGatewayValueInFileMode(t *testing.T) {
 	}
 }
 
-// FuzzCheckGatewayValue: what is let through arrives as it is, on the way that FusionPBX takes: every
+// FuzzCheckValue: what is let through arrives as it is, on the way that FusionPBX takes: every
 // $ deleted, nothing escaped, as an attribute of XML.
-func FuzzCheckGatewayValue(f *testing.F) {
+func FuzzCheckValue(f *testing.F) {
 	for _, seed := range []string{"plain", "pa$$w&d", "a\nb", "${x}", `"`, "\xff", "\uFFFE", "&amp;", " a ", "電話"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, value string) {
-		if CheckGatewayValue(ModeDatabase, "password", value) != nil {
+		if CheckValue(fusionpbx.ModeDatabase, "password", value) != nil {
 			return
 		}
 		text := `<param name="password" value="` + strings.ReplaceAll(value, "$", "") + `"/>`

@@ -1,4 +1,4 @@
-package tasks
+package gateway
 
 import (
 	"slices"
@@ -8,8 +8,8 @@ import (
 	"trunkline/internal/fusionpbx"
 )
 
-// GatewayPlan is what a provision job will write: Row, in place of Previous (nil for a new gateway).
-type GatewayPlan struct {
+// Plan is what a provision job will write: Row, in place of Previous (nil for a new gateway).
+type Plan struct {
 	Row      fusionpbx.Gateway
 	Previous *fusionpbx.Gateway
 	Action   string // what the job does, all its attempts together
@@ -19,22 +19,22 @@ type GatewayPlan struct {
 }
 
 // Replace tells the plan what stood there before an earlier attempt of the same job wrote its row.
-func (plan *GatewayPlan) Replace(previous *fusionpbx.Gateway) {
+func (plan *Plan) Replace(previous *fusionpbx.Gateway) {
 	plan.Previous = previous
 	switch {
 	case previous == nil:
-		plan.Action = ActionCreated
+		plan.Action = Created
 	case plan.Row.Same(*previous, fusionpbx.GatewayColumns...):
-		plan.Action = ActionUnchanged
+		plan.Action = Unchanged
 	default:
-		plan.Action = ActionUpdated
+		plan.Action = Updated
 	}
 }
 
-// PlanGateway merges what was asked for with the gateways that bear the name in that domain now, and
+// NewPlan merges what was asked for with the gateways that bear the name in that domain now, and
 // checks the whole row. The front end plans to answer bad input at once; the worker plans again under
 // the lock. newUUID is used for a new gateway; mode decides which values can reach FreeSWITCH.
-func PlanGateway(mode fusionpbx.GatewayMode, existing []fusionpbx.Gateway, p ProvisionParams, password *string, newUUID string) (GatewayPlan, *fault.Error) {
+func NewPlan(mode fusionpbx.GatewayMode, existing []fusionpbx.Gateway, p Request, password *string, newUUID string) (Plan, *fault.Error) {
 	if p.GatewayUUID != "" {
 		existing = slices.DeleteFunc(existing, func(g fusionpbx.Gateway) bool { return g.UUID != p.GatewayUUID })
 	}
@@ -43,13 +43,13 @@ func PlanGateway(mode fusionpbx.GatewayMode, existing []fusionpbx.Gateway, p Pro
 		for i, g := range existing {
 			uuids[i] = g.UUID
 		}
-		return GatewayPlan{}, fault.Errorf(fault.Conflict, "gateway_name: %d gateways are called %q in %s: %s; rename or delete all but one in FusionPBX",
+		return Plan{}, fault.Errorf(fault.Conflict, "gateway_name: %d gateways are called %q in %s: %s; rename or delete all but one in FusionPBX",
 			len(existing), p.Name, p.place(), strings.Join(uuids, " and "))
 	}
 	if p.Delete {
 		return planDeletion(existing), nil
 	}
-	plan := GatewayPlan{Action: ActionCreated, Insert: true}
+	plan := Plan{Action: Created, Insert: true}
 	if len(existing) == 1 {
 		previous := existing[0]
 		plan.Previous = &previous
@@ -57,7 +57,7 @@ func PlanGateway(mode fusionpbx.GatewayMode, existing []fusionpbx.Gateway, p Pro
 		plan.Insert = false
 	} else {
 		if f := p.missingForNew(password); f != nil {
-			return GatewayPlan{}, f
+			return Plan{}, f
 		}
 		plan.Row = fusionpbx.NewGateway(newUUID, p.DomainUUID, p.Name)
 		plan.Row.Set("realm", p.Values["proxy"])
@@ -73,7 +73,7 @@ func PlanGateway(mode fusionpbx.GatewayMode, existing []fusionpbx.Gateway, p Pro
 		plan.Row.Set("password", *password)
 	}
 	plan.Replace(plan.Previous)
-	plan.Update = plan.Action == ActionUpdated
+	plan.Update = plan.Action == Updated
 	if !p.Asks(password) {
 		return plan, nil
 	}
@@ -81,22 +81,22 @@ func PlanGateway(mode fusionpbx.GatewayMode, existing []fusionpbx.Gateway, p Pro
 }
 
 // planDeletion deletes the one gateway, or finds that it is absent already.
-func planDeletion(existing []fusionpbx.Gateway) GatewayPlan {
+func planDeletion(existing []fusionpbx.Gateway) Plan {
 	if len(existing) == 0 {
-		return GatewayPlan{Action: ActionAbsent}
+		return Plan{Action: Absent}
 	}
 	previous := existing[0]
-	return GatewayPlan{Row: previous.Clone(), Previous: &previous, Action: ActionDeleted, Delete: true}
+	return Plan{Row: previous.Clone(), Previous: &previous, Action: Deleted, Delete: true}
 }
 
 // Asks reports whether the request asks for a change; one that does not only shows the gateway.
-func (p ProvisionParams) Asks(password *string) bool {
+func (p Request) Asks(password *string) bool {
 	return len(p.Values) > 0 || password != nil || p.Delete
 }
 
 // missingForNew names the documented fields that a new gateway needs and the request lacks. A gateway
 // that does not register may do without username and password.
-func (p ProvisionParams) missingForNew(password *string) *fault.Error {
+func (p Request) missingForNew(password *string) *fault.Error {
 	var missing []string
 	if p.Values["proxy"] == "" {
 		missing = append(missing, "gateway_domain")
@@ -116,7 +116,7 @@ func (p ProvisionParams) missingForNew(password *string) *fault.Error {
 		p.Name, p.place(), strings.Join(missing, ", "))
 }
 
-func (p ProvisionParams) place() string {
+func (p Request) place() string {
 	if p.DomainUUID == "" {
 		return "the global gateways"
 	}
@@ -132,7 +132,7 @@ func checkRow(mode fusionpbx.GatewayMode, g fusionpbx.Gateway, asked map[string]
 		if !g.Enabled() && !named && !(column == "password" && password != nil) {
 			continue
 		}
-		if err := fusionpbx.CheckGatewayValue(mode, column, g.Get(column)); err != nil {
+		if err := CheckValue(mode, column, g.Get(column)); err != nil {
 			return fault.Errorf(fault.InvalidGateway, "%w", err)
 		}
 	}

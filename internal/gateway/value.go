@@ -1,4 +1,4 @@
-package fusionpbx
+package gateway
 
 import (
 	"fmt"
@@ -9,10 +9,11 @@ import (
 	"unicode/utf8"
 
 	"trunkline/internal/freeswitch"
+	"trunkline/internal/fusionpbx"
 )
 
-// maxGatewayValue bounds a value of a gateway, in bytes. FusionPBX's columns have no bound.
-const maxGatewayValue = 1024
+// maxValue bounds a value of a gateway, in bytes. FusionPBX's columns have no bound.
+const maxValue = 1024
 
 // ValueError says why a value cannot be a gateway's. It never holds the value, which may be a secret.
 type ValueError struct {
@@ -34,27 +35,27 @@ var wholeNumber = regexp.MustCompile(`^[0-9]{1,9}$`)
 // preprocessorCommand is what FreeSWITCH's preprocessor would run, in a file where it is not escaped.
 var preprocessorCommand = regexp.MustCompile(`(?i)<x-pre-process|<!--#`)
 
-// CheckGatewayValue refuses what would not arrive at FreeSWITCH as it was asked for, with a *ValueError.
+// CheckValue refuses what would not arrive at FreeSWITCH as it was asked for, with a *ValueError.
 // In database mode FusionPBX builds the configuration by deleting every $ and escaping nothing, so that
 // such values would change, or break the configuration of all gateways, without an error. In file mode the
 // values are Trunkline's to escape; but what FusionPBX's own page, which escapes nothing there either,
 // would make FreeSWITCH run is refused all the same. An empty value is NULL, and always right.
-func CheckGatewayValue(mode GatewayMode, column, value string) error {
+func CheckValue(mode fusionpbx.GatewayMode, column, value string) error {
 	refuse := func(format string, args ...any) error {
 		return &ValueError{Column: column, Reason: fmt.Sprintf(format, args...)}
 	}
 	switch {
 	case value == "":
 		return nil
-	case len(value) > maxGatewayValue:
-		return refuse("is longer than %d bytes; shorten it", maxGatewayValue)
+	case len(value) > maxValue:
+		return refuse("is longer than %d bytes; shorten it", maxValue)
 	case !utf8.ValidString(value):
 		return refuse("is not valid UTF-8; send it as UTF-8")
 	case strings.ContainsFunc(value, unicode.IsControl):
 		return refuse("holds a line break or another control character; remove it")
 	case strings.ContainsAny(value, "\uFFFE\uFFFF"):
 		return refuse("holds U+FFFE or U+FFFF, which XML has no place for; remove it")
-	case mode != ModeFile && strings.Contains(value, "${"):
+	case mode != fusionpbx.ModeFile && strings.Contains(value, "${"):
 		return refuse("holds ${, which FreeSWITCH would expand as a variable; remove it")
 	case column == "profile" && freeswitch.CheckProfile(value) != nil:
 		return refuse("is no name of a SIP profile; use letters, digits, _ . and -")
@@ -62,11 +63,11 @@ func CheckGatewayValue(mode GatewayMode, column, value string) error {
 		return refuse("is neither true nor false; give one of them")
 	case slices.Contains(counts, column) && !wholeNumber.MatchString(value):
 		return refuse("is no whole number; give digits alone")
-	case !slices.Contains(SwitchColumns, column):
+	case !slices.Contains(fusionpbx.SwitchColumns, column):
 		return nil
 	case preprocessorCommand.MatchString(value):
 		return refuse("holds a command of FreeSWITCH's preprocessor, which would run wherever FusionPBX writes the value unescaped; remove it")
-	case mode == ModeFile:
+	case mode == fusionpbx.ModeFile:
 		return nil
 	case strings.Contains(value, "$"):
 		return refuse("holds a $; FusionPBX deletes every $ on the way to FreeSWITCH, so that the carrier would get another %s; choose one without it", column)

@@ -1,0 +1,75 @@
+// Package gateway changes gateways of FusionPBX so that the switches really have them: what a request makes
+// of a row (plan), which values arrive at FreeSWITCH, and how a switch is brought to what the rows say. It
+// knows nothing of jobs or HTTP.
+package gateway
+
+import (
+	"trunkline/internal/fusionpbx"
+	"trunkline/internal/gateway/file"
+)
+
+// WaitForRegistered makes a provision job end only when the gateway is registered.
+const WaitForRegistered = "registered"
+
+// Request is what a provision job was asked to do: make, change or delete the gateway Name of one
+// domain. Values holds the columns of v_gateways that the caller named, the password excepted; an
+// empty value clears its column.
+type Request struct {
+	Name       string            `json:"gateway_name"`
+	DomainUUID string            `json:"domain_uuid,omitempty"`
+	DomainName string            `json:"domain_name,omitempty"`
+	Values     map[string]string `json:"values"`
+	WaitFor    string            `json:"wait_for,omitempty"`
+	Delete     bool              `json:"delete,omitempty"`
+	// GatewayUUID says which gateway to delete, where several bear the name; "" where the name suffices.
+	GatewayUUID string `json:"gateway_uuid,omitempty"`
+}
+
+// Secrets is the sealed part of a provision job. Written is set in the transaction that
+// writes the row, so that a second attempt knows what the first one found there.
+type Secrets struct {
+	Password *string  `json:"password,omitempty"`
+	Written  *Written `json:"written,omitempty"`
+}
+
+// Written is the row that a provision job wrote and the one that stood there before, nil where
+// there was none. Of a deleted one both are the row as it was.
+type Written struct {
+	Row      fusionpbx.Gateway  `json:"row"`
+	Previous *fusionpbx.Gateway `json:"previous,omitempty"`
+	Deleted  bool               `json:"deleted,omitempty"`
+	// Files are the gateway's files as they stood before; nil where FusionPBX keeps gateways in the database.
+	Files []file.File `json:"files"`
+}
+
+// Stands is the row as the job left it, nil where it deleted it.
+func (w *Written) Stands() *fusionpbx.Gateway {
+	if w.Deleted {
+		return nil
+	}
+	return &w.Row
+}
+
+// Result is what a succeeded provision job returns. The first four are the documented
+// fields; all values are strings there.
+type Result struct {
+	GatewayUUID    string  `json:"gateway_uuid" format:"uuid"` // FusionPBX's, and the name that FreeSWITCH knows
+	GatewayName    string  `json:"gateway_name"`               // the label
+	GatewayDomain  string  `json:"gateway_domain"`             // the carrier's address
+	GatewayEnabled string  `json:"gateway_enabled" enum:"true,false"`
+	GatewayStatus  string  `json:"gateway_status" enum:"UP,DOWN"` // UP where it is up on every switch that it is meant for
+	GatewayState   string  `json:"gateway_state"`                 // FreeSWITCH's word for the registration, or NOT_LOADED
+	Action         string  `json:"action" enum:"created,updated,unchanged,deleted,absent"`
+	Switches       []Shown `json:"switches"`
+	// OutboundRoutes is how many of FusionPBX's dial plans still name a deleted gateway.
+	OutboundRoutes int `json:"outbound_routes,omitempty"`
+}
+
+// What a provision job did to the gateway's row.
+const (
+	Created   = "created"
+	Updated   = "updated"
+	Unchanged = "unchanged"
+	Deleted   = "deleted"
+	Absent    = "absent" // there was none to delete
+)
