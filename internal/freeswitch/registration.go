@@ -15,17 +15,17 @@ import (
 // field that was not sent is "".
 type Registration struct {
 	Profile     string // the profile that was asked
-	CallID      string
-	User        string // USER@HOST
-	Contact     string // such as `"" <sip:1001@192.0.2.7:5060>`
-	Agent       string
-	Status      string // such as "Registered(UDP)(unknown) exp(2026-11-22 19:14:55) expsecs(358)"
-	PingStatus  string // "Reachable", "Unreachable"...
-	Host        string // FreeSWITCH's host name
-	NetworkIP   string // where the device's packets came from
-	NetworkPort string
-	AuthUser    string
-	AuthRealm   string
+	CallID      string `sofia:"call-id,escaped"`
+	User        string `sofia:"user,escaped"`    // USER@HOST
+	Contact     string `sofia:"contact,escaped"` // such as `"" <sip:1001@192.0.2.7:5060>`
+	Agent       string `sofia:"agent,escaped"`
+	Status      string `sofia:"status,escaped"`      // such as "Registered(UDP)(unknown) exp(2026-11-22 19:14:55) expsecs(358)"
+	PingStatus  string `sofia:"ping-status,escaped"` // "Reachable", "Unreachable"...
+	Host        string `sofia:"host,escaped"`        // FreeSWITCH's host name
+	NetworkIP   string `sofia:"network-ip,escaped"`  // where the device's packets came from
+	NetworkPort string `sofia:"network-port,escaped"`
+	AuthUser    string `sofia:"sip-auth-user,escaped"`
+	AuthRealm   string `sofia:"sip-auth-realm,escaped"`
 }
 
 // PingReachable is the PingStatus of a device that answers, or is not asked.
@@ -154,65 +154,8 @@ func (s *Switch) registrations(ctx context.Context, profile, asked string) ([]Re
 	return found, nil
 }
 
-// parseRegistrations reads a reply as parseGateways does, and for the same
-// reasons: line by line, each value up to its own closing tag at the end of a
-// line, so that stray ampersands and control characters do no harm. A
-// registration without a user is left out.
+// parseRegistrations reads the registrations of a reply. One without a user is
+// left out.
 func parseRegistrations(reply string) []Registration {
-	var found []Registration
-	var current *Registration
-	spare := maxSpareLines
-	finish := func() {
-		if current != nil && current.User != "" {
-			found = append(found, *current)
-		}
-		current = nil
-	}
-	for at := 0; at < len(reply); {
-		line, next := lineAt(reply, at)
-		switch text := strings.TrimSpace(line); {
-		case text == "<registration>":
-			finish()
-			current = new(Registration)
-		case text == "</registration>":
-			finish()
-		case current != nil:
-			if tag, value, end, ok := elementAt(reply, at, &spare); ok {
-				current.set(tag, value)
-				next = end
-			}
-		}
-		at = next
-	}
-	finish()
-	return found
-}
-
-// set stores the value of one element; the name of an unknown one is ignored.
-func (r *Registration) set(tag, value string) {
-	value = unescape(value)
-	switch tag {
-	case "call-id":
-		r.CallID = value
-	case "user":
-		r.User = value
-	case "contact":
-		r.Contact = value
-	case "agent":
-		r.Agent = value
-	case "status":
-		r.Status = value
-	case "ping-status":
-		r.PingStatus = value
-	case "host":
-		r.Host = value
-	case "network-ip":
-		r.NetworkIP = value
-	case "network-port":
-		r.NetworkPort = value
-	case "sip-auth-user":
-		r.AuthUser = value
-	case "sip-auth-realm":
-		r.AuthRealm = value
-	}
+	return parseElements(nil, reply, "registration", func(r *Registration, _ string) bool { return r.User != "" })
 }
