@@ -5,14 +5,12 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/http"
 	"net/url"
-	"os"
 	"strconv"
 	"time"
 
-	"trunkline/internal/export"
+	"trunkline/internal/cdr"
 	"trunkline/internal/fault"
 	"trunkline/internal/tenant"
 	"trunkline/tasks"
@@ -23,7 +21,7 @@ const leastDownloadRate = 16 << 10
 
 // downloadLink is the signed link to the job's file and when it expires: after DownloadTTL, and no
 // later than the file is deleted. Both are "" where that is over.
-func (s *Server) downloadLink(job tasks.Job, result tasks.ExportResult) (link, expires string) {
+func (s *Server) downloadLink(job tasks.Job, result cdr.Result) (link, expires string) {
 	now := time.Now()
 	if !result.ExpiresAt.After(now) {
 		return "", ""
@@ -98,8 +96,8 @@ func (r *request) hasLink() bool {
 }
 
 // serveExport sends the file, or the range of it that is asked for.
-func (r *request) serveExport(job tasks.Job, result tasks.ExportResult) error {
-	file, format, err := r.s.openExport(job, result)
+func (r *request) serveExport(job tasks.Job, result cdr.Result) error {
+	file, format, err := r.s.o.Exporter.Open(r.context(), job.ID, result)
 	if err != nil {
 		return err
 	}
@@ -128,36 +126,4 @@ func (r *request) serveExport(job tasks.Job, result tasks.ExportResult) error {
 	}
 	http.ServeContent(r.c.Writer, r.c.Request, "", finished, file)
 	return nil
-}
-
-// openExport opens the file of a succeeded export. Its name is made of the job's id and format, which
-// the result must agree with, and the folder cannot be left through it.
-func (s *Server) openExport(job tasks.Job, result tasks.ExportResult) (*os.File, export.Format, error) {
-	format, err := export.ParseFormat(result.Format)
-	if err != nil {
-		return nil, "", fmt.Errorf("reading the result of job %s: %w", job.ID, err)
-	}
-	name := tasks.ExportFileName(job.ID, format)
-	if result.File != name {
-		return nil, "", fmt.Errorf("the result of job %s names a file that is not its own", job.ID)
-	}
-	gone := &fault.Error{Code: fault.Gone, Message: "the file of this export was deleted when its time was up; export again", JobID: job.ID}
-	if time.Now().After(result.ExpiresAt) {
-		return nil, "", gone
-	}
-	file, err := os.OpenInRoot(s.o.Exporter.Dir, name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, "", gone
-	}
-	if err != nil {
-		return nil, "", fmt.Errorf("opening the export of job %s: %w", job.ID, err)
-	}
-	info, err := file.Stat()
-	if err == nil && info.Size() != result.Bytes {
-		err = fmt.Errorf("it has %d bytes and its job says %d", info.Size(), result.Bytes)
-	}
-	if err != nil {
-		return nil, "", errors.Join(fmt.Errorf("opening the export of job %s: %w", job.ID, err), file.Close())
-	}
-	return file, format, nil
 }

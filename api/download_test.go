@@ -118,9 +118,9 @@ func TestDownloadOfWhatIsNotThere(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			job, path, _ := b.exported(t, b.asSuperadmin(call{}))
-			c.arrange(job, filepath.Join(b.options.Exporter.Dir, job+".csv"))
+			c.arrange(job, filepath.Join(b.exports, job+".csv"))
 			got := b.do(t, call{path: path}).want(t, c.status, c.code)
-			if strings.Contains(got.body, "secret of the host") || strings.Contains(got.body, b.options.Exporter.Dir) {
+			if strings.Contains(got.body, "secret of the host") || strings.Contains(got.body, b.exports) {
 				t.Errorf("got %s", got.body)
 			}
 		})

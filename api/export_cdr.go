@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"trunkline/internal/cdr"
 	"trunkline/internal/export"
 	"trunkline/internal/fault"
 	"trunkline/tasks"
@@ -31,7 +32,7 @@ type exported struct {
 	Message         string          `json:"message"`
 	TotalRecords    int64           `json:"total_records"`
 	DateRange       string          `json:"date_range"`
-	ExportFormat    string          `json:"export_format" enum:"JSON,CSV,XML"`
+	ExportFormat    export.Format   `json:"export_format"`
 	TimeZone        string          `json:"time_zone"`                                     // in which the dates were read
 	JobID           string          `json:"job_id" format:"uuid"`                          // the export's job
 	DownloadURL     string          `json:"download_url,omitempty"`                        // the file, without credentials, until download_expires
@@ -47,7 +48,7 @@ func (s *Server) exportEndpoints() []endpoint {
 			id: "exportCDR", summary: "Export CDRs", methods: []string{"GET", "POST"}, path: "/app/xml_cdr/export_cdr.php",
 			entry: signedIn, scopes: toExport, limit: exports, answer: s.exportCDR,
 			params: slices.Concat(windowParams, []parameter{
-				{name: "format", about: "JSON (the default), CSV or XML."},
+				{name: "format", about: "The file's format; JSON if left out.", choices: namesOf(export.Formats())},
 				{name: "columns", about: "Columns of v_xml_cdr, separated by commas."},
 				{name: "tenant_domain", about: "The domain. A superadmin who leaves it out exports all."},
 				{name: "domain_uuid", about: "The same by UUID.", kind: kindUUID},
@@ -100,7 +101,7 @@ func (s *Server) exportCDR(r *request) error {
 		return err
 	}
 	n.BodyHash = s.tasks.Keys().BodyHash(p.DomainUUID, p.DateStart, p.DateEnd, p.Start.String(), p.End.String(),
-		p.TimeZone, p.Format, strings.Join(p.Columns, ","), n.ExternalID)
+		p.TimeZone, string(p.Format), strings.Join(p.Columns, ","), n.ExternalID)
 	began := time.Now()
 	job, done, err := s.exportAtOnce(r, n, p, max(patience, leastPatience))
 	if err != nil {
@@ -124,7 +125,7 @@ func (s *Server) exportCDR(r *request) error {
 // exportAtOnce writes an export of up to SyncExportRows rows and records it as a finished job. done is
 // false where the export has more rows or takes longer than the caller's patience, and where the
 // request has a key: two of the same must meet in one job's row.
-func (s *Server) exportAtOnce(r *request, n tasks.NewJob, p tasks.ExportParams, patience time.Duration) (job tasks.Job, done bool, err error) {
+func (s *Server) exportAtOnce(r *request, n tasks.NewJob, p cdr.Request, patience time.Duration) (job tasks.Job, done bool, err error) {
 	if n.IdempotencyKey != "" || n.ExternalID != "" {
 		return tasks.Job{}, false, nil
 	}
@@ -134,23 +135,20 @@ func (s *Server) exportAtOnce(r *request, n tasks.NewJob, p tasks.ExportParams, 
 	if err != nil {
 		return tasks.Job{}, false, fmt.Errorf("making a job id: %w", err)
 	}
-	file, err := s.o.Exporter.Write(ctx, id.String(), 1, p, int64(s.settings.SyncExportRows), tasks.ExportHooks{})
+	file, err := s.o.Exporter.Write(ctx, id.String(), 1, p, int64(s.settings.SyncExportRows), cdr.Hooks{})
 	outOfPatience := ctx.Err() != nil && r.context().Err() == nil
-	var space *export.SpaceError
-	switch {
-	case errors.Is(err, export.ErrTooManyRows), err != nil && outOfPatience:
+	if errors.Is(err, export.ErrTooManyRows) || err != nil && outOfPatience {
 		return tasks.Job{}, false, nil
-	case errors.As(err, &space):
-		return tasks.Job{}, false, &fault.Error{Code: fault.InsufficientStorage, Message: err.Error(), Cause: err}
-	case err != nil:
-		return tasks.Job{}, false, err
 	}
-	manifest, err := file.Commit()
 	if err != nil {
 		return tasks.Job{}, false, err
 	}
-	// Where this fails nobody learns of the file, and it is deleted with the others when its time is up.
-	job, err = s.tasks.Record(r.context(), id.String(), n, s.o.Exporter.Result(manifest, p))
+	result, err := file.Commit(r.context())
+	if err != nil {
+		return tasks.Job{}, false, err
+	}
+	// If this fails nobody learns of the file, and it is deleted with the others when its time is up.
+	job, err = s.tasks.Record(r.context(), id.String(), n, result)
 	return job, err == nil, err
 }
 
@@ -183,13 +181,12 @@ func (r *request) answerExported(job tasks.Job, asked fileAsked) error {
 }
 
 // records is the content of a small JSON file, nil of any other and of one that was deleted.
-func (r *request) records(job tasks.Job, result tasks.ExportResult) (json.RawMessage, error) {
-	if result.Format != string(export.JSON) || result.TotalRecords > int64(r.s.settings.SyncExportRows) || result.Bytes > maxRecordsBytes {
+func (r *request) records(job tasks.Job, result cdr.Result) (json.RawMessage, error) {
+	if result.Format != export.JSON || result.TotalRecords > int64(r.s.settings.SyncExportRows) || result.Bytes > maxRecordsBytes {
 		return nil, nil
 	}
-	file, _, err := r.s.openExport(job, result)
-	var gone *fault.Error
-	if errors.As(err, &gone) && gone.Code == fault.Gone {
+	file, _, err := r.s.o.Exporter.Open(r.context(), job.ID, result)
+	if fault.Is(err, fault.Gone) {
 		return nil, nil
 	}
 	if err != nil {
@@ -203,8 +200,8 @@ func (r *request) records(job tasks.Job, result tasks.ExportResult) (json.RawMes
 	return content, nil
 }
 
-func exportResultOf(job tasks.Job) (tasks.ExportResult, error) {
-	var result tasks.ExportResult
+func exportResultOf(job tasks.Job) (cdr.Result, error) {
+	var result cdr.Result
 	if err := json.Unmarshal(job.Result, &result); err != nil {
 		return result, fmt.Errorf("reading the result of job %s: %w", job.ID, err)
 	}

@@ -18,7 +18,6 @@ import (
 
 	"trunkline/internal/config"
 	"trunkline/internal/pbxtest/sample"
-	"trunkline/tasks"
 )
 
 const exportPath = "/app/xml_cdr/export_cdr.php"
@@ -234,14 +233,14 @@ func TestExportDomainWithAnUnknownTimeZone(t *testing.T) {
 
 func TestExportWithoutSpace(t *testing.T) {
 	t.Parallel()
-	b := newBundle(t, setUp{cdrs: 600, now: newest, exporter: func(e *tasks.Exporter) { e.MinFreeBytes = 1 << 60 }})
+	b := newBundle(t, setUp{cdrs: 600, now: newest, minFree: 1 << 60})
 	for name, more := range map[string][]string{"small": {"date_start", "2024-06-15"}, "large": nil} {
 		got := b.do(t, b.asSuperadmin(call{path: exportPath, form: everything(more...)})).want(t, http.StatusInsufficientStorage, "insufficient_storage")
 		if name == "large" && got.text(t, "job_id") == "" {
 			t.Errorf("no job in %s", got.body)
 		}
 	}
-	left, err := filepath.Glob(filepath.Join(b.options.Exporter.Dir, "*"))
+	left, err := filepath.Glob(filepath.Join(b.exports, "*"))
 	must(t, err)
 	if len(left) > 0 {
 		t.Errorf("left behind: %v", left)
@@ -264,7 +263,7 @@ func TestExportKeys(t *testing.T) {
 		t.Errorf("there are %d jobs", n)
 	}
 	// The result stays when the file's time is up; only the file is gone.
-	files, err := filepath.Glob(filepath.Join(b.options.Exporter.Dir, first.text(t, "job_id")+".*"))
+	files, err := filepath.Glob(filepath.Join(b.exports, first.text(t, "job_id")+".*"))
 	must(t, err)
 	for _, file := range files {
 		must(t, os.Remove(file))

@@ -7,9 +7,9 @@ import (
 	"sync"
 	"time"
 
+	"trunkline/internal/cdr"
 	"trunkline/internal/fault"
 	"trunkline/internal/version"
-	"trunkline/tasks"
 )
 
 // readyTimeout bounds each of the questions of a readiness check.
@@ -137,8 +137,8 @@ func (s *Server) whitelistReady(context.Context) error {
 // exportFolderReady reports whether workers write where this front end reads. Before the first worker
 // there is nothing to compare.
 func (s *Server) exportFolderReady(ctx context.Context) error {
-	err := s.tasks.CheckExportDir(ctx, s.o.Exporter.Dir)
-	if errors.Is(err, tasks.ErrNotFound) {
+	err := s.o.Exporter.CheckStore(ctx)
+	if errors.Is(err, cdr.ErrUnmarked) {
 		return nil
 	}
 	return err

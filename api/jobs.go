@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"time"
 
+	"trunkline/internal/cdr"
 	"trunkline/internal/fault"
 	"trunkline/internal/gateway"
 	"trunkline/internal/postgres"
@@ -48,7 +49,7 @@ type jobError struct {
 
 // exportView is an export's result together with a fresh link to its file.
 type exportView struct {
-	tasks.ExportResult
+	cdr.Result
 	DownloadURL     string `json:"download_url,omitempty"`                        // a fresh link
 	DownloadExpires string `json:"download_expires,omitempty" format:"date-time"` // when it ends
 }
@@ -124,7 +125,7 @@ func (s *Server) view(job tasks.Job) (jobView, error) {
 			return v, err
 		}
 		link, expires := s.downloadLink(job, result)
-		v.Result = exportView{ExportResult: result, DownloadURL: link, DownloadExpires: expires}
+		v.Result = exportView{Result: result, DownloadURL: link, DownloadExpires: expires}
 	case job.Result != nil:
 		v.Result = job.Result
 	}

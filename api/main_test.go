@@ -22,6 +22,7 @@ import (
 	"trunkline/api"
 	"trunkline/internal/audit"
 	"trunkline/internal/authlog"
+	"trunkline/internal/cdr"
 	"trunkline/internal/config"
 	"trunkline/internal/fusionpbx"
 	"trunkline/internal/pbxtest"
@@ -57,6 +58,7 @@ type bundle struct {
 	redis     *redis.Client
 	redisURL  string
 	whitelist string
+	exports   string // the folder of export files
 	profiles  string // the folder of gateway files, in file mode
 	log       *pbxtest.LogBuffer
 }
@@ -72,7 +74,7 @@ type setUp struct {
 	noWorker bool
 	files    bool // FusionPBX keeps gateways as files
 	settings func(*config.Settings)
-	exporter func(*tasks.Exporter)
+	minFree  uint64 // bytes that must be free to export
 	database []servers.DatabaseOption
 }
 
@@ -88,10 +90,8 @@ func newBundle(t *testing.T, o setUp) *bundle {
 	}
 	pbxtest.Start(t, b.tasks.Run)
 	must(t, os.WriteFile(b.whitelist, []byte("# the billing system\n"+caller+"\n127.0.0.0/8\n"), 0o600))
-	exporter := tasks.Exporter{Pool: b.pool, FusionPBX: bed.FusionPBX, Dir: t.TempDir(), FormulaGuard: true, Retention: time.Hour}
-	if o.exporter != nil {
-		o.exporter(&exporter)
-	}
+	b.exports = t.TempDir()
+	store := cdr.Folder{Dir: b.exports, MinFreeBytes: o.minFree}
 	b.options = api.Options{
 		Settings: config.Settings{
 			RedisURL: config.Secret(b.redisURL), Whitelist: b.whitelist, PublicURL: "https://pbx.example", MaxBodyBytes: 64 << 10, MaxParams: 500, MaxParamBytes: 4 << 10,
@@ -101,8 +101,9 @@ func newBundle(t *testing.T, o setUp) *bundle {
 			SyncExportRows: 500, DownloadTTL: 30 * time.Minute, ShutdownTimeout: 10 * time.Second,
 			StatusMaxAge: fresh, StatusTimeout: 10 * time.Second, EventStreams: 10,
 		},
-		PBX: bed.PBX, Tasks: b.tasks, Exporter: exporter, Log: bed.Log,
-		Audit: audit.New(b.pool, bed.Log),
+		PBX: bed.PBX, Tasks: b.tasks, Log: bed.Log,
+		Exporter: cdr.Exporter{PBX: bed.PBX, Store: store, FormulaGuard: true, Retention: time.Hour},
+		Audit:    audit.New(b.pool, bed.Log),
 	}
 	b.options.Limiter = b.limiter(t, b.redis)
 	pbxtest.Start(t, b.options.Audit.Run)

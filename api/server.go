@@ -19,6 +19,7 @@ import (
 	"trunkline/internal/audit"
 	"trunkline/internal/authlog"
 	"trunkline/internal/cache"
+	"trunkline/internal/cdr"
 	"trunkline/internal/config"
 	"trunkline/internal/fusionpbx"
 	"trunkline/internal/pbx"
@@ -46,7 +47,7 @@ type Options struct {
 	Settings config.Settings
 	PBX      *pbx.PBX
 	Tasks    *tasks.Client
-	Exporter tasks.Exporter
+	Exporter cdr.Exporter
 	Audit    *audit.Log // somebody has to run it
 	Log      *slog.Logger
 	// Listener is where Run serves, in place of Settings.Listen: for a caller that has to know the

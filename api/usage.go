@@ -7,7 +7,6 @@ import (
 
 	"trunkline/internal/fault"
 	"trunkline/internal/fusionpbx"
-	"trunkline/tasks"
 )
 
 const (
@@ -63,11 +62,11 @@ func (s *Server) getUsage(r *request) error {
 	if err != nil {
 		return err
 	}
-	var span tasks.ExportParams
+	span, domainUUID := r.window(), ""
 	if len(q.List) == 1 {
-		span.DomainUUID = q.List[0].UUID // in whose time zone dates are; those of several are in the default one
+		domainUUID = q.List[0].UUID // in whose time zone dates are; those of several are in the default one
 	}
-	if err := r.exportWindow(&span); err != nil {
+	if err := span.Resolve(r.context(), s.db, domainUUID); err != nil {
 		return err
 	}
 	if span.End.Sub(span.Start) > maxUsageDays*24*time.Hour+clockChange {

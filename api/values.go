@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"trunkline/internal/cdr"
 	"trunkline/internal/fault"
 	"trunkline/internal/postgres"
 )
@@ -66,11 +67,10 @@ func (r *request) moment(name string) (*time.Time, error) {
 	if text == "" {
 		return nil, nil
 	}
-	t, ok := parseStart(text, time.UTC)
+	t, ok := cdr.ParseStart(text, time.UTC)
 	if !ok {
 		return nil, fault.Invalid(name, "%q is not a time; write 2024-01-31 or 2024-01-31T18:00:00Z", shortened(text))
 	}
-	t = withinCalendar(t)
 	return &t, nil
 }
 

@@ -43,10 +43,10 @@ const (
 	noExport = "0"
 )
 
-// exportSize is what counts of a job's result.
+// exportSize is what counts of a job's result: rows and bytes, if it has them.
 func exportSize(result any) (rows, bytes int64) {
-	if r, ok := result.(ExportResult); ok {
-		return r.TotalRecords, r.Bytes
+	if r, ok := result.(interface{ Size() (rows, bytes int64) }); ok {
+		return r.Size()
 	}
 	return 0, 0
 }

@@ -37,12 +37,17 @@ func (b *bundle) wantTotals(t *testing.T, want ...string) {
 	}
 }
 
-var exportOf3 = tasks.ExportResult{Format: "csv", TotalRecords: 3, Bytes: 700}
+// sized is a result that counts.
+type sized struct{ Rows, Bytes int64 }
+
+func (s sized) Size() (rows, bytes int64) { return s.Rows, s.Bytes }
+
+var exportOf3 = sized{Rows: 3, Bytes: 700}
 
 // export is an export job's request.
 func (b *bundle) export(body string) tasks.NewJob {
 	n := request(b.keys, body)
-	n.Kind, n.Subject, n.Params, n.Secrets = tasks.KindExport, "export", tasks.ExportParams{}, nil
+	n.Kind, n.Subject, n.Params, n.Secrets = tasks.KindExport, "export", struct{}{}, nil
 	return n
 }
 

@@ -16,6 +16,8 @@ import (
 
 	"github.com/google/uuid"
 
+	"trunkline/internal/cdr"
+	"trunkline/internal/export"
 	"trunkline/internal/fault"
 	"trunkline/internal/pbxtest"
 	"trunkline/internal/pbxtest/sample"
@@ -25,14 +27,14 @@ import (
 )
 
 // cdrs is an export request of everything that a domain has, "" for all domains.
-func (b *bundle) cdrs(domain, format string) tasks.NewJob {
+func (b *bundle) cdrs(domain string, format export.Format) tasks.NewJob {
 	now := time.Now().UTC()
 	return tasks.NewJob{
 		Kind: tasks.KindExport, DomainUUID: domain, CreatedBy: b.sample.SuperadminUUID, CreatedByName: "superadmin",
 		Subject: "export:" + domain, BodyHash: []byte(uuid.NewString()),
-		Params: tasks.ExportParams{
-			DomainUUID: domain, Start: now.AddDate(-1, 0, 0), End: now.AddDate(0, 0, 1),
-			DateStart: "a year ago", DateEnd: "tomorrow", TimeZone: "UTC", Format: format,
+		Params: cdr.Request{
+			DomainUUID: domain, Format: format,
+			Window: cdr.Window{Start: now.AddDate(-1, 0, 0), End: now.AddDate(0, 0, 1), DateStart: "a year ago", DateEnd: "tomorrow", TimeZone: "UTC"},
 		},
 	}
 }
@@ -48,7 +50,7 @@ func TestExportOnEveryVersion(t *testing.T) {
 				if job.State != tasks.StateSucceeded {
 					t.Fatalf("got %s %v", job.State, job.Error)
 				}
-				var result tasks.ExportResult
+				var result cdr.Result
 				must(t, json.Unmarshal(job.Result, &result))
 				var want int64
 				must(t, b.pool.QueryRow(t.Context(), `select count(*) from v_xml_cdr where $1 = '' or domain_uuid::text = $1`, domain).Scan(&want))
@@ -70,12 +72,12 @@ func TestSQLASCIIDatabase(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, setUp{cdrs: 3000, database: []servers.DatabaseOption{servers.WithEncoding("SQL_ASCII")}})
 	b.provisioned(t, b.gateway("", "Müller <Büro>", carrier("description", "für \u2028 alle")))
-	for _, format := range []string{"CSV", "JSON", "XML"} {
+	for _, format := range export.Formats() {
 		job := b.run(t, b.cdrs("", format))
 		if job.State != tasks.StateSucceeded {
 			t.Fatalf("%s: got %s %v", format, job.State, job.Error)
 		}
-		var result tasks.ExportResult
+		var result cdr.Result
 		must(t, json.Unmarshal(job.Result, &result))
 		content, err := os.ReadFile(filepath.Join(b.dir, result.File))
 		must(t, err)
@@ -88,7 +90,7 @@ func TestSQLASCIIDatabase(t *testing.T) {
 func TestExportBelowTheFloor(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, setUp{cdrs: 10, stopped: true})
-	b.options.Exporter.MinFreeBytes = 1 << 60
+	b.options.Exporter.Store = cdr.Folder{Dir: b.dir, MinFreeBytes: 1 << 60}
 	b.start(t)
 	job := b.run(t, b.cdrs("", "CSV"))
 	if job.State != tasks.StateFailed || job.Error.Code != fault.InsufficientStorage {

@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"trunkline/internal/cdr"
 	"trunkline/internal/fusionpbx"
 	"trunkline/internal/gateway"
 	"trunkline/internal/pbxtest"
@@ -63,9 +64,7 @@ func newBundle(t *testing.T, o setUp) *bundle {
 	}
 	b.options = worker.Options{
 		PBX: bed.PBX, Redis: bed.Redis, Tasks: b.Client, Log: bed.Log,
-		Exporter: tasks.Exporter{
-			Pool: b.pool, FusionPBX: b.db, Dir: b.dir, FormulaGuard: true, Retention: time.Hour,
-		},
+		Exporter:             cdr.Exporter{PBX: bed.PBX, Store: cdr.Folder{Dir: b.dir}, FormulaGuard: true, Retention: time.Hour},
 		ProvisionConcurrency: 16, ExportConcurrency: 2,
 		ProvisionPoll: 10 * time.Millisecond, ExportPoll: 10 * time.Millisecond,
 		HeartbeatInterval: 50 * time.Millisecond, ShutdownTimeout: 10 * time.Second,

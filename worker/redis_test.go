@@ -13,6 +13,7 @@ import (
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 
+	"trunkline/internal/cdr"
 	"trunkline/internal/pbxtest"
 	"trunkline/internal/tenant"
 	"trunkline/tasks"
@@ -72,7 +73,7 @@ func TestRedisAwayForLongerThanALease(t *testing.T) {
 	if job.State != tasks.StateSucceeded || job.Attempt != 1 {
 		t.Fatalf("got %s %v at attempt %d, want it to succeed at the first", job.State, job.Error, job.Attempt)
 	}
-	var result tasks.ExportResult
+	var result cdr.Result
 	must(t, json.Unmarshal(job.Result, &result))
 	files, err := filepath.Glob(filepath.Join(b.dir, "*"))
 	must(t, err)

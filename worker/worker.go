@@ -14,6 +14,7 @@ import (
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 
+	"trunkline/internal/cdr"
 	"trunkline/internal/pbx"
 	"trunkline/tasks"
 )
@@ -23,7 +24,7 @@ type Options struct {
 	PBX      *pbx.PBX
 	Redis    redis.UniversalClient
 	Tasks    *tasks.Client
-	Exporter tasks.Exporter
+	Exporter cdr.Exporter
 	Log      *slog.Logger
 
 	ProvisionConcurrency int
@@ -109,7 +110,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	retention := make(chan struct{})
 	go func() {
 		defer close(retention)
-		w.keepExportFolder(ctx)
+		w.o.Exporter.Retain(ctx, w.o.Log)
 	}()
 	<-ctx.Done()
 	for _, server := range servers {

@@ -10,16 +10,16 @@ import (
 	"time"
 
 	"trunkline/api"
+	"trunkline/internal/cdr"
 	"trunkline/internal/config"
-	"trunkline/internal/export"
 	"trunkline/internal/freeswitch"
 	"trunkline/internal/fusionpbx"
+	"trunkline/internal/pbx"
 	"trunkline/internal/postgres"
 	"trunkline/internal/redis"
 	"trunkline/internal/sealing"
 	"trunkline/internal/service"
 	"trunkline/internal/whitelist"
-	"trunkline/tasks"
 )
 
 // checkTimeout bounds each check.
@@ -133,8 +133,8 @@ func (c *checker) database() {
 		return "the one of this database", keys.CheckDatabase(ctx, pool)
 	})
 	c.check("export folder shared", func(ctx context.Context) (string, error) {
-		err := tasks.NewStore(pool, nil).CheckExportDir(ctx, c.settings.ExportDir)
-		if errors.Is(err, tasks.ErrNotFound) {
+		err := cdr.Exporter{PBX: &pbx.PBX{Pool: pool}, Store: service.ExportStore(c.settings)}.CheckStore(ctx)
+		if errors.Is(err, cdr.ErrUnmarked) {
 			return "no worker has run on this database yet; check again once one has", nil
 		}
 		return "what the worker wrote is read here", err
@@ -198,7 +198,7 @@ func (c *checker) exportFolder() {
 		if err := writeAndRead(dir); err != nil {
 			return "", fmt.Errorf("TRUNKLINE_EXPORT_DIR: %w; make the folder, and give it to the user that runs trunkline", err)
 		}
-		free, err := export.FreeSpace(dir)
+		free, err := cdr.FreeSpace(dir)
 		if err != nil {
 			return "", err
 		}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"trunkline/internal/cdr"
 	"trunkline/internal/gateway"
 	"trunkline/internal/pbxtest"
 	"trunkline/internal/tenant"
@@ -135,7 +136,7 @@ func TestWorkerKilledWhileItExports(t *testing.T) {
 		now := time.Now().UTC()
 		job, err := client.Submit(t.Context(), tasks.NewJob{
 			Kind: tasks.KindExport, CreatedBy: p.sample.SuperadminUUID, CreatedByName: "superadmin", Subject: "export:", BodyHash: []byte(uuid.NewString()),
-			Params: tasks.ExportParams{Start: now.AddDate(-1, 0, 0), End: now.AddDate(0, 0, 1), TimeZone: "UTC", Format: "CSV"},
+			Params: cdr.Request{Window: cdr.Window{Start: now.AddDate(-1, 0, 0), End: now.AddDate(0, 0, 1), TimeZone: "UTC"}, Format: "CSV"},
 		})
 		must(t, err)
 		pbxtest.Eventually(t, "the export is under way", func() bool {
@@ -151,7 +152,7 @@ func TestWorkerKilledWhileItExports(t *testing.T) {
 		first.Kill()
 		must(t, tx.Rollback(t.Context()))
 		ended := p.takeover(t, job, first)
-		var result tasks.ExportResult
+		var result cdr.Result
 		must(t, json.Unmarshal(ended.Result, &result))
 		if result.TotalRecords != cdrs {
 			t.Fatalf("the export has %d rows, want %d", result.TotalRecords, cdrs)

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Manifest describes a whole file. It stands beside it as JSON, under ManifestName.
+// Manifest describes a whole file.
 type Manifest struct {
 	File     string   `json:"file"` // its name, without the folder
 	Format   Format   `json:"format"`

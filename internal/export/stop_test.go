@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -76,12 +74,11 @@ func TestCancelStopsTheServer(t *testing.T) {
 				url := pbxtest.Database(t, sample.V55)
 				conn := connectWatched(t, url, askServer)
 				watch := connect(t, url)
-				dir := t.TempDir()
 				ctx, cancel := context.WithCancelCause(t.Context())
 				defer cancel(nil)
 				done := make(chan error, 1)
 				go func() {
-					_, err := Write(ctx, conn, tt.sql, nil, Options{Dir: dir, Name: "calls.csv", Format: CSV})
+					_, err := Write(ctx, conn, tt.sql, nil, &memory{}, Options{Name: "calls.csv", Format: CSV})
 					done <- err
 				}()
 				pbxtest.Eventually(t, "the query runs", func() bool { return busyBackends(t, watch) > 0 })
@@ -94,7 +91,6 @@ func TestCancelStopsTheServer(t *testing.T) {
 				case <-time.After(stopLimit):
 					t.Fatal("Write does not return")
 				}
-				wantFiles(t, dir)
 				pbxtest.Eventually(t, "the server stops", func() bool { return busyBackends(t, watch) == 0 })
 			})
 		}
@@ -106,105 +102,10 @@ func TestDeadlineIsSaid(t *testing.T) {
 	conn := connect(t, pbxtest.Database(t, sample.V55))
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	_, err := Write(ctx, conn, "select pg_sleep(600)::text as a", nil, Options{Dir: t.TempDir(), Name: "calls.csv", Format: CSV})
+	_, err := Write(ctx, conn, "select pg_sleep(600)::text as a", nil, &memory{}, Options{Name: "calls.csv", Format: CSV})
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("error %v, want the deadline", err)
 	}
-}
-
-// manyBytes has more bytes than lie between two looks at the free space.
-const manyBytes = "select n, repeat('x', 1000) as x from generate_series(1, 40000) n"
-
-func TestTooLittleSpaceToStart(t *testing.T) {
-	t.Parallel()
-	conn := connect(t, pbxtest.Database(t, sample.V55))
-	dir := t.TempDir()
-	_, err := Write(t.Context(), conn, "select 1 as a", nil, Options{Dir: dir, Name: "calls.csv", Format: CSV, MinFreeBytes: 2e9,
-		FreeSpace: func(string) (uint64, error) { return 1.5e9, nil }})
-	var space *SpaceError
-	if !errors.As(err, &space) || space.Free != 1.5e9 || space.Need != 2e9 || space.Dir != dir {
-		t.Errorf("error %v, want a SpaceError with the figures", err)
-	}
-	if err == nil || !strings.Contains(err.Error(), "1500.0 MB free and an export needs 2000.0 MB") {
-		t.Errorf("error %v does not say how much is free and needed", err)
-	}
-	wantFiles(t, dir)
-
-	// The system's own figure, which no floor of a byte is above and every floor of 2^63 is.
-	if _, err := Write(t.Context(), conn, "select 1 as a", nil, Options{Dir: dir, Name: "calls.csv", Format: CSV, MinFreeBytes: 1 << 63}); !errors.As(err, &space) || space.Free == 0 {
-		t.Errorf("error %v, want a SpaceError with the system's figure", err)
-	}
-	if _, m := export(t, conn, Options{Format: CSV, MinFreeBytes: 1}, "select 1 as a"); m.Rows != 1 {
-		t.Errorf("%d rows", m.Rows)
-	}
-}
-
-func TestPauseUntilThereIsSpace(t *testing.T) {
-	t.Parallel()
-	conn := connect(t, pbxtest.Database(t, sample.V55))
-	looks := 0
-	var said []string
-	o := Options{Format: CSV, MinFreeBytes: 100, pausePoll: time.Millisecond,
-		FreeSpace: func(string) (uint64, error) {
-			looks++
-			if looks >= 2 && looks < 5 { // the first look is the start's
-				return 99, nil
-			}
-			return 100, nil
-		},
-		Paused: func(paused bool, reason string) {
-			said = append(said, fmt.Sprint(paused, " ", strings.Contains(reason, "must stay free"), " ", looks))
-		},
-	}
-	_, m := export(t, conn, o, manyBytes)
-	if m.Rows != 40000 {
-		t.Errorf("%d rows after a pause", m.Rows)
-	}
-	if got, want := strings.Join(said, ", "), "true true 2, false false 5"; got != want {
-		t.Errorf("said %q, want %q", got, want)
-	}
-}
-
-func TestCancelInAPause(t *testing.T) {
-	t.Parallel()
-	url := pbxtest.Database(t, sample.V55)
-	conn := connect(t, url)
-	dir := t.TempDir()
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	var looks atomic.Int64
-	_, err := Write(ctx, conn, manyBytes, nil, Options{Dir: dir, Name: "calls.csv", Format: CSV, MinFreeBytes: 100, pausePoll: time.Hour,
-		FreeSpace: func(string) (uint64, error) {
-			if looks.Add(1) == 1 {
-				return 100, nil
-			}
-			return 0, nil
-		},
-		Paused: func(bool, string) { cancel() },
-	})
-	if !errors.Is(err, context.Canceled) {
-		t.Errorf("error %v, want the context's", err)
-	}
-	wantFiles(t, dir)
-	waitIdle(t, url)
-}
-
-func TestFreeSpaceError(t *testing.T) {
-	t.Parallel()
-	conn := connect(t, pbxtest.Database(t, sample.V55))
-	dir := t.TempDir()
-	broken := errors.New("no such file system")
-	looks := 0
-	o := Options{Dir: dir, Name: "calls.csv", Format: CSV, MinFreeBytes: 100, FreeSpace: func(string) (uint64, error) {
-		if looks++; looks == 1 {
-			return 100, nil
-		}
-		return 0, broken
-	}}
-	if _, err := Write(t.Context(), conn, manyBytes, nil, o); !errors.Is(err, broken) {
-		t.Errorf("error %v, want the system's", err)
-	}
-	wantFiles(t, dir)
 }
 
 // fullDisk takes so many bytes and no more.

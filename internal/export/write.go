@@ -14,77 +14,60 @@ import (
 // progressInterval is how often Options.Progress is called at most, but for its last call.
 const progressInterval = 250 * time.Millisecond
 
-// Write runs a query and writes its rows into a part in o.Dir, complete and synced. The file gets its
-// name by File.Commit, before which the caller makes sure that it is still his to write.
+// Write runs a query and writes its rows to out, and syncs it. After an error what was written is of no
+// use.
 //
 // The rows are read in one read-only snapshot, in a session whose time zone is UTC; conn must not be in
-// a transaction. When ctx ends Write
-// returns within a fraction of a second, whatever the server is doing; that the server stops too is
-// the doing of pgx, which asks it to before it closes the connection (or as the ContextWatcherHandler
-// of the connection's config says). After an error conn may be closed, and a pool replaces it.
+// a transaction. When ctx ends Write returns within a fraction of a second, whatever the server is doing;
+// that the server stops too is the doing of pgx, which asks it to before it closes the connection (or as
+// the ContextWatcherHandler of the connection's config says). After an error conn may be closed, and a
+// pool replaces it.
 //
-// On an error nothing is left on disk. Errors: ErrTooManyRows, *SpaceError, ctx.Err() and its cause,
-// *pgconn.PgError, those of the file system.
-func Write(ctx context.Context, conn *pgx.Conn, sql string, args []any, o Options) (*File, error) {
-	file, err := write(ctx, conn, sql, args, o)
+// Errors: ErrTooManyRows, those of out, ctx.Err() and its cause, *pgconn.PgError.
+func Write(ctx context.Context, conn *pgx.Conn, sql string, args []any, out Out, o Options) (Manifest, error) {
+	manifest, err := write(ctx, conn, sql, args, out, o)
 	if err == nil {
-		return file, nil
+		return manifest, nil
 	}
 	if ctx.Err() != nil {
 		err = stopped(ctx)
 	}
-	return nil, fmt.Errorf("export %s: %w", o.Name, err)
+	return Manifest{}, fmt.Errorf("export %s: %w", o.Name, err)
 }
 
-func write(ctx context.Context, conn *pgx.Conn, sql string, args []any, o Options) (*File, error) {
+func write(ctx context.Context, conn *pgx.Conn, sql string, args []any, out Out, o Options) (Manifest, error) {
 	started := time.Now()
 	if o.Location == nil {
 		o.Location = time.UTC
 	}
-	if err := checkName(o.Name); err != nil {
-		return nil, err
-	}
-	space := newFloor(o)
-	if err := space.start(); err != nil {
-		return nil, err
-	}
 	server := conn.PgConn()
 	if err := beginRead(ctx, server); err != nil {
-		return nil, err
+		return Manifest{}, err
 	}
 	defer endRead(ctx, server)
 	query, err := prepare(ctx, conn, sql, args)
 	if err != nil {
-		return nil, err
+		return Manifest{}, err
 	}
 	columns, err := newColumns(query.statement.Fields, o)
 	if err != nil {
-		return nil, err
+		return Manifest{}, err
 	}
-	w := &writer{o: o, columns: columns, space: space}
+	w := &writer{o: o, columns: columns, out: out}
 	if w.keys, err = newKeys(columns, o.KeyColumns); err != nil {
-		return nil, err
+		return Manifest{}, err
 	}
 	if w.encoder, err = newEncoder(columns, o); err != nil {
-		return nil, err
+		return Manifest{}, err
 	}
-	file, err := createPart(o)
-	if err != nil {
-		return nil, err
-	}
-	w.spool = newSpool(file.open)
+	w.spool = newSpool(out)
 	if err := w.copy(ctx, server, query); err != nil {
-		return nil, errors.Join(err, file.Discard())
+		return Manifest{}, err
 	}
-	if err := file.open.Sync(); err != nil {
-		return nil, errors.Join(fmt.Errorf("syncing: %w", err), file.Discard())
+	if err := out.Sync(); err != nil {
+		return Manifest{}, fmt.Errorf("syncing: %w", err)
 	}
-	manifest, err := w.manifest(started)
-	if err != nil {
-		return nil, errors.Join(err, file.Discard())
-	}
-	file.manifest = manifest
-	return file, nil
+	return w.manifest(started)
 }
 
 // writer is one run of Write.
@@ -93,7 +76,7 @@ type writer struct {
 	columns []column
 	keys    keys
 	encoder encoder
-	space   *floor
+	out     Out
 	spool   *spool
 
 	rows     int64
@@ -162,7 +145,7 @@ func (w *writer) flush(ctx context.Context, buffer []byte) ([]byte, error) {
 		return nil, stopped(ctx)
 	}
 	w.bytes += int64(len(buffer))
-	if err := w.space.wait(ctx, w.bytes); err != nil {
+	if err := w.out.Room(ctx, w.bytes); err != nil {
 		return nil, err
 	}
 	if now := time.Now(); w.o.Progress != nil && now.Sub(w.progress) >= progressInterval {

@@ -42,6 +42,19 @@ type CDRFilter struct {
 	Columns    []string  // CDRColumns where empty
 }
 
+// CheckCDRColumns says if a column is unknown or there twice.
+func CheckCDRColumns(columns []string) error {
+	for i, column := range columns {
+		if !slices.Contains(AllowedCDRColumns, column) {
+			return fmt.Errorf("columns: there is no column %.200q to export; the columns are %s", column, strings.Join(AllowedCDRColumns, ", "))
+		}
+		if slices.Contains(columns[:i], column) {
+			return fmt.Errorf("columns: %s is there twice; name each column once", column)
+		}
+	}
+	return nil
+}
+
 // CDRQuery is the statement that reads the CDRs, ordered by start_stamp and xml_cdr_uuid. A column
 // that is unknown or there twice is an error that names it; so is a filter that is neither for all
 // domains nor for one.
@@ -53,14 +66,11 @@ func (d *DB) CDRQuery(f CDRFilter) (sql string, args []any, err error) {
 	if len(columns) == 0 {
 		columns = CDRColumns
 	}
+	if err := CheckCDRColumns(columns); err != nil {
+		return "", nil, err
+	}
 	selected := make([]string, len(columns))
 	for i, column := range columns {
-		if !slices.Contains(AllowedCDRColumns, column) {
-			return "", nil, fmt.Errorf("columns: there is no column %q to export; the columns are %s", column, strings.Join(AllowedCDRColumns, ", "))
-		}
-		if slices.Contains(columns[:i], column) {
-			return "", nil, fmt.Errorf("columns: %s is there twice; name each column once", column)
-		}
 		selected[i] = pgx.Identifier{column}.Sanitize()
 		if !d.hasColumn("v_xml_cdr", column) {
 			selected[i] = "null::text as " + selected[i]

@@ -77,7 +77,7 @@ func (s *Service) api() (*api.Server, error) {
 }
 
 func (s *Service) worker(ctx context.Context) (*worker.Worker, error) {
-	if err := s.tasks.MarkExportDir(ctx, s.settings.ExportDir); err != nil {
+	if err := s.exporter.MarkStore(ctx); err != nil {
 		return nil, err
 	}
 	return worker.New(worker.Options{

@@ -13,6 +13,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"trunkline/internal/audit"
+	"trunkline/internal/cdr"
 	"trunkline/internal/config"
 	"trunkline/internal/fusionpbx"
 	"trunkline/internal/pbx"
@@ -32,7 +33,7 @@ type Service struct {
 	redis     redis.UniversalClient
 	redisAway bool // it did not answer at the start
 	tasks     *tasks.Client
-	exporter  tasks.Exporter
+	exporter  cdr.Exporter
 	limiter   *ratelimit.Limiter
 	audit     *audit.Log
 }
@@ -89,15 +90,18 @@ func Open(ctx context.Context, settings config.Settings, log *slog.Logger, alone
 		tasks.KindProvision: settings.ProvisionTimeout,
 		tasks.KindExport:    settings.ExportTimeout,
 	}, log)
-	s.exporter = tasks.Exporter{
-		Pool:         s.pool,
-		FusionPBX:    db,
-		Dir:          settings.ExportDir,
-		MinFreeBytes: uint64(settings.ExportMinFreeBytes),
+	s.exporter = cdr.Exporter{
+		PBX:          s.pbx,
+		Store:        ExportStore(settings),
 		FormulaGuard: settings.CSVFormulaGuard,
 		Retention:    settings.ExportRetention,
 	}
 	return s, nil
+}
+
+// ExportStore is where export files stand.
+func ExportStore(s config.Settings) cdr.Store {
+	return cdr.Folder{Dir: s.ExportDir, MinFreeBytes: uint64(s.ExportMinFreeBytes)}
 }
 
 // Close gives back what Open opened.

@@ -1,26 +1,25 @@
-package export
+package cdr
 
 import (
-	"encoding/json"
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
 
-// newFile makes a File as Write leaves it, without a database.
-func newFile(t testing.TB, dir string, attempt int, text string) *File {
+// newPart makes a part with some text.
+func newPart(t testing.TB, dir string, attempt int, text string) Part {
 	t.Helper()
-	f, err := createPart(Options{Dir: dir, Name: "calls.csv", Attempt: attempt})
+	p, err := Folder{Dir: dir}.Create(t.Context(), "calls.csv", attempt, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.open.WriteString(text); err != nil {
+	if _, err := p.Write([]byte(text)); err != nil {
 		t.Fatal(err)
 	}
-	f.manifest.Rows = int64(attempt)
-	return f
+	return p
 }
 
 func wantText(t testing.TB, path, want string) {
@@ -31,37 +30,40 @@ func wantText(t testing.TB, path, want string) {
 	}
 }
 
-func readManifest(t testing.TB, path string) (m Manifest) {
+// wantFiles checks the names in a folder.
+func wantFiles(t testing.TB, dir string, want ...string) {
 	t.Helper()
-	data, err := os.ReadFile(path)
+	entries, err := os.ReadDir(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := json.Unmarshal(data, &m); err != nil {
-		t.Fatal(err)
+	var got []string
+	for _, e := range entries {
+		got = append(got, e.Name())
 	}
-	return m
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("the folder has %q, want %q", got, want)
+	}
 }
 
 func TestCommitReplacesAnOlderFile(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	for attempt, text := range []string{"first", "second"} {
-		f := newFile(t, dir, attempt, text)
-		if _, err := f.Commit(); err != nil {
+		f := newPart(t, dir, attempt, text)
+		manifest := `{"rows": ` + text + `}`
+		if err := f.Commit(t.Context(), []byte(manifest)); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := f.Commit(); err == nil {
+		if err := f.Commit(t.Context(), nil); err == nil {
 			t.Error("a second Commit of the same file went through")
 		}
 		if err := f.Discard(); err != nil {
 			t.Errorf("Discard after Commit: %v", err)
 		}
 		wantText(t, filepath.Join(dir, "calls.csv"), text)
-		m := readManifest(t, filepath.Join(dir, "calls.csv.manifest.json"))
-		if m.Rows != int64(attempt) || m.File != "calls.csv" {
-			t.Errorf("manifest %+v", m)
-		}
+		wantText(t, filepath.Join(dir, "calls.csv.manifest.json"), manifest)
 		wantFiles(t, dir, "calls.csv", "calls.csv.manifest.json")
 		info, err := os.Stat(filepath.Join(dir, "calls.csv"))
 		if err != nil || info.Mode().Perm()&0o007 != 0 {
@@ -73,7 +75,7 @@ func TestCommitReplacesAnOlderFile(t *testing.T) {
 func TestDiscard(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	f := newFile(t, dir, 1, "text")
+	f := newPart(t, dir, 1, "text")
 	wantFiles(t, dir, "calls.csv.1.part")
 	for range 2 {
 		if err := f.Discard(); err != nil {
@@ -81,7 +83,7 @@ func TestDiscard(t *testing.T) {
 		}
 		wantFiles(t, dir)
 	}
-	if _, err := f.Commit(); err == nil {
+	if err := f.Commit(t.Context(), nil); err == nil {
 		t.Error("Commit after Discard went through")
 	}
 }
@@ -90,22 +92,22 @@ func TestDiscard(t *testing.T) {
 func TestLateWorkerNeverRenames(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	late := newFile(t, dir, 1, "late")
-	current := newFile(t, dir, 1, "curr")
-	if _, err := late.Commit(); err == nil || !strings.Contains(err.Error(), "another worker") {
+	late := newPart(t, dir, 1, "late")
+	current := newPart(t, dir, 1, "curr")
+	if err := late.Commit(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "another worker") {
 		t.Errorf("the late worker's Commit: %v", err)
 	}
 	wantFiles(t, dir, "calls.csv.1.part")
-	if _, err := current.Commit(); err != nil {
+	if err := current.Commit(t.Context(), nil); err != nil {
 		t.Error(err)
 	}
 	wantText(t, filepath.Join(dir, "calls.csv"), "curr")
 
-	late = newFile(t, dir, 2, "late")
-	if err := RemoveStaleParts(dir, "calls.csv", 3); err != nil {
+	late = newPart(t, dir, 2, "late")
+	if err := (Folder{Dir: dir}).removeStaleParts("calls.csv", 3); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := late.Commit(); err == nil || !strings.Contains(err.Error(), "later attempt") {
+	if err := late.Commit(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "later attempt") {
 		t.Errorf("the Commit of a removed part: %v", err)
 	}
 	wantText(t, filepath.Join(dir, "calls.csv"), "curr")
@@ -120,7 +122,7 @@ func TestFailedCommitLeavesNothing(t *testing.T) {
 		if err := os.MkdirAll(filepath.Join(dir, inTheWay, "full"), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := newFile(t, dir, 1, "text").Commit(); err == nil {
+		if err := newPart(t, dir, 1, "text").Commit(t.Context(), nil); err == nil {
 			t.Errorf("Commit went through with a folder %s in its way", inTheWay)
 		}
 		wantFiles(t, dir, inTheWay)
@@ -139,7 +141,7 @@ func TestRemoveStaleParts(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := RemoveStaleParts(dir, "calls.csv", 3); err != nil {
+	if err := (Folder{Dir: dir}).removeStaleParts("calls.csv", 3); err != nil {
 		t.Fatal(err)
 	}
 	keep := []string{
@@ -147,14 +149,19 @@ func TestRemoveStaleParts(t *testing.T) {
 		"other.csv.1.part", "calls.csv2.1.part", "acalls.csv.1.part", "calls.csv1.part",
 	}
 	wantFiles(t, dir, keep...)
-	if err := RemoveStaleParts(dir, "calls.csv", math.MaxInt); err != nil {
+	if err := (Folder{Dir: dir}).removeStaleParts("calls.csv", math.MaxInt); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "calls.csv.3.part")); !os.IsNotExist(err) {
 		t.Errorf("the last part is still there: %v", err)
 	}
-	if err := RemoveStaleParts(dir, "../calls.csv", 3); err == nil {
-		t.Error("a path was taken for a name")
+	for _, name := range []string{"../calls.csv", "calls.part"} {
+		if _, err := (Folder{Dir: dir}).Create(t.Context(), name, 3, nil); err == nil || !strings.Contains(err.Error(), "not allowed") {
+			t.Errorf("%s was taken for a name: %v", name, err)
+		}
+	}
+	if _, err := (Folder{Dir: dir + "/none"}).Create(t.Context(), "calls.csv", 1, nil); err == nil || !strings.Contains(err.Error(), "creating the part") {
+		t.Errorf("a folder that is not there: %v", err)
 	}
 }
 

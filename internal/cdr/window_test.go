@@ -1,4 +1,4 @@
-package api
+package cdr
 
 import (
 	"testing"
@@ -32,7 +32,7 @@ func TestExportWindowEnds(t *testing.T) {
 			if !ok {
 				t.Fatalf("no zone %s", c.zone)
 			}
-			start, ok1 := parseStart(c.start, location)
+			start, ok1 := ParseStart(c.start, location)
 			end, ok2 := parseEnd(c.end, location)
 			if !ok1 || !ok2 {
 				t.Fatalf("not read: %v %v", ok1, ok2)
@@ -50,7 +50,7 @@ func TestExportWindowEnds(t *testing.T) {
 func TestDatesThatAreNone(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{"", "yesterday", "01/31/2024", "2024-1-1", "2024-02-30", "2024-01-01 25:00:00", "2024-01-01T00:00:00 02:00", "1704067200", "2024-01-01'--"} {
-		if _, ok := parseStart(text, time.UTC); ok {
+		if _, ok := ParseStart(text, time.UTC); ok {
 			t.Errorf("%q is read as a start", text)
 		}
 		if _, ok := parseEnd(text, time.UTC); ok {
@@ -76,7 +76,7 @@ func FuzzParseDates(f *testing.F) {
 		if !ok {
 			return
 		}
-		start, ok1 := parseStart(text, location)
+		start, ok1 := ParseStart(text, location)
 		end, ok2 := parseEnd(text, location)
 		if ok1 != ok2 {
 			t.Fatalf("%q is a start: %v, an end: %v", text, ok1, ok2)
@@ -87,31 +87,6 @@ func FuzzParseDates(f *testing.F) {
 	})
 }
 
-func TestAsksForFile(t *testing.T) {
-	t.Parallel()
-	for accept, want := range map[string]fileAsked{
-		"":                                       {},
-		"*/*":                                    {},
-		"application/json":                       {},
-		"text/csv":                               {true, "CSV"},
-		"TEXT/CSV;charset=utf-8":                 {true, "CSV"},
-		"application/xml":                        {true, "XML"},
-		"text/xml, */*":                          {true, "XML"},
-		"application/octet-stream":               {true, ""},
-		"text/csv;q=0.5, application/xml":        {true, "XML"},
-		"application/json, text/csv":             {},
-		"application/json;q=0.1, text/csv;q=0.2": {true, "CSV"},
-		"text/csv;q=0":                           {},
-		"text/csv;q=x":                           {},
-		"text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8": {},
-		",;;,": {},
-	} {
-		if got := asksForFile(accept); got != want {
-			t.Errorf("%q: got %+v, want %+v", accept, got, want)
-		}
-	}
-}
-
 func TestOpenEndStaysWithinTheCalendar(t *testing.T) {
 	t.Parallel()
 	tokyo, err := time.LoadLocation("Asia/Tokyo")
@@ -119,9 +94,9 @@ func TestOpenEndStaysWithinTheCalendar(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, text := range []string{"9999-12-31", "9999-12-31T23:59:59Z", "0000-01-01"} {
-		start, ok1 := parseStart(text, tokyo)
+		start, ok1 := ParseStart(text, tokyo)
 		end, ok2 := parseEnd(text, tokyo)
-		for _, moment := range []time.Time{withinCalendar(start), withinCalendar(end)} {
+		for _, moment := range []time.Time{start, end} {
 			if _, err := moment.MarshalJSON(); err != nil || !ok1 || !ok2 {
 				t.Errorf("%s: %v cannot be recorded: %v", text, moment, err)
 			}

@@ -1,7 +1,7 @@
-package export
+package cdr
 
 import (
-	"encoding/json"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -34,19 +34,19 @@ func checkName(name string) error {
 	return nil
 }
 
-// ManifestName is the name of the manifest of a file.
-func ManifestName(name string) string { return name + manifestSuffix }
+func manifestName(name string) string { return name + manifestSuffix }
 
 func partName(name string, attempt int) string {
 	return name + "." + strconv.Itoa(attempt) + partSuffix
 }
 
-// File is a complete, synced part that has not got its name yet. Exactly one of Commit and Discard
-// should end it.
-type File struct {
-	manifest Manifest
-	dir      string
+// folderPart is a Part in a folder: name.attempt.part, until it gets its name.
+type folderPart struct {
+	folder   Folder
+	name     string
 	attempt  int
+	paused   func(paused bool, reason string)
+	nextLook int64 // after how many bytes the next look at the free space is due
 	// part and manifestPart are what Discard removes; the second is "" until it is written.
 	part         string
 	manifestPart string
@@ -56,72 +56,70 @@ type File struct {
 }
 
 // createPart makes the part of an attempt. One that is left from a crash of the same attempt goes.
-func createPart(o Options) (*File, error) {
-	f := &File{
-		manifest: Manifest{File: o.Name},
-		dir:      o.Dir,
-		attempt:  o.Attempt,
-		part:     filepath.Join(o.Dir, partName(o.Name, o.Attempt)),
-	}
-	if err := removeIfThere(f.part); err != nil {
+func (f Folder) createPart(name string, attempt int, paused func(bool, string)) (*folderPart, error) {
+	p := &folderPart{folder: f, name: name, attempt: attempt, paused: paused, nextLook: spaceCheckBytes}
+	p.part = filepath.Join(f.Dir, partName(name, attempt))
+	if err := removeIfThere(p.part); err != nil {
 		return nil, err
 	}
-	open, err := os.OpenFile(f.part, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode)
+	open, err := os.OpenFile(p.part, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode)
 	if err != nil {
 		return nil, fmt.Errorf("creating the part: %w", err)
 	}
-	f.open = open
-	return f, nil
+	p.open = open
+	return p, nil
 }
 
-// Manifest is what Commit will write beside the file.
-func (f *File) Manifest() Manifest { return f.manifest }
+// Write implements io.Writer.
+func (p *folderPart) Write(data []byte) (int, error) { return p.open.Write(data) }
 
-// Commit gives the file its name, in place of a file of that name, and writes its manifest beside it.
-// The manifest is the last to appear: a file without one is not whole, and the manifest of an older
-// file never stands beside a newer one. On an error nothing is left of the file.
-func (f *File) Commit() (Manifest, error) {
-	if f.open == nil {
-		return Manifest{}, fmt.Errorf("export %s is already committed or discarded", f.manifest.File)
+// Sync makes what was written last.
+func (p *folderPart) Sync() error { return p.open.Sync() }
+
+// Commit implements Part. The manifest is the last to appear: a file without one is not whole, and the
+// manifest of an older file never stands beside a newer one.
+func (p *folderPart) Commit(_ context.Context, manifest []byte) error {
+	if p.open == nil {
+		return fmt.Errorf("export %s is already committed or discarded", p.name)
 	}
-	if err := f.commit(); err != nil {
-		return Manifest{}, errors.Join(fmt.Errorf("export %s: %w", f.manifest.File, err), f.Discard())
+	if err := p.commit(manifest); err != nil {
+		return errors.Join(fmt.Errorf("export %s: %w", p.name, err), p.Discard())
 	}
-	_ = f.open.Close() // synced already, so closing has nothing left to lose
-	f.open = nil
-	return f.manifest, nil
+	_ = p.open.Close() // synced already, so closing has nothing left to lose
+	p.open = nil
+	return nil
 }
 
-func (f *File) commit() error {
-	if err := f.checkOurs(); err != nil {
+func (p *folderPart) commit(content []byte) error {
+	if err := p.checkOurs(); err != nil {
 		return err
 	}
-	if err := f.writeManifest(); err != nil {
+	if err := p.writeManifest(content); err != nil {
 		return err
 	}
-	file := filepath.Join(f.dir, f.manifest.File)
-	manifest := filepath.Join(f.dir, ManifestName(f.manifest.File))
+	file := filepath.Join(p.folder.Dir, p.name)
+	manifest := filepath.Join(p.folder.Dir, manifestName(p.name))
 	if err := removeIfThere(manifest); err != nil {
 		return err
 	}
-	if err := os.Rename(f.part, file); err != nil {
+	if err := os.Rename(p.part, file); err != nil {
 		return fmt.Errorf("naming the file: %w", err)
 	}
-	f.part = file
-	if err := os.Rename(f.manifestPart, manifest); err != nil {
+	p.part = file
+	if err := os.Rename(p.manifestPart, manifest); err != nil {
 		return fmt.Errorf("naming the manifest: %w", err)
 	}
-	f.manifestPart = manifest
-	return syncDir(f.dir)
+	p.manifestPart = manifest
+	return syncDir(p.folder.Dir)
 }
 
 // checkOurs makes sure that the part's name still leads to the file that was written.
-func (f *File) checkOurs() error {
-	ours, err := f.open.Stat()
+func (p *folderPart) checkOurs() error {
+	ours, err := p.open.Stat()
 	if err != nil {
 		return fmt.Errorf("looking at the part: %w", err)
 	}
-	there, err := os.Lstat(f.part)
+	there, err := os.Lstat(p.part)
 	if err != nil {
 		return fmt.Errorf("the part is gone, so a later attempt has taken over: %w", err)
 	}
@@ -131,12 +129,8 @@ func (f *File) checkOurs() error {
 	return nil
 }
 
-func (f *File) writeManifest() error {
-	data, err := json.MarshalIndent(f.manifest, "", "  ")
-	if err != nil {
-		return fmt.Errorf("encoding the manifest: %w", err)
-	}
-	path := filepath.Join(f.dir, partName(ManifestName(f.manifest.File), f.attempt))
+func (p *folderPart) writeManifest(content []byte) error {
+	path := filepath.Join(p.folder.Dir, partName(manifestName(p.name), p.attempt))
 	if err := removeIfThere(path); err != nil {
 		return err
 	}
@@ -144,41 +138,41 @@ func (f *File) writeManifest() error {
 	if err != nil {
 		return fmt.Errorf("creating the manifest: %w", err)
 	}
-	f.manifestPart = path
-	_, writeErr := out.Write(append(data, '\n'))
+	p.manifestPart = path
+	_, writeErr := out.Write(content)
 	if err := errors.Join(writeErr, out.Sync(), out.Close()); err != nil {
 		return fmt.Errorf("writing the manifest: %w", err)
 	}
 	return nil
 }
 
-// Discard removes what was written. It may follow a Commit or Discard, and then does nothing.
-func (f *File) Discard() error {
-	if f.open == nil {
+// Discard implements Part.
+func (p *folderPart) Discard() error {
+	if p.open == nil {
 		return nil
 	}
-	ours := f.checkOurs() == nil
-	err := f.open.Close()
-	f.open = nil
+	ours := p.checkOurs() == nil
+	err := p.open.Close()
+	p.open = nil
 	if ours {
-		err = errors.Join(err, removeIfThere(f.part))
+		err = errors.Join(err, removeIfThere(p.part))
 	}
-	if f.manifestPart != "" {
-		err = errors.Join(err, removeIfThere(f.manifestPart))
+	if p.manifestPart != "" {
+		err = errors.Join(err, removeIfThere(p.manifestPart))
 	}
 	if err != nil {
-		return fmt.Errorf("discarding export %s: %w", f.manifest.File, err)
+		return fmt.Errorf("discarding export %s: %w", p.name, err)
 	}
 	return nil
 }
 
-// RemoveStaleParts removes the parts that attempts before the given one have left in dir, after a
-// crash, of the file name.
-func RemoveStaleParts(dir, name string, attempt int) error {
-	if err := checkName(name); err != nil {
-		return err
+// removeStaleParts removes the parts that attempts before the given one have left of a file, after a
+// crash. The first attempt has none before it.
+func (f Folder) removeStaleParts(name string, attempt int) error {
+	if attempt <= 1 {
+		return nil
 	}
-	entries, err := os.ReadDir(dir)
+	entries, err := os.ReadDir(f.Dir)
 	if err != nil {
 		return fmt.Errorf("looking for stale parts: %w", err)
 	}
@@ -188,8 +182,8 @@ func RemoveStaleParts(dir, name string, attempt int) error {
 		rest, isOurs := strings.CutPrefix(rest, name)
 		number, err := strconv.Atoi(strings.TrimPrefix(strings.TrimPrefix(rest, manifestSuffix), "."))
 		if isPart && isOurs && err == nil && number < attempt &&
-			(entry.Name() == partName(name, number) || entry.Name() == partName(ManifestName(name), number)) {
-			errs = append(errs, removeIfThere(filepath.Join(dir, entry.Name())))
+			(entry.Name() == partName(name, number) || entry.Name() == partName(manifestName(name), number)) {
+			errs = append(errs, removeIfThere(filepath.Join(f.Dir, entry.Name())))
 		}
 	}
 	return errors.Join(errs...)

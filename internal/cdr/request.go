@@ -1,0 +1,69 @@
+// Package cdr is what an export of call detail records is: from what a caller asks for to a query over
+// FusionPBX's CDRs, and the store of the files that come of it. How rows become bytes is package
+// export's; jobs, callers and HTTP are not known here.
+package cdr
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"trunkline/internal/export"
+	"trunkline/internal/fault"
+	"trunkline/internal/fusionpbx"
+)
+
+// Request is what an export holds: the CDRs whose start_stamp lies in the window, of one domain or of all
+// (DomainUUID ""). Without columns they are fusionpbx.CDRColumns.
+type Request struct {
+	DomainUUID string `json:"domain_uuid,omitempty"`
+	DomainName string `json:"domain_name,omitempty"`
+	Window
+	Format  export.Format `json:"format"`
+	Columns []string      `json:"columns"`
+}
+
+// Resolve resolves the window and checks the columns. Errors: those of Window.Resolve.
+func (r *Request) Resolve(ctx context.Context, db *fusionpbx.DB) error {
+	if err := r.Window.Resolve(ctx, db, r.DomainUUID); err != nil {
+		return err
+	}
+	if err := fusionpbx.CheckCDRColumns(r.Columns); err != nil {
+		return fault.Errorf(fault.InvalidRequest, "%w", err)
+	}
+	return nil
+}
+
+// keyColumns are those of the columns that the rows are ordered by.
+func (r Request) keyColumns() []string {
+	keys := []string{"start_stamp", "xml_cdr_uuid"}
+	if len(r.Columns) == 0 {
+		return keys
+	}
+	return slices.DeleteFunc(keys, func(key string) bool { return !slices.Contains(r.Columns, key) })
+}
+
+func (r Request) filter() fusionpbx.CDRFilter {
+	return fusionpbx.CDRFilter{
+		All:        r.DomainUUID == "",
+		DomainUUID: r.DomainUUID,
+		Start:      r.Start,
+		End:        r.End,
+		Columns:    r.Columns,
+	}
+}
+
+// Result describes the file of an export that succeeded.
+type Result struct {
+	File         string        `json:"file"` // its name in the export store
+	Format       export.Format `json:"export_format"`
+	TotalRecords int64         `json:"total_records"`
+	Bytes        int64         `json:"bytes"`  // the file's size
+	SHA256       string        `json:"sha256"` // of the file, in hex
+	DateRange    string        `json:"date_range"`
+	TimeZone     string        `json:"time_zone"`
+	ExpiresAt    time.Time     `json:"expires_at"` // when the file is deleted
+}
+
+// Size is what the totals of finished exports count.
+func (r Result) Size() (rows, bytes int64) { return r.TotalRecords, r.Bytes }

@@ -1,0 +1,35 @@
+package cdr
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"trunkline/internal/export"
+)
+
+// Store is where export files stand, for api and workers alike. A file is whole or not there, and has
+// its manifest beside it.
+type Store interface {
+	// Create begins one attempt at a file and removes what earlier attempts at it have left. paused, if
+	// not nil, is told as Hooks.Paused says. Errors: a fault.InsufficientStorage.
+	Create(ctx context.Context, name string, attempt int, paused func(paused bool, reason string)) (Part, error)
+	// Open opens a file and says how many bytes it has. Errors: fs.ErrNotExist.
+	Open(ctx context.Context, name string) (file io.ReadSeekCloser, size int64, err error)
+	// Prune deletes what was last written before the given time, what crashed attempts left among it.
+	Prune(ctx context.Context, before time.Time) error
+	// Mark makes the store where it is absent and leaves a worker's mark in it, in place of an older one.
+	Mark(ctx context.Context, mark string) error
+	// CheckMark says, with the remedy, if that is not the mark that was left last.
+	CheckMark(ctx context.Context, mark string) error
+}
+
+// Part is a file that is being written. Exactly one of Commit and Discard should end it.
+type Part interface {
+	export.Out
+	// Commit gives the file its name, in place of a file of that name, and writes the manifest beside it,
+	// unless another attempt has taken the part's place. On an error nothing is left of the file.
+	Commit(ctx context.Context, manifest []byte) error
+	// Discard removes what was written. It may follow a Commit or Discard, and then does nothing.
+	Discard() error
+}

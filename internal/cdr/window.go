@@ -1,0 +1,151 @@
+package cdr
+
+import (
+	"context"
+	"strings"
+	"time"
+	_ "time/tzdata" // a caller's or domain's zone must be known also on a system without such files
+
+	"trunkline/internal/fault"
+	"trunkline/internal/fusionpbx"
+)
+
+// Window is a half-open span of time, Start to End in UTC. DateStart, DateEnd (inclusive) and TimeZone are
+// as the caller meant them and appear in the answer.
+type Window struct {
+	Start     time.Time `json:"start"`
+	End       time.Time `json:"end"`
+	DateStart string    `json:"date_start"`
+	DateEnd   string    `json:"date_end"`
+	TimeZone  string    `json:"time_zone"`
+}
+
+// DateRange is the span as the documented answer words it.
+func (w Window) DateRange() string { return w.DateStart + " to " + w.DateEnd }
+
+// Resolve reads the dates, in TimeZone or else in the domain's zone ("" for the default one), and sets
+// what is missing. Errors: fault.MissingParameters and fault.InvalidRequest, which name the parameter.
+func (w *Window) Resolve(ctx context.Context, db *fusionpbx.DB, domainUUID string) error {
+	var absent []string
+	if w.DateStart == "" {
+		absent = append(absent, "date_start")
+	}
+	if w.DateEnd == "" {
+		absent = append(absent, "date_end")
+	}
+	if len(absent) > 0 {
+		return fault.Missing(absent...)
+	}
+	given := w.TimeZone != ""
+	if !given {
+		var err error
+		if w.TimeZone, err = db.TimeZone(ctx, domainUUID); err != nil {
+			return err
+		}
+	}
+	location, ok := zone(w.TimeZone)
+	if !ok && given {
+		return fault.Invalid("time_zone", "%.200q is not known; write a name such as Europe/Paris or UTC", w.TimeZone)
+	}
+	if !ok {
+		return fault.Invalid("time_zone", "FusionPBX's setting domain, time_zone is %q, which is not known; correct it there or send time_zone", w.TimeZone)
+	}
+	const remedy = "is not a date; write 2024-01-31, 2024-01-31 18:00:00 or 2024-01-31T18:00:00+01:00 (encode + as %%2B in a form)"
+	if w.Start, ok = ParseStart(w.DateStart, location); !ok {
+		return fault.Invalid("date_start", remedy)
+	}
+	if w.End, ok = parseEnd(w.DateEnd, location); !ok {
+		return fault.Invalid("date_end", remedy)
+	}
+	if !w.Start.Before(w.End) {
+		return fault.Invalid("date_end", "is before date_start")
+	}
+	return nil
+}
+
+// zonedLayouts and localLayouts are the date-times that are read, besides dates: with a zone, and without, in which
+// case they are in the export's zone.
+var (
+	zonedLayouts = []string{time.RFC3339, "2006-01-02 15:04:05Z07:00", "2006-01-02T15:04Z07:00", "2006-01-02 15:04Z07:00"}
+	localLayouts = []string{"2006-01-02T15:04:05", time.DateTime, "2006-01-02T15:04", "2006-01-02 15:04"}
+)
+
+// The first and the last moment that RFC 3339 can write; an open end is often sent as 9999-12-31.
+var (
+	calendarStart = time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC)
+	calendarEnd   = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
+)
+
+// withinCalendar is the moment in UTC, or the end of the calendar that it lies beyond.
+func withinCalendar(t time.Time) time.Time {
+	switch t = t.UTC(); {
+	case t.Before(calendarStart):
+		return calendarStart
+	case t.After(calendarEnd):
+		return calendarEnd
+	}
+	return t
+}
+
+// ParseStart reads the start of a span, in UTC and within what RFC 3339 can write: a date begins with its
+// first moment in the zone.
+func ParseStart(text string, location *time.Location) (time.Time, bool) {
+	if day, err := time.Parse(time.DateOnly, text); err == nil {
+		return withinCalendar(startOfDay(day, location)), true
+	}
+	moment, ok := parseMoment(text, location)
+	return withinCalendar(moment), ok
+}
+
+// parseEnd reads date_end, which is inclusive, and returns the end of the half-open window: the first
+// moment of the next day, or the second after the one that was given.
+func parseEnd(text string, location *time.Location) (time.Time, bool) {
+	if day, err := time.Parse(time.DateOnly, text); err == nil {
+		return withinCalendar(startOfDay(day.AddDate(0, 0, 1), location)), true
+	}
+	moment, ok := parseMoment(text, location)
+	return withinCalendar(moment.Truncate(time.Second).Add(time.Second)), ok
+}
+
+func parseMoment(text string, location *time.Location) (time.Time, bool) {
+	for _, layout := range zonedLayouts {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t, true
+		}
+	}
+	for _, layout := range localLayouts {
+		if t, err := time.ParseInLocation(layout, text, location); err == nil {
+			return t, true
+		}
+	}
+	return time.Time{}, false
+}
+
+// startOfDay is the first moment of the date in the zone. Where the clock is put forward at midnight
+// that is not 00:00, and where it is put back to midnight 00:00 occurs twice.
+func startOfDay(day time.Time, location *time.Location) time.Time {
+	midnight := func(in *time.Location) time.Time {
+		return time.Date(day.Year(), day.Month(), day.Day(), 0, 0, 0, 0, in)
+	}
+	t := midnight(location)
+	if t.Day() != day.Day() {
+		_, changed := t.ZoneBounds()
+		return changed
+	}
+	changed, _ := t.ZoneBounds()
+	before := changed.Add(-time.Second).In(location)
+	if changed.IsZero() || before.Day() != day.Day() || t.Sub(before) > 24*time.Hour {
+		return t
+	}
+	_, offset := before.Zone()
+	return midnight(time.FixedZone("", offset))
+}
+
+// zone is the time zone of that name, as IANA has it. "Local" would be this server's.
+func zone(name string) (*time.Location, bool) {
+	if name == "" || strings.EqualFold(name, "local") {
+		return nil, false
+	}
+	location, err := time.LoadLocation(name)
+	return location, err == nil
+}
