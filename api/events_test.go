@@ -106,14 +106,21 @@ func (s *stream) wantEnd() {
 	}
 }
 
+// followed is a queued job on a front end without a worker, and the stream of its events.
+func followed(t *testing.T) (b *bundle, s *stream, base, id string, stop func()) {
+	t.Helper()
+	b = newBundle(t, setUp{noWorker: true})
+	base, stop = b.listening(t)
+	id = b.queue(t, 1, b.asSuperadmin)[0]
+	_, s = b.events(t, base, id, "")
+	s.want("state", "queued")
+	return b, s, base, id, stop
+}
+
 // A job is followed from the queue to its end: each state, its progress, and the whole of it at last.
 func TestJobEvents(t *testing.T) {
 	t.Parallel()
-	b := newBundle(t, setUp{noWorker: true})
-	base, _ := b.listening(t)
-	id := b.queue(t, 1, b.asSuperadmin)[0]
-	_, s := b.events(t, base, id, "")
-	s.want("state", "queued")
+	b, s, base, id, _ := followed(t)
 
 	attempt, err := b.tasks.Claim(t.Context(), id, 1, "the test")
 	must(t, err)
@@ -151,11 +158,7 @@ func TestJobEvents(t *testing.T) {
 // A cancelled job ends its stream with the error.
 func TestJobEventsOfACancelledJob(t *testing.T) {
 	t.Parallel()
-	b := newBundle(t, setUp{noWorker: true})
-	base, _ := b.listening(t)
-	id := b.queue(t, 1, b.asSuperadmin)[0]
-	_, s := b.events(t, base, id, "")
-	s.want("state", "queued")
+	b, s, _, id, _ := followed(t)
 	b.do(t, b.asSuperadmin(call{method: http.MethodPost, path: "/v1/jobs/" + id + "/cancel"})).want(t, http.StatusOK, "")
 	s.want("state", "cancelled")
 	if e := s.want("end", "cancelled"); fmt.Sprint(e.job["error"]) != "map[code:cancelled message:cancelled before it began]" {
@@ -189,11 +192,7 @@ func TestJobEventsAreBounded(t *testing.T) {
 // A shutdown ends the streams, so that it need not wait for the jobs.
 func TestJobEventsEndAtShutdown(t *testing.T) {
 	t.Parallel()
-	b := newBundle(t, setUp{noWorker: true})
-	base, stop := b.listening(t)
-	id := b.queue(t, 1, b.asSuperadmin)[0]
-	_, s := b.events(t, base, id, "")
-	s.want("state", "queued")
+	b, s, _, _, stop := followed(t)
 	stop()
 	s.wantEnd()
 	if strings.Contains(b.log.String(), "cut off") {

@@ -44,14 +44,20 @@ func wantLimited(t *testing.T, got answer) {
 	}
 }
 
-// Each class of endpoints has a budget of its own, per credential and address.
-func TestRateLimits(t *testing.T) {
-	t.Parallel()
-	b := newBundle(t, setUp{noWorker: true, settings: limited})
+// allowAnother puts 192.0.2.11 on the whitelist too.
+func (b *bundle) allowAnother(t *testing.T) {
+	t.Helper()
 	must(t, os.WriteFile(b.whitelist, []byte(caller+"\n192.0.2.11\n"), 0o600))
 	var err error
 	b.server, err = api.New(b.options) // with that whitelist
 	must(t, err)
+}
+
+// Each class of endpoints has a budget of its own, per credential and address.
+func TestRateLimits(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{noWorker: true, settings: limited})
+	b.allowAnother(t)
 	jobs := call{path: "/v1/jobs"}
 	list := call{path: listPath}
 	export := call{path: exportPath, form: form("date_start", "nonsense", "date_end", "2024-01-01")}
@@ -148,10 +154,7 @@ func TestGuessingIsStopped(t *testing.T) {
 	t.Parallel()
 	settings, authLog := guarded(t)
 	b := newBundle(t, setUp{noWorker: true, settings: settings})
-	must(t, os.WriteFile(b.whitelist, []byte(caller+"\n192.0.2.11\n"), 0o600))
-	var err error
-	b.server, err = api.New(b.options) // with that whitelist
-	must(t, err)
+	b.allowAnother(t)
 	jobs := call{path: "/v1/jobs"}
 	guess := func(user, from string) answer {
 		return b.do(t, call{path: "/v1/jobs", user: user, pass: "guess", from: from})
@@ -178,6 +181,7 @@ func TestGuessingIsStopped(t *testing.T) {
 	options := b.options
 	options.Limiter = b.limiter(t, b.redis)
 	first := b.server
+	var err error
 	b.server, err = api.New(options)
 	must(t, err)
 	wantLimitedLogin(b.do(t, b.asSuperadmin(jobs)))

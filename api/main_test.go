@@ -320,12 +320,7 @@ func (b *bundle) count(t *testing.T, sql string, args ...any) int {
 	return n
 }
 
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
+var must = pbxtest.Must
 
 func prefixes(list ...string) []netip.Prefix {
 	var all []netip.Prefix

@@ -2,6 +2,7 @@ package api
 
 import (
 	"testing"
+
 	"trunkline/internal/tenant"
 )
 

@@ -67,14 +67,21 @@ func (p *pair) greet(address string) (serial string, err error) {
 	return conn.ConnectionState().PeerCertificates[0].SerialNumber.String(), nil
 }
 
-func TestRenewedCertificateIsTakenWhileCallersCome(t *testing.T) {
-	t.Parallel()
-	p := newPair(t)
-	b := newBundle(t, setUp{noWorker: true, settings: p.settings})
+// overTLS is a front end with a certificate, and the serial number of it.
+func overTLS(t *testing.T) (b *bundle, p *pair, address, first string) {
+	t.Helper()
+	p = newPair(t)
+	b = newBundle(t, setUp{noWorker: true, settings: p.settings})
 	base, _ := b.serve(t)
-	address := strings.TrimPrefix(base, "http://")
+	address = strings.TrimPrefix(base, "http://")
 	first, err := p.greet(address)
 	must(t, err)
+	return b, p, address, first
+}
+
+func TestRenewedCertificateIsTakenWhileCallersCome(t *testing.T) {
+	t.Parallel()
+	_, p, address, first := overTLS(t)
 
 	// Callers come all the time, and none is turned away.
 	stop, wg := make(chan struct{}), sync.WaitGroup{}
@@ -139,12 +146,7 @@ func TestBrokenRenewalLeavesTheOldCertificate(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			p := newPair(t)
-			b := newBundle(t, setUp{noWorker: true, settings: p.settings})
-			base, _ := b.serve(t)
-			address := strings.TrimPrefix(base, "http://")
-			first, err := p.greet(address)
-			must(t, err)
+			b, p, address, first := overTLS(t)
 			tc.damage(t, p)
 			const refused = "the renewed certificate is refused"
 			pbxtest.Eventually(t, "the log tells of it", func() bool { return strings.Contains(b.log.String(), refused) })

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"trunkline/internal/fault"
+	"trunkline/internal/pbxtest"
 	"trunkline/internal/tenant"
 	"trunkline/tasks"
 )
@@ -226,9 +227,4 @@ func TestCancelAndRetry(t *testing.T) {
 	}
 }
 
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
+var must = pbxtest.Must

@@ -167,12 +167,7 @@ func (b *bundle) loaded() []map[string]fssim.LoadedGateway {
 	return all
 }
 
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
+var must = pbxtest.Must
 
 // rescanned answers a rescan as one that went well.
 func rescanned(conn net.Conn) {

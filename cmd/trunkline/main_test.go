@@ -88,9 +88,4 @@ func (p *samplePBX) start(t *testing.T, command string, env ...string) *pbxtest.
 	return pbxtest.StartProgram(t, append(p.env, env...), "trunkline", command)
 }
 
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
+var must = pbxtest.Must

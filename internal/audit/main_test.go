@@ -59,9 +59,4 @@ func (b *bundle) list(t *testing.T, f audit.Filter) []audit.Entry {
 	return entries
 }
 
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
+var must = pbxtest.Must

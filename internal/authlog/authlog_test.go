@@ -58,14 +58,21 @@ func FuzzLine(f *testing.F) {
 	})
 }
 
-func TestSyslog(t *testing.T) {
-	t.Parallel()
-	path := filepath.Join(t.TempDir(), "log")
+// syslog is a socket that datagrams are sent to, and the path of it.
+func syslog(t *testing.T) (path string, socket net.PacketConn) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "log")
 	socket, err := net.ListenPacket("unixgram", path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer socket.Close()
+	t.Cleanup(func() { socket.Close() })
+	return path, socket
+}
+
+func TestSyslog(t *testing.T) {
+	t.Parallel()
+	path, socket := syslog(t)
 	l := New(path, slog.New(slog.DiscardHandler))
 	l.now = func() time.Time { return time.Date(2024, 1, 5, 10, 30, 0, 0, time.UTC) }
 	l.Failed(netip.MustParseAddr("198.51.100.66"), "admin")
@@ -148,11 +155,7 @@ func TestSyslogByStream(t *testing.T) {
 // While syslog is started again its socket is not there: a file in its place would be in its way.
 func TestNoFileInASocketsPlace(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(t.TempDir(), "log")
-	socket, err := net.ListenPacket("unixgram", path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	path, socket := syslog(t)
 	var out bytes.Buffer
 	logs := []*Log{New(path, slog.New(slog.NewTextHandler(&out, nil)))}
 	for _, missing := range []string{"/dev/trunkline-none", "/run/trunkline-none"} {
@@ -178,12 +181,7 @@ func TestNoFileInASocketsPlace(t *testing.T) {
 // A syslog that does not read costs one write its time-out, and the next ones nothing.
 func TestSyslogThatDoesNotRead(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(t.TempDir(), "log")
-	socket, err := net.ListenPacket("unixgram", path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer socket.Close()
+	path, _ := syslog(t)
 	var out bytes.Buffer
 	l := New(path, slog.New(slog.NewTextHandler(&out, nil)))
 	now := time.Now()

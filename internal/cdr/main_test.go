@@ -9,9 +9,4 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(pbxtest.Main(m)) }
 
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
+var must = pbxtest.Must

@@ -13,7 +13,7 @@ import (
 
 func TestWriteRefuses(t *testing.T) {
 	t.Parallel()
-	conn := connect(t, pbxtest.Database(t, sample.V55))
+	conn := pbxtest.Connect(t, pbxtest.Database(t, sample.V55))
 	for _, tt := range []struct {
 		why, sql string
 		args     []any
@@ -43,7 +43,7 @@ func TestWriteRefuses(t *testing.T) {
 			t.Errorf("%s: error %v, want one with %q", tt.why, err, tt.want)
 		}
 		if conn.IsClosed() { // as it may be after an error in the middle
-			conn = connect(t, conn.Config().ConnString())
+			conn = pbxtest.Connect(t, conn.Config().ConnString())
 		}
 	}
 	// The connection still works, and is in no transaction.
@@ -66,7 +66,7 @@ func TestWriteRefuses(t *testing.T) {
 func TestWriteTooManyRows(t *testing.T) {
 	t.Parallel()
 	url := pbxtest.Database(t, sample.V55)
-	conn := connect(t, url)
+	conn := pbxtest.Connect(t, url)
 	o := Options{Name: "calls.csv", Format: CSV, MaxRows: 10}
 	_, err := Write(t.Context(), conn, "select n, repeat('x', 1000) as x from generate_series(1, 10000000) n", nil, &memory{}, o)
 	if !errors.Is(err, ErrTooManyRows) {
@@ -75,7 +75,7 @@ func TestWriteTooManyRows(t *testing.T) {
 	waitIdle(t, url)
 
 	if conn.IsClosed() {
-		conn = connect(t, url)
+		conn = pbxtest.Connect(t, url)
 	}
 	if _, m := export(t, conn, Options{Format: CSV, MaxRows: 10}, "select n from generate_series(1, 10) n"); m.Rows != 10 {
 		t.Errorf("just as many rows as allowed: %d written", m.Rows)
@@ -85,7 +85,7 @@ func TestWriteTooManyRows(t *testing.T) {
 // TestErrorsKeepTheServersCode lets a caller tell a cancelled statement from a broken one.
 func TestErrorsKeepTheServersCode(t *testing.T) {
 	t.Parallel()
-	conn := connect(t, pbxtest.Database(t, sample.V55))
+	conn := pbxtest.Connect(t, pbxtest.Database(t, sample.V55))
 	_, err := Write(t.Context(), conn, "select 1/0 as a", nil, &memory{}, Options{Name: "a", Format: CSV})
 	var pgErr *pgconn.PgError
 	if !errors.As(err, &pgErr) || pgErr.Code != "22012" {

@@ -34,7 +34,7 @@ func busyBackends(t testing.TB, watch *pgx.Conn) int {
 // waitIdle waits until the server runs nothing in the database any more.
 func waitIdle(t testing.TB, url string) {
 	t.Helper()
-	watch := connect(t, url)
+	watch := pbxtest.Connect(t, url)
 	pbxtest.Eventually(t, "the server stops", func() bool { return busyBackends(t, watch) == 0 })
 }
 
@@ -73,7 +73,7 @@ func TestCancelStopsTheServer(t *testing.T) {
 				t.Parallel()
 				url := pbxtest.Database(t, sample.V55)
 				conn := connectWatched(t, url, askServer)
-				watch := connect(t, url)
+				watch := pbxtest.Connect(t, url)
 				ctx, cancel := context.WithCancelCause(t.Context())
 				defer cancel(nil)
 				done := make(chan error, 1)
@@ -99,7 +99,7 @@ func TestCancelStopsTheServer(t *testing.T) {
 
 func TestDeadlineIsSaid(t *testing.T) {
 	t.Parallel()
-	conn := connect(t, pbxtest.Database(t, sample.V55))
+	conn := pbxtest.Connect(t, pbxtest.Database(t, sample.V55))
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	_, err := Write(ctx, conn, "select pg_sleep(600)::text as a", nil, &memory{}, Options{Name: "calls.csv", Format: CSV})

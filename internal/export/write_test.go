@@ -19,16 +19,6 @@ import (
 	"trunkline/internal/pbxtest/servers"
 )
 
-func connect(t testing.TB, url string) *pgx.Conn {
-	t.Helper()
-	conn, err := pgx.Connect(t.Context(), url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = conn.Close(context.Background()) })
-	return conn
-}
-
 func exec(t testing.TB, conn *pgx.Conn, sql string, args ...any) {
 	t.Helper()
 	if _, err := conn.Exec(t.Context(), sql, args...); err != nil {
@@ -66,7 +56,7 @@ func export(t testing.TB, conn *pgx.Conn, o Options, sql string, args ...any) ([
 
 func TestWriteFormats(t *testing.T) {
 	t.Parallel()
-	conn := connect(t, pbxtest.Database(t, sample.V55))
+	conn := pbxtest.Connect(t, pbxtest.Database(t, sample.V55))
 	const sql = `select * from (values
 		(1, 'Ann "A" <a&b>', true, 1.50, timestamptz '2026-07-01 12:00:00.5+00', '6F9619FF-8B86-D011-B42D-00CF4FC964FF'::uuid, ''),
 		(2, null, false, 'NaN', null, null, '=x')) v (n, name, missed, mos, start_stamp, id, note) order by n`
@@ -93,7 +83,7 @@ func TestWriteFormats(t *testing.T) {
 
 func TestWriteNoRows(t *testing.T) {
 	t.Parallel()
-	conn := connect(t, pbxtest.Database(t, sample.V55))
+	conn := pbxtest.Connect(t, pbxtest.Database(t, sample.V55))
 	for format, want := range map[Format]string{
 		CSV:  "xml_cdr_uuid,start_stamp\n",
 		JSON: "[\n]\n",
@@ -109,7 +99,7 @@ func TestWriteNoRows(t *testing.T) {
 // TestWriteValuesAsPostgresPrintsThem compares numbers and other types with their cast to text.
 func TestWriteValuesAsPostgresPrintsThem(t *testing.T) {
 	t.Parallel()
-	conn := connect(t, pbxtest.Database(t, sample.V55))
+	conn := pbxtest.Connect(t, pbxtest.Database(t, sample.V55))
 	var values []string
 	for _, number := range []string{"0", "0.00", "-0.10", "1", "10000", "99999999.9999", "1e20", "-1.5e-10", "0.0001", "1000000000000.5",
 		"123456789012345678901234567890.123456789", "1e-1000", "1e1000", "NaN", "Infinity", "-Infinity"} {
@@ -168,7 +158,7 @@ func TestWriteValuesAsPostgresPrintsThem(t *testing.T) {
 // TestWriteTimesAsPostgresPrintsThem compares timestamps with to_char in the same zone.
 func TestWriteTimesAsPostgresPrintsThem(t *testing.T) {
 	t.Parallel()
-	conn := connect(t, pbxtest.Database(t, sample.V55))
+	conn := pbxtest.Connect(t, pbxtest.Database(t, sample.V55))
 	got, m := export(t, conn, Options{Format: CSV, Location: location(t, "America/New_York")}, `
 		select s, to_char(timezone('America/New_York', s), 'YYYY-MM-DD"T"HH24:MI:SS') as local,
 			extract(epoch from timezone('America/New_York', s) - timezone('UTC', s))::int as offset,
@@ -191,7 +181,7 @@ func TestWriteTimesAsPostgresPrintsThem(t *testing.T) {
 
 func TestWriteHostileRows(t *testing.T) {
 	t.Parallel()
-	conn := connect(t, pbxtest.Database(t, sample.V55))
+	conn := pbxtest.Connect(t, pbxtest.Database(t, sample.V55))
 	exec(t, conn, "create table hostile (n int, name text)")
 	var want []string
 	for _, text := range hostile {
@@ -207,7 +197,7 @@ func TestWriteHostileRows(t *testing.T) {
 // bytes as UTF-8.
 func TestWriteBytesThatAreNotUTF8(t *testing.T) {
 	t.Parallel()
-	conn := connect(t, pbxtest.Database(t, sample.V55, servers.WithEncoding("SQL_ASCII")))
+	conn := pbxtest.Connect(t, pbxtest.Database(t, sample.V55, servers.WithEncoding("SQL_ASCII")))
 	exec(t, conn, "set client_encoding to 'UTF8'")
 	exec(t, conn, "create table hostile (n int, name text)")
 	var want []string
@@ -262,7 +252,7 @@ func checkNames(t *testing.T, conn *pgx.Conn, want []string, replaced func(strin
 
 func TestWriteManifest(t *testing.T) {
 	t.Parallel()
-	conn := connect(t, pbxtest.Database(t, sample.V55))
+	conn := pbxtest.Connect(t, pbxtest.Database(t, sample.V55))
 	var calls []string
 	o := Options{Format: CSV, Location: location(t, "Europe/Berlin"), KeyColumns: []string{"start_stamp", "id"}, Progress: func(rows, bytes int64) {
 		calls = append(calls, fmt.Sprint(rows, " ", bytes))
@@ -302,7 +292,7 @@ func TestWriteManifest(t *testing.T) {
 // TestWriteLongValues has values longer than all buffers together.
 func TestWriteLongValues(t *testing.T) {
 	t.Parallel()
-	conn := connect(t, pbxtest.Database(t, sample.V55))
+	conn := pbxtest.Connect(t, pbxtest.Database(t, sample.V55))
 	data, m := export(t, conn, Options{Format: CSV}, "select n, repeat(chr(96+n), 3000000) as x from generate_series(1, 3) n order by n")
 	var want strings.Builder
 	want.WriteString("n,x\n")

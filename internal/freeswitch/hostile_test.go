@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"trunkline/internal/pbxtest"
 )
 
 // wantReason makes a check for an UnavailableError.
@@ -158,7 +160,7 @@ func TestHostilePeer(t *testing.T) {
 			// Within the pause after a failed dial the old error stands; then
 			// the good connection serves. A test with a short time-out may
 			// meet a busy machine.
-			eventually(t, "the next connection serves", func() bool {
+			pbxtest.Eventually(t, "the next connection serves", func() bool {
 				reply, err := s.api(t.Context(), "echo", "echo 2")
 				if err == nil && reply != "2" {
 					t.Fatalf("echo 2 got %q", reply)

@@ -183,21 +183,6 @@ func newSwitch(t testing.TB, addr string, o Options) *Switch {
 	return s
 }
 
-// eventually repeats check until it holds.
-func eventually(t testing.TB, what string, check func() bool) {
-	t.Helper()
-	deadline := time.After(patience)
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !check() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("still not so after %v: %s", patience, what)
-		}
-	}
-}
-
 // receive takes a value from a channel that a peer sends to.
 func receive[T any](t testing.TB, what string, from <-chan T) T {
 	t.Helper()

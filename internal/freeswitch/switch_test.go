@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"trunkline/internal/pbxtest"
 )
 
 // Thirty-two callers over four connections each get their own replies.
@@ -239,7 +241,7 @@ func TestReconnectAfterRestart(t *testing.T) {
 		}
 	}
 	startPeerAt(t, before.addr, serve("after"))
-	eventually(t, "the restarted switch answers", func() bool {
+	pbxtest.Eventually(t, "the restarted switch answers", func() bool {
 		got, err := s.bareName(t.Context(), "hostname")
 		return err == nil && got == "after"
 	})

@@ -289,12 +289,12 @@ func TestGatewayClone(t *testing.T) {
 func TestLockGateways(t *testing.T) {
 	t.Parallel()
 	url := pbxtest.Database(t, sample.V55)
-	watcher := connect(t, url)
+	watcher := pbxtest.Connect(t, url)
 	one, two, three := uuid.NewString(), uuid.NewString(), uuid.NewString()
 	db := &DB{}
 	begin := func() pgx.Tx {
 		t.Helper()
-		tx, err := connect(t, url).Begin(t.Context())
+		tx, err := pbxtest.Connect(t, url).Begin(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}

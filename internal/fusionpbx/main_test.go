@@ -1,7 +1,6 @@
 package fusionpbx
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"strings"
@@ -25,22 +24,12 @@ type pbx struct {
 
 func open(t testing.TB, v sample.Version, opts ...servers.DatabaseOption) pbx {
 	t.Helper()
-	conn := connect(t, pbxtest.Database(t, v, opts...))
+	conn := pbxtest.Connect(t, pbxtest.Database(t, v, opts...))
 	db, err := Probe(t.Context(), conn)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return pbx{db, conn}
-}
-
-func connect(t testing.TB, url string) *pgx.Conn {
-	t.Helper()
-	conn, err := pgx.Connect(t.Context(), url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = conn.Close(context.Background()) }) // the test's own has ended by then
-	return conn
 }
 
 // mixed is a 5.5 that was upgraded from 5.4, where the types of some columns could not be changed.

@@ -15,6 +15,7 @@ import (
 	"github.com/google/uuid"
 	"golang.org/x/crypto/bcrypt"
 
+	"trunkline/internal/pbxtest"
 	"trunkline/internal/pbxtest/sample"
 )
 
@@ -100,20 +101,25 @@ func TestCandidates(t *testing.T) {
 			{"invalid UTF-8", "root\xff", nil},
 			{"one too many", "everywhere", slices.Repeat([]string{"everywhere@one.example"}, maxCandidates+1)},
 		} {
-			found, err := p.candidates(t.Context(), c.username)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var got []string
-			for _, c := range found {
-				got = append(got, c.Name+"@"+c.DomainName)
-			}
-			slices.Sort(got)
-			if !slices.Equal(got, c.want) {
+			if got := p.candidateNames(t, c.username); !slices.Equal(got, c.want) {
 				t.Errorf("%s: got %q, want %q", c.name, got, c.want)
 			}
 		}
 	})
+}
+
+// candidateNames are the users, as name@domain, who may be meant.
+func (p pbx) candidateNames(t *testing.T, username string) (names []string) {
+	t.Helper()
+	found, err := p.candidates(t.Context(), username)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range found {
+		names = append(names, c.Name+"@"+c.DomainName)
+	}
+	slices.Sort(names)
+	return names
 }
 
 // The two kinds of password and the roles, in every version.
@@ -240,7 +246,7 @@ func TestEveryRefusalCostsABcryptCheck(t *testing.T) {
 	defer occupyBcrypt()()
 	for _, name := range []string{"nobody", "", "old", "broken", "everywhere"} {
 		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
-		_, err := p.In(connect(t, p.conn.Config().ConnString())).Authenticate(ctx, nil, name, "wrong")
+		_, err := p.In(pbxtest.Connect(t, p.conn.Config().ConnString())).Authenticate(ctx, nil, name, "wrong")
 		cancel()
 		if !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%q: got %v without a check", name, err)

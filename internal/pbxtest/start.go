@@ -22,3 +22,11 @@ func Start(t testing.TB, run func(context.Context) error) (stop func()) {
 	t.Cleanup(stop)
 	return stop
 }
+
+// Must ends the test with an error, if there is one. It may be called on the test's own goroutine alone.
+func Must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -28,9 +28,4 @@ func exec(t testing.TB, pool *pgxpool.Pool, sql string, args ...any) {
 	must(t, err)
 }
 
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
+var must = pbxtest.Must

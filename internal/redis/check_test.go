@@ -317,9 +317,4 @@ func readCommand(r *bufio.Reader) ([]string, error) {
 	return command, nil
 }
 
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
+var must = pbxtest.Must

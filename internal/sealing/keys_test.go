@@ -8,7 +8,7 @@ import (
 
 	"trunkline/internal/pbxtest"
 	"trunkline/internal/pbxtest/sample"
-	"trunkline/internal/postgres"
+	"trunkline/internal/postgres/postgrestest"
 	"trunkline/internal/sealing"
 )
 
@@ -16,11 +16,7 @@ func TestMain(m *testing.M) { os.Exit(pbxtest.Main(m)) }
 
 func TestSecretKeyMustMatch(t *testing.T) {
 	t.Parallel()
-	pool, err := postgres.Open(t.Context(), pbxtest.Database(t, sample.V55), 2)
-	must(t, err)
-	t.Cleanup(pool.Close)
-	_, err = postgres.Migrate(t.Context(), pool)
-	must(t, err)
+	pool := postgrestest.Migrated(t, pbxtest.Database(t, sample.V55))
 	keys, err := sealing.NewKeys(make([]byte, 32))
 	must(t, err)
 	must(t, keys.CheckDatabase(t.Context(), pool))
@@ -89,9 +85,4 @@ func TestWhatIsKeptStaysValid(t *testing.T) {
 	}
 }
 
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
+var must = pbxtest.Must

@@ -55,12 +55,7 @@ func (b bundle) exec(t testing.TB, sql string, args ...any) {
 	must(t, err)
 }
 
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
+var must = pbxtest.Must
 
 func at(t time.Time) *time.Time { return &t }
 

@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 
+	"trunkline/internal/pbxtest"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -31,12 +33,7 @@ func (f File) content(t *testing.T) string {
 	return string(content)
 }
 
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
+var must = pbxtest.Must
 
 // wantRefusal checks why an edit was not made and that a person is told the words.
 func wantRefusal(t *testing.T, err error, reason Reason, words ...string) {

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"trunkline/internal/pbxtest"
 )
 
 func newFolder(t *testing.T, profiles ...string) *Folder {
@@ -22,12 +24,7 @@ func newFolder(t *testing.T, profiles ...string) *Folder {
 	return f
 }
 
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
+var must = pbxtest.Must
 
 // tree is every file of the folder, those with a dot at the beginning too, with what is in it.
 func tree(t *testing.T, f *Folder) map[string]string {

@@ -1,7 +1,6 @@
 package fssim
 
 import (
-	"context"
 	"strings"
 	"testing"
 
@@ -21,13 +20,9 @@ const (
 func gatewayDatabase(t *testing.T, v sample.Version) (url string, conn *pgx.Conn) {
 	t.Helper()
 	url = pbxtest.Database(t, v)
-	conn, err := pgx.Connect(t.Context(), url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close(context.Background()) })
+	conn = pbxtest.Connect(t, url)
 	// An untyped literal serves flags that are text and flags that are boolean.
-	_, err = conn.Exec(t.Context(), `
+	_, err := conn.Exec(t.Context(), `
 		insert into v_sip_profiles (sip_profile_uuid, sip_profile_name, sip_profile_enabled, sip_profile_hostname) values
 			(gen_random_uuid(), 'external', 'true', null), (gen_random_uuid(), 'off', 'false', null),
 			(gen_random_uuid(), 'here', 'true', 'vm'), (gen_random_uuid(), 'elsewhere', 'true', 'other');
