@@ -20,6 +20,7 @@ import (
 	"trunkline/internal/authlog"
 	"trunkline/internal/cache"
 	"trunkline/internal/cdr"
+	"trunkline/internal/certificate"
 	"trunkline/internal/config"
 	"trunkline/internal/fusionpbx"
 	"trunkline/internal/pbx"
@@ -75,7 +76,7 @@ type Server struct {
 	streams     chan struct{} // has a value for each caller who follows a job's events
 	audit       *audit.Log
 	metrics     *metrics
-	certificate *certificate // nil: plain HTTP
+	certificate *certificate.Certificate // nil: plain HTTP
 	handler     http.Handler
 	// stopping ends when the server shuts down, and with it every wait for a job.
 	stopping context.Context
@@ -111,7 +112,7 @@ func New(o Options) (*Server, error) {
 	s.audit, s.metrics = o.Audit, newMetrics(o)
 	if o.Settings.TLSCert != "" {
 		var err error
-		if s.certificate, err = newCertificate(o.Settings.TLSCert, o.Settings.TLSKey, o.Log); err != nil {
+		if s.certificate, err = certificate.Open(o.Settings.TLSCert, o.Settings.TLSKey, o.Log); err != nil {
 			return nil, err
 		}
 	}
@@ -153,8 +154,8 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	serve := server.Serve
 	if s.certificate != nil {
-		watching.Go(func() { s.certificate.watch(watchCtx) })
-		server.TLSConfig = s.certificate.config()
+		watching.Go(func() { s.certificate.Watch(watchCtx) })
+		server.TLSConfig = s.certificate.Config()
 		serve = func(l net.Listener) error { return server.ServeTLS(l, "", "") }
 	}
 	served := make(chan error, 1)

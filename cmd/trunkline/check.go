@@ -9,8 +9,8 @@ import (
 	"strings"
 	"time"
 
-	"trunkline/api"
 	"trunkline/internal/cdr"
+	"trunkline/internal/certificate"
 	"trunkline/internal/config"
 	"trunkline/internal/freeswitch"
 	"trunkline/internal/fusionpbx"
@@ -185,7 +185,7 @@ func (c *checker) whitelist(context.Context) (string, error) {
 }
 
 func (c *checker) certificate(context.Context) (string, error) {
-	until, err := api.CheckCertificate(c.settings.TLSCert, c.settings.TLSKey)
+	until, err := certificate.Check(c.settings.TLSCert, c.settings.TLSKey)
 	if err != nil {
 		return "", err
 	}

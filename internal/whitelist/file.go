@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/netip"
 	"path/filepath"
+
+	"trunkline/internal/watch"
 )
 
 // File is the whitelist's file. Any number of processes may edit it at once.
@@ -143,7 +145,7 @@ func (f File) edit(ctx context.Context, g Guard, change func(*Document) (*Docume
 		return nil, err
 	}
 	defer unlock()
-	seen := stateOf(target)
+	seen := watch.StateOf(target)
 	content, err := read(target)
 	if err != nil && !errors.Is(err, ErrMissing) {
 		return nil, &Refusal{Reason: Unwritable, Message: err.Error(), cause: err}

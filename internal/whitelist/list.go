@@ -2,14 +2,20 @@ package whitelist
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"log/slog"
 	"net/netip"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"trunkline/internal/watch"
 )
+
+// stableTime is for how long the file has to stay the same before it is read, so that it is not read half
+// saved. A change is in effect within a second.
+const stableTime = 50 * time.Millisecond
 
 // List is the list in effect. Where there is none that can be used, nobody may call. It may be asked by
 // any number at once.
@@ -20,30 +26,7 @@ type List struct {
 	problem atomic.Pointer[string] // what is wrong with the file as it stands; nil: nothing
 
 	mu      sync.Mutex // held while the file is read
-	seen    fileState  // of the file as it was last read
 	content []byte     // what was read
-}
-
-// fileState tells whether a file has changed. The zero value is a file that is not there.
-type fileState struct {
-	size     int64
-	modified time.Time
-	info     os.FileInfo
-}
-
-func stateOf(path string) fileState {
-	info, err := os.Stat(path)
-	if err != nil {
-		return fileState{}
-	}
-	return fileState{size: info.Size(), modified: info.ModTime(), info: info}
-}
-
-func (s fileState) same(other fileState) bool {
-	if s.info == nil || other.info == nil {
-		return s.info == other.info
-	}
-	return s.size == other.size && s.modified.Equal(other.modified) && os.SameFile(s.info, other.info)
 }
 
 // Open reads the file at once. A broken one denies everybody, since there is no old list.
@@ -73,15 +56,12 @@ func (l *List) Trouble() string {
 func (l *List) Reload() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.seen = stateOf(l.path) // before it is read: a later change is then still seen as one
 	l.load()
 }
 
-// changed reports whether the file is another one than was last read.
-func (l *List) changed() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return !stateOf(l.path).same(l.seen)
+// Watch keeps the list as the file is until ctx is done.
+func (l *List) Watch(ctx context.Context) {
+	watch.Files{Paths: []string{l.path}, Stable: stableTime, Log: l.log}.Run(ctx, l.Reload)
 }
 
 // load reads the file and puts it into effect. Of a file with a broken line nothing is taken: the old

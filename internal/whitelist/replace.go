@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"trunkline/internal/watch"
 )
 
 const (
@@ -71,7 +73,7 @@ func lock(ctx context.Context, folder string) (unlock func(), err error) {
 
 // replace puts content in the place of the file that was seen there, at once and for good, or changes
 // nothing.
-func replace(target string, seen fileState, content []byte) (err error) {
+func replace(target string, seen watch.State, content []byte) (err error) {
 	folder := filepath.Dir(target)
 	temporary, err := os.CreateTemp(folder, "."+filepath.Base(target)+".*.tmp")
 	if err != nil {
@@ -93,7 +95,7 @@ func replace(target string, seen fileState, content []byte) (err error) {
 		return unwritable(folder, err)
 	}
 	// An editor keeps no lock. This leaves it the moment of a rename.
-	if !stateOf(target).same(seen) {
+	if !watch.StateOf(target).Same(seen) {
 		return stale()
 	}
 	if err := os.Rename(temporary.Name(), target); err != nil {
@@ -106,16 +108,16 @@ func replace(target string, seen fileState, content []byte) (err error) {
 }
 
 // dress gives the new file the old one's owner, where that is allowed, and its mode.
-func dress(file *os.File, old fileState) error {
-	if old.info == nil {
+func dress(file *os.File, old watch.State) error {
+	if old.Info == nil {
 		return file.Chmod(newMode)
 	}
-	if owner, ok := old.info.Sys().(*syscall.Stat_t); ok {
+	if owner, ok := old.Info.Sys().(*syscall.Stat_t); ok {
 		if file.Chown(int(owner.Uid), int(owner.Gid)) != nil {
 			_ = file.Chown(-1, int(owner.Gid)) // only root gives files away; a group of one's own may still be set
 		}
 	}
-	return file.Chmod(old.info.Mode().Perm())
+	return file.Chmod(old.Info.Mode().Perm())
 }
 
 func syncFolder(folder string) error {

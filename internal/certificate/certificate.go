@@ -1,4 +1,6 @@
-package api
+// Package certificate is the TLS certificate in effect: its files are read, and read again when they are
+// renewed. It knows nothing of what is served with it.
+package certificate
 
 import (
 	"context"
@@ -11,35 +13,36 @@ import (
 	"os"
 	"sync/atomic"
 	"time"
+
+	"trunkline/internal/watch"
 )
 
 const (
-	// certificateLook is how often the certificate's files are read to see whether they were renewed. They
-	// are read and not only looked at: what renews them replaces links, folders or contents, each its own way.
-	certificateLook = time.Second
+	// stableTime is for how long certificate and key have to stay the same before they are read, so that
+	// neither is read half written, nor the one beside the old other.
+	stableTime = time.Second
 	// maxPEM bounds each of the two files, in bytes: a chain is some kilobytes.
 	maxPEM = 1 << 20
 )
 
-// certificate is the TLS certificate in effect. A pair of files that cannot be used never replaces one
+// Certificate is the TLS certificate in effect. A pair of files that cannot be used never replaces one
 // that could.
-type certificate struct {
+type Certificate struct {
 	certPath, keyPath string
 	log               *slog.Logger
 	current           atomic.Pointer[tls.Certificate]
 
-	// Only watch's goroutine touches these, and newCertificate before it.
+	// Only Watch's goroutine touches these, and Open before it.
 	inEffect pemHash // of the files that current was made of
-	refused  pemHash // of the files that were last seen to be of no use
-	reported bool    // the log has said that they are
+	refused  pemHash // of the files that the log has said to be of no use
 }
 
 // pemHash tells one pair of files from another, without keeping a copy of the key.
 type pemHash [sha256.Size]byte
 
-// newCertificate reads the pair. The error names the setting that is wrong, and the remedy.
-func newCertificate(certPath, keyPath string, log *slog.Logger) (*certificate, error) {
-	c := &certificate{certPath: certPath, keyPath: keyPath, log: log}
+// Open reads the pair. The error names the setting that is wrong, and the remedy.
+func Open(certPath, keyPath string, log *slog.Logger) (*Certificate, error) {
+	c := &Certificate{certPath: certPath, keyPath: keyPath, log: log}
 	pair, hash, err := readPair(certPath, keyPath)
 	if err != nil {
 		return nil, err
@@ -48,9 +51,9 @@ func newCertificate(certPath, keyPath string, log *slog.Logger) (*certificate, e
 	return c, nil
 }
 
-// CheckCertificate returns until when the certificate of TRUNKLINE_TLS_CERT is good, or what is wrong
+// Check returns until when the certificate of TRUNKLINE_TLS_CERT is good, or what is wrong
 // with it or with its key.
-func CheckCertificate(certPath, keyPath string) (until time.Time, err error) {
+func Check(certPath, keyPath string) (until time.Time, err error) {
 	pair, _, err := readPair(certPath, keyPath)
 	if err != nil {
 		return time.Time{}, err
@@ -62,49 +65,37 @@ func CheckCertificate(certPath, keyPath string) (until time.Time, err error) {
 	return until, nil
 }
 
-// config is how the front end speaks TLS: Go's own choice of ciphers, and nothing before TLS 1.2.
-func (c *certificate) config() *tls.Config {
+// Config is how a server speaks TLS with it: Go's own choice of ciphers, and nothing before TLS 1.2.
+func (c *Certificate) Config() *tls.Config {
 	return &tls.Config{
 		MinVersion:     tls.VersionTLS12,
 		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return c.current.Load(), nil },
 	}
 }
 
-// watch puts a renewed certificate into effect until ctx is done. New connections get it; those that
+// Watch puts a renewed certificate into effect until ctx is done. New connections get it; those that
 // there are keep theirs.
-func (c *certificate) watch(ctx context.Context) {
-	tick := time.NewTicker(certificateLook)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			c.look()
-		}
-	}
+func (c *Certificate) Watch(ctx context.Context) {
+	watch.Files{Paths: []string{c.certPath, c.keyPath}, Stable: stableTime, Log: c.log}.Run(ctx, c.load)
 }
 
-// look reads the files, and uses them where they are new. A pair that is of no use is reported when it
-// is seen the second time: the first time it may be half written, the key not yet beside its certificate.
-func (c *certificate) look() {
+// load reads the files, and uses them if they are new.
+func (c *Certificate) load() {
 	pair, hash, err := readPair(c.certPath, c.keyPath)
 	switch {
 	case err == nil && hash == c.inEffect:
-		c.refused, c.reported = pemHash{}, false
+		c.refused = pemHash{}
 	case err == nil:
 		c.use(pair, hash)
 	case hash != c.refused:
-		c.refused, c.reported = hash, false
-	case !c.reported:
-		c.reported = true
+		c.refused = hash
 		c.log.Error("the renewed certificate is refused; the one that was in effect stays", "reason", err, "until", c.current.Load().Leaf.NotAfter)
 	}
 }
 
-func (c *certificate) use(pair *tls.Certificate, hash pemHash) {
+func (c *Certificate) use(pair *tls.Certificate, hash pemHash) {
 	c.current.Store(pair)
-	c.inEffect, c.refused, c.reported = hash, pemHash{}, false
+	c.inEffect, c.refused = hash, pemHash{}
 	log, leaf := c.log.With("file", c.certPath, "names", leafNames(pair), "until", pair.Leaf.NotAfter), pair.Leaf
 	if now := time.Now(); now.After(leaf.NotAfter) || now.Before(leaf.NotBefore) {
 		log.Warn("the certificate in effect is not good at this time; callers will refuse it: renew it, or set this host's clock")
