@@ -207,12 +207,6 @@ func (s *Server) retryJob(r *request) error {
 	return r.answerJob(http.StatusAccepted, job)
 }
 
-// scopeOf is what a caller needs to make, cancel and retry jobs of a kind.
-var scopeOf = map[tasks.Kind]token.Scope{
-	tasks.KindProvision: token.ScopeProvision,
-	tasks.KindExport:    token.ScopeExport,
-}
-
 // jobOfPath is the job that the path names, where the caller may see it and has its kind's scope or one
 // of the others.
 func (r *request) jobOfPath(others ...token.Scope) (tasks.Job, error) {
@@ -220,7 +214,7 @@ func (r *request) jobOfPath(others ...token.Scope) (tasks.Job, error) {
 	if err != nil {
 		return job, err
 	}
-	return job, r.need(append([]token.Scope{scopeOf[job.Kind]}, others...)...)
+	return job, r.need(append([]token.Scope{job.Kind.Scope()}, others...)...)
 }
 
 // job is the job of that id, within the reach. Another tenant's job is not there.

@@ -132,10 +132,8 @@ func (b *bundle) limiter(t *testing.T, rdb *redis.Client) *ratelimit.Limiter {
 func (b *bundle) startWorker(t *testing.T) {
 	t.Helper()
 	pbxtest.Start(t, worker.New(worker.Options{
-		PBX: b.options.PBX, Redis: b.redis, Tasks: b.tasks,
+		Settings: testbed.JobSettings, PBX: b.options.PBX, Redis: b.redis, Tasks: b.tasks,
 		Exporter: b.options.Exporter, Log: b.options.Log,
-		ProvisionConcurrency: 4, ExportConcurrency: 2, ProvisionPoll: 10 * time.Millisecond, ExportPoll: 10 * time.Millisecond,
-		HeartbeatInterval: 50 * time.Millisecond, ShutdownTimeout: 10 * time.Second,
 	}).Run)
 }
 

@@ -145,7 +145,7 @@ func (c *partsCollector) askRedis(ctx context.Context) ([]prometheus.Metric, err
 	}
 	var all []prometheus.Metric
 	for _, q := range queues {
-		name := string(q.Kind)
+		name := q.Queue
 		all = append(all,
 			gauge(queueTasksDesc, float64(q.Pending), name, "pending"),
 			gauge(queueTasksDesc, float64(q.Active), name, "active"),

@@ -57,15 +57,15 @@ func (a *Attempt) SaveSecrets(ctx context.Context, tx pgx.Tx, v any) error {
 	return a.change(ctx, tx, `update trunkline.jobs set sealed = $3 where id = $1 and attempt = $2 and state = 'running'`, sealed)
 }
 
-// ForgetKeys takes their keys from the succeeded jobs that provisioned a gateway, in the transaction that
-// deletes it: the request that made it must make it again, and not get the old result.
-func (a *Attempt) ForgetKeys(ctx context.Context, tx pgx.Tx, gatewayUUID string) error {
+// ForgetRequests has the succeeded jobs of this kind that made a thing forget by which request, in the
+// transaction that deletes the thing: that request must make it again, and not get the old result.
+func (a *Attempt) ForgetRequests(ctx context.Context, tx pgx.Tx, made string) error {
 	_, err := tx.Exec(ctx, `
 		update trunkline.jobs set request_key = null
-		where kind = $1 and state = 'succeeded' and request_key is not null and result->>'gateway_uuid' = $2`,
-		KindProvision, gatewayUUID)
+		where kind = $1 and state = 'succeeded' and request_key is not null and result->>$2::text = $3`,
+		a.Job.Kind, a.Job.Kind.entry().made, made)
 	if err != nil {
-		return fmt.Errorf("forgetting the keys of gateway %s: %w", gatewayUUID, err)
+		return fmt.Errorf("forgetting the requests that made %s: %w", made, err)
 	}
 	return nil
 }
@@ -107,24 +107,25 @@ func (a *Attempt) SucceedIn(ctx context.Context, tx pgx.Tx, result any, p Progre
 	if err := errors.Join(err1, err2); err != nil {
 		return fmt.Errorf("encoding the result of job %s: %w", a.Job.ID, err)
 	}
-	rows, bytes := exportSize(result)
-	return a.change(ctx, tx, ending(`
-		update trunkline.jobs set state = 'succeeded', result = $3, progress = $4, sealed = null, finished_at = now()
-		where id = $1 and attempt = $2 and state = 'running'`, "$5::bigint", "$6::bigint")+`select from ended`, outcome, progress, rows, bytes)
+	rows, bytes := sizeOf(result)
+	return a.change(ctx, tx, `
+		update trunkline.jobs set state = 'succeeded', result = $3, progress = $4, result_rows = $5, result_bytes = $6,
+			sealed = null, finished_at = now()
+		where id = $1 and attempt = $2 and state = 'running'`, outcome, progress, rows, bytes)
 }
 
 // Fail ends the job with the failure. Its secrets stay for a retry until the sweep wipes them.
 func (a *Attempt) Fail(ctx context.Context, f *fault.Error) error {
-	return a.change(ctx, a.store.pool, ending(`
+	return a.change(ctx, a.store.pool, `
 		update trunkline.jobs set state = 'failed', error_code = $3, error_message = $4, finished_at = now()
-		where id = $1 and attempt = $2 and state = 'running'`, noExport, noExport)+`select from ended`, f.Code, validText(f.Message))
+		where id = $1 and attempt = $2 and state = 'running'`, f.Code, validText(f.Message))
 }
 
 // Cancelled ends the job as cancelled, says what stands, and wipes its secrets.
 func (a *Attempt) Cancelled(ctx context.Context, message string) error {
-	return a.change(ctx, a.store.pool, ending(`
+	return a.change(ctx, a.store.pool, `
 		update trunkline.jobs set state = 'cancelled', error_code = 'cancelled', error_message = $3, sealed = null, finished_at = now()
-		where id = $1 and attempt = $2 and state = 'running'`, noExport, noExport)+`select from ended`, validText(message))
+		where id = $1 and attempt = $2 and state = 'running'`, validText(message))
 }
 
 // HandBack returns the job to the queue under a new dispatch, for another worker; the caller enqueues

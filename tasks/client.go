@@ -12,6 +12,7 @@ import (
 	"github.com/hibiken/asynq"
 	goredis "github.com/redis/go-redis/v9"
 
+	"trunkline/internal/config"
 	"trunkline/internal/redis"
 	"trunkline/internal/tenant"
 )
@@ -49,7 +50,7 @@ type Client struct {
 	redis     goredis.UniversalClient
 	asynq     *asynq.Client
 	inspector *asynq.Inspector
-	timeouts  map[Kind]time.Duration
+	settings  config.Settings
 	log       *slog.Logger
 	forgot    time.Time // when this process last looked for what is past its time
 
@@ -57,14 +58,14 @@ type Client struct {
 	waiting map[string][]chan struct{}
 }
 
-// NewClient returns a client on the store and Redis. timeouts is how long a job of each kind may run.
-func NewClient(store *Store, rdb goredis.UniversalClient, timeouts map[Kind]time.Duration, log *slog.Logger) *Client {
+// NewClient returns a client on the store and Redis.
+func NewClient(store *Store, rdb goredis.UniversalClient, settings config.Settings, log *slog.Logger) *Client {
 	return &Client{
 		Store:     store,
 		redis:     rdb,
 		asynq:     asynq.NewClientFromRedisClient(rdb),
 		inspector: asynq.NewInspectorFromRedisClient(rdb),
-		timeouts:  timeouts,
+		settings:  settings,
 		log:       log,
 		waiting:   map[string][]chan struct{}{},
 	}
@@ -98,8 +99,8 @@ func (c *Client) enqueue(ctx context.Context, job Job) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), enqueueTimeout)
 	defer cancel()
 	_, err = c.asynq.EnqueueContext(ctx, asynq.NewTask(string(job.Kind), payload),
-		asynq.Queue(string(job.Kind)), asynq.TaskID(taskID(job.ID, job.Dispatch)),
-		asynq.MaxRetry(taskRetries), asynq.Timeout(c.timeouts[job.Kind]), asynq.Retention(0))
+		asynq.Queue(job.Kind.Queue()), asynq.TaskID(taskID(job.ID, job.Dispatch)),
+		asynq.MaxRetry(taskRetries), asynq.Timeout(job.Kind.Timeout(c.settings)), asynq.Retention(0))
 	if errors.Is(err, asynq.ErrTaskIDConflict) {
 		return nil
 	}
@@ -108,9 +109,6 @@ func (c *Client) enqueue(ctx context.Context, job Job) error {
 
 // PingRedis asks Redis for an answer. The error says what to do.
 func (c *Client) PingRedis(ctx context.Context) error { return redis.Ping(ctx, c.redis) }
-
-// Timeout is how long a job of the kind may run.
-func (c *Client) Timeout(kind Kind) time.Duration { return c.timeouts[kind] }
 
 // Finished tells whoever waits for the job that it has ended.
 func (c *Client) Finished(ctx context.Context, jobID string) {

@@ -42,13 +42,13 @@ func (s *Store) Unfinished(ctx context.Context) ([]Unfinished, error) {
 	return all, nil
 }
 
-// QueueTasks is how many tasks of a kind Redis holds, by asynq's states.
+// QueueTasks is how many tasks of a queue Redis holds, by asynq's states.
 type QueueTasks struct {
-	Kind                                        Kind
+	Queue                                       string
 	Pending, Active, Scheduled, Retry, Archived int
 }
 
-// QueueTasks returns what asynq has in its queues, for every kind in the order of Kinds. It is a view
+// QueueTasks returns what asynq has in its queues, in the order of Queues. It is a view
 // of Redis: how many jobs there are is Unfinished's to say.
 func (c *Client) QueueTasks(ctx context.Context) ([]QueueTasks, error) {
 	// The inspector knows no context: a Redis that is away is found out before.
@@ -77,17 +77,17 @@ func (c *Client) queueTasks() ([]QueueTasks, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the names of the queues: %w", err)
 	}
-	all := make([]QueueTasks, len(Kinds))
-	for i, kind := range Kinds {
-		all[i].Kind = kind
-		if !slices.Contains(known, string(kind)) {
+	all := make([]QueueTasks, len(Queues))
+	for i, q := range Queues {
+		all[i].Queue = q.Name
+		if !slices.Contains(known, q.Name) {
 			continue // nothing was ever enqueued
 		}
-		info, err := c.inspector.GetQueueInfo(string(kind))
+		info, err := c.inspector.GetQueueInfo(q.Name)
 		if err != nil {
-			return nil, fmt.Errorf("reading the queue %s: %w", kind, err)
+			return nil, fmt.Errorf("reading the queue %s: %w", q.Name, err)
 		}
-		all[i] = QueueTasks{Kind: kind, Pending: info.Pending, Active: info.Active, Scheduled: info.Scheduled, Retry: info.Retry, Archived: info.Archived}
+		all[i] = QueueTasks{Queue: q.Name, Pending: info.Pending, Active: info.Active, Scheduled: info.Scheduled, Retry: info.Retry, Archived: info.Archived}
 	}
 	return all, nil
 }

@@ -14,18 +14,6 @@ import (
 	"trunkline/internal/fault"
 )
 
-// Kind says what a job does. It is also the name of its queue and of its task type.
-type Kind string
-
-// The kinds of job.
-const (
-	KindProvision Kind = "provision"
-	KindExport    Kind = "export"
-)
-
-// Kinds lists every kind.
-var Kinds = []Kind{KindProvision, KindExport}
-
 // State is where a job stands: queued, running, or one of the four ends.
 type State string
 

@@ -49,8 +49,8 @@ func (c *Client) Beat(ctx context.Context, role Role, lasts time.Duration) error
 }
 
 // Alive returns nil where a process of that role works on this host, or in this container: it is there,
-// its last round of work reached Postgres and Redis and is not too long ago, and a worker takes jobs of
-// every kind. Otherwise the error says what is missing.
+// its last round of work reached Postgres and Redis and is not too long ago, and a worker serves every
+// queue. Otherwise the error says what is missing.
 func Alive(ctx context.Context, rdb redis.UniversalClient, role Role) error {
 	host, err := os.Hostname()
 	if err != nil {
@@ -86,23 +86,23 @@ func exists(pid int) bool {
 	return err == nil || errors.Is(err, syscall.EPERM)
 }
 
-// takesJobs returns nil where the process serves the queue of every kind of job, as asynq has it.
+// takesJobs returns nil where the process serves every queue, as asynq has it.
 func takesJobs(rdb redis.UniversalClient, host string, pid int) error {
 	servers, err := asynq.NewInspectorFromRedisClient(rdb).Servers()
 	if err != nil {
 		return fmt.Errorf("asking Redis for the queues that are served: %w", err)
 	}
 	var missing []string
-	for _, kind := range Kinds {
-		missing = append(missing, string(kind))
+	for _, q := range Queues {
+		missing = append(missing, q.Name)
 	}
 	for _, server := range servers {
 		if server.Host == host && server.PID == pid && server.Status == "active" {
-			missing = slices.DeleteFunc(missing, func(kind string) bool { return server.Queues[kind] > 0 })
+			missing = slices.DeleteFunc(missing, func(name string) bool { return server.Queues[name] > 0 })
 		}
 	}
 	if len(missing) > 0 {
-		return fmt.Errorf("the worker %s:%d takes no jobs of kind %s; it starts, stops, or has lost Redis: look at its log", host, pid, strings.Join(missing, ", "))
+		return fmt.Errorf("the worker %s:%d serves no queue %s; it starts, stops, or has lost Redis: look at its log", host, pid, strings.Join(missing, ", "))
 	}
 	return nil
 }

@@ -184,12 +184,12 @@ func (s *Store) Record(ctx context.Context, id string, n NewJob, result any) (Jo
 	if err := errors.Join(err1, err2); err != nil {
 		return Job{}, fmt.Errorf("recording a finished job: %w", err)
 	}
-	rows, bytes := exportSize(result)
-	job, err := scanJob(s.pool.QueryRow(ctx, ending(`
+	rows, bytes := sizeOf(result)
+	job, err := scanJob(s.pool.QueryRow(ctx, `
 		insert into trunkline.jobs (id, kind, state, domain_uuid, created_by, created_by_name, external_id,
-			subject, body_hash, params, result, dispatch, attempt, started_at, finished_at)
-		values ($1, $2, 'succeeded', nullif($3, '')::uuid, $4, $5, nullif($6, ''), $7, $8, $9, $10, 0, 1, now(), now())`,
-		"$11::bigint", "$12::bigint")+`select `+jobColumns+` from ended`,
+			subject, body_hash, params, result, result_rows, result_bytes, dispatch, attempt, started_at, finished_at)
+		values ($1, $2, 'succeeded', nullif($3, '')::uuid, $4, $5, nullif($6, ''), $7, $8, $9, $10, $11, $12, 0, 1, now(), now())
+		returning `+jobColumns,
 		id, n.Kind, n.DomainUUID, n.CreatedBy, n.CreatedByName, n.ExternalID, n.Subject, n.BodyHash, params, outcome, rows, bytes))
 	if err != nil {
 		return Job{}, fmt.Errorf("recording a finished job: %w", err)
@@ -264,7 +264,7 @@ func (s *Store) Cancel(ctx context.Context, id string, domains tenant.Domains) (
 	}
 	// A queued job with an earlier attempt may have left half of its work behind: a worker takes it up
 	// once more to put that right.
-	job, err = scanJob(s.pool.QueryRow(ctx, ending(`
+	job, err = scanJob(s.pool.QueryRow(ctx, `
 		update trunkline.jobs set
 			cancel_requested_at = coalesce(cancel_requested_at, now()),
 			state         = case when `+untouched+` then 'cancelled' else state end,
@@ -272,7 +272,8 @@ func (s *Store) Cancel(ctx context.Context, id string, domains tenant.Domains) (
 			error_code    = case when `+untouched+` then 'cancelled' end,
 			error_message = case when `+untouched+` then 'cancelled before it began' end,
 			finished_at   = case when `+untouched+` then now() end
-		where id = $1 and state in ('queued', 'running')`, noExport, noExport)+`select `+jobColumns+` from ended`, job.ID))
+		where id = $1 and state in ('queued', 'running')
+		returning `+jobColumns, job.ID))
 	if errors.Is(err, pgx.ErrNoRows) {
 		job, err = s.Get(ctx, id, domains)
 		if err == nil {
@@ -298,8 +299,8 @@ func (s *Store) Retry(ctx context.Context, id string, domains tenant.Domains) (J
 	retried, err := scanJob(s.pool.QueryRow(ctx, `
 		update trunkline.jobs set state = 'queued', dispatch = dispatch + 1, dispatched_at = now(),
 			`+freshRun+`
-		where id = $1 and dispatch = $2 and state in ('failed', 'cancelled') and (kind = 'export' or sealed is not null)
-		returning `+jobColumns, job.ID, job.Dispatch))
+		where id = $1 and dispatch = $2 and state in ('failed', 'cancelled') and ($3 or sealed is not null)
+		returning `+jobColumns, job.ID, job.Dispatch, !job.Kind.entry().needsSecrets))
 	var conflict *pgconn.PgError
 	if errors.Is(err, pgx.ErrNoRows) || errors.As(err, &conflict) && conflict.ConstraintName == "jobs_in_flight" {
 		return job, ErrState

@@ -117,7 +117,7 @@ func takeTask(t *testing.T, b *bundle, job tasks.Job) {
 	t.Helper()
 	taken, release := make(chan struct{}), make(chan struct{})
 	server := asynq.NewServerFromRedisClient(b.redis, asynq.Config{
-		Concurrency: 1, Queues: map[string]int{string(job.Kind): 1}, LogLevel: asynq.FatalLevel, ShutdownTimeout: time.Millisecond,
+		Concurrency: 1, Queues: map[string]int{job.Kind.Queue(): 1}, LogLevel: asynq.FatalLevel, ShutdownTimeout: time.Millisecond,
 	})
 	must(t, server.Start(asynq.HandlerFunc(func(context.Context, *asynq.Task) error {
 		close(taken)
@@ -166,7 +166,7 @@ func TestRedisAwayLosesNothing(t *testing.T) {
 		report, err := b.Sweep(t.Context(), sweepOptions)
 		return err == nil && report.Redispatched == 1
 	})
-	queue, err := asynq.NewInspectorFromRedisClient(b.redis).ListPendingTasks(string(tasks.KindProvision))
+	queue, err := asynq.NewInspectorFromRedisClient(b.redis).ListPendingTasks(tasks.KindProvision.Queue())
 	must(t, err)
 	if len(queue) != 1 {
 		t.Fatalf("got %d tasks, want 1", len(queue))
@@ -209,7 +209,7 @@ func TestTaskHoldsNoSecret(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t)
 	job := b.submit(t, request(b.keys, "one"))
-	queue, err := asynq.NewInspectorFromRedisClient(b.redis).ListPendingTasks(string(tasks.KindProvision))
+	queue, err := asynq.NewInspectorFromRedisClient(b.redis).ListPendingTasks(tasks.KindProvision.Queue())
 	must(t, err)
 	if want := `{"job_id":"` + job.ID + `","dispatch":1}`; len(queue) != 1 || string(queue[0].Payload) != want {
 		t.Fatalf("got %v, want one task with the payload %s", queue, want)

@@ -8,8 +8,8 @@ import (
 )
 
 // Ended counts the jobs of one kind that have ever ended in one state for one reason: Reason is the
-// error's code, "" where there was none. A job that is retried and ends again has ended twice. Rows and
-// Bytes are those of export files, Seconds the time from a job's start to its end.
+// error's code, "" if there was none. A job that is retried and ends again has ended twice. Rows and
+// Bytes are what their results count, Seconds the time from a job's start to its end.
 type Ended struct {
 	Kind        Kind
 	State       State
@@ -19,40 +19,20 @@ type Ended struct {
 	Seconds     float64
 }
 
-// ending is a statement that changes jobs' rows together with the count of those that it ends: one
-// statement, so that an end is counted if and only if it happened. What follows may read the changed
-// rows from the table ended. rows and bytes are SQL for the export file of the one job that ends.
-func ending(change, rows, bytes string) string {
-	return `
-		with ended as (` + change + ` returning *), counted as (
-			insert into trunkline.job_totals as t (kind, state, reason, shard, jobs, rows, bytes, seconds)
-			select kind, state, coalesce(error_code, ''), pg_backend_pid() % ` + totalShards + `, count(*), ` + rows + `, ` + bytes + `,
-				sum(extract(epoch from finished_at - coalesce(started_at, finished_at)))
-			from ended where finished_at is not null
-			group by kind, state, coalesce(error_code, '')
-			on conflict (kind, state, reason, shard) do update set
-				jobs = t.jobs + excluded.jobs, rows = t.rows + excluded.rows, bytes = t.bytes + excluded.bytes, seconds = t.seconds + excluded.seconds)
-		`
+// Sized is a result that counts in the totals: how many rows of data it is, and of how many bytes.
+type Sized interface {
+	Size() (rows, bytes int64)
 }
 
-const (
-	// totalShards is over how many rows a count is spread. Jobs that end at once would else wait for
-	// each other's commit.
-	totalShards = "8"
-	// noExport are the rows and bytes of what is no export file.
-	noExport = "0"
-)
-
-// exportSize is what counts of a job's result: rows and bytes, if it has them.
-func exportSize(result any) (rows, bytes int64) {
-	if r, ok := result.(interface{ Size() (rows, bytes int64) }); ok {
+func sizeOf(result any) (rows, bytes int64) {
+	if r, ok := result.(Sized); ok {
 		return r.Size()
 	}
 	return 0, 0
 }
 
 // Ended returns the totals since the database was set up, whichever process ran the jobs and whether
-// or not their rows are still there.
+// or not their rows are still there. A trigger counts: an end is counted if and only if it happened.
 func (s *Store) Ended(ctx context.Context) ([]Ended, error) {
 	rows, err := s.pool.Query(ctx, `
 		select kind, state, reason, sum(jobs)::bigint, sum(rows)::bigint, sum(bytes)::bigint, sum(seconds)

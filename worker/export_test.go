@@ -145,7 +145,7 @@ func TestCancelReachesARunningExport(t *testing.T) {
 func TestShutdownHandsBack(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, setUp{cdrs: 10, stopped: true})
-	b.options.ShutdownTimeout = 50 * time.Millisecond
+	b.options.Settings.ShutdownTimeout = 50 * time.Millisecond
 	stop := b.start(t)
 	release := b.holdExport(t)
 	job, err := b.Submit(t.Context(), b.cdrs("", "CSV"))

@@ -63,11 +63,8 @@ func newBundle(t *testing.T, o setUp) *bundle {
 		dir: t.TempDir(), profiles: bed.Profiles, log: bed.Logged,
 	}
 	b.options = worker.Options{
-		PBX: bed.PBX, Redis: bed.Redis, Tasks: b.Client, Log: bed.Log,
-		Exporter:             cdr.Exporter{PBX: bed.PBX, Store: cdr.Folder{Dir: b.dir}, FormulaGuard: true, Retention: time.Hour},
-		ProvisionConcurrency: 16, ExportConcurrency: 2,
-		ProvisionPoll: 10 * time.Millisecond, ExportPoll: 10 * time.Millisecond,
-		HeartbeatInterval: 50 * time.Millisecond, ShutdownTimeout: 10 * time.Second,
+		Settings: testbed.JobSettings, PBX: bed.PBX, Redis: bed.Redis, Tasks: b.Client, Log: bed.Log,
+		Exporter: cdr.Exporter{PBX: bed.PBX, Store: cdr.Folder{Dir: b.dir}, FormulaGuard: true, Retention: time.Hour},
 	}
 	if !o.stopped {
 		b.start(t)

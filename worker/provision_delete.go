@@ -48,7 +48,7 @@ func (p *provisioning) deleteRow(ctx context.Context, tx pgx.Tx, plan gateway.Pl
 	if err := p.w.o.PBX.FusionPBX.In(tx).DeleteGateway(ctx, plan.Row.UUID); err != nil {
 		return nil, err
 	}
-	if err := p.run.ForgetKeys(ctx, tx, plan.Row.UUID); err != nil {
+	if err := p.run.ForgetRequests(ctx, tx, plan.Row.UUID); err != nil {
 		return nil, err
 	}
 	return &gateway.Written{Row: plan.Row, Previous: plan.Previous, Deleted: true, Files: files}, nil

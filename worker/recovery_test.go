@@ -208,7 +208,7 @@ func TestSecondAttemptKeepsTheFirstOnesRow(t *testing.T) {
 func TestShutdownFinishesARound(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, setUp{stopped: true})
-	b.options.ShutdownTimeout = 20 * time.Millisecond
+	b.options.Settings.ShutdownTimeout = 20 * time.Millisecond
 	stop := b.start(t)
 	created := b.provisioned(t, b.gateway("", "carrier", carrier()))
 	killing := make(chan struct{})

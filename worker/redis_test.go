@@ -50,7 +50,7 @@ func TestRedisAwayForLongerThanALease(t *testing.T) {
 	inspector := asynq.NewInspectorFromRedisClient(rdb)
 	pbxtest.Eventually(t, "asynq has given up the task in this worker", func() bool {
 		servers, err := inspector.Servers()
-		return err == nil && givenUp(servers, tasks.KindExport)
+		return err == nil && givenUp(servers, tasks.KindExport.Queue())
 	})
 	if got := lease(); !got.Equal(until) {
 		t.Fatalf("the lease was extended from %v to %v: asynq never lost it", until, got)
@@ -59,7 +59,7 @@ func TestRedisAwayForLongerThanALease(t *testing.T) {
 	must(t, rdb.ZAddXX(t.Context(), leases, redis.Z{Member: taskID, Score: float64(until.Add(-time.Hour).Unix())}).Err())
 	b.start(t) // another worker: the first thing that it does is to look for such tasks
 	pbxtest.Eventually(t, "the task was run again and is done with", func() bool {
-		_, err := inspector.GetTaskInfo(string(tasks.KindExport), taskID)
+		_, err := inspector.GetTaskInfo(tasks.KindExport.Queue(), taskID)
 		return errors.Is(err, asynq.ErrTaskNotFound) && strings.Contains(b.log.String(), `"late task ignored" job=`+job.ID)
 	})
 	report, err := b.Sweep(t.Context(), tasks.SweepOptions{HeartbeatTimeout: time.Minute, MaxAttempts: 25, SecretRetention: time.Hour, JobRetention: time.Hour})
@@ -98,9 +98,9 @@ func (b *bundle) becomes(t *testing.T, job tasks.Job, state tasks.State) (now ta
 }
 
 // givenUp says whether asynq's server of the queue is there and holds no task.
-func givenUp(servers []*asynq.ServerInfo, queue tasks.Kind) bool {
+func givenUp(servers []*asynq.ServerInfo, queue string) bool {
 	for _, server := range servers {
-		if server.Queues[string(queue)] > 0 {
+		if server.Queues[queue] > 0 {
 			return len(server.ActiveWorkers) == 0
 		}
 	}

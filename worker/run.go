@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"runtime/debug"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -43,9 +42,14 @@ func (r *run) report(p tasks.Progress) { r.progress.Store(&p) }
 // do runs the attempt to its end and writes that end.
 func (r *run) do(ctx context.Context) {
 	started := time.Now()
+	h, known := r.w.handlers[r.Job.Kind]
+	if !known {
+		r.end(ctx, nil, fault.Errorf(fault.ServerError, "this worker does not know jobs of kind %q; run the same version everywhere", r.Job.Kind), nil)
+		return
+	}
 	// asynq ends its context when Redis is away for longer than its lease of 30 s. The job is in
 	// Postgres and knows nothing of that: only its own time, its heartbeat and a shutdown end it.
-	ctx, stopTime := context.WithTimeout(context.WithoutCancel(ctx), r.w.o.Tasks.Timeout(r.Job.Kind))
+	ctx, stopTime := context.WithTimeout(context.WithoutCancel(ctx), r.Job.Kind.Timeout(r.w.o.Settings))
 	defer stopTime()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -54,38 +58,34 @@ func (r *run) do(ctx context.Context) {
 	if r.Job.CancelRequested {
 		cancel(errCancelRequested)
 	}
-	handled, beaten := make(chan struct{}), make(chan struct{})
+	handled, silent := make(chan struct{}), make(chan struct{})
 	go func() {
-		defer close(beaten)
-		r.beat(context.WithoutCancel(ctx), handled, cancel)
+		defer close(silent)
+		r.sendHeartbeats(context.WithoutCancel(ctx), handled, cancel)
 	}()
-	result, err := r.handle(ctx)
+	result, err := r.handle(ctx, h)
 	cause := context.Cause(ctx)
 	close(handled)
-	<-beaten
+	<-silent
 	r.end(ctx, result, err, cause)
 	r.log.Info("attempt ended", "seconds", time.Since(started).Seconds(), "error", err)
 }
 
 // handle calls the handler of the job's kind. A panic in it fails the job and not the process.
-func (r *run) handle(ctx context.Context) (result any, err error) {
+func (r *run) handle(ctx context.Context, h handler) (result any, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			r.log.Error("panic", "panic", p, "stack", string(debug.Stack()))
 			err = fault.Errorf(fault.ServerError, "an error in Trunkline itself ended this job; the worker's log has the details (job %s)", r.Job.ID)
 		}
 	}()
-	h, ok := r.w.handlers[r.Job.Kind]
-	if !ok {
-		return nil, fault.Errorf(fault.ServerError, "this worker does not know jobs of kind %q; run the same version everywhere", r.Job.Kind)
-	}
 	return h(ctx, r)
 }
 
-// beat writes heartbeats until the handler has returned: also while it undoes what it began, after its
+// sendHeartbeats writes one an interval until the handler has returned: also while it undoes what it began, after its
 // context ended. It ends that context when the job is cancelled or no longer ours.
-func (r *run) beat(ctx context.Context, handled <-chan struct{}, cancel context.CancelCauseFunc) {
-	tick := time.NewTicker(r.w.o.HeartbeatInterval)
+func (r *run) sendHeartbeats(ctx context.Context, handled <-chan struct{}, cancel context.CancelCauseFunc) {
+	tick := time.NewTicker(r.w.o.Settings.HeartbeatInterval)
 	defer tick.Stop()
 	for {
 		select {
@@ -142,7 +142,7 @@ func (r *run) end(ctx context.Context, result any, err, cause error) {
 		}
 		ending = r.Cancelled(ctx, message)
 	case errors.Is(cause, context.DeadlineExceeded):
-		ending = r.Fail(ctx, fault.Errorf(fault.Timeout, "the job took longer than its time-out allows; raise TRUNKLINE_%s_TIMEOUT or ask for less (%s)", strings.ToUpper(string(r.Job.Kind)), err))
+		ending = r.Fail(ctx, fault.Errorf(fault.Timeout, "the job took longer than its time-out allows; raise %s or ask for less (%s)", r.Job.Kind.TimeoutSetting(), err))
 	case isFailure:
 		ending = r.Fail(ctx, failure)
 	default:

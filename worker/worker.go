@@ -8,31 +8,25 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"sync"
 	"time"
 
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 
 	"trunkline/internal/cdr"
+	"trunkline/internal/config"
 	"trunkline/internal/pbx"
 	"trunkline/tasks"
 )
 
-// Options is what a worker works with. Every duration and number is a setting.
+// Options is what a worker works with.
 type Options struct {
+	Settings config.Settings
 	PBX      *pbx.PBX
 	Redis    redis.UniversalClient
 	Tasks    *tasks.Client
 	Exporter cdr.Exporter
 	Log      *slog.Logger
-
-	ProvisionConcurrency int
-	ExportConcurrency    int
-	ProvisionPoll        time.Duration // how often an idle worker looks for a provision job
-	ExportPoll           time.Duration // the same for an export
-	HeartbeatInterval    time.Duration
-	ShutdownTimeout      time.Duration // how long running jobs have to finish before they are handed back
 }
 
 // handler runs one attempt of one kind of job and returns its result. It stops soon after ctx ends,
@@ -46,7 +40,7 @@ type Worker struct {
 	handlers map[tasks.Kind]handler
 	reload   []*reloader
 	gateways gatewayLocks
-	running  sync.WaitGroup
+	running  running
 	// stop ends the context of running jobs with errShutdown.
 	stopping context.Context
 	stop     context.CancelCauseFunc
@@ -76,37 +70,13 @@ func New(o Options) *Worker {
 	return w
 }
 
-// Run takes jobs until ctx is done. Then it takes no more, lets running ones finish for up to
-// ShutdownTimeout, and hands back what is left for another worker.
+// Run takes jobs until ctx is done. Then it takes no more, lets running ones finish for up to the
+// settings' ShutdownTimeout, and hands back what is left for another worker.
 func (w *Worker) Run(ctx context.Context) error {
-	queues := []struct {
-		kind        tasks.Kind
-		concurrency int
-		poll        time.Duration
-	}{
-		// A queue of its own for each kind, so that exports never hold up somebody who waits.
-		{tasks.KindProvision, w.o.ProvisionConcurrency, w.o.ProvisionPoll},
-		{tasks.KindExport, w.o.ExportConcurrency, w.o.ExportPoll},
+	servers, err := w.startServers()
+	if err != nil {
+		return err
 	}
-	var servers []*asynq.Server
-	for _, q := range queues {
-		server := asynq.NewServerFromRedisClient(w.o.Redis, asynq.Config{
-			Concurrency:       q.concurrency,
-			Queues:            map[string]int{string(q.kind): 1},
-			TaskCheckInterval: q.poll,
-			// Only a task whose job could not be claimed comes back: Postgres was away.
-			RetryDelayFunc: func(int, error, *asynq.Task) time.Duration { return time.Second },
-			Logger:         asynqLogger{w.o.Log},
-			LogLevel:       asynq.WarnLevel,
-			// Jobs are waited for below, so asynq itself need not wait.
-			ShutdownTimeout: time.Second,
-		})
-		if err := server.Start(asynq.HandlerFunc(w.handle)); err != nil {
-			return fmt.Errorf("starting the %s queue: %w; check TRUNKLINE_REDIS_URL and that Redis runs", q.kind, err)
-		}
-		servers = append(servers, server)
-	}
-	w.o.Log.Info("worker started", "worker", w.name, "provision", w.o.ProvisionConcurrency, "export", w.o.ExportConcurrency)
 	retention := make(chan struct{})
 	go func() {
 		defer close(retention)
@@ -117,25 +87,56 @@ func (w *Worker) Run(ctx context.Context) error {
 		server.Stop()
 	}
 	w.drain()
-	for _, server := range servers {
-		server.Shutdown()
-	}
+	shutDown(servers)
 	<-retention
 	w.o.Log.Info("worker stopped", "worker", w.name)
 	return nil
 }
 
+// startServers starts one server a queue: all of them or none.
+func (w *Worker) startServers() (servers []*asynq.Server, err error) {
+	started := []any{"worker", w.name}
+	for _, q := range tasks.Queues {
+		server := w.server(q)
+		if err := server.Start(asynq.HandlerFunc(w.handle)); err != nil {
+			shutDown(servers)
+			return nil, fmt.Errorf("starting the %s queue: %w; check TRUNKLINE_REDIS_URL and that Redis runs", q.Name, err)
+		}
+		servers = append(servers, server)
+		started = append(started, q.Name, q.Concurrency(w.o.Settings))
+	}
+	w.o.Log.Info("worker started", started...)
+	return servers, nil
+}
+
+func shutDown(servers []*asynq.Server) {
+	for _, server := range servers {
+		server.Shutdown()
+	}
+}
+
+// server serves one queue.
+func (w *Worker) server(q tasks.Queue) *asynq.Server {
+	return asynq.NewServerFromRedisClient(w.o.Redis, asynq.Config{
+		Concurrency:       q.Concurrency(w.o.Settings),
+		Queues:            map[string]int{q.Name: 1},
+		TaskCheckInterval: q.Poll(w.o.Settings),
+		// Only a task whose job could not be claimed comes back: Postgres was away.
+		RetryDelayFunc: func(int, error, *asynq.Task) time.Duration { return time.Second },
+		Logger:         asynqLogger{w.o.Log},
+		LogLevel:       asynq.WarnLevel,
+		// Jobs are waited for in drain, so asynq itself need not wait.
+		ShutdownTimeout: time.Second,
+	})
+}
+
 // drain waits for running jobs, and ends them when their time is up.
 func (w *Worker) drain() {
-	idle := make(chan struct{})
-	go func() {
-		w.running.Wait()
-		close(idle)
-	}()
+	idle := w.running.stop()
 	select {
 	case <-idle:
-	case <-time.After(w.o.ShutdownTimeout):
-		w.o.Log.Warn("jobs still run; handing them back", "after", w.o.ShutdownTimeout)
+	case <-time.After(w.o.Settings.ShutdownTimeout):
+		w.o.Log.Warn("jobs still run; handing them back", "after", w.o.Settings.ShutdownTimeout)
 		w.stop(errShutdown)
 		<-idle
 	}
@@ -145,11 +146,14 @@ func (w *Worker) drain() {
 	}
 }
 
-// handle runs the job of one task. It returns an error only where the job could not be claimed for a
+// handle runs the job of one task. It returns an error only if the job could not be claimed for a
 // reason that passes: everything else is written in the job's row, and asynq need not know of it.
 func (w *Worker) handle(ctx context.Context, t *asynq.Task) error {
-	w.running.Add(1)
-	defer w.running.Done()
+	if !w.running.take() {
+		<-ctx.Done() // as long as nobody has taken it, asynq puts it back into the queue when it shuts down
+		return ctx.Err()
+	}
+	defer w.running.done()
 	task, err := tasks.ParseTask(t.Payload())
 	if err != nil {
 		w.o.Log.Error("task dropped", "error", err)

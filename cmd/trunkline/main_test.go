@@ -12,6 +12,7 @@ import (
 	"trunkline/internal/pbxtest"
 	"trunkline/internal/pbxtest/fssim"
 	"trunkline/internal/pbxtest/sample"
+	"trunkline/internal/pbxtest/testbed"
 	"trunkline/internal/postgres/postgrestest"
 	"trunkline/internal/sealing"
 	"trunkline/tasks"
@@ -77,8 +78,7 @@ func (p *samplePBX) open(t *testing.T) *tasks.Client {
 	p.pool = postgrestest.Migrated(t, p.database)
 	keys, err := sealing.NewKeys(bytesOf(t, testSecretKey))
 	must(t, err)
-	timeouts := map[tasks.Kind]time.Duration{tasks.KindProvision: time.Minute, tasks.KindExport: time.Hour}
-	p.client = tasks.NewClient(tasks.NewStore(p.pool, keys), pbxtest.RedisClient(t, p.redis), timeouts, slog.New(slog.DiscardHandler))
+	p.client = tasks.NewClient(tasks.NewStore(p.pool, keys), pbxtest.RedisClient(t, p.redis), testbed.JobSettings, slog.New(slog.DiscardHandler))
 	return p.client
 }
 

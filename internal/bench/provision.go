@@ -90,8 +90,8 @@ func (b *bench) enqueueToStart(ctx context.Context, pool *pgxpool.Pool) error {
 	}
 	rdb := redis.NewClient(&redis.Options{Addr: b.servers.RedisAddr()})
 	defer rdb.Close()
-	timeouts := map[tasks.Kind]time.Duration{tasks.KindProvision: time.Minute}
-	client := tasks.NewClient(tasks.NewStore(pool, keys), rdb, timeouts, slog.New(slog.DiscardHandler))
+	settings := config.Settings{ProvisionTimeout: time.Minute}
+	client := tasks.NewClient(tasks.NewStore(pool, keys), rdb, settings, slog.New(slog.DiscardHandler))
 	password := "secret"
 	var waits []float64
 	for i := range pairs * callsPerSide {

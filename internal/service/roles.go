@@ -81,17 +81,12 @@ func (s *Service) worker(ctx context.Context) (*worker.Worker, error) {
 		return nil, err
 	}
 	return worker.New(worker.Options{
-		PBX:                  s.pbx,
-		Redis:                s.redis,
-		Tasks:                s.tasks,
-		Exporter:             s.exporter,
-		Log:                  s.log,
-		ProvisionConcurrency: s.settings.ProvisionConcurrency,
-		ExportConcurrency:    s.settings.ExportConcurrency,
-		ProvisionPoll:        s.settings.ProvisionPoll,
-		ExportPoll:           s.settings.ExportPoll,
-		HeartbeatInterval:    s.settings.HeartbeatInterval,
-		ShutdownTimeout:      s.settings.ShutdownTimeout,
+		Settings: s.settings,
+		PBX:      s.pbx,
+		Redis:    s.redis,
+		Tasks:    s.tasks,
+		Exporter: s.exporter,
+		Log:      s.log,
 	}), nil
 }
 

@@ -7,7 +7,6 @@ import (
 	"context"
 	"log/slog"
 	"net"
-	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/redis/go-redis/v9"
@@ -86,10 +85,7 @@ func Open(ctx context.Context, settings config.Settings, log *slog.Logger, alone
 	s.limiter = ratelimit.New(s.redis, log)
 	s.audit = audit.New(s.pool, log)
 	s.pbx.Switches = OpenSwitches(settings, log)
-	s.tasks = tasks.NewClient(store, s.redis, map[tasks.Kind]time.Duration{
-		tasks.KindProvision: settings.ProvisionTimeout,
-		tasks.KindExport:    settings.ExportTimeout,
-	}, log)
+	s.tasks = tasks.NewClient(store, s.redis, settings, log)
 	s.exporter = cdr.Exporter{
 		PBX:          s.pbx,
 		Store:        ExportStore(settings),

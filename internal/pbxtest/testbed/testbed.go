@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/redis/go-redis/v9"
 
+	"trunkline/internal/config"
 	"trunkline/internal/freeswitch"
 	"trunkline/internal/fusionpbx"
 	"trunkline/internal/pbx"
@@ -92,8 +93,19 @@ func Tasks(t testing.TB, pool *pgxpool.Pool, rdb redis.UniversalClient, log *slo
 	if err != nil {
 		t.Fatal(err)
 	}
-	timeouts := map[tasks.Kind]time.Duration{tasks.KindProvision: time.Minute, tasks.KindExport: time.Hour}
-	return tasks.NewClient(tasks.NewStore(pool, keys), rdb, timeouts, log)
+	return tasks.NewClient(tasks.NewStore(pool, keys), rdb, JobSettings, log)
+}
+
+// JobSettings are what jobs and workers go by.
+var JobSettings = config.Settings{
+	ProvisionTimeout:     time.Minute,
+	ExportTimeout:        time.Hour,
+	ProvisionConcurrency: 16,
+	ExportConcurrency:    2,
+	ProvisionPoll:        10 * time.Millisecond,
+	ExportPoll:           10 * time.Millisecond,
+	HeartbeatInterval:    50 * time.Millisecond,
+	ShutdownTimeout:      10 * time.Second,
 }
 
 // addSwitch adds a simulated switch on the database, with everything loaded that is in it.

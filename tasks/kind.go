@@ -1,0 +1,88 @@
+package tasks
+
+import (
+	"slices"
+	"time"
+
+	"trunkline/internal/config"
+	"trunkline/internal/token"
+)
+
+// Kind says what a job does. It is also the type of its task.
+type Kind string
+
+// The kinds of job.
+const (
+	KindProvision Kind = "provision"
+	KindExport    Kind = "export"
+)
+
+// kindEntry is one entry of the table of kinds: all that the rooms must know of a kind, but for what its
+// parameters and its result hold. What a result counts is for the result to say, see Sized.
+type kindEntry struct {
+	kind           Kind
+	queue          string
+	scope          token.Scope
+	timeout        func(config.Settings) time.Duration
+	timeoutSetting string
+	// unsure says what may be half done if too many workers were lost; "" if nothing.
+	unsure string
+	// needsSecrets is set if the job cannot be run again once its sealed part was wiped.
+	needsSecrets bool
+	// made is the field of a result that names what was made; "" if the result holds whatever becomes of
+	// that. See ForgetRequests.
+	made string
+}
+
+var kinds = []kindEntry{
+	{
+		kind:           KindProvision,
+		queue:          queueProvision,
+		scope:          token.ScopeProvision,
+		timeout:        func(s config.Settings) time.Duration { return s.ProvisionTimeout },
+		timeoutSetting: "TRUNKLINE_PROVISION_TIMEOUT",
+		unsure:         "until then the gateway's row may be the new one, and the switches may have it loaded or not",
+		needsSecrets:   true,
+		made:           "gateway_uuid",
+	},
+	{
+		kind:           KindExport,
+		queue:          queueExport,
+		scope:          token.ScopeExport,
+		timeout:        func(s config.Settings) time.Duration { return s.ExportTimeout },
+		timeoutSetting: "TRUNKLINE_EXPORT_TIMEOUT",
+	},
+}
+
+// Kinds lists every kind.
+var Kinds = func() (all []Kind) {
+	for _, e := range kinds {
+		all = append(all, e.kind)
+	}
+	return all
+}()
+
+// entry is empty for a kind that this build does not know: the job is a newer one's.
+func (k Kind) entry() kindEntry {
+	if i := slices.Index(Kinds, k); i >= 0 {
+		return kinds[i]
+	}
+	return kindEntry{}
+}
+
+// Queue names the queue that the kind's tasks wait in.
+func (k Kind) Queue() string { return k.entry().queue }
+
+// Scope is what a caller needs to make, cancel and retry jobs of the kind.
+func (k Kind) Scope() token.Scope { return k.entry().scope }
+
+// Timeout is how long one attempt may take.
+func (k Kind) Timeout(s config.Settings) time.Duration {
+	if e := k.entry(); e.timeout != nil {
+		return e.timeout(s)
+	}
+	return 0
+}
+
+// TimeoutSetting names the setting that Timeout reads.
+func (k Kind) TimeoutSetting() string { return k.entry().timeoutSetting }

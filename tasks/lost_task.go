@@ -1,0 +1,84 @@
+package tasks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/jackc/pgx/v5"
+)
+
+const (
+	// lostAfter is how long a queued job's task may go unseen before the sweep looks for it in Redis.
+	lostAfter = 3 * time.Second
+	// lostBatch bounds how many queued jobs one sweep looks for.
+	lostBatch = 500
+)
+
+// redispatchLost looks in Redis for the tasks of jobs that have been queued for a while, and makes a
+// new one if there is none: it was never enqueued, or Redis lost it.
+func (c *Client) redispatchLost(ctx context.Context, _ SweepOptions, report *SweepReport) error {
+	jobs, err := c.collect(ctx, `
+		select `+jobColumns+` from trunkline.jobs
+		where state = 'queued' and dispatched_at < now() - $1::interval and kind = any($2)
+		order by dispatched_at limit $3`, lostAfter, Kinds, lostBatch)
+	if err != nil {
+		return fmt.Errorf("sweeping up lost tasks: %w", err)
+	}
+	var seen []string
+	for _, job := range jobs {
+		waiting, err := c.taskWaits(job)
+		if err != nil {
+			return fmt.Errorf("sweeping up lost tasks: Redis does not answer: %w", err)
+		}
+		if waiting {
+			seen = append(seen, job.ID)
+			continue
+		}
+		again, err := c.redispatch(ctx, job)
+		if err != nil {
+			return err
+		}
+		if again {
+			report.Redispatched++
+		}
+	}
+	if len(seen) == 0 {
+		return nil
+	}
+	_, err = c.pool.Exec(ctx, `update trunkline.jobs set dispatched_at = now() where id = any($1::uuid[]) and state = 'queued'`, seen)
+	return err
+}
+
+// redispatch enqueues the job under a new dispatch, unless somebody else was first.
+func (c *Client) redispatch(ctx context.Context, job Job) (bool, error) {
+	again, err := scanJob(c.pool.QueryRow(ctx, `
+		update trunkline.jobs set dispatch = dispatch + 1, dispatched_at = now()
+		where id = $1 and dispatch = $2 and state = 'queued'
+		returning `+jobColumns, job.ID, job.Dispatch))
+	if errors.Is(err, pgx.ErrNoRows) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("dispatching job %s again: %w", job.ID, err)
+	}
+	c.log.Warn("task lost; job dispatched again", "job", job.ID, "kind", job.Kind)
+	c.Enqueue(ctx, again)
+	return true, nil
+}
+
+// taskWaits reports whether Redis holds the job's present task in a state from which it will be run.
+// A task that is active while its job is still queued belongs to a worker that died in between: a new
+// dispatch does no harm if it did not, since only one of the two can claim the job.
+func (c *Client) taskWaits(job Job) (bool, error) {
+	info, err := c.inspector.GetTaskInfo(job.Kind.Queue(), taskID(job.ID, job.Dispatch))
+	switch {
+	case errors.Is(err, asynq.ErrTaskNotFound), errors.Is(err, asynq.ErrQueueNotFound):
+		return false, nil
+	case err != nil:
+		return false, err
+	}
+	return info.State == asynq.TaskStatePending || info.State == asynq.TaskStateScheduled || info.State == asynq.TaskStateRetry, nil
+}
