@@ -109,7 +109,10 @@ var (
 	}
 	jobParams = append([]parameter{
 		{name: "external_id", about: "The caller's own name for it, such as WHMCS's serviceid; it also is a key.", most: maxKey},
-		{name: "Idempotency-Key", about: "A repeated request with the same key and body attaches to the first one's job; with another body it is 422.", header: true, most: maxKey},
+		{
+			name: "Idempotency-Key", header: true, most: maxKey,
+			about: "A repeated request with the same key and body attaches to the first one's job; with another body it is 422.",
+		},
 	}, waitParams...)
 	windowParams = []parameter{
 		{name: "date_start", about: "The first day, or moment.", required: true},
@@ -125,7 +128,9 @@ var jobFaults = []fault.Code{fault.KeyReused, fault.Timeout, fault.Cancelled, fa
 var switchFaults = []fault.Code{fault.SwitchUnavailable, fault.SwitchTimeout, fault.ServerError}
 
 // notFinished is the reply of whoever waits for a job that takes longer.
-var notFinished = reply{status: http.StatusAccepted, about: "The job is not finished yet. Ask at Location, or send the same request again.", body: pending{}}
+var notFinished = reply{
+	status: http.StatusAccepted, about: "The job is not finished yet. Ask at Location, or send the same request again.", body: pending{},
+}
 
 // takes reports whether the endpoint has the parameter; credentials may come with every request that
 // needs some.

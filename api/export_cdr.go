@@ -46,7 +46,7 @@ func (s *Server) exportEndpoints() []endpoint {
 	return []endpoint{
 		{
 			id: "exportCDR", summary: "Export CDRs", methods: []string{"GET", "POST"}, path: "/app/xml_cdr/export_cdr.php",
-			entry: signedIn, scopes: toExport, limit: exports, answer: s.exportCDR,
+			entry: signedIn, scopes: toExport, limit: limitExports, answer: s.exportCDR,
 			params: slices.Concat(windowParams, []parameter{
 				{name: "format", about: "The file's format; JSON if left out.", choices: namesOf(export.Formats())},
 				{name: "columns", about: "Columns of v_xml_cdr, separated by commas."},
@@ -54,14 +54,17 @@ func (s *Server) exportEndpoints() []endpoint {
 				{name: "domain_uuid", about: "The same by UUID.", kind: kindUUID},
 			}, jobParams),
 			replies: []reply{
-				{status: 200, about: "The export, or with Accept: text/csv, application/xml or application/octet-stream the file itself.", body: exported{}, file: true},
+				{
+					status: 200, body: exported{}, file: true,
+					about: "The export, or with Accept: text/csv, application/xml or application/octet-stream the file itself.",
+				},
 				notFinished,
 			},
 			faults: slices.Concat([]fault.Code{fault.MissingParameters, fault.NotFound, fault.Gone, fault.InsufficientStorage}, jobFaults),
 		},
 		{
-			id: "downloadExport", summary: "Download an export's file", note: "A signed link needs no scope and no credentials.", methods: []string{"GET", "HEAD"},
-			path: "/v1/exports/:id/file", entry: signedInOrLink, answer: s.download,
+			id: "downloadExport", summary: "Download an export's file", note: "A signed link needs no scope and no credentials.",
+			methods: []string{"GET", "HEAD"}, path: "/v1/exports/:id/file", entry: signedInOrLink, answer: s.download,
 			params: []parameter{
 				{name: "expires", about: "Of a signed link."},
 				{name: "signature", about: "Of a signed link, which needs no credentials."},

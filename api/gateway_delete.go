@@ -28,7 +28,7 @@ type deletedGateway struct {
 func (s *Server) deletionEndpoints() []endpoint {
 	byID := endpoint{
 		id: "deleteGateway", summary: "Delete a gateway", note: "One that is absent is success.", methods: []string{"DELETE"}, path: "/v1/gateways/:id",
-		entry: signedIn, scopes: toProvision, limit: gateways, answer: s.deleteGateway,
+		entry: signedIn, scopes: toProvision, limit: limitGateways, answer: s.deleteGateway,
 		params:  jobParams,
 		replies: []reply{{status: 200, about: "It is gone from FusionPBX and from every switch.", body: deletedGateway{}}, notFinished},
 		faults:  slices.Concat(gatewayFaults, jobFaults),

@@ -80,17 +80,20 @@ func (s *Server) jobEndpoints() []endpoint {
 		},
 		{
 			id: "getJob", summary: "Show a job, or with wait wait for its end", note: readOrOwn, methods: []string{"GET"}, path: "/v1/jobs/:id",
-			entry: signedIn, limit: waiting, answer: s.getJob,
+			entry: signedIn, limit: limitWaiting, answer: s.getJob,
 			params:  waitParams,
 			replies: []reply{{status: 200, about: "The job.", body: jobView{}}},
 			faults:  []fault.Code{fault.NotFound},
 		},
 		{
 			id: "followJob", summary: "Follow a job", note: readOrOwn, methods: []string{"GET"}, path: "/v1/jobs/:id/events",
-			entry: signedIn, limit: waiting, answer: s.jobEvents,
+			entry: signedIn, limit: limitWaiting, answer: s.jobEvents,
 			params: []parameter{{name: "Last-Event-ID", about: "The id of the last event that arrived: a browser sends it when it reconnects.", header: true}},
 			replies: []reply{
-				{status: 200, about: "Server-sent events: state and progress as they change, end with the whole job; each one's data is a Job.", media: "text/event-stream"},
+				{
+					status: 200, media: "text/event-stream",
+					about: "Server-sent events: state and progress as they change, end with the whole job; each one's data is a Job.",
+				},
 				{status: 204, about: "It has ended, and Last-Event-ID says that the caller knows."},
 			},
 			faults: []fault.Code{fault.NotFound},

@@ -16,26 +16,28 @@ import (
 type limitClass int
 
 const (
-	standard limitClass = iota
-	gateways
-	exports
-	// waiting is for asking after one's own job: it counts nothing, unless there is no such job.
-	waiting
+	limitStandard limitClass = iota
+	limitGateways
+	limitExports
+	// limitWaiting is for asking after one's own job: it counts nothing, unless there is no such job.
+	limitWaiting
 )
 
 // strangersBits is how much of an IPv6 address that is not on the whitelist counts.
 const strangersBits = 64
 
 // classNames are the classes as keys and messages have them.
-var classNames = map[limitClass]string{standard: "requests", gateways: "gateway operations", exports: "CDR exports"}
+var classNames = map[limitClass]string{
+	limitStandard: "requests", limitGateways: "gateway operations", limitExports: "CDR exports",
+}
 
 // classBudget is what the caller may do of the class in a minute.
 func (r *request) classBudget(class limitClass) ratelimit.Budget {
 	limit := r.s.settings.RateLimit
 	switch class {
-	case gateways:
+	case limitGateways:
 		limit = r.s.settings.RateLimitGateway
-	case exports:
+	case limitExports:
 		limit = r.s.settings.RateLimitExport
 	}
 	return ratelimit.Budget{
@@ -68,8 +70,8 @@ func peerHost(remote string) string {
 
 // charge counts the request against its class, or fails where that is used up.
 func (r *request) charge(class limitClass) error {
-	if class == waiting {
-		r.showBudget(r.s.limiter.Peek(r.context(), r.classBudget(standard)))
+	if class == limitWaiting {
+		r.showBudget(r.s.limiter.Peek(r.context(), r.classBudget(limitStandard)))
 		return nil
 	}
 	d := r.s.limiter.Take(r.context(), r.classBudget(class))

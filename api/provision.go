@@ -29,14 +29,14 @@ func (s *Server) provisionEndpoints() []endpoint {
 	return []endpoint{
 		{
 			id: "provisionGateway", summary: "Make, change, suspend or show a gateway", methods: []string{"GET", "POST"},
-			path: "/app/gateways/provision.php", entry: signedIn, scopes: toProvision, limit: gateways, answer: s.provision,
+			path: "/app/gateways/provision.php", entry: signedIn, scopes: toProvision, limit: limitGateways, answer: s.provision,
 			params:  provisionParams(),
 			replies: []reply{{status: 200, about: "The gateway is as asked for on every switch that it is meant for.", body: provisioned{}}, notFinished},
 			faults:  slices.Concat(gatewayFaults, jobFaults),
 		},
 		{
 			id: "listGateways", summary: "List the gateways as the switches show them now", methods: []string{"GET", "POST"},
-			path: "/app/gateways/provision_list.php", entry: signedIn, scopes: toRead, limit: gateways, answer: s.provisionList,
+			path: "/app/gateways/provision_list.php", entry: signedIn, scopes: toRead, limit: limitGateways, answer: s.provisionList,
 			params: []parameter{
 				{name: "tenant_domain", about: "The domain, or global. Left out: all that the caller sees."},
 				{name: "domain_uuid", about: "The same by UUID.", kind: kindUUID},
@@ -49,7 +49,8 @@ func (s *Server) provisionEndpoints() []endpoint {
 
 // gatewayFaults are those of changing a gateway.
 var gatewayFaults = append([]fault.Code{
-	fault.MissingParameters, fault.NotFound, fault.Conflict, fault.InvalidGateway, fault.ProfileUnavailable, fault.GatewayNotLoaded, fault.SwitchConfiguration,
+	fault.MissingParameters, fault.NotFound, fault.Conflict, fault.InvalidGateway, fault.ProfileUnavailable,
+	fault.GatewayNotLoaded, fault.SwitchConfiguration,
 }, switchFaults...)
 
 // provision makes or changes a gateway. What is wrong with the request is answered at once; the rest

@@ -24,7 +24,10 @@ type gatewayField struct {
 // gatewayFields are the parameters of provision that fill columns, the password excepted.
 // Where two fill the same column the one that names it alone wins, whatever their order in the request.
 var gatewayFields = []gatewayField{
-	{parameter: parameter{name: "gateway_domain", about: "The carrier's address: fills proxy and realm."}, columns: []string{"proxy", "realm"}, read: readAddress, documented: true},
+	{
+		parameter: parameter{name: "gateway_domain", about: "The carrier's address: fills proxy and realm."},
+		columns:   []string{"proxy", "realm"}, read: readAddress, documented: true,
+	},
 	{parameter: parameter{name: "gateway_username", about: "The account at the carrier."}, columns: []string{"username"}, documented: true},
 	{parameter: parameter{name: "gateway_enabled", about: "false suspends the gateway.", kind: kindFlag}, columns: []string{"enabled"}},
 	{parameter: parameter{name: "enabled", about: "The same.", kind: kindFlag}},
@@ -43,9 +46,9 @@ var gatewayFields = []gatewayField{
 	{parameter: parameter{name: "extension", about: "What calls from the carrier are routed as; left out: the account."}},
 	{parameter: parameter{name: "extension_in_contact", about: "Whether the Contact header names it.", kind: kindFlag}},
 	{parameter: parameter{name: "expire_seconds", about: "How long a registration lasts.", kind: kindNumberOrEmpty, least: 1}},
-	{parameter: parameter{name: "retry_seconds", about: "After how long a failed registration is tried again.", kind: kindNumberOrEmpty, least: minRetrySeconds}},
+	{parameter: parameter{name: "retry_seconds", about: "How long after a failed registration the next is tried.", kind: kindNumberOrEmpty, least: minRetrySeconds}},
 	{parameter: parameter{name: "ping", about: "Seconds between OPTIONS requests to the carrier.", kind: kindNumberOrEmpty, least: 1}},
-	{parameter: parameter{name: "ping_min", about: "From how many answered OPTIONS on the gateway is up; each that is not answered takes one away.", kind: kindNumberOrEmpty}},
+	{parameter: parameter{name: "ping_min", about: "From how many answered OPTIONS on the gateway is up; a missing answer takes one away.", kind: kindNumberOrEmpty}},
 	{parameter: parameter{name: "ping_max", about: "The most answers that are counted.", kind: kindNumberOrEmpty}},
 	{parameter: parameter{name: "contact_in_ping", about: "Whether an OPTIONS request has a Contact header.", kind: kindFlag}},
 	{parameter: parameter{name: "channels", about: "The most calls at once; 0 is any.", kind: kindNumberOrEmpty}},

@@ -18,7 +18,10 @@ func (s *Server) groups() []group {
 		{name: "gateways", about: "Gateways.", endpoints: slices.Concat(s.provisionEndpoints(), s.deletionEndpoints())},
 		{name: "cdr", about: "CDRs and usage.", endpoints: slices.Concat(s.exportEndpoints(), s.usageEndpoints())},
 		{name: "jobs", about: "Jobs: what takes long.", endpoints: s.jobEndpoints()},
-		{name: "access", about: "Tokens, the whitelist, the audit.", endpoints: slices.Concat(s.tokenEndpoints(), s.whitelistEndpoints(), s.auditEndpoints())},
+		{
+			name: "access", about: "Tokens, the whitelist, the audit.",
+			endpoints: slices.Concat(s.tokenEndpoints(), s.whitelistEndpoints(), s.auditEndpoints()),
+		},
 		{name: "health", about: "For machines.", endpoints: s.healthEndpoints()},
 	}
 }
@@ -61,8 +64,8 @@ func (s *Server) serve(e endpoint) gin.HandlerFunc {
 		if err == nil {
 			err = e.answer(r)
 		}
-		if fault.Is(err, fault.NotFound) && e.limit == waiting {
-			err = cmp.Or(r.charge(standard), err)
+		if fault.Is(err, fault.NotFound) && e.limit == limitWaiting {
+			err = cmp.Or(r.charge(limitStandard), err)
 		}
 		if err != nil {
 			r.fail(err)

@@ -13,11 +13,12 @@ import (
 
 // pbxStatus is the documented answer, and beside it each switch.
 type pbxStatus struct {
-	Status               string         `json:"status" enum:"success"`
-	Message              string         `json:"message"`
-	Timestamp            string         `json:"timestamp" format:"date-time"` // when, in UTC
-	Version              string         `json:"version"`                      // FusionPBX's
-	Uptime               string         `json:"uptime"`                       // FreeSWITCH's, in its two largest units; of several switches that of the one started last
+	Status    string `json:"status" enum:"success"`
+	Message   string `json:"message"`
+	Timestamp string `json:"timestamp" format:"date-time"` // when, in UTC
+	Version   string `json:"version"`                      // FusionPBX's
+	// Uptime is FreeSWITCH's, in its two largest units; of several switches that of the one started last.
+	Uptime               string         `json:"uptime"`
 	ActiveCalls          int            `json:"active_calls"`
 	TotalExtensions      int            `json:"total_extensions"`
 	RegisteredExtensions int            `json:"registered_extensions"` // however many devices each has
