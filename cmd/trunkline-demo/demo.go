@@ -6,8 +6,9 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"os"
 
+	"trunkline/internal/config"
+	"trunkline/internal/pbxtest/running"
 	"trunkline/internal/pbxtest/sample"
 	"trunkline/internal/pbxtest/tour"
 	"trunkline/internal/service"
@@ -30,30 +31,20 @@ Example: trunkline-demo demo --once`
 }
 
 func (d demoCommand) Run(cmd *command) (err error) {
-	dir, err := os.MkdirTemp("", "trunkline-demo-")
-	if err != nil {
-		return fmt.Errorf("making the demo's folder: %w", err)
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	// Postgres refuses to run as root, so its folder in this one is another account's.
-	if err := os.Chmod(dir, 0o711); err != nil {
-		return fmt.Errorf("making the demo's folder: %w", err)
-	}
-
 	cmd.printf("Starting a private Postgres, a private Redis and a simulated FreeSWITCH ...\n")
-	pbx, err := startPBX(cmd.ctx, dir)
+	pbx, err := running.Start(cmd.ctx, sample.Demo, registered)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, pbx.close()) }()
+	defer func() { err = errors.Join(err, pbx.Close()) }()
 	cmd.printf("Sample PBX: FusionPBX %s tables, %d domains, %d extensions, %d CDRs of the last %d days, %d gateways, a superadmin and an admin.\n",
-		sample.V55, len(pbx.sample.Domains), sample.Demo.Extensions, pbx.sample.CDRs, sample.Demo.Days, len(pbx.sample.Gateways))
+		sample.V55, len(pbx.Sample.Domains), sample.Demo.Extensions, pbx.Sample.CDRs, sample.Demo.Days, len(pbx.Sample.Gateways))
 
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return fmt.Errorf("finding a port for the demo: %w", err)
 	}
-	settings, err := pbx.settings(dir, listener.Addr().String())
+	settings, err := config.Load("", pbx.Settings(listener.Addr().String()))
 	if err != nil {
 		return err
 	}
@@ -75,7 +66,7 @@ func (d demoCommand) Run(cmd *command) (err error) {
 		stop()
 		err = errors.Join(err, <-served)
 	}()
-	tour := &tour.Tour{Out: cmd.out, Base: settings.PublicURL, Sample: pbx.sample, Registered: registered}
+	tour := &tour.Tour{Out: cmd.out, Base: settings.PublicURL, Sample: pbx.Sample, Registered: registered}
 	if err := tour.Run(ctx); err != nil {
 		cmd.printf("\nThe demo did NOT hold: %v\n", err)
 		return err

@@ -11,6 +11,7 @@ import (
 
 	"trunkline/internal/freeswitch"
 	"trunkline/internal/pbxtest/fssim"
+	"trunkline/internal/pbxtest/running"
 	"trunkline/internal/pbxtest/sample"
 )
 
@@ -50,7 +51,7 @@ func (d pbxCommand) Run(cmd *command) error {
 		cmd.printf("The sample is loaded: %d extensions, %d CDRs, %d gateways; users superadmin and admin.\n",
 			sample.Demo.Extensions, sample.Demo.CDRs, sample.Demo.Gateways)
 	}
-	sw, err := startSwitch(cmd.ctx, d.Database, d.Listen)
+	sw, err := running.StartSwitch(cmd.ctx, d.Database, d.Listen, registered)
 	if err != nil {
 		return err
 	}

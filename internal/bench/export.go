@@ -30,7 +30,7 @@ func (b *bench) export(ctx context.Context) error {
 		return err
 	}
 	defer front.stop()
-	pool, err := pgxpool.New(ctx, b.database)
+	pool, err := pgxpool.New(ctx, b.Database)
 	if err != nil {
 		return err
 	}
@@ -104,12 +104,12 @@ func (b *bench) exportByJob(ctx context.Context, front *process, pool *pgxpool.P
 }
 
 func (b *bench) exportByPsql(ctx context.Context) (seconds float64, err error) {
-	file := filepath.Join(b.dir, "psql.csv")
+	file := filepath.Join(b.Dir, "psql.csv")
 	copyOut := fmt.Sprintf(`\copy (select %s from v_xml_cdr where start_stamp is not null order by start_stamp, xml_cdr_uuid) to '%s' csv header`,
 		strings.Join(fusionpbx.CDRColumns, ", "), file)
 	began := time.Now()
 	for _, step := range [][]string{
-		{"psql", "--quiet", "--no-psqlrc", "--command", copyOut, b.database},
+		{"psql", "--quiet", "--no-psqlrc", "--command", copyOut, b.Database},
 		{"sha256sum", file},
 		{"sync", file},
 	} {

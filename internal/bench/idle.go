@@ -55,7 +55,7 @@ func (b *bench) idleCPU(p *process) (float64, error) {
 
 // redisPID asks Redis for its process.
 func (b *bench) redisPID() (int, error) {
-	client := redis.NewClient(&redis.Options{Addr: b.servers.RedisAddr()})
+	client := redis.NewClient(&redis.Options{Addr: b.Servers.RedisAddr()})
 	defer client.Close()
 	info, err := client.Info(context.Background(), "server").Result()
 	if err != nil {

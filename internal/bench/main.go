@@ -12,15 +12,13 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
-	"trunkline/internal/pbxtest/fssim"
+	"trunkline/internal/pbxtest/running"
 	"trunkline/internal/pbxtest/sample"
-	"trunkline/internal/pbxtest/servers"
 )
 
 // pairs is how often each comparison is made; the median counts.
@@ -45,20 +43,11 @@ func main() {
 }
 
 func run(ctx context.Context, program string, rows int, only string) (err error) {
-	dir, err := os.MkdirTemp("", "trunkline-bench-")
+	b, err := setUp(ctx, program, rows)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	// Postgres refuses to run as root, so its folder in this one is another account's.
-	if err := os.Chmod(dir, 0o711); err != nil {
-		return err
-	}
-	b, err := setUp(ctx, dir, program, rows)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, b.close()) }()
+	defer func() { err = errors.Join(err, b.Close()) }()
 	for _, m := range []struct {
 		name    string
 		measure func(context.Context) error
@@ -75,47 +64,29 @@ func run(ctx context.Context, program string, rows int, only string) (err error)
 
 // bench is the sample PBX that everything is measured on.
 type bench struct {
-	dir, program string
-	servers      *servers.Pair
-	database     string
-	sample       sample.PBX
-	sw           *fssim.Switch
-	rows         int
+	*running.PBX
+	program string
+	rows    int
 }
 
-func setUp(ctx context.Context, dir, program string, rows int) (_ *bench, err error) {
-	b := &bench{dir: dir, program: program, rows: rows}
+func setUp(ctx context.Context, program string, rows int) (_ *bench, err error) {
+	fmt.Printf("# %d CDRs are made\n", rows)
+	pbx, err := running.Start(ctx, sample.Options{CDRs: rows, Extensions: 300}, 0)
+	if err != nil {
+		return nil, err
+	}
+	b := &bench{PBX: pbx, program: program, rows: rows}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, b.close())
+			err = errors.Join(err, b.Close())
 		}
 	}()
-	if b.servers, err = servers.Start(ctx, servers.Options{Dir: dir, Durable: true}); err != nil {
-		return nil, err
-	}
-	if b.database, err = b.servers.CreateDatabase(ctx, "bench", sample.V55); err != nil {
-		return nil, err
-	}
-	conn, err := pgx.Connect(ctx, b.database)
+	conn, err := pgx.Connect(ctx, b.Database)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, conn.Close(context.WithoutCancel(ctx))) }()
-	fmt.Printf("# %d CDRs are made\n", rows)
-	if b.sample, err = sample.Load(ctx, conn, sample.Options{CDRs: rows, Extensions: 300}); err != nil {
-		return nil, err
-	}
 	if _, err := conn.Exec(ctx, "vacuum analyze v_xml_cdr"); err != nil {
-		return nil, err
-	}
-	if err := os.WriteFile(filepath.Join(dir, whitelistFile), []byte("127.0.0.1\n"), 0o600); err != nil {
-		return nil, err
-	}
-	b.sw, err = fssim.Start(fssim.Options{Gateways: fssim.GatewaysFromDatabase(b.database), RealTimes: true})
-	if err != nil {
-		return nil, err
-	}
-	if err := b.sw.LoadProfiles(ctx); err != nil {
 		return nil, err
 	}
 	// It makes the secret key and our tables, which workers started alone need.
@@ -124,17 +95,6 @@ func setUp(ctx context.Context, dir, program string, rows int) (_ *bench, err er
 		return nil, err
 	}
 	return b, p.stop()
-}
-
-func (b *bench) close() error {
-	var errs []error
-	if b.sw != nil {
-		errs = append(errs, b.sw.Close())
-	}
-	if b.servers != nil {
-		errs = append(errs, b.servers.Close())
-	}
-	return errors.Join(errs...)
 }
 
 // figure prints one measured value.

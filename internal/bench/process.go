@@ -8,18 +8,13 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
-
-	"trunkline/internal/pbxtest/fssim"
 )
 
 const (
-	// whitelistFile is the whitelist's name in the bench's folder.
-	whitelistFile = "chkcon_whitelist.conf"
 	// noLimit is a rate limit that no load here reaches: the limit script runs all the same.
 	noLimit = "1000000000"
 	// startPatience bounds the wait for a process to be ready.
@@ -44,7 +39,7 @@ func (b *bench) start(ctx context.Context, command string, settings ...string) (
 	if err != nil {
 		return nil, err
 	}
-	logFile, err := os.CreateTemp(b.dir, command+"-*.log")
+	logFile, err := os.CreateTemp(b.Dir, command+"-*.log")
 	if err != nil {
 		return nil, err
 	}
@@ -71,18 +66,9 @@ func (b *bench) start(ctx context.Context, command string, settings ...string) (
 
 // env are the settings of a trunkline on the sample PBX.
 func (b *bench) env(listen string) []string {
-	return []string{
-		"TRUNKLINE_DATABASE_URL=" + b.database,
-		"TRUNKLINE_REDIS_URL=redis://" + b.servers.RedisAddr(),
-		"TRUNKLINE_SWITCHES=" + b.sw.Addr(),
-		"TRUNKLINE_SWITCH_PASSWORD=" + fssim.Password,
-		"TRUNKLINE_LISTEN=" + listen,
-		"TRUNKLINE_WHITELIST=" + filepath.Join(b.dir, whitelistFile),
-		"TRUNKLINE_EXPORT_DIR=" + filepath.Join(b.dir, "exports"),
-		"TRUNKLINE_SECRET_KEY=" + b.secretKey(),
+	return append(b.Settings(listen),
 		// The figures are of the work, not of the limits.
-		"TRUNKLINE_RATE_LIMIT=" + noLimit, "TRUNKLINE_RATE_LIMIT_GATEWAY=" + noLimit, "TRUNKLINE_RATE_LIMIT_EXPORT=" + noLimit,
-	}
+		"TRUNKLINE_RATE_LIMIT="+noLimit, "TRUNKLINE_RATE_LIMIT_GATEWAY="+noLimit, "TRUNKLINE_RATE_LIMIT_EXPORT="+noLimit)
 }
 
 // freeAddress is a loopback address that nothing listens at.
@@ -93,8 +79,6 @@ func freeAddress() (string, error) {
 	}
 	return listener.Addr().String(), listener.Close()
 }
-
-func (b *bench) secretKey() string { return filepath.Join(b.dir, "secret.key") }
 
 // answers reports whether the front end is ready.
 func (p *process) answers(ctx context.Context) bool {

@@ -41,7 +41,7 @@ func (b *bench) provision(ctx context.Context) error {
 		return err
 	}
 	defer p.stop()
-	pool, err := pgxpool.New(ctx, b.database)
+	pool, err := pgxpool.New(ctx, b.Database)
 	if err != nil {
 		return err
 	}
@@ -50,7 +50,7 @@ func (b *bench) provision(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	sw := freeswitch.New(b.sw.Addr(), fssim.Password, freeswitch.Options{})
+	sw := freeswitch.New(b.Switch.Addr(), fssim.Password, freeswitch.Options{})
 	defer sw.Close()
 	direct := func(ctx context.Context, name string) error { return provisionDirectly(ctx, pool, db, sw, name) }
 	call := func(ctx context.Context, name string) error { return b.provisionByHTTP(ctx, p, name) }
@@ -80,7 +80,7 @@ func (b *bench) provision(ctx context.Context) error {
 // enqueueToStart measures the time from a task's way into Redis to the start that the worker writes
 // into the job's row.
 func (b *bench) enqueueToStart(ctx context.Context, pool *pgxpool.Pool) error {
-	secret, err := config.Settings{SecretKey: config.Secret(b.secretKey())}.LoadSecretKey(false)
+	secret, err := config.Settings{SecretKey: config.Secret(b.SecretKey())}.LoadSecretKey(false)
 	if err != nil {
 		return err
 	}
@@ -88,7 +88,7 @@ func (b *bench) enqueueToStart(ctx context.Context, pool *pgxpool.Pool) error {
 	if err != nil {
 		return err
 	}
-	rdb := redis.NewClient(&redis.Options{Addr: b.servers.RedisAddr()})
+	rdb := redis.NewClient(&redis.Options{Addr: b.Servers.RedisAddr()})
 	defer rdb.Close()
 	settings := config.Settings{ProvisionTimeout: time.Minute}
 	client := tasks.NewClient(tasks.NewStore(pool, keys), rdb, settings, slog.New(slog.DiscardHandler))
@@ -97,7 +97,7 @@ func (b *bench) enqueueToStart(ctx context.Context, pool *pgxpool.Pool) error {
 	for i := range pairs * callsPerSide {
 		name := fmt.Sprintf("queued-%d", i)
 		job, _, err := client.Create(ctx, tasks.NewJob{
-			Kind: tasks.KindProvision, CreatedBy: b.sample.SuperadminUUID, CreatedByName: "bench", Subject: name, BodyHash: []byte(name),
+			Kind: tasks.KindProvision, CreatedBy: b.Sample.SuperadminUUID, CreatedByName: "bench", Subject: name, BodyHash: []byte(name),
 			Params:  gateway.Request{Name: name, Values: map[string]string{"proxy": "sip.carrier.example", "username": "account"}},
 			Secrets: gateway.Secrets{Password: &password},
 		})
@@ -154,7 +154,7 @@ func (b *bench) post(ctx context.Context, p *process, path string, form url.Valu
 		return 0, err
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	req.SetBasicAuth(b.sample.SuperadminName, b.sample.SuperadminPassword)
+	req.SetBasicAuth(b.Sample.SuperadminName, b.Sample.SuperadminPassword)
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return 0, err

@@ -18,7 +18,7 @@ const registrationChecks = 20
 // registration measures how many bytes the switch sends for a registration check, with few and with
 // many others registered.
 func (b *bench) registration(ctx context.Context) error {
-	checked := b.sample.Extensions(1)[0]
+	checked := b.Sample.Extensions(1)[0]
 	sw, err := fssim.Start(fssim.Options{}) // on which nobody is registered yet
 	if err != nil {
 		return err

@@ -52,7 +52,7 @@ func serveBare(addr string) error {
 // status measures the status endpoint with token, whitelist and limit script on, beside a bare handler,
 // and the time of its answers at a steady rate.
 func (b *bench) status(ctx context.Context) error {
-	if err := b.sw.RegisterExtensions(ctx, b.database, registered); err != nil {
+	if err := b.Switch.RegisterExtensions(ctx, b.Database, registered); err != nil {
 		return err
 	}
 	p, err := b.start(ctx, "api")
