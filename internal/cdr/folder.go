@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"trunkline/internal/atomicfile"
 )
 
 // markFile is the file that holds the mark.
@@ -91,7 +93,8 @@ func (f Folder) Mark(_ context.Context, mark string) error {
 	if err := os.MkdirAll(f.Dir, 0o750); err != nil {
 		return fmt.Errorf("TRUNKLINE_EXPORT_DIR: %w; make the folder, and give it to the user that runs trunkline", err)
 	}
-	if err := os.WriteFile(filepath.Join(f.Dir, markFile), []byte(mark), 0o640); err != nil {
+	file := atomicfile.Replacement{Path: filepath.Join(f.Dir, markFile), Content: []byte(mark), Mode: fileMode}
+	if err := file.Write(); err != nil {
 		return fmt.Errorf("TRUNKLINE_EXPORT_DIR: %w; give the folder to the user that runs trunkline", err)
 	}
 	return nil

@@ -10,6 +10,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"trunkline/internal/atomicfile"
 )
 
 const (
@@ -110,7 +112,7 @@ func (p *folderPart) commit(content []byte) error {
 		return fmt.Errorf("naming the manifest: %w", err)
 	}
 	p.manifestPart = manifest
-	return syncDir(p.folder.Dir)
+	return atomicfile.SyncFolder(p.folder.Dir)
 }
 
 // checkOurs makes sure that the part's name still leads to the file that was written.
@@ -192,18 +194,6 @@ func (f Folder) removeStaleParts(name string, attempt int) error {
 func removeIfThere(path string) error {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("removing an old file: %w", err)
-	}
-	return nil
-}
-
-// syncDir makes the names in a folder last.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("opening the folder: %w", err)
-	}
-	if err := errors.Join(d.Sync(), d.Close()); err != nil {
-		return fmt.Errorf("syncing the folder: %w", err)
 	}
 	return nil
 }

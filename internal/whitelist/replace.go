@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"trunkline/internal/atomicfile"
 	"trunkline/internal/watch"
 )
 
@@ -73,38 +74,27 @@ func lock(ctx context.Context, folder string) (unlock func(), err error) {
 
 // replace puts content in the place of the file that was seen there, at once and for good, or changes
 // nothing.
-func replace(target string, seen watch.State, content []byte) (err error) {
-	folder := filepath.Dir(target)
-	temporary, err := os.CreateTemp(folder, "."+filepath.Base(target)+".*.tmp")
-	if err != nil {
-		return unwritable(folder, err)
+func replace(target string, seen watch.State, content []byte) error {
+	err := atomicfile.Replacement{
+		Path:    target,
+		Content: content,
+		Dress:   func(file *os.File) error { return dress(file, seen) },
+		// An editor keeps no lock. This leaves it the moment of a rename.
+		Last: func() error {
+			if !watch.StateOf(target).Same(seen) {
+				return stale()
+			}
+			return nil
+		},
+	}.Write()
+	var refusal *Refusal
+	switch {
+	case err == nil || errors.As(err, &refusal):
+		return err
+	case errors.Is(err, atomicfile.ErrNotSynced):
+		return fmt.Errorf("the whitelist is changed, but a power failure might undo it: %w", err)
 	}
-	defer func() {
-		if err != nil {
-			_ = temporary.Close()
-			_ = os.Remove(temporary.Name())
-		}
-	}()
-	if _, err := temporary.Write(content); err != nil {
-		return unwritable(folder, err)
-	}
-	if err := dress(temporary, seen); err != nil {
-		return unwritable(folder, err)
-	}
-	if err := errors.Join(temporary.Sync(), temporary.Close()); err != nil {
-		return unwritable(folder, err)
-	}
-	// An editor keeps no lock. This leaves it the moment of a rename.
-	if !watch.StateOf(target).Same(seen) {
-		return stale()
-	}
-	if err := os.Rename(temporary.Name(), target); err != nil {
-		return unwritable(folder, err)
-	}
-	if err := syncFolder(folder); err != nil {
-		return fmt.Errorf("the whitelist is changed, but a power failure might undo it: syncing %s: %w", folder, err)
-	}
-	return nil
+	return unwritable(filepath.Dir(target), err)
 }
 
 // dress gives the new file the old one's owner, where that is allowed, and its mode.
@@ -118,14 +108,6 @@ func dress(file *os.File, old watch.State) error {
 		}
 	}
 	return file.Chmod(old.Info.Mode().Perm())
-}
-
-func syncFolder(folder string) error {
-	dir, err := os.Open(folder)
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }
 
 // unwritable words an error of writing in the folder.

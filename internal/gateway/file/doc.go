@@ -44,7 +44,7 @@ func FindFolder(ctx context.Context, p *pbx.PBX) (*Folder, error) {
 type Folder struct {
 	dir string
 	// beforeRename is where a test ends the process; nil otherwise.
-	beforeRename func()
+	beforeRename func() error
 }
 
 // Open returns the folder of that absolute path. It does not look whether there is one.
@@ -74,7 +74,7 @@ func fileName(uuid string) (string, error) {
 	return "v_" + uuid + ".xml", nil
 }
 
-// partName is the name of a file that is not whole yet. FreeSWITCH's *.xml matches neither its beginning nor
-// its end. There is one for each gateway, so that what a killed process left is overwritten or removed by
-// the next.
+// partName is the folder in which a file is written before it is whole. FreeSWITCH's *.xml matches neither its
+// beginning nor its end. There is one for each gateway, so that what a killed process left is removed by the
+// next without a search among thousands of files.
 func partName(name string) string { return "." + name + ".part" }

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 	"syscall"
+
+	"trunkline/internal/atomicfile"
 )
 
 // maxFileBytes bounds a gateway's file: FusionPBX's are about 1 KB.
@@ -186,13 +188,16 @@ func readFile(path string) ([]byte, fs.FileMode, error) {
 func (f *Folder) remove(uuid, profile string, want []File) error {
 	dir := filepath.Join(f.dir, profile)
 	path := f.path(profile, uuid)
-	doomed := []string{filepath.Join(dir, partName(filepath.Base(path)))}
+	removed := false
+	part := filepath.Join(dir, partName(filepath.Base(path)))
+	if _, err := os.Lstat(part); err == nil {
+		if err := os.RemoveAll(part); err != nil {
+			return &Error{part, "removing", err}
+		}
+		removed = true
+	}
 	// Two profiles' names may be links to one folder.
 	if !slices.ContainsFunc(want, func(file File) bool { return sameFolder(filepath.Join(f.dir, file.Profile), dir) }) {
-		doomed = append(doomed, path)
-	}
-	removed := false
-	for _, path := range doomed {
 		err := os.Remove(path)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return &Error{path, "removing", err}
@@ -202,7 +207,10 @@ func (f *Folder) remove(uuid, profile string, want []File) error {
 	if !removed {
 		return nil
 	}
-	return syncFolder(dir)
+	if err := atomicfile.SyncFolder(dir); err != nil {
+		return &Error{dir, "writing into", err}
+	}
+	return nil
 }
 
 func sameFolder(a, b string) bool {
@@ -225,55 +233,24 @@ func (f *Folder) write(uuid string, file File) error {
 	if err == nil && bytes.Equal(content, file.Content) && (mode == file.Mode || file.Mode == 0 && mode&everybody == 0) {
 		return nil
 	}
-	part := filepath.Join(dir, partName(filepath.Base(path)))
-	if err := f.writePart(part, path, file); err != nil {
-		err = errors.Join(err, removeIfThere(part))
+	if err := f.replace(filepath.Join(dir, partName(filepath.Base(path))), path, file); err != nil {
 		return &Error{path, "writing", err}
-	}
-	if f.beforeRename != nil {
-		f.beforeRename()
-	}
-	if err := os.Rename(part, path); err != nil {
-		err = errors.Join(err, removeIfThere(part))
-		return &Error{path, "writing", err}
-	}
-	return syncFolder(dir)
-}
-
-func removeIfThere(path string) error {
-	if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
-		return err
 	}
 	return nil
 }
 
-// writePart writes the whole file beside its place, for nobody else to read until its owner is right.
-func (f *Folder) writePart(part, path string, file File) (err error) {
-	if err := removeIfThere(part); err != nil {
+// replace writes the file in a folder of its own, for nobody else to read until its owner is right, and
+// gives it its place.
+func (f *Folder) replace(part, path string, file File) (err error) {
+	if err := errors.Join(os.RemoveAll(part), os.Mkdir(part, 0o700)); err != nil {
 		return err
 	}
-	out, err := os.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, out.Close()) }()
-	if _, err := out.Write(file.Content); err != nil {
-		return err
-	}
-	if err := giveAway(out, path, file.Mode); err != nil {
-		return err
-	}
-	return out.Sync()
-}
-
-// syncFolder makes a rename or a removal outlast a power cut.
-func syncFolder(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return &Error{dir, "opening", err}
-	}
-	if err := errors.Join(d.Sync(), d.Close()); err != nil {
-		return &Error{dir, "writing into", err}
-	}
-	return nil
+	defer func() { err = errors.Join(err, os.RemoveAll(part)) }()
+	return atomicfile.Replacement{
+		Path:    path,
+		Content: file.Content,
+		TempDir: part,
+		Dress:   func(out *os.File) error { return giveAway(out, path, file.Mode) },
+		Last:    f.beforeRename,
+	}.Write()
 }
