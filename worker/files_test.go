@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
@@ -64,6 +65,19 @@ func theirFile(row fusionpbx.Gateway) string {
 		"\"/>\n      <param name=\"password\" value=\"" + row.Get("password") + "\"/>\n      <param name=\"realm\" value=\"" + row.Get("realm") +
 		"\"/>\n      <param name=\"proxy\" value=\"" + row.Get("proxy") + "\"/>\n      <param name=\"register\" value=\"true\"/>\n" +
 		"      <param name=\"expire-seconds\" value=\"800\"/>\n    </gateway>\n</include>"
+}
+
+// theirGateway is a carrier that FusionPBX's page made: its row, its file and what the switches have loaded.
+func (b *bundle) theirGateway(t *testing.T) (row fusionpbx.Gateway, name string) {
+	t.Helper()
+	row = b.carrierRow()
+	must(t, b.db.InsertGateway(t.Context(), row, ""))
+	name = "external/v_" + row.UUID + ".xml"
+	b.writeFile(t, name, theirFile(row))
+	for _, sw := range b.switches {
+		must(t, sw.LoadProfiles(t.Context()))
+	}
+	return row, name
 }
 
 func TestProvisionFilesOnEveryVersion(t *testing.T) {
@@ -200,12 +214,7 @@ func TestProvisionFilesFailsAndPutsBack(t *testing.T) {
 				b.provisioned(t, b.gateway("", "carrier", carrier("password", "before")))
 			},
 			"FusionPBX's": func(t *testing.T, b *bundle) {
-				row := b.carrierRow()
-				must(t, b.db.InsertGateway(t.Context(), row, ""))
-				b.writeFile(t, "external/v_"+row.UUID+".xml", theirFile(row))
-				for _, sw := range b.switches {
-					must(t, sw.LoadProfiles(t.Context()))
-				}
+				b.theirGateway(t)
 			},
 		} {
 			if before == "new" && name == "a folder where the file should be" || before != "ours" && tc.early {
@@ -216,29 +225,13 @@ func TestProvisionFilesFailsAndPutsBack(t *testing.T) {
 				b := newBundle(t, setUp{files: true, switches: tc.switches})
 				prepare(t, b)
 				says := tc.arrange(t, b)
-				rows, loaded, files := b.rows(t), settings(b), map[string]string{}
+				files := map[string]string{}
 				if name != "a folder where the file should be" {
 					files = b.files(t)
 				}
 				values := carrier("password", "after")
-				for column, value := range tc.values {
-					values[column] = value
-				}
-				job := b.run(t, b.gateway("", "carrier", values))
-				if job.State != tasks.StateFailed || job.Error.Code != tc.code {
-					t.Fatalf("got %s %+v, want it failed with %s", job.State, job.Error, tc.code)
-				}
-				for _, words := range says {
-					if !strings.Contains(job.Error.Message, words) {
-						t.Errorf("the error does not say %q: %s", words, job.Error.Message)
-					}
-				}
-				if got := b.rows(t); got != rows {
-					t.Errorf("the rows changed:\n%s\nfrom\n%s", got, rows)
-				}
-				if got := settings(b); !reflect.DeepEqual(got, loaded) {
-					t.Errorf("the switches changed:\n%v\nfrom\n%v", got, loaded)
-				}
+				maps.Copy(values, tc.values)
+				b.failsInVain(t, values, tc.code, says)
 				if name == "a folder where the file should be" {
 					return
 				}
@@ -283,11 +276,7 @@ func TestFileIsPutBackWithoutTheSwitch(t *testing.T) {
 func TestFileThatSomebodyElseWroteFollowsTheRow(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, setUp{files: true})
-	row := b.carrierRow()
-	must(t, b.db.InsertGateway(t.Context(), row, ""))
-	name := "external/v_" + row.UUID + ".xml"
-	b.writeFile(t, name, theirFile(row))
-	must(t, b.switches[0].LoadProfiles(t.Context()))
+	row, name := b.theirGateway(t)
 	var once sync.Once
 	defer b.switches[0].OnCommand("rescan", func() {
 		once.Do(func() {
@@ -306,11 +295,7 @@ func TestFileThatSomebodyElseWroteFollowsTheRow(t *testing.T) {
 func TestDeleteInFileMode(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, setUp{files: true})
-	row := b.carrierRow()
-	must(t, b.db.InsertGateway(t.Context(), row, ""))
-	name := "external/v_" + row.UUID + ".xml"
-	b.writeFile(t, name, theirFile(row))
-	must(t, b.switches[0].LoadProfiles(t.Context()))
+	row, name := b.theirGateway(t)
 	deletion := func() tasks.NewJob {
 		n := b.gateway("", "carrier", nil)
 		params := n.Params.(gateway.Request)

@@ -2,6 +2,7 @@ package worker_test
 
 import (
 	"fmt"
+	"maps"
 	"reflect"
 	"strings"
 	"sync"
@@ -170,26 +171,9 @@ func TestProvisionFailsAndPutsBack(t *testing.T) {
 				if tc.arrange != nil {
 					tc.arrange(t, b)
 				}
-				rows, loaded := b.rows(t), settings(b)
 				values := carrier()
-				for column, value := range tc.values {
-					values[column] = value
-				}
-				job := b.run(t, b.gateway("", "carrier", values))
-				if job.State != tasks.StateFailed || job.Error.Code != tc.code {
-					t.Fatalf("got %s %+v, want it failed with %s", job.State, job.Error, tc.code)
-				}
-				for _, words := range tc.says {
-					if !strings.Contains(job.Error.Message, words) {
-						t.Errorf("the error does not say %q: %s", words, job.Error.Message)
-					}
-				}
-				if got := b.rows(t); got != rows {
-					t.Errorf("the rows changed:\n%s\nfrom\n%s", got, rows)
-				}
-				if got := settings(b); !reflect.DeepEqual(got, loaded) {
-					t.Errorf("the switches changed:\n%v\nfrom\n%v", got, loaded)
-				}
+				maps.Copy(values, tc.values)
+				b.failsInVain(t, values, tc.code, tc.says)
 			})
 		}
 	}
@@ -345,6 +329,28 @@ func TestSecretsStayOut(t *testing.T) {
 }
 
 // settings are the parameters that each switch has loaded each gateway with.
+// failsInVain provisions the carrier, which must fail with that code and those words, and leave the rows and
+// what the switches have loaded as they were.
+func (b *bundle) failsInVain(t *testing.T, values map[string]string, code fault.Code, says []string) {
+	t.Helper()
+	rows, loaded := b.rows(t), settings(b)
+	job := b.run(t, b.gateway("", "carrier", values))
+	if job.State != tasks.StateFailed || job.Error.Code != code {
+		t.Fatalf("got %s %+v, want it failed with %s", job.State, job.Error, code)
+	}
+	for _, words := range says {
+		if !strings.Contains(job.Error.Message, words) {
+			t.Errorf("the error does not say %q: %s", words, job.Error.Message)
+		}
+	}
+	if got := b.rows(t); got != rows {
+		t.Errorf("the rows changed:\n%s\nfrom\n%s", got, rows)
+	}
+	if got := settings(b); !reflect.DeepEqual(got, loaded) {
+		t.Errorf("the switches changed:\n%v\nfrom\n%v", got, loaded)
+	}
+}
+
 func settings(b *bundle) []map[string]map[string]string {
 	var all []map[string]map[string]string
 	for _, loaded := range b.loaded() {
