@@ -45,7 +45,8 @@ func readFile(path string) ([]byte, error) {
 // parseEnvFile reads KEY=VALUE lines. Blank lines and those that begin with # are skipped; "export "
 // may stand before a name, and single or double quotes around a value. Between double quotes \" and
 // \\ stand for the character behind the backslash; nothing is expanded. An error names the line and
-// never quotes it, since it may hold a password.
+// never quotes it, since it may hold a password. It is written by hand since godotenv expands variables,
+// quotes what it cannot read, and takes the last of two.
 func parseEnvFile(content []byte) (map[string]string, error) {
 	values := map[string]string{}
 	lines := map[string]int{} // on which line each name stands

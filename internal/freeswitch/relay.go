@@ -29,8 +29,9 @@ const maxCommand = 8 << 10 // bytes
 var longAgo = time.Unix(1, 0)
 
 // The library's side of a link: go-eventsocket, and the relay's end of the
-// loopback connection to it. The relay is there because the library, which must
-// be used, trusts its peer and can only dial: see doc.go.
+// loopback connection to it. The relay is our own because the library, which is
+// the owner's choice, is unsafe alone: it trusts its peer, and can only dial. See
+// doc.go.
 type inside struct {
 	library *eventsocket.Connection
 	conn    net.Conn

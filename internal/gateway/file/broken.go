@@ -112,7 +112,7 @@ func preprocess(content []byte) string {
 
 // parser follows the tags of a piece of XML as FreeSWITCH's own parser does, which minds little else: a bare
 // & or < within quotes is text, and so is whatever stands between tags; but each tag and each quote must be
-// closed, and tags in order.
+// closed, and tags in order. It is written by hand since encoding/xml refuses much that FreeSWITCH reads.
 type parser struct {
 	text string
 	pos  int

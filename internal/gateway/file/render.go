@@ -37,6 +37,7 @@ func Ours(content []byte) bool { return bytes.Contains(content, []byte(mark)) }
 
 // Render returns the file of a gateway in FusionPBX's format, one element a line: FreeSWITCH's preprocessor
 // drops whole lines. FreeSWITCH reads every value back exactly as it is in the row, whatever it holds.
+// It is written by hand since encoding/xml knows nothing of lines and of that preprocessor.
 func Render(row fusionpbx.Gateway) []byte {
 	var b bytes.Buffer
 	b.WriteString("<include>\n" + mark)
