@@ -3,14 +3,12 @@ package api
 import (
 	"net/http"
 
+	"trunkline/api/web"
 	"trunkline/internal/fault"
 )
 
-// The documented messages of the whitelist.
-const (
-	accessGranted = "API Access Granted: Whitelisted IP"
-	accessDenied  = "API Access Denied: Only whitelisted IPs may access this endpoint."
-)
+// accessGranted is the documented message for an address that is on the whitelist.
+const accessGranted = "API Access Granted: Whitelisted IP"
 
 // connection is the documented answer of the connection check.
 type connection struct {
@@ -18,34 +16,34 @@ type connection struct {
 	Message string `json:"message"`
 }
 
-func (s *Server) connectionEndpoints() []endpoint {
-	check := endpoint{
-		id: "checkConnection", summary: "Is the caller's address on the whitelist?", methods: []string{"GET", "HEAD", "POST"}, path: "/chkcon.php",
-		entry: everybody, answer: s.chkcon,
-		replies: []reply{
-			{status: 200, about: "It is on the whitelist.", body: connection{}},
-			{status: 403, about: "It is not.", body: connection{}},
+func connectionEndpoints() []web.Endpoint {
+	check := web.Endpoint{
+		ID: "checkConnection", Summary: "Is the caller's address on the whitelist?", Methods: []string{"GET", "HEAD", "POST"}, Path: "/chkcon.php",
+		Entry: web.Everybody, Answer: chkcon,
+		Replies: []web.Reply{
+			{Status: 200, About: "It is on the whitelist.", Body: connection{}},
+			{Status: 403, About: "It is not.", Body: connection{}},
 		},
 	}
 	ofCDRs := check
-	ofCDRs.id, ofCDRs.path = "checkConnectionOfCDRs", "/app/xml_cdr/chkcon.php"
-	return []endpoint{check, ofCDRs}
+	ofCDRs.ID, ofCDRs.Path = "checkConnectionOfCDRs", "/app/xml_cdr/chkcon.php"
+	return []web.Endpoint{check, ofCDRs}
 }
 
 // chkcon is the connection check: it needs the whitelist alone and reads no parameter.
-func (s *Server) chkcon(r *request) error {
-	err := r.admit()
+func chkcon(r *web.Request) error {
+	err := r.Admit()
 	if err == nil {
-		r.answer(http.StatusOK, connection{Success: 1, Message: accessGranted})
+		r.Answer(http.StatusOK, connection{Success: 1, Message: accessGranted})
 		return nil
 	}
-	f := faultOf(err, r.id)
-	r.denial = f.Code
+	f := web.FaultOf(err, r.ID)
+	r.Denied(f.Code)
 	message := f.Message
 	if f.Code != fault.NotWhitelisted {
 		// An operator sees this in WHMCS's Test Connection: say what to do.
 		message = "API Access Denied: " + message
 	}
-	r.answer(statusOf(f.Code), connection{Message: message})
+	r.Answer(web.StatusOf(f.Code), connection{Message: message})
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 
+	"trunkline/api/web"
 	"trunkline/internal/token"
 )
 
@@ -17,12 +18,12 @@ type ScopedPath struct {
 func (s *Server) ScopedPaths() []ScopedPath {
 	var paths []ScopedPath
 	for _, e := range s.endpoints() {
-		if e.entry != signedIn || len(e.scopes) == 0 {
+		if e.Entry != web.SignedIn || len(e.Scopes) == 0 {
 			continue
 		}
-		for _, method := range e.methods {
+		for _, method := range e.Methods {
 			if method != http.MethodHead {
-				paths = append(paths, ScopedPath{method, e.path, e.scopes})
+				paths = append(paths, ScopedPath{method, e.Path, e.Scopes})
 			}
 		}
 	}
@@ -41,13 +42,22 @@ type Endpoint struct {
 func (s *Server) Endpoints() []Endpoint {
 	var all []Endpoint
 	for _, e := range s.endpoints() {
-		for _, method := range e.methods {
+		for _, method := range e.Methods {
 			all = append(all, Endpoint{
-				Method: method, Path: strings.ReplaceAll(e.path, ":id", "0190b5a0-0000-7000-8000-000000000000"),
-				SignedIn: e.entry == signedIn || e.entry == signedInOrLink, Everybody: e.entry == everybody,
-				Class: classNames[e.limit],
+				Method: method, Path: strings.ReplaceAll(e.Path, ":id", "0190b5a0-0000-7000-8000-000000000000"),
+				SignedIn: e.Entry == web.SignedIn || e.Entry == web.SignedInOrLink, Everybody: e.Entry == web.Everybody,
+				Class: e.Limit.String(),
 			})
 		}
+	}
+	return all
+}
+
+// endpoints is every path that there is.
+func (s *Server) endpoints() []web.Endpoint {
+	var all []web.Endpoint
+	for _, g := range s.groups() {
+		all = append(all, g.Endpoints...)
 	}
 	return all
 }

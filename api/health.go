@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"trunkline/api/web"
 	"trunkline/internal/cdr"
 	"trunkline/internal/fault"
 	"trunkline/internal/version"
@@ -24,58 +25,58 @@ type health struct {
 	Version string `json:"version,omitempty"`
 }
 
-func (s *Server) healthEndpoints() []endpoint {
+func (s *Server) healthEndpoints() []web.Endpoint {
 	figures := "Figures in Prometheus' text format."
-	return []endpoint{
+	return []web.Endpoint{
 		{
-			id: "healthz", summary: "Is the process alive?", methods: []string{"GET", "HEAD"}, path: "/healthz",
-			entry: everybody, answer: s.healthz,
-			replies: []reply{{status: 200, about: "It is.", body: health{}}},
+			ID: "healthz", Summary: "Is the process alive?", Methods: []string{"GET", "HEAD"}, Path: "/healthz",
+			Entry: web.Everybody, Answer: healthz,
+			Replies: []web.Reply{{Status: 200, About: "It is.", Body: health{}}},
 		},
 		{
-			id: "readyz", summary: "Can callers be served?", methods: []string{"GET", "HEAD"}, path: "/readyz",
-			entry: everybody, answer: s.readyz,
-			replies: []reply{
-				{status: 200, about: "They can.", body: health{}},
-				{status: 503, about: "They cannot.", body: health{}},
+			ID: "readyz", Summary: "Can callers be served?", Methods: []string{"GET", "HEAD"}, Path: "/readyz",
+			Entry: web.Everybody, Answer: s.readyz,
+			Replies: []web.Reply{
+				{Status: 200, About: "They can.", Body: health{}},
+				{Status: 503, About: "They cannot.", Body: health{}},
 			},
 		},
 		{
-			id: "metrics", summary: "Figures for Prometheus; for this host and the whitelist", methods: []string{"GET", "HEAD"}, path: "/metrics",
-			entry: everybody, answer: s.serveMetrics,
-			replies: []reply{{status: 200, about: figures, media: "text/plain"}},
-			faults:  []fault.Code{fault.NotWhitelisted, fault.UntrustedProxy, fault.UnknownAddress, fault.Unavailable},
+			ID: "metrics", Summary: "Figures for Prometheus; for this host and the whitelist", Methods: []string{"GET", "HEAD"}, Path: "/metrics",
+			Entry: web.Everybody, Answer: s.serveMetrics,
+			Replies: []web.Reply{{Status: 200, About: figures, Media: "text/plain"}},
+			Faults:  []fault.Code{fault.NotWhitelisted, fault.UntrustedProxy, fault.UnknownAddress, fault.Unavailable},
 		},
 		{
-			id: "describe", summary: "This description", methods: []string{"GET", "HEAD"}, path: "/openapi.json",
-			entry: whitelisted, answer: s.describe,
-			replies: []reply{{status: 200, about: "OpenAPI 3.1.", body: map[string]any{}}},
+			ID: "describe", Summary: "This description", Methods: []string{"GET", "HEAD"}, Path: "/openapi.json",
+			Entry: web.Whitelisted, Answer: describe,
+			Replies: []web.Reply{{Status: 200, About: "OpenAPI 3.1.", Body: map[string]any{}}},
 		},
 	}
 }
 
 // healthz says that the process is alive.
-func (s *Server) healthz(r *request) error {
-	r.answer(http.StatusOK, health{Status: "ok"})
+func healthz(r *web.Request) error {
+	r.Answer(http.StatusOK, health{Status: "ok"})
 	return nil
 }
 
 // readyz says whether callers can be served: the database and Redis answer, and there is a whitelist.
 // Switches and the export folder are shown and do not count: what waits for a switch is safe as a job,
 // and taking every front end away would not bring the switch back.
-func (s *Server) readyz(r *request) error {
-	ctx, cancel := context.WithTimeout(r.context(), readyTimeout)
+func (s *Server) readyz(r *web.Request) error {
+	ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
 	defer cancel()
 	needed := map[string]func(context.Context) error{
-		"database":  s.pbx.Pool.Ping,
-		"redis":     s.tasks.PingRedis,
+		"database":  s.o.PBX.Pool.Ping,
+		"redis":     s.o.Tasks.PingRedis,
 		"whitelist": s.whitelistReady,
 	}
 	shown := map[string]func(context.Context) error{}
-	details := r.addressErr == nil && (r.address.IsLoopback() || s.whitelist.Allows(r.address))
+	details := r.FromThisHost() || r.Admit() == nil
 	if details {
 		shown["export folder"] = s.exportFolderReady
-		for _, sw := range s.pbx.Switches {
+		for _, sw := range s.o.PBX.Switches {
 			shown["switch "+sw.Addr()] = func(ctx context.Context) error {
 				_, err := sw.Status(ctx)
 				return err
@@ -96,7 +97,7 @@ func (s *Server) readyz(r *request) error {
 			answer.Parts[part] = okOr(also[part])
 		}
 	}
-	r.answer(status, answer)
+	r.Answer(status, answer)
 	return nil
 }
 
@@ -142,4 +143,18 @@ func (s *Server) exportFolderReady(ctx context.Context) error {
 		return nil
 	}
 	return err
+}
+
+// serveMetrics answers a scrape of this host's own, or of an address on the whitelist: no credentials,
+// since a scraper on the host should hold none.
+func (s *Server) serveMetrics(r *web.Request) error {
+	if !r.FromThisHost() {
+		if err := r.Admit(); err != nil {
+			return err
+		}
+	}
+	r.SetHeader("X-Content-Type-Options", "nosniff")
+	r.Unstored()
+	s.metrics.ServeHTTP(r.Writer(), r.HTTP())
+	return nil
 }

@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"net/http"
 
+	"trunkline/api/web"
 	"trunkline/internal/version"
 )
 
@@ -18,8 +19,7 @@ var openAPI []byte
 const unversioned = "unversioned"
 
 // describe sends that description, with the build that answers.
-func (s *Server) describe(r *request) error {
-	r.c.Header("X-Content-Type-Options", "nosniff")
-	r.c.Data(http.StatusOK, "application/json", bytes.Replace(openAPI, []byte(unversioned), []byte(version.This().String()), 1))
+func describe(r *web.Request) error {
+	r.Data(http.StatusOK, "application/json", bytes.Replace(openAPI, []byte(unversioned), []byte(version.This().String()), 1))
 	return nil
 }

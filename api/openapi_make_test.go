@@ -15,13 +15,15 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 
+	"trunkline/api/params"
+	"trunkline/api/web"
 	"trunkline/internal/fault"
 )
 
 // write is given by make openapi.
 var write = flag.Bool("write-openapi", false, "write openapi.json instead of comparing it")
 
-// TestDescriptionIsFresh holds openapi.json against the endpoints and the types of their answers.
+// TestDescriptionIsFresh holds openapi.json against the web.Endpoints and the types of their answers.
 func TestDescriptionIsFresh(t *testing.T) {
 	t.Parallel()
 	want := newDescription(t).text()
@@ -73,10 +75,10 @@ func newDescription(t testing.TB) *description {
 		Enum: d.sources.constants["trunkline/internal/fault.Code"]})
 	d.all["Record"] = openapi3.NewSchemaRef("", &openapi3.Schema{Type: &openapi3.Types{"object"}, Description: "A CDR: the columns that were asked for."})
 	for _, g := range new(Server).groups() {
-		d.document.Tags = append(d.document.Tags, &openapi3.Tag{Name: g.name, Description: g.about})
-		for _, e := range g.endpoints {
-			for _, method := range e.methods {
-				d.document.AddOperation(ginParameter.ReplaceAllString(e.path, "{$1}"), method, d.operation(g.name, e, method))
+		d.document.Tags = append(d.document.Tags, &openapi3.Tag{Name: g.Name, Description: g.About})
+		for _, e := range g.Endpoints {
+			for _, method := range e.Methods {
+				d.document.AddOperation(ginParameter.ReplaceAllString(e.Path, "{$1}"), method, d.operation(g.Name, e, method))
 			}
 		}
 	}
@@ -100,45 +102,45 @@ func (d *description) text() []byte {
 	return indented.Bytes()
 }
 
-func (d *description) operation(tag string, e endpoint, method string) *openapi3.Operation {
+func (d *description) operation(tag string, e web.Endpoint, method string) *openapi3.Operation {
 	o := openapi3.NewOperation()
-	if e.id == "" || e.summary == "" || len(e.replies) == 0 {
-		d.t.Errorf("%s %s: an id, a summary and replies are needed", method, e.path)
+	if e.ID == "" || e.Summary == "" || len(e.Replies) == 0 {
+		d.t.Errorf("%s %s: an id, a summary and replies are needed", method, e.Path)
 	}
-	o.Tags, o.Summary, o.OperationID = []string{tag}, e.summary, operationID(e, method)
-	o.Description = strings.TrimSpace(needs(e) + " " + e.note)
+	o.Tags, o.Summary, o.OperationID = []string{tag}, e.Summary, operationID(e, method)
+	o.Description = strings.TrimSpace(needs(e) + " " + e.Note)
 	o.Security = security(e, method)
 	inBody := method == http.MethodPost || method == http.MethodPut
-	for _, match := range ginParameter.FindAllStringSubmatch(e.path, -1) {
-		of := strings.TrimSuffix(strings.Split(e.path, "/")[2], "s")
+	for _, match := range ginParameter.FindAllStringSubmatch(e.Path, -1) {
+		of := strings.TrimSuffix(strings.Split(e.Path, "/")[2], "s")
 		o.AddParameter(openapi3.NewPathParameter(match[1]).WithDescription("The " + of + "'s UUID.").WithSchema(openapi3.NewUUIDSchema()))
 	}
 	body := openapi3.NewObjectSchema()
-	for _, p := range e.params {
-		secret := slices.Contains(secretParams, p.name)
+	for _, p := range e.Params {
+		secret := params.IsSecret(p.Name)
 		switch {
-		case p.about == "":
-			d.t.Errorf("%s: nothing says what %s is", e.id, p.name)
-		case p.header:
-			o.AddParameter(openapi3.NewHeaderParameter(p.name).WithDescription(p.text()).WithSchema(p.schema()))
+		case p.About == "":
+			d.t.Errorf("%s: nothing says what %s is", e.ID, p.Name)
+		case p.Header:
+			o.AddParameter(openapi3.NewHeaderParameter(p.Name).WithDescription(paramText(p)).WithSchema(paramSchema(p)))
 		case !inBody && !secret:
-			o.AddParameter(openapi3.NewQueryParameter(p.name).WithDescription(p.text()).WithRequired(p.required).WithSchema(p.schema()))
+			o.AddParameter(openapi3.NewQueryParameter(p.Name).WithDescription(paramText(p)).WithRequired(p.Required).WithSchema(paramSchema(p)))
 		case inBody:
-			schema := p.schema()
-			schema.Description = p.text()
-			body.WithProperty(p.name, schema)
-			if p.required {
-				body.Required = append(body.Required, p.name)
+			schema := paramSchema(p)
+			schema.Description = paramText(p)
+			body.WithProperty(p.Name, schema)
+			if p.Required {
+				body.Required = append(body.Required, p.Name)
 			}
 		}
 	}
 	if inBody && len(body.Properties) > 0 {
 		for _, p := range credentialParams {
-			schema := p.schema()
-			schema.Description = p.text()
-			body.WithProperty(p.name, schema)
+			schema := paramSchema(p)
+			schema.Description = paramText(p)
+			body.WithProperty(p.Name, schema)
 		}
-		name := strings.ToUpper(e.id[:1]) + e.id[1:] + "Request"
+		name := strings.ToUpper(e.ID[:1]) + e.ID[1:] + "Request"
 		d.all[name] = body.NewRef()
 		o.RequestBody = &openapi3.RequestBodyRef{Value: openapi3.NewRequestBody().WithSchemaRef(openapi3.NewSchemaRef("#/components/schemas/"+name, nil),
 			[]string{"application/x-www-form-urlencoded", "application/json", "multipart/form-data"})}
@@ -148,82 +150,82 @@ func (d *description) operation(tag string, e endpoint, method string) *openapi3
 }
 
 // credentialParams are those of every body, where somebody has to sign in.
-var credentialParams = []parameter{
-	{name: "username", about: "A FusionPBX superadmin or admin: user or user@domain. Instead of HTTP Basic or a token."},
-	{name: "password", about: "That user's password."},
+var credentialParams = []web.Param{
+	{Name: "username", About: "A FusionPBX superadmin or admin: user or user@domain. Instead of HTTP Basic or a token."},
+	{Name: "password", About: "That user's password."},
 }
 
-// operationID is the endpoint's id, with the method where it is not the one that callers should take.
-func operationID(e endpoint, method string) string {
+// operationID is the web.Endpoint's id, with the method where it is not the one that callers should take.
+func operationID(e web.Endpoint, method string) string {
 	switch {
-	case method == http.MethodPost || method == e.methods[0] && !slices.Contains(e.methods, http.MethodPost):
-		return e.id
-	case slices.Contains(e.methods, http.MethodPost):
-		return e.id + "By" + method[:1] + strings.ToLower(method[1:])
+	case method == http.MethodPost || method == e.Methods[0] && !slices.Contains(e.Methods, http.MethodPost):
+		return e.ID
+	case slices.Contains(e.Methods, http.MethodPost):
+		return e.ID + "By" + method[:1] + strings.ToLower(method[1:])
 	}
-	return e.id + method[:1] + strings.ToLower(method[1:])
+	return e.ID + method[:1] + strings.ToLower(method[1:])
 }
 
 // needs says what a caller must have.
-func needs(e endpoint) string {
+func needs(e web.Endpoint) string {
 	switch {
-	case e.entry == whitelisted:
+	case e.Entry == web.Whitelisted:
 		return "Needs the whitelist alone."
-	case len(e.scopes) > 0:
-		return "Scope: " + strings.Join(namesOf(e.scopes), " or ") + "."
+	case len(e.Scopes) > 0:
+		return "Scope: " + strings.Join(web.NamesOf(e.Scopes), " or ") + "."
 	}
 	return ""
 }
 
 // security are the ways to sign in; the empty one is by parameters of the body, or by a link.
-func security(e endpoint, method string) *openapi3.SecurityRequirements {
+func security(e web.Endpoint, method string) *openapi3.SecurityRequirements {
 	ways := openapi3.NewSecurityRequirements()
-	if e.entry != signedIn && e.entry != signedInOrLink {
+	if e.Entry != web.SignedIn && e.Entry != web.SignedInOrLink {
 		return ways
 	}
 	for _, way := range []string{"basic", "bearer", "apiKey"} {
 		ways.With(openapi3.NewSecurityRequirement().Authenticate(way))
 	}
-	if e.entry == signedInOrLink || method != http.MethodGet {
+	if e.Entry == web.SignedInOrLink || method != http.MethodGet {
 		ways.With(openapi3.NewSecurityRequirement())
 	}
 	return ways
 }
 
 // text says what the parameter is.
-func (p parameter) text() string {
-	if p.kind == kindNumberOrEmpty {
-		return fmt.Sprintf("%s A whole number of %d or more.", p.about, p.least)
+func paramText(p web.Param) string {
+	if p.Kind == web.KindNumberOrEmpty {
+		return fmt.Sprintf("%s A whole number of %d or more.", p.About, p.Least)
 	}
-	return p.about
+	return p.About
 }
 
-func (p parameter) schema() *openapi3.Schema {
+func paramSchema(p web.Param) *openapi3.Schema {
 	s := openapi3.NewStringSchema()
-	switch p.kind {
-	case kindFlag:
+	switch p.Kind {
+	case web.KindFlag:
 		return s.WithEnum("true", "false", "1", "0", "yes", "no")
-	case kindUUID:
+	case web.KindUUID:
 		return openapi3.NewUUIDSchema()
-	case kindNumberOrEmpty:
+	case web.KindNumberOrEmpty:
 		return s.WithPattern("^[0-9]*$")
-	case kindNumber:
-		s = openapi3.NewIntegerSchema().WithMin(float64(p.least))
-		if p.most > 0 {
-			s.WithMax(float64(p.most))
+	case web.KindNumber:
+		s = openapi3.NewIntegerSchema().WithMin(float64(p.Least))
+		if p.Most > 0 {
+			s.WithMax(float64(p.Most))
 		}
-		if p.usual > 0 {
-			s.WithDefault(p.usual)
+		if p.Usual > 0 {
+			s.WithDefault(p.Usual)
 		}
 		return s
 	}
-	for _, choice := range p.choices {
+	for _, choice := range p.Choices {
 		s.Enum = append(s.Enum, choice)
 	}
-	if p.most > 0 {
-		s.WithMaxLength(int64(p.most))
+	if p.Most > 0 {
+		s.WithMaxLength(int64(p.Most))
 	}
-	if strings.HasSuffix(p.name, "password") {
+	if strings.HasSuffix(p.Name, "password") {
 		s.WithFormat("password")
 	}
 	return s

@@ -8,6 +8,7 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 
+	"trunkline/api/web"
 	"trunkline/internal/export"
 	"trunkline/internal/fault"
 )
@@ -40,47 +41,47 @@ var faultTexts = map[int]string{
 	507: "The export folder is full.",
 }
 
-// answers adds what the endpoint answers, errors included.
-func (d *description) answers(o *openapi3.Operation, e endpoint, method string) {
-	o.Responses = openapi3.NewResponsesWithCapacity(len(e.replies))
-	for _, reply := range e.replies {
-		o.Responses.Set(strconv.Itoa(reply.status), &openapi3.ResponseRef{Value: d.reply(reply, method)})
+// answers adds what the web.Endpoint answers, errors included.
+func (d *description) answers(o *openapi3.Operation, e web.Endpoint, method string) {
+	o.Responses = openapi3.NewResponsesWithCapacity(len(e.Replies))
+	for _, reply := range e.Replies {
+		o.Responses.Set(strconv.Itoa(reply.Status), &openapi3.ResponseRef{Value: d.reply(reply, method)})
 	}
-	codes := append(e.entryFaults(), e.faults...)
-	if slices.ContainsFunc(e.params, func(p parameter) bool { return p.required }) {
+	codes := append(e.EntryFaults(), e.Faults...)
+	if slices.ContainsFunc(e.Params, func(p web.Param) bool { return p.Required }) {
 		codes = append(codes, fault.MissingParameters)
 	}
 	slices.Sort(codes)
 	codes = slices.Compact(codes)
 	o.Extensions = map[string]any{"x-codes": codes}
 	for _, code := range codes {
-		status := strconv.Itoa(statusOf(code))
+		status := strconv.Itoa(web.StatusOf(code))
 		if o.Responses.Value(status) == nil {
-			o.Responses.Set(status, &openapi3.ResponseRef{Ref: d.faultResponse(formOf(e.path), statusOf(code))})
+			o.Responses.Set(status, &openapi3.ResponseRef{Ref: d.faultResponse(web.IsDocumented(e.Path), web.StatusOf(code))})
 		}
 	}
 }
 
-func (d *description) reply(r reply, method string) *openapi3.Response {
-	response := openapi3.NewResponse().WithDescription(r.about)
+func (d *description) reply(r web.Reply, method string) *openapi3.Response {
+	response := openapi3.NewResponse().WithDescription(r.About)
 	response.Headers = standardHeaders()
-	if r.status == http.StatusAccepted {
+	if r.Status == http.StatusAccepted {
 		response.Headers["Retry-After"] = headerRef("Retry-After")
 	}
-	if r.status == http.StatusAccepted || r.location {
+	if r.Status == http.StatusAccepted || r.Location {
 		response.Headers["Location"] = headerRef("Location")
 	}
 	if method == http.MethodHead {
 		return response
 	}
 	response.Content = openapi3.Content{}
-	if r.body != nil {
-		response.Content["application/json"] = openapi3.NewMediaType().WithSchemaRef(d.of(r.body))
+	if r.Body != nil {
+		response.Content["application/json"] = openapi3.NewMediaType().WithSchemaRef(d.of(r.Body))
 	}
-	if r.media != "" {
-		response.Content[r.media] = openapi3.NewMediaType().WithSchema(openapi3.NewStringSchema())
+	if r.Media != "" {
+		response.Content[r.Media] = openapi3.NewMediaType().WithSchema(openapi3.NewStringSchema())
 	}
-	if r.file {
+	if r.File {
 		d.addFile(response.Content)
 	}
 	return response
@@ -103,10 +104,10 @@ func (d *description) addFile(content openapi3.Content) {
 }
 
 // faultResponse is the errors of a status, whose body has one of its codes.
-func (d *description) faultResponse(f form, status int) string {
-	name, media, body := "Problem", "application/problem+json", any(problem{})
-	if f == documentedForm {
-		name, media, body = "Documented", "application/json", documentedError{}
+func (d *description) faultResponse(documented bool, status int) string {
+	name, media, body := "Problem", "application/problem+json", any(web.Problem{})
+	if documented {
+		name, media, body = "Documented", "application/json", web.DocumentedError{}
 	}
 	name += strconv.Itoa(status)
 	if d.document.Components.Responses[name] == nil {
@@ -123,7 +124,7 @@ func (d *description) faultResponse(f form, status int) string {
 		}
 		codes := openapi3.NewSchema()
 		for _, code := range d.all["Code"].Value.Enum {
-			if statusOf(code.(string)) == status {
+			if web.StatusOf(code.(string)) == status {
 				codes.Enum = append(codes.Enum, code)
 			}
 		}

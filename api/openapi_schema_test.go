@@ -11,26 +11,21 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3gen"
 
+	"trunkline/api/cdrs"
 	"trunkline/internal/audit"
+	"trunkline/internal/gateway"
 	"trunkline/internal/token"
 )
 
 // schemaNames are those of types that are not called as callers know them.
 var schemaNames = map[reflect.Type]string{
-	reflect.TypeFor[pbxStatus]():        "Status",
-	reflect.TypeFor[switchStatus]():     "Switch",
-	reflect.TypeFor[checked]():          "Registration",
-	reflect.TypeFor[listedGateway]():    "Gateway",
-	reflect.TypeFor[jobView]():          "Job",
-	reflect.TypeFor[exportView]():       "ExportResult",
-	reflect.TypeFor[spanUsage]():        "Usage",
-	reflect.TypeFor[token.View]():       "Token",
-	reflect.TypeFor[token.Issued]():     "IssuedToken",
-	reflect.TypeFor[whitelistView]():    "Whitelist",
-	reflect.TypeFor[whitelistLine]():    "WhitelistEntry",
-	reflect.TypeFor[whitelistChecked](): "WhitelistCheck",
-	reflect.TypeFor[audit.Entry]():      "AuditEntry",
+	reflect.TypeFor[token.View]():   "Token",
+	reflect.TypeFor[token.Issued](): "IssuedToken",
+	reflect.TypeFor[audit.Entry]():  "AuditEntry",
 }
+
+// jobResults are what the kinds of job leave.
+var jobResults = []any{gateway.Result{}, cdrs.ExportResult{}}
 
 // schemaName is the type's own name, in the capitals of an exported one, but for schemaNames.
 func schemaName(t reflect.Type) string {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"trunkline/api/web"
 )
 
 // Every path and method that is served is in openapi.json, and nothing else is.
@@ -29,8 +30,8 @@ func TestEveryEndpointIsDescribed(t *testing.T) {
 	}
 	parameter := regexp.MustCompile(`:(\w+)`)
 	for _, e := range new(Server).endpoints() {
-		for _, method := range e.methods {
-			served = append(served, method+" "+parameter.ReplaceAllString(e.path, "{$1}"))
+		for _, method := range e.Methods {
+			served = append(served, method+" "+parameter.ReplaceAllString(e.Path, "{$1}"))
 		}
 	}
 	slices.Sort(described)
@@ -38,13 +39,13 @@ func TestEveryEndpointIsDescribed(t *testing.T) {
 	if !slices.Equal(described, served) {
 		t.Errorf("described:\n%s\nserved:\n%s", strings.Join(described, "\n"), strings.Join(served, "\n"))
 	}
-	for code := range statuses {
+	for code := range web.Statuses {
 		if !slices.Contains(document.Components.Schemas.Code.Enum, code) {
 			t.Errorf("code %s is not described", code)
 		}
 	}
 	for _, code := range document.Components.Schemas.Code.Enum {
-		if _, known := statuses[code]; !known && statusOf(code) != http.StatusInternalServerError {
+		if _, known := web.Statuses[code]; !known && web.StatusOf(code) != http.StatusInternalServerError {
 			t.Errorf("code %s is described and cannot occur", code)
 		}
 	}

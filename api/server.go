@@ -1,7 +1,7 @@
-// Package api is the front end: HTTP, who may call, the endpoints at FusionPBX's documented paths,
-// and /v1. It answers quick requests itself, hands the rest to workers as jobs, and waits for them as
-// long as the caller likes. It reads FusionPBX's tables and the switches, and changes neither: what
-// changes the PBX is package worker's, which this package must not know.
+// Package api is the front end: the endpoints at FusionPBX's documented paths, and /v1. The machinery of
+// HTTP is package web; each resource has a package beside it. They answer quick requests themselves, hand
+// the rest to workers as jobs, and wait for them as long as the caller likes. They read FusionPBX's tables
+// and the switches, and change neither: what changes the PBX is package worker's, which they must not know.
 package api
 
 import (
@@ -13,16 +13,17 @@ import (
 	"sync"
 	"time"
 
-	"github.com/gin-gonic/gin"
-
-	"trunkline/internal/access"
+	"trunkline/api/admin"
+	"trunkline/api/cdrs"
+	"trunkline/api/gateways"
+	"trunkline/api/jobs"
+	"trunkline/api/metrics"
+	"trunkline/api/status"
+	"trunkline/api/web"
 	"trunkline/internal/audit"
-	"trunkline/internal/authlog"
-	"trunkline/internal/cache"
 	"trunkline/internal/cdr"
 	"trunkline/internal/certificate"
 	"trunkline/internal/config"
-	"trunkline/internal/fusionpbx"
 	"trunkline/internal/pbx"
 	"trunkline/internal/ratelimit"
 	"trunkline/internal/token"
@@ -35,8 +36,6 @@ const (
 	headerTimeout = 10 * time.Second
 	// readTimeout bounds how long a caller takes to send a whole request.
 	readTimeout = 30 * time.Second
-	// answerTimeout bounds, beyond the longest wait for a job, how long an answer takes to be made and sent.
-	answerTimeout = 60 * time.Second
 	// idleTimeout is how long a connection is kept for the caller's next request.
 	idleTimeout = 2 * time.Minute
 	// maxHeaderBytes bounds the head of a request.
@@ -63,69 +62,63 @@ type Server struct {
 	o           Options
 	settings    config.Settings
 	log         *slog.Logger
-	pbx         *pbx.PBX
-	db          *fusionpbx.DB // the PBX's
-	tasks       *tasks.Client
+	front       *web.Front
 	whitelist   *whitelist.List
-	locator     access.Locator
-	tokens      *token.Store
-	credentials *access.Authenticator
-	limiter     *ratelimit.Limiter
-	gate        *access.Gate
-	now         *cache.Cache[*pbxNow]
-	streams     chan struct{} // has a value for each caller who follows a job's events
-	audit       *audit.Log
-	metrics     *metrics
+	metrics     *metrics.Metrics
 	certificate *certificate.Certificate // nil: plain HTTP
 	handler     http.Handler
-	// stopping ends when the server shuts down, and with it every wait for a job.
-	stopping context.Context
-	stop     context.CancelFunc
-}
 
-// releaseMode keeps gin from printing to standard output.
-var releaseMode = sync.OnceFunc(func() { gin.SetMode(gin.ReleaseMode) })
+	jobs     *jobs.Service
+	gateways *gateways.Service
+	cdrs     *cdrs.Service
+	status   *status.Service
+	admin    *admin.Service
+}
 
 // New returns a front end whose whitelist has been read. A whitelist that cannot be used is no error:
 // it denies everybody until it is mended, and the log says so.
 func New(o Options) (*Server, error) {
-	releaseMode()
-	s := &Server{
-		o:         o,
-		settings:  o.Settings,
-		log:       o.Log,
-		pbx:       o.PBX,
-		db:        o.PBX.FusionPBX,
-		tasks:     o.Tasks,
-		whitelist: whitelist.Open(o.Settings.Whitelist, o.Log),
-		locator:   access.NewLocator(o.Settings.TrustedProxies),
-		tokens:    token.NewStore(o.PBX.Pool, o.Log),
-		limiter:   o.Limiter,
-	}
-	s.gate = access.NewGate(access.GateLimits{
-		OfName: o.Settings.LoginFailures, OfAddress: o.Settings.LoginFailuresAddress,
-		Window: o.Settings.LoginFailuresWindow, MaxDelay: o.Settings.LoginDelayMax,
-	}, o.Limiter, authlog.New(o.Settings.AuthLog, o.Log))
-	s.credentials = access.NewAuthenticator(o.PBX.FusionPBX, s.tokens, s.gate, o.Settings.CredentialCache)
-	s.now = cache.New[*pbxNow](cache.Options{Most: 1, ReadTimeout: o.Settings.StatusTimeout, Ahead: true})
-	s.streams = make(chan struct{}, o.Settings.EventStreams)
-	s.audit, s.metrics = o.Audit, newMetrics(o)
+	s := &Server{o: o, settings: o.Settings, log: o.Log, whitelist: whitelist.Open(o.Settings.Whitelist, o.Log)}
 	if o.Settings.TLSCert != "" {
 		var err error
 		if s.certificate, err = certificate.Open(o.Settings.TLSCert, o.Settings.TLSKey, o.Log); err != nil {
 			return nil, err
 		}
 	}
-	s.stopping, s.stop = context.WithCancel(context.Background())
-	s.handler = s.routes()
+	s.metrics = metrics.New(metrics.Options{PBX: o.PBX, Tasks: o.Tasks, Denials: web.Denials(), Log: o.Log})
+	s.front = web.New(web.Options{
+		Settings: o.Settings, DB: o.PBX.FusionPBX, Tokens: token.NewStore(o.PBX.Pool, o.Log), Whitelist: s.whitelist,
+		Limiter: o.Limiter, Audit: o.Audit, Metrics: s.metrics, Log: o.Log,
+	})
+	s.jobs = jobs.New(s.front, o.Tasks, map[tasks.Kind]jobs.Shown{
+		tasks.KindExport: func(job tasks.Job) (any, error) { return s.cdrs.Show(job) },
+	})
+	s.gateways = gateways.New(o.PBX, s.jobs)
+	s.cdrs = cdrs.New(o.Settings, o.Exporter, o.Tasks, s.jobs)
+	s.status = status.New(o.Settings, o.PBX)
+	s.admin = admin.New(s.front, o.PBX.Pool)
+	s.handler = s.front.Handler(s.groups())
 	return s, nil
+}
+
+// groups are every path that there is, by resource.
+func (s *Server) groups() []web.Group {
+	return []web.Group{
+		{Name: "connection", About: "Is the caller's address on the whitelist?", Endpoints: connectionEndpoints()},
+		{Name: "pbx", About: "The PBX: status and registrations.", Endpoints: s.status.Endpoints()},
+		{Name: "gateways", About: "Gateways.", Endpoints: s.gateways.Endpoints()},
+		{Name: "cdr", About: "CDRs and usage.", Endpoints: s.cdrs.Endpoints()},
+		{Name: "jobs", About: "Jobs: what takes long.", Endpoints: s.jobs.Endpoints()},
+		{Name: "access", About: "Tokens, the whitelist, the audit.", Endpoints: s.admin.Endpoints()},
+		{Name: "health", About: "For machines.", Endpoints: s.healthEndpoints()},
+	}
 }
 
 // Handler returns the front end without a listener. Changes of the whitelist that are
 // not its own take effect only while Run runs.
 func (s *Server) Handler() http.Handler { return s.handler }
 
-// Run serves, over TLS where there is a certificate, until ctx is done. Then it takes no more requests,
+// Run serves, over TLS if there is a certificate, until ctx is done. Then it takes no more requests,
 // lets waiting callers go with the state that their jobs have by then, and returns when all are answered
 // or ShutdownTimeout has passed.
 func (s *Server) Run(ctx context.Context) error {
@@ -147,7 +140,7 @@ func (s *Server) Run(ctx context.Context) error {
 		Handler:           s.handler,
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       readTimeout,
-		WriteTimeout:      s.settings.WaitMax + answerTimeout,
+		WriteTimeout:      s.settings.WaitMax + web.AnswerTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
@@ -170,7 +163,7 @@ func (s *Server) Run(ctx context.Context) error {
 }
 
 func (s *Server) shutDown(ctx context.Context, server *http.Server, served <-chan error) error {
-	s.stop()
+	s.front.Stop()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.settings.ShutdownTimeout)
 	defer cancel()
 	if err := server.Shutdown(ctx); err != nil {

@@ -130,7 +130,7 @@ func (c whitelistAddCommand) Run(cmd *command) error {
 	if err != nil {
 		return err
 	}
-	done, err := file.Add(cmd.ctx, network, c.Comment, whitelist.Guard{})
+	done, err := file.Add(cmd.ctx, network, c.Comment, whitelist.Editor{})
 	if err != nil {
 		return whitelistRefusal(err)
 	}
@@ -166,7 +166,7 @@ func (c whitelistRemoveCommand) Run(cmd *command) error {
 	if err != nil {
 		return err
 	}
-	done, err := file.Remove(cmd.ctx, network, whitelist.Guard{AllowLockout: c.AllowLockout})
+	done, err := file.Remove(cmd.ctx, network, whitelist.Editor{AllowLockout: c.AllowLockout})
 	if err != nil {
 		return whitelistRefusal(err)
 	}

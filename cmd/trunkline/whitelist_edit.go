@@ -32,7 +32,7 @@ func (c whitelistEditCommand) Run(cmd *command) error {
 	if err != nil {
 		return err
 	}
-	e := whitelistEdit{cmd: cmd, file: file, guard: whitelist.Guard{AllowLockout: c.AllowLockout}}
+	e := whitelistEdit{cmd: cmd, file: file, as: whitelist.Editor{AllowLockout: c.AllowLockout}}
 	e.editor = func(path string) error {
 		// Not bound to the context: Ctrl-C in an editor is the editor's.
 		program := exec.Command(editor[0], append(editor[1:], path)...)
@@ -86,7 +86,7 @@ func (cmd *command) askYes(in io.Reader, question string) bool {
 type whitelistEdit struct {
 	cmd    *command
 	file   whitelist.File
-	guard  whitelist.Guard
+	as     whitelist.Editor
 	editor func(path string) error // lets the user edit that file
 	again  func() bool             // asks whether to edit again; nil: there is nobody to ask
 }
@@ -118,7 +118,7 @@ func (e whitelistEdit) run() (changed bool, err error) {
 			e.cmd.printf("nothing was changed; an editor that returns at once needs its option to wait, such as code --wait\n")
 			return false, os.Remove(name)
 		}
-		saved, err := e.file.Replace(e.cmd.ctx, text, doc.Version(), e.guard)
+		saved, err := e.file.Replace(e.cmd.ctx, text, doc.Version(), e.as)
 		if err == nil {
 			e.cmd.printf("saved: %d addresses and networks in %s\n", len(saved.Entries()), e.file.Path)
 			return true, os.Remove(name)

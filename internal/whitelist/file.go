@@ -13,25 +13,25 @@ import (
 // File is the whitelist's file. Any number of processes may edit it at once.
 type File struct{ Path string }
 
-// Guard keeps an edit from locking somebody out.
-type Guard struct {
-	// Keep is the address that has to be allowed after the edit; the zero value: any one has to be.
-	Keep netip.Addr
-	// AllowLockout makes the edit whatever it does to Keep, and also where nobody could call any more.
+// Editor is who edits the file, and must not shut themselves out by it.
+type Editor struct {
+	// Address has to be allowed after the edit; the zero value: any address has to be.
+	Address netip.Addr
+	// AllowLockout makes the edit even if Address, or anybody, could not call any more.
 	AllowLockout bool
 }
 
-func (g Guard) check(doc *Document) error {
+func (e Editor) check(doc *Document) error {
 	set, err := doc.Set()
 	switch {
-	case g.AllowLockout && (err == nil || errors.Is(err, ErrEmpty)):
+	case e.AllowLockout && (err == nil || errors.Is(err, ErrEmpty)):
 		return nil
 	case errors.Is(err, ErrEmpty):
 		return &Refusal{Reason: Lockout, Message: "after this edit there would be no address in the whitelist, so that nobody could call"}
 	case err != nil:
 		return err
-	case g.Keep.IsValid() && !set.Contains(g.Keep):
-		return &Refusal{Reason: Lockout, Message: fmt.Sprintf("after this edit %s, from where you call, would not be on the whitelist, so that you could not call any more", g.Keep)}
+	case e.Address.IsValid() && !set.Contains(e.Address):
+		return &Refusal{Reason: Lockout, Message: fmt.Sprintf("after this edit %s, from where you call, would not be on the whitelist, so that you could not call any more", e.Address)}
 	}
 	return nil
 }
@@ -56,12 +56,12 @@ type Added struct {
 
 // Add writes a line for the network at the file's end; the file is made where there is none. A network
 // that the whitelist holds already, alone or within another, changes nothing. Errors are *Refusal.
-func (f File) Add(ctx context.Context, network netip.Prefix, comment string, g Guard) (Added, error) {
+func (f File) Add(ctx context.Context, network netip.Prefix, comment string, e Editor) (Added, error) {
 	if err := CheckComment(comment); err != nil {
 		return Added{}, &Refusal{Reason: Invalid, Message: "the comment " + err.Error(), cause: err}
 	}
 	var done Added
-	doc, err := f.edit(ctx, g, func(doc *Document) (*Document, error) {
+	doc, err := f.edit(ctx, e, func(doc *Document) (*Document, error) {
 		err := usable(doc)
 		if err == nil {
 			done.Entry, done.Changed = doc.add(network, comment)
@@ -82,9 +82,9 @@ type Removed struct {
 }
 
 // Remove takes out the line of just that network. Errors are *Refusal.
-func (f File) Remove(ctx context.Context, network netip.Prefix, g Guard) (Removed, error) {
+func (f File) Remove(ctx context.Context, network netip.Prefix, e Editor) (Removed, error) {
 	var done Removed
-	doc, err := f.edit(ctx, g, func(doc *Document) (*Document, error) {
+	doc, err := f.edit(ctx, e, func(doc *Document) (*Document, error) {
 		if err := usable(doc); err != nil {
 			return nil, err
 		}
@@ -107,8 +107,8 @@ func (f File) Remove(ctx context.Context, network netip.Prefix, g Guard) (Remove
 }
 
 // Replace writes a whole text in place of the one of that version. Errors are *Refusal.
-func (f File) Replace(ctx context.Context, text []byte, version string, g Guard) (*Document, error) {
-	return f.edit(ctx, g, func(old *Document) (*Document, error) {
+func (f File) Replace(ctx context.Context, text []byte, version string, e Editor) (*Document, error) {
+	return f.edit(ctx, e, func(old *Document) (*Document, error) {
 		if old.Version() != version {
 			return nil, stale()
 		}
@@ -135,7 +135,7 @@ func usable(doc *Document) error {
 
 // edit makes one change to the file as it stands, with no other edit beside it, and returns the file as
 // it is then.
-func (f File) edit(ctx context.Context, g Guard, change func(*Document) (*Document, error)) (*Document, error) {
+func (f File) edit(ctx context.Context, e Editor, change func(*Document) (*Document, error)) (*Document, error) {
 	target, err := f.target()
 	if err != nil {
 		return nil, err
@@ -164,7 +164,7 @@ func (f File) edit(ctx context.Context, g Guard, change func(*Document) (*Docume
 	if doc.size() > maxBytes {
 		return nil, &Refusal{Reason: Invalid, Message: ErrTooLarge.Error()}
 	}
-	if err := g.check(doc); err != nil {
+	if err := e.check(doc); err != nil {
 		return nil, err
 	}
 	return doc, replace(target, seen, doc.Bytes())

@@ -58,9 +58,9 @@ func network(text string) netip.Prefix {
 }
 
 var (
-	here    = Guard{Keep: netip.MustParseAddr("192.0.2.10")}
-	careful = Guard{}
-	anyhow  = Guard{Keep: here.Keep, AllowLockout: true}
+	here    = Editor{Address: netip.MustParseAddr("192.0.2.10")}
+	careful = Editor{}
+	anyhow  = Editor{Address: here.Address, AllowLockout: true}
 )
 
 func TestEdits(t *testing.T) {
@@ -108,21 +108,21 @@ func TestRefusals(t *testing.T) {
 	t.Parallel()
 	const good = "192.0.2.10\n198.51.100.0/24 # office\n"
 	version := Parse([]byte(good)).Version()
-	add := func(address, comment string, g Guard) func(context.Context, File) error {
+	add := func(address, comment string, e Editor) func(context.Context, File) error {
 		return func(ctx context.Context, f File) error {
-			_, err := f.Add(ctx, network(address), comment, g)
+			_, err := f.Add(ctx, network(address), comment, e)
 			return err
 		}
 	}
-	remove := func(address string, g Guard) func(context.Context, File) error {
+	remove := func(address string, e Editor) func(context.Context, File) error {
 		return func(ctx context.Context, f File) error {
-			_, err := f.Remove(ctx, network(address), g)
+			_, err := f.Remove(ctx, network(address), e)
 			return err
 		}
 	}
-	replace := func(text, version string, g Guard) func(context.Context, File) error {
+	replace := func(text, version string, e Editor) func(context.Context, File) error {
 		return func(ctx context.Context, f File) error {
-			_, err := f.Replace(ctx, []byte(text), version, g)
+			_, err := f.Replace(ctx, []byte(text), version, e)
 			return err
 		}
 	}

@@ -1,0 +1,142 @@
+package cdrs
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"trunkline/api/jobs"
+	"trunkline/api/web"
+	"trunkline/internal/cdr"
+	"trunkline/internal/fault"
+	"trunkline/internal/tenant"
+	"trunkline/tasks"
+)
+
+// leastDownloadRate is what a caller who downloads must manage on average, in bytes a second.
+const leastDownloadRate = 16 << 10
+
+// ExportResult is an export's result together with a fresh link to its file.
+type ExportResult struct {
+	cdr.Result
+	DownloadURL     string `json:"download_url,omitempty"`                        // a fresh link
+	DownloadExpires string `json:"download_expires,omitempty" format:"date-time"` // when it ends
+}
+
+// Show is how callers see the result of an export.
+func (s *Service) Show(job tasks.Job) (any, error) {
+	result, err := jobs.ResultOf[cdr.Result](job)
+	if err != nil {
+		return nil, err
+	}
+	link, expires := s.downloadLink(job, result)
+	return ExportResult{Result: result, DownloadURL: link, DownloadExpires: expires}, nil
+}
+
+// downloadLink is the signed link to the job's file and when it expires: after DownloadTTL, and no
+// later than the file is deleted. Both are "" if that is over.
+func (s *Service) downloadLink(job tasks.Job, result cdr.Result) (link, expires string) {
+	now := time.Now()
+	if !result.ExpiresAt.After(now) {
+		return "", ""
+	}
+	until := now.Add(s.settings.DownloadTTL)
+	if result.ExpiresAt.Before(until) {
+		until = result.ExpiresAt
+	}
+	query := url.Values{
+		"expires":   {strconv.FormatInt(until.Unix(), 10)},
+		"signature": {s.tasks.Keys().DownloadSignature(job.ID, job.DomainUUID, until.Unix())},
+	}
+	return s.settings.PublicURL + "/v1/exports/" + job.ID + "/file?" + query.Encode(), web.Time(until)
+}
+
+// download sends an export's file to whoever has its link, or may see its job.
+func (s *Service) download(r *web.Request) error {
+	job, err := s.downloadableJob(r)
+	if err != nil {
+		return err
+	}
+	if job.Kind != tasks.KindExport {
+		return fault.Errorf(fault.NotFound, "there is no such export")
+	}
+	if !job.State.Done() {
+		return &fault.Error{Code: fault.JobState, Message: "the export is " + string(job.State) + "; download it when it has succeeded", JobID: job.ID}
+	}
+	if err := jobs.EndOf(job); err != nil {
+		return err
+	}
+	result, err := jobs.ResultOf[cdr.Result](job)
+	if err != nil {
+		return err
+	}
+	return s.serve(r, job, result)
+}
+
+// downloadableJob is the job of the path, for its link or else for a user's credentials. A link that
+// is no good says the same whether or not there is such a job.
+func (s *Service) downloadableJob(r *web.Request) (tasks.Job, error) {
+	ctx, id := r.Context(), r.Path("id")
+	if !r.HasLink() {
+		return s.jobs.OfPath(r)
+	}
+	signature := r.HTTP().URL.Query().Get("signature")
+	invalid := fault.Errorf(fault.InvalidLink, "this download link is not valid; ask for the job again to get a new one")
+	expires, err := strconv.ParseInt(r.HTTP().URL.Query().Get("expires"), 10, 64)
+	if err != nil {
+		return tasks.Job{}, invalid
+	}
+	job, err := s.jobs.Find(ctx, id, tenant.All)
+	var unknown *fault.Error
+	if errors.As(err, &unknown) {
+		return tasks.Job{}, invalid
+	}
+	if err != nil {
+		return tasks.Job{}, err
+	}
+	if !s.tasks.Keys().ValidDownload(job.ID, job.DomainUUID, expires, signature) {
+		return tasks.Job{}, invalid
+	}
+	if time.Now().Unix() >= expires {
+		return tasks.Job{}, fault.Errorf(fault.LinkExpired, "this download link has expired; ask for the job again to get a new one")
+	}
+	return job, nil
+}
+
+// serve sends the file, or the range of it that is asked for.
+func (s *Service) serve(r *web.Request, job tasks.Job, result cdr.Result) error {
+	file, format, err := s.exporter.Open(r.Context(), job.ID, result)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	digest, err := hex.DecodeString(result.SHA256)
+	if err != nil {
+		return fmt.Errorf("reading the hash of job %s: %w", job.ID, err)
+	}
+	// The server's own time-out is for answers, not for files.
+	enough := web.AnswerTimeout + time.Duration(result.Bytes/leastDownloadRate)*time.Second
+	if err := http.NewResponseController(r.Writer()).SetWriteDeadline(time.Now().Add(enough)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return fmt.Errorf("preparing a download: %w", err)
+	}
+	inBase64 := base64.StdEncoding.EncodeToString(digest)
+	header := r.Writer().Header()
+	header.Set("Content-Type", format.ContentType())
+	header.Set("Content-Disposition", `attachment; filename="cdr-`+job.ID+`.`+format.Extension()+`"`)
+	header.Set("ETag", `"`+result.SHA256+`"`)
+	header.Set("Digest", "sha-256="+inBase64)
+	header.Set("Repr-Digest", "sha-256=:"+inBase64+":")
+	header.Set("X-Content-Type-Options", "nosniff")
+	header.Set("Cache-Control", "private, no-store")
+	finished := time.Time{}
+	if job.FinishedAt != nil {
+		finished = *job.FinishedAt
+	}
+	http.ServeContent(r.Writer(), r.HTTP(), "", finished, file)
+	return nil
+}

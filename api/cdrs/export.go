@@ -1,0 +1,201 @@
+// Package cdrs is call detail records as callers know them: exported, downloaded, and summed up for
+// billing.
+package cdrs
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"trunkline/api/jobs"
+	"trunkline/api/web"
+	"trunkline/internal/cdr"
+	"trunkline/internal/config"
+	"trunkline/internal/export"
+	"trunkline/internal/fault"
+	"trunkline/internal/fusionpbx"
+	"trunkline/tasks"
+)
+
+const (
+	// leastPatience is how long a small export may take if the caller does not wait for jobs.
+	leastPatience = time.Second
+	// maxRecordsBytes bounds the records inside an answer; what is larger is downloaded.
+	maxRecordsBytes = 32 << 20
+)
+
+// exported is the documented answer, and beside it the file.
+type exported struct {
+	Status          string          `json:"status" enum:"success"`
+	Message         string          `json:"message"`
+	TotalRecords    int64           `json:"total_records"`
+	DateRange       string          `json:"date_range"`
+	ExportFormat    export.Format   `json:"export_format"`
+	TimeZone        string          `json:"time_zone"`                                     // in which the dates were read
+	JobID           string          `json:"job_id" format:"uuid"`                          // the export's job
+	DownloadURL     string          `json:"download_url,omitempty"`                        // the file, without credentials, until download_expires
+	DownloadExpires string          `json:"download_expires,omitempty" format:"date-time"` // when the link ends
+	SHA256          string          `json:"sha256"`                                        // of the file, in hex
+	Bytes           int64           `json:"bytes"`                                         // the file's size
+	Records         json.RawMessage `json:"records,omitempty" items:"Record"`              // the rows, if they are few and the format is JSON
+}
+
+// Service answers for CDRs.
+type Service struct {
+	settings config.Settings
+	db       *fusionpbx.DB
+	exporter cdr.Exporter
+	tasks    *tasks.Client
+	jobs     *jobs.Service
+}
+
+// New returns the service of the PBX's CDRs; exports of many are jobs.
+func New(settings config.Settings, exporter cdr.Exporter, t *tasks.Client, j *jobs.Service) *Service {
+	return &Service{settings: settings, db: exporter.PBX.FusionPBX, exporter: exporter, tasks: t, jobs: j}
+}
+
+// windowParams are the span that CDRs are asked for of.
+var windowParams = []web.Param{
+	{Name: "date_start", About: "The first day, or moment.", Required: true},
+	{Name: "date_end", About: "The last day, or moment: inclusive.", Required: true},
+	{Name: "time_zone", About: "In which the dates are read; left out: the domain's."},
+}
+
+// Endpoints are those of exports and of usage.
+func (s *Service) Endpoints() []web.Endpoint {
+	return append([]web.Endpoint{
+		{
+			ID: "exportCDR", Summary: "Export CDRs", Methods: []string{"GET", "POST"}, Path: "/app/xml_cdr/export_cdr.php",
+			Entry: web.SignedIn, Scopes: web.ToExport, Limit: web.LimitExports, Answer: s.export,
+			Params: slices.Concat(windowParams, []web.Param{
+				{Name: "format", About: "The file's format; JSON if left out.", Choices: web.NamesOf(export.Formats())},
+				{Name: "columns", About: "Columns of v_xml_cdr, separated by commas."},
+				{Name: "tenant_domain", About: "The domain. A superadmin who leaves it out exports all."},
+				{Name: "domain_uuid", About: "The same by UUID.", Kind: web.KindUUID},
+			}, jobs.Params),
+			Replies: []web.Reply{
+				{
+					Status: 200, Body: exported{}, File: true,
+					About: "The export, or with Accept: text/csv, application/xml or application/octet-stream the file itself.",
+				},
+				jobs.NotFinished,
+			},
+			Faults: slices.Concat([]fault.Code{fault.MissingParameters, fault.NotFound, fault.Gone, fault.InsufficientStorage}, jobs.Faults),
+		},
+		{
+			ID: "downloadExport", Summary: "Download an export's file", Note: "A signed link needs no scope and no credentials.",
+			Methods: []string{"GET", "HEAD"}, Path: "/v1/exports/:id/file", Entry: web.SignedInOrLink, Answer: s.download,
+			Params: []web.Param{
+				{Name: "expires", About: "Of a signed link."},
+				{Name: "signature", About: "Of a signed link, which needs no credentials."},
+				{Name: "Range", About: "bytes=N-: the rest of a download that broke off.", Header: true},
+			},
+			Replies: []web.Reply{
+				{Status: 200, About: "The file.", File: true},
+				{Status: 206, About: "The range that was asked for.", File: true},
+				{Status: 304, About: "The file is the one whose ETag If-None-Match names."},
+				{Status: 416, About: "The file has no such range.", Media: "text/plain"},
+			},
+			Faults: slices.Concat([]fault.Code{fault.NotFound, fault.InvalidLink, fault.LinkExpired, fault.JobState, fault.Gone}, jobs.Faults),
+		},
+	}, s.usageEndpoints()...)
+}
+
+// export exports CDRs: a small export is answered at once, a larger one is a job, which is waited for.
+// Either way there is a file, and a job that tells of it.
+func (s *Service) export(r *web.Request) error {
+	p, asked, err := s.requestOf(r)
+	if err != nil {
+		return err
+	}
+	return s.jobs.Do(r, jobs.Asked{
+		Kind: tasks.KindExport, DomainUUID: p.DomainUUID, Subject: "export:" + p.DomainUUID, Params: p,
+		Body: []string{p.DomainUUID, p.DateStart, p.DateEnd, p.Start.String(), p.End.String(),
+			p.TimeZone, string(p.Format), strings.Join(p.Columns, ","), r.Params.Get("external_id")},
+		Action: "cdr.export", What: p.DateRange(),
+		AtOnce: func(n tasks.NewJob, within time.Duration) (tasks.Job, bool, error) {
+			return s.atOnce(r.Context(), n, p, max(within, leastPatience))
+		},
+		Answer: func(job tasks.Job) error { return s.answer(r, job, asked) },
+	})
+}
+
+// atOnce writes an export of up to SyncExportRows rows and records it as a finished job. done is false if
+// the export has more rows or takes longer than the caller's patience, and if the request has a key: two
+// of the same must meet in one job's row.
+func (s *Service) atOnce(caller context.Context, n tasks.NewJob, p cdr.Request, patience time.Duration) (job tasks.Job, done bool, err error) {
+	if n.IdempotencyKey != "" || n.ExternalID != "" {
+		return tasks.Job{}, false, nil
+	}
+	ctx, cancel := context.WithTimeout(caller, patience)
+	defer cancel()
+	id, err := uuid.NewV7()
+	if err != nil {
+		return tasks.Job{}, false, fmt.Errorf("making a job id: %w", err)
+	}
+	file, err := s.exporter.Write(ctx, id.String(), 1, p, int64(s.settings.SyncExportRows), cdr.Hooks{})
+	outOfPatience := ctx.Err() != nil && caller.Err() == nil
+	if errors.Is(err, export.ErrTooManyRows) || err != nil && outOfPatience {
+		return tasks.Job{}, false, nil
+	}
+	if err != nil {
+		return tasks.Job{}, false, err
+	}
+	result, err := file.Commit(caller)
+	if err != nil {
+		return tasks.Job{}, false, err
+	}
+	// If this fails nobody learns of the file, and it is deleted with the others when its time is up.
+	job, err = s.tasks.Record(caller, id.String(), n, result)
+	return job, err == nil, err
+}
+
+// answer answers for a succeeded export: with the file itself if that was asked for.
+func (s *Service) answer(r *web.Request, job tasks.Job, asked fileAsked) error {
+	result, err := jobs.ResultOf[cdr.Result](job)
+	if err != nil {
+		return err
+	}
+	if asked.file {
+		return s.serve(r, job, result)
+	}
+	answer := exported{
+		Status: "success", Message: "CDR export completed",
+		TotalRecords: result.TotalRecords, DateRange: result.DateRange, ExportFormat: result.Format, TimeZone: result.TimeZone,
+		JobID: job.ID, SHA256: result.SHA256, Bytes: result.Bytes,
+	}
+	answer.DownloadURL, answer.DownloadExpires = s.downloadLink(job, result)
+	if answer.Records, err = s.records(r, job, result); err != nil {
+		return err
+	}
+	r.Answer(http.StatusOK, answer)
+	return nil
+}
+
+// records is the content of a small JSON file, nil of any other and of one that was deleted.
+func (s *Service) records(r *web.Request, job tasks.Job, result cdr.Result) (json.RawMessage, error) {
+	if result.Format != export.JSON || result.TotalRecords > int64(s.settings.SyncExportRows) || result.Bytes > maxRecordsBytes {
+		return nil, nil
+	}
+	file, _, err := s.exporter.Open(r.Context(), job.ID, result)
+	if fault.Is(err, fault.Gone) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	content, err := io.ReadAll(file)
+	if err != nil {
+		return nil, fmt.Errorf("reading the export of job %s: %w", job.ID, err)
+	}
+	return content, nil
+}

@@ -1,0 +1,88 @@
+package cdrs
+
+import (
+	"net/http"
+	"slices"
+	"time"
+
+	"trunkline/api/web"
+	"trunkline/internal/fault"
+	"trunkline/internal/fusionpbx"
+)
+
+const (
+	// maxUsageDays bounds the span of one question about usage, which reads all its CDRs.
+	maxUsageDays = 366
+	// clockChange is by how much a span of whole days may be longer where the clock is put back in it.
+	clockChange = 2 * time.Hour
+)
+
+// Usage is what the caller's domains used within a span.
+type Usage struct {
+	DateStart string        `json:"date_start"` // as asked for
+	DateEnd   string        `json:"date_end"`
+	TimeZone  string        `json:"time_zone"`
+	Start     time.Time     `json:"start"` // the span, half-open
+	End       time.Time     `json:"end"`
+	Domains   []domainUsage `json:"domains"`
+}
+
+// domainUsage is one domain's: its calls that began in the span, and the extensions and gateways that it
+// has now.
+type domainUsage struct {
+	Domain     string `json:"domain"`
+	DomainUUID string `json:"domain_uuid" format:"uuid"`
+	Calls      int64  `json:"calls"` // each counted once
+	Answered   int64  `json:"answered"`
+	Seconds    billed `json:"seconds"`
+	Extensions int64  `json:"extensions"` // now
+	Gateways   int64  `json:"gateways"`   // now
+}
+
+// billed is billed seconds by direction.
+type billed struct {
+	Inbound  int64 `json:"inbound"`
+	Outbound int64 `json:"outbound"`
+	Local    int64 `json:"local"`
+	Other    int64 `json:"other"`
+}
+
+func (s *Service) usageEndpoints() []web.Endpoint {
+	return []web.Endpoint{{
+		ID: "getUsage", Summary: "What each domain used in a span", Methods: []string{"GET"}, Path: "/v1/usage",
+		Entry: web.SignedIn, Scopes: web.ToRead, Answer: s.getUsage,
+		Params:  slices.Concat(web.TenantParams, windowParams),
+		Replies: []web.Reply{{Status: 200, About: "Every domain that the caller sees, those without calls too.", Body: Usage{}}},
+		Faults:  []fault.Code{fault.MissingParameters, fault.NotFound},
+	}}
+}
+
+// getUsage sums up the usage of all domains that the caller sees, or of the one named, for billing.
+func (s *Service) getUsage(r *web.Request) error {
+	q, err := r.Domains()
+	if err != nil {
+		return err
+	}
+	span, domainUUID := windowOf(r), ""
+	if len(q.List) == 1 {
+		domainUUID = q.List[0].UUID // in whose time zone dates are; those of several are in the default one
+	}
+	if err := span.Resolve(r.Context(), s.db, domainUUID); err != nil {
+		return err
+	}
+	if span.End.Sub(span.Start) > maxUsageDays*24*time.Hour+clockChange {
+		return fault.Invalid("date_end", "is more than %d days after date_start; ask for a shorter span", maxUsageDays)
+	}
+	of, err := s.db.Usage(r.Context(), fusionpbx.UsageFilter{Domains: q, Start: span.Start, End: span.End})
+	if err != nil {
+		return err
+	}
+	answer := Usage{DateStart: span.DateStart, DateEnd: span.DateEnd, TimeZone: span.TimeZone, Start: span.Start, End: span.End,
+		Domains: make([]domainUsage, len(of))}
+	for i, u := range of {
+		answer.Domains[i] = domainUsage{Domain: u.Domain, DomainUUID: u.DomainUUID, Calls: u.Calls, Answered: u.Answered,
+			Seconds: billed(u.Seconds), Extensions: u.Extensions, Gateways: u.Gateways}
+	}
+	r.Answer(http.StatusOK, answer)
+	return nil
+}

@@ -1,0 +1,229 @@
+package gateways
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"trunkline/api/jobs"
+	"trunkline/api/params"
+	"trunkline/api/web"
+	"trunkline/internal/fault"
+	"trunkline/internal/gateway"
+	"trunkline/internal/tenant"
+)
+
+// field is one parameter of provision and the columns of v_gateways that it fills.
+type field struct {
+	web.Param
+	columns []string // nil: the one of its name
+	// read is nil if the parameter's kind says how.
+	read func(f *field, value string) (string, error)
+	// documented is a documented field: empty is as if it were not given. Of any other, empty clears the
+	// column, but for a flag, which has to be true or false.
+	documented bool
+}
+
+// fields are the parameters of provision that fill columns, the password excepted.
+// If two fill the same column the one that names it alone wins, whatever their order in the request.
+var fields = []field{
+	{
+		Param:   web.Param{Name: "gateway_domain", About: "The carrier's address: fills proxy and realm."},
+		columns: []string{"proxy", "realm"}, read: readAddress, documented: true,
+	},
+	{Param: web.Param{Name: "gateway_username", About: "The account at the carrier."}, columns: []string{"username"}, documented: true},
+	{Param: web.Param{Name: "gateway_enabled", About: "false suspends the gateway.", Kind: web.KindFlag}, columns: []string{"enabled"}},
+	{Param: web.Param{Name: "enabled", About: "The same.", Kind: web.KindFlag}},
+	{Param: web.Param{Name: "proxy", About: "Instead of gateway_domain's."}, read: readAddress},
+	{Param: web.Param{Name: "realm", About: "Instead of gateway_domain's."}},
+	{Param: web.Param{Name: "register", About: "Left out: true where username and password are given.", Kind: web.KindFlag}},
+	{Param: web.Param{Name: "profile", About: "The SIP profile; external where it is left out."}},
+	{Param: web.Param{Name: "transport", About: "udp, tcp or tls."}, columns: []string{"register_transport"}, read: readTransport},
+	{Param: web.Param{Name: "register_transport", About: "The same."}, read: readTransport},
+	{Param: web.Param{Name: "register_proxy", About: "Where REGISTER is sent, where that is not the proxy."}, read: readAddress},
+	{Param: web.Param{Name: "outbound_proxy", About: "Through which all requests go."}, read: readAddress},
+	{Param: web.Param{Name: "auth_username", About: "The name that the password is checked with, where that is not the account."}},
+	{Param: web.Param{Name: "from_user", About: "The user of the From header."}},
+	{Param: web.Param{Name: "from_domain", About: "Its host."}, read: readAddress},
+	{Param: web.Param{Name: "contact_params", About: "What is appended to the Contact header."}},
+	{Param: web.Param{Name: "extension", About: "What calls from the carrier are routed as; left out: the account."}},
+	{Param: web.Param{Name: "extension_in_contact", About: "Whether the Contact header names it.", Kind: web.KindFlag}},
+	{Param: web.Param{Name: "expire_seconds", About: "How long a registration lasts.", Kind: web.KindNumberOrEmpty, Least: 1}},
+	{Param: web.Param{Name: "retry_seconds", About: "How long after a failed registration the next is tried.", Kind: web.KindNumberOrEmpty, Least: minRetrySeconds}},
+	{Param: web.Param{Name: "ping", About: "Seconds between OPTIONS requests to the carrier.", Kind: web.KindNumberOrEmpty, Least: 1}},
+	{Param: web.Param{Name: "ping_min", About: "From how many answered OPTIONS on the gateway is up; a missing answer takes one away.", Kind: web.KindNumberOrEmpty}},
+	{Param: web.Param{Name: "ping_max", About: "The most answers that are counted.", Kind: web.KindNumberOrEmpty}},
+	{Param: web.Param{Name: "contact_in_ping", About: "Whether an OPTIONS request has a Contact header.", Kind: web.KindFlag}},
+	{Param: web.Param{Name: "channels", About: "The most calls at once; 0 is any.", Kind: web.KindNumberOrEmpty}},
+	{Param: web.Param{Name: "distinct_to", About: "Whether REGISTER has another user in To than in From.", Kind: web.KindFlag}},
+	{Param: web.Param{Name: "caller_id_in_from", About: "Whether the From header shows the caller instead of the account.", Kind: web.KindFlag}},
+	{Param: web.Param{Name: "supress_cng", About: "Whether comfort noise is suppressed.", Kind: web.KindFlag}},
+	{Param: web.Param{Name: "sip_cid_type", About: "The header that shows the caller: rpid, pid or none."}},
+	{Param: web.Param{Name: "codec_prefs", About: "The codecs, separated by commas."}},
+	{Param: web.Param{Name: "context", About: "The dial plan's context. An admin: public or its own domain."}},
+	{Param: web.Param{Name: "hostname", About: "The one switch that it is for. Superadmin alone."}},
+	{Param: web.Param{Name: "description", About: "For people."}},
+}
+
+// provisionParams are all parameters of provision.
+func provisionParams() []web.Param {
+	all := []web.Param{
+		{Name: "gateway_name", About: "The label, unique within its domain.", Required: true},
+		{Name: "gateway_password", About: "The password of the account at the carrier."},
+		{Name: "tenant_domain", About: "The domain that the gateway belongs to; global for none (superadmin). Left out: the caller's own."},
+		{Name: "domain_uuid", About: "The same by UUID.", Kind: web.KindUUID},
+		{Name: "wait_for", About: "registered: the job ends when the gateway is registered."},
+		{Name: "whitelisted", About: "Says nothing: FusionPBX's documentation lists it, and the caller's address has to be on the whitelist."},
+	}
+	for _, f := range fields {
+		all = append(all, f.Param)
+	}
+	return append(all, jobs.Params...)
+}
+
+const (
+	// minRetrySeconds is the least that FreeSWITCH takes: of less it makes 30.
+	minRetrySeconds = 5
+	// maxGatewayNumber bounds the numbers of a gateway; FreeSWITCH keeps them in 32 bits.
+	maxGatewayNumber = 1<<31 - 1
+)
+
+// value reads what was given.
+func (f *field) value(given string) (string, error) {
+	switch {
+	case f.read != nil:
+		return f.read(f, given)
+	case f.Kind == web.KindFlag:
+		on, err := params.ParseFlag(f.Name, given)
+		return strconv.FormatBool(on), err
+	case f.Kind == web.KindNumberOrEmpty && given != "":
+		n, err := strconv.ParseInt(given, 10, 64)
+		if err != nil || n < int64(f.Least) || n > maxGatewayNumber {
+			return "", fault.Invalid(f.Name, "is not a whole number of %d or more", f.Least)
+		}
+		return strconv.FormatInt(n, 10), nil
+	}
+	return given, nil
+}
+
+// fills are the columns of v_gateways that the field fills.
+func (f *field) fills() []string {
+	if f.columns == nil {
+		return []string{f.Name}
+	}
+	return f.columns
+}
+
+func readTransport(f *field, value string) (string, error) {
+	value = strings.ToLower(value)
+	if value != "" && !slices.Contains([]string{"udp", "tcp", "tls"}, value) {
+		return "", fault.Invalid(f.Name, "is none of udp, tcp and tls; FreeSWITCH would take it for udp")
+	}
+	return value, nil
+}
+
+func readAddress(f *field, value string) (string, error) {
+	if strings.ContainsAny(value, " \t") {
+		return "", fault.Invalid(f.Name, "is not a host; write one such as sip.carrier.example or 192.0.2.1:5060")
+	}
+	return value, nil
+}
+
+// asked is what a provision request asks for, and which of its parameters fills which column.
+type asked struct {
+	params   gateway.Request
+	password *string
+	names    map[string]string // a column's parameter
+}
+
+// askedOf reads the gateway's parameters for that tenant.
+func askedOf(r *web.Request, t tenant.Domain) (asked, error) {
+	g := asked{
+		params: gateway.Request{
+			Name: r.Params.Get("gateway_name"), DomainUUID: t.UUID, DomainName: t.Name,
+			Values: map[string]string{}, WaitFor: strings.ToLower(r.Params.Get("wait_for")),
+		},
+		names: map[string]string{"gateway": "gateway_name", "password": "gateway_password"},
+	}
+	if g.params.Name == "" {
+		return g, fault.Missing("gateway_name")
+	}
+	if g.params.WaitFor != "" && g.params.WaitFor != gateway.WaitForRegistered {
+		return g, fault.Invalid("wait_for", "write %s, or leave it out", gateway.WaitForRegistered)
+	}
+	if password := r.Params.Raw("gateway_password"); password != "" {
+		g.password = &password
+	}
+	for i := range fields {
+		if err := g.take(&fields[i], r.Params); err != nil {
+			return g, err
+		}
+	}
+	return g, mayAsk(r, g)
+}
+
+// take reads one field, if it was given, into its columns.
+func (g *asked) take(f *field, given params.Values) error {
+	value := given.Get(f.Name)
+	if !given.Has(f.Name) || f.documented && value == "" {
+		return nil
+	}
+	value, err := f.value(value)
+	if err != nil {
+		return err
+	}
+	for _, column := range f.fills() {
+		other := g.names[column]
+		if before, taken := g.params.Values[column]; taken && before != value && other != "gateway_domain" {
+			return fault.Invalid(f.Name, "says something else than %s; send one of them", other)
+		}
+		g.params.Values[column], g.names[column] = value, f.Name
+	}
+	return nil
+}
+
+// mayAsk keeps an admin to its own domain's calls: another context would let calls into another
+// tenant's dial plan, a hostname would take the gateway from the others' switches.
+func mayAsk(r *web.Request, g asked) error {
+	if r.Caller.Domains.All {
+		return nil
+	}
+	if _, given := g.params.Values["hostname"]; given {
+		return fault.Errorf(fault.Forbidden, "hostname: only a superadmin may set it; leave it out")
+	}
+	if context, given := g.params.Values["context"]; given && context != "public" && context != g.params.DomainName {
+		return fault.Errorf(fault.Forbidden, "context: an admin may set it to public or %s", g.params.DomainName)
+	}
+	return nil
+}
+
+// bodyParts are the request's parts as they count for telling whether two requests ask for the same:
+// sorted, read, and without how long the caller waits.
+func (g asked) bodyParts(externalID string) []string {
+	parts := []string{"tenant", g.params.DomainUUID, "name", g.params.Name, "wait_for", g.params.WaitFor, "external_id", externalID}
+	if g.password != nil {
+		parts = append(parts, "password", *g.password)
+	}
+	columns := make([]string, 0, len(g.params.Values))
+	for column := range g.params.Values {
+		columns = append(columns, column)
+	}
+	slices.Sort(columns)
+	for _, column := range columns {
+		parts = append(parts, "column "+column, g.params.Values[column])
+	}
+	return parts
+}
+
+// fieldOf is the parameter that fills a column: the one that was given, else the documented one.
+func (g asked) fieldOf(column string) string {
+	if name, ok := g.names[column]; ok {
+		return name
+	}
+	for _, f := range fields {
+		if slices.Contains(f.fills(), column) {
+			return f.Name
+		}
+	}
+	return column
+}

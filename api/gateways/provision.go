@@ -1,0 +1,138 @@
+// Package gateways is gateways as callers know them: asked for, listed and deleted. It reads FusionPBX and
+// the switches; what changes them is a job.
+package gateways
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"trunkline/api/jobs"
+	"trunkline/api/web"
+	"trunkline/internal/fault"
+	"trunkline/internal/fusionpbx"
+	"trunkline/internal/gateway"
+	"trunkline/internal/pbx"
+	"trunkline/tasks"
+)
+
+// provisioned is the documented answer, and beside it what became of the gateway at the switches.
+type provisioned struct {
+	Status  string `json:"status" enum:"success"`
+	Message string `json:"message"`
+	gateway.Result
+	JobID string `json:"job_id" format:"uuid"` // the job that did it
+	// Ignored are the request's parameters that mean nothing here: what was misspelt must not look as if
+	// it had been done.
+	Ignored []string `json:"ignored_parameters,omitempty"`
+}
+
+// Service answers for gateways.
+type Service struct {
+	pbx  *pbx.PBX
+	db   *fusionpbx.DB
+	jobs *jobs.Service
+}
+
+// New returns the service of that PBX's gateways, whose changes are jobs.
+func New(p *pbx.PBX, j *jobs.Service) *Service { return &Service{pbx: p, db: p.FusionPBX, jobs: j} }
+
+// Endpoints are those of gateways.
+func (s *Service) Endpoints() []web.Endpoint {
+	return append([]web.Endpoint{
+		{
+			ID: "provisionGateway", Summary: "Make, change, suspend or show a gateway", Methods: []string{"GET", "POST"},
+			Path: "/app/gateways/provision.php", Entry: web.SignedIn, Scopes: web.ToProvision, Limit: web.LimitGateways, Answer: s.provision,
+			Params:  provisionParams(),
+			Replies: []web.Reply{{Status: 200, About: "The gateway is as asked for on every switch that it is meant for.", Body: provisioned{}}, jobs.NotFinished},
+			Faults:  slices.Concat(gatewayFaults, jobs.Faults),
+		},
+		{
+			ID: "listGateways", Summary: "List the gateways as the switches show them now", Methods: []string{"GET", "POST"},
+			Path: "/app/gateways/provision_list.php", Entry: web.SignedIn, Scopes: web.ToRead, Limit: web.LimitGateways, Answer: s.list,
+			Params: []web.Param{
+				{Name: "tenant_domain", About: "The domain, or global. Left out: all that the caller sees."},
+				{Name: "domain_uuid", About: "The same by UUID.", Kind: web.KindUUID},
+			},
+			Replies: []web.Reply{{Status: 200, About: "The gateways.", Body: gatewayList{}}},
+			Faults:  append([]fault.Code{fault.NotFound}, web.SwitchFaults...),
+		},
+	}, s.deletionEndpoints()...)
+}
+
+// gatewayFaults are those of changing a gateway.
+var gatewayFaults = append([]fault.Code{
+	fault.MissingParameters, fault.NotFound, fault.Conflict, fault.InvalidGateway, fault.ProfileUnavailable,
+	fault.GatewayNotLoaded, fault.SwitchConfiguration,
+}, web.SwitchFaults...)
+
+// provision makes or changes a gateway. What is wrong with the request is answered at once; the rest
+// is a job, which is waited for.
+func (s *Service) provision(r *web.Request) error {
+	t, err := r.OneTenant()
+	if err != nil {
+		return err
+	}
+	g, err := askedOf(r, t)
+	if err != nil {
+		return err
+	}
+	job := jobs.Asked{
+		Kind: tasks.KindProvision, DomainUUID: t.UUID, Subject: subjectOf(g.params),
+		Params: g.params, Secrets: gateway.Secrets{Password: g.password}, Body: g.bodyParts(r.Params.Get("external_id")),
+		Check: func() (answered bool, err error) { return false, s.check(r.Context(), g) },
+		Answer: func(job tasks.Job) error {
+			result, err := jobs.ResultOf[gateway.Result](job)
+			if err != nil {
+				return err
+			}
+			r.Answer(http.StatusOK, provisioned{
+				Status: "success", Message: "Gateway configured successfully", Result: result, JobID: job.ID, Ignored: r.Ignored,
+			})
+			return nil
+		},
+	}
+	if g.params.Asks(g.password) {
+		job.Action, job.What = "gateway.provision", g.params.Name
+	}
+	return s.jobs.Do(r, job)
+}
+
+// check refuses what the worker would refuse too, so that the caller hears of it at once.
+func (s *Service) check(ctx context.Context, g asked) error {
+	mode, err := s.pbx.Mode(ctx)
+	if err != nil {
+		return err
+	}
+	existing, err := s.db.GatewaysByLabel(ctx, g.params.DomainUUID, g.params.Name)
+	if err != nil {
+		return err
+	}
+	plan, refused := gateway.NewPlan(mode, existing, g.params, g.password, uuid.NewString())
+	if refused != nil {
+		return g.inItsWords(refused)
+	}
+	if !plan.Row.Enabled() || !g.params.Asks(g.password) {
+		return nil
+	}
+	enabled, err := s.db.ProfileEnabled(ctx, plan.Row.Profile())
+	if err != nil {
+		return err
+	}
+	if !enabled {
+		return fault.Errorf(fault.ProfileUnavailable, "profile: there is no enabled SIP profile %q in FusionPBX; name one that is enabled, or enable it", plan.Row.Profile())
+	}
+	return nil
+}
+
+// inItsWords names the request's field if the failure names a column.
+func (g asked) inItsWords(refused *fault.Error) error {
+	var value *gateway.ValueError
+	if errors.As(refused, &value) {
+		return fault.Errorf(refused.Code, "%s: %s", g.fieldOf(value.Column), value.Reason)
+	}
+	return refused
+}

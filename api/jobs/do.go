@@ -1,0 +1,176 @@
+package jobs
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"trunkline/api/web"
+	"trunkline/internal/fault"
+	"trunkline/tasks"
+)
+
+// Asked is a job that a request asks for.
+type Asked struct {
+	Kind       tasks.Kind
+	DomainUUID string
+	Subject    string // what the job is about, as kind:domain:name
+	Params     any
+	Secrets    any // sealed; nil: none
+	// Body are the parts of the request, the external_id among them, that tell whether two requests ask for
+	// the same.
+	Body []string
+	// Action and What are how the audit words the change; no Action: nothing is changed.
+	Action, What string
+	// Check refuses what the worker would refuse too, so that the caller hears of it at once, or answers
+	// where there is nothing to do. It may be nil.
+	Check func() (answered bool, err error)
+	// AtOnce does what is little by itself and records it, within the time. done is false if it is too much.
+	// It may be nil.
+	AtOnce func(n tasks.NewJob, within time.Duration) (job tasks.Job, done bool, err error)
+	// Answer answers for the job once it has succeeded.
+	Answer func(tasks.Job) error
+}
+
+// Do has the job done, waits for its end as long as the caller likes, and answers as it stands then. A
+// request whose key belongs to an earlier job, which runs or has succeeded, gets that one's answer.
+func (s *Service) Do(r *web.Request, a Asked) error {
+	patience, err := s.patience(r, s.settings.WaitDefault)
+	if err != nil {
+		return err
+	}
+	n := tasks.NewJob{
+		Kind: a.Kind, DomainUUID: a.DomainUUID, CreatedBy: r.Caller.ID, CreatedByName: r.Caller.Name,
+		Subject: a.Subject, BodyHash: s.tasks.Keys().BodyHash(a.Body...), Params: a.Params, Secrets: a.Secrets,
+	}
+	if err := keys(r, &n); err != nil {
+		return err
+	}
+	began := time.Now()
+	job, found, err := s.tasks.Earlier(r.Context(), n)
+	if err != nil {
+		return keyReused(n, err)
+	}
+	if !found {
+		answered := false
+		if job, answered, err = s.begin(r, a, n, patience); err != nil || answered {
+			return err
+		}
+	}
+	if job, err = s.await(r, job, patience-time.Since(began)); err != nil {
+		return err
+	}
+	if !job.State.Done() {
+		return answerPending(r, job)
+	}
+	if err := EndOf(job); err != nil {
+		return err
+	}
+	return a.Answer(job)
+}
+
+// begin commits the job, or attaches to the one that the same request made before.
+func (s *Service) begin(r *web.Request, a Asked, n tasks.NewJob, patience time.Duration) (job tasks.Job, answered bool, err error) {
+	if a.Check != nil {
+		if answered, err = a.Check(); err != nil || answered {
+			return job, answered, err
+		}
+	}
+	done := false
+	if a.AtOnce != nil {
+		if job, done, err = a.AtOnce(n, patience); err != nil {
+			return job, false, err
+		}
+	}
+	if !done {
+		if job, err = s.tasks.Submit(r.Context(), n); err != nil {
+			return job, false, keyReused(n, err)
+		}
+	}
+	if a.Action != "" {
+		r.Changed(a.Action, a.What+", job "+job.ID, a.DomainUUID)
+	}
+	return job, false, nil
+}
+
+// ResultOf is the result that a job has left.
+func ResultOf[T any](job tasks.Job) (T, error) {
+	var result T
+	if err := json.Unmarshal(job.Result, &result); err != nil {
+		return result, fmt.Errorf("reading the result of job %s: %w", job.ID, err)
+	}
+	return result, nil
+}
+
+// EndOf is the failure of a job that ended without a result, else nil.
+func EndOf(job tasks.Job) error {
+	if job.Error == nil {
+		return nil
+	}
+	return &fault.Error{Code: job.Error.Code, Message: job.Error.Message, JobID: job.ID}
+}
+
+const (
+	// MaxKey bounds an Idempotency-Key and an external_id, in bytes.
+	MaxKey = 255
+	// keyRemedy says what to do about a key that belongs to another request.
+	keyRemedy = "was used before with another request; send the same parameters as then, or a new Idempotency-Key"
+)
+
+// keys sets what a repeated request attaches by.
+func keys(r *web.Request, n *tasks.NewJob) error {
+	n.IdempotencyKey = r.Header("Idempotency-Key")
+	n.ExternalID = r.Params.Get("external_id")
+	if len(r.HTTP().Header.Values("Idempotency-Key")) > 1 {
+		return fault.Invalid("Idempotency-Key", "is given twice; give it once")
+	}
+	if len(n.IdempotencyKey) > MaxKey || strings.ContainsFunc(n.IdempotencyKey, func(c rune) bool { return c < ' ' || c > '~' }) {
+		return fault.Invalid("Idempotency-Key", "must be at most %d printable ASCII characters", MaxKey)
+	}
+	if len(n.ExternalID) > MaxKey {
+		return fault.Invalid("external_id", "is longer than %d bytes", MaxKey)
+	}
+	return nil
+}
+
+// keyReused names the key that was sent with another body before.
+func keyReused(n tasks.NewJob, err error) error {
+	if !errors.Is(err, tasks.ErrKeyReused) {
+		return err
+	}
+	name := "external_id"
+	if n.IdempotencyKey != "" {
+		name = "Idempotency-Key"
+	}
+	return fault.Errorf(fault.KeyReused, "%s: %s", name, keyRemedy)
+}
+
+// pending is the answer while a job has not ended. It never looks like success.
+type pending struct {
+	Status  string      `json:"status" enum:"pending"`
+	Message string      `json:"message"`              // where to ask again
+	JobID   string      `json:"job_id" format:"uuid"` // the job
+	State   tasks.State `json:"state" enum:"queued,running"`
+}
+
+// answerPending tells the caller where to ask again.
+func answerPending(r *web.Request, job tasks.Job) error {
+	askAgain(r, job)
+	r.Answer(http.StatusAccepted, pending{
+		Status: "pending", JobID: job.ID, State: job.State,
+		Message: "The job is not finished yet. Ask for it at " + pathOf(job) + ", or send the same request again",
+	})
+	return nil
+}
+
+// askAgain sets the headers that say where and when to ask for the job again.
+func askAgain(r *web.Request, job tasks.Job) {
+	r.SetHeader("Location", pathOf(job))
+	r.SetHeader("Retry-After", strconv.Itoa(web.RetryAfter))
+}
+
+func pathOf(job tasks.Job) string { return "/v1/jobs/" + job.ID }

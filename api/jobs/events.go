@@ -1,0 +1,151 @@
+package jobs
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"trunkline/api/web"
+	"trunkline/internal/fault"
+	"trunkline/internal/token"
+	"trunkline/tasks"
+)
+
+const (
+	// keepAlive is how often a stream in which nothing happens sends a comment, so that proxies keep it open
+	// and a caller who is gone is noticed.
+	keepAlive = 15 * time.Second
+	// eventTimeout bounds how long a caller takes to receive one event.
+	eventTimeout = 10 * time.Second
+	// reconnectAfter is what callers are told to wait before they come back to a stream that broke off.
+	reconnectAfter = 2 * time.Second
+)
+
+// follow follows a job as Server-Sent Events, each with the job as data: `state` at once and whenever
+// its state changes, `progress` as it comes on, `end` when it is done, and then the stream ends. Whoever
+// reconnects gets the present state first; whoever has had the end gets 204, at which a browser stays away.
+func (s *Service) follow(r *web.Request) error {
+	job, err := s.OfPath(r, token.ScopeRead)
+	if err != nil {
+		return err
+	}
+	if job.State.Done() && r.Header("Last-Event-ID") == endID(job) {
+		r.Writer().WriteHeader(http.StatusNoContent)
+		return nil
+	}
+	select {
+	case s.streams <- struct{}{}:
+		defer func() { <-s.streams }()
+	default:
+		return fault.Errorf(fault.Unavailable, "%d callers follow jobs already, the most there may be (TRUNKLINE_EVENT_STREAMS); try again later, or ask for the job with wait", cap(s.streams))
+	}
+	stream, err := newEventStream(r.Writer(), s.view)
+	if errors.Is(err, errGone) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	defer context.AfterFunc(s.front.Stopping(), cancel)()
+	err = s.tasks.Watch(ctx, job.ID, stream.show)
+	if ctx.Err() != nil || errors.Is(err, errGone) {
+		return nil // the caller has hung up, or this front end stops and the caller comes back to another
+	}
+	return err
+}
+
+// errGone: an event could not be sent.
+var errGone = errors.New("the caller takes no more events")
+
+// eventStream writes the events of one job.
+type eventStream struct {
+	to         http.ResponseWriter
+	view       func(tasks.Job) (Job, error)
+	controller *http.ResponseController
+	shown      *tasks.Job // as the caller last saw it, nil before the first event
+	events     int
+	wrote      time.Time
+}
+
+func newEventStream(to http.ResponseWriter, view func(tasks.Job) (Job, error)) (*eventStream, error) {
+	e := &eventStream{to: to, view: view, controller: http.NewResponseController(to)}
+	// The server's time-outs are for answers: the one for reading would end the request within the stream.
+	if err := e.controller.SetReadDeadline(time.Time{}); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return nil, fmt.Errorf("preparing a stream of events: %w", err)
+	}
+	header := to.Header()
+	header.Set("Content-Type", "text/event-stream")
+	header.Set("Cache-Control", "no-store")
+	header.Set("X-Content-Type-Options", "nosniff")
+	header.Set("X-Accel-Buffering", "no") // nginx would hold events back
+	to.WriteHeader(http.StatusOK)
+	return e, e.write(fmt.Appendf(nil, "retry: %d\n\n", reconnectAfter.Milliseconds()))
+}
+
+// show sends what is new of the job.
+func (e *eventStream) show(job tasks.Job) error {
+	before := e.shown
+	e.shown = &job
+	switch {
+	case before == nil || before.State != job.State || before.Dispatch != job.Dispatch || before.Attempt != job.Attempt ||
+		before.CancelRequested != job.CancelRequested:
+		if err := e.send("state", job); err != nil {
+			return err
+		}
+	case before.Progress != job.Progress:
+		if err := e.send("progress", job); err != nil {
+			return err
+		}
+	case time.Since(e.wrote) >= keepAlive:
+		return e.write([]byte(": still here\n\n"))
+	}
+	if job.State.Done() {
+		return e.send("end", job)
+	}
+	return nil
+}
+
+// send writes one event. JSON has no line breaks, so that it is one line of data.
+func (e *eventStream) send(name string, job tasks.Job) error {
+	v, err := e.view(job)
+	if err != nil {
+		return err
+	}
+	e.events++
+	id := fmt.Sprintf("%d.%d", job.Dispatch, e.events)
+	if name == "end" {
+		id = endID(job)
+	}
+	var text bytes.Buffer
+	fmt.Fprintf(&text, "event: %s\nid: %s\ndata: ", name, id)
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(v); err != nil {
+		return fmt.Errorf("encoding an event of job %s: %w", job.ID, err)
+	}
+	text.WriteByte('\n')
+	return e.write(text.Bytes())
+}
+
+// endID is the id of the job's last event. A job that is queued again has another.
+func endID(job tasks.Job) string { return fmt.Sprintf("%d.end", job.Dispatch) }
+
+func (e *eventStream) write(text []byte) error {
+	if err := e.controller.SetWriteDeadline(time.Now().Add(eventTimeout)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return errors.Join(errGone, err)
+	}
+	if _, err := e.to.Write(text); err != nil {
+		return errors.Join(errGone, err)
+	}
+	if err := e.controller.Flush(); err != nil {
+		return errors.Join(errGone, err)
+	}
+	e.wrote = time.Now()
+	return nil
+}

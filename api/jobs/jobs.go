@@ -1,0 +1,280 @@
+// Package jobs is jobs as callers know them: what is asked for as a job and waited for, and what becomes of
+// it. It must not know what any kind of job does.
+package jobs
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"trunkline/api/web"
+	"trunkline/internal/config"
+	"trunkline/internal/fault"
+	"trunkline/internal/tenant"
+	"trunkline/internal/token"
+	"trunkline/tasks"
+)
+
+// Service answers for jobs.
+type Service struct {
+	front    *web.Front
+	settings config.Settings
+	tasks    *tasks.Client
+	show     map[tasks.Kind]Shown
+	streams  chan struct{} // has a value for each caller who follows a job's events
+}
+
+// Shown is how the result of a succeeded job is shown to callers.
+type Shown func(tasks.Job) (any, error)
+
+// New returns the service. The result of a kind that is not in show is shown as the job left it.
+func New(front *web.Front, t *tasks.Client, show map[tasks.Kind]Shown) *Service {
+	return &Service{
+		front: front, settings: front.Settings, tasks: t, show: show,
+		streams: make(chan struct{}, front.Settings.EventStreams),
+	}
+}
+
+// Job is a job as callers see it, in the shape of AIP-151: once done, exactly one of result and
+// error is there.
+type Job struct {
+	JobID           string          `json:"job_id" format:"uuid"`
+	Kind            tasks.Kind      `json:"kind"`
+	State           tasks.State     `json:"state"`
+	Done            bool            `json:"done"` // it has ended: exactly one of result and error is there
+	Progress        tasks.Progress  `json:"progress"`
+	Attempts        int             `json:"attempts"` // how often a worker took it up
+	CancelRequested bool            `json:"cancel_requested,omitempty"`
+	ExternalID      string          `json:"external_id,omitempty"` // the caller's own name for it
+	CreatedBy       string          `json:"created_by"`            // user@domain, or token:NAME
+	CreatedAt       time.Time       `json:"created_at"`            // committed
+	StartedAt       *time.Time      `json:"started_at,omitempty"`  // first taken up
+	FinishedAt      *time.Time      `json:"finished_at,omitempty"` // ended
+	Parameters      json.RawMessage `json:"parameters"`            // what was asked for, without secrets
+	Result          any             `json:"result,omitempty"`      // what it left, by its kind
+	Error           *jobError       `json:"error,omitempty"`
+}
+
+type jobError struct {
+	Code    fault.Code `json:"code"`
+	Message string     `json:"message"`
+}
+
+// jobPage is one page of the list, newest first.
+type jobPage struct {
+	Jobs []Job  `json:"jobs"`
+	Next string `json:"next,omitempty"` // the after of the next page; absent on the last one
+}
+
+// What every endpoint takes and answers that waits for a job.
+var (
+	WaitParams = []web.Param{
+		{Name: "wait", About: "Seconds to wait for the job; 0 does not. More than the server allows is as much as it allows.", Kind: web.KindNumber},
+		{Name: "Prefer", About: "wait=N: the same (RFC 7240).", Header: true},
+	}
+	Params = append([]web.Param{
+		{Name: "external_id", About: "The caller's own name for it, such as WHMCS's serviceid; it also is a key.", Most: MaxKey},
+		{
+			Name: "Idempotency-Key", Header: true, Most: MaxKey,
+			About: "A repeated request with the same key and body attaches to the first one's job; with another body it is 422.",
+		},
+	}, WaitParams...)
+	// NotFinished is the reply if the job takes longer.
+	NotFinished = web.Reply{
+		Status: http.StatusAccepted, About: "The job is not finished yet. Ask at Location, or send the same request again.", Body: pending{},
+	}
+	// Faults are those of a job, whatever its kind.
+	Faults = []fault.Code{fault.KeyReused, fault.Timeout, fault.Cancelled, fault.WorkerLost, fault.ServerError}
+)
+
+// Endpoints are those of jobs.
+func (s *Service) Endpoints() []web.Endpoint {
+	const readOrOwn, own = "Scope: read, or the kind's own.", "Scope: the kind's own."
+	return []web.Endpoint{
+		{
+			ID: "listJobs", Summary: "List jobs, newest first", Methods: []string{"GET"}, Path: "/v1/jobs",
+			Entry: web.SignedIn, Scopes: web.ToRead, Answer: s.list,
+			Params: slices.Concat([]web.Param{
+				{Name: "kind", About: "Those of a kind.", Choices: web.NamesOf(tasks.Kinds)},
+				{Name: "state", About: "Those in a state.", Choices: web.NamesOf(tasks.States)},
+				{Name: "created_after", About: "A time, or a date in UTC: those made then or later."},
+				{Name: "created_before", About: "A time, or a date in UTC: those made before."},
+				{Name: "external_id", About: "Those with the caller's own name.", Most: MaxKey},
+				{Name: "tenant_domain", About: "The domain, or global for those of none. Left out: all that the caller sees."},
+				{Name: "domain_uuid", About: "The same by UUID.", Kind: web.KindUUID},
+			}, web.PageParams),
+			Replies: []web.Reply{{Status: 200, About: "A page of jobs.", Body: jobPage{}}},
+			Faults:  []fault.Code{fault.NotFound},
+		},
+		{
+			ID: "getJob", Summary: "Show a job, or with wait wait for its end", Note: readOrOwn, Methods: []string{"GET"}, Path: "/v1/jobs/:id",
+			Entry: web.SignedIn, Limit: web.LimitNone, Answer: s.get,
+			Params:  WaitParams,
+			Replies: []web.Reply{{Status: 200, About: "The job.", Body: Job{}}},
+			Faults:  []fault.Code{fault.NotFound},
+		},
+		{
+			ID: "followJob", Summary: "Follow a job", Note: readOrOwn, Methods: []string{"GET"}, Path: "/v1/jobs/:id/events",
+			Entry: web.SignedIn, Limit: web.LimitNone, Answer: s.follow,
+			Params: []web.Param{{Name: "Last-Event-ID", About: "The id of the last event that arrived: a browser sends it when it reconnects.", Header: true}},
+			Replies: []web.Reply{
+				{
+					Status: 200, Media: "text/event-stream",
+					About: "Server-sent events: state and progress as they change, end with the whole job; each one's data is a Job.",
+				},
+				{Status: 204, About: "It has ended, and Last-Event-ID says that the caller knows."},
+			},
+			Faults: []fault.Code{fault.NotFound},
+		},
+		{
+			ID: "cancelJob", Summary: "Cancel a job", Note: own, Methods: []string{"POST"}, Path: "/v1/jobs/:id/cancel",
+			Entry: web.SignedIn, Answer: s.answering(http.StatusOK, s.Cancel),
+			Replies: []web.Reply{{Status: 200, About: "The job: cancelled, or asked to stop.", Body: Job{}}},
+			Faults:  []fault.Code{fault.NotFound, fault.JobState},
+		},
+		{
+			ID: "retryJob", Summary: "Queue a failed or cancelled job again", Note: own, Methods: []string{"POST"}, Path: "/v1/jobs/:id/retry",
+			Entry: web.SignedIn, Answer: s.answering(http.StatusAccepted, s.Retry),
+			Replies: []web.Reply{{Status: 202, About: "The job, queued again.", Body: Job{}}},
+			Faults:  []fault.Code{fault.NotFound, fault.JobState},
+		},
+	}
+}
+
+func (s *Service) view(job tasks.Job) (Job, error) {
+	v := Job{
+		JobID: job.ID, Kind: job.Kind, State: job.State, Done: job.State.Done(), Progress: job.Progress, Attempts: job.Attempt,
+		CancelRequested: job.CancelRequested, ExternalID: job.ExternalID, CreatedBy: job.CreatedByName,
+		CreatedAt: job.CreatedAt, StartedAt: job.StartedAt, FinishedAt: job.FinishedAt, Parameters: job.Params,
+	}
+	switch {
+	case job.Error != nil:
+		v.Error = &jobError{Code: job.Error.Code, Message: job.Error.Message}
+	case job.Result != nil && s.show[job.Kind] != nil:
+		var err error
+		v.Result, err = s.show[job.Kind](job)
+		return v, err
+	case job.Result != nil:
+		v.Result = job.Result
+	}
+	return v, nil
+}
+
+// list lists the jobs that the user may see, newest first, in pages by key.
+func (s *Service) list(r *web.Request) error {
+	f, err := filter(r)
+	if err != nil {
+		return err
+	}
+	found, next, err := s.tasks.List(r.Context(), f)
+	if err != nil {
+		return err
+	}
+	page := jobPage{Jobs: make([]Job, len(found)), Next: next}
+	for i, job := range found {
+		if page.Jobs[i], err = s.view(job); err != nil {
+			return err
+		}
+	}
+	r.Answer(http.StatusOK, page)
+	return nil
+}
+
+// get shows one job; with wait it waits for the job's end.
+func (s *Service) get(r *web.Request) error {
+	patience, err := s.patience(r, 0)
+	if err != nil {
+		return err
+	}
+	job, err := s.OfPath(r, token.ScopeRead)
+	if err != nil {
+		return err
+	}
+	if job, err = s.await(r, job, patience); err != nil {
+		return err
+	}
+	return s.answer(r, http.StatusOK, job)
+}
+
+// Cancel ends the path's job if it has not begun, and asks the worker of one that runs to stop.
+func (s *Service) Cancel(r *web.Request) (tasks.Job, error) {
+	job, err := s.OfPath(r)
+	if err == nil {
+		job, err = s.tasks.Cancel(r.Context(), job.ID, r.Caller.Domains)
+	}
+	if errors.Is(err, tasks.ErrState) {
+		return job, &fault.Error{Code: fault.JobState, Message: fmt.Sprintf("the job has ended already: it is %s", job.State), JobID: job.ID}
+	}
+	if err != nil {
+		return job, err
+	}
+	r.Changed("job.cancel", string(job.Kind)+" job "+job.ID, job.DomainUUID)
+	if job.State.Done() {
+		s.tasks.Finished(r.Context(), job.ID)
+	}
+	return job, nil
+}
+
+// Retry queues the path's job again, which failed or was cancelled.
+func (s *Service) Retry(r *web.Request) (tasks.Job, error) {
+	job, err := s.OfPath(r)
+	if err == nil {
+		job, err = s.tasks.Retry(r.Context(), job.ID, r.Caller.Domains)
+	}
+	if errors.Is(err, tasks.ErrState) {
+		return job, &fault.Error{Code: fault.JobState, JobID: job.ID, Message: fmt.Sprintf("the job cannot be retried: it is %s; "+
+			"only a failed or cancelled one can, and a gateway only while its password is kept and no other job does the same. Otherwise send the request again", job.State)}
+	}
+	if err != nil {
+		return job, err
+	}
+	s.tasks.Enqueue(r.Context(), job)
+	r.Changed("job.retry", string(job.Kind)+" job "+job.ID, job.DomainUUID)
+	return job, nil
+}
+
+// answering answers with the job that an action leaves.
+func (s *Service) answering(status int, act func(*web.Request) (tasks.Job, error)) func(*web.Request) error {
+	return func(r *web.Request) error {
+		job, err := act(r)
+		if err != nil {
+			return err
+		}
+		return s.answer(r, status, job)
+	}
+}
+
+// OfPath is the job that the path names, if the caller may see it and has its kind's scope or one
+// of the others.
+func (s *Service) OfPath(r *web.Request, others ...token.Scope) (tasks.Job, error) {
+	job, err := s.Find(r.Context(), r.Path("id"), r.Caller.Domains)
+	if err != nil {
+		return job, err
+	}
+	return job, r.Need(append([]token.Scope{job.Kind.Scope()}, others...)...)
+}
+
+// Find is the job of that id, if it is one of the domains'. Another tenant's job is not there.
+func (s *Service) Find(ctx context.Context, id string, domains tenant.Domains) (tasks.Job, error) {
+	job, err := s.tasks.Get(ctx, id, domains)
+	if errors.Is(err, tasks.ErrNotFound) {
+		return tasks.Job{}, fault.Errorf(fault.NotFound, "there is no such job")
+	}
+	return job, err
+}
+
+func (s *Service) answer(r *web.Request, status int, job tasks.Job) error {
+	v, err := s.view(job)
+	if err != nil {
+		return err
+	}
+	if !v.Done {
+		askAgain(r, job)
+	}
+	r.Answer(status, v)
+	return nil
+}

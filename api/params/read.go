@@ -1,0 +1,273 @@
+package params
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"trunkline/internal/fault"
+)
+
+// Text is the one parameter whose value may have several lines: a whole file.
+const Text = "text"
+
+// Limits bound what is read of a request.
+type Limits struct {
+	BodyBytes  int64
+	Count      int // of parameters
+	ValueBytes int // of each one's value
+}
+
+// reader gathers a request's parameters within the limits.
+type reader struct {
+	Values
+	limits Limits
+}
+
+// Read reads the query and the body: a form, multipart or JSON. Errors are *fault.Error: they name a
+// parameter and never repeat a value.
+func Read(w http.ResponseWriter, req *http.Request, limits Limits) (Values, error) {
+	r := reader{Values{}, limits}
+	if err := r.readQuery(req.URL.RawQuery); err != nil {
+		return nil, err
+	}
+	for _, name := range secret {
+		if r.Has(name) {
+			return nil, fault.Errorf(fault.CredentialsInQuery, "%s is in the URL's query, where proxies and logs keep it; send it %s, and change it if it was real", name, elsewhere(name))
+		}
+	}
+	if req.Body == nil || req.Body == http.NoBody {
+		return r.Values, nil
+	}
+	req.Body = http.MaxBytesReader(w, req.Body, limits.BodyBytes)
+	err := r.readBody(req)
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		return nil, fault.Errorf(fault.TooLarge, "the request's body has more than %d bytes", limits.BodyBytes)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return r.Values, nil
+}
+
+// secret are parameters that must not be in a URL, which browsers, proxies and logs keep.
+var secret = []string{"username", "password", "gateway_password", "api_key", "token", "access_token", "key"}
+
+// IsSecret reports whether the parameter must not be in a URL.
+func IsSecret(name string) bool { return slices.Contains(secret, name) }
+
+// elsewhere is where a secret parameter belongs in place of the query.
+func elsewhere(name string) string {
+	switch name {
+	case "username", "password":
+		return "in the body or by HTTP Basic"
+	case "gateway_password":
+		return "in the body"
+	}
+	return "as Authorization: Bearer or X-API-Key"
+}
+
+// readQuery refuses what url.ParseQuery would drop, and finds a secret's name also where PHP's
+// brackets follow it.
+func (r reader) readQuery(query string) error {
+	values, err := url.ParseQuery(query)
+	if err != nil {
+		return fault.Errorf(fault.InvalidRequest, "the URL's query cannot be read; encode it as a form")
+	}
+	for name := range values {
+		bare, _, _ := strings.Cut(strings.ToLower(strings.TrimSpace(name)), "[")
+		if IsSecret(bare) {
+			r.Values[bare] = ""
+			return nil
+		}
+	}
+	return r.addAll(values)
+}
+
+func (r reader) addAll(values url.Values) error {
+	for name, all := range values {
+		for _, value := range all {
+			if err := r.add(name, value); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (r reader) readBody(req *http.Request) error {
+	if encoding := req.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
+		return fault.Errorf(fault.InvalidRequest, "Content-Encoding: a compressed body is not read; send it as it is")
+	}
+	media, details, err := mime.ParseMediaType(req.Header.Get("Content-Type"))
+	if err != nil {
+		media = ""
+	}
+	switch {
+	case media == "application/x-www-form-urlencoded":
+		return r.readForm(req.Body)
+	case media == "multipart/form-data" && details["boundary"] != "":
+		return r.readMultipart(req)
+	case media == "application/json":
+		return r.readJSON(req.Body)
+	}
+	body, err := io.ReadAll(req.Body)
+	if err != nil {
+		return bodyFailure(err)
+	}
+	if len(body) == 0 {
+		return nil
+	}
+	return fault.Errorf(fault.InvalidRequest, "Content-Type: send application/x-www-form-urlencoded, multipart/form-data or application/json")
+}
+
+// bodyFailure is the error of reading a body. One about its size is told apart by the caller.
+func bodyFailure(err error) error {
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		return err
+	}
+	return &fault.Error{Code: fault.InvalidRequest, Message: "the request's body cannot be read", Cause: err}
+}
+
+func (r reader) readForm(body io.Reader) error {
+	content, err := io.ReadAll(body)
+	if err != nil {
+		return bodyFailure(err)
+	}
+	values, err := url.ParseQuery(string(content))
+	if err != nil {
+		// Its error repeats what it could not read, which may be a password.
+		return fault.Errorf(fault.InvalidRequest, "the form cannot be read; encode %%, & and ; in values")
+	}
+	return r.addAll(values)
+}
+
+func (r reader) readMultipart(req *http.Request) error {
+	reader, err := req.MultipartReader()
+	if err != nil {
+		return bodyFailure(err)
+	}
+	for {
+		part, err := reader.NextPart()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return bodyFailure(err)
+		}
+		if part.FileName() != "" {
+			return fault.Invalid(Shown(strings.ToValidUTF8(part.FormName(), "?")), "is a file; send it as a field")
+		}
+		value, err := io.ReadAll(part)
+		if err != nil {
+			return bodyFailure(err)
+		}
+		if err := r.add(part.FormName(), string(value)); err != nil {
+			return err
+		}
+	}
+}
+
+// readJSON reads one flat object. It goes token by token, since decoding into a map would hide a name
+// that is given twice.
+func (r reader) readJSON(body io.Reader) error {
+	content, err := io.ReadAll(body)
+	if err != nil {
+		return bodyFailure(err)
+	}
+	if !utf8.Valid(content) {
+		return fault.Errorf(fault.InvalidRequest, "the JSON is not valid UTF-8")
+	}
+	notJSON := fault.Errorf(fault.InvalidRequest, "the body is not one JSON object; check its syntax")
+	decoder := json.NewDecoder(strings.NewReader(string(content)))
+	decoder.UseNumber()
+	if token, err := decoder.Token(); err != nil || token != json.Delim('{') {
+		return notJSON
+	}
+	for decoder.More() {
+		token, err := decoder.Token()
+		name, isName := token.(string)
+		if err != nil || !isName {
+			return notJSON
+		}
+		value, err := decoder.Token()
+		if err != nil {
+			return notJSON
+		}
+		if err := r.addJSON(name, value); err != nil {
+			return err
+		}
+	}
+	if _, err := decoder.Token(); err != nil {
+		return notJSON
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return notJSON
+	}
+	return nil
+}
+
+// addJSON takes a string, a number as it is written, or a boolean; null is as if it were not there.
+func (r reader) addJSON(name string, value json.Token) error {
+	switch v := value.(type) {
+	case nil:
+		return nil
+	case string:
+		return r.add(name, v)
+	case json.Number:
+		return r.add(name, v.String())
+	case bool:
+		return r.add(name, strconv.FormatBool(v))
+	}
+	if !isText(name) {
+		name = "a parameter"
+	}
+	return fault.Invalid(Shown(name), "is nested; write a string (several values with commas between them), a number or a boolean")
+}
+
+// add takes one parameter, or says what is wrong with it, by name and never by value.
+func (r reader) add(name, value string) error {
+	name = strings.ToLower(name)
+	switch {
+	case !isText(name):
+		return fault.Errorf(fault.InvalidRequest, "a parameter's name holds control characters or is not valid UTF-8")
+	case r.Has(name):
+		return fault.Invalid(Shown(name), "is given twice; give it once")
+	case !utf8.ValidString(value):
+		return fault.Invalid(Shown(name), "is not valid UTF-8; send it as UTF-8")
+	case !isText(value) && !(name == Text && isMultiline(value)):
+		return fault.Invalid(Shown(name), "holds a line break or another control character; remove it")
+	case len(value) > r.limits.ValueBytes:
+		return fault.Invalid(Shown(name), "is longer than %d bytes; shorten it", r.limits.ValueBytes)
+	case len(r.Values) == r.limits.Count:
+		return fault.Errorf(fault.InvalidRequest, "there are more than %d parameters", r.limits.Count)
+	}
+	r.Values[name] = value
+	return nil
+}
+
+func isText(s string) bool { return utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl) }
+
+// isMultiline expects valid UTF-8.
+func isMultiline(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) && !strings.ContainsRune("\t\r\n", r) })
+}
+
+// Shown is a caller's own name for a parameter as a message shows it: shortened.
+func Shown(name string) string {
+	const most = 64
+	if len(name) > most {
+		name = strings.ToValidUTF8(name[:most], "") + "..."
+	}
+	return name
+}

@@ -1,0 +1,214 @@
+package status
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"trunkline/api/web"
+	"trunkline/internal/fault"
+	"trunkline/internal/freeswitch"
+	"trunkline/internal/fusionpbx"
+	"trunkline/internal/tenant"
+)
+
+// Registration is the documented answer, and beside it all devices of the extension, the latest first.
+type Registration struct {
+	Status            string   `json:"status" enum:"success"`
+	Message           string   `json:"message"`
+	Registered        string   `json:"registered" enum:"yes,no"`
+	RegisterIP        string   `json:"register_ip"`
+	RegisterPort      string   `json:"register_port"`
+	RegisterUserAgent string   `json:"register_useragent"`
+	Extension         string   `json:"extension"`
+	TenantDomain      string   `json:"tenant_domain"`
+	ExtensionEnabled  string   `json:"extension_enabled" enum:"true,false"`
+	Registrations     []device `json:"registrations"` // every device, the latest first; the documented fields are of that one
+}
+
+func (s *Service) registrationEndpoints() []web.Endpoint {
+	return []web.Endpoint{
+		{
+			ID: "checkRegistration", Summary: "Is an extension registered, from where and with what?", Methods: []string{"GET", "POST"},
+			Path: "/app/registrations/check_registration.php", Entry: web.SignedIn, Scopes: web.ToRead, Answer: s.checkRegistration,
+			Params: []web.Param{
+				{Name: "extension", About: "Its number, or its alias.", Required: true},
+				{Name: "tenant_domain", About: "Its domain. A caller of one domain may leave it out."},
+				{Name: "domain_uuid", About: "The same by UUID.", Kind: web.KindUUID},
+			},
+			Replies: []web.Reply{{Status: 200, About: "Whether it is, and every device.", Body: Registration{}}},
+			Faults:  append([]fault.Code{fault.MissingParameters, fault.NotFound}, web.SwitchFaults...),
+		},
+		{
+			ID: "listRegistrations", Summary: "List registrations, by domain and user", Methods: []string{"GET"}, Path: "/v1/registrations",
+			Entry: web.SignedIn, Scopes: web.ToRead, Answer: s.listRegistrations,
+			Params:  slices.Concat(web.TenantParams, web.PageParams),
+			Replies: []web.Reply{{Status: 200, About: "A page.", Body: devicePage{}}},
+			Faults:  append([]fault.Code{fault.NotFound}, web.SwitchFaults...),
+		},
+	}
+}
+
+// checkRegistration says whether an extension is registered, and with which devices.
+func (s *Service) checkRegistration(r *web.Request) error {
+	t, number, err := extensionOf(r)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), s.settings.StatusTimeout)
+	defer cancel()
+	extension, err := s.db.Extension(ctx, t.UUID, number)
+	if errors.Is(err, fusionpbx.ErrNotFound) {
+		return fault.Errorf(fault.NotFound, "extension: there is no extension %.200q in %s", number, t.Name)
+	}
+	if err != nil {
+		return err
+	}
+	devices, err := s.devicesOf(ctx, extension, t)
+	if err != nil {
+		return err
+	}
+	answer := Registration{
+		Status: "success", Message: "Extension status retrieved", Registered: "no",
+		Extension: extension.Number, TenantDomain: t.Name, ExtensionEnabled: strconv.FormatBool(extension.Enabled),
+		Registrations: devices,
+	}
+	if len(devices) > 0 {
+		latest := devices[0]
+		answer.Registered, answer.RegisterIP, answer.RegisterUserAgent = "yes", latest.IP, latest.UserAgent
+		if latest.Port > 0 {
+			answer.RegisterPort = strconv.Itoa(latest.Port)
+		}
+	}
+	r.Answer(http.StatusOK, answer)
+	return nil
+}
+
+// extensionOf is the extension that the request names, and its domain. Only who has one domain may leave
+// that out: a superadmin's own is rarely the one that is meant.
+func extensionOf(r *web.Request) (t tenant.Domain, number string, err error) {
+	t, named, err := r.Tenant()
+	if err != nil {
+		return t, "", err
+	}
+	number = r.Params.Get("extension")
+	absent := r.Params.Absent("extension")
+	if !named && (r.Caller.Domains.All || t.UUID == "") {
+		absent = append(absent, "tenant_domain")
+	}
+	if len(absent) > 0 {
+		return t, "", fault.Missing(absent...)
+	}
+	if t.UUID == "" {
+		return t, "", fault.Invalid("tenant_domain", "%s has no extensions; name a domain", tenant.Global)
+	}
+	return t, number, checkUser("extension", number, t)
+}
+
+// checkUser fails if the switch could not be asked for the user, naming the parameter at fault.
+func checkUser(parameter, user string, t tenant.Domain) error {
+	var argument *freeswitch.ArgumentError
+	switch err := freeswitch.CheckUser(user, t.Name); {
+	case !errors.As(err, &argument):
+		return err
+	case freeswitch.CheckUser(user, "localhost") == nil:
+		return fault.Invalid("tenant_domain", "%s %s to be asked for at the switch", t.Name, argument.Reason)
+	default:
+		return fault.Invalid(parameter, "%s", argument.Reason)
+	}
+}
+
+// devicesOf asks every enabled profile of every switch for the extension's devices, and for those of its
+// alias, which a telephone may register as too. Each question is for one user, so that what is read does
+// not grow with the other registrations.
+func (s *Service) devicesOf(ctx context.Context, e fusionpbx.Extension, t tenant.Domain) ([]device, error) {
+	users := []string{e.Number}
+	if e.Alias != "" && e.Alias != e.Number && freeswitch.CheckUser(e.Alias, t.Name) == nil {
+		users = append(users, e.Alias)
+	}
+	profiles, err := s.db.EnabledProfiles(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var running runningProfiles
+	found := make([][]device, len(s.pbx.Switches))
+	group, groupCtx := errgroup.WithContext(ctx)
+	for i, sw := range s.pbx.Switches {
+		group.Go(func() error {
+			for _, user := range users {
+				list, err := running.ask(groupCtx, sw, profiles, func(ctx context.Context, profile string) ([]freeswitch.Registration, error) {
+					return sw.UserRegistrations(ctx, profile, user, t.Name)
+				})
+				if err != nil {
+					return err
+				}
+				for _, registration := range list {
+					found[i] = append(found[i], deviceOf(registration, sw.Addr(), time.Now()))
+				}
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	if err := running.check(profiles); err != nil {
+		return nil, err
+	}
+	devices := append([]device{}, slices.Concat(found...)...)
+	latestFirst(devices)
+	return devices, nil
+}
+
+// devicePage is one page of the list, by domain and user.
+type devicePage struct {
+	Registrations []device `json:"registrations"`
+	Next          string   `json:"next,omitempty"` // the after of the next page; absent on the last one
+}
+
+// listRegistrations lists the registered devices of the caller's domains. They come from the profiles
+// themselves and not from `show registrations`, which has no user agents and keeps what was flushed.
+func (s *Service) listRegistrations(r *web.Request) error {
+	q, err := r.Domains()
+	if err != nil {
+		return err
+	}
+	limit, err := r.Params.Limit()
+	if err != nil {
+		return err
+	}
+	after, err := base64.RawURLEncoding.DecodeString(r.Params.Get("after"))
+	if err != nil {
+		return fault.Invalid("after", "is not what the page before gave as next")
+	}
+	now, err := s.pbxNow(r.Context())
+	if err != nil {
+		return err
+	}
+	devices := now.devices()
+	from, _ := slices.BinarySearchFunc(devices, string(after), func(d device, key string) int { return strings.Compare(d.key, key) })
+	for from < len(devices) && devices[from].key == string(after) {
+		from++
+	}
+	page := devicePage{Registrations: []device{}}
+	for _, d := range devices[from:] {
+		if !d.of(q) {
+			continue
+		}
+		if len(page.Registrations) == limit {
+			last := page.Registrations[limit-1]
+			page.Next = base64.RawURLEncoding.EncodeToString([]byte(last.key))
+			break
+		}
+		page.Registrations = append(page.Registrations, d)
+	}
+	r.Answer(http.StatusOK, page)
+	return nil
+}

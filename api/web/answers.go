@@ -1,0 +1,105 @@
+package web
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"time"
+
+	"trunkline/internal/access"
+	"trunkline/internal/fault"
+)
+
+// RetryAfter is what a caller is told to wait, in seconds, before asking again.
+const RetryAfter = 1
+
+// DocumentedError is an error at a documented path.
+type DocumentedError struct {
+	Status    string     `json:"status" enum:"error"`
+	Message   string     `json:"message"`                      // in words, beginning with the documented name of the error if it has one
+	Timestamp string     `json:"timestamp" format:"date-time"` // when, in UTC
+	Code      fault.Code `json:"code"`
+	RequestID string     `json:"request_id"`                     // the X-Request-Id of this request, which the log has too
+	JobID     string     `json:"job_id,omitempty" format:"uuid"` // the job that failed, if one did
+}
+
+// Problem is an error of RFC 9457.
+type Problem struct {
+	Title     string     `json:"title"`  // the status in words
+	Status    int        `json:"status"` // the HTTP status
+	Detail    string     `json:"detail"` // what is wrong, with the name of the parameter and the remedy
+	Code      fault.Code `json:"code"`
+	RequestID string     `json:"request_id"`                     // the X-Request-Id of this request, which the log has too
+	JobID     string     `json:"job_id,omitempty" format:"uuid"` // the job that failed, if one did
+}
+
+// fail answers with an error and has it logged.
+func (r *Request) fail(err error) {
+	f := FaultOf(err, r.ID)
+	r.denial, r.cause = f.Code, f.Cause
+	if r.c.Writer.Written() {
+		return // too late: a download that breaks off
+	}
+	status := StatusOf(f.Code)
+	switch status {
+	case http.StatusUnauthorized:
+		r.c.Writer.Header()["Www-Authenticate"] = access.Challenges
+	case http.StatusServiceUnavailable, http.StatusGatewayTimeout, http.StatusTooManyRequests:
+		r.c.Header("Retry-After", strconv.Itoa(max(int(f.RetryAfter.Seconds()), RetryAfter)))
+	}
+	if !r.documented {
+		detail := f.Message
+		if f.Code == fault.MissingParameters {
+			detail = labelled(f) // the bare names would not say what is the matter with them
+		}
+		r.write(status, "application/problem+json", Problem{
+			Title: http.StatusText(status), Status: status, Detail: detail, Code: f.Code, RequestID: r.ID, JobID: f.JobID,
+		})
+		return
+	}
+	r.Answer(status, DocumentedError{
+		Status: "error", Message: labelled(f), Timestamp: Time(time.Now()), Code: f.Code, RequestID: r.ID, JobID: f.JobID,
+	})
+}
+
+// labelled is the failure's message behind the documented name of such errors, if there is one.
+func labelled(f *fault.Error) string {
+	if label := labels[f.Code]; label != "" {
+		return label + ": " + f.Message
+	}
+	return f.Message
+}
+
+// Answer writes v as JSON. At a documented path the status is 200 throughout if the settings say so.
+func (r *Request) Answer(status int, v any) {
+	if r.documented && r.front.Settings.Always200 {
+		status = http.StatusOK
+	}
+	r.write(status, "application/json", v)
+}
+
+func (r *Request) write(status int, contentType string, v any) {
+	var body bytes.Buffer
+	encoder := json.NewEncoder(&body)
+	encoder.SetEscapeHTML(false) // it is no HTML, and the header says so
+	if err := encoder.Encode(v); err != nil {
+		r.front.Log.Error("answer not encoded", "request_id", r.ID, "error", err)
+		r.c.Status(http.StatusInternalServerError)
+		return
+	}
+	r.Unstored()
+	r.Data(status, contentType, body.Bytes())
+}
+
+// Data writes a body at whose type nobody has to guess.
+func (r *Request) Data(status int, contentType string, body []byte) {
+	r.SetHeader("X-Content-Type-Options", "nosniff")
+	r.c.Data(status, contentType, body)
+}
+
+// Unstored sets the header by which nobody on the way keeps the answer.
+func (r *Request) Unstored() { r.SetHeader("Cache-Control", "no-store") }
+
+// Time writes a time as the documentation does: UTC, to the second.
+func Time(t time.Time) string { return t.UTC().Format(time.RFC3339) }

@@ -1,0 +1,137 @@
+package web
+
+import (
+	"net/http"
+	"slices"
+
+	"trunkline/api/params"
+	"trunkline/internal/access"
+	"trunkline/internal/fault"
+	"trunkline/internal/token"
+)
+
+// enter fails unless the caller may come to the Endpoint.
+func (r *Request) enter(e Endpoint) error {
+	if e.Entry == Everybody {
+		return r.enterOpen()
+	}
+	if err := r.Admit(); err != nil {
+		return r.refused(err)
+	}
+	if e.Entry == Whitelisted || e.Entry == SignedInOrLink && r.HasLink() {
+		return r.chargeAddress()
+	}
+	if err := r.signIn(e); err != nil {
+		return r.refused(err)
+	}
+	if err := r.charge(e.Limit); err != nil {
+		return err
+	}
+	if len(e.Scopes) > 0 {
+		return r.Need(e.Scopes...)
+	}
+	return nil
+}
+
+// AccessDenied is the documented message for an address that is not on the whitelist.
+const AccessDenied = "API Access Denied: Only whitelisted IPs may access this endpoint."
+
+// enterOpen counts a request that nobody need sign in for. This host's own health checks are not counted.
+func (r *Request) enterOpen() error {
+	if r.FromThisHost() {
+		r.showAddress()
+		return nil
+	}
+	return r.chargeAddress()
+}
+
+// refused counts a request that was not let in against its address, beyond which it hears nothing else.
+// What was no fault of the caller's is not counted: it would then be told that it was.
+func (r *Request) refused(err error) error {
+	f := FaultOf(err, r.ID)
+	if StatusOf(f.Code) >= http.StatusInternalServerError {
+		r.showAddress()
+		return err
+	}
+	if limited := r.chargeAddress(); limited != nil && f.Code != fault.RateLimited {
+		return limited
+	}
+	return err
+}
+
+// Need fails unless the caller has one of the scopes.
+func (r *Request) Need(scopes ...token.Scope) error {
+	if r.Caller.May(scopes...) {
+		return nil
+	}
+	return fault.Errorf(fault.Forbidden, "these credentials lack the scope %s; use a token that has it", scopes[0])
+}
+
+// Admit fails unless the caller's address is known and on the whitelist.
+func (r *Request) Admit() error {
+	if r.addressErr != nil {
+		return r.addressErr
+	}
+	if !r.front.Whitelist.Allows(r.Address) {
+		return &fault.Error{Code: fault.NotWhitelisted, Message: AccessDenied}
+	}
+	return nil
+}
+
+// signIn reads the parameters and checks the credentials among them.
+func (r *Request) signIn(e Endpoint) error {
+	if err := r.readParams(e); err != nil {
+		return err
+	}
+	given, err := access.CredentialsOf(r.c.Request.Header, r.Params.Get("username"), r.Params.Raw("password"))
+	if err != nil {
+		return err
+	}
+	r.tried = given.Username
+	who, err := r.front.credentials.Authenticate(r.Context(), r.Address, given)
+	if err != nil {
+		if who.Name != "" { // a token that no longer serves
+			r.tried = who.Name
+		}
+		if fault.Is(err, fault.AuthenticationFailed) {
+			r.front.gate.Hold(r.Context(), r.front.stopping, r.Address)
+		}
+		return err
+	}
+	r.Caller = who
+	if who.IsToken {
+		r.front.Tokens.Used(who.ID, r.Address)
+	}
+	return nil
+}
+
+// maxIgnored bounds how many ignored parameters are named.
+const maxIgnored = 20
+
+// readParams leaves out what the Endpoint does not take, so that no handler reads what is not described.
+func (r *Request) readParams(e Endpoint) error {
+	given, err := params.Read(r.c.Writer, r.c.Request, params.Limits{
+		BodyBytes: int64(r.front.Settings.MaxBodyBytes), Count: r.front.Settings.MaxParams, ValueBytes: int(r.front.Settings.MaxParamBytes),
+	})
+	for name := range given {
+		if !e.takes(name) {
+			delete(given, name)
+			r.Ignored = append(r.Ignored, params.Shown(name))
+		}
+	}
+	slices.Sort(r.Ignored)
+	r.Params, r.Ignored = given, r.Ignored[:min(len(r.Ignored), maxIgnored)]
+	return err
+}
+
+// FromThisHost reports whether the caller is on this host.
+func (r *Request) FromThisHost() bool { return r.addressErr == nil && r.Address.IsLoopback() }
+
+// HasLink reports whether the request comes by a download's link, which stands in for credentials.
+func (r *Request) HasLink() bool {
+	_, signed := r.c.GetQuery("signature")
+	return signed
+}
+
+// Denied notes that the request was denied with the code, by an endpoint that words the answer itself.
+func (r *Request) Denied(code fault.Code) { r.denial = code }

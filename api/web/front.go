@@ -1,0 +1,124 @@
+// Package web is the machinery of HTTP: which endpoints there are is given to it; it finds out who calls,
+// counts and limits, reads parameters, words answers and errors, and keeps the log, the metrics and the
+// audit of it all. It must not know what any endpoint does, nor jobs, nor the switches.
+package web
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"net/http"
+	"sync"
+
+	"github.com/gin-gonic/gin"
+
+	"trunkline/api/metrics"
+	"trunkline/internal/access"
+	"trunkline/internal/audit"
+	"trunkline/internal/authlog"
+	"trunkline/internal/config"
+	"trunkline/internal/fault"
+	"trunkline/internal/fusionpbx"
+	"trunkline/internal/ratelimit"
+	"trunkline/internal/token"
+	"trunkline/internal/whitelist"
+)
+
+// Options is what a front works with. All are needed.
+type Options struct {
+	Settings  config.Settings
+	DB        *fusionpbx.DB
+	Tokens    *token.Store
+	Whitelist *whitelist.List
+	Limiter   *ratelimit.Limiter // counts requests and failed logins
+	Audit     *audit.Log
+	Metrics   *metrics.Metrics
+	Log       *slog.Logger
+}
+
+// Front lets requests in, each to its endpoint.
+type Front struct {
+	Options
+	locator     access.Locator
+	credentials *access.Authenticator
+	gate        *access.Gate
+	stopping    context.Context
+	stop        context.CancelFunc
+}
+
+// releaseMode keeps gin from printing to standard output.
+var releaseMode = sync.OnceFunc(func() { gin.SetMode(gin.ReleaseMode) })
+
+// New returns a front that lets requests in.
+func New(o Options) *Front {
+	releaseMode()
+	f := &Front{Options: o, locator: access.NewLocator(o.Settings.TrustedProxies)}
+	f.gate = access.NewGate(access.GateLimits{
+		OfName: o.Settings.LoginFailures, OfAddress: o.Settings.LoginFailuresAddress,
+		Window: o.Settings.LoginFailuresWindow, MaxDelay: o.Settings.LoginDelayMax,
+	}, o.Limiter, authlog.New(o.Settings.AuthLog, o.Log))
+	f.credentials = access.NewAuthenticator(o.DB, o.Tokens, f.gate, o.Settings.CredentialCache)
+	f.stopping, f.stop = context.WithCancel(context.Background())
+	return f
+}
+
+// Stop lets go whoever waits. Requests are still answered.
+func (f *Front) Stop() { f.stop() }
+
+// Stopping ends when the front is stopped, and with it every wait for a job.
+func (f *Front) Stopping() context.Context { return f.stopping }
+
+// Handler serves the endpoints.
+func (f *Front) Handler(groups []Group) http.Handler {
+	e := gin.New()
+	e.RedirectTrailingSlash = false
+	e.RedirectFixedPath = false
+	e.HandleMethodNotAllowed = true
+	e.ForwardedByClientIP = false // addresses are found by the locator alone
+	e.Use(f.observe)
+	for _, g := range groups {
+		for _, endpoint := range g.Endpoints {
+			e.Match(endpoint.Methods, endpoint.Path, f.serve(endpoint))
+		}
+	}
+	e.NoRoute(f.unrouted(func(*Request) error {
+		return fault.Errorf(fault.NotFound, "there is nothing at this path")
+	}))
+	e.NoMethod(f.unrouted(func(r *Request) error {
+		return fault.Errorf(fault.MethodNotAllowed, "this path does not take the method %s; it takes %s", methodName(r.c.Request.Method), r.c.Writer.Header().Get("Allow"))
+	}))
+	return e
+}
+
+// serve lets in who may come, and has the endpoint answer.
+func (f *Front) serve(e Endpoint) gin.HandlerFunc {
+	route := f.Metrics.Requests.Route(e.Path)
+	return func(c *gin.Context) {
+		r := requestOf(c)
+		r.documented, r.route = IsDocumented(cmp.Or(e.Path, c.Request.URL.Path)), route
+		err := r.enter(e)
+		if err == nil {
+			err = e.Answer(r)
+		}
+		if e.Limit == LimitNone && fault.Is(err, fault.NotFound) {
+			err = cmp.Or(r.charge(LimitRequests), err)
+		}
+		if err != nil {
+			r.fail(err)
+		}
+	}
+}
+
+// unrouted answers for a path that there is not, in the form of the paths around it.
+func (f *Front) unrouted(answer func(*Request) error) gin.HandlerFunc {
+	return f.serve(Endpoint{Entry: Whitelisted, Answer: answer})
+}
+
+// methodName repeats a caller's method only if it is one that HTTP knows.
+func methodName(method string) string {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
+		return method
+	}
+	return "of this request"
+}

@@ -1,0 +1,114 @@
+package web
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"trunkline/internal/fault"
+	"trunkline/internal/ratelimit"
+)
+
+// Limit is the budget that an endpoint's requests are counted against: per credential and address, or
+// per address if nobody has signed in.
+type Limit int
+
+// The limits, each with a setting of its own.
+const (
+	LimitRequests Limit = iota
+	LimitGateways
+	LimitExports
+	// LimitNone is for asking after one's own job: it counts nothing, unless there is no such job.
+	LimitNone
+)
+
+// strangersBits is how much of an IPv6 address that is not on the whitelist counts.
+const strangersBits = 64
+
+// String is the limit as keys and messages have it.
+func (l Limit) String() string {
+	switch l {
+	case LimitGateways:
+		return "gateway operations"
+	case LimitExports:
+		return "CDR exports"
+	case LimitNone:
+		return ""
+	}
+	return "requests"
+}
+
+// budget is what the caller may do of what is limited in a minute.
+func (r *Request) budget(l Limit) ratelimit.Budget {
+	most := r.front.Settings.RateLimit
+	switch l {
+	case LimitGateways:
+		most = r.front.Settings.RateLimitGateway
+	case LimitExports:
+		most = r.front.Settings.RateLimitExport
+	}
+	return ratelimit.Budget{Key: fmt.Sprintf("%s|%s|%s", l, r.Caller.ID, r.Address), Limit: most, Window: ratelimit.Window}
+}
+
+// addressBudget is what one address may do in a minute without signing in.
+func (r *Request) addressBudget() ratelimit.Budget {
+	address := r.Address.String()
+	switch {
+	case r.addressErr != nil:
+		// Whose request it is is not known; who sent it to us is.
+		address = "peer " + peerHost(r.c.Request.RemoteAddr)
+	case r.Address.Is6() && !r.front.Whitelist.Allows(r.Address):
+		// Whoever has one address of such a network usually has them all.
+		address = netip.PrefixFrom(r.Address, strangersBits).Masked().String()
+	}
+	return ratelimit.Budget{Key: "address|" + address, Limit: r.front.Settings.RateLimitUnauthenticated, Window: ratelimit.Window}
+}
+
+func peerHost(remote string) string {
+	host, _, err := net.SplitHostPort(remote)
+	if err != nil {
+		return remote
+	}
+	return host
+}
+
+// charge counts the request against its limit, or fails if that is used up.
+func (r *Request) charge(l Limit) error {
+	if l == LimitNone {
+		r.showBudget(r.front.Limiter.Peek(r.Context(), r.budget(LimitRequests)))
+		return nil
+	}
+	d := r.front.Limiter.Take(r.Context(), r.budget(l))
+	r.showBudget(d)
+	if d.Allowed {
+		return nil
+	}
+	return fault.Limited(d.Reset, "these credentials may make %d %s a minute from one address", d.Limit, l)
+}
+
+// chargeAddress counts the request against its address, or fails if that is used up.
+func (r *Request) chargeAddress() error {
+	d := r.front.Limiter.Take(r.Context(), r.addressBudget())
+	r.showBudget(d)
+	if d.Allowed {
+		return nil
+	}
+	return fault.Limited(d.Reset, "an address may make %d requests a minute without good credentials", d.Limit)
+}
+
+// showAddress shows the address's budget and counts nothing: whoever starts and stops us asks often.
+func (r *Request) showAddress() {
+	r.showBudget(r.front.Limiter.Peek(r.Context(), r.addressBudget()))
+}
+
+// showBudget sets the documented headers, with their names as they are documented and not as Go would
+// write them: there are clients that compare them letter by letter. Reset is in Unix seconds, and not
+// before the budget is whole.
+func (r *Request) showBudget(d ratelimit.Decision) {
+	header := r.c.Writer.Header()
+	header["X-RateLimit-Limit"] = []string{strconv.Itoa(d.Limit)}
+	header["X-RateLimit-Remaining"] = []string{strconv.Itoa(d.Remaining)}
+	header["X-RateLimit-Reset"] = []string{strconv.FormatInt(d.Reset.Add(time.Second-1).Unix(), 10)}
+}

@@ -1,0 +1,152 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"regexp"
+	"runtime/debug"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/google/uuid"
+
+	"trunkline/api/metrics"
+	"trunkline/api/params"
+	"trunkline/internal/access"
+	"trunkline/internal/fault"
+)
+
+// Request is one request and what has been found out about it.
+type Request struct {
+	ID      string
+	Address netip.Addr    // the caller's; not valid if it cannot be known
+	Caller  access.Caller // once signed in
+	Params  params.Values // those that the endpoint takes, once signed in
+	Ignored []string      // the names of those that it does not take, up to maxIgnored
+
+	c          *gin.Context
+	front      *Front
+	documented bool  // its path is
+	addressErr error // why the address cannot be known
+
+	route      *metrics.Route // of the endpoint that answers
+	domainUUID string         // of the domain that the request changes something of, if it is known
+
+	tried  string     // the name of the user or token that did not sign in
+	denial fault.Code // the code of the error that it ended with
+	cause  error      // what lies behind that, for the log
+}
+
+// AnswerTimeout bounds, beyond the longest wait for a job, how long an answer takes to be made and sent.
+const AnswerTimeout = 60 * time.Second
+
+const (
+	requestKey = "request"
+	// maxClipped bounds what is logged of a caller's own text, in bytes.
+	maxClipped = 200
+)
+
+func requestOf(c *gin.Context) *Request { return c.MustGet(requestKey).(*Request) }
+
+// Context ends when the caller hangs up.
+func (r *Request) Context() context.Context { return r.c.Request.Context() }
+
+// HTTP is the request as it came.
+func (r *Request) HTTP() *http.Request { return r.c.Request }
+
+// Writer takes an answer that Answer and Data cannot write.
+func (r *Request) Writer() http.ResponseWriter { return r.c.Writer }
+
+// Path is a parameter of the endpoint's path.
+func (r *Request) Path(name string) string { return r.c.Param(name) }
+
+// Header is the first value of a header of the request.
+func (r *Request) Header(name string) string { return r.c.GetHeader(name) }
+
+// SetHeader sets a header of the answer.
+func (r *Request) SetHeader(name, value string) { r.c.Header(name, value) }
+
+// saneRequestID is what a caller's own request id must look like to be taken over.
+var saneRequestID = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,128}$`)
+
+// observe gives each request its id, finds its address, logs it, and keeps a panic from ending more
+// than this one request.
+func (f *Front) observe(c *gin.Context) {
+	began := time.Now()
+	r := &Request{ID: c.GetHeader("X-Request-Id"), c: c, front: f, route: f.Metrics.Requests.Route("")}
+	f.Metrics.Requests.InFlight.Inc()
+	defer f.Metrics.Requests.InFlight.Dec()
+	if !saneRequestID.MatchString(r.ID) {
+		r.ID = uuid.NewString()
+	}
+	c.Header("X-Request-Id", r.ID)
+	c.Set(requestKey, r)
+	r.Address, r.addressErr = f.locator.Locate(c.Request.RemoteAddr, c.Request.Header)
+	defer func() {
+		if p := recover(); p != nil {
+			if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+				panic(p)
+			}
+			f.Log.Error("panic", "request_id", r.ID, "panic", p, "stack", string(debug.Stack()))
+			r.fail(FaultOf(errors.New("panic"), r.ID))
+		}
+		took := time.Since(began)
+		r.log(took)
+		r.count(took)
+	}()
+	c.Next()
+}
+
+// count has the request in the metrics, and a refused one in the audit.
+func (r *Request) count(took time.Duration) {
+	r.route.Observe(r.c.Request.Method, r.c.Writer.Status(), took)
+	if r.front.Metrics.Requests.Denied(r.denial) {
+		r.denied()
+	}
+}
+
+// log writes the request's line: never its query, its body or its headers.
+func (r *Request) log(took time.Duration) {
+	req := r.c.Request
+	status := r.c.Writer.Status()
+	attrs := []slog.Attr{
+		slog.String("request_id", r.ID),
+		slog.String("address", r.seenAddress()),
+		slog.String("endpoint", r.route.Endpoint),
+		slog.String("method", Clip(req.Method)),
+		slog.String("path", Clip(req.URL.Path)),
+		slog.Int("status", status),
+		slog.Float64("ms", float64(took.Microseconds())/1e3),
+	}
+	if r.Caller.SignedIn() {
+		attrs = append(attrs, slog.String("who", r.Caller.Name))
+	} else if r.tried != "" {
+		attrs = append(attrs, slog.String("tried", Clip(r.tried)))
+	}
+	level := slog.LevelInfo
+	if r.denial != "" {
+		attrs = append(attrs, slog.String("denied", r.denial))
+		level = slog.LevelWarn
+	}
+	if r.cause != nil {
+		attrs = append(attrs, slog.String("cause", r.cause.Error()))
+	}
+	if StatusOf(r.denial) == http.StatusInternalServerError && r.denial != "" {
+		level = slog.LevelError
+	}
+	r.front.Log.LogAttrs(req.Context(), level, "request", attrs...)
+}
+
+// seenAddress is the caller's address, or if that is not known the peer's.
+func (r *Request) seenAddress() string {
+	if r.addressErr == nil {
+		return r.Address.String()
+	}
+	return "unknown, by way of " + Clip(r.c.Request.RemoteAddr)
+}
+
+// Clip shortens a caller's own text for the log, or for a message.
+func Clip(s string) string { return s[:min(len(s), maxClipped)] }
