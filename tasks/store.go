@@ -5,18 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"trunkline/internal/fault"
-	"trunkline/internal/postgres"
 	"trunkline/internal/sealing"
-	"trunkline/internal/tenant"
 )
 
 // Store keeps the job rows. It needs no Redis: what a job is and where it stands is in Postgres alone.
@@ -195,155 +189,4 @@ func (s *Store) Record(ctx context.Context, id string, n NewJob, result any) (Jo
 		return Job{}, fmt.Errorf("recording a finished job: %w", err)
 	}
 	return job, nil
-}
-
-// Get returns the job if it is one of the domains', else ErrNotFound.
-func (s *Store) Get(ctx context.Context, id string, domains tenant.Domains) (Job, error) {
-	if !postgres.IsUUID(id) {
-		return Job{}, ErrNotFound
-	}
-	job, err := scanJob(s.pool.QueryRow(ctx, `
-		select `+jobColumns+` from trunkline.jobs
-		where id = $1 and ($2 or domain_uuid = any($3::uuid[]))`, id, domains.All, domains.UUIDs()))
-	if errors.Is(err, pgx.ErrNoRows) {
-		return Job{}, ErrNotFound
-	}
-	if err != nil {
-		return Job{}, fmt.Errorf("reading job %s: %w", id, err)
-	}
-	return job, nil
-}
-
-// Filter says which jobs a list shows: newest first, after the job After ("" for the first page), at
-// most Limit. Kind, State and ExternalID are "" for any; CreatedFrom (in it) and CreatedBefore (not in it)
-// are nil for any time.
-type Filter struct {
-	Domains       tenant.Domains // whose jobs
-	NoDomain      bool           // only those of no domain
-	Kind          Kind
-	State         State
-	ExternalID    string
-	CreatedFrom   *time.Time
-	CreatedBefore *time.Time
-	After         string
-	Limit         int
-}
-
-// List returns one page, newest first, and the After of the next page, "" on the last one.
-func (s *Store) List(ctx context.Context, f Filter) (jobs []Job, next string, err error) {
-	rows, err := s.pool.Query(ctx, `
-		select `+jobColumns+` from trunkline.jobs
-		where ($1 or domain_uuid = any($2::uuid[]))
-		and ($3 = '' or kind = $3) and ($4 = '' or state = $4)
-		and ($5 = '' or id < nullif($5, '')::uuid)
-		and (not $7 or domain_uuid is null) and ($8 = '' or external_id = $8)
-		and ($9::timestamptz is null or created_at >= $9) and ($10::timestamptz is null or created_at < $10)
-		order by id desc limit $6`,
-		f.Domains.All, f.Domains.UUIDs(), string(f.Kind), string(f.State), f.After, f.Limit+1,
-		f.NoDomain, f.ExternalID, f.CreatedFrom, f.CreatedBefore)
-	if err != nil {
-		return nil, "", fmt.Errorf("listing jobs: %w", err)
-	}
-	jobs, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (Job, error) { return scanJob(row) })
-	if err != nil {
-		return nil, "", fmt.Errorf("listing jobs: %w", err)
-	}
-	if len(jobs) > f.Limit {
-		jobs = jobs[:f.Limit]
-		next = jobs[f.Limit-1].ID
-	}
-	return jobs, next, nil
-}
-
-// Cancel ends a queued job that no attempt has touched, and asks a running one to stop; its worker
-// sees that at its next heartbeat. A job that has ended is ErrState.
-func (s *Store) Cancel(ctx context.Context, id string, domains tenant.Domains) (Job, error) {
-	job, err := s.Get(ctx, id, domains)
-	if err != nil {
-		return Job{}, err
-	}
-	// A queued job with an earlier attempt may have left half of its work behind: a worker takes it up
-	// once more to put that right.
-	job, err = scanJob(s.pool.QueryRow(ctx, `
-		update trunkline.jobs set
-			cancel_requested_at = coalesce(cancel_requested_at, now()),
-			state         = case when `+untouched+` then 'cancelled' else state end,
-			sealed        = case when `+untouched+` then null else sealed end,
-			error_code    = case when `+untouched+` then 'cancelled' end,
-			error_message = case when `+untouched+` then 'cancelled before it began' end,
-			finished_at   = case when `+untouched+` then now() end
-		where id = $1 and state in ('queued', 'running')
-		returning `+jobColumns, job.ID))
-	if errors.Is(err, pgx.ErrNoRows) {
-		job, err = s.Get(ctx, id, domains)
-		if err == nil {
-			err = ErrState
-		}
-		return job, err
-	}
-	if err != nil {
-		return Job{}, fmt.Errorf("cancelling job %s: %w", id, err)
-	}
-	return job, nil
-}
-
-const untouched = "(state = 'queued' and attempt = 0)"
-
-// Retry queues a failed or cancelled job again with the parameters it had. Secrets that were wiped
-// make it ErrState: the caller has to send the request again.
-func (s *Store) Retry(ctx context.Context, id string, domains tenant.Domains) (Job, error) {
-	job, err := s.Get(ctx, id, domains)
-	if err != nil {
-		return Job{}, err
-	}
-	retried, err := scanJob(s.pool.QueryRow(ctx, `
-		update trunkline.jobs set state = 'queued', dispatch = dispatch + 1, dispatched_at = now(),
-			`+freshRun+`
-		where id = $1 and dispatch = $2 and state in ('failed', 'cancelled') and ($3 or sealed is not null)
-		returning `+jobColumns, job.ID, job.Dispatch, !job.Kind.entry().needsSecrets))
-	var conflict *pgconn.PgError
-	if errors.Is(err, pgx.ErrNoRows) || errors.As(err, &conflict) && conflict.ConstraintName == "jobs_in_flight" {
-		return job, ErrState
-	}
-	if err != nil {
-		return Job{}, fmt.Errorf("retrying job %s: %w", id, err)
-	}
-	return retried, nil
-}
-
-const jobColumns = `id::text, kind, state, coalesce(domain_uuid::text, ''), created_by::text, created_by_name,
-	coalesce(external_id, ''), params, progress, dispatch, attempt, cancel_requested_at is not null,
-	result, error_code, error_message, created_at, started_at, finished_at`
-
-// scanJob reads jobColumns and then whatever more was selected.
-func scanJob(row pgx.Row, more ...any) (Job, error) {
-	var (
-		job           Job
-		code, message *string
-		progress      []byte
-		params        []byte
-		result        []byte
-	)
-	into := append([]any{&job.ID, &job.Kind, &job.State, &job.DomainUUID, &job.CreatedBy, &job.CreatedByName,
-		&job.ExternalID, &params, &progress, &job.Dispatch, &job.Attempt, &job.CancelRequested,
-		&result, &code, &message, &job.CreatedAt, &job.StartedAt, &job.FinishedAt}, more...)
-	if err := row.Scan(into...); err != nil {
-		return Job{}, err
-	}
-	job.Params, job.Result = params, result
-	if err := json.Unmarshal(progress, &job.Progress); err != nil {
-		return Job{}, fmt.Errorf("reading the progress of job %s: %w", job.ID, err)
-	}
-	if code != nil {
-		job.Error = &fault.Error{Code: *code, Message: *message}
-	}
-	return job, nil
-}
-
-// taskID names the task of one dispatch, so that Redis refuses a second one of the same.
-func taskID(jobID string, dispatch int) string { return fmt.Sprintf("%s:%d", jobID, dispatch) }
-
-// validText is what Postgres takes as text: everything but NUL and invalid UTF-8.
-func validText(s string) string {
-	return strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", ""), "\uFFFD")
 }

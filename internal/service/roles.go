@@ -37,7 +37,7 @@ func (s *Service) Serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.run(ctx, a, w, s.sweeper(tasks.RoleWorker, tasks.RoleScheduler), s.tasks, s.audit)
+	return s.run(ctx, a, w, s.sweeper(tasks.RoleWorker, tasks.RoleScheduler), s.pruner(), s.tasks, s.audit)
 }
 
 // API runs the front end alone.
@@ -55,12 +55,12 @@ func (s *Service) Worker(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.run(ctx, w, s.sweeper(tasks.RoleWorker))
+	return s.run(ctx, w, s.sweeper(tasks.RoleWorker), s.pruner())
 }
 
 // Scheduler runs the scheduler alone.
 func (s *Service) Scheduler(ctx context.Context) error {
-	return s.run(ctx, s.sweeper(tasks.RoleScheduler))
+	return s.run(ctx, s.sweeper(tasks.RoleScheduler), s.pruner())
 }
 
 func (s *Service) api() (*api.Server, error) {
@@ -100,9 +100,11 @@ func (s *Service) sweeper(roles ...tasks.Role) *scheduler.Sweeper {
 			SecretRetention:  s.settings.SecretRetention,
 			JobRetention:     s.settings.JobRetention,
 		},
-		Audit:          s.audit,
-		AuditRetention: s.settings.AuditRetention,
-		Roles:          roles,
-		Log:            s.log,
+		Roles: roles,
+		Log:   s.log,
 	}
+}
+
+func (s *Service) pruner() *scheduler.Pruner {
+	return &scheduler.Pruner{Audit: s.audit, Retention: s.settings.AuditRetention, Log: s.log}
 }

@@ -13,21 +13,21 @@ import (
 	"trunkline/tasks"
 )
 
-func TestAliveForAsLongAsTheBeatLasts(t *testing.T) {
+func TestAliveForAsLongAsTheMarkLasts(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t)
 	if err := tasks.Alive(t.Context(), b.redis, tasks.RoleScheduler); err == nil {
 		t.Fatal("a scheduler is alive that never was")
 	}
-	must(t, b.Beat(t.Context(), tasks.RoleScheduler, time.Hour))
+	must(t, b.MarkAlive(t.Context(), tasks.RoleScheduler, time.Hour))
 	must(t, tasks.Alive(t.Context(), b.redis, tasks.RoleScheduler))
-	must(t, b.Beat(t.Context(), tasks.RoleScheduler, 100*time.Millisecond))
-	pbxtest.Eventually(t, "the beat is over", func() bool {
+	must(t, b.MarkAlive(t.Context(), tasks.RoleScheduler, 100*time.Millisecond))
+	pbxtest.Eventually(t, "the mark is past its time", func() bool {
 		return tasks.Alive(t.Context(), b.redis, tasks.RoleScheduler) != nil
 	})
 }
 
-// The pulse of a process that is gone, and one of another host, say nothing of this host.
+// A process that is gone, and one of another host, say nothing of this host.
 func TestAliveIsOfAProcessHere(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t)
@@ -35,12 +35,12 @@ func TestAliveIsOfAProcessHere(t *testing.T) {
 	must(t, err)
 	const gone = 1 << 30 // beyond the highest pid
 	until := float64(time.Now().Add(time.Hour).UnixMilli())
-	must(t, b.redis.ZAdd(t.Context(), "trunkline:pulse:scheduler:"+host, redis.Z{Score: until, Member: gone}).Err())
-	must(t, b.redis.ZAdd(t.Context(), "trunkline:pulse:scheduler:elsewhere", redis.Z{Score: until, Member: os.Getpid()}).Err())
+	must(t, b.redis.ZAdd(t.Context(), "trunkline:alive:scheduler:"+host, redis.Z{Score: until, Member: gone}).Err())
+	must(t, b.redis.ZAdd(t.Context(), "trunkline:alive:scheduler:elsewhere", redis.Z{Score: until, Member: os.Getpid()}).Err())
 	if err := tasks.Alive(t.Context(), b.redis, tasks.RoleScheduler); err == nil {
-		t.Fatal("alive by the pulse of a process that is not here")
+		t.Fatal("alive by a process that is not here")
 	}
-	must(t, b.redis.ZAdd(t.Context(), "trunkline:pulse:scheduler:"+host, redis.Z{Score: until, Member: os.Getpid()}).Err())
+	must(t, b.redis.ZAdd(t.Context(), "trunkline:alive:scheduler:"+host, redis.Z{Score: until, Member: os.Getpid()}).Err())
 	must(t, tasks.Alive(t.Context(), b.redis, tasks.RoleScheduler))
 }
 
@@ -48,7 +48,7 @@ func TestAliveIsOfAProcessHere(t *testing.T) {
 func TestAliveWorkerTakesJobs(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t)
-	must(t, b.Beat(t.Context(), tasks.RoleWorker, time.Hour))
+	must(t, b.MarkAlive(t.Context(), tasks.RoleWorker, time.Hour))
 	err := tasks.Alive(t.Context(), b.redis, tasks.RoleWorker)
 	if err == nil || !strings.Contains(err.Error(), strconv.Itoa(os.Getpid())) || !strings.Contains(err.Error(), "provision, export") {
 		t.Fatalf("got %v", err)

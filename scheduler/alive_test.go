@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"trunkline/internal/audit"
 	"trunkline/internal/pbxtest"
 	"trunkline/internal/pbxtest/sample"
 	"trunkline/internal/pbxtest/testbed"
@@ -16,8 +15,8 @@ import (
 	"trunkline/tasks"
 )
 
-// The pulse is of sweeps that go well: one that cannot reach its tables leaves none. The log says so once.
-func TestPulseIsOfSweepsThatGoWell(t *testing.T) {
+// A process counts as alive by sweeps that go well: one that cannot reach its tables leaves no mark. The log says so once.
+func TestAliveBySweepsThatGoWell(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
 	pool := postgrestest.Migrated(t, pbxtest.Database(t, sample.V55))
@@ -28,13 +27,12 @@ func TestPulseIsOfSweepsThatGoWell(t *testing.T) {
 		Tasks:    testbed.Tasks(t, pool, rdb, logger),
 		Interval: 10 * time.Millisecond,
 		Options:  tasks.SweepOptions{HeartbeatTimeout: time.Hour, MaxAttempts: 3, SecretRetention: time.Hour, JobRetention: time.Hour},
-		Audit:    audit.New(pool, logger), AuditRetention: time.Hour,
-		Roles: []tasks.Role{tasks.RoleScheduler},
-		Log:   logger,
+		Roles:    []tasks.Role{tasks.RoleScheduler},
+		Log:      logger,
 	}
 	pbxtest.Start(t, sweeper.Run)
-	beats := func() bool { return tasks.Alive(ctx, rdb, tasks.RoleScheduler) == nil }
-	pbxtest.Eventually(t, "it has a pulse", beats)
+	alive := func() bool { return tasks.Alive(ctx, rdb, tasks.RoleScheduler) == nil }
+	pbxtest.Eventually(t, "it is alive", alive)
 
 	_, err := pool.Exec(ctx, "drop schema trunkline cascade")
 	must(t, err)
@@ -43,8 +41,8 @@ func TestPulseIsOfSweepsThatGoWell(t *testing.T) {
 	must(t, rdb.FlushDB(ctx).Err()) // what the good sweeps left
 	before := failures()
 	pbxtest.Eventually(t, "more of them fail", func() bool { return failures() >= before+3 })
-	if beats() {
-		t.Error("it has a pulse though its sweeps fail")
+	if alive() {
+		t.Error("it counts as alive though its sweeps fail")
 	}
 	if warnings := strings.Count(log.String(), "level=WARN msg=\"sweep failed"); warnings != 1 {
 		t.Errorf("%d warnings of sweeps that fail one after the other, want 1", warnings)
@@ -52,6 +50,6 @@ func TestPulseIsOfSweepsThatGoWell(t *testing.T) {
 
 	_, err = postgres.Migrate(ctx, pool)
 	must(t, err)
-	pbxtest.Eventually(t, "it has a pulse again", beats)
+	pbxtest.Eventually(t, "it is alive again", alive)
 	pbxtest.Eventually(t, "the log says so", func() bool { return strings.Contains(log.String(), "goes well again") })
 }

@@ -18,24 +18,24 @@ import (
 // Role is what a process without an address of its own is there for.
 type Role string
 
-// The roles that have a pulse. A process may have both.
+// The roles that a process is asked for by Alive. It may have both.
 const (
 	RoleWorker    Role = "worker"
 	RoleScheduler Role = "scheduler"
 )
 
-// pulseKey is a sorted set of the processes of a role on one host: pid, until when its last beat is
-// good, in milliseconds. Host and clock are the same for who writes it and who reads it.
-func pulseKey(role Role, host string) string { return "trunkline:pulse:" + string(role) + ":" + host }
+// aliveKey is a sorted set of the processes of a role on one host: the pid, and until when it counts as
+// alive, in milliseconds. Its writer and its reader have the same host and clock.
+func aliveKey(role Role, host string) string { return "trunkline:alive:" + string(role) + ":" + host }
 
-// Beat notes in Redis that this process has just done a round of its work, and that it is taken to
-// work for as long as lasts.
-func (c *Client) Beat(ctx context.Context, role Role, lasts time.Duration) error {
+// MarkAlive notes in Redis that this process has just done a round of its work, and that it counts as alive
+// for as long as lasts.
+func (c *Client) MarkAlive(ctx context.Context, role Role, lasts time.Duration) error {
 	host, err := os.Hostname()
 	if err != nil {
 		return fmt.Errorf("noting that the %s works: %w", role, err)
 	}
-	now, key := time.Now(), pulseKey(role, host)
+	now, key := time.Now(), aliveKey(role, host)
 	_, err = c.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
 		p.ZAdd(ctx, key, redis.Z{Score: float64(now.Add(lasts).UnixMilli()), Member: os.Getpid()})
 		p.ZRemRangeByScore(ctx, key, "-inf", strconv.FormatInt(now.UnixMilli(), 10))
@@ -48,7 +48,7 @@ func (c *Client) Beat(ctx context.Context, role Role, lasts time.Duration) error
 	return nil
 }
 
-// Alive returns nil where a process of that role works on this host, or in this container: it is there,
+// Alive returns nil if a process of that role works on this host, or in this container: it is there,
 // its last round of work reached Postgres and Redis and is not too long ago, and a worker serves every
 // queue. Otherwise the error says what is missing.
 func Alive(ctx context.Context, rdb redis.UniversalClient, role Role) error {
@@ -56,7 +56,7 @@ func Alive(ctx context.Context, rdb redis.UniversalClient, role Role) error {
 	if err != nil {
 		return fmt.Errorf("asking for this host's name: %w", err)
 	}
-	members, err := rdb.ZRangeByScore(ctx, pulseKey(role, host), &redis.ZRangeBy{
+	members, err := rdb.ZRangeByScore(ctx, aliveKey(role, host), &redis.ZRangeBy{
 		Min: "(" + strconv.FormatInt(time.Now().UnixMilli(), 10), Max: "+inf",
 	}).Result()
 	if err != nil {
@@ -86,7 +86,7 @@ func exists(pid int) bool {
 	return err == nil || errors.Is(err, syscall.EPERM)
 }
 
-// takesJobs returns nil where the process serves every queue, as asynq has it.
+// takesJobs returns nil if the process serves every queue, as asynq has it.
 func takesJobs(rdb redis.UniversalClient, host string, pid int) error {
 	servers, err := asynq.NewInspectorFromRedisClient(rdb).Servers()
 	if err != nil {

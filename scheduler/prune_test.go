@@ -9,10 +9,8 @@ import (
 	"trunkline/internal/audit"
 	"trunkline/internal/pbxtest"
 	"trunkline/internal/pbxtest/sample"
-	"trunkline/internal/pbxtest/testbed"
 	"trunkline/internal/postgres/postgrestest"
 	"trunkline/scheduler"
-	"trunkline/tasks"
 )
 
 func TestMain(m *testing.M) { os.Exit(pbxtest.Main(m)) }
@@ -25,12 +23,8 @@ func TestTheAuditForgets(t *testing.T) {
 		select gen_random_uuid(), 'change', now() - make_interval(hours => h), '', '', 'x' from unnest(array[1, 23, 25, 1000]) h`)
 	must(t, err)
 	log := slog.New(slog.DiscardHandler)
-	sweeper := &scheduler.Sweeper{
-		Tasks: testbed.Tasks(t, pool, pbxtest.RedisClient(t, pbxtest.RedisURL(t)), log), Interval: 10 * time.Millisecond,
-		Options: tasks.SweepOptions{HeartbeatTimeout: time.Minute, MaxAttempts: 3, SecretRetention: time.Hour, JobRetention: time.Hour},
-		Audit:   audit.New(pool, log), AuditRetention: 24 * time.Hour, Log: log,
-	}
-	stop := pbxtest.Start(t, sweeper.Run)
+	pruner := &scheduler.Pruner{Audit: audit.New(pool, log), Retention: 24 * time.Hour, Log: log}
+	stop := pbxtest.Start(t, pruner.Run)
 	count := func() (n int) {
 		must(t, pool.QueryRow(t.Context(), "select count(*) from trunkline.audit").Scan(&n))
 		return n

@@ -1,0 +1,70 @@
+package tasks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+	"trunkline/internal/postgres"
+	"trunkline/internal/tenant"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Get returns the job if it is one of the domains', else ErrNotFound.
+func (s *Store) Get(ctx context.Context, id string, domains tenant.Domains) (Job, error) {
+	if !postgres.IsUUID(id) {
+		return Job{}, ErrNotFound
+	}
+	job, err := scanJob(s.pool.QueryRow(ctx, `
+		select `+jobColumns+` from trunkline.jobs
+		where id = $1 and ($2 or domain_uuid = any($3::uuid[]))`, id, domains.All, domains.UUIDs()))
+	if errors.Is(err, pgx.ErrNoRows) {
+		return Job{}, ErrNotFound
+	}
+	if err != nil {
+		return Job{}, fmt.Errorf("reading job %s: %w", id, err)
+	}
+	return job, nil
+}
+
+// Filter says which jobs a list shows: newest first, after the job After ("" for the first page), at
+// most Limit. Kind, State and ExternalID are "" for any; CreatedFrom (in it) and CreatedBefore (not in it)
+// are nil for any time.
+type Filter struct {
+	Domains       tenant.Domains // whose jobs
+	NoDomain      bool           // only those of no domain
+	Kind          Kind
+	State         State
+	ExternalID    string
+	CreatedFrom   *time.Time
+	CreatedBefore *time.Time
+	After         string
+	Limit         int
+}
+
+// List returns one page, newest first, and the After of the next page, "" on the last one.
+func (s *Store) List(ctx context.Context, f Filter) (jobs []Job, next string, err error) {
+	rows, err := s.pool.Query(ctx, `
+		select `+jobColumns+` from trunkline.jobs
+		where ($1 or domain_uuid = any($2::uuid[]))
+		and ($3 = '' or kind = $3) and ($4 = '' or state = $4)
+		and ($5 = '' or id < nullif($5, '')::uuid)
+		and (not $7 or domain_uuid is null) and ($8 = '' or external_id = $8)
+		and ($9::timestamptz is null or created_at >= $9) and ($10::timestamptz is null or created_at < $10)
+		order by id desc limit $6`,
+		f.Domains.All, f.Domains.UUIDs(), string(f.Kind), string(f.State), f.After, f.Limit+1,
+		f.NoDomain, f.ExternalID, f.CreatedFrom, f.CreatedBefore)
+	if err != nil {
+		return nil, "", fmt.Errorf("listing jobs: %w", err)
+	}
+	jobs, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (Job, error) { return scanJob(row) })
+	if err != nil {
+		return nil, "", fmt.Errorf("listing jobs: %w", err)
+	}
+	if len(jobs) > f.Limit {
+		jobs = jobs[:f.Limit]
+		next = jobs[f.Limit-1].ID
+	}
+	return jobs, next, nil
+}

@@ -1,0 +1,125 @@
+package tasks
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"trunkline/internal/tenant"
+)
+
+const (
+	// finishedChannel is where a worker publishes the id of a job that has ended.
+	finishedChannel = "trunkline:finished"
+	// waitPoll is how often a waiting call reads the row, in case the message was lost.
+	waitPoll = 500 * time.Millisecond
+)
+
+// Finished tells whoever waits for the job that it has ended.
+func (c *Client) Finished(ctx context.Context, jobID string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), enqueueTimeout)
+	defer cancel()
+	if err := c.redis.Publish(ctx, finishedChannel, jobID).Err(); err != nil {
+		c.log.Debug("end of job not published; waiting callers poll", "job", jobID, "error", err)
+	}
+}
+
+// Run listens for ended jobs until ctx is done, for the calls that wait in this process. While Redis is
+// down it tries to subscribe again, and waiting calls poll.
+func (c *Client) Run(ctx context.Context) error {
+	sub := c.redis.Subscribe(ctx, finishedChannel)
+	defer sub.Close()
+	messages := sub.Channel()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case m, ok := <-messages:
+			if !ok {
+				return nil
+			}
+			c.wake(m.Payload)
+		}
+	}
+}
+
+func (c *Client) wake(jobID string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, ch := range c.waiting[jobID] {
+		close(ch)
+	}
+	delete(c.waiting, jobID)
+}
+
+// Wait returns the job once it has ended, or as it stands after d or when ctx is done.
+func (c *Client) Wait(ctx context.Context, id string, d time.Duration) (Job, error) {
+	if d <= 0 {
+		return c.Get(ctx, id, tenant.All)
+	}
+	deadline := time.NewTimer(d)
+	defer deadline.Stop()
+	var last Job
+	err := c.watch(ctx, id, deadline.C, func(job Job) error {
+		last = job
+		return nil
+	})
+	switch {
+	case ctx.Err() != nil && last.ID != "":
+		return last, nil
+	case err != nil || last.State.Done():
+		return last, err
+	}
+	return c.Get(ctx, id, tenant.All)
+}
+
+// Watch gives see the job as it stands, and again as often as it may have changed, which is twice a second
+// and when it ends. It returns nil after see has had the job's end, see's error, or ctx's.
+func (c *Client) Watch(ctx context.Context, id string, see func(Job) error) error {
+	return c.watch(ctx, id, nil, see)
+}
+
+// watch is Watch that also returns nil once the deadline has passed.
+func (c *Client) watch(ctx context.Context, id string, deadline <-chan time.Time, see func(Job) error) error {
+	poll := time.NewTicker(waitPoll)
+	defer poll.Stop()
+	for over := false; !over; {
+		ended := c.listen(id) // before the row is read, so that no end falls in between
+		job, err := c.Get(ctx, id, tenant.All)
+		if err == nil {
+			err = see(job)
+		}
+		if over = err != nil || job.State.Done(); !over {
+			select {
+			case <-ended:
+			case <-poll.C:
+			case <-deadline:
+				over = true
+			case <-ctx.Done():
+				err = ctx.Err()
+			}
+		}
+		c.unlisten(id, ended)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Client) listen(id string) chan struct{} {
+	ch := make(chan struct{})
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.waiting[id] = append(c.waiting[id], ch)
+	return ch
+}
+
+func (c *Client) unlisten(id string, ch chan struct{}) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.waiting[id] = slices.DeleteFunc(c.waiting[id], func(other chan struct{}) bool { return other == ch })
+	if len(c.waiting[id]) == 0 {
+		delete(c.waiting, id)
+	}
+}
