@@ -2,7 +2,6 @@ package pbxtest
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -66,17 +65,4 @@ func (p *Process) Kill() {
 		_ = p.Process.Kill()
 		_ = p.Wait()
 	})
-}
-
-// FreeAddr is a loopback address that nobody listens on at this moment.
-func FreeAddr(t testing.TB) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := listener.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return listener.Addr().String()
 }
