@@ -84,7 +84,7 @@ func (s *Service) Endpoints() []web.Endpoint {
 			Replies: []web.Reply{
 				{
 					Status: 200, Body: exported{}, File: true,
-					About: "The export, or with Accept: text/csv, application/xml or application/octet-stream the file itself.",
+					About: "The export, or the file itself if Accept names its media type or " + anyFormat + ".",
 				},
 				jobs.NotFinished,
 			},

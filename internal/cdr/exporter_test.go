@@ -129,7 +129,7 @@ func TestPrune(t *testing.T) {
 	old, young := uuid.NewString(), uuid.NewString()
 	made := time.Now().Add(-2 * time.Hour)
 	keep := []string{young + ".csv", young + ".csv.manifest.json", "notes.txt", markFile}
-	for _, name := range append([]string{old + ".csv", old + ".csv.manifest.json", old + ".csv.2.part"}, keep...) {
+	for _, name := range append([]string{old + ".csv", old + ".csv.manifest.json", old + ".csv.2.part", "." + old + ".csv.manifest.json123"}, keep...) {
 		path := filepath.Join(dir, name)
 		must(t, os.WriteFile(path, nil, 0o600))
 		if !strings.HasPrefix(name, young) {

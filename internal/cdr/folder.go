@@ -82,9 +82,10 @@ func (f Folder) Prune(_ context.Context, before time.Time) error {
 	return errors.Join(failed...)
 }
 
-// isExportFile reports whether the name is one that an export has: its id, a dot, the rest.
+// isExportFile reports whether the name is one that an export has: its id, a dot, the rest. A manifest
+// that is not in its place yet has a dot before it.
 func isExportFile(name string) bool {
-	id, _, found := strings.Cut(name, ".")
+	id, _, found := strings.Cut(strings.TrimPrefix(name, "."), ".")
 	return found && uuid.Validate(id) == nil
 }
 

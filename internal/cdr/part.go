@@ -36,8 +36,6 @@ func checkName(name string) error {
 	return nil
 }
 
-func manifestName(name string) string { return name + manifestSuffix }
-
 func partName(name string, attempt int) string {
 	return name + "." + strconv.Itoa(attempt) + partSuffix
 }
@@ -46,12 +44,10 @@ func partName(name string, attempt int) string {
 type folderPart struct {
 	folder   Folder
 	name     string
-	attempt  int
 	paused   func(paused bool, reason string)
-	nextLook int64 // after how many bytes the next look at the free space is due
-	// part and manifestPart are what Discard removes; the second is "" until it is written.
-	part         string
-	manifestPart string
+	nextLook int64  // after how many bytes the next look at the free space is due
+	part     string // the path of what was written
+	named    bool   // that path is the file's own, and its manifest may be there too
 	// open keeps the part's inode ours, so that a file which another worker made in its place is told
 	// from it.
 	open *os.File
@@ -59,7 +55,7 @@ type folderPart struct {
 
 // createPart makes the part of an attempt. One that is left from a crash of the same attempt goes.
 func (f Folder) createPart(name string, attempt int, paused func(bool, string)) (*folderPart, error) {
-	p := &folderPart{folder: f, name: name, attempt: attempt, paused: paused, nextLook: spaceCheckBytes}
+	p := &folderPart{folder: f, name: name, paused: paused, nextLook: spaceCheckBytes}
 	p.part = filepath.Join(f.Dir, partName(name, attempt))
 	if err := removeIfThere(p.part); err != nil {
 		return nil, err
@@ -84,7 +80,11 @@ func (p *folderPart) Commit(_ context.Context, manifest []byte) error {
 	if p.open == nil {
 		return fmt.Errorf("export %s is already committed or discarded", p.name)
 	}
-	if err := p.commit(manifest); err != nil {
+	err := p.checkOurs()
+	if err == nil {
+		err = atomicfile.Replacement{Path: p.manifest(), Content: manifest, Mode: fileMode, Last: p.takeName}.Write()
+	}
+	if err != nil {
 		return errors.Join(fmt.Errorf("export %s: %w", p.name, err), p.Discard())
 	}
 	_ = p.open.Close() // synced already, so closing has nothing left to lose
@@ -92,27 +92,20 @@ func (p *folderPart) Commit(_ context.Context, manifest []byte) error {
 	return nil
 }
 
-func (p *folderPart) commit(content []byte) error {
-	if err := p.checkOurs(); err != nil {
-		return err
-	}
-	if err := p.writeManifest(content); err != nil {
+// manifest is where the file's manifest stands.
+func (p *folderPart) manifest() string { return filepath.Join(p.folder.Dir, p.name+manifestSuffix) }
+
+// takeName gives the part the file's name.
+func (p *folderPart) takeName() error {
+	if err := removeIfThere(p.manifest()); err != nil {
 		return err
 	}
 	file := filepath.Join(p.folder.Dir, p.name)
-	manifest := filepath.Join(p.folder.Dir, manifestName(p.name))
-	if err := removeIfThere(manifest); err != nil {
+	if err := os.Rename(p.part, file); err != nil {
 		return err
 	}
-	if err := os.Rename(p.part, file); err != nil {
-		return fmt.Errorf("naming the file: %w", err)
-	}
-	p.part = file
-	if err := os.Rename(p.manifestPart, manifest); err != nil {
-		return fmt.Errorf("naming the manifest: %w", err)
-	}
-	p.manifestPart = manifest
-	return atomicfile.SyncFolder(p.folder.Dir)
+	p.part, p.named = file, true
+	return nil
 }
 
 // checkOurs makes sure that the part's name still leads to the file that was written.
@@ -131,23 +124,6 @@ func (p *folderPart) checkOurs() error {
 	return nil
 }
 
-func (p *folderPart) writeManifest(content []byte) error {
-	path := filepath.Join(p.folder.Dir, partName(manifestName(p.name), p.attempt))
-	if err := removeIfThere(path); err != nil {
-		return err
-	}
-	out, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode)
-	if err != nil {
-		return fmt.Errorf("creating the manifest: %w", err)
-	}
-	p.manifestPart = path
-	_, writeErr := out.Write(content)
-	if err := errors.Join(writeErr, out.Sync(), out.Close()); err != nil {
-		return fmt.Errorf("writing the manifest: %w", err)
-	}
-	return nil
-}
-
 // Discard implements Part.
 func (p *folderPart) Discard() error {
 	if p.open == nil {
@@ -159,8 +135,8 @@ func (p *folderPart) Discard() error {
 	if ours {
 		err = errors.Join(err, removeIfThere(p.part))
 	}
-	if p.manifestPart != "" {
-		err = errors.Join(err, removeIfThere(p.manifestPart))
+	if p.named {
+		err = errors.Join(err, removeIfThere(p.manifest()))
 	}
 	if err != nil {
 		return fmt.Errorf("discarding export %s: %w", p.name, err)
@@ -182,9 +158,8 @@ func (f Folder) removeStaleParts(name string, attempt int) error {
 	for _, entry := range entries {
 		rest, isPart := strings.CutSuffix(entry.Name(), partSuffix)
 		rest, isOurs := strings.CutPrefix(rest, name)
-		number, err := strconv.Atoi(strings.TrimPrefix(strings.TrimPrefix(rest, manifestSuffix), "."))
-		if isPart && isOurs && err == nil && number < attempt &&
-			(entry.Name() == partName(name, number) || entry.Name() == partName(manifestName(name), number)) {
+		number, err := strconv.Atoi(strings.TrimPrefix(rest, "."))
+		if isPart && isOurs && err == nil && number < attempt && entry.Name() == partName(name, number) {
 			errs = append(errs, removeIfThere(filepath.Join(f.Dir, entry.Name())))
 		}
 	}

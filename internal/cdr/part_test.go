@@ -133,8 +133,8 @@ func TestRemoveStaleParts(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	all := []string{
-		"calls.csv", "calls.csv.manifest.json", "calls.csv.1.part", "calls.csv.2.part", "calls.csv.3.part", "calls.csv.manifest.json.1.part",
-		"calls.csv.manifest.json.3.part", "calls.csv.x.part", "calls.csv.01.part", "other.csv.1.part", "calls.csv2.1.part", "acalls.csv.1.part", "calls.csv1.part",
+		"calls.csv", "calls.csv.manifest.json", "calls.csv.1.part", "calls.csv.2.part", "calls.csv.3.part",
+		"calls.csv.x.part", "calls.csv.01.part", "other.csv.1.part", "calls.csv2.1.part", "acalls.csv.1.part", "calls.csv1.part",
 	}
 	for _, name := range all {
 		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
@@ -145,7 +145,7 @@ func TestRemoveStaleParts(t *testing.T) {
 		t.Fatal(err)
 	}
 	keep := []string{
-		"calls.csv", "calls.csv.manifest.json", "calls.csv.3.part", "calls.csv.manifest.json.3.part", "calls.csv.x.part", "calls.csv.01.part",
+		"calls.csv", "calls.csv.manifest.json", "calls.csv.3.part", "calls.csv.x.part", "calls.csv.01.part",
 		"other.csv.1.part", "calls.csv2.1.part", "acalls.csv.1.part", "calls.csv1.part",
 	}
 	wantFiles(t, dir, keep...)
