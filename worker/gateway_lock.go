@@ -12,7 +12,7 @@ type gatewayLocks struct {
 	held map[string]chan struct{} // closed when it is free again
 }
 
-// lock waits until the gateway is free, or ctx ends.
+// lock waits until the gateway is free, or ctx ends: then there is nothing to unlock.
 func (l *gatewayLocks) lock(ctx context.Context, gateway string) (unlock func(), err error) {
 	for {
 		l.mu.Lock()
@@ -32,7 +32,7 @@ func (l *gatewayLocks) lock(ctx context.Context, gateway string) (unlock func(),
 		select {
 		case <-held:
 		case <-ctx.Done():
-			return nil, context.Cause(ctx)
+			return func() {}, context.Cause(ctx)
 		}
 	}
 }

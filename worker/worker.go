@@ -15,6 +15,7 @@ import (
 
 	"trunkline/internal/cdr"
 	"trunkline/internal/config"
+	"trunkline/internal/gateway"
 	"trunkline/internal/pbx"
 	"trunkline/tasks"
 )
@@ -38,7 +39,7 @@ type Worker struct {
 	o        Options
 	name     string
 	handlers map[tasks.Kind]handler
-	reload   []*reloader
+	applier  *gateway.Applier
 	gateways gatewayLocks
 	running  running
 	// stop ends the context of running jobs with errShutdown.
@@ -60,9 +61,8 @@ func New(o Options) *Worker {
 	}
 	w := &Worker{o: o, name: fmt.Sprintf("%s:%d", host, os.Getpid()), gateways: gatewayLocks{held: map[string]chan struct{}{}}}
 	w.stopping, w.stop = context.WithCancelCause(context.Background())
-	for _, s := range o.PBX.Switches {
-		w.reload = append(w.reload, newReloader(s, o))
-	}
+	limits := gateway.Limits{RoundChanges: o.Settings.RoundChanges, RoundKills: o.Settings.RoundKills}
+	w.applier = gateway.New(o.PBX, o.Tasks.Keys(), o.Log, limits)
 	w.handlers = map[tasks.Kind]handler{
 		tasks.KindProvision: w.provision,
 		tasks.KindExport:    w.export,
@@ -140,10 +140,7 @@ func (w *Worker) drain() {
 		w.stop(errShutdown)
 		<-idle
 	}
-	// A round on a switch is never left between a kill and its rescan.
-	for _, r := range w.reload {
-		r.working.Wait()
-	}
+	w.applier.Wait()
 }
 
 // handle runs the job of one task. It returns an error only if the job could not be claimed for a

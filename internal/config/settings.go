@@ -114,6 +114,10 @@ type Settings struct {
 	ProvisionConcurrency int `env:"TRUNKLINE_PROVISION_CONCURRENCY" envDefault:"16" help:"how many provision jobs a worker runs at a time"`
 	// ExportConcurrency is the number of export jobs that a worker runs at a time.
 	ExportConcurrency int `env:"TRUNKLINE_EXPORT_CONCURRENCY" envDefault:"2" help:"how many export jobs a worker runs at a time"`
+	// RoundChanges is the most gateways that one round on a switch takes up.
+	RoundChanges int `env:"TRUNKLINE_ROUND_CHANGES" envDefault:"10000" help:"how many gateways a switch takes up in one round; what is over waits for the next"`
+	// RoundKills is the most gateways that one round on a switch kills.
+	RoundKills int `env:"TRUNKLINE_ROUND_KILLS" envDefault:"500" help:"how many loaded gateways a switch drops in one round, to load them again or for good"`
 	// ProvisionTimeout bounds one attempt at a provision job.
 	ProvisionTimeout time.Duration `env:"TRUNKLINE_PROVISION_TIMEOUT" envDefault:"60s" help:"how long one attempt at a provision job may take"`
 	// ExportTimeout bounds one attempt at an export job.

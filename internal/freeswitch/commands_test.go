@@ -47,7 +47,8 @@ func TestArgumentsAreRefusedBeforeAnythingIsSent(t *testing.T) {
 	} {
 		_, err := s.KillGateway(t.Context(), "external", value)
 		refused("KillGateway", value, err)
-		refused("WaitGone", value, s.WaitGone(t.Context(), []string{uuidA, value}))
+		_, err = s.WaitGone(t.Context(), []string{uuidA, value})
+		refused("WaitGone", value, err)
 	}
 	refused("Rescan", strings.Repeat("p", 65), s.Rescan(t.Context(), strings.Repeat("p", 65)))
 	for _, command := range []string{"status\n\napi fsctl shutdown", "status\r", "status\x00"} {

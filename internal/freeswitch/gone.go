@@ -13,32 +13,32 @@ const (
 	// spends half of the time on it at most, since FreeSWITCH holds its
 	// gateways locked while it writes their list.
 	pollInterval = 50 * time.Millisecond
-	// dropTime is how long FreeSWITCH keeps a killed gateway at most, with some
+	// DropTime is how long FreeSWITCH keeps a killed gateway at most, with some
 	// to spare: up to 2 s were seen, of one that was registered.
-	dropTime = 2500 * time.Millisecond
+	DropTime = 2500 * time.Millisecond
 )
 
 // WaitGone waits until none of the gateways is in the list any more: only then
 // does a rescan load a gateway of that name again. After killgw it takes up to
 // two seconds. It waits as long as ctx lets it: give ctx a deadline. The error
 // is the one of the question that failed, or a *TimeoutError that says how many
-// are still there.
+// are still there; left names them.
 //
 // Only the list tells, since by name FreeSWITCH denies a killed gateway at once.
 // If the list is too long to be read, WaitGone says so in the log, lets pass the
 // time that FreeSWITCH needs at most, and asks by name.
-func (s *Switch) WaitGone(ctx context.Context, gatewayUUIDs []string) error {
+func (s *Switch) WaitGone(ctx context.Context, gatewayUUIDs []string) (left []string, err error) {
 	for _, uuid := range gatewayUUIDs {
 		if err := CheckUUID(uuid); err != nil {
-			return err
+			return gatewayUUIDs, err
 		}
 	}
 	if len(gatewayUUIDs) == 0 {
-		return nil
+		return nil, nil
 	}
 	started := time.Now()
 	ask, next := s.stillListed, started
-	left := gatewayUUIDs
+	left = gatewayUUIDs
 	for sleep(ctx, time.Until(next)) {
 		asked := time.Now()
 		found, err := ask(ctx, gatewayUUIDs)
@@ -48,9 +48,9 @@ func (s *Switch) WaitGone(ctx context.Context, gatewayUUIDs []string) error {
 			ask, next = s.stillFound, started.Add(s.dropTime)
 			continue
 		case err != nil && ctx.Err() == nil:
-			return err
+			return left, err
 		case err == nil && len(found) == 0:
-			return nil
+			return nil, nil
 		case err == nil:
 			left = found
 		}
@@ -58,9 +58,9 @@ func (s *Switch) WaitGone(ctx context.Context, gatewayUUIDs []string) error {
 	}
 	doing := fmt.Sprintf("waiting for FreeSWITCH to drop gateway %s (%d of %d left)", left[0], len(left), len(gatewayUUIDs))
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return &TimeoutError{Addr: s.addr, Doing: doing, After: time.Since(started), Err: ctx.Err()}
+		return left, &TimeoutError{Addr: s.addr, Doing: doing, After: time.Since(started), Err: ctx.Err()}
 	}
-	return fmt.Errorf("freeswitch %s: %s: %w", s.addr, doing, ctx.Err())
+	return left, fmt.Errorf("freeswitch %s: %s: %w", s.addr, doing, ctx.Err())
 }
 
 // sleep waits, and reports whether ctx has not ended.

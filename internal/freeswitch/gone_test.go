@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -38,10 +39,10 @@ func TestWaitGone(t *testing.T) {
 		}
 	})
 	s := newSwitch(t, p.addr, Options{})
-	if err := s.WaitGone(t.Context(), nil); err != nil || asked.Load() != 0 {
+	if _, err := s.WaitGone(t.Context(), nil); err != nil || asked.Load() != 0 {
 		t.Errorf("none to wait for: %v, asked %d times", err, asked.Load())
 	}
-	if err := s.WaitGone(t.Context(), []string{uuidA, uuidB}); err != nil {
+	if _, err := s.WaitGone(t.Context(), []string{uuidA, uuidB}); err != nil {
 		t.Errorf("got %v", err)
 	}
 	if n := asked.Load(); n != int64(len(lists)) {
@@ -56,9 +57,9 @@ func TestWaitGoneEnds(t *testing.T) {
 		p := answering(t, gatewayList(uuidA))
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second) // long enough for one question on a busy machine
 		defer cancel()
-		err := newSwitch(t, p.addr, Options{}).WaitGone(ctx, []string{uuidB, uuidA})
-		if !wantTimeout(err) || !strings.Contains(err.Error(), uuidA+" (1 of 2 left)") {
-			t.Errorf("got %v, want a TimeoutError that names the gateway", err)
+		left, err := newSwitch(t, p.addr, Options{}).WaitGone(ctx, []string{uuidB, uuidA})
+		if !wantTimeout(err) || !strings.Contains(err.Error(), uuidA+" (1 of 2 left)") || !slices.Equal(left, []string{uuidA}) {
+			t.Errorf("got %v, %v; want a TimeoutError that names the gateway", left, err)
 		}
 	})
 	t.Run("when cancelled", func(t *testing.T) {
@@ -71,7 +72,7 @@ func TestWaitGoneEnds(t *testing.T) {
 			}
 		})
 		started := time.Now()
-		if err := newSwitch(t, p.addr, Options{}).WaitGone(ctx, []string{uuidA}); !errors.Is(err, context.Canceled) {
+		if _, err := newSwitch(t, p.addr, Options{}).WaitGone(ctx, []string{uuidA}); !errors.Is(err, context.Canceled) {
 			t.Errorf("got %v", err)
 		}
 		if took := time.Since(started); took > patience/2 {
@@ -89,7 +90,7 @@ func TestWaitGoneEnds(t *testing.T) {
 			t.Parallel()
 			p := answering(t, list)
 			var reply *ReplyError
-			if err := newSwitch(t, p.addr, Options{}).WaitGone(t.Context(), []string{uuidA}); !errors.As(err, &reply) {
+			if _, err := newSwitch(t, p.addr, Options{}).WaitGone(t.Context(), []string{uuidA}); !errors.As(err, &reply) {
 				t.Errorf("got %v, want a ReplyError", err)
 			}
 		})
@@ -121,7 +122,7 @@ func TestWaitGoneWithoutTheList(t *testing.T) {
 	if _, err := s.Gateways(t.Context()); !errors.Is(err, ErrReplyTooLong) || !strings.Contains(err.Error(), "TRUNKLINE_SWITCH_MAX_REPLY") {
 		t.Errorf("the list: got %v, want ErrReplyTooLong and the remedy", err)
 	}
-	if err := s.WaitGone(t.Context(), []string{uuidA}); err != nil {
+	if _, err := s.WaitGone(t.Context(), []string{uuidA}); err != nil {
 		t.Errorf("got %v", err)
 	}
 	if lists.Load() != 2 || names.Load() != int64(len(byName)) || strings.Count(log.String(), "by the clock") != 1 {

@@ -67,7 +67,7 @@ type Switch struct {
 	password string
 	options  Options
 	slots    chan struct{} // one token a command under way
-	dropTime time.Duration // dropTime, but in tests
+	dropTime time.Duration // DropTime, but in tests
 	closing  context.Context
 	close    context.CancelCauseFunc
 	commands sync.WaitGroup
@@ -89,7 +89,7 @@ type pause struct {
 // Nothing is connected before the first command. Close it when done.
 func New(addr, password string, o Options) *Switch {
 	o = o.withDefaults()
-	s := &Switch{addr: addr, password: password, options: o, slots: make(chan struct{}, o.MaxConns), dropTime: dropTime}
+	s := &Switch{addr: addr, password: password, options: o, slots: make(chan struct{}, o.MaxConns), dropTime: DropTime}
 	s.closing, s.close = context.WithCancelCause(context.Background())
 	return s
 }

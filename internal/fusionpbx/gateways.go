@@ -2,15 +2,12 @@ package fusionpbx
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
-
-	"trunkline/internal/postgres"
 )
 
 // Gateway is a row of v_gateways. Values holds the GatewayColumns that the database has, each as
@@ -97,10 +94,34 @@ func (g Gateway) Same(other Gateway, columns ...string) bool {
 	return !slices.ContainsFunc(columns, func(column string) bool { return g.Get(column) != other.Get(column) })
 }
 
-// GatewaysByLabel returns the gateways of one domain ("" for global ones) that bear the label; there
-// can be several, since nothing in FusionPBX forbids it.
+// Label names a gateway as people do: its domain ("" for a global gateway) and its name there. Several can
+// bear the same, since nothing in FusionPBX forbids it.
+type Label struct{ DomainUUID, Name string }
+
+// GatewaysByLabel returns the gateways that bear the label in one domain ("" for global ones).
 func (d *DB) GatewaysByLabel(ctx context.Context, domainUUID, label string) ([]Gateway, error) {
 	return d.gateways(ctx, "domain_uuid is not distinct from nullif($1, '')::uuid and gateway = $2", domainUUID, label)
+}
+
+// GatewaysByLabels returns the gateways that bear each of the labels, by the label as it was given, in one
+// question.
+func (d *DB) GatewaysByLabels(ctx context.Context, labels []Label) (map[Label][]Gateway, error) {
+	domains, names := make([]string, len(labels)), make([]string, len(labels))
+	for i, label := range labels {
+		domains[i], names[i] = strings.ToLower(label.DomainUUID), label.Name
+	}
+	found, err := d.gateways(ctx, "(coalesce(domain_uuid::text, ''), gateway) in (select unnest($1::text[]), unnest($2::text[]))", domains, names)
+	if err != nil {
+		return nil, err
+	}
+	bearing := map[Label][]Gateway{}
+	for _, g := range found {
+		bearing[Label{g.DomainUUID, g.Label()}] = append(bearing[Label{g.DomainUUID, g.Label()}], g)
+	}
+	for i, label := range labels {
+		bearing[label] = bearing[Label{domains[i], names[i]}]
+	}
+	return bearing, nil
 }
 
 // Locking is the same database within a transaction that locks the gateways' rows which it reads until
@@ -124,6 +145,19 @@ func (d *DB) GatewayByUUID(ctx context.Context, uuid string) (Gateway, error) {
 		return Gateway{}, ErrNotFound
 	}
 	return found[0], nil
+}
+
+// GatewaysByUUIDs returns the gateways that there are of these, by uuid, in one question.
+func (d *DB) GatewaysByUUIDs(ctx context.Context, uuids []string) (map[string]Gateway, error) {
+	found, err := d.gateways(ctx, "gateway_uuid = any($1::uuid[])", uuids)
+	if err != nil {
+		return nil, err
+	}
+	byUUID := make(map[string]Gateway, len(found))
+	for _, g := range found {
+		byUUID[g.UUID] = g
+	}
+	return byUUID, nil
 }
 
 // Gateways returns all gateways, or those of one domain ("" for global ones), by label.
@@ -171,127 +205,28 @@ func (d *DB) gatewayColumns() []string {
 	return slices.DeleteFunc(slices.Clone(GatewayColumns), func(column string) bool { return !d.hasColumn("v_gateways", column) })
 }
 
-// LockGateways keeps others from writing gateways of the given domains ("" for global ones) through
-// Trunkline until the transaction ends. The locks are taken in one order, each in a statement of its
-// own, so that what is read afterwards is what stands then.
-func (d *DB) LockGateways(ctx context.Context, domainUUIDs ...string) error {
-	domains := make([]string, len(domainUUIDs))
-	for i, domain := range domainUUIDs {
-		domains[i] = strings.ToLower(domain)
-	}
-	slices.Sort(domains)
-	for _, domain := range slices.Compact(domains) {
-		if _, err := d.q.Exec(ctx, "select pg_advisory_xact_lock($1)", postgres.LockKey("gateways of "+domain)); err != nil {
-			return fmt.Errorf("locking the gateways of a domain: %w", err)
-		}
-	}
-	return nil
-}
-
-// InsertGateway inserts the row, as made by that user ("" for none).
-func (d *DB) InsertGateway(ctx context.Context, g Gateway, userUUID string) error {
-	names := []string{"gateway_uuid", "domain_uuid"}
-	values := []string{"$1::uuid", "nullif($2, '')::uuid"}
-	args := []any{g.UUID, g.DomainUUID}
-	for _, column := range d.gatewayColumns() {
-		value, err := d.cast(column, len(args)+1)
-		if err != nil {
-			return err
-		}
-		names, values, args = append(names, column), append(values, value), append(args, g.Values[column])
-	}
-	if d.stamped("insert") {
-		names, values, args = append(names, "insert_date", "insert_user"), append(values, "now()", fmt.Sprintf("nullif($%d, '')::uuid", len(args)+1)), append(args, userUUID)
-	}
-	sql := "insert into v_gateways (" + strings.Join(names, ", ") + ") values (" + strings.Join(values, ", ") + ")"
-	if _, err := d.q.Exec(ctx, sql, args...); err != nil {
-		return fmt.Errorf("inserting gateway %s: %w", g.UUID, err)
-	}
-	return nil
-}
-
-// UpdateGateway writes the columns that are in g.Values, as changed by that user ("" for none);
-// ErrNotFound where the row is gone.
-func (d *DB) UpdateGateway(ctx context.Context, g Gateway, userUUID string) error {
-	var sets []string
-	args := []any{g.UUID}
-	for _, column := range d.gatewayColumns() {
-		if _, held := g.Values[column]; !held {
-			continue
-		}
-		value, err := d.cast(column, len(args)+1)
-		if err != nil {
-			return err
-		}
-		sets, args = append(sets, column+" = "+value), append(args, g.Values[column])
-	}
-	if d.stamped("update") {
-		sets, args = append(sets, "update_date = now()", fmt.Sprintf("update_user = nullif($%d, '')::uuid", len(args)+1)), append(args, userUUID)
-	}
-	if len(sets) == 0 {
-		return fmt.Errorf("updating gateway %s: there is nothing to write", g.UUID)
-	}
-	tag, err := d.q.Exec(ctx, "update v_gateways set "+strings.Join(sets, ", ")+" where gateway_uuid = $1::uuid", args...)
-	if err != nil {
-		return fmt.Errorf("updating gateway %s: %w", g.UUID, err)
-	}
-	if tag.RowsAffected() == 0 {
-		return ErrNotFound
-	}
-	return nil
-}
-
-// RestoreGateway puts a row back as it was read, with the time and the user of its last change.
-func (d *DB) RestoreGateway(ctx context.Context, g Gateway) error {
-	if err := d.UpdateGateway(ctx, g, ""); err != nil || !d.stamped("update") {
-		return err
-	}
-	_, err := d.q.Exec(ctx, `
-		update v_gateways set update_date = $2::text::timestamptz, update_user = $3::text::uuid where gateway_uuid = $1::uuid`,
-		g.UUID, g.UpdateDate, g.UpdateUser)
-	if err != nil {
-		return fmt.Errorf("restoring gateway %s: %w", g.UUID, err)
-	}
-	return nil
-}
-
-// DeleteGateway deletes the row; one that is not there is no error.
-func (d *DB) DeleteGateway(ctx context.Context, uuid string) error {
-	if _, err := d.q.Exec(ctx, "delete from v_gateways where gateway_uuid = $1::uuid", uuid); err != nil {
-		return fmt.Errorf("deleting gateway %s: %w", uuid, err)
-	}
-	return nil
-}
-
-// OutboundRoutes is the number of dial plans that send calls to the gateway; 0 where this version keeps
-// them elsewhere.
-func (d *DB) OutboundRoutes(ctx context.Context, gatewayUUID string) (int, error) {
+// OutboundRoutes is the number of dial plans that send calls to each of the gateways, in one question; one
+// that is not in the map has none. It is empty if this version keeps them elsewhere.
+func (d *DB) OutboundRoutes(ctx context.Context, gatewayUUIDs []string) (map[string]int, error) {
+	routes := map[string]int{}
 	details := d.columns["v_dialplan_details"]
-	if details["dialplan_uuid"] == "" || details["dialplan_detail_data"] == "" {
-		return 0, nil
+	if len(gatewayUUIDs) == 0 || details["dialplan_uuid"] == "" || details["dialplan_detail_data"] == "" {
+		return routes, nil
 	}
-	var routes int
-	err := d.q.QueryRow(ctx, `
-		select count(distinct dialplan_uuid) from v_dialplan_details
-		where dialplan_detail_data like '%sofia/gateway/' || $1 || '/%'`, gatewayUUID).Scan(&routes)
+	rows, err := d.q.Query(ctx, `
+		select named[1], count(distinct dialplan_uuid)
+		from v_dialplan_details, regexp_matches(dialplan_detail_data, 'sofia/gateway/([^/]+)/', 'g') as named
+		where dialplan_detail_data like '%sofia/gateway/%' and named[1] = any($1)
+		group by 1`, gatewayUUIDs)
 	if err != nil {
-		return 0, fmt.Errorf("counting the outbound routes of gateway %s: %w", gatewayUUID, err)
+		return nil, fmt.Errorf("counting outbound routes: %w", err)
+	}
+	var uuid string
+	var count int
+	if _, err = pgx.ForEachRow(rows, []any{&uuid, &count}, func() error { routes[uuid] = count; return nil }); err != nil {
+		return nil, fmt.Errorf("counting outbound routes: %w", err)
 	}
 	return routes, nil
-}
-
-// cast is the n-th parameter, a text, as what the column of v_gateways is. A type of characters gets
-// the text as it is: a cast to varchar(10) would cut off what is longer, where an assignment fails.
-func (d *DB) cast(column string, n int) (string, error) {
-	columnType := d.columns["v_gateways"][column]
-	if strings.HasPrefix(columnType, "character") {
-		return fmt.Sprintf("$%d::text", n), nil
-	}
-	if !slices.Contains(castable, columnType) {
-		return "", fmt.Errorf("column v_gateways.%s is of type %s, which Trunkline cannot write; make it the type that FusionPBX gives it: %w",
-			column, columnType, errors.ErrUnsupported)
-	}
-	return fmt.Sprintf("$%d::text::%s", n, columnType), nil
 }
 
 // stamped reports whether v_gateways records who inserted or updated a row, and when.

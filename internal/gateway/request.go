@@ -3,11 +3,6 @@
 // knows nothing of jobs or HTTP.
 package gateway
 
-import (
-	"trunkline/internal/fusionpbx"
-	"trunkline/internal/gateway/file"
-)
-
 // WaitForRegistered makes a provision job end only when the gateway is registered.
 const WaitForRegistered = "registered"
 
@@ -30,24 +25,6 @@ type Request struct {
 type Secrets struct {
 	Password *string  `json:"password,omitempty"`
 	Written  *Written `json:"written,omitempty"`
-}
-
-// Written is the row that a provision job wrote and the one that stood there before, nil where
-// there was none. Of a deleted one both are the row as it was.
-type Written struct {
-	Row      fusionpbx.Gateway  `json:"row"`
-	Previous *fusionpbx.Gateway `json:"previous,omitempty"`
-	Deleted  bool               `json:"deleted,omitempty"`
-	// Files are the gateway's files as they stood before; nil where FusionPBX keeps gateways in the database.
-	Files []file.File `json:"files"`
-}
-
-// Stands is the row as the job left it, nil where it deleted it.
-func (w *Written) Stands() *fusionpbx.Gateway {
-	if w.Deleted {
-		return nil
-	}
-	return &w.Row
 }
 
 // Result is what a succeeded provision job returns. The first four are the documented

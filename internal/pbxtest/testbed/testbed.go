@@ -104,6 +104,8 @@ var JobSettings = config.Settings{
 	ExportConcurrency:    2,
 	ProvisionPoll:        10 * time.Millisecond,
 	ExportPoll:           10 * time.Millisecond,
+	RoundChanges:         10_000,
+	RoundKills:           500,
 	HeartbeatInterval:    50 * time.Millisecond,
 	ShutdownTimeout:      10 * time.Second,
 }

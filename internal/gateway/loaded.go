@@ -1,9 +1,8 @@
-package worker
+package gateway
 
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -18,50 +17,64 @@ import (
 // among them; and trunkline.loaded_gateways has a keyed hash of all of them as they were when the
 // switch was last seen to load the gateway.
 
-// loadedWith reports whether it is known with which settings the switch loaded the gateway, and whether
-// they are those of the row.
-func (b *round) loadedWith(ctx context.Context, row fusionpbx.Gateway) (known, same bool, err error) {
-	var settings []byte
-	err = b.pool.QueryRow(ctx, `select settings from trunkline.loaded_gateways where gateway_uuid = $1 and switch = $2`,
-		row.UUID, b.sw.Addr()).Scan(&settings)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return false, false, nil
+// loadedWith are the hashes of the settings with which the switch was last seen to load the steps' gateways,
+// by uuid; one that is not in the map was loaded by somebody else.
+func (r *round) loadedWith(ctx context.Context, steps []*step) (map[string][]byte, error) {
+	if len(steps) == 0 {
+		return nil, nil
 	}
+	uuids := make([]string, len(steps))
+	for i, s := range steps {
+		uuids[i] = s.uuid
+	}
+	rows, err := r.pbx.Pool.Query(ctx, `
+		select gateway_uuid::text, settings from trunkline.loaded_gateways where gateway_uuid = any($1::uuid[]) and switch = $2`,
+		uuids, r.sw.Addr())
 	if err != nil {
-		return false, false, fmt.Errorf("reading what switch %s has loaded: %w", b.sw.Addr(), err)
+		return nil, fmt.Errorf("reading what switch %s has loaded: %w", r.sw.Addr(), err)
 	}
-	return true, bytes.Equal(settings, b.settingsHash(row)), nil
+	hashes := make(map[string][]byte, len(steps))
+	var uuid string
+	var settings []byte
+	_, err = pgx.ForEachRow(rows, []any{&uuid, &settings}, func() error {
+		hashes[uuid] = bytes.Clone(settings)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading what switch %s has loaded: %w", r.sw.Addr(), err)
+	}
+	return hashes, nil
 }
 
 // remember records what the switch was just told to load and shows.
-func (b *round) remember(ctx context.Context, steps []*step) error {
+func (r *round) remember(ctx context.Context, steps []*step) error {
 	var uuids []string
 	var settings [][]byte
 	for _, s := range steps {
-		if b.failed[s.change] == nil && s.seen != nil && s.load {
-			uuids, settings = append(uuids, s.uuid), append(settings, b.settingsHash(*s.now))
+		if s.err == nil && !r.over[s.want] && s.seen != nil && s.load {
+			uuids, settings = append(uuids, s.uuid), append(settings, r.settingsHash(*s.now))
 		}
 	}
 	if len(uuids) == 0 {
 		return nil
 	}
-	_, err := b.pool.Exec(ctx, `
+	_, err := r.pbx.Pool.Exec(ctx, `
 		insert into trunkline.loaded_gateways (gateway_uuid, switch, settings)
 		select distinct on (uuid) uuid, $2, settings from unnest($1::uuid[], $3::bytea[]) as loaded (uuid, settings)
 		on conflict (gateway_uuid, switch) do update set settings = excluded.settings, loaded_at = now()`,
-		uuids, b.sw.Addr(), settings)
+		uuids, r.sw.Addr(), settings)
 	if err != nil {
-		return fmt.Errorf("recording what switch %s has loaded: %w", b.sw.Addr(), err)
+		return fmt.Errorf("recording what switch %s has loaded: %w", r.sw.Addr(), err)
 	}
 	return nil
 }
 
-func (b *round) settingsHash(row fusionpbx.Gateway) []byte {
+func (r *round) settingsHash(row fusionpbx.Gateway) []byte {
 	values := make([]string, len(fusionpbx.SwitchColumns))
 	for i, column := range fusionpbx.SwitchColumns {
 		values[i] = row.Get(column)
 	}
-	return b.keys.BodyHash(append([]string{"gateway settings"}, values...)...)
+	return r.keys.BodyHash(append([]string{"gateway settings"}, values...)...)
 }
 
 // sameRow compares what reaches FreeSWITCH of two rows, either of which may be absent.

@@ -1,0 +1,199 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"trunkline/internal/fault"
+	"trunkline/internal/freeswitch"
+	"trunkline/internal/fusionpbx"
+)
+
+// show looks at the gateways of which nothing is asked, and changes nothing. If there is not exactly one of
+// the name the change goes on: what is wrong is said when it is planned.
+func (p *pass) show(ctx context.Context, works []*work) {
+	works = slices.DeleteFunc(works, func(w *work) bool { return w.asks() })
+	if len(works) == 0 {
+		return
+	}
+	existing, err := p.pbx.FusionPBX.GatewaysByLabels(ctx, labels(works))
+	if err != nil {
+		fail(works, err)
+		return
+	}
+	works = slices.DeleteFunc(works, func(w *work) bool { return len(existing[w.label()]) != 1 })
+	uuids := make([]string, len(works))
+	for i, w := range works {
+		row := existing[w.label()][0]
+		w.action, w.onlyShown, w.written = Unchanged, true, &Written{Row: row, Previous: &row}
+		w.taken = make([]taken, len(p.batches))
+		uuids[i] = row.UUID
+	}
+	if len(works) == 0 {
+		return
+	}
+	p.eachSwitch(func(i int, b *batch) {
+		names, sight := naming{sw: b.sw}, look(ctx, b.sw, b.log, uuids, p.journal.Note)
+		for _, w := range works {
+			t := &w.taken[i]
+			if t.meant, t.err = names.meant(ctx, w.written.Row); t.err == nil {
+				t.seen, t.err = sight.of(w.written.Row.UUID, w.written.Row.Profile())
+			}
+		}
+	})
+	for _, w := range works {
+		w.err = joined(w.taken)
+	}
+}
+
+func labels(works []*work) []fusionpbx.Label {
+	all := make([]fusionpbx.Label, len(works))
+	for i, w := range works {
+		all[i] = w.label()
+	}
+	return all
+}
+
+// check plans the rows and asks every switch for them, so that nothing is written that could not take
+// effect.
+func (p *pass) check(ctx context.Context, works []*work) {
+	if len(works) == 0 {
+		return
+	}
+	existing, err := p.pbx.FusionPBX.GatewaysByLabels(ctx, labels(works))
+	if err != nil {
+		fail(works, err)
+		return
+	}
+	enabled, err := p.pbx.FusionPBX.EnabledProfiles(ctx)
+	if err != nil {
+		fail(works, err)
+		return
+	}
+	var planned []*work
+	var rows []fusionpbx.Gateway
+	for _, w := range works {
+		plan, err := p.plan(w, existing[w.label()])
+		if err == nil && plan.Row.Enabled() && !w.Delete && !slices.Contains(enabled, plan.Row.Profile()) {
+			err = fault.Errorf(fault.ProfileUnavailable, "profile: there is no enabled SIP profile %q in FusionPBX, so FreeSWITCH would never load the gateway; "+
+				"name an enabled profile or enable this one", plan.Row.Profile())
+		}
+		if w.err = err; err != nil || plan.Action == Absent {
+			continue
+		}
+		row := plan.Row
+		if w.Delete {
+			// What is not to be loaded needs no profile that runs.
+			row = row.Clone()
+			row.Set("enabled", "false")
+		}
+		planned, rows = append(planned, w), append(rows, row)
+	}
+	p.checkSwitches(ctx, planned, rows)
+}
+
+// plan merges the change with the row that stands. After an earlier attempt that row may be the one it wrote:
+// what stood before it is in the journal.
+func (p *pass) plan(w *work, existing []fusionpbx.Gateway) (Plan, error) {
+	newUUID := uuid.NewString()
+	if w.written != nil {
+		newUUID = w.written.Row.UUID
+	}
+	mode := fusionpbx.ModeDatabase
+	if p.folder != nil {
+		mode = fusionpbx.ModeFile
+	}
+	plan, failure := NewPlan(mode, existing, w.Request, w.Password, newUUID)
+	switch {
+	case failure != nil:
+		return Plan{}, failure
+	case w.written == nil:
+	case w.Delete && plan.Action == Absent: // the earlier attempt deleted the row
+		plan = Plan{Row: w.written.Row, Previous: w.written.Previous, Action: Deleted}
+	case w.Delete:
+	// If somebody changed the row since, theirs is the one to put back.
+	case plan.Insert || plan.Previous.Same(w.written.Row, fusionpbx.GatewayColumns...):
+		plan.Replace(w.written.Previous)
+	}
+	return plan, nil
+}
+
+// checkSwitches asks each switch whether it could take up the rows, one of each work.
+func (p *pass) checkSwitches(ctx context.Context, works []*work, rows []fusionpbx.Gateway) {
+	answers := make([][]taken, len(works))
+	for i := range answers {
+		answers[i] = make([]taken, len(p.batches))
+	}
+	p.eachSwitch(func(i int, b *batch) {
+		r := readiness{naming: naming{sw: b.sw}, profiles: map[string]error{}}
+		for n, row := range rows {
+			answers[n][i].meant, answers[n][i].err = r.ready(ctx, row)
+		}
+	})
+	writable := map[string]error{}
+	for n, w := range works {
+		if w.err = joined(answers[n]); w.err == nil && !w.Delete {
+			w.err = p.checkPlace(rows[n], answers[n], writable)
+		}
+	}
+}
+
+// checkPlace refuses a row that no switch would load, or that the wrong ones would.
+func (p *pass) checkPlace(row fusionpbx.Gateway, answers []taken, writable map[string]error) error {
+	some := slices.ContainsFunc(answers, func(t taken) bool { return t.meant })
+	if p.folder != nil && row.Enabled() {
+		err, tried := writable[row.Profile()]
+		if !tried {
+			err = fileFailure(p.folder.Writable(row.Profile()))
+			writable[row.Profile()] = err
+		}
+		if err != nil {
+			return err
+		}
+		// Every switch that reads the folder loads whatever is in it.
+		if some && slices.ContainsFunc(answers, func(t taken) bool { return !t.meant }) {
+			return fault.Errorf(fault.InvalidGateway, "hostname: gateways are kept as files here, which cannot be for %q alone; leave hostname empty", row.Get("hostname"))
+		}
+	}
+	if some {
+		return nil
+	}
+	return fault.Errorf(fault.InvalidGateway, "hostname: %q is none of the switches' names, so none of them would load the gateway; "+
+		"leave hostname empty for all switches", row.Get("hostname"))
+}
+
+// readiness is what one switch says before anything is written. It is asked each question once, however many
+// gateways want to know.
+type readiness struct {
+	naming
+	profiles map[string]error // what it says of each profile
+	answers  *error           // whether it answers at all; nil: not asked yet
+}
+
+// ready reports whether the row is meant for this switch, and fails if the switch could not take it up: it
+// does not answer, or the profile does not run there.
+func (r *readiness) ready(ctx context.Context, row fusionpbx.Gateway) (meant bool, err error) {
+	if meant, err = r.meant(ctx, row); err != nil {
+		return false, err
+	}
+	if !meant || !row.Enabled() {
+		if r.answers == nil {
+			_, err := r.sw.Gateway(ctx, row.UUID)
+			if errors.Is(err, freeswitch.ErrNoGateway) {
+				err = nil
+			}
+			err = r.sw.Fault(err)
+			r.answers = &err
+		}
+		return meant, *r.answers
+	}
+	err, asked := r.profiles[row.Profile()]
+	if !asked {
+		err = r.sw.Fault(r.sw.ProfileRunning(ctx, row.Profile()))
+		r.profiles[row.Profile()] = err
+	}
+	return meant, err
+}

@@ -1,0 +1,141 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+
+	"trunkline/internal/freeswitch"
+)
+
+const (
+	// maxCopies bounds how often one gateway is killed in a row: FreeSWITCH can have a copy of it under
+	// each profile, and killgw removes one at a time.
+	maxCopies = 8
+	// killsAtOnce leaves one of a switch's connections to others.
+	killsAtOnce = freeswitch.DefaultMaxConns - 1
+)
+
+// perform kills what has to go, sees it gone, and rescans each profile concerned.
+//
+// A gateway that leaves its profile for another goes first: a rescan before its kill would load a
+// second copy. What stays in its profile is killed only after a rescan has shown that it can come
+// back, since that fails for broken XML, a stopped profile or one without configuration; it loads what
+// is new meanwhile. So new gateways cost one rescan of each profile, and changed ones a second.
+func (r *round) perform(ctx context.Context, steps []*step) error {
+	r.checkMoves(ctx, steps)
+	if err := r.kill(ctx, steps, func(s *step) bool { return s.moves() || s.linger }); err != nil {
+		return err
+	}
+	if err := r.rescan(ctx, steps, func(s *step) bool { return s.load }); err != nil {
+		return err
+	}
+	if err := r.kill(ctx, steps, func(s *step) bool { return s.kill != "" && !s.moves() }); err != nil {
+		return err
+	}
+	return r.rescan(ctx, steps, func(s *step) bool { return s.load && s.kill != "" && !s.moves() })
+}
+
+// checkMoves sees that what leaves its profile could come back under the other.
+func (r *round) checkMoves(ctx context.Context, steps []*step) {
+	profiles := byProfile(steps, (*step).moves)
+	if len(profiles) == 0 {
+		return
+	}
+	reloaded := r.sw.ReloadXML(ctx)
+	for profile, moving := range profiles {
+		if err := errors.Join(reloaded, r.sw.ProfileRunning(ctx, profile)); err != nil {
+			for _, s := range moving {
+				s.err = r.failure(ctx, s, err)
+			}
+		}
+	}
+}
+
+// byProfile are the steps that want it and have not failed, by the profiles of their rows.
+func byProfile(steps []*step, wants func(*step) bool) map[string][]*step {
+	profiles := map[string][]*step{}
+	for _, s := range steps {
+		if s.err == nil && wants(s) {
+			profiles[s.now.Profile()] = append(profiles[s.now.Profile()], s)
+		}
+	}
+	return profiles
+}
+
+// kill kills the gateways of the steps that want it, every copy, and waits until the last one has left
+// the switch's list. One that does not go fails alone.
+func (r *round) kill(ctx context.Context, steps []*step, wants func(*step) bool) error {
+	doomed := slices.DeleteFunc(slices.Clone(steps), func(s *step) bool { return s.err != nil || !wants(s) })
+	if len(doomed) == 0 {
+		return nil
+	}
+	if err := r.stillLocked(ctx); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, killPhaseTime(len(doomed)))
+	defer cancel()
+	var group errgroup.Group
+	group.SetLimit(killsAtOnce)
+	for _, s := range doomed {
+		group.Go(func() error {
+			s.err = r.sw.Fault(r.killCopies(ctx, s))
+			return nil
+		})
+	}
+	_ = group.Wait() // its functions return nil
+	going := map[string]*step{}
+	for _, s := range doomed {
+		if s.err == nil {
+			going[s.uuid] = s
+		}
+	}
+	left, err := r.sw.WaitGone(ctx, slices.Collect(maps.Keys(going)))
+	for _, uuid := range left {
+		going[uuid].err = r.sw.Fault(err)
+	}
+	return nil
+}
+
+func (r *round) killCopies(ctx context.Context, s *step) error {
+	if s.kill == "" {
+		return nil
+	}
+	s.touched = true
+	for range maxCopies {
+		found, err := r.sw.KillGateway(ctx, s.kill, s.uuid)
+		if err != nil || !found {
+			return err
+		}
+	}
+	return nil
+}
+
+// rescan rescans, once each, the profiles of the steps that want it.
+func (r *round) rescan(ctx context.Context, steps []*step, wants func(*step) bool) error {
+	profiles := byProfile(steps, wants)
+	for _, profile := range slices.Sorted(maps.Keys(profiles)) {
+		if err := r.stillLocked(ctx); err != nil {
+			return err
+		}
+		err := r.sw.Rescan(ctx, profile)
+		for _, s := range profiles[profile] {
+			// If no answer came, the switch may have loaded it all the same.
+			s.touched = s.touched || s.kill == "" && !refused(err)
+			if err != nil {
+				s.err = r.failure(ctx, s, err)
+			}
+		}
+	}
+	return nil
+}
+
+// refused reports whether the switch said that it did not rescan.
+func refused(err error) bool {
+	var reload *freeswitch.ReloadError
+	var profile *freeswitch.ProfileError
+	return errors.As(err, &reload) || errors.As(err, &profile)
+}

@@ -1,0 +1,110 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"trunkline/internal/freeswitch"
+	"trunkline/internal/fusionpbx"
+)
+
+// listAbove is how many gateways are looked up by name; about more the switch is asked once, for its whole
+// list.
+const listAbove = 20
+
+// sight is what a switch has loaded of the gateways that were looked for.
+type sight struct {
+	found  map[string][]freeswitch.Gateway // by name; the latest first, if there are copies
+	failed map[string]error
+	// listed: the switch was asked for its list. Unlike an answer by name it also holds gateways that were
+	// killed, for up to freeswitch.DropTime.
+	listed bool
+}
+
+// of is the gateway as the switch shows it, of several copies the one under that profile; nil: not loaded.
+func (s *sight) of(uuid, profile string) (*freeswitch.Gateway, error) {
+	copies := s.found[uuid]
+	if len(copies) == 0 {
+		return nil, s.failed[uuid]
+	}
+	for i := range copies {
+		if copies[i].Profile == profile {
+			return &copies[i], nil
+		}
+	}
+	return &copies[0], nil
+}
+
+// look asks what the switch has loaded of these gateways. note is told if that takes long.
+func look(ctx context.Context, sw *freeswitch.Switch, log *slog.Logger, uuids []string, note func(string)) *sight {
+	s := &sight{found: map[string][]freeswitch.Gateway{}, failed: map[string]error{}}
+	if len(uuids) <= listAbove {
+		s.askByName(ctx, sw, uuids)
+		return s
+	}
+	list, err := sw.Gateways(ctx)
+	switch {
+	case errors.Is(err, freeswitch.ErrReplyTooLong):
+		log.Warn("the list of gateways cannot be read; each one is looked up by itself", "switch", sw.Addr(), "gateways", len(uuids), "error", err)
+		note(fmt.Sprintf("the list of gateways of switch %s is longer than TRUNKLINE_SWITCH_MAX_REPLY, so that each one is looked up by itself", sw.Addr()))
+		s.askByName(ctx, sw, uuids)
+		return s
+	case err != nil:
+		for _, uuid := range uuids {
+			s.failed[uuid] = sw.Fault(err)
+		}
+		return s
+	}
+	s.listed = true
+	for _, g := range list {
+		s.found[g.Name] = append(s.found[g.Name], g)
+	}
+	return s
+}
+
+// askByName stops asking at the first error that is not about one gateway alone.
+func (s *sight) askByName(ctx context.Context, sw *freeswitch.Switch, uuids []string) {
+	var broken error
+	for _, uuid := range uuids {
+		if broken != nil {
+			s.failed[uuid] = broken
+			continue
+		}
+		g, err := sw.Gateway(ctx, uuid)
+		var odd *freeswitch.ReplyError
+		switch {
+		case err == nil:
+			s.found[uuid] = []freeswitch.Gateway{g}
+		case errors.Is(err, freeswitch.ErrNoGateway):
+		case errors.As(err, &odd):
+			s.failed[uuid] = sw.Fault(err)
+		default:
+			broken = sw.Fault(err)
+			s.failed[uuid] = broken
+		}
+	}
+}
+
+// naming tells which rows are meant for a switch. It asks the switch for its names once, and only if a row
+// has a hostname.
+type naming struct {
+	sw    *freeswitch.Switch
+	asked bool
+	names freeswitch.Names
+	err   error
+}
+
+func (n *naming) meant(ctx context.Context, row fusionpbx.Gateway) (bool, error) {
+	host := row.Get("hostname")
+	if host == "" {
+		return true, nil
+	}
+	if !n.asked {
+		n.asked = true
+		n.names, n.err = n.sw.Names(ctx)
+		n.err = n.sw.Fault(n.err)
+	}
+	return n.names.Mean(host), n.err
+}

@@ -1,0 +1,88 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"trunkline/internal/freeswitch"
+	"trunkline/internal/fusionpbx"
+)
+
+// Outcome is what became of one change. If Err is not nil everything is as it was before, or the error says
+// what stands where, unless the journal hands over.
+type Outcome struct {
+	Err    error
+	Result Result // if Err is nil
+
+	row   *fusionpbx.Gateway // as it stands; nil: none
+	taken []taken            // by each switch
+}
+
+func (a *Applier) outcome(w *work) Outcome {
+	o := Outcome{Err: w.err, taken: w.taken}
+	if o.Err != nil {
+		return o
+	}
+	o.Result = Result{GatewayUUID: w.GatewayUUID, GatewayName: w.Name, GatewayEnabled: "false", Action: w.action, OutboundRoutes: w.routes}
+	if w.written != nil {
+		row := w.written.Row
+		o.Result.GatewayUUID, o.Result.GatewayDomain = row.UUID, row.Address()
+		if o.row = w.written.Stands(); o.row != nil {
+			o.Result.GatewayName, o.Result.GatewayEnabled = row.Label(), fmt.Sprint(row.Enabled())
+		}
+	}
+	a.sumUp(&o)
+	return o
+}
+
+// sumUp fills in what the switches show.
+func (a *Applier) sumUp(o *Outcome) {
+	o.Result.Switches = []Shown{}
+	var seen []*freeswitch.Gateway
+	for i, t := range o.taken {
+		if t.meant && o.row != nil {
+			seen = append(seen, t.seen)
+			o.Result.Switches = append(o.Result.Switches, ShownBy(a.batches[i].sw.Addr(), t.seen))
+		}
+	}
+	o.Result.GatewayState, o.Result.GatewayStatus = StateOf(seen)
+}
+
+// registerPoll is how often a gateway that is waited for is looked at.
+const registerPoll = 100 * time.Millisecond
+
+// Registers reports whether there is something to wait for: a gateway that registers and is enabled.
+func (o *Outcome) Registers() bool {
+	return o.Err == nil && o.row != nil && o.row.Get("register") == "true" && o.row.Enabled()
+}
+
+// UntilRegistered waits until every switch that has the gateway shows it registered, and notes that in the
+// outcome. When ctx ends first, the error is the cause.
+func (a *Applier) UntilRegistered(ctx context.Context, o *Outcome) error {
+	tick := time.NewTicker(registerPoll)
+	defer tick.Stop()
+	for {
+		up := true
+		for i := range o.taken {
+			t, sw := &o.taken[i], a.batches[i].sw
+			if t.seen == nil || t.seen.Up() {
+				continue
+			}
+			seen, err := sw.Gateway(ctx, o.row.UUID)
+			if err != nil {
+				return sw.Fault(err)
+			}
+			t.seen, up = &seen, up && seen.Up()
+		}
+		if up {
+			a.sumUp(o)
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}

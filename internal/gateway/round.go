@@ -1,0 +1,269 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"trunkline/internal/fault"
+	"trunkline/internal/freeswitch"
+	"trunkline/internal/fusionpbx"
+	"trunkline/internal/postgres"
+)
+
+// round is one pass over a switch for all the wants that wait.
+type round struct {
+	*batch
+	wants  []*want
+	over   map[*want]bool // those that are beyond the limits of this round
+	locks  []*postgres.Lock
+	looked time.Time // when the switch was first asked what it has loaded
+	broken string    // the files that keep the switch from reading its configuration, in words; "" until looked for
+}
+
+// step is a want together with what the switch has to do for it.
+type step struct {
+	*want
+	now    *fusionpbx.Gateway // the row as it stands
+	kill   string             // the profile it is loaded under and has to leave, or ""
+	load   bool               // a rescan has to bring it
+	linger bool               // it is not found by name, and may still be in the list of those that go
+	listed bool               // it was found in the list, and may be one of those that go
+}
+
+func (s *step) wanted() bool { return s.meant && s.now.Enabled() }
+
+// moves reports whether the gateway has to leave one profile for another.
+func (s *step) moves() bool { return s.kill != "" && s.load && s.kill != s.now.Profile() }
+
+// profile is the profile that the gateway belongs to by its row; "": there is no row.
+func (s *step) profile() string {
+	if s.now == nil {
+		return ""
+	}
+	return s.now.Profile()
+}
+
+// run does the round. The error it returns is that of every want that has none of its own.
+func (r *round) run(ctx context.Context) error {
+	r.over = map[*want]bool{}
+	steps, err := r.read(ctx)
+	if err != nil {
+		return err
+	}
+	if steps, err = r.decide(ctx, steps); err != nil {
+		return err
+	}
+	steps = r.withinLimits(steps)
+	if err := r.publish(ctx, steps); err != nil {
+		return err
+	}
+	if err := r.perform(ctx, steps); err != nil {
+		return err
+	}
+	// A configuration that was cached, or a file that was written, while the rows changed shows as the wrong settings: once more.
+	again, err := r.verify(ctx, steps)
+	if err != nil {
+		return err
+	}
+	if again = r.withinLimits(again); len(again) > 0 {
+		if err := r.publish(ctx, again); err != nil {
+			return err
+		}
+		if err := r.perform(ctx, again); err != nil {
+			return err
+		}
+		wrong, err := r.verify(ctx, again)
+		if err != nil {
+			return err
+		}
+		for _, s := range wrong {
+			s.err = r.stillWrong(s)
+		}
+	}
+	return r.remember(ctx, steps)
+}
+
+// withinLimits leaves what the round may not kill any more for the next one.
+func (r *round) withinLimits(steps []*step) []*step {
+	kills := 0
+	return slices.DeleteFunc(steps, func(s *step) bool {
+		if s.kill != "" {
+			kills++
+		}
+		r.over[s.want] = s.kill != "" && kills > r.limits.RoundKills
+		return r.over[s.want]
+	})
+}
+
+// publish has the switch's next reload see the rows as they stand.
+func (r *round) publish(ctx context.Context, steps []*step) error {
+	if err := r.stillLocked(ctx); err != nil {
+		return err
+	}
+	r.putFiles(steps)
+	if !slices.ContainsFunc(steps, func(s *step) bool { return s.folder == nil }) {
+		return nil
+	}
+	return r.sw.Fault(r.sw.DeleteSofiaCache(ctx))
+}
+
+// stillWrong says what the switch shows of a gateway after it was reloaded twice.
+func (r *round) stillWrong(s *step) error {
+	if !s.load {
+		return fault.Errorf(fault.ServerError, "switch %s still has gateway %s loaded after killgw; look at it there", r.sw.Addr(), s.uuid)
+	}
+	return fault.Errorf(fault.GatewayNotLoaded, "switch %s loaded gateway %s with other settings than its row has: %s; "+
+		"look for a gateway of the same name in another file or profile", r.sw.Addr(), s.uuid, strings.Join(differences(*s.seen, *s.now), ", "))
+}
+
+// read reads the rows again, now that nobody else reloads this switch.
+func (r *round) read(ctx context.Context) (steps []*step, err error) {
+	uuids := make([]string, len(r.wants))
+	for i, w := range r.wants {
+		uuids[i] = w.uuid
+	}
+	rows, err := r.pbx.FusionPBX.GatewaysByUUIDs(ctx, uuids)
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range r.wants {
+		if w.err != nil {
+			continue // from before the round lost its lock
+		}
+		s := &step{want: w}
+		if row, there := rows[w.uuid]; there {
+			s.now = &row
+		}
+		if !w.asItStands && !sameRow(s.now, w.row) {
+			w.err = fault.Errorf(fault.Conflict, "gateway %s was changed or deleted by somebody else, in FusionPBX or by a request to another worker, before switch %s could load it; "+
+				"look at it, then send the request again", w.uuid, r.sw.Addr())
+			continue
+		}
+		steps = append(steps, s)
+	}
+	return steps, nil
+}
+
+// decide says what each step needs, and returns those of which that is known.
+func (r *round) decide(ctx context.Context, steps []*step) ([]*step, error) {
+	names, sight := naming{sw: r.sw}, r.look(ctx, steps)
+	r.looked = time.Now()
+	loaded := map[*step]*freeswitch.Gateway{}
+	var doubtful []*step
+	for _, s := range steps {
+		if s.now != nil {
+			if s.meant, s.err = names.meant(ctx, *s.now); s.err != nil {
+				continue
+			}
+		}
+		if loaded[s], s.err = sight.of(s.uuid, s.profile()); s.err != nil {
+			continue
+		}
+		if loaded[s] == nil {
+			s.linger, s.load = s.previous != nil, s.wanted()
+			continue
+		}
+		// Another round, or FusionPBX's page, may have loaded the row before this want came to its turn.
+		s.touched, s.listed = s.touched || s.previous == nil, sight.listed
+		switch {
+		// A rescan never changes or removes what is loaded: that takes a kill.
+		case !s.wanted() || s.previous != nil && !s.previous.Same(*s.now, fusionpbx.SwitchColumns...) || len(differences(*loaded[s], *s.now)) > 0:
+			s.kill, s.load = loaded[s].Profile, s.wanted()
+		default:
+			doubtful = append(doubtful, s)
+		}
+	}
+	settings, err := r.loadedWith(ctx, doubtful)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range doubtful {
+		if r.outdated(s, settings) {
+			s.kill, s.load = loaded[s].Profile, true
+		}
+	}
+	return slices.DeleteFunc(steps, func(s *step) bool { return s.err != nil }), nil
+}
+
+// outdated reports whether what is loaded may not be what the row says, although all that the switch shows is.
+func (r *round) outdated(s *step, settings map[string][]byte) bool {
+	hash, known := settings[s.uuid]
+	if !known {
+		// It was loaded by somebody else. If the caller named settings they are made sure of, since the
+		// switch does not show the password; a row that this work made itself it knows.
+		return s.asked && s.previous != nil
+	}
+	return string(hash) != string(r.settingsHash(*s.now))
+}
+
+// look asks what the switch has loaded of the steps' gateways.
+func (r *round) look(ctx context.Context, steps []*step) *sight {
+	uuids := make([]string, len(steps))
+	for i, s := range steps {
+		uuids[i] = s.uuid
+	}
+	return look(ctx, r.sw, r.log, uuids, r.note)
+}
+
+// note tells everybody who shares the round.
+func (r *round) note(text string) {
+	told := map[*group]bool{}
+	for _, w := range r.wants {
+		if !told[w.group] {
+			told[w.group] = true
+			w.group.note(text)
+		}
+	}
+}
+
+// verify looks at each gateway, since a rescan's reply proves nothing, and returns those that are loaded
+// with other settings than their rows have.
+func (r *round) verify(ctx context.Context, steps []*step) (again []*step, err error) {
+	steps = slices.DeleteFunc(slices.Clone(steps), func(s *step) bool { return s.err != nil })
+	// What the round found in the list and left alone may have been killed before, and be gone in a moment.
+	kept := slices.DeleteFunc(slices.Clone(steps), func(s *step) bool { return !s.listed || s.kill != "" || !s.wanted() })
+	if len(kept) > listAbove {
+		select {
+		case <-time.After(time.Until(r.looked.Add(freeswitch.DropTime))):
+		case <-ctx.Done():
+			return nil, r.sw.Fault(ctx.Err())
+		}
+		kept = nil
+	}
+	sight, byName := r.look(ctx, steps), r.look(ctx, kept)
+	for _, s := range steps {
+		in := sight
+		if slices.Contains(kept, s) {
+			in = byName
+		}
+		var shown *freeswitch.Gateway
+		shown, s.err = in.of(s.uuid, s.profile())
+		s.seen = shown
+		switch {
+		case s.err != nil:
+		case shown == nil && s.wanted() && s.listed && !s.load:
+			s.load, s.linger = true, true // it was one of those that go
+			again = append(again, s)
+		case shown == nil && s.wanted():
+			s.err = r.notLoaded(s)
+		case shown == nil:
+		case !s.wanted() || len(differences(*shown, *s.now)) > 0:
+			s.kill, s.load, s.linger = shown.Profile, s.wanted(), false
+			again = append(again, s)
+		}
+	}
+	return again, nil
+}
+
+// notLoaded says where to look for why the switch did not load a gateway.
+func (r *round) notLoaded(s *step) error {
+	where := ""
+	if s.folder != nil {
+		where = fmt.Sprintf("; or it does not read the gateway files in %s/%s, or may not", s.folder.Dir(), s.now.Profile())
+	}
+	return fault.Errorf(fault.GatewayNotLoaded, "switch %s rescanned profile %s and did not load gateway %s; "+
+		"its log names the reason (look for the gateway's uuid in freeswitch.log)%s", r.sw.Addr(), s.now.Profile(), s.uuid, where)
+}

@@ -1,0 +1,177 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"trunkline/internal/fusionpbx"
+
+	"github.com/jackc/pgx/v5"
+)
+
+const (
+	// rowsAtOnce is how many rows one transaction writes: enough that ten thousand take some dozens of round
+	// trips, and so few that a domain's other gateways and the rows are not locked for long.
+	rowsAtOnce = 500
+	// writeTimeout bounds one such transaction, which a request to cancel does not interrupt.
+	writeTimeout = 20 * time.Second
+)
+
+// write writes the rows, and has the journal keep those that stood there, in the same transactions. One that
+// has begun is finished even if the work is being cancelled: half a commit could not be undone.
+func (p *pass) write(ctx context.Context, works []*work) {
+	slices.SortStableFunc(works, func(a, b *work) int { return strings.Compare(a.DomainUUID, b.DomainUUID) })
+	for some := range slices.Chunk(works, rowsAtOnce) {
+		if err := context.Cause(ctx); err != nil {
+			fail(some, err)
+			continue
+		}
+		p.inParts(ctx, some, p.writeRows, fail)
+	}
+}
+
+// inParts carries out do, a transaction over some works. If it fails it does the same with either half, so
+// that what is wrong with one keeps no other from its turn; failed is told which could not be done, and why.
+func (p *pass) inParts(ctx context.Context, works []*work, do func(context.Context, pgx.Tx, []*work) (done func(), err error), failed func([]*work, error)) {
+	var done func()
+	err := func() error {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
+		defer cancel()
+		return pgx.BeginFunc(ctx, p.pbx.Pool, func(tx pgx.Tx) (err error) {
+			done, err = do(ctx, tx, works)
+			return err
+		})
+	}()
+	switch {
+	case err == nil:
+		done()
+	case len(works) == 1 || p.handsOver(ctx, err):
+		failed(works, err)
+	default:
+		half := len(works) / 2
+		p.inParts(ctx, works[:half], do, failed)
+		p.inParts(ctx, works[half:], do, failed)
+	}
+}
+
+// rowStep is what one transaction does for one work. It counts once that is committed.
+type rowStep struct {
+	*work
+	plan    Plan
+	written *Written
+	routes  int
+	err     error
+}
+
+// writeRows plans again, now that nobody else writes these domains' gateways, and writes what is planned.
+func (p *pass) writeRows(ctx context.Context, tx pgx.Tx, works []*work) (done func(), err error) {
+	db := p.pbx.FusionPBX.In(tx)
+	if err := db.LockGateways(ctx, domains(works)...); err != nil {
+		return nil, err
+	}
+	existing, err := p.pbx.FusionPBX.Locking(tx).GatewaysByLabels(ctx, labels(works))
+	if err != nil {
+		return nil, err
+	}
+	steps, writes := make([]*rowStep, len(works)), db.Writes()
+	for i, w := range works {
+		steps[i] = p.writeRow(w, existing[w.label()], writes)
+	}
+	if err := writes.Send(ctx); err != nil {
+		return nil, err
+	}
+	if err := readBack(ctx, db, steps); err != nil {
+		return nil, err
+	}
+	entries := map[int]*Written{}
+	for _, s := range steps {
+		if s.err == nil {
+			entries[s.index] = s.written
+		}
+	}
+	if len(entries) > 0 {
+		if err := p.journal.Keep(ctx, tx, entries); err != nil {
+			return nil, err
+		}
+	}
+	return func() {
+		for _, s := range steps {
+			if s.work.err = s.err; s.err == nil {
+				s.work.written, s.work.action, s.work.routes = s.written, s.plan.Action, s.routes
+			}
+		}
+	}, nil
+}
+
+// writeRow plans one work and adds what it writes.
+func (p *pass) writeRow(w *work, existing []fusionpbx.Gateway, writes *fusionpbx.GatewayWrites) *rowStep {
+	s := &rowStep{work: w}
+	if s.plan, s.err = p.plan(w, existing); s.err != nil {
+		return s
+	}
+	if s.written = w.written; w.Delete && !s.plan.Delete {
+		return s // it was never there, or an earlier attempt deleted it
+	}
+	s.written = &Written{Row: s.plan.Row, Previous: s.plan.Previous, Deleted: w.Delete}
+	if s.written.Files, s.err = p.filesBefore(w, s.plan); s.err != nil {
+		return s
+	}
+	switch {
+	case s.plan.Insert:
+		writes.Insert(s.plan.Row, w.By)
+	case s.plan.Update:
+		writes.Update(s.plan.Row, w.By)
+	case s.plan.Delete:
+		writes.Delete(s.plan.Row.UUID)
+	}
+	return s
+}
+
+// readBack reads the rows as the database keeps them, so that later comparisons compare like with like; and
+// of deleted ones, how many dial plans still name them: their calls fail from now on.
+func readBack(ctx context.Context, db *fusionpbx.DB, steps []*rowStep) error {
+	var stand, gone []string
+	for _, s := range steps {
+		switch {
+		case s.err != nil || s.written == nil:
+		case s.written.Deleted:
+			gone = append(gone, s.written.Row.UUID)
+		default:
+			stand = append(stand, s.written.Row.UUID)
+		}
+	}
+	rows, err := db.GatewaysByUUIDs(ctx, stand)
+	if err != nil {
+		return err
+	}
+	routes, err := db.OutboundRoutes(ctx, gone)
+	if err != nil {
+		return err
+	}
+	for _, s := range steps {
+		if s.err != nil || s.written == nil {
+			continue
+		}
+		s.routes = routes[s.written.Row.UUID]
+		if s.written.Deleted {
+			continue
+		}
+		row, there := rows[s.written.Row.UUID]
+		if !there {
+			return fmt.Errorf("reading gateway %s back: %w", s.written.Row.UUID, fusionpbx.ErrNotFound)
+		}
+		s.written.Row = row
+	}
+	return nil
+}
+
+func domains(works []*work) []string {
+	all := make([]string, len(works))
+	for i, w := range works {
+		all[i] = w.DomainUUID
+	}
+	return all
+}
