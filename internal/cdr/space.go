@@ -51,9 +51,9 @@ func (f Folder) checkSpace() error {
 		f.Dir, megabytes(free), megabytes(f.MinFreeBytes))
 }
 
-// Room implements export.Out: it looks at the free space if that is due after so many bytes, and waits
+// WaitForSpace implements export.Out: it looks at the free space if that is due after so many bytes, and waits
 // until there is enough or ctx ends.
-func (p *folderPart) Room(ctx context.Context, written int64) error {
+func (p *folderPart) WaitForSpace(ctx context.Context, written int64) error {
 	if written < p.nextLook {
 		return nil
 	}

@@ -18,7 +18,7 @@ type Store interface {
 	Open(ctx context.Context, name string) (file io.ReadSeekCloser, size int64, err error)
 	// Prune deletes what was last written before the given time, what crashed attempts left among it.
 	Prune(ctx context.Context, before time.Time) error
-	// Mark makes the store where it is absent and leaves a worker's mark in it, in place of an older one.
+	// Mark makes the store if there is none and leaves a worker's mark in it, in place of an older one.
 	Mark(ctx context.Context, mark string) error
 	// CheckMark says, with the remedy, if that is not the mark that was left last.
 	CheckMark(ctx context.Context, mark string) error

@@ -121,8 +121,8 @@ func parseMoment(text string, location *time.Location) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// startOfDay is the first moment of the date in the zone. Where the clock is put forward at midnight
-// that is not 00:00, and where it is put back to midnight 00:00 occurs twice.
+// startOfDay is the first moment of the date in the zone. If the clock is put forward at midnight
+// that is not 00:00, and if it is put back to midnight 00:00 occurs twice.
 func startOfDay(day time.Time, location *time.Location) time.Time {
 	midnight := func(in *time.Location) time.Time {
 		return time.Date(day.Year(), day.Month(), day.Day(), 0, 0, 0, 0, in)

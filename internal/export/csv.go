@@ -52,7 +52,7 @@ func (e *csvEncoder) row(dst []byte, values [][]byte) ([]byte, error) {
 
 func (e *csvEncoder) end(dst []byte) []byte { return dst }
 
-// appendCell appends one text cell, quoted where it must be.
+// appendCell appends one text cell, quoted if it must be.
 func appendCell(dst, text []byte, guard bool) []byte {
 	if len(text) == 0 {
 		return append(dst, `""`...)

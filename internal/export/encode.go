@@ -27,5 +27,5 @@ func checkWidth(columns []column, values [][]byte) error {
 	return nil
 }
 
-// replacement is U+FFFD in UTF-8: what stands where a text has what its format cannot hold.
+// replacement is U+FFFD in UTF-8: what stands for what a format cannot hold.
 const replacement = "\uFFFD"

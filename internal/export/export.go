@@ -15,9 +15,9 @@ import (
 // Out takes a file's bytes.
 type Out interface {
 	io.Writer
-	// Room waits until more may be written after so many bytes, or ctx ends. Unlike Write and Sync it is
+	// WaitForSpace waits until more may be written after so many bytes, or ctx ends. Unlike Write and Sync it is
 	// called on the goroutine of package export's Write.
-	Room(ctx context.Context, written int64) error
+	WaitForSpace(ctx context.Context, written int64) error
 	// Sync makes what was written last, also through a crash.
 	Sync() error
 }

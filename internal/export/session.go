@@ -49,7 +49,7 @@ func beginRead(ctx context.Context, conn *pgconn.PgConn) error {
 }
 
 // endRead ends the transaction. It must run when ctx has ended too, so that the connection can go back
-// to its pool; where that fails the connection is closed.
+// to its pool; if that fails the connection is closed.
 func endRead(ctx context.Context, conn *pgconn.PgConn) {
 	if conn.IsClosed() {
 		return

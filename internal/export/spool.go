@@ -67,7 +67,7 @@ func (s *spool) run() {
 	}
 }
 
-// swap hands a filled buffer over and returns an empty one, for which it waits where writing is slower
+// swap hands a filled buffer over and returns an empty one, for which it waits if writing is slower
 // than formatting. The goroutine holds at most bufferCount buffers, so handing over never waits.
 func (s *spool) swap(ctx context.Context, buffer []byte) ([]byte, error) {
 	s.full <- buffer

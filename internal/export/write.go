@@ -145,7 +145,7 @@ func (w *writer) flush(ctx context.Context, buffer []byte) ([]byte, error) {
 		return nil, stopped(ctx)
 	}
 	w.bytes += int64(len(buffer))
-	if err := w.out.Room(ctx, w.bytes); err != nil {
+	if err := w.out.WaitForSpace(ctx, w.bytes); err != nil {
 		return nil, err
 	}
 	if now := time.Now(); w.o.Progress != nil && now.Sub(w.progress) >= progressInterval {
@@ -185,7 +185,7 @@ func (w *writer) manifest(started time.Time) (Manifest, error) {
 	return m, nil
 }
 
-// stopped is the error of a context that has ended: ctx.Err(), with its cause where it has another.
+// stopped is the error of a context that has ended: ctx.Err(), with its cause if it has another.
 func stopped(ctx context.Context) error {
 	cause := context.Cause(ctx)
 	if errors.Is(cause, ctx.Err()) {

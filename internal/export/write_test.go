@@ -32,7 +32,7 @@ type memory struct {
 	synced int // bytes, at the last Sync
 }
 
-func (m *memory) Room(context.Context, int64) error { return nil }
+func (m *memory) WaitForSpace(context.Context, int64) error { return nil }
 
 func (m *memory) Sync() error {
 	m.synced = m.Len()
