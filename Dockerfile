@@ -27,7 +27,7 @@ ENTRYPOINT ["/usr/local/bin/trunkline-demo"]
 
 FROM runtime
 LABEL org.opencontainers.image.title="Trunkline" \
-	org.opencontainers.image.description="The programmable front door of a FusionPBX: gateways and CDR exports over HTTP, as jobs that nothing loses"
+	org.opencontainers.image.description="The programmable front door of a FusionPBX: gateways and CDR exports over HTTP, as jobs that do not get lost"
 RUN install -d -o trunkline -g trunkline -m 750 /etc/trunkline /var/lib/trunkline /var/lib/trunkline/exports
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=build /out/trunkline /usr/local/bin/trunkline

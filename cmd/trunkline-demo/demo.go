@@ -18,8 +18,8 @@ import (
 const registered = 200
 
 type demoCommand struct {
-	Once bool `help:"End when the main job is done: status 0 when all of it held, 1 when not."`
-	Logs bool `help:"Show the log of the front end and the worker as well."`
+	Once bool `help:"End when the main job is done: status 0 if all of it held, else 1."`
+	Logs bool `help:"Show the log of the front end and the worker too."`
 }
 
 func (demoCommand) Help() string {

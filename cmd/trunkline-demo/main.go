@@ -1,5 +1,5 @@
-// Command trunkline-demo shows a Trunkline working on a PBX that is not there: private servers with a sample
-// in them, and a simulated FreeSWITCH. It is the only program that contains the simulation.
+// Command trunkline-demo shows Trunkline at work on a sample PBX: private servers with a sample in them, and
+// a simulated FreeSWITCH. It is the only program that contains the simulation.
 package main
 
 import (
@@ -38,7 +38,7 @@ type commandLine struct {
 func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 	program := commandline.Program{
 		Name:        "trunkline-demo",
-		Description: "A Trunkline on a sample PBX, to be tried before there is a PBX for it.",
+		Description: "Trunkline on a sample PBX, to try it without a PBX of one's own.",
 		Line:        &commandLine{},
 		Out:         out,
 		Err:         errOut,

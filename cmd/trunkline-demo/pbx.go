@@ -16,24 +16,24 @@ import (
 )
 
 const (
-	// sampleMark is the comment on the schema by which a sample's database is known again, and loadingMark
-	// the one by which a sample is known that was not loaded to its end.
+	// sampleMark is the comment on the schema that marks a sample's database, and loadingMark the one while
+	// the sample is loaded.
 	sampleMark  = "a sample PBX of trunkline demo-pbx"
 	loadingMark = "trunkline demo-pbx loads its sample"
-	// askPatience bounds the question whether a sample PBX works.
-	askPatience = 3 * time.Second
+	// askTimeout bounds asking whether a sample PBX works.
+	askTimeout = 3 * time.Second
 )
 
 type pbxCommand struct {
 	Database string `required:"" placeholder:"URL" help:"An empty Postgres database of its own: postgres://user:password@host:port/database."`
 	Listen   string `default:"127.0.0.1:8021" help:"Where the simulated event socket listens: host:port."`
-	Password string `default:"trunkline-demo" help:"The password of the sample's users superadmin and admin, in the sample that it makes."`
-	Ask      bool   `help:"Only ask the one that runs at --listen whether it works: status 0 or 1."`
+	Password string `default:"trunkline-demo" help:"The password of the users superadmin and admin, in a sample that it loads."`
+	Ask      bool   `help:"Only ask the one at --listen whether it works: status 0 or 1."`
 }
 
 func (pbxCommand) Help() string {
-	return `It makes the sample of trunkline-demo demo in that database, where it is empty, and simulates a FreeSWITCH on it until Ctrl-C.
-A database in which there is anything but such a sample is refused and left as it is. The event socket's password is ` + fssim.Password + `.
+	return `It loads the sample of trunkline-demo demo into that database, if it is empty, and simulates a FreeSWITCH on it until Ctrl-C.
+A database that holds anything but such a sample is refused and left as it is. The event socket's password is ` + fssim.Password + `.
 The demo profile of docker-compose.yml runs it.
 
 Example: trunkline-demo pbx --database postgres://me:secret@127.0.0.1/sample`
@@ -60,7 +60,7 @@ func (d pbxCommand) Run(cmd *command) error {
 	return sw.Close()
 }
 
-// sample loads the sample where the database is empty, and takes one that it loaded before.
+// sample loads the sample if the database is empty, and takes one that it loaded before.
 func (d pbxCommand) sample(ctx context.Context) (made bool, err error) {
 	conn, err := pgx.Connect(ctx, d.Database)
 	if err != nil {
@@ -73,7 +73,7 @@ func (d pbxCommand) sample(ctx context.Context) (made bool, err error) {
 		select coalesce(obj_description('public'::regnamespace, 'pg_namespace'), ''),
 			(select count(*) from pg_class where relnamespace = 'public'::regnamespace)`).Scan(&mark, &tables)
 	if err != nil {
-		return false, fmt.Errorf("--database: looking what is in it: %w", err)
+		return false, fmt.Errorf("--database: looking at what is in it: %w", err)
 	}
 	switch {
 	case mark == sampleMark:
@@ -86,7 +86,7 @@ func (d pbxCommand) sample(ctx context.Context) (made bool, err error) {
 			return false, fmt.Errorf("--database: making schema public again: %w", err)
 		}
 	case tables > 0:
-		return false, errors.New("--database: there are tables in it that are no sample's; nothing was changed. Name an empty database")
+		return false, errors.New("--database: it holds tables that are not a sample's; nothing was changed. Name an empty database")
 	}
 	options := sample.Demo
 	options.SuperadminPassword, options.AdminPassword = d.Password, d.Password
@@ -109,13 +109,13 @@ func markSchema(ctx context.Context, conn *pgx.Conn, mark string) error {
 	return nil
 }
 
-// ask is the health check of a sample PBX: its event socket answers, which listens once the sample is there.
+// ask is the health check of a sample PBX: its event socket, which listens once the sample is loaded, answers.
 func (d pbxCommand) ask(ctx context.Context) error {
 	_, port, err := net.SplitHostPort(d.Listen)
 	if err != nil {
 		return fmt.Errorf("--listen: %w; write host:port", err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, askPatience)
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	sw := freeswitch.New(net.JoinHostPort("127.0.0.1", port), fssim.Password, freeswitch.Options{})
 	defer sw.Close()

@@ -23,7 +23,7 @@ const maxAuditLimit = 10_000
 type auditCommand struct {
 	Kind    string `enum:"denial,change,all" default:"all" help:"denial: who was refused; change: who changed something; all."`
 	Since   string `default:"24h" help:"How far back, such as 30m, 24h or 7d."`
-	Who     string `placeholder:"NAME" help:"Only of this user or token, or of this name that was tried."`
+	Who     string `placeholder:"NAME" help:"Only this user or token, or this name that was tried."`
 	Address string `placeholder:"IP" help:"Only from this address."`
 	Action  string `placeholder:"ACTION" help:"Only this action, such as token.revoke, or denials at this endpoint."`
 	Code    string `placeholder:"CODE" help:"Only denials for this reason, such as not_whitelisted."`
@@ -32,7 +32,7 @@ type auditCommand struct {
 }
 
 func (auditCommand) Help() string {
-	return `Newest first. Denials that are alike are one line a minute, with how many they were. It needs the database alone.
+	return `Newest first. Denials that are alike within a minute are one line, with their number. Only the database is needed.
 
 Example: trunkline audit --kind denial --since 1h --address 198.51.100.7`
 }
@@ -94,7 +94,7 @@ func (a auditCommand) filter() (audit.Filter, error) {
 	return f, nil
 }
 
-// auditTable prints a table. What has no value is a dash, so that columns can be told apart.
+// auditTable prints the entries as a table. An empty cell is a dash, so that columns can be told apart.
 func (cmd *command) auditTable(entries []audit.Entry) error {
 	const none = "-"
 	table := cmd.table("LAST", "KIND", "TIMES", "ADDRESS", "WHO", "ACTION", "SUBJECT OR REASON")

@@ -18,7 +18,7 @@ import (
 const recordTimeout = 5 * time.Second
 
 // changed records that whoever runs this command changed something of Trunkline's own. The change is made
-// already: where it cannot be recorded, as on a host that has no database, standard error says so.
+// already: if it cannot be recorded, as on a host without the database, standard error says so.
 func (cmd *command) changed(settings config.Settings, action, subject string) {
 	ctx, cancel := context.WithTimeout(cmd.ctx, recordTimeout)
 	defer cancel()
@@ -45,7 +45,7 @@ func runBy() string {
 	return "cli"
 }
 
-// record is changed for a command that has the database open.
+// record records a change for a command that has the database open already.
 func (cmd *command) record(ctx context.Context, pool *pgxpool.Pool, action, subject string) {
 	log := slog.New(slog.NewTextHandler(cmd.err, &slog.HandlerOptions{Level: slog.LevelError}))
 	audit.New(pool, log).Change(ctx, audit.Event{Who: runBy(), Action: action, Subject: subject})

@@ -28,8 +28,8 @@ const checkTimeout = 10 * time.Second
 type checkCommand struct{}
 
 func (checkCommand) Help() string {
-	return `It prints a line for every part, "ok" or what to do, and ends with status 1 where one is not right.
-Nothing is changed, except that each switch forgets its cached gateway configuration, as FusionPBX's own pages have it do,
+	return `It prints a line for every part, "ok" or what to do, and ends with status 1 if one is not right.
+Nothing is changed, except that each switch forgets its cached gateway configuration, as FusionPBX's own pages make it do,
 and that a file is made and removed again in each folder that Trunkline writes into.
 
 Example: trunkline --config /etc/trunkline/trunkline.env check`
@@ -128,9 +128,9 @@ func (c *checker) database() {
 			return "", err
 		}
 		if !known {
-			return "this database has seen none yet; the first start makes it this one", nil
+			return "this database has seen none yet; the first start gives it this one", nil
 		}
-		return "the one of this database", keys.CheckDatabase(ctx, pool)
+		return "it is the one of this database", keys.CheckDatabase(ctx, pool)
 	})
 	c.check("export folder shared", func(ctx context.Context) (string, error) {
 		err := cdr.Exporter{PBX: &pbx.PBX{Pool: pool}, Store: service.ExportStore(c.settings)}.CheckStore(ctx)
@@ -203,7 +203,7 @@ func (c *checker) exportFolder() {
 			return "", err
 		}
 		if free < floor {
-			return "", fmt.Errorf("%d MiB free in %s and the floor is %d; make room, or lower TRUNKLINE_EXPORT_MIN_FREE_BYTES", free>>20, dir, floor>>20)
+			return "", fmt.Errorf("%d MiB free in %s, less than the %d needed; make room, or lower TRUNKLINE_EXPORT_MIN_FREE_BYTES", free>>20, dir, floor>>20)
 		}
 		return fmt.Sprintf("%s is written and read, %d MiB free", dir, free>>20), nil
 	})

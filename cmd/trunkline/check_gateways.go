@@ -11,8 +11,8 @@ import (
 	"trunkline/internal/pbx"
 )
 
-// checkGateways says how gateways reach the switches. Where they are files it tries whether each enabled
-// profile's folder can be written, and looks for files that keep FreeSWITCH from reading any.
+// checkGateways says how gateways reach the switches. If they are files it also tries to write into each
+// enabled profile's folder, and looks for files that keep FreeSWITCH from reading any.
 func checkGateways(ctx context.Context, p *pbx.PBX) (string, error) {
 	folder, err := file.FindFolder(ctx, p)
 	if err != nil {

@@ -1,8 +1,6 @@
 package main
 
-import (
-	"trunkline/internal/config"
-)
+import "trunkline/internal/config"
 
 type configCommand struct{}
 
@@ -15,7 +13,7 @@ Example: trunkline --config /etc/trunkline/trunkline.env config`
 func (configCommand) Run(cmd *command) error {
 	settings, err := cmd.settings()
 	if err != nil {
-		// What there is to set is what somebody with an invalid setting wants to see.
+		// Somebody with an invalid setting wants to see what can be set.
 		for _, s := range config.Describe(settings) {
 			cmd.printf("%s\n    %s\n    default: %s\n", s.Name, s.Help, s.Default)
 		}

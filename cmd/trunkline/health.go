@@ -21,28 +21,28 @@ import (
 )
 
 const (
-	// healthTimeout bounds the whole question; the front end's own bound is below it.
+	// healthTimeout bounds the whole check; the front end's own time-out is shorter.
 	healthTimeout = 5 * time.Second
 	// maxHealthAnswer bounds what is read of the front end's answer, in bytes.
 	maxHealthAnswer = 64 << 10
 )
 
 type healthCommand struct {
-	Role string `arg:"" optional:"" enum:"api,worker,scheduler" default:"api" help:"What to ask for: api (also for serve), worker or scheduler."`
+	Role string `arg:"" optional:"" enum:"api,worker,scheduler" default:"api" help:"What to ask: api (for serve too), worker or scheduler."`
 }
 
 func (healthCommand) Help() string {
-	return `Status 0 when it works, 1 with a line that says why when not. It reads the same settings as the process that it asks for.
+	return `Status 0 if it works, else 1 and a line that says why. It reads the same settings as the process that it asks.
 
-  api        asks /readyz at TRUNKLINE_LISTEN, by loopback where that stands
-             for all addresses: Postgres and Redis answer and there is a
+  api        asks /readyz at TRUNKLINE_LISTEN, by loopback if that means all
+             addresses: Postgres and Redis answer and there is a
              whitelist. Over TLS the certificate is not verified on loopback;
              on another address it must be good for the host of
              TRUNKLINE_PUBLIC_URL.
-  worker     a worker process of this host or container is there, takes jobs
+  worker     a worker process of this host or container runs, takes jobs
              of every kind, and its last sweep reached Postgres and Redis,
              half a minute ago at most.
-  scheduler  the same of a scheduler, which takes no jobs.
+  scheduler  the same for a scheduler, which takes no jobs.
 
 Example: trunkline health worker
 
@@ -90,7 +90,7 @@ func askFrontEnd(ctx context.Context, settings config.Settings) error {
 			return fmt.Errorf("TRUNKLINE_PUBLIC_URL: %w", err)
 		}
 		scheme = "https"
-		// Nobody can stand between a process and its own host's loopback, whose name no certificate has.
+		// Nobody can listen in on the host's own loopback, which no certificate names.
 		transport.TLSClientConfig = &tls.Config{ServerName: public.Hostname(), InsecureSkipVerify: loopback}
 	}
 	client := &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
@@ -100,7 +100,7 @@ func askFrontEnd(ctx context.Context, settings config.Settings) error {
 	}
 	resp, err := client.Do(req)
 	if err != nil {
-		return fmt.Errorf("the front end does not answer: %w; it is not up yet, or TRUNKLINE_LISTEN is not its own", err)
+		return fmt.Errorf("the front end does not answer: %w; it has not started yet, or TRUNKLINE_LISTEN is not its own", err)
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxHealthAnswer))

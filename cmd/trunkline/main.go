@@ -35,8 +35,8 @@ type commandLine struct {
 	API       apiCommand       `cmd:"" name:"api" help:"Run the HTTP front end alone."`
 	Worker    workerCommand    `cmd:"" help:"Run a worker alone."`
 	Scheduler schedulerCommand `cmd:"" help:"Run the scheduler alone."`
-	Health    healthCommand    `cmd:"" help:"Say by its exit status whether the api, worker or scheduler of this host works."`
-	Check     checkCommand     `cmd:"" help:"Test every part and say what to do where one is not right."`
+	Health    healthCommand    `cmd:"" help:"Tell by the exit status whether the api, worker or scheduler of this host works."`
+	Check     checkCommand     `cmd:"" help:"Test every part and say what to do if one is not right."`
 	Audit     auditCommand     `cmd:"" help:"List who was denied what and who changed what."`
 	Config    configCommand    `cmd:"" help:"List the settings, their values and where each comes from."`
 	Token     tokenCommand     `cmd:"" help:"Make, list, rotate and revoke the API tokens that callers send in place of a password."`
@@ -50,7 +50,7 @@ func run(ctx context.Context, args, environ []string, out, errOut io.Writer) int
 	var line commandLine
 	program := commandline.Program{
 		Name:        "trunkline",
-		Description: "The programmable front door of a FusionPBX: gateways and CDR exports over HTTP, as jobs that nothing loses.",
+		Description: "The programmable front door of a FusionPBX: gateways and CDR exports over HTTP, as jobs that do not get lost.",
 		Line:        &line,
 		Out:         out,
 		Err:         errOut,

@@ -11,16 +11,16 @@ import (
 	"trunkline/internal/service"
 )
 
-// migratePoll is how often a database that is waited for is tried again.
+// migratePoll is how often --wait tries again.
 const migratePoll = 500 * time.Millisecond
 
 type migrateCommand struct {
-	Key  bool          `help:"Make the secret key too, where there is none and the database has never seen one."`
-	Wait time.Duration `help:"How long to wait until Postgres answers and FusionPBX's tables are there; not at all without it." placeholder:"1m"`
+	Key  bool          `help:"Make the secret key too, if there is none and the database has never had one."`
+	Wait time.Duration `help:"How long to wait until Postgres answers and FusionPBX's tables are there; without it, not at all." placeholder:"1m"`
 }
 
 func (migrateCommand) Help() string {
-	return `FusionPBX's own tables are not altered. It may run at any time, also while others do.
+	return `FusionPBX's own tables are not altered. It may run at any time, even while other processes of Trunkline work.
 
 Example: trunkline migrate
 
@@ -32,7 +32,7 @@ func (m migrateCommand) Run(cmd *command) error {
 	if err != nil {
 		return err
 	}
-	version, err := m.patiently(cmd.ctx, settings)
+	version, err := m.withRetries(cmd.ctx, settings)
 	if err != nil {
 		return err
 	}
@@ -40,8 +40,8 @@ func (m migrateCommand) Run(cmd *command) error {
 	return nil
 }
 
-// patiently tries again for as long as Wait; the error is that of the last try.
-func (m migrateCommand) patiently(ctx context.Context, settings config.Settings) (version int64, err error) {
+// withRetries migrates, and tries again for as long as Wait; the error is that of the last try.
+func (m migrateCommand) withRetries(ctx context.Context, settings config.Settings) (version int64, err error) {
 	if version, err = m.migrate(ctx, settings); err == nil || m.Wait <= 0 {
 		return version, err
 	}

@@ -15,7 +15,7 @@ type serveCommand struct{}
 
 func (serveCommand) Help() string {
 	return `On a FusionPBX host nothing need be set: database and event socket come from /etc/fusionpbx/config.conf.
-It makes its secret key and its own tables where they are not there yet.
+It makes its secret key and its own tables if they are not there yet.
 
 Example: TRUNKLINE_WHITELIST=/etc/trunkline/chkcon_whitelist.conf trunkline serve`
 }
@@ -48,7 +48,7 @@ func (workerCommand) Run(cmd *command) error {
 type schedulerCommand struct{}
 
 func (schedulerCommand) Help() string {
-	return `It dispatches again what lost its worker or its task. Several may run: one works at a time.
+	return `It dispatches again each job that lost its worker or its task. Several may run: one works at a time.
 
 Example: trunkline --config /etc/trunkline/trunkline.env scheduler`
 }
@@ -73,7 +73,7 @@ func (cmd *command) withService(alone bool, run func(*service.Service, context.C
 	return run(s, cmd.ctx)
 }
 
-// withDatabase reads the settings and opens the database alone, whose tables must be this build's.
+// withDatabase reads the settings and opens only the database, whose tables must be this build's.
 func (cmd *command) withDatabase(f func(settings config.Settings, pool *pgxpool.Pool) error) error {
 	settings, err := cmd.settings()
 	if err != nil {

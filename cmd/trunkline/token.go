@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -30,7 +29,6 @@ Example: trunkline token create --name whmcs --scope read,provision --domain pbx
 // tokens is what the token commands work with.
 type tokens struct {
 	cmd      *command
-	ctx      context.Context
 	settings config.Settings
 	pool     *pgxpool.Pool
 	db       *fusionpbx.DB
@@ -44,7 +42,8 @@ func (cmd *command) withTokens(f func(*tokens) error) error {
 		if err != nil {
 			return err
 		}
-		return f(&tokens{cmd, cmd.ctx, settings, pool, db, token.NewStore(pool, slog.New(slog.DiscardHandler))})
+		store := token.NewStore(pool, slog.New(slog.DiscardHandler))
+		return f(&tokens{cmd: cmd, settings: settings, pool: pool, db: db, store: store})
 	})
 }
 
@@ -53,7 +52,7 @@ type tokenCreateCommand struct {
 	Scope      []string `required:"" help:"What it may do: read, provision, export, admin; several with commas."`
 	Domain     []string `help:"A domain that it is for; may be given several times."`
 	AllDomains bool     `help:"It is for all domains, and for global gateways."`
-	HomeDomain string   `help:"The domain of a request that names none; that of --domain where there is one."`
+	HomeDomain string   `help:"The domain of a request that names none; without it, --domain's if there is just one."`
 	Expires    string   `help:"When it ends: a time from now (90d, 24h), a date or a time; without it, never."`
 	JSON       bool     `name:"json" help:"Print the token as JSON, with the secret in it."`
 }
@@ -70,7 +69,7 @@ func (c tokenCreateCommand) Run(cmd *command) error {
 		if err != nil {
 			return err
 		}
-		made, secret, err := t.store.Create(t.ctx, n)
+		made, secret, err := t.store.Create(t.cmd.ctx, n)
 		if err != nil {
 			return t.wording(err)
 		}
@@ -108,10 +107,10 @@ func (t *tokens) describe(c tokenCreateCommand) (token.New, error) {
 
 // domain is the uuid of the enabled domain of that name.
 func (t *tokens) domain(flag, name string) (string, error) {
-	domain, err := t.db.DomainByName(t.ctx, name)
+	domain, err := t.db.DomainByName(t.cmd.ctx, name)
 	switch {
 	case errors.Is(err, fusionpbx.ErrNotFound):
-		return "", fmt.Errorf("%s: there is no domain %q in FusionPBX; write its name as FusionPBX's page of domains does", flag, name)
+		return "", fmt.Errorf("%s: there is no domain %q in FusionPBX; write the name that FusionPBX's page of domains shows", flag, name)
 	case err != nil:
 		return "", err
 	case !domain.Enabled:
@@ -131,13 +130,13 @@ func (t *tokens) expiry(text string) (*time.Time, error) {
 	return &at, nil
 }
 
-// tokenFlags are the names of flags by the fields that the store names.
+// tokenFlags are the flags by the fields that the store's errors name.
 var tokenFlags = map[string]string{
 	"name": "--name", "scopes": "--scope", "domains": "--domain", "all_domains": "--all-domains",
 	"home_domain": "--home-domain", "expires_at": "--expires", "grace": "--grace",
 }
 
-// wording says what the store says in the command line's words.
+// wording puts the store's error in the command line's words.
 func (t *tokens) wording(err error) error {
 	var invalid *token.InvalidError
 	switch {
@@ -153,10 +152,10 @@ func (t *tokens) wording(err error) error {
 
 // changed records what was done with a token; its name can be another's later.
 func (t *tokens) changed(action string, done token.Token) {
-	t.cmd.record(t.ctx, t.pool, action, done.ID+" "+done.Name)
+	t.cmd.record(t.cmd.ctx, t.pool, action, done.ID+" "+done.Name)
 }
 
-// issued prints the secret alone on standard output, and what goes with it beside that.
+// issued prints the secret on standard output, and what there is to know about it on standard error.
 func (t *tokens) issued(made token.Token, secret string, asJSON bool) error {
 	views, err := t.views(made)
 	if err != nil {
@@ -184,7 +183,7 @@ func ending(v token.View) string {
 
 // views shows tokens with the names of their domains.
 func (t *tokens) views(all ...token.Token) ([]token.View, error) {
-	names, err := t.db.DomainNames(t.ctx, token.DomainsOf(all...))
+	names, err := t.db.DomainNames(t.cmd.ctx, token.DomainsOf(all...))
 	if err != nil {
 		return nil, err
 	}

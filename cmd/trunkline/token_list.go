@@ -28,7 +28,7 @@ func (c tokenListCommand) Run(cmd *command) error {
 	return cmd.withTokens(func(t *tokens) error {
 		views := []token.View{}
 		for after := ""; ; {
-			page, next, err := t.store.List(t.ctx, token.Filter{Bounds: token.Unbounded, Revoked: c.All, After: after, Limit: tokensAtATime})
+			page, next, err := t.store.List(t.cmd.ctx, token.Filter{Bounds: token.Unbounded, Revoked: c.All, After: after, Limit: tokensAtATime})
 			if err != nil {
 				return err
 			}
@@ -68,7 +68,7 @@ func (cmd *command) tokenTable(views []token.View) error {
 	return table.Flush()
 }
 
-// domainsOf names a token's domains, and the home where it is not plain.
+// domainsOf names a token's domains, and its home domain if it has one.
 func domainsOf(v token.View) string {
 	domains := strings.Join(v.Domains, ",")
 	if v.AllDomains {
@@ -90,7 +90,7 @@ func moment(t *time.Time, none string) string {
 
 type tokenRotateCommand struct {
 	Token   string `arg:"" name:"name|id" help:"The token's name or id."`
-	Grace   string `help:"How long the old secret stays valid, such as 24h or 7d; TRUNKLINE_TOKEN_GRACE where it is not given."`
+	Grace   string `help:"How long the old secret stays valid, such as 24h or 7d; without it, TRUNKLINE_TOKEN_GRACE."`
 	Expires string `help:"A new expiry: a time from now (90d, 24h), a date or a time; without it, the token's own stays."`
 	JSON    bool   `name:"json" help:"Print the token as JSON, with the secret in it."`
 }
@@ -118,7 +118,7 @@ func (c tokenRotateCommand) Run(cmd *command) error {
 		if err != nil {
 			return err
 		}
-		rotated, secret, err := t.store.Rotate(t.ctx, found.ID, token.Unbounded, grace, expires)
+		rotated, secret, err := t.store.Rotate(t.cmd.ctx, found.ID, token.Unbounded, grace, expires)
 		if err != nil {
 			return t.wording(err)
 		}
@@ -132,7 +132,7 @@ type tokenRevokeCommand struct {
 }
 
 func (tokenRevokeCommand) Help() string {
-	return `It is refused everywhere within a second. A token that was revoked before stays so.
+	return `It is refused everywhere within a second. A token that was revoked before stays revoked.
 
 Example: trunkline token revoke whmcs`
 }
@@ -143,7 +143,7 @@ func (c tokenRevokeCommand) Run(cmd *command) error {
 		if err != nil {
 			return err
 		}
-		revoked, now, err := t.store.Revoke(t.ctx, found.ID, token.Unbounded)
+		revoked, now, err := t.store.Revoke(t.cmd.ctx, found.ID, token.Unbounded)
 		if err != nil {
 			return err
 		}
@@ -160,13 +160,13 @@ func (c tokenRevokeCommand) Run(cmd *command) error {
 // find is the token of that id or name. A revoked one is found by its id alone, since its name may be
 // another's by now.
 func (t *tokens) find(nameOrID string) (token.Token, error) {
-	find := func() (token.Token, error) { return t.store.Named(t.ctx, nameOrID) }
+	find := func() (token.Token, error) { return t.store.Named(t.cmd.ctx, nameOrID) }
 	if postgres.IsUUID(nameOrID) {
-		find = func() (token.Token, error) { return t.store.Get(t.ctx, nameOrID, token.Unbounded) }
+		find = func() (token.Token, error) { return t.store.Get(t.cmd.ctx, nameOrID, token.Unbounded) }
 	}
 	found, err := find()
 	if errors.Is(err, token.ErrNotFound) {
-		return found, fmt.Errorf("there is no token %q; trunkline token list shows those that there are, and with --all those revoked, which go by their id", nameOrID)
+		return found, fmt.Errorf("there is no token %q; trunkline token list shows the tokens, and with --all those revoked, which go by their id", nameOrID)
 	}
 	return found, err
 }

@@ -1,13 +1,11 @@
 package main
 
-import (
-	"trunkline/internal/version"
-)
+import "trunkline/internal/version"
 
 type versionCommand struct{}
 
 func (versionCommand) Help() string {
-	return `The same is in the log's first line, in /readyz and in /openapi.json. Tell it with whatever you report.
+	return `The same is in the log's first line, in /readyz and in /openapi.json. Include it in whatever you report.
 
 Example: trunkline version`
 }

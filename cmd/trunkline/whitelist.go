@@ -18,7 +18,7 @@ import (
 type whitelistCommand struct {
 	List   whitelistListCommand   `cmd:"" help:"Show who may call or, with --denied, who was denied lately."`
 	Add    whitelistAddCommand    `cmd:"" help:"Let an address or network call."`
-	Remove whitelistRemoveCommand `cmd:"" help:"Take an address or network from the list."`
+	Remove whitelistRemoveCommand `cmd:"" help:"Take an address or network off the list."`
 	Check  whitelistCheckCommand  `cmd:"" help:"Name every broken line of the file, or say whether an address may call."`
 	Edit   whitelistEditCommand   `cmd:"" help:"Edit the file in your editor; it is checked before it is saved."`
 }
@@ -41,7 +41,7 @@ type whitelistListCommand struct {
 }
 
 func (whitelistListCommand) Help() string {
-	return `It ends with status 1 where the file cannot be used as it stands.
+	return `It ends with status 1 if the file cannot be used as it stands.
 
 Example: trunkline whitelist list
 
@@ -73,7 +73,7 @@ func (c whitelistListCommand) Run(cmd *command) error {
 	return nil
 }
 
-// whitelistTrouble says which file it is that cannot be used.
+// whitelistTrouble names the file that cannot be used.
 func whitelistTrouble(file whitelist.File, err error) error {
 	return fmt.Errorf("TRUNKLINE_WHITELIST: %s: %w", file.Path, err)
 }
@@ -110,11 +110,11 @@ func (cmd *command) listDenied(settings config.Settings, pool *pgxpool.Pool) err
 
 type whitelistAddCommand struct {
 	Address string `arg:"" help:"An IP address or a CIDR."`
-	Comment string `placeholder:"TEXT" help:"What is written behind it: who that is."`
+	Comment string `placeholder:"TEXT" help:"A comment behind it, such as whose it is."`
 }
 
 func (whitelistAddCommand) Help() string {
-	return `The line is written at the end of the file. An address that is on the list already, also within a network, changes nothing.
+	return `The line is written at the end of the file. An address that is on the list already, even within a network, changes nothing.
 
 Example: trunkline whitelist add 203.0.113.7 --comment "WHMCS"
 
@@ -148,11 +148,11 @@ func (c whitelistAddCommand) Run(cmd *command) error {
 
 type whitelistRemoveCommand struct {
 	Address      string `arg:"" help:"An IP address or a CIDR, as the list has it."`
-	AllowLockout bool   `help:"Also where no address is left, so that nobody may call."`
+	AllowLockout bool   `help:"Even if no address is left, so that nobody may call."`
 }
 
 func (whitelistRemoveCommand) Help() string {
-	return `Only the line of just that address or CIDR goes; a wider network that holds it stays, and is named.
+	return `Only a line with exactly that address or CIDR goes; a wider network that holds it stays, and is named.
 
 Example: trunkline whitelist remove 203.0.113.7`
 }
@@ -185,7 +185,7 @@ type whitelistCheckCommand struct {
 }
 
 func (whitelistCheckCommand) Help() string {
-	return `It ends with status 1 where a line is broken, or where the address may not call.
+	return `It ends with status 1 if a line is broken, or if the address may not call.
 
 Example: trunkline whitelist check
 
@@ -223,7 +223,7 @@ func (c whitelistCheckCommand) Run(cmd *command) error {
 	return nil
 }
 
-// brokenLines prints every broken line that the error is about, and returns what is to be said after them.
+// brokenLines prints every broken line that the error is about, and returns the error to end with.
 func (cmd *command) brokenLines(file whitelist.File, err error) error {
 	var broken *whitelist.BrokenError
 	if !errors.As(err, &broken) {
@@ -232,7 +232,7 @@ func (cmd *command) brokenLines(file whitelist.File, err error) error {
 	for _, line := range broken.Lines {
 		cmd.printf("%s\n", line)
 	}
-	return fmt.Errorf("%s is not used as it stands, for its broken lines (%d); mend them by trunkline whitelist edit", file.Path, len(broken.Lines))
+	return fmt.Errorf("%s is not used as it stands, for its broken lines (%d); mend them with trunkline whitelist edit", file.Path, len(broken.Lines))
 }
 
 func networkOf(text string) (netip.Prefix, error) {
@@ -255,7 +255,7 @@ func described(e whitelist.Entry) string {
 func whitelistRefusal(err error) error {
 	var refusal *whitelist.Refusal
 	if errors.As(err, &refusal) && refusal.Reason == whitelist.Lockout {
-		return fmt.Errorf("%w; with --allow-lockout it is made all the same", err)
+		return fmt.Errorf("%w; --allow-lockout makes it nevertheless", err)
 	}
 	return err
 }

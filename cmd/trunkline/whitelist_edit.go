@@ -13,12 +13,12 @@ import (
 )
 
 type whitelistEditCommand struct {
-	AllowLockout bool `help:"Also where no address is left, so that nobody may call."`
+	AllowLockout bool `help:"Even if no address is left, so that nobody may call."`
 }
 
 func (whitelistEditCommand) Help() string {
 	return `You edit a copy, in the editor that VISUAL or EDITOR names (else sensible-editor, nano or vi). When you leave the editor the copy is checked, and takes the file's place
-where every line is right and nobody else has changed the file meanwhile. Where a line is broken you may edit again; what you wrote is kept.
+if every line is right and nobody else has changed the file meanwhile. If a line is broken you may edit again; what you wrote is kept.
 
 Example: EDITOR=nano trunkline whitelist edit`
 }
@@ -71,7 +71,7 @@ func editorOf(environ []string) ([]string, error) {
 	return nil, errors.New("there is no editor; set EDITOR to the one that you like")
 }
 
-// askYes asks whoever sits there. Return alone is yes, and the end of the input is no.
+// askYes asks the user. Return alone is yes, and the end of the input is no.
 func (cmd *command) askYes(in io.Reader, question string) bool {
 	cmd.printf("%s [Y/n] ", question)
 	var answer string
@@ -156,8 +156,8 @@ func (e whitelistEdit) edited(name string) ([]byte, error) {
 	return os.ReadFile(name)
 }
 
-// explained prints every broken line where the error names only the first ones, and says what to do on
-// the command line.
+// explained prints every broken line if the error names only the first ones, and says what to do on the
+// command line.
 func (e whitelistEdit) explained(err error) error {
 	var broken *whitelist.BrokenError
 	var refusal *whitelist.Refusal

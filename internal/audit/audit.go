@@ -1,6 +1,6 @@
 // Package audit keeps, as rows, who was denied what and who changed what, for as long as the settings
-// say. It knows Postgres, and nothing of HTTP: what is a denial and what a change is its callers' to
-// say. A secret is never handed to it.
+// say. It knows Postgres, and nothing of HTTP: its callers decide what is a denial and what a change,
+// and never hand it a secret.
 package audit
 
 import (
@@ -15,7 +15,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// Kind is what an entry tells of.
+// Kind is what an entry is about.
 type Kind string
 
 // The kinds of entry.
@@ -29,12 +29,12 @@ var Kinds = []Kind{KindDenial, KindChange}
 
 // Denial is one refused request. Its texts may be the caller's own: they are cleaned and cut here.
 type Denial struct {
-	Address    string // the caller's, or the peer's where the caller's is not known
+	Address    string // the caller's, or the peer's if the caller's is not known
 	Who        string // who signed in, or the name that was tried, or ""
 	Endpoint   string // the route, never the path that the caller wrote
 	Code       string // the reason, as the answer had it
 	DomainUUID string // of a caller who signed in; "" for none
-	RequestID  string // of the first of those that are alike
+	RequestID  string // of several denials that are alike the first one's
 }
 
 // Event is one change that somebody made. Its texts may be the caller's own, and never hold a secret.
@@ -57,7 +57,7 @@ type Log struct {
 	log  *slog.Logger
 
 	writing sync.Mutex // one batch at a time
-	away    bool       // the log has said that denials cannot be written; of whoever holds writing
+	away    bool       // the log has said that denials cannot be written; writing is held
 
 	mu     sync.Mutex
 	denied gathered
@@ -68,8 +68,8 @@ func New(pool *pgxpool.Pool, log *slog.Logger) *Log {
 	return &Log{pool: pool, log: log, denied: newGathered()}
 }
 
-// Change records a change at once. The change has been made by then: where it cannot be recorded, or
-// its caller has hung up, it stands, and the error log has what the row would have had.
+// Change records a change at once. The change has been made by then: it stands even if it cannot be
+// recorded or its caller has hung up, and the error log has what the row would have had.
 func (l *Log) Change(ctx context.Context, e Event) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), changeTimeout)
 	defer cancel()

@@ -14,21 +14,21 @@ import (
 const (
 	// writeInterval is how often the denials that were gathered are written.
 	writeInterval = time.Second
-	// writeTimeout bounds one such writing.
+	// writeTimeout bounds writing them once.
 	writeTimeout = 5 * time.Second
 	// maxDistinct is how many different denials of one minute this process writes as rows of their own:
-	// under a flood without end some 13 million rows in 90 days. The access log has each of them.
+	// under an endless flood some 13 million rows in 90 days. The access log has each of them.
 	maxDistinct = 100
 	// maxWaiting is how many rows this process keeps while the database is away.
 	maxWaiting = 10_000
-	// alikeSpan is for how long denials that are alike are one row.
+	// alikeSpan is the time within which denials that are alike are one row.
 	alikeSpan = time.Minute
 )
 
 // ActionOverflow is the action of the row that counts the denials beyond maxDistinct and maxWaiting.
 const ActionOverflow = "overflow"
 
-// alike is what denials of one row have in common.
+// alike is what the denials of one row have in common.
 type alike struct {
 	minute                              time.Time
 	address, who, action, code, ownerID string
@@ -65,7 +65,7 @@ func (c count) plus(d count) count {
 type gathered struct {
 	waiting  map[alike]count
 	overflow count
-	minute   time.Time          // that seen is of
+	minute   time.Time          // the one that seen is about
 	seen     map[alike]struct{} // what has a row in this minute, waiting or written
 }
 
@@ -90,7 +90,7 @@ func (g *gathered) add(key alike, c count) {
 	g.waiting[key] = g.waiting[key].plus(c)
 }
 
-// spill counts what gets no row of its own. While the database is away it is one count and no more.
+// spill counts what gets no row of its own. While the database is away that is one count and no more.
 func (g *gathered) spill(c count) {
 	if g.overflow.last.After(c.last) {
 		c.last = g.overflow.last
@@ -98,8 +98,8 @@ func (g *gathered) spill(c count) {
 	g.overflow = count{first: c.last, last: c.last, times: g.overflow.times + c.times}
 }
 
-// Denial takes note of a refused request. It does no I/O: Run writes within a second or so, and what
-// has been refused alike within a minute is one row.
+// Denial notes a refused request. It does no I/O: Run writes within a second or so, and denials that are
+// alike within a minute are one row.
 func (l *Log) Denial(d Denial) {
 	now := time.Now().UTC()
 	key := alike{
@@ -126,9 +126,9 @@ func (l *Log) Run(ctx context.Context) error {
 	}
 }
 
-// Flush writes what waits. Where the database is away it waits on, up to maxWaiting rows, and the log
-// says so once. A batch whose outcome got lost with the connection is written again: a count can then
-// be too high, never too low.
+// Flush writes what waits. If the database is away that waits on, up to maxWaiting rows, and the log says
+// so once. A batch whose outcome was lost with the connection is written again: a count can then be too
+// high, never too low.
 func (l *Log) Flush(ctx context.Context) {
 	l.writing.Lock()
 	defer l.writing.Unlock()
@@ -157,7 +157,7 @@ func (l *Log) Flush(ctx context.Context) {
 	l.away = false
 }
 
-// take empties what waits, the overflow as a row of its own.
+// take empties what waits, and makes the overflow a row of its own.
 func (l *Log) take() map[alike]count {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -210,7 +210,7 @@ func (l *Log) write(ctx context.Context, batch map[alike]count) error {
 	return err
 }
 
-// batchInASCII is the batch for a database whose encoding has not all of Unicode.
+// batchInASCII is the batch for a database whose encoding lacks some of Unicode.
 func batchInASCII(batch map[alike]count) map[alike]count {
 	plain := make(map[alike]count, len(batch))
 	for key, c := range batch {

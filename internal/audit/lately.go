@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"time"
 
-	"trunkline/internal/fault"
-
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"trunkline/internal/fault"
 )
 
 // Denied is an address that was denied.
@@ -24,7 +24,7 @@ const (
 	deniedDays = 7
 	// maxDenied is how many of them are shown.
 	maxDenied = 50
-	// maxDeniedRows is how many of the newest denials they are found in: a scan of this host leaves many.
+	// maxDeniedRows is how many of the newest denials are searched for them: a scan of this host leaves many.
 	maxDeniedRows = 20_000
 )
 

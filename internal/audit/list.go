@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"time"
 
-	"trunkline/internal/fault"
-
 	"github.com/jackc/pgx/v5"
+
+	"trunkline/internal/fault"
 )
 
 // Entry is a denial or a change that was recorded, as callers and the command line see it.

@@ -14,7 +14,7 @@ import (
 // entries Postgres bounds at some 2,700.
 const maxText = 256
 
-// cleaned makes of any bytes a text that Postgres takes and a terminal shows as one line: valid UTF-8
+// cleaned turns any bytes into a text that Postgres takes and a terminal shows as one line: valid UTF-8
 // without control or format characters (which can reverse what a line says), of at most maxText bytes.
 func cleaned(s string) string {
 	var b strings.Builder
@@ -30,7 +30,7 @@ func cleaned(s string) string {
 	return b.String()
 }
 
-// cleanedUUID is the UUID, or "" where it is none.
+// cleanedUUID is the UUID, or "" if it is not one.
 func cleanedUUID(s string) string {
 	if uuid.Validate(s) != nil {
 		return ""
@@ -56,7 +56,7 @@ func unwritable(err error) bool {
 	return errors.As(err, &pg) && (pg.Code == untranslatableCharacter || pg.Code == notInRepertoire)
 }
 
-// inASCII is the text for a database whose encoding has not all of Unicode.
+// inASCII is the text for a database whose encoding lacks some of Unicode.
 func inASCII(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r > unicode.MaxASCII {

@@ -29,10 +29,10 @@ const (
 	tag = "FusionPBX"
 	// maxName bounds the name in the line, in bytes.
 	maxName = 64
-	// writeTimeout bounds one write: a login that failed is answered all the same.
+	// writeTimeout bounds one write, for which the answer to a failed login waits.
 	writeTimeout = 250 * time.Millisecond
-	// retryInterval is how long nothing is written after that failed: a syslog that does not read must
-	// not cost each request the time-out.
+	// retryInterval is how long nothing is written after a write that failed: a syslog that does not read
+	// must not cost each request the time-out.
 	retryInterval = time.Second
 	// fileMode is for a file that is not there yet: fail2ban runs as root.
 	fileMode = 0o640
@@ -53,7 +53,7 @@ type Log struct {
 
 // New returns a log that writes to path: a Unix socket such as /dev/log, a file, or Off.
 // Nothing is opened before the first line, and each line opens it anew: failed logins are few, and
-// neither logrotate nor a restarted syslog is then missed.
+// logrotate or a restarted syslog is then noticed.
 func New(path string, log *slog.Logger) *Log {
 	host, err := os.Hostname()
 	if err != nil {
@@ -62,8 +62,8 @@ func New(path string, log *slog.Logger) *Log {
 	return &Log{path: path, log: log, host: host, now: time.Now}
 }
 
-// Failed writes that a login failed. name is the caller's own text: of anything but letters, digits and
-// @ . _ + - an underscore is left, since a name could otherwise forge a line about another address.
+// Failed writes that a login failed. name is the caller's own text: anything in it but letters, digits and
+// @ . _ + - becomes an underscore, since it could otherwise forge a line about another address.
 func (l *Log) Failed(addr netip.Addr, name string) {
 	if l.path == Off {
 		return
@@ -109,7 +109,7 @@ func (l *Log) write(line string) error {
 	case err == nil:
 		l.socket = info.Mode().Type() == fs.ModeSocket
 	case l.socket || slices.ContainsFunc(socketFolders, func(folder string) bool { return strings.HasPrefix(l.path, folder) }):
-		return err // a file in its place would be no log, and syslog could not have its socket back
+		return err // a file there would be read by nobody, and would be in the way of syslog's socket
 	}
 	if l.socket {
 		return writeSocket(l.path, fmt.Sprintf("<%d>%s %s", priority, stamp, line))
@@ -122,11 +122,10 @@ func (l *Log) write(line string) error {
 	return errors.Join(err, file.Close())
 }
 
-// socketFolders are where a path that does not exist is a socket that is missing.
+// socketFolders hold sockets: a path in them that does not exist is a missing socket, not a new file.
 var socketFolders = []string{"/dev/", "/run/", "/var/run/"}
 
-// writeSocket sends the message as a datagram, or to a syslog that listens for streams with the end of a
-// line.
+// writeSocket sends the message as a datagram, or with a line ending to a syslog that listens for streams.
 func writeSocket(path, message string) error {
 	conn, err := net.DialTimeout("unixgram", path, writeTimeout)
 	if errors.Is(err, syscall.EPROTOTYPE) {

@@ -31,7 +31,7 @@ func (b *Bytes) UnmarshalText(text []byte) error {
 		return errors.New("not an amount of bytes; write a whole number, alone or with KiB, MiB or GiB")
 	}
 	if n > math.MaxInt64/int64(unit) || n < math.MinInt64/int64(unit) {
-		return errors.New("more bytes than can be counted")
+		return errors.New("more bytes than can be counted; write a smaller number")
 	}
 	*b = Bytes(n) * unit
 	return nil

@@ -19,13 +19,13 @@ import (
 )
 
 const (
-	// maxConcurrency bounds the settings that count jobs and connections: more is a slip of the pen.
+	// maxConcurrency bounds the settings that count jobs and connections: more is a typing error.
 	maxConcurrency = 1000
 	// maxHTTPBody bounds MaxBodyBytes: a body is held in memory.
 	maxHTTPBody Bytes = 64 << 20
 )
 
-// zeroAllowed are the settings of which 0 means something.
+// zeroAllowed are the settings for which 0 means something.
 var zeroAllowed = map[string]bool{
 	prefix + "CREDENTIAL_CACHE":      true,
 	prefix + "WAIT_DEFAULT":          true,
@@ -64,7 +64,7 @@ func (s *Settings) check(set func(name string) bool) []error {
 		}
 	}
 	if slices.Contains(strings.Split(s.SIPProfilesDir, "/"), "..") {
-		c.problems = append(c.problems, errors.New(prefix+"SIP_PROFILES_DIR: it holds ..; write the folder's path without"))
+		c.problems = append(c.problems, errors.New(prefix+"SIP_PROFILES_DIR: it holds ..; write the folder's path without it"))
 	}
 	if (s.TLSCert == "") != (s.TLSKey == "") {
 		c.problems = append(c.problems, errors.New(prefix+"TLS_CERT and "+prefix+"TLS_KEY: only one of them is set; set both, or neither"))
@@ -112,7 +112,7 @@ func (c *checker) setting(name string, check func() error) {
 	}
 }
 
-// numbers checks that every amount is positive, and every count believable.
+// numbers checks that every amount is positive, and every count plausible.
 func (c *checker) numbers(s *Settings) {
 	for _, f := range fields {
 		name := f.Tag.Get("env")
@@ -153,7 +153,7 @@ func (c *checker) numbers(s *Settings) {
 	})
 }
 
-// publicURL checks the public URL, or works it out where it is not set.
+// publicURL checks the public URL, or works it out if it is not set.
 func (c *checker) publicURL(s *Settings) {
 	if s.PublicURL != "" {
 		c.setting("PUBLIC_URL", func() error { return checkPublicURL(s) })

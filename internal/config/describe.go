@@ -13,10 +13,10 @@ import (
 // Setting is one setting as `trunkline config` shows it.
 type Setting struct {
 	Name    string `json:"name"`
-	Default string `json:"default"` // as it would be written, or in words where it is worked out
+	Default string `json:"default"` // as it would be written, or in words if it is worked out
 	Help    string `json:"help"`
 	Secret  bool   `json:"secret"`
-	Value   string `json:"value"` // as it would be written; "[hidden]" of a secret
+	Value   string `json:"value"` // as it would be written; "[hidden]" for a secret
 	Source  Source `json:"source"`
 }
 
@@ -56,7 +56,7 @@ func written(value any) string {
 	return fmt.Sprint(value)
 }
 
-// shortDuration leaves out the zeros behind: 24h and not 24h0m0s.
+// shortDuration leaves out the zeros at the end: 24h and not 24h0m0s.
 func shortDuration(d time.Duration) string {
 	text := d.String()
 	if strings.HasSuffix(text, "m0s") {

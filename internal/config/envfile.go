@@ -103,8 +103,8 @@ func isName(s string) bool {
 	return s != ""
 }
 
-// unquote takes the quotes off a value. What looks like a comment behind a value is an error: taken
-// as part of a password it would be wrong, and so would a password be that is cut off at it.
+// unquote takes the quotes off a value. What looks like a comment behind a value is an error: it would be
+// wrong as part of a password, and a password cut off there would be wrong too.
 func unquote(value string) (string, error) {
 	if value == "" || value[0] != '"' && value[0] != '\'' {
 		if strings.Contains(value, " #") || strings.Contains(value, "\t#") {

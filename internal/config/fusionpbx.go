@@ -25,9 +25,8 @@ const (
 	nameFusionPBXConfig = prefix + "FUSIONPBX_CONFIG"
 )
 
-// fillFromFusionPBX adds what FusionPBX's config.conf at path says to values, where they lack it, and
-// the fixed defaults where that says nothing either. named tells that the path was set and is not
-// the default one.
+// fillFromFusionPBX fills what values lack with what FusionPBX's config.conf at path says, and with the
+// fixed defaults if that says nothing either. named tells that the path was set and is not the default.
 func fillFromFusionPBX(path string, named bool, values map[string]string, sources map[string]Source) error {
 	unset := func(name string) bool { return values[name] == "" }
 	if unset(nameDatabaseURL) || unset(nameSwitches) || unset(nameSwitchPassword) {
@@ -76,7 +75,7 @@ func readFusionPBX(path string, named bool, unset func(string) bool, values map[
 
 // parseFusionPBX reads the lines `name = value` of FusionPBX's config.conf. Comments begin with # or
 // ;. As in FusionPBX, lines of another form are passed over, quotes around a value are not part of
-// it, and of two lines with one name the last holds.
+// it, and of two lines with one name the last counts.
 func parseFusionPBX(content []byte) map[string]string {
 	conf := map[string]string{}
 	for line := range bytes.Lines(bytes.TrimPrefix(content, []byte("\uFEFF"))) {
@@ -134,7 +133,7 @@ func fusionDatabaseURL(conf map[string]string) (string, error) {
 	return u.String(), nil
 }
 
-// fusionSwitch returns the event socket that FusionPBX uses as host:port, "" where it names none.
+// fusionSwitch returns the event socket that FusionPBX uses as host:port, "" if it names none.
 func fusionSwitch(conf map[string]string) string {
 	host, port := conf["switch.event_socket.host"], conf["switch.event_socket.port"]
 	if host == "" && port == "" {

@@ -29,7 +29,7 @@ var errNotAKey = errors.New("neither 64 hex digits, nor base64 of 32 bytes, nor 
 	"make a key with `openssl rand -hex 32`, or name the file of one")
 
 // LoadSecretKey returns the 32 bytes of the secret key: those that the setting holds, or those in the
-// file that it names, which nobody but its owner may read. Where there is no such file and create is
+// file that it names, which nobody but its owner may read. If there is no such file and create is
 // set, one is made with mode 0600; processes that do so at the same time get the same key.
 func (s Settings) LoadSecretKey(create bool) ([]byte, error) {
 	if key, ok := parseKey(s.SecretKey.Reveal()); ok {
@@ -44,7 +44,7 @@ func (s Settings) LoadSecretKey(create bool) ([]byte, error) {
 		return key, err
 	}
 	if !create {
-		return nil, fmt.Errorf("%s: there is no key file %s; copy the one of the other processes there, or make one with "+
+		return nil, fmt.Errorf("%s: there is no key file %s; copy the other processes' key file there, or make one with "+
 			"`(umask 077; openssl rand -hex 32 > %s)`", nameSecretKey, path, path)
 	}
 	if err := createKeyFile(path); err != nil {
@@ -53,8 +53,8 @@ func (s Settings) LoadSecretKey(create bool) ([]byte, error) {
 	return readKeyFile(path)
 }
 
-// checkSecretKey refuses what is neither a key nor a path. The value may be a key with a slip in it,
-// and is not shown.
+// checkSecretKey refuses what is neither a key nor a path. The value may be a mistyped key, and is not
+// shown.
 func checkSecretKey(value string) error {
 	if _, ok := parseKey(value); ok || filepath.IsAbs(value) && !strings.ContainsRune(value, 0) {
 		return nil

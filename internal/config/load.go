@@ -26,8 +26,8 @@ func Load(path string, environ []string) (Settings, error) {
 	return load(path, environ, true)
 }
 
-// LoadWithoutPBX is Load for what needs neither database nor switch: where config.conf cannot be read,
-// the settings that would come from it are empty.
+// LoadWithoutPBX is Load for what needs neither database nor switch: if config.conf cannot be read, the
+// settings that would come from it are empty.
 func LoadWithoutPBX(path string, environ []string) (Settings, error) {
 	return load(path, environ, false)
 }
@@ -39,11 +39,11 @@ func load(path string, environ []string, needPBX bool) (Settings, error) {
 		if err != nil {
 			return Settings{}, err
 		}
-		take(file, FromFile, values, sources)
+		overlay(file, FromFile, values, sources)
 	}
-	take(fromEnvironment(environ), FromEnvironment, values, sources)
+	overlay(fromEnvironment(environ), FromEnvironment, values, sources)
 
-	problems := unknown(values, sources)
+	problems := unknownSettings(values, sources)
 	conf := cmp.Or(values[nameFusionPBXConfig], defaultOf(nameFusionPBXConfig))
 	if err := fillFromFusionPBX(conf, values[nameFusionPBXConfig] != "", values, sources); err != nil && needPBX {
 		problems = append(problems, err)
@@ -63,8 +63,8 @@ func load(path string, environ []string, needPBX bool) (Settings, error) {
 	return s, nil
 }
 
-// take adds what is set in from to values.
-func take(from map[string]string, source Source, values map[string]string, sources map[string]Source) {
+// overlay adds what is set in from to values.
+func overlay(from map[string]string, source Source, values map[string]string, sources map[string]Source) {
 	for name, value := range from {
 		if value == "" && fieldOf(name) != nil {
 			continue
@@ -89,7 +89,7 @@ var fields = slices.DeleteFunc(reflect.VisibleFields(reflect.TypeFor[Settings]()
 	return !f.IsExported()
 })
 
-// fieldOf returns the field of that setting, nil where there is no such setting.
+// fieldOf returns the field of that setting, nil if there is no such setting.
 func fieldOf(name string) *reflect.StructField {
 	for i := range fields {
 		if fields[i].Tag.Get("env") == name {
@@ -106,8 +106,8 @@ func defaultOf(name string) string {
 	return ""
 }
 
-// unknown returns an error for each name that is no setting.
-func unknown(values map[string]string, sources map[string]Source) []error {
+// unknownSettings returns an error for each name that is no setting.
+func unknownSettings(values map[string]string, sources map[string]Source) []error {
 	var problems []error
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		if fieldOf(name) != nil {
@@ -122,10 +122,10 @@ func unknown(values map[string]string, sources map[string]Source) []error {
 	return problems
 }
 
-// maxTypo is how many letters may be wrong in a name for another to be suggested.
+// maxTypo is how many letters may be wrong in a name for which another is suggested.
 const maxTypo = 3
 
-// nearest returns the setting whose name differs least, "" where none is near.
+// nearest returns the setting whose name differs least, "" if none is near.
 func nearest(name string) string {
 	best, least := "", maxTypo+1
 	for _, f := range fields {
@@ -158,10 +158,10 @@ func distance(a, b string) int {
 	return row[len(b)]
 }
 
-// parse sets the fields, and returns what is wrong with the values by the names of their settings.
+// parse sets the fields, and returns what is wrong with the values, by setting.
 func (s *Settings) parse(values map[string]string) (map[string]error, error) {
 	err := env.ParseWithOptions(s, env.Options{Environment: values, FuncMap: map[reflect.Type]env.ParserFunc{
-		reflect.TypeFor[[]string]():       func(v string) (any, error) { return list(v), nil },
+		reflect.TypeFor[[]string]():       func(v string) (any, error) { return splitList(v), nil },
 		reflect.TypeFor[[]netip.Prefix](): func(v string) (any, error) { return parsePrefixes(v) },
 	}})
 	var all env.AggregateError
@@ -182,13 +182,13 @@ func (s *Settings) parse(values map[string]string) (map[string]error, error) {
 			return nil, fmt.Errorf("reading the settings: %w", err)
 		}
 		name := field.Tag.Get("env")
-		invalid[name] = fmt.Errorf("%s=%s: %s", name, strconv.Quote(values[name]), remedy(field.Type, wrong.Err))
+		invalid[name] = fmt.Errorf("%s=%s: %s", name, strconv.Quote(values[name]), typeRemedy(field.Type, wrong.Err))
 	}
 	return invalid, nil
 }
 
-// remedy says what a value of that type looks like.
-func remedy(t reflect.Type, err error) string {
+// typeRemedy says what a value of that type looks like.
+func typeRemedy(t reflect.Type, err error) string {
 	switch t {
 	case reflect.TypeFor[time.Duration]():
 		return "not a length of time; write one such as 500ms, 10s, 5m or 24h"
@@ -202,8 +202,8 @@ func remedy(t reflect.Type, err error) string {
 	return err.Error()
 }
 
-// list splits at commas and drops what is empty.
-func list(value string) []string {
+// splitList splits at commas and drops what is empty.
+func splitList(value string) []string {
 	var items []string
 	for item := range strings.SplitSeq(value, ",") {
 		if item = strings.TrimSpace(item); item != "" {
@@ -215,7 +215,7 @@ func list(value string) []string {
 
 func parsePrefixes(value string) ([]netip.Prefix, error) {
 	var prefixes []netip.Prefix
-	for _, item := range list(value) {
+	for _, item := range splitList(value) {
 		p, err := netip.ParsePrefix(item)
 		if addr, addrErr := netip.ParseAddr(item); addrErr == nil && addr.Zone() == "" {
 			p, err = netip.PrefixFrom(addr.Unmap(), addr.Unmap().BitLen()), nil
