@@ -1,6 +1,6 @@
 // Package cache remembers values for a time, and no more of them than a bound: those that were used
-// longest ago go first. It knows nothing of what they are, and has no goroutine that would have to be
-// stopped. Keys must not be secrets in the clear.
+// longest ago go first. It knows nothing of what they are, and has no goroutine that must be stopped.
+// Keys must not be secrets in the clear.
 package cache
 
 import (
@@ -17,8 +17,8 @@ type Options struct {
 	Most int // how many values are kept
 	// ReadTimeout bounds one reading, which does not end with the caller who began it.
 	ReadTimeout time.Duration
-	// Ahead has Read give a value of whose time more than half is over while it is read anew behind
-	// the caller: nobody waits if callers keep coming.
+	// Ahead has Read return a value that is past half of its time and read it anew in the background:
+	// nobody waits if callers keep coming.
 	Ahead bool
 }
 
@@ -41,7 +41,7 @@ type entry[V any] struct {
 func New[V any](o Options) *Cache[V] {
 	known, err := simplelru.NewLRU[string, entry[V]](o.Most, nil)
 	if err != nil {
-		panic(err) // a bound of none
+		panic(err) // Most is not positive
 	}
 	return &Cache[V]{options: o, known: known}
 }

@@ -19,7 +19,7 @@ import (
 
 const (
 	// stableTime is for how long certificate and key have to stay the same before they are read, so that
-	// neither is read half written, nor the one beside the old other.
+	// neither is read half written, nor a new one together with the other's old one.
 	stableTime = time.Second
 	// maxPEM bounds each of the two files, in bytes: a chain is some kilobytes.
 	maxPEM = 1 << 20
@@ -34,7 +34,7 @@ type Certificate struct {
 
 	// Only Watch's goroutine touches these, and Open before it.
 	inEffect pemHash // of the files that current was made of
-	refused  pemHash // of the files that the log has said to be of no use
+	refused  pemHash // of the files that the log has said cannot be used
 }
 
 // pemHash tells one pair of files from another, without keeping a copy of the key.
@@ -73,8 +73,8 @@ func (c *Certificate) Config() *tls.Config {
 	}
 }
 
-// Watch puts a renewed certificate into effect until ctx is done. New connections get it; those that
-// there are keep theirs.
+// Watch puts a renewed certificate into effect until ctx is done. New connections get it; open ones keep
+// theirs.
 func (c *Certificate) Watch(ctx context.Context) {
 	watch.Files{Paths: []string{c.certPath, c.keyPath}, Stable: stableTime, Log: c.log}.Run(ctx, c.load)
 }
@@ -113,7 +113,7 @@ func leafNames(pair *tls.Certificate) []string {
 	return names
 }
 
-// readPair reads certificate and key. The hash is of what was read, also where that is of no use.
+// readPair reads certificate and key. The hash is of what was read, even if that cannot be used.
 func readPair(certPath, keyPath string) (*tls.Certificate, pemHash, error) {
 	chain, errCert := readPEM("TRUNKLINE_TLS_CERT", certPath)
 	key, errKey := readPEM("TRUNKLINE_TLS_KEY", keyPath)
@@ -136,7 +136,7 @@ func readPair(certPath, keyPath string) (*tls.Certificate, pemHash, error) {
 func readPEM(setting, path string) ([]byte, error) {
 	file, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w; name a file that there is, and let the user that runs trunkline read it", setting, err)
+		return nil, fmt.Errorf("%s: %w; name a file that exists, and let the user that runs trunkline read it", setting, err)
 	}
 	defer file.Close()
 	content, err := io.ReadAll(io.LimitReader(file, maxPEM+1))

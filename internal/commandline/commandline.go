@@ -17,9 +17,9 @@ type Program struct {
 	Out, Err    io.Writer
 }
 
-// Run parses the arguments and calls the Run of the command that they name with what bind returns, which is
-// asked once Line is filled. It returns the exit status: 0, 1 if the command failed, 2 if there is no such
-// command line.
+// Run parses the arguments and calls the Run of the command that they name with what bind returns, which
+// is called once Line is filled. It returns the exit status: 0, 1 if the command failed, 2 if there is no
+// such command line.
 func (p Program) Run(args []string, bind func() any) int {
 	exit := -1
 	parser, err := kong.New(p.Line,

@@ -10,7 +10,7 @@ import (
 // ExampleMark begins the paragraph of a command's help that is an example.
 const ExampleMark = "Example: "
 
-// printHelp prints kong's help, and behind that of the whole program an example of each command.
+// printHelp prints kong's help, and after the whole program's an example of each command.
 func printHelp(options kong.HelpOptions, ctx *kong.Context) error {
 	if err := kong.DefaultHelpPrinter(options, ctx); err != nil || ctx.Selected() != nil {
 		return err

@@ -8,10 +8,10 @@ import (
 	"trunkline/internal/version"
 )
 
-// VersionFlag is --version, which prints what build the program is, and ends it.
+// VersionFlag is --version, which prints which build the program is, and ends it.
 type VersionFlag bool
 
-// BeforeReset prints the version before anything else is asked of the command line.
+// BeforeReset prints the version before anything else is read from the command line.
 func (VersionFlag) BeforeReset(app *kong.Kong) error {
 	fmt.Fprintf(app.Stdout, "%s %s\n", app.Model.Name, version.This())
 	app.Exit(0)

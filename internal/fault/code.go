@@ -16,7 +16,7 @@ const (
 	Conflict           Code = "conflict"
 	JobState           Code = "job_state" // the job's state does not allow it
 	Gone               Code = "gone"
-	Lockout            Code = "lockout" // the whitelist would shut its editor out
+	Lockout            Code = "lockout" // the whitelist would lock its editor out
 	NotWritable        Code = "not_writable"
 )
 
@@ -43,7 +43,7 @@ const (
 	SwitchConfiguration Code = "switch_configuration"
 )
 
-// Why a job or an answer did not come to its end.
+// Why a job or an answer was not finished.
 const (
 	Timeout             Code = "timeout"
 	Cancelled           Code = "cancelled"

@@ -1,6 +1,6 @@
-// Package fault is the one error type in which every room tells a caller or an operator what was not
-// done and what to do about it. It must not know how a fault is shown: the HTTP status of a code is
-// package api's.
+// Package fault is the one error type by which every room tells a caller or an operator what was not done
+// and what to do about it. It must not know how a fault is shown: the HTTP status of a code is package
+// api's.
 package fault
 
 import (
@@ -16,7 +16,7 @@ type Error struct {
 	Code    Code
 	Message string
 	JobID   string // of the job that it ended, else ""
-	// RetryAfter is after how long a retry may help; 0 is not known.
+	// RetryAfter is after how long a retry may help; 0: not known.
 	RetryAfter time.Duration
 	Cause      error // for the log; may be nil
 }
@@ -26,7 +26,7 @@ func (e *Error) Error() string { return e.Message }
 // Unwrap returns what lies behind the fault, for the log.
 func (e *Error) Unwrap() error { return e.Cause }
 
-// Retryable reports whether the same request may succeed later although nobody repairs anything.
+// Retryable reports whether the same request may succeed later without anybody repairing anything.
 func (e *Error) Retryable() bool {
 	switch e.Code {
 	case Unavailable, SwitchUnavailable, SwitchTimeout, Timeout, RateLimited:
@@ -51,7 +51,7 @@ func Missing(parameters ...string) *Error {
 	return Errorf(MissingParameters, "%s", strings.Join(parameters, ", "))
 }
 
-// Limited refuses, for having been asked too often, until a time.
+// Limited refuses a caller who asked too often, until that time.
 func Limited(until time.Time, format string, args ...any) *Error {
 	e := Errorf(RateLimited, format, args...)
 	e.RetryAfter = max(time.Until(until), 0).Truncate(time.Second) + time.Second

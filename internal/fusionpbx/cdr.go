@@ -39,7 +39,7 @@ type CDRFilter struct {
 	All        bool      // of all domains and of none
 	DomainUUID string    // else of this one
 	Start, End time.Time // Start is in the window, End is not
-	Columns    []string  // CDRColumns where empty
+	Columns    []string  // CDRColumns if empty
 }
 
 // CheckCDRColumns says if a column is unknown or there twice.
@@ -80,8 +80,8 @@ func (d *DB) CDRQuery(f CDRFilter) (sql string, args []any, err error) {
 	return "select " + strings.Join(selected, ", ") + from + " order by v_xml_cdr.start_stamp, v_xml_cdr.xml_cdr_uuid", args, nil
 }
 
-// MoreCDRsThan reports whether the filter holds more than n CDRs. Where it does, that is known long
-// before all of them are read.
+// MoreCDRsThan reports whether the filter holds more than n CDRs. If it does, that is known long before
+// all of them are read.
 func (d *DB) MoreCDRsThan(ctx context.Context, f CDRFilter, n int64) (bool, error) {
 	from, args := f.from()
 	var count int64

@@ -16,8 +16,8 @@ type Extension struct {
 	Enabled bool
 }
 
-// Extension returns the domain's extension of that number or, where none has it, of that number alias,
-// compared as written; else ErrNotFound. One that is disabled is there all the same.
+// Extension returns the domain's extension of that number or, if none has it, of that number alias,
+// compared as written; else ErrNotFound. A disabled one is returned too.
 func (d *DB) Extension(ctx context.Context, domainUUID, number string) (Extension, error) {
 	alias, enabled := "''", "true"
 	if d.hasColumn("v_extensions", "number_alias") {

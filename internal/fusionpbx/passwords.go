@@ -24,8 +24,8 @@ const (
 	maxPasswords = 4096
 )
 
-// Passwords remembers which password went with which stored hash if a sign-in was right, since bcrypt
-// takes some 50 ms. It knows nothing of users: who is disabled, or has a new password or role, is seen
+// Passwords remembers which password went with which stored hash at a login that succeeded, since bcrypt
+// takes some 50 ms. It knows nothing of users: one that is disabled, or has a new password or role, is seen
 // at once. What it keeps is a hash under a key that lives in this process alone. A nil *Passwords
 // remembers nothing.
 type Passwords struct {
@@ -34,7 +34,7 @@ type Passwords struct {
 	matched  *cache.Cache[bool] // whether a password went with a hash
 }
 
-// NewPasswords returns a memory that lasts for so long; 0 remembers nothing.
+// NewPasswords returns a cache that remembers for so long; with 0 it remembers nothing.
 func NewPasswords(lifetime time.Duration) *Passwords {
 	if lifetime <= 0 {
 		return nil
@@ -50,10 +50,10 @@ func (p *Passwords) known(c candidate, password string) (matched, known bool) {
 	return p.matched.Get(p.keyOf(c, password))
 }
 
-// remember keeps the outcomes of a sign-in that was right: for whom the password was right and, since
-// several can have one name, for whom it was not. What is not known yet lasts from now on; the time of
-// what is known is not made longer, since a hash is worth checking now and then. Nothing is kept of a
-// password that was nobody's, so a guess takes the same time whoever made it before.
+// remember keeps the outcomes of a login that succeeded: for whom the password was right and, since
+// several can have one name, for whom it was not. The time of what is known already is not extended, so
+// that a hash is checked now and then. Nothing is kept of a password that was nobody's, so that a guess
+// takes the same time whoever made it before.
 func (p *Passwords) remember(found, matches []candidate, password string) {
 	if p == nil {
 		return
@@ -78,7 +78,7 @@ func passwordMatches(ctx context.Context, c candidate, password string) (bool, e
 	return subtle.ConstantTimeCompare([]byte(hex.EncodeToString(sum[:])), []byte(strings.ToLower(c.password))) == 1, nil
 }
 
-// bcryptSlots bounds the processors that checks of passwords may have at once.
+// bcryptSlots bounds how many processors check passwords at once.
 var bcryptSlots = make(chan struct{}, max(runtime.GOMAXPROCS(0), 1))
 
 func matchesBcrypt(ctx context.Context, hash, password string) (bool, error) {

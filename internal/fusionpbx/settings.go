@@ -39,7 +39,7 @@ func (d *DB) domain(ctx context.Context, condition, value string) (Domain, error
 	return domain, nil
 }
 
-// Domains returns those of the domains that there are, in no order.
+// Domains returns those of the domains that exist, in no order.
 func (d *DB) Domains(ctx context.Context, uuids []string) ([]Domain, error) {
 	rows, err := d.q.Query(ctx, `
 		select domain_uuid::text, coalesce(domain_name, ''), coalesce(`+d.isTrue("v_domains", "d.domain_enabled")+`, true)
@@ -54,7 +54,7 @@ func (d *DB) Domains(ctx context.Context, uuids []string) ([]Domain, error) {
 	return found, nil
 }
 
-// DomainNames returns the names of those of the domains that there are, by uuid.
+// DomainNames returns the names of those of the domains that exist, by uuid.
 func (d *DB) DomainNames(ctx context.Context, uuids []string) (map[string]string, error) {
 	names := make(map[string]string, len(uuids))
 	if len(uuids) == 0 {
@@ -99,8 +99,8 @@ const (
 	ModeFile     GatewayMode = "file"
 )
 
-// GatewayMode is the mode that was set, ModeDatabase or ModeFile; where it is ModeAuto or "", it is read:
-// file where the default setting switch, sip_profiles, dir is enabled.
+// GatewayMode is the mode that was set, ModeDatabase or ModeFile; if that is ModeAuto or "", it is read:
+// ModeFile if the default setting switch, sip_profiles, dir is enabled.
 func (d *DB) GatewayMode(ctx context.Context, set GatewayMode) (GatewayMode, error) {
 	if set == ModeDatabase || set == ModeFile {
 		return set, nil
@@ -116,7 +116,7 @@ func (d *DB) GatewayMode(ctx context.Context, set GatewayMode) (GatewayMode, err
 }
 
 // SIPProfilesDir is the folder where FusionPBX keeps gateways as files, of the default setting switch,
-// sip_profiles, dir; "" where that is not enabled.
+// sip_profiles, dir; "" if that is not enabled.
 func (d *DB) SIPProfilesDir(ctx context.Context) (string, error) {
 	var dir string
 	err := d.q.QueryRow(ctx, `

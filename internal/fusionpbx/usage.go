@@ -11,14 +11,14 @@ import (
 	"trunkline/internal/tenant"
 )
 
-// Usage is what one domain used within a span, and what it has.
+// Usage is what one domain used within a time, and what it has.
 type Usage struct {
 	DomainUUID, Domain string
-	Calls              int64 // that began in the span, answered or not
+	Calls              int64 // that began in that time, answered or not
 	Answered           int64
 	Seconds            Seconds // of the answered ones, as billed
-	Extensions         int64   // that there are now, disabled ones too
-	Gateways           int64   // likewise; global ones are no domain's
+	Extensions         int64   // that it has now, disabled ones too
+	Gateways           int64   // likewise; global ones belong to no domain
 }
 
 // Seconds are billed seconds by the direction of the call.
@@ -27,8 +27,8 @@ type Seconds struct {
 	Other                    int64 // of another direction, or of none
 }
 
-// UsageFilter says whose usage is asked for, and of when: calls that began in the half-open span Start
-// to End.
+// UsageFilter says whose usage is asked for, and when: calls that began in the half-open window Start to
+// End.
 type UsageFilter struct {
 	Domains    tenant.Domains
 	Start, End time.Time
@@ -92,8 +92,8 @@ func (d *DB) Usage(ctx context.Context, f UsageFilter) ([]Usage, error) {
 	return usage, nil
 }
 
-// number is an SQL expression of a column's number, 0 where it is NULL, empty or not there. Of a numeric
-// column it costs no cast.
+// number is an SQL expression of a column's number, 0 if it is NULL, empty or missing. A numeric column is
+// not cast.
 func (d *DB) number(table, qualified string) string {
 	_, column, _ := strings.Cut(qualified, ".")
 	switch d.columns[table][column] {

@@ -28,7 +28,7 @@ type User struct {
 // What Authenticate can answer besides a user.
 var (
 	ErrBadCredentials = errors.New("username or password is wrong")
-	// ErrTOTP: a password alone would pass by the account's second factor.
+	// ErrTOTP: a password alone would bypass the account's second factor.
 	ErrTOTP = errors.New("this account has a second factor (TOTP), so its password alone does not serve here; send an API token instead, which trunkline token create makes")
 	// ErrAmbiguous: several domains have such a user with such a password, or so many have such a user
 	// that their passwords are not checked.

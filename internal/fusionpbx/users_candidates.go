@@ -14,20 +14,20 @@ import (
 // maxCandidates bounds how many users of one name have their passwords checked for one request.
 const maxCandidates = 4
 
-// candidate is a user whom a name may mean.
+// candidate is a user that a name may mean.
 type candidate struct {
 	User
 	password, salt, totp string
-	enabled              bool // and the domain too
+	enabled              bool // and the domain is enabled too
 }
 
 // candidates are the enabled users that the name may mean, one more than maxCandidates at most.
 //
-// user@domain is split at its last @, and only where that domain exists; otherwise it is an e-mail
-// address or a name. Where FusionPBX holds names to be unique over all domains it never splits, since
-// names are e-mail addresses there: then the whole text means whoever has it as name or address, also
-// where they are disabled, so that nobody else comes to bear their name. Only a text that nobody has is
-// split, which is how to tell apart users who shared a name before that setting was made.
+// user@domain is split at its last @, and only if that domain exists; otherwise it is an e-mail address or
+// a name. If FusionPBX keeps names unique over all domains it never splits, since names are e-mail
+// addresses there: then the whole text means whoever has it as name or address, even if they are disabled,
+// so that nobody else can take their name. Only a text that nobody has is split, which tells apart users
+// who shared a name before that setting was made.
 func (d *DB) candidates(ctx context.Context, username string) ([]candidate, error) {
 	// What Postgres cannot take as text is nobody's name.
 	if username == "" || strings.ContainsRune(username, 0) || !utf8.ValidString(username) {
@@ -66,8 +66,8 @@ func onlyEnabled(found []candidate) []candidate {
 	return slices.DeleteFunc(found, func(c candidate) bool { return !c.enabled })
 }
 
-// namesAreGlobal reports whether FusionPBX holds the names of users to be unique over all domains: its
-// default setting users, unique, text is enabled and says global.
+// namesAreGlobal reports whether FusionPBX keeps the names of users unique over all domains: its default
+// setting users, unique, text is enabled and says global.
 func (d *DB) namesAreGlobal(ctx context.Context) (bool, error) {
 	var global bool
 	err := d.q.QueryRow(ctx, `

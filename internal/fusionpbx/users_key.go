@@ -17,7 +17,7 @@ const minKey = 31
 var ErrUnknownKey = errors.New("this key is neither a token nor the api_key of an enabled superadmin in FusionPBX")
 
 // AuthenticateKey returns the enabled superadmin whose api_key this is, or ErrUnknownKey. A second factor
-// does not matter: it guards the password, and the key is a credential of its own. The key is compared
+// does not matter: it protects the password, and the key is a credential of its own. The key is compared
 // with that of every superadmin in the same time, whether or not one of them is like it.
 func (d *DB) AuthenticateKey(ctx context.Context, key string) (User, error) {
 	if len(key) < minKey || !d.hasColumn("v_users", "api_key") {

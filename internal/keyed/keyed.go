@@ -1,5 +1,5 @@
-// Package keyed hashes what must not be searched for: a plain hash of a short password can be guessed,
-// one under a key that nobody has cannot. It knows nothing of what it hashes, or where a key is kept.
+// Package keyed hashes what must not be guessed: a short password can be found from its plain hash, but
+// not from one under a secret key. It knows nothing of what it hashes, or where a key is kept.
 package keyed
 
 import (

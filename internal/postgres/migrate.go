@@ -16,7 +16,7 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// versionTable is where the migrations that were applied are recorded.
+// versionTable records the migrations that were applied.
 const versionTable = "trunkline.schema_version"
 
 // Migrate creates the schema trunkline and brings its tables up to this build's version. It may run

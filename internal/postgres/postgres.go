@@ -1,7 +1,7 @@
 // Package postgres opens the connection pool, locks by name, tells a server that is away from a query
 // that failed, and keeps Trunkline's own tables, in the schema trunkline, up to date. It knows the
-// server and our migrations, and nothing of what the tables mean: jobs are the business of package
-// tasks, FusionPBX's tables that of package fusionpbx.
+// server and our migrations, and nothing of what the tables mean: package tasks knows jobs, package
+// fusionpbx FusionPBX's tables.
 package postgres
 
 import (
@@ -23,8 +23,8 @@ const (
 	cancelGrace = 2 * time.Second
 )
 
-// sessionSettings have the server notice within seconds that a client's host is gone, and drop what it
-// held locked: without them that takes the system's keep-alive of two hours.
+// sessionSettings make the server notice within seconds that a client's host is gone, and drop its locks:
+// without them that takes the system's keep-alive of two hours.
 var sessionSettings = map[string]string{
 	"application_name":                    "trunkline",
 	"tcp_keepalives_idle":                 "5",
@@ -34,7 +34,7 @@ var sessionSettings = map[string]string{
 	"idle_in_transaction_session_timeout": "60000", // ms
 }
 
-// Open returns a pool of at most maxConns connections to the database at url, tried once.
+// Open returns a pool of at most maxConns connections to the database at url, which has answered once.
 //
 // A query whose context ends is cancelled on the server too, so that an abandoned export does not go
 // on sorting. If the database is SQL_ASCII, so is the client encoding: the server would otherwise

@@ -23,8 +23,8 @@ type question struct {
 }
 
 // askRedis asks Redis, and reports false if it does not answer. All questions that come while others are
-// on their way go together after those, so that a busy front end costs few round trips. Whoever comes
-// while none is on its way takes its own there, so that nothing has to be kept running for it.
+// on their way go together after those, so that a busy front end costs few round trips. A caller that
+// comes while none is on its way sends its own, so that nothing has to be kept running for it.
 func (l *Limiter) askRedis(ctx context.Context, q *question) bool {
 	if l.redis == nil {
 		return false
@@ -46,7 +46,7 @@ func (l *Limiter) askRedis(ctx context.Context, q *question) bool {
 	return <-q.answered
 }
 
-// send takes those that wait to Redis, and has those that came meanwhile taken there after them.
+// send sends the questions that wait to Redis, and after them those that came meanwhile.
 func (l *Limiter) send(ctx context.Context) {
 	l.mu.Lock()
 	batch := l.waiting
@@ -56,13 +56,13 @@ func (l *Limiter) send(ctx context.Context) {
 		l.waiting = nil
 	}
 	l.mu.Unlock()
-	err := errNoAnswer // of a panic too
+	err := errNoAnswer // also if it panics
 	defer func() { l.received(ctx, batch, err) }()
 	err = l.evaluate(ctx, batch)
 }
 
-// received hands on the answers. What Redis said is kept before anyone hears it, so that what a caller
-// has been told is not forgotten.
+// received passes on the answers. What Redis said is kept before a caller is told, so that what it was
+// told is not forgotten.
 func (l *Limiter) received(ctx context.Context, batch []*question, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -82,7 +82,7 @@ func (l *Limiter) received(ctx context.Context, batch []*question, err error) {
 	}
 }
 
-// probe asks Redis now and then, beside the callers, until it answers. It has something counted, since a
+// probe asks Redis now and then, in the background, until it answers. It has something counted, since a
 // Redis that answers may still not write.
 func (l *Limiter) probe() {
 	l.mu.Lock()

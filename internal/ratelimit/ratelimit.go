@@ -71,8 +71,8 @@ type count struct {
 	until time.Time
 }
 
-// New returns a limiter that counts in Redis, by a client that heeds the ends of contexts, or, for nil,
-// by itself.
+// New returns a limiter that counts in Redis, by a client whose commands end with their contexts, or, for
+// nil, by itself.
 func New(rdb redis.UniversalClient, log *slog.Logger) *Limiter {
 	return &Limiter{
 		Timeout: redisTimeout,
@@ -94,8 +94,8 @@ func (l *Limiter) Clear(ctx context.Context, key string) {
 	l.ask(ctx, Budget{Key: key, Window: Window}, forget)
 }
 
-// ask asks Redis, or counts in this process while that does not answer. A caller who hangs up is asked
-// for all the same: what it did is done.
+// ask asks Redis, or counts in this process while that does not answer. A caller who hangs up is counted
+// all the same: what it did is done.
 func (l *Limiter) ask(ctx context.Context, b Budget, amount int) Decision {
 	q := &question{id: hashed(b.Key), budget: b, amount: amount}
 	if !l.askRedis(context.WithoutCancel(ctx), q) {

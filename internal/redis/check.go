@@ -18,8 +18,8 @@ const (
 	noEviction = "noeviction"
 )
 
-// ErrMisconfigured is in the errors of a Redis that does answer, and of which only a change of its
-// settings or of ours makes one that can be used. Other errors may pass by themselves.
+// ErrMisconfigured is in the errors of a Redis that answers, and that cannot be used before its settings
+// or ours are changed. Other errors may pass by themselves.
 var ErrMisconfigured = errors.New("this Redis, or what is set about it, has to be changed")
 
 type misconfigured struct{ error }
@@ -29,12 +29,12 @@ func (m misconfigured) Unwrap() error        { return m.error }
 
 // Info is what Redis says of itself.
 type Info struct {
-	Version string // such as 7.0.15; "" where its user may not run INFO
-	Policy  string // its maxmemory-policy; "" where it does not say
+	Version string // such as 7.0.15; "" if its user may not run INFO
+	Policy  string // its maxmemory-policy; "" if it does not say
 	Role    string // master or slave
 }
 
-// Warning is what an owner has to be told of a Redis that can be used, "" where there is nothing.
+// Warning is what an operator must be told of a Redis that can be used, "" if there is nothing.
 func (i Info) Warning() string {
 	switch {
 	case i.Version == "":
@@ -47,11 +47,11 @@ func (i Info) Warning() string {
 	return ""
 }
 
-// Check asks Redis what it is. The error is ErrMisconfigured where it is too old, where it refuses the
-// user or the password, and where its certificate is not accepted; one of a Redis that is away, or a
-// replica, is not. Errors say what to do and hold no password.
+// Check asks Redis what it is. The error is ErrMisconfigured if it is too old, refuses the user or the
+// password, or shows a certificate that is not accepted, but not if it is away or a replica. Errors say
+// what to do and hold no password.
 func Check(ctx context.Context, client goredis.UniversalClient) (Info, error) {
-	// All of it: an old Redis does not take the names of several sections.
+	// All of it: an old Redis takes no list of sections.
 	text, err := client.Info(ctx).Result()
 	if goredis.HasErrorPrefix(err, "NOPERM") {
 		return Info{}, Ping(ctx, client)

@@ -1,6 +1,6 @@
-// Package redis opens the Redis that carries tasks (at its address, over TLS, or by way of Sentinels)
-// and checks whether it is one that can. It knows the server and its URL, and nothing of what is kept
-// there: that is the business of the packages that use the client.
+// Package redis opens the Redis that carries tasks (at its address, over TLS, or through Sentinels) and
+// checks whether it can. It knows the server and its URL, and nothing of what the packages that use the
+// client keep there.
 package redis
 
 import (
@@ -27,14 +27,13 @@ type Options struct {
 	CAFile string
 	// Timeout bounds dialling, reading and writing, each: a Redis that hangs must not hang a caller.
 	Timeout time.Duration
-	// Log gets the client's own words, which the whole process has one place for: the last Open's.
+	// Log gets the client's own messages. They have one place in a process: the Log of the last Open.
 	Log *slog.Logger
 }
 
-// Open returns a client; it connects when it is first used. What it asks ends with the context of
-// whoever asks, at the latest.
+// Open returns a client; it connects when it is first used. A command ends with its context at the latest.
 //
-// By way of Sentinels, each new connection goes to whoever they say is the primary by then, and a
+// Through Sentinels, each new connection goes to the one that they say is the primary by then, and a
 // command that meets the old one (gone, or a replica by now) is tried again on a new connection.
 func Open(o Options) (goredis.UniversalClient, error) {
 	t, err := parse(o.URL)
@@ -58,7 +57,7 @@ func Open(o Options) (goredis.UniversalClient, error) {
 		DialTimeout:      o.Timeout,
 		ReadTimeout:      o.Timeout,
 		WriteTimeout:     o.Timeout,
-		// Once: a command is tried several times, and each time asks anew where the primary is.
+		// Once: a command is tried several times, and each try asks again where the primary is.
 		DialerRetries:         1,
 		ContextTimeoutEnabled: true,
 	}), nil
@@ -69,7 +68,7 @@ func Open(o Options) (goredis.UniversalClient, error) {
 func (t target) tlsConfig(caFile string) (*tls.Config, error) {
 	if !t.tls {
 		if caFile != "" {
-			return nil, errors.New("it is set, and TRUNKLINE_REDIS_URL asks for no TLS; write rediss:// or rediss-sentinel:// there, or take this out")
+			return nil, errors.New("it is set, and TRUNKLINE_REDIS_URL asks for no TLS; write rediss:// or rediss-sentinel:// there, or remove this setting")
 		}
 		return nil, nil
 	}
@@ -88,7 +87,7 @@ func (t target) tlsConfig(caFile string) (*tls.Config, error) {
 	return c, nil
 }
 
-// logger sends the client's own words to our log.
+// logger sends the client's own messages to our log.
 type logger struct{ log *slog.Logger }
 
 func (l logger) Printf(_ context.Context, format string, args ...any) {

@@ -10,14 +10,14 @@ import (
 	"unicode"
 )
 
-// The ports of a Redis and of a Sentinel where the URL has none.
+// The ports of a Redis and of a Sentinel if the URL has none.
 const (
 	redisPort    = "6379"
 	sentinelPort = "26379"
 )
 
-// What can be wrong with a URL. These are whole on purpose: a part of the URL quoted in one of them
-// could be a part of the password.
+// What can be wrong with a URL. None of them quotes the URL: what it quoted could be a part of the
+// password.
 var (
 	errScheme     = errors.New("it begins with none of redis://, rediss://, redis-sentinel:// and rediss-sentinel://; write redis://user:password@host:port/number")
 	errCharacters = errors.New("it holds a space, a control character or a #; write such a character of a password as %XX")
@@ -42,20 +42,20 @@ type target struct {
 	tls                bool
 	addrs              []string // host:port of the Redis, or of each Sentinel
 	database           int
-	username, password string // of the Redis, as are these
+	username, password string // of the Redis
 	master             string // the primary's name; Sentinels only
 
 	sentinelUsername, sentinelPassword string
 }
 
-// CheckURL returns what is wrong with the URL of a Redis, and how it is written instead. The error
-// holds nothing of the URL.
+// CheckURL returns what is wrong with the URL of a Redis, and how to write it. The error holds nothing of
+// the URL.
 func CheckURL(raw string) error {
 	_, err := parse(raw)
 	return err
 }
 
-// parse reads a URL by hand: what Sentinels are given as, a list of hosts, is none to package net/url.
+// parse reads a URL by hand: package net/url takes no list of hosts, as Sentinels have.
 func parse(raw string) (target, error) {
 	var t target
 	scheme, rest, _ := strings.Cut(raw, "://")

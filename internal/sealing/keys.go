@@ -1,5 +1,5 @@
-// Package sealing holds what comes of TRUNKLINE_SECRET_KEY: secrets are sealed with it, requests hashed
-// and links signed. It knows nothing of what a job does, or of who asks.
+// Package sealing holds what is derived from TRUNKLINE_SECRET_KEY: secrets are sealed with it, requests
+// hashed and links signed. It knows nothing of what a job does, or of who asks.
 package sealing
 
 import (
@@ -16,8 +16,8 @@ import (
 	"trunkline/internal/keyed"
 )
 
-// Keys are the keys that come from TRUNKLINE_SECRET_KEY, one for each purpose, so that what one of
-// them signs or seals means nothing to another.
+// Keys are derived from TRUNKLINE_SECRET_KEY, one for each purpose, so that what one of them signs or
+// seals means nothing to another.
 type Keys struct {
 	seal        cipher.AEAD
 	bodies      keyed.Key

@@ -32,8 +32,8 @@ func OpenRedis(settings config.Settings, log *slog.Logger) (goredis.UniversalCli
 	})
 }
 
-// checkRedis refuses a Redis that cannot be used, and says loudly what is wrong with one that can. One
-// that is away does not keep anything from starting: jobs wait in Postgres.
+// checkRedis refuses a Redis that cannot be used, and logs what is wrong with one that can. One that is
+// away does not keep anything from starting: jobs wait in Postgres.
 func (s *Service) checkRedis(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, redisCheckTimeout)
 	defer cancel()
@@ -48,9 +48,9 @@ func (s *Service) checkRedis(ctx context.Context) error {
 	case err != nil:
 		s.log.Warn("no Redis to carry tasks; jobs wait in Postgres until there is one", "error", err)
 	case warning != "":
-		s.log.Error("Redis has to be set up otherwise", "warning", warning)
+		s.log.Error("Redis has to be set up differently", "warning", warning)
 	default:
-		s.log.Debug("Redis is right", "version", info.Version)
+		s.log.Debug("Redis can be used", "version", info.Version)
 	}
 	return nil
 }

@@ -11,13 +11,13 @@ import (
 	"trunkline/worker"
 )
 
-// runner is anything that lives until its context ends: the front end, a worker, the sweeper, the
+// runner is anything that runs until its context ends: the front end, a worker, the sweeper, the
 // listener for ended jobs.
 type runner interface {
 	Run(ctx context.Context) error
 }
 
-// run runs them together, and looks for a Redis that was away; the first one that fails ends the others.
+// run runs them together, and looks for a Redis that was away; the first that fails ends the others.
 func (s *Service) run(ctx context.Context, runners ...runner) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.watchRedis(ctx) })

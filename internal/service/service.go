@@ -1,6 +1,6 @@
 // Package service puts the rooms together: Postgres, Redis and the switches that the settings name, and on
-// them the front end, the worker and the scheduler, all three or each alone. What they do is theirs; what
-// a command line is, nothing here knows.
+// them the front end, the worker and the scheduler, all three or each alone. It knows nothing of what they
+// do, or of a command line.
 package service
 
 import (
@@ -21,7 +21,7 @@ import (
 	"trunkline/tasks"
 )
 
-// Service is everything that the rooms are put together from.
+// Service is everything that the front end, the worker and the scheduler are built on.
 type Service struct {
 	Listener net.Listener // where the front end listens; nil: as the settings say
 
@@ -37,7 +37,7 @@ type Service struct {
 	audit     *audit.Log
 }
 
-// Open connects to everything; the caller closes it. With alone, the process is all there is (serve, the
+// Open connects to everything; the caller closes it. With alone, there is no other process (serve, the
 // demo): it makes the secret key if there is none and migrates its own tables.
 func Open(ctx context.Context, settings config.Settings, log *slog.Logger, alone bool) (_ *Service, err error) {
 	s := &Service{settings: settings, log: log}
@@ -47,7 +47,7 @@ func Open(ctx context.Context, settings config.Settings, log *slog.Logger, alone
 		}
 	}()
 	if !alone {
-		// Before anything is connected to: without the key there is no use in it.
+		// Before anything is connected to, which is of no use without the key.
 		if _, err := settings.LoadSecretKey(false); err != nil {
 			return nil, err
 		}
@@ -95,7 +95,7 @@ func Open(ctx context.Context, settings config.Settings, log *slog.Logger, alone
 	return s, nil
 }
 
-// ExportStore is where export files stand.
+// ExportStore is where export files are kept.
 func ExportStore(s config.Settings) cdr.Store {
 	return cdr.Folder{Dir: s.ExportDir, MinFreeBytes: uint64(s.ExportMinFreeBytes)}
 }

@@ -35,7 +35,7 @@ func ParseLifetime(field, text string) (time.Duration, error) {
 }
 
 // ParseExpiry reads when a token is to expire: a length of time from now as ParseLifetime does, a date
-// (the token serves to the end of that day, UTC), or a time in RFC 3339. The error is an *InvalidError
+// (the token is valid to the end of that day, UTC), or a time in RFC 3339. The error is an *InvalidError
 // about the field.
 func ParseExpiry(field, text string, now time.Time) (time.Time, error) {
 	text = strings.TrimSpace(text)

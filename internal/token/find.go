@@ -10,20 +10,20 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Forever is how long a secret stays valid that does not expire.
+// Forever is how long a secret without an expiry stays valid.
 const Forever = time.Duration(math.MaxInt64)
 
-// Find returns the token that the secret is of, and for how long from now that secret stays valid. The
-// error is ErrUnknown or, where the secret was once right, ErrExpired, ErrRotated or ErrRevoked; with
-// those the token is returned too.
+// Find returns the secret's token, and for how long from now the secret stays valid. The error is
+// ErrUnknown or, if the secret was once right, ErrExpired, ErrRotated or ErrRevoked; with those the token
+// is returned too.
 func (s *Store) Find(ctx context.Context, secret string) (t Token, holds time.Duration, err error) {
 	if !wellFormed(secret) {
 		return Token{}, 0, ErrUnknown
 	}
 	var expired bool
-	var left *float64 // seconds that this secret has, nil for no end
+	var left *float64 // the seconds that are left to this secret; nil: it has no end
 	err = s.pool.QueryRow(ctx, `
-		select `+columns+`, coalesce(expires_at <= now(), false),
+		select `+tokenColumns+`, coalesce(expires_at <= now(), false),
 			extract(epoch from least(expires_at, case when previous_sha256 = $1 then previous_expires_at end) - now())::float8
 		from trunkline.tokens where sha256 = $1 or previous_sha256 = $1`, hashOf(secret)).Scan(append(t.fields(), &expired, &left)...)
 	switch {

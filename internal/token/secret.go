@@ -32,7 +32,7 @@ func newSecret() (string, error) {
 func wellFormed(text string) bool {
 	encoded, ours := strings.CutPrefix(text, Prefix)
 	random, err := secretEncoding.DecodeString(encoded)
-	// The decoder passes over line breaks, which makes a text longer.
+	// The decoder skips line breaks, which make a text longer.
 	return ours && err == nil && len(random) == secretBytes && len(encoded) == secretEncoding.EncodedLen(secretBytes)
 }
 

@@ -22,13 +22,13 @@ type Store struct {
 	uses *uses
 }
 
-// NewStore returns the store of the tokens in pool's database. The log gets what goes wrong where nobody
+// NewStore returns the store of the tokens in pool's database. The log gets what goes wrong while nobody
 // waits for an answer.
 func NewStore(pool *pgxpool.Pool, log *slog.Logger) *Store {
 	return &Store{pool: pool, uses: newUses(pool, log)}
 }
 
-const columns = `id::text, name, hint, scopes, all_domains, domain_uuids::text[], coalesce(home_domain_uuid::text, ''),
+const tokenColumns = `id::text, name, hint, scopes, all_domains, domain_uuids::text[], coalesce(home_domain_uuid::text, ''),
 	created_by, created_at, expires_at, rotated_at, previous_expires_at, revoked_at, last_used_at, coalesce(last_used_address, '')`
 
 func (t *Token) fields() []any {
@@ -36,14 +36,14 @@ func (t *Token) fields() []any {
 		&t.CreatedBy, &t.CreatedAt, &t.ExpiresAt, &t.RotatedAt, &t.PreviousExpiresAt, &t.RevokedAt, &t.LastUsedAt, &t.LastUsedAddress}
 }
 
-func scan(row pgx.CollectableRow) (Token, error) {
+func scanToken(row pgx.CollectableRow) (Token, error) {
 	var t Token
 	err := row.Scan(t.fields()...)
 	return t, err
 }
 
-// within is the condition that a token lies within Bounds, whose args follow the query's own.
-func within(firstArg int) string {
+// withinBounds is the condition that a token lies within Bounds, whose args follow the query's own.
+func withinBounds(firstArg int) string {
 	return fmt.Sprintf("($%d or not all_domains and domain_uuids <@ $%d::uuid[]) and scopes <@ $%d::text[]", firstArg, firstArg+1, firstArg+2)
 }
 
@@ -51,7 +51,7 @@ func (b Bounds) args() []any {
 	return []any{b.Domains.All, b.Domains.UUIDs(), append([]Scope{}, b.Scopes...)}
 }
 
-// Create makes a token and returns it with its secret, which is never to be had again. Errors are
+// Create makes a token and returns it with its secret, which cannot be had again. Errors are
 // *InvalidError and ErrNameTaken.
 func (s *Store) Create(ctx context.Context, n New) (Token, string, error) {
 	n, err := n.checked(time.Now())
@@ -72,7 +72,7 @@ func (s *Store) Create(ctx context.Context, n New) (Token, string, error) {
 	t, err := s.one(ctx, `
 		insert into trunkline.tokens (id, name, sha256, hint, scopes, all_domains, domain_uuids, home_domain_uuid, created_by, expires_at)
 		values ($1, $2, $3, $4, $5, $6, $7::uuid[], nullif($8, '')::uuid, $9, $10)
-		returning `+columns,
+		returning `+tokenColumns,
 		id.String(), n.Name, hashOf(secret), hintOf(secret), n.Scopes, n.AllDomains, n.DomainUUIDs, n.HomeDomainUUID, n.CreatedBy, n.ExpiresAt)
 	var conflict *pgconn.PgError
 	if errors.As(err, &conflict) && conflict.ConstraintName == "tokens_name" {
@@ -87,21 +87,20 @@ func (s *Store) Create(ctx context.Context, n New) (Token, string, error) {
 // Filter says which tokens to list.
 type Filter struct {
 	Bounds  Bounds
-	Revoked bool   // also those
+	Revoked bool   // the revoked ones too
 	After   string // the id of the last token of the page before; "": from the newest
 	Limit   int    // of tokens on the page; at least 1
 }
 
-// List returns a page of tokens, newest first, and the After of the next page, "" where this is the
-// last one.
+// List returns a page of tokens, newest first, and the After of the next page, "" on the last one.
 func (s *Store) List(ctx context.Context, f Filter) (tokens []Token, next string, err error) {
 	rows, err := s.pool.Query(ctx, `
-		select `+columns+` from trunkline.tokens
-		where ($1 or revoked_at is null) and ($2 = '' or id < nullif($2, '')::uuid) and `+within(4)+`
+		select `+tokenColumns+` from trunkline.tokens
+		where ($1 or revoked_at is null) and ($2 = '' or id < nullif($2, '')::uuid) and `+withinBounds(4)+`
 		order by id desc limit $3`,
 		append([]any{f.Revoked, f.After, f.Limit + 1}, f.Bounds.args()...)...)
 	if err == nil {
-		tokens, err = pgx.CollectRows(rows, scan)
+		tokens, err = pgx.CollectRows(rows, scanToken)
 	}
 	if err != nil {
 		return nil, "", fmt.Errorf("listing tokens: %w", err)
@@ -118,8 +117,8 @@ func (s *Store) Get(ctx context.Context, id string, bounds Bounds) (Token, error
 	if !postgres.IsUUID(id) {
 		return Token{}, ErrNotFound
 	}
-	t, err := s.one(ctx, `select `+columns+` from trunkline.tokens where id = $1 and `+within(2), append([]any{id}, bounds.args()...)...)
-	return t, wrap(err, "reading token "+id)
+	t, err := s.one(ctx, `select `+tokenColumns+` from trunkline.tokens where id = $1 and `+withinBounds(2), append([]any{id}, bounds.args()...)...)
+	return t, wrapped(err, "reading token "+id)
 }
 
 // Named returns the token of that name that is not revoked, or ErrNotFound.
@@ -127,13 +126,13 @@ func (s *Store) Named(ctx context.Context, name string) (Token, error) {
 	if checkName(name) != nil {
 		return Token{}, ErrNotFound
 	}
-	t, err := s.one(ctx, `select `+columns+` from trunkline.tokens where lower(name) = lower($1) and revoked_at is null`, name)
-	return t, wrap(err, "reading a token by its name")
+	t, err := s.one(ctx, `select `+tokenColumns+` from trunkline.tokens where lower(name) = lower($1) and revoked_at is null`, name)
+	return t, wrapped(err, "reading a token by its name")
 }
 
-// Rotate gives the token a new secret, and where expires is not nil a new expiry. The secret that it
+// Rotate gives the token a new secret, and a new expiry if expires is not nil. The secret that it
 // had stays valid for the grace period, though no longer than it would have been; the one before that
-// ends at once. Errors are ErrNotFound, ErrRevoked, ErrExpired (where there is no new expiry) and
+// ends at once. Errors are ErrNotFound, ErrRevoked, ErrExpired (if there is no new expiry) and
 // *InvalidError.
 func (s *Store) Rotate(ctx context.Context, id string, bounds Bounds, grace time.Duration, expires *time.Time) (Token, string, error) {
 	if err := errors.Join(checkGrace(grace), checkExpiry(expires, time.Now())); err != nil {
@@ -155,7 +154,7 @@ func (s *Store) Rotate(ctx context.Context, id string, bounds Bounds, grace time
 			previous_expires_at = case when `+oldHolds+` then least(now() + make_interval(secs => $4::float8), expires_at) end,
 			sha256 = $2, hint = $3, rotated_at = now(), expires_at = coalesce($5, expires_at)
 		where id = $1 and revoked_at is null and coalesce($5, expires_at, 'infinity') > now()
-		returning `+columns, before.ID, hashOf(secret), hintOf(secret), grace.Seconds(), expires)
+		returning `+tokenColumns, before.ID, hashOf(secret), hintOf(secret), grace.Seconds(), expires)
 	if errors.Is(err, pgx.ErrNoRows) {
 		if before, err = s.Get(ctx, id, bounds); err != nil {
 			return Token{}, "", err
@@ -165,7 +164,7 @@ func (s *Store) Rotate(ctx context.Context, id string, bounds Bounds, grace time
 		}
 		return Token{}, "", ErrExpired
 	}
-	return t, secret, wrap(err, "rotating token "+id)
+	return t, secret, wrapped(err, "rotating token "+id)
 }
 
 // Revoke ends the token and all its secrets, and reports whether it had not been before. The only
@@ -174,12 +173,12 @@ func (s *Store) Revoke(ctx context.Context, id string, bounds Bounds) (t Token, 
 	if t, err = s.Get(ctx, id, bounds); err != nil {
 		return t, false, err
 	}
-	t, err = s.one(ctx, `update trunkline.tokens set revoked_at = now() where id = $1 and revoked_at is null returning `+columns, t.ID)
+	t, err = s.one(ctx, `update trunkline.tokens set revoked_at = now() where id = $1 and revoked_at is null returning `+tokenColumns, t.ID)
 	if errors.Is(err, pgx.ErrNoRows) {
 		t, err = s.Get(ctx, id, bounds)
 		return t, false, err
 	}
-	return t, err == nil, wrap(err, "revoking token "+id)
+	return t, err == nil, wrapped(err, "revoking token "+id)
 }
 
 // one runs a statement that returns at most one token.
@@ -188,10 +187,10 @@ func (s *Store) one(ctx context.Context, sql string, args ...any) (Token, error)
 	if err != nil {
 		return Token{}, err
 	}
-	return pgx.CollectOneRow(rows, scan)
+	return pgx.CollectOneRow(rows, scanToken)
 }
 
-func wrap(err error, doing string) error {
+func wrapped(err error, doing string) error {
 	switch {
 	case err == nil:
 		return nil

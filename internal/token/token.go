@@ -75,20 +75,20 @@ type Token struct {
 
 	Scopes         []Scope
 	AllDomains     bool
-	DomainUUIDs    []string // where not AllDomains: one or more
+	DomainUUIDs    []string // one or more, unless AllDomains
 	HomeDomainUUID string   // the domain of a request that names none; "": it has to name one
 
 	CreatedBy         string // for people: user@domain, token:NAME or cli:USER
 	CreatedAt         time.Time
 	ExpiresAt         *time.Time // nil: never
 	RotatedAt         *time.Time
-	PreviousExpiresAt *time.Time // until when the secret before the last rotation holds; nil: it does not
+	PreviousExpiresAt *time.Time // until when the secret before the last rotation is valid; nil: it is not
 	RevokedAt         *time.Time
 	LastUsedAt        *time.Time // to the minute
 	LastUsedAddress   string
 }
 
-// State is whether a token serves.
+// State is whether a token can be used.
 type State string
 
 // The states of a token.
@@ -111,7 +111,7 @@ func (t Token) State(now time.Time) State {
 
 // New is what a token is to be.
 type New struct {
-	Name           string // 1 to 64 printable characters, unlike that of any token not revoked
+	Name           string // 1 to 64 printable characters, which no other token that is not revoked has
 	Scopes         []Scope
 	AllDomains     bool
 	DomainUUIDs    []string
@@ -120,7 +120,7 @@ type New struct {
 	CreatedBy      string
 }
 
-// Bounds are which tokens somebody may see and change: those that can do no more than they can.
+// Bounds say which tokens somebody may see and change: those that can do no more than they can.
 type Bounds struct {
 	Domains tenant.Domains // all of them: also the tokens for all domains
 	Scopes  []Scope

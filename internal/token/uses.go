@@ -13,24 +13,24 @@ import (
 )
 
 const (
-	// useInterval is how often at most one process writes down that a token was used.
+	// useInterval is how often, at most, one process records that a token was used.
 	useInterval = time.Minute
-	// useTimeout bounds writing it down.
+	// useTimeout bounds recording it.
 	useTimeout = 10 * time.Second
-	// maxUsed bounds the tokens of which a process remembers when it last wrote down a use.
+	// maxUsed bounds the tokens of which a process remembers when it last recorded a use.
 	maxUsed = 10_000
 )
 
-// Used has it written down that the token was used from that address: soon, not by the caller, and at
-// most once a minute.
+// Used records that the token was used from that address: soon, in the background, and at most once a
+// minute.
 func (s *Store) Used(id string, address netip.Addr) { s.uses.add(id, address.String()) }
 
-// uses gathers the uses of tokens for one goroutine, which lives while there are any, to write down. So
+// uses gathers the uses of tokens for one goroutine, which lives while there are any, to record. So
 // however many tokens are used at once, this takes one connection.
 type uses struct {
 	pool  *pgxpool.Pool
 	log   *slog.Logger
-	noted *cache.Cache[struct{}] // the tokens of which a use was taken up within useInterval
+	noted *cache.Cache[struct{}] // the tokens whose use was noted within useInterval
 
 	mu      sync.Mutex
 	pending map[string]string // addresses by token
@@ -54,7 +54,7 @@ func (u *uses) add(id, address string) {
 	}
 }
 
-// due reports whether a use of the token is to be written down now, and if so takes it for written.
+// due reports whether a use of the token is to be recorded now, and if so takes it for recorded.
 func (u *uses) due(id string) bool { return u.noted.Add(id, struct{}{}, time.Now().Add(useInterval)) }
 
 func (u *uses) write() {
@@ -70,7 +70,7 @@ func (u *uses) write() {
 	}
 }
 
-// take empties what is pending; where that is nothing, the writer ends.
+// take empties what is pending; if that is nothing, the writer ends.
 func (u *uses) take() (ids, addresses []string) {
 	u.mu.Lock()
 	defer u.mu.Unlock()

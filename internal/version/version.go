@@ -8,7 +8,7 @@ import (
 	"sync"
 )
 
-// Build is one build of the program. Revision and Time are "" where it was not built in a repository.
+// Build is one build of the program. Revision and Time are "" if it was not built in a repository.
 type Build struct {
 	Version  string // the module's version: v1.2.3, or (devel)
 	Revision string // the commit, in full

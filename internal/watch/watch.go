@@ -1,6 +1,6 @@
-// Package watch tells when files have changed: by the system's word, and by looking, since on a network
-// file system, through a link or after a folder was replaced there is no such word. It knows nothing of
-// what is in them.
+// Package watch tells when files have changed: by the system's notice, and by looking, since there is no
+// notice on a network file system, through a link or after a folder was replaced. It knows nothing of what
+// is in them.
 package watch
 
 import (
@@ -23,7 +23,7 @@ type State struct {
 	Info os.FileInfo // nil: it is not there
 }
 
-// StateOf looks at a file; of a link, at what it leads to.
+// StateOf looks at a file, or at what a link leads to.
 func StateOf(path string) State {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -32,7 +32,7 @@ func StateOf(path string) State {
 	return State{Info: info}
 }
 
-// Same reports whether nothing shows that the file is another.
+// Same reports whether nothing shows that the file was changed or replaced.
 func (s State) Same(other State) bool {
 	if s.Info == nil || other.Info == nil {
 		return s.Info == nil && other.Info == nil
@@ -43,8 +43,8 @@ func (s State) Same(other State) bool {
 // Files are watched together.
 type Files struct {
 	Paths []string
-	// Stable is for how long they have to stay the same, so that they are not read half saved, or one of
-	// them beside the old other.
+	// Stable is for how long they have to stay the same, so that they are not read half saved, or a new one
+	// together with another's old one.
 	Stable time.Duration
 	Log    *slog.Logger
 }
@@ -66,7 +66,7 @@ func (f Files) Run(ctx context.Context, changed func()) {
 		case err := <-folders.errors:
 			f.Log.Debug("watching the folders of files", "files", f.Paths, "error", err)
 		case event := <-folders.events:
-			// A change of the same size within the clock's grain shows in nothing but the event.
+			// A change of the same size within the clock's grain shows only in the event.
 			told = slices.ContainsFunc(f.Paths, func(path string) bool { return filepath.Clean(event.Name) == filepath.Clean(path) })
 		}
 		if !told && same(seen, f.states()) {
@@ -106,7 +106,7 @@ func (f Files) settled(ctx context.Context) []State {
 	}
 }
 
-// folders are the system's word of changes in folders; the channels are nil if there is none.
+// folders are the system's notices of changes in folders; the channels are nil if there are none.
 type folders struct {
 	events <-chan fsnotify.Event
 	errors <-chan error
@@ -118,12 +118,12 @@ type folders struct {
 func (f Files) watchFolders() folders {
 	watcher, err := fsnotify.NewWatcher()
 	if err != nil {
-		f.Log.Debug("files are looked at alone", "files", f.Paths, "error", err)
+		f.Log.Debug("no notices of changed files; they are looked at", "files", f.Paths, "error", err)
 		return folders{close: func() {}}
 	}
 	for _, path := range f.Paths {
 		if err := watcher.Add(filepath.Dir(path)); err != nil {
-			f.Log.Debug("a file is looked at alone", "file", path, "error", err)
+			f.Log.Debug("no notices of a changed file; it is looked at", "file", path, "error", err)
 		}
 	}
 	return folders{watcher.Events, watcher.Errors, func() { _ = watcher.Close() }}

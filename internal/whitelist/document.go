@@ -22,9 +22,9 @@ type Document struct {
 	lines []line
 }
 
-// line is one line of the text. It is an entry where network is valid, and broken where reason is set.
+// line is one line of the text. It is an entry if network is valid, and broken if reason is set.
 type line struct {
-	raw     string // with its line ending, where it has one
+	raw     string // with its line ending, if it has one
 	network netip.Prefix
 	reason  string
 }
@@ -33,7 +33,7 @@ type line struct {
 type Entry struct {
 	Line    int          // from 1
 	Network netip.Prefix // in its canonical form
-	Comment string       // what stands behind #, for showing: without what a terminal would obey
+	Comment string       // what stands behind #, to be shown: without what a terminal would obey
 }
 
 // Address is the entry's address or CIDR as a person would write it.
@@ -140,8 +140,8 @@ func shown(text string) string {
 	}, strings.ToValidUTF8(text, string(unicode.ReplacementChar)))
 }
 
-// isForbidden reports characters that end a line, steer a terminal or turn the direction of writing:
-// what is read would not be what stands there.
+// isForbidden reports characters that end a line, control a terminal or reverse the direction of writing:
+// what people read would not be what stands there.
 func isForbidden(r rune) bool {
 	return unicode.In(r, unicode.Cc, unicode.Zl, unicode.Zp, unicode.Bidi_Control)
 }
@@ -159,7 +159,7 @@ func (d *Document) Broken() []BrokenLine {
 }
 
 // Set is what the text allows. Of a text that is too large or has a broken line (*BrokenError) nothing
-// is taken; ErrEmpty where there is no address in it.
+// is taken; ErrEmpty if there is no address in it.
 func (d *Document) Set() (*Set, error) {
 	if d.size() > maxBytes {
 		return nil, ErrTooLarge
@@ -215,7 +215,7 @@ func CheckComment(comment string) error {
 	return nil
 }
 
-// add puts a line for the network at the end and returns its entry. Where another one holds all of it
+// add puts a line for the network at the end and returns its entry. If another one holds all of it
 // already, that is returned and nothing is changed.
 func (d *Document) add(network netip.Prefix, comment string) (entry Entry, added bool) {
 	network = canonical(network)

@@ -13,7 +13,7 @@ import (
 // File is the whitelist's file. Any number of processes may edit it at once.
 type File struct{ Path string }
 
-// Editor is who edits the file, and must not shut themselves out by it.
+// Editor is who edits the file, and must not lock themselves out by it.
 type Editor struct {
 	// Address has to be allowed after the edit; the zero value: any address has to be.
 	Address netip.Addr
@@ -39,7 +39,7 @@ func (e Editor) check(doc *Document) error {
 // Read reads the file as it stands. Its errors are ErrMissing and *UnreadableError; what is wrong with
 // the text, the document's Set says.
 func (f File) Read() (*Document, error) {
-	content, err := read(f.Path)
+	content, err := readFile(f.Path)
 	if err != nil {
 		return nil, err
 	}
@@ -48,13 +48,13 @@ func (f File) Read() (*Document, error) {
 
 // Added is what Add did.
 type Added struct {
-	// Entry is the new one or, where Changed is false, the one that holds all of the network already.
+	// Entry is the new one or, if Changed is false, the one that holds all of the network already.
 	Entry    Entry
 	Changed  bool
 	Document *Document // the file as it is now
 }
 
-// Add writes a line for the network at the file's end; the file is made where there is none. A network
+// Add writes a line for the network at the file's end; the file is made if there is none. A network
 // that the whitelist holds already, alone or within another, changes nothing. Errors are *Refusal.
 func (f File) Add(ctx context.Context, network netip.Prefix, comment string, e Editor) (Added, error) {
 	if err := CheckComment(comment); err != nil {
@@ -74,7 +74,7 @@ func (f File) Add(ctx context.Context, network netip.Prefix, comment string, e E
 
 // Removed is what Remove did.
 type Removed struct {
-	// Entries are the lines that were taken out: more than one where it stood there more than once.
+	// Entries are the lines that were taken out: several if the network stood there several times.
 	Entries []Entry
 	// Covering is a wider entry by which the network may call all the same; nil: there is none.
 	Covering *Entry
@@ -124,7 +124,7 @@ func stale() error {
 	return &Refusal{Reason: Stale, Message: "the whitelist has changed since you read it; read it again and make your change to that"}
 }
 
-// usable refuses a file of which nothing would be taken, whatever one line more or less.
+// usable refuses a file that would not be used, with one line more or less either.
 func usable(doc *Document) error {
 	if _, err := doc.Set(); err != nil && !errors.Is(err, ErrEmpty) {
 		return &Refusal{Reason: Broken, cause: err, Message: "the whitelist as it stands is not used, nor would it be with this change; " +
@@ -133,20 +133,20 @@ func usable(doc *Document) error {
 	return nil
 }
 
-// edit makes one change to the file as it stands, with no other edit beside it, and returns the file as
-// it is then.
+// edit makes one change to the file as it stands, while no other edit is made, and returns the file as it
+// is then.
 func (f File) edit(ctx context.Context, e Editor, change func(*Document) (*Document, error)) (*Document, error) {
 	target, err := f.target()
 	if err != nil {
 		return nil, err
 	}
-	unlock, err := lock(ctx, filepath.Dir(target))
+	unlock, err := lockFolder(ctx, filepath.Dir(target))
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
 	seen := watch.StateOf(target)
-	content, err := read(target)
+	content, err := readFile(target)
 	if err != nil && !errors.Is(err, ErrMissing) {
 		return nil, &Refusal{Reason: Unwritable, Message: err.Error(), cause: err}
 	}
@@ -167,5 +167,5 @@ func (f File) edit(ctx context.Context, e Editor, change func(*Document) (*Docum
 	if err := e.check(doc); err != nil {
 		return nil, err
 	}
-	return doc, replace(target, seen, doc.Bytes())
+	return doc, replaceFile(target, seen, doc.Bytes())
 }

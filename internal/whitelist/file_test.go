@@ -275,7 +275,7 @@ func TestWhatWasSavedMeanwhileStays(t *testing.T) {
 func TestAHeldLock(t *testing.T) {
 	t.Parallel()
 	f := newFile(t, "192.0.2.1\n")
-	unlock, err := lock(t.Context(), filepath.Dir(f.Path))
+	unlock, err := lockFolder(t.Context(), filepath.Dir(f.Path))
 	must(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

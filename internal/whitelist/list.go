@@ -17,8 +17,8 @@ import (
 // saved. A change is in effect within a second.
 const stableTime = 50 * time.Millisecond
 
-// List is the list in effect. Where there is none that can be used, nobody may call. It may be asked by
-// any number at once.
+// List is the list in effect; if there is none that can be used, nobody may call. It is safe for
+// concurrent use.
 type List struct {
 	path    string
 	log     *slog.Logger
@@ -43,7 +43,7 @@ func (l *List) Allows(addr netip.Addr) bool { return l.set.Load().Contains(addr)
 // Count is the number of addresses and networks in effect.
 func (l *List) Count() int { return l.set.Load().Count() }
 
-// Trouble says what is wrong with the file as it stands, "" where nothing is.
+// Trouble says what is wrong with the file as it stands, "" if nothing is.
 func (l *List) Trouble() string {
 	if p := l.problem.Load(); p != nil {
 		return *p
@@ -67,7 +67,7 @@ func (l *List) Watch(ctx context.Context) {
 // load reads the file and puts it into effect. Of a file with a broken line nothing is taken: the old
 // list stays.
 func (l *List) load() {
-	content, err := read(l.path)
+	content, err := readFile(l.path)
 	if err == nil && bytes.Equal(content, l.content) && l.Trouble() == "" && l.Count() > 0 {
 		return // saved as it was
 	}

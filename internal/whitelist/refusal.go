@@ -7,7 +7,7 @@ type Reason string
 const (
 	Invalid    Reason = "invalid"    // what was asked for cannot stand in the file
 	Broken     Reason = "broken"     // the file as it stands cannot be used, nor could it after the edit
-	NotListed  Reason = "not_listed" // what is to be removed is no entry
+	NotListed  Reason = "not_listed" // what is to be removed is not an entry
 	Lockout    Reason = "lockout"    // the caller, or everybody, could not call any more
 	Stale      Reason = "stale"      // the file has changed since the text was read that is to replace it
 	Busy       Reason = "busy"       // others are editing the file

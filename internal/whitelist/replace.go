@@ -26,7 +26,7 @@ const (
 	lockPoll = 10 * time.Millisecond
 )
 
-// target is the file that an edit replaces: what Path links to, where it is a link.
+// target is the file that an edit replaces: what Path links to, if it is a link.
 func (f File) target() (string, error) {
 	target, err := filepath.EvalSymlinks(f.Path)
 	if err == nil {
@@ -45,9 +45,9 @@ func (f File) target() (string, error) {
 	return f.Path, nil
 }
 
-// lock keeps other edits away until unlock. It is the folder that is locked: the file is replaced, and
+// lockFolder keeps other edits away until unlock. It is the folder that is locked: the file is replaced, and
 // a lock on it would go with the old one.
-func lock(ctx context.Context, folder string) (unlock func(), err error) {
+func lockFolder(ctx context.Context, folder string) (unlock func(), err error) {
 	dir, err := os.Open(folder)
 	if err != nil {
 		return nil, unwritable(folder, err)
@@ -72,9 +72,9 @@ func lock(ctx context.Context, folder string) (unlock func(), err error) {
 	}
 }
 
-// replace puts content in the place of the file that was seen there, at once and for good, or changes
+// replaceFile puts content in the place of the file that was seen there, at once and for good, or changes
 // nothing.
-func replace(target string, seen watch.State, content []byte) error {
+func replaceFile(target string, seen watch.State, content []byte) error {
 	err := atomicfile.Replacement{
 		Path:    target,
 		Content: content,
@@ -97,7 +97,7 @@ func replace(target string, seen watch.State, content []byte) error {
 	return unwritable(filepath.Dir(target), err)
 }
 
-// dress gives the new file the old one's owner, where that is allowed, and its mode.
+// dress gives the new file the old one's owner, if that is allowed, and its mode.
 func dress(file *os.File, old watch.State) error {
 	if old.Info == nil {
 		return file.Chmod(newMode)

@@ -6,8 +6,7 @@ import (
 	"strings"
 )
 
-// Set is a set of addresses and networks. An IPv4 address that is written as IPv6 is IPv4. It is not
-// safe to add to it while others look.
+// Set is a set of addresses and networks. An IPv4 address that is written as IPv6 is IPv4.
 type Set struct {
 	networks map[netip.Prefix]struct{}
 	lengths  map[length]struct{} // the prefix lengths that occur, so that a look-up need not walk the set
@@ -36,7 +35,7 @@ func (s *Set) add(p netip.Prefix) {
 // mappedBits is the length of ::ffff:0:0/96, under which IPv6 writes IPv4.
 const mappedBits = 96
 
-// canonical is the one way of writing a network: IPv4 as IPv4, and no bits behind its length.
+// canonical is the one way of writing a network: IPv4 as IPv4, and no bits beyond its length.
 func canonical(p netip.Prefix) netip.Prefix {
 	if p.Addr().Is4In6() && p.Bits() >= mappedBits {
 		p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-mappedBits)

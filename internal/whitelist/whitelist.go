@@ -32,7 +32,7 @@ var (
 // ErrTooLarge: nothing of the file is taken, and only its beginning is read.
 var ErrTooLarge = fmt.Errorf("the file is larger than %d bytes; shorten it with CIDRs", maxBytes)
 
-// UnreadableError: the file is there and its content is not known, so that nobody may call.
+// UnreadableError: the file is there and cannot be read, so that nobody may call.
 type UnreadableError struct{ err error }
 
 func (e *UnreadableError) Error() string {
@@ -41,9 +41,9 @@ func (e *UnreadableError) Error() string {
 
 func (e *UnreadableError) Unwrap() error { return e.err }
 
-// read returns the file's content, of one that is too large its beginning. Its errors deny everybody:
+// readFile returns the file's content, or its beginning if it is too large. Its errors deny everybody:
 // ErrMissing or an *UnreadableError.
-func read(path string) ([]byte, error) {
+func readFile(path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, ErrMissing
