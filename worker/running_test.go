@@ -12,13 +12,17 @@ import (
 
 	"trunkline/internal/config"
 	"trunkline/internal/pbx"
+	"trunkline/tasks"
 )
 
 // asynq hands out what it had fetched when it was told to stop. The race detector sees whether counting
 // such a task and waiting for the last one get in each other's way.
 func TestNoTaskIsTakenOnceTheWorkerStops(t *testing.T) {
 	t.Parallel()
-	w := New(Options{Settings: config.Settings{ShutdownTimeout: time.Minute}, PBX: &pbx.PBX{}, Log: slog.New(slog.DiscardHandler)})
+	w := New(Options{
+		Settings: config.Settings{ShutdownTimeout: time.Minute}, PBX: &pbx.PBX{}, Log: slog.New(slog.DiscardHandler),
+		Tasks: &tasks.Client{Store: tasks.NewStore(nil, nil)},
+	})
 	unreadable := asynq.NewTask("provision", []byte("{}")) // dropped as soon as it is taken
 	ctx, cancel := context.WithCancel(t.Context())
 	var handed sync.WaitGroup
