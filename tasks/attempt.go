@@ -47,7 +47,7 @@ func (a *Attempt) Secrets(v any) error {
 	return a.store.keys.Open(a.Job.ID, a.sealed, v)
 }
 
-// SaveSecrets seals v into the job's row in the caller's transaction, which fails with ErrFenced where
+// SaveSecrets seals v into the job's row in the caller's transaction, which fails with ErrFenced if
 // the job is no longer this attempt's. The row stays locked until the transaction ends.
 func (a *Attempt) SaveSecrets(ctx context.Context, tx pgx.Tx, v any) error {
 	sealed, err := a.store.keys.Seal(a.Job.ID, v)
@@ -144,7 +144,8 @@ func (a *Attempt) HandBack(ctx context.Context) (Job, error) {
 	return job, nil
 }
 
-// change runs one statement that touches or returns the job's row and whose first two parameters are the job's id and this attempt's number.
+// change runs one statement that touches or returns the job's row, and whose first two parameters are the
+// job's id and this attempt's number.
 func (a *Attempt) change(ctx context.Context, q execer, sql string, args ...any) error {
 	tag, err := q.Exec(ctx, sql, append([]any{a.Job.ID, a.Job.Attempt}, args...)...)
 	if err != nil {

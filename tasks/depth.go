@@ -10,7 +10,7 @@ import (
 )
 
 // Unfinished is how many jobs of a kind are queued and running, and for how long the oldest one has
-// been queued; 0 where none is.
+// been queued; 0 if none is.
 type Unfinished struct {
 	Kind            Kind
 	Queued, Running int64

@@ -1,6 +1,7 @@
-// Package tasks is the contract between api, worker and scheduler: the kinds of job, their
-// parameters and results, the job record and its states, and how a job is enqueued, waited for and
-// cancelled. It knows Postgres and Redis, and nothing of HTTP, of the switch, or of how a job is run.
+// Package tasks is the contract between api, worker and scheduler: the kinds of job and their queues, the
+// job record and its states, and how a job is enqueued, waited for, cancelled and swept up. It knows
+// Postgres and Redis. It must not know the PBX, HTTP, or how a job is run: what a job's parameters, secrets
+// and result hold is for its kind's worker and endpoint alone.
 //
 // The row in trunkline.jobs is the only truth. A task in Redis names a job and a dispatch number and
 // nothing else; losing it loses nothing, because Sweep makes another.

@@ -33,15 +33,15 @@ type NewJob struct {
 	CreatedByName  string
 	IdempotencyKey string
 	ExternalID     string
-	// Subject says what the job is about; with BodyHash it is what a request without a key attaches by.
+	// Subject says what the job is about; with BodyHash a repeated request without a key finds the job.
 	Subject  string
 	BodyHash []byte
 	Params   any
 	Secrets  any // sealed; nil for none
 }
 
-// requestKey is what a repeated request attaches by: the Idempotency-Key where there is one, else the
-// external_id. The prefix keeps the two from meeting.
+// requestKey is by what a repeated request finds the job of the first: the Idempotency-Key if there is one,
+// else the external_id. The prefix keeps the two from meeting.
 func (n NewJob) requestKey() string {
 	switch {
 	case n.IdempotencyKey != "":
@@ -80,7 +80,7 @@ func (s *Store) Create(ctx context.Context, n NewJob) (job Job, enqueue bool, er
 	return Job{}, false, fmt.Errorf("creating a job: the same request kept ending while it was looked at; send it again")
 }
 
-// insert returns pgx.ErrNoRows where a row that this request attaches to is in the way.
+// insert returns pgx.ErrNoRows if a row that this request attaches to is in the way.
 func (s *Store) insert(ctx context.Context, n NewJob, params []byte) (Job, error) {
 	id, err := uuid.NewV7()
 	if err != nil {
@@ -101,7 +101,7 @@ func (s *Store) insert(ctx context.Context, n NewJob, params []byte) (Job, error
 	return scanJob(row)
 }
 
-// attach returns pgx.ErrNoRows where the row that was in the way is no longer.
+// attach returns pgx.ErrNoRows if the row that was in the way is there no longer.
 func (s *Store) attach(ctx context.Context, n NewJob, params []byte) (job Job, enqueue bool, err error) {
 	if n.requestKey() == "" {
 		job, err := scanJob(s.pool.QueryRow(ctx, `
@@ -111,7 +111,7 @@ func (s *Store) attach(ctx context.Context, n NewJob, params []byte) (job Job, e
 			n.CreatedBy, n.Kind, n.Subject, n.BodyHash))
 		return job, false, err
 	}
-	job, err = s.keyed(ctx, n)
+	job, err = s.byRequestKey(ctx, n)
 	if err != nil {
 		return job, false, err
 	}
@@ -126,9 +126,9 @@ func (s *Store) attach(ctx context.Context, n NewJob, params []byte) (job Job, e
 	return job, err == nil, err
 }
 
-// keyed returns the job that has the request's key, or pgx.ErrNoRows; ErrKeyReused where its body was
+// byRequestKey returns the job that has the request's key, or pgx.ErrNoRows; ErrKeyReused if its body was
 // another.
-func (s *Store) keyed(ctx context.Context, n NewJob) (Job, error) {
+func (s *Store) byRequestKey(ctx context.Context, n NewJob) (Job, error) {
 	var sameBody bool
 	job, err := scanJob(s.pool.QueryRow(ctx, `
 		select `+jobColumns+`, body_hash = $4 from trunkline.jobs
@@ -142,14 +142,14 @@ func (s *Store) keyed(ctx context.Context, n NewJob) (Job, error) {
 // Earlier returns the job, in flight or succeeded, that the request's key belongs to. Its caller gets
 // that job's result, whatever has become of the PBX since.
 func (s *Store) Earlier(ctx context.Context, n NewJob) (job Job, found bool, err error) {
-	job, err = s.keyed(ctx, n)
+	job, err = s.byRequestKey(ctx, n)
 	if errors.Is(err, pgx.ErrNoRows) || err == nil && (job.State == StateFailed || job.State == StateCancelled) {
 		return Job{}, false, nil
 	}
 	return job, err == nil, err
 }
 
-// requeue puts an ended job back to queued under a new dispatch. It returns pgx.ErrNoRows where
+// requeue puts an ended job back to queued under a new dispatch. It returns pgx.ErrNoRows if
 // somebody else did so first.
 func (s *Store) requeue(ctx context.Context, job Job, params, sealed []byte) (Job, error) {
 	return scanJob(s.pool.QueryRow(ctx, `

@@ -106,3 +106,22 @@ func givenUp(servers []*asynq.ServerInfo, queue string) bool {
 	}
 	return false
 }
+
+// A newer build's job in a queue that this one serves says what is wrong with it.
+func TestJobOfAKindToCome(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{})
+	n := b.gateway("", "any", carrier())
+	n.Kind = "to_come"
+	job, err := b.Submit(t.Context(), n)
+	must(t, err)
+	payload, err := json.Marshal(tasks.Task{JobID: job.ID, Dispatch: job.Dispatch})
+	must(t, err)
+	_, err = asynq.NewClientFromRedisClient(b.options.Redis).EnqueueContext(t.Context(), asynq.NewTask("to_come", payload),
+		asynq.Queue(tasks.KindProvision.Queue()))
+	must(t, err)
+	job = b.ended(t, job)
+	if job.State != tasks.StateFailed || !strings.Contains(job.Error.Message, `does not know jobs of kind "to_come"`) || strings.Contains(job.Error.Message, "time-out") {
+		t.Errorf("it %s: %v", job.State, job.Error)
+	}
+}

@@ -82,8 +82,8 @@ func (r *run) handle(ctx context.Context, h handler) (result any, err error) {
 	return h(ctx, r)
 }
 
-// sendHeartbeats writes one an interval until the handler has returned: also while it undoes what it began, after its
-// context ended. It ends that context when the job is cancelled or no longer ours.
+// sendHeartbeats sends one an interval until the handler has returned: also while it undoes what it began,
+// after its context ended. It ends that context when the job is cancelled or no longer ours.
 func (r *run) sendHeartbeats(ctx context.Context, handled <-chan struct{}, cancel context.CancelCauseFunc) {
 	tick := time.NewTicker(r.w.o.Settings.HeartbeatInterval)
 	defer tick.Stop()

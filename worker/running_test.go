@@ -40,3 +40,13 @@ func TestNoTaskIsTakenOnceTheWorkerStops(t *testing.T) {
 		t.Errorf("after the end: got %v, want the task left for asynq to put back", err)
 	}
 }
+
+func TestEveryKindIsRun(t *testing.T) {
+	t.Parallel()
+	w := New(Options{PBX: &pbx.PBX{}})
+	for _, kind := range tasks.Kinds {
+		if w.handlers[kind] == nil {
+			t.Errorf("no worker runs jobs of kind %s", kind)
+		}
+	}
+}
