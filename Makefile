@@ -13,13 +13,13 @@ FUZZ_TIME ?= 30s
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-install: ## install the Postgres and Redis servers where they are missing
+install: ## install the Postgres and Redis servers if they are missing
 	@scripts/install-servers
 
 install-tests:
 	@scripts/install-servers --tests
 
-# The revision goes into the build where there is a repository that git can read.
+# The revision goes into the build if there is a repository that git can read.
 BUILDVCS := $(shell git rev-parse --is-inside-work-tree >/dev/null 2>&1 && echo true || echo false)
 
 # Gin's own tag leaves out its MessagePack, which nothing here speaks: 6 MB of the program.
