@@ -15,14 +15,21 @@ import (
 	"trunkline/tasks"
 )
 
+// unconnected is a worker that has neither a database nor a Redis.
+func unconnected() *Worker {
+	return New(Options{
+		Settings: config.Settings{ShutdownTimeout: time.Minute},
+		PBX:      &pbx.PBX{},
+		Tasks:    &tasks.Client{Store: tasks.NewStore(nil, nil)},
+		Log:      slog.New(slog.DiscardHandler),
+	})
+}
+
 // asynq hands out what it had fetched when it was told to stop. The race detector sees whether counting
 // such a task and waiting for the last one get in each other's way.
 func TestNoTaskIsTakenOnceTheWorkerStops(t *testing.T) {
 	t.Parallel()
-	w := New(Options{
-		Settings: config.Settings{ShutdownTimeout: time.Minute}, PBX: &pbx.PBX{}, Log: slog.New(slog.DiscardHandler),
-		Tasks: &tasks.Client{Store: tasks.NewStore(nil, nil)},
-	})
+	w := unconnected()
 	unreadable := asynq.NewTask("provision", []byte("{}")) // dropped as soon as it is taken
 	ctx, cancel := context.WithCancel(t.Context())
 	var handed sync.WaitGroup
@@ -43,7 +50,7 @@ func TestNoTaskIsTakenOnceTheWorkerStops(t *testing.T) {
 
 func TestEveryKindIsRun(t *testing.T) {
 	t.Parallel()
-	w := New(Options{PBX: &pbx.PBX{}})
+	w := unconnected()
 	for _, kind := range tasks.Kinds {
 		if w.handlers[kind] == nil {
 			t.Errorf("no worker runs jobs of kind %s", kind)
