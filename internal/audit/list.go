@@ -14,13 +14,13 @@ import (
 // Entry is a denial or a change that was recorded, as callers and the command line see it.
 type Entry struct {
 	ID         string          `json:"id" format:"uuid"`
-	At         time.Time       `json:"at"`      // the first of those that were alike
-	LastAt     time.Time       `json:"last_at"` // the last of them
-	Times      int64           `json:"times"`   // how many denials were alike within a minute
+	At         time.Time       `json:"at"`      // when it happened, or the first of several denials that are alike
+	LastAt     time.Time       `json:"last_at"` // when the last of them happened
+	Times      int64           `json:"times"`   // how many denials within a minute were alike
 	Kind       Kind            `json:"kind"`
 	Address    string          `json:"address"`
 	Who        string          `json:"who"`
-	Action     string          `json:"action"` // of a denial the endpoint, of a change what was done
+	Action     string          `json:"action"` // a denial's endpoint, or what was done, such as token.revoke
 	Subject    string          `json:"subject,omitempty"`
 	Code       fault.Code      `json:"code,omitempty"`
 	DomainUUID string          `json:"domain_uuid,omitempty" format:"uuid"`

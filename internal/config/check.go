@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"net/netip"
 	"net/url"
@@ -17,25 +18,6 @@ import (
 
 	"trunkline/internal/redis"
 )
-
-const (
-	// maxConcurrency bounds the settings that count jobs and connections: more is a typing error.
-	maxConcurrency = 1000
-	// maxHTTPBody bounds MaxBodyBytes: a body is held in memory.
-	maxHTTPBody Bytes = 64 << 20
-)
-
-// zeroAllowed are the settings for which 0 means something.
-var zeroAllowed = map[string]bool{
-	prefix + "CREDENTIAL_CACHE":      true,
-	prefix + "WAIT_DEFAULT":          true,
-	prefix + "WAIT_MAX":              true,
-	prefix + "EXPORT_MIN_FREE_BYTES": true,
-	prefix + "SYNC_EXPORT_ROWS":      true,
-	prefix + "SHUTDOWN_TIMEOUT":      true,
-	prefix + "LOGIN_DELAY_MAX":       true,
-	prefix + "TOKEN_GRACE":           true,
-}
 
 // check returns what is out of bounds, for each setting that set reports to be there and readable. It
 // also fills in the public URL.
@@ -112,45 +94,35 @@ func (c *checker) setting(name string, check func() error) {
 	}
 }
 
-// numbers checks that every amount is positive, and every count plausible.
+// numbers checks that every amount lies within the bounds of its tags.
 func (c *checker) numbers(s *Settings) {
 	for _, f := range fields {
-		name := f.Tag.Get("env")
-		value := reflect.ValueOf(s).Elem().FieldByIndex(f.Index)
 		switch f.Type {
 		case reflect.TypeFor[time.Duration](), reflect.TypeFor[Bytes](), reflect.TypeFor[int]():
 		default:
 			continue
 		}
-		least := "more than 0"
-		if zeroAllowed[name] {
-			least = "0 or more"
-		}
-		c.setting(strings.TrimPrefix(name, prefix), func() error {
-			if n := value.Int(); n < 0 || n == 0 && !zeroAllowed[name] {
-				return fmt.Errorf("%v is out of bounds; it must be %s", value.Interface(), least)
+		value := reflect.ValueOf(s).Elem().FieldByIndex(f.Index)
+		c.setting(strings.TrimPrefix(f.Tag.Get("env"), prefix), func() error {
+			least, bound := int64(1), "more than 0"
+			if f.Tag.Get("least") == "0" {
+				least, bound = 0, "0 or more"
+			}
+			most := Bytes(math.MaxInt64)
+			if text := f.Tag.Get("most"); text != "" {
+				if err := most.UnmarshalText([]byte(text)); err != nil {
+					return err
+				}
+			}
+			if value.Int() > int64(most) {
+				bound = f.Tag.Get("most") + " or less"
+			}
+			if n := value.Int(); n < least || n > int64(most) {
+				return fmt.Errorf("%v is out of bounds; it must be %s", value.Interface(), bound)
 			}
 			return nil
 		})
 	}
-	for name, count := range map[string]int{
-		"DATABASE_CONNECTIONS":  s.DatabaseConnections,
-		"PROVISION_CONCURRENCY": s.ProvisionConcurrency,
-		"EXPORT_CONCURRENCY":    s.ExportConcurrency,
-	} {
-		c.setting(name, func() error {
-			if count > maxConcurrency {
-				return fmt.Errorf("%d is out of bounds; it must be %d or less", count, maxConcurrency)
-			}
-			return nil
-		})
-	}
-	c.setting("MAX_BODY_BYTES", func() error {
-		if s.MaxBodyBytes > maxHTTPBody {
-			return fmt.Errorf("%s is out of bounds; it must be %s or less", s.MaxBodyBytes, maxHTTPBody)
-		}
-		return nil
-	})
 }
 
 // publicURL checks the public URL, or works it out if it is not set.

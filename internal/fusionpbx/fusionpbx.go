@@ -25,7 +25,7 @@ type Querier interface {
 	SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults
 }
 
-// ErrNotFound is returned where there is no such domain or gateway.
+// ErrNotFound is returned if there is no such domain, extension or gateway.
 var ErrNotFound = errors.New("not found in FusionPBX")
 
 // DB is one FusionPBX database: where its statements run, and what is known of its tables and the types
@@ -100,7 +100,7 @@ func (d *DB) complete() error {
 		return nil
 	}
 	slices.Sort(missing)
-	return fmt.Errorf("this is not a FusionPBX database that Trunkline knows (5.2 to 5.6): missing %s; "+
+	return fmt.Errorf("this is not a FusionPBX database that Trunkline knows (5.3 to 5.6): missing %s; "+
 		"check the database's name and user in TRUNKLINE_DATABASE_URL, and that the user may read FusionPBX's tables", strings.Join(missing, ", "))
 }
 
@@ -114,7 +114,7 @@ func (d *DB) ColumnType(table, column string) (string, bool) {
 // hasColumn reports whether this database has the column.
 func (d *DB) hasColumn(table, column string) bool { return d.columns[table][column] != "" }
 
-// isTrue is an SQL condition that holds where a flag is set, whatever its type.
+// isTrue is an SQL condition that holds if a flag is set, whatever its type.
 func (d *DB) isTrue(table, qualified string) string {
 	_, column, _ := strings.Cut(qualified, ".")
 	if d.columns[table][column] == "boolean" {
@@ -123,7 +123,7 @@ func (d *DB) isTrue(table, qualified string) string {
 	return "lower(" + qualified + "::text) in ('true', 't', '1')"
 }
 
-// Version returns FusionPBX's own version, "" where it keeps none.
+// Version returns FusionPBX's own version, "" if it keeps none.
 func (d *DB) Version(ctx context.Context) (string, error) {
 	var version string
 	err := d.q.QueryRow(ctx, "select coalesce(max(software_version), '') from v_software").Scan(&version)

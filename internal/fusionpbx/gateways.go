@@ -77,8 +77,8 @@ func (g Gateway) Label() string { return g.Get("gateway") }
 // Profile is the SIP profile that the gateway belongs to.
 func (g Gateway) Profile() string { return g.Get("profile") }
 
-// Enabled reports whether FusionPBX gives the gateway to FreeSWITCH. Where the flag is text, it looks
-// for this very word.
+// Enabled reports whether FusionPBX gives the gateway to FreeSWITCH. If the flag is text, it looks for
+// this very word.
 func (g Gateway) Enabled() bool { return g.Get("enabled") == "true" }
 
 // Address is the carrier's address: the realm, else the proxy.
@@ -104,7 +104,7 @@ func (d *DB) GatewaysByLabel(ctx context.Context, domainUUID, label string) ([]G
 }
 
 // GatewaysByLabels returns the gateways that bear each of the labels, by the label as it was given, in one
-// question.
+// query.
 func (d *DB) GatewaysByLabels(ctx context.Context, labels []Label) (map[Label][]Gateway, error) {
 	domains, names := make([]string, len(labels)), make([]string, len(labels))
 	for i, label := range labels {
@@ -124,8 +124,8 @@ func (d *DB) GatewaysByLabels(ctx context.Context, labels []Label) (map[Label][]
 	return bearing, nil
 }
 
-// Locking is the same database within a transaction that locks the gateways' rows which it reads until
-// it ends: also FusionPBX's own pages wait.
+// Locking is the same database within a transaction that locks the gateways' rows that it reads until it
+// ends: FusionPBX's own pages wait too.
 func (d *DB) Locking(tx pgx.Tx) *DB { return &DB{q: forUpdate{tx}, columns: d.columns} }
 
 // forUpdate is a transaction whose queries lock the rows that they read.

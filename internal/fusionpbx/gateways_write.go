@@ -40,7 +40,7 @@ type GatewayWrites struct {
 	err   error    // why one could not be written as a statement
 }
 
-// Writes returns no writes yet.
+// Writes returns an empty set of writes.
 func (d *DB) Writes() *GatewayWrites { return &GatewayWrites{d: d} }
 
 func (w *GatewayWrites) add(doing, uuid, sql string, args ...any) {
@@ -48,7 +48,7 @@ func (w *GatewayWrites) add(doing, uuid, sql string, args ...any) {
 	w.doing = append(w.doing, doing+" gateway "+uuid)
 }
 
-// Insert adds a new row, as made by that user ("" for none).
+// Insert inserts a new row, as made by that user ("" for none).
 func (w *GatewayWrites) Insert(g Gateway, userUUID string) {
 	names := []string{"gateway_uuid", "domain_uuid"}
 	values := []string{"$1::uuid", "nullif($2, '')::uuid"}
@@ -62,8 +62,8 @@ func (w *GatewayWrites) Insert(g Gateway, userUUID string) {
 	w.add("inserting", g.UUID, "insert into v_gateways ("+strings.Join(names, ", ")+") values ("+strings.Join(values, ", ")+")", args...)
 }
 
-// Update adds the writing of the columns that are in g.Values, as changed by that user ("" for none).
-// Sending it is ErrNotFound if the row is gone.
+// Update writes the columns that are in g.Values, as changed by that user ("" for none). Send returns
+// ErrNotFound if the row is gone.
 func (w *GatewayWrites) Update(g Gateway, userUUID string) {
 	var sets []string
 	args := []any{g.UUID}
@@ -82,7 +82,7 @@ func (w *GatewayWrites) Update(g Gateway, userUUID string) {
 	w.add(updating, g.UUID, "update v_gateways set "+strings.Join(sets, ", ")+" where gateway_uuid = $1::uuid", args...)
 }
 
-// Restore adds the putting back of a row as it was read, with the time and the user of its last change.
+// Restore writes a row as it was read, with the time and the user of its last change.
 func (w *GatewayWrites) Restore(g Gateway) {
 	w.Update(g, "")
 	if w.d.stamped("update") {
@@ -92,15 +92,15 @@ func (w *GatewayWrites) Restore(g Gateway) {
 	}
 }
 
-// Delete adds the deletion of a row; one that is not there is no error.
+// Delete deletes a row; one that is not there is no error.
 func (w *GatewayWrites) Delete(uuid string) {
 	w.add("deleting", uuid, "delete from v_gateways where gateway_uuid = $1::uuid", uuid)
 }
 
-// updating begins what is said of a statement that has to find its row.
+// updating begins the description of a statement that must find its row.
 const updating = "updating"
 
-// Send carries the writes out. The first that fails is the error; in a transaction none of them stands then.
+// Send carries the writes out. The first that fails is the error; a transaction then keeps none of them.
 func (w *GatewayWrites) Send(ctx context.Context) (err error) {
 	if w.err != nil || w.batch.Len() == 0 {
 		return w.err
@@ -144,8 +144,8 @@ func (d *DB) DeleteGateway(ctx context.Context, uuid string) error {
 	return w.Send(ctx)
 }
 
-// cast is the n-th parameter, a text, as what the column of v_gateways is. A type of characters gets
-// the text as it is: a cast to varchar(10) would cut off what is longer, where an assignment fails.
+// cast is the n-th parameter, a text, as the type of the column of v_gateways. A character type gets the
+// text as it is: a cast to varchar(10) would cut off what is longer, while an assignment fails.
 func (w *GatewayWrites) cast(column string, n int) string {
 	columnType := w.d.columns["v_gateways"][column]
 	if strings.HasPrefix(columnType, "character") {

@@ -13,7 +13,7 @@ type View struct {
 	Hint              string     `json:"hint"` // the secret's last characters
 	Scopes            []Scope    `json:"scopes"`
 	AllDomains        bool       `json:"all_domains"`
-	Domains           []string   `json:"domains"`               // names; of a domain that was deleted the uuid
+	Domains           []string   `json:"domains"`               // names, or the uuid of a domain that was deleted
 	HomeDomain        string     `json:"home_domain,omitempty"` // the domain of a request that names none
 	CreatedBy         string     `json:"created_by"`
 	CreatedAt         time.Time  `json:"created_at"`
@@ -28,7 +28,7 @@ type View struct {
 // Issued is a token together with its secret, for the one answer that shows it.
 type Issued struct {
 	View
-	Token string `json:"token"` // the secret, which is shown this once
+	Token string `json:"token"` // the secret, which is shown only this once
 }
 
 // View shows the token as it is at that time, with the names of domains by their uuid.
