@@ -132,16 +132,10 @@ func (s *Switch) ReloadXML(ctx context.Context) error {
 // configuration could not be read, and a *ProfileError if the profile does not
 // run or has no configuration.
 func (s *Switch) Rescan(ctx context.Context, profile string) error {
-	if err := CheckProfile(profile); err != nil {
-		return err
-	}
 	asked := "sofia profile " + profile + " rescan"
-	reply, err := s.api(ctx, asked, asked)
+	reply, err := s.askProfile(ctx, profile, asked)
 	if err != nil {
 		return err
-	}
-	if invalidProfile(reply, profile) {
-		return &ProfileError{Addr: s.addr, Profile: profile, Reason: ProfileNotRunning}
 	}
 	result, outcome, ok := splitRescan(reply)
 	if !ok {
@@ -155,9 +149,8 @@ func (s *Switch) Rescan(ctx context.Context, profile string) error {
 		return nil
 	case strings.HasPrefix(outcome, "-ERR cannot find config for profile"):
 		return &ProfileError{Addr: s.addr, Profile: profile, Reason: ProfileNoConfig}
-	default:
-		return s.unexpected(asked, reply)
 	}
+	return s.unexpected(asked, reply)
 }
 
 // reloadResult judges the bracketed result of a reload, within reply.
@@ -175,21 +168,26 @@ func (s *Switch) reloadResult(asked, reply, result string) error {
 // ProfileRunning returns nil if the SIP profile runs, and a *ProfileError if it
 // is unknown, stopped or restarting.
 func (s *Switch) ProfileRunning(ctx context.Context, profile string) error {
-	if err := CheckProfile(profile); err != nil {
-		return err
-	}
 	asked := "sofia xmlstatus profile " + profile
-	reply, err := s.api(ctx, asked, asked)
-	if err != nil {
-		return err
-	}
-	switch {
-	case strings.HasPrefix(reply, "Invalid Profile!"):
-		return &ProfileError{Addr: s.addr, Profile: profile, Reason: ProfileNotRunning}
-	case !strings.Contains(reply, "<profile>") || !endsWith(reply, "</profile>"):
+	reply, err := s.askProfile(ctx, profile, asked)
+	if err == nil && (!strings.Contains(reply, "<profile>") || !endsWith(reply, "</profile>")) {
 		return s.unexpected(asked, reply)
 	}
-	return nil
+	return err
+}
+
+// askProfile runs a command that concerns a SIP profile and names it. The error
+// is a *ProfileError if the profile does not run, which FreeSWITCH says without
+// -ERR.
+func (s *Switch) askProfile(ctx context.Context, profile, command string) (string, error) {
+	if err := CheckProfile(profile); err != nil {
+		return "", err
+	}
+	reply, err := s.api(ctx, command, command)
+	if strings.HasPrefix(reply, "Invalid Profile!") || strings.TrimSpace(reply) == "Invalid Profile ["+profile+"]" {
+		return "", &ProfileError{Addr: s.addr, Profile: profile, Reason: ProfileNotRunning}
+	}
+	return reply, err
 }
 
 // KillGateway marks a loaded gateway for deletion. found is false if no gateway
@@ -198,14 +196,11 @@ func (s *Switch) ProfileRunning(ctx context.Context, profile string) error {
 // UUID in lower case. FreeSWITCH looks the gateway up in all profiles, but the
 // one named must run, else the error is a *ProfileError.
 func (s *Switch) KillGateway(ctx context.Context, profile, gatewayUUID string) (found bool, err error) {
-	if err := CheckProfile(profile); err != nil {
-		return false, err
-	}
 	if err := CheckUUID(gatewayUUID); err != nil {
 		return false, err
 	}
 	asked := "sofia profile " + profile + " killgw " + gatewayUUID
-	reply, err := s.api(ctx, asked, asked)
+	reply, err := s.askProfile(ctx, profile, asked)
 	switch {
 	case err != nil:
 		return false, err
@@ -213,11 +208,8 @@ func (s *Switch) KillGateway(ctx context.Context, profile, gatewayUUID string) (
 		return true, nil
 	case strings.HasPrefix(reply, "-ERR no such gateway"):
 		return false, nil
-	case invalidProfile(reply, profile):
-		return false, &ProfileError{Addr: s.addr, Profile: profile, Reason: ProfileNotRunning}
-	default:
-		return false, s.unexpected(asked, reply)
 	}
+	return false, s.unexpected(asked, reply)
 }
 
 // Gateway looks up one loaded gateway by name, which for FusionPBX's gateways is

@@ -1,6 +1,7 @@
 package freeswitch
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -35,26 +36,22 @@ type UnavailableError struct {
 	Err    error // the cause beneath; nil if Reason says all
 }
 
+// unavailable words each reason, with its remedy.
+var unavailable = map[Reason]string{
+	ReasonUnreachable:   "not reachable: check that FreeSWITCH runs and that its event socket listens there",
+	ReasonHungUp:        "hung up without a reply: check that FreeSWITCH runs and that this is its event socket",
+	ReasonCutOff:        "hung up in the middle of a reply: check that FreeSWITCH runs",
+	ReasonDisconnected:  "closed the connection; it may be shutting down: check that FreeSWITCH runs",
+	ReasonRefusedByACL:  "refuses this address: allow it in apply-inbound-acl of FreeSWITCH's event_socket.conf",
+	ReasonWrongPassword: "refused the event socket password: set the one of FreeSWITCH's event_socket.conf",
+}
+
 func (e *UnavailableError) Error() string {
-	var text string
-	switch e.Reason {
-	case ReasonUnreachable:
-		text = "not reachable: check that FreeSWITCH runs and that its event socket listens there"
-	case ReasonHungUp:
-		text = "hung up without a reply: check that FreeSWITCH runs and that this is its event socket"
-	case ReasonCutOff:
-		text = "hung up in the middle of a reply: check that FreeSWITCH runs"
-	case ReasonDisconnected:
-		text = "closed the connection; it may be shutting down: check that FreeSWITCH runs"
-	case ReasonRefusedByACL:
-		text = "refuses this address: allow it in apply-inbound-acl of FreeSWITCH's event_socket.conf"
-	case ReasonWrongPassword:
-		text = "refused the event socket password: set the one of FreeSWITCH's event_socket.conf"
+	text := "freeswitch " + e.Addr + " " + unavailable[e.Reason]
+	if e.Err != nil {
+		text += fmt.Sprintf(" (%v)", e.Err)
 	}
-	if e.Err == nil {
-		return fmt.Sprintf("freeswitch %s %s", e.Addr, text)
-	}
-	return fmt.Sprintf("freeswitch %s %s (%v)", e.Addr, text, e.Err)
+	return text
 }
 
 func (e *UnavailableError) Unwrap() error { return e.Err }
@@ -66,7 +63,6 @@ type TimeoutError struct {
 	Addr  string        // host:port
 	Doing string        // what was waited for
 	After time.Duration // how long
-	Err   error         // context.DeadlineExceeded
 }
 
 func (e *TimeoutError) Error() string {
@@ -74,9 +70,9 @@ func (e *TimeoutError) Error() string {
 		e.Addr, e.After.Round(time.Millisecond), e.Doing)
 }
 
-func (e *TimeoutError) Unwrap() error { return e.Err }
+func (e *TimeoutError) Unwrap() error { return context.DeadlineExceeded }
 
-// Timeout is always true, as of other packages' time-outs.
+// Timeout is true, as of other packages' time-outs.
 func (e *TimeoutError) Timeout() bool { return true }
 
 // ErrReplyTooLong says that a reply is longer than Options.MaxReply: a smaller

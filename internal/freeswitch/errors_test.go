@@ -29,7 +29,7 @@ func TestErrorTexts(t *testing.T) {
 		{&UnavailableError{Addr: addr, Reason: ReasonDisconnected}, []string{addr, "closed the connection", "check that"}, fault.SwitchUnavailable},
 		{&UnavailableError{Addr: addr, Reason: ReasonRefusedByACL}, []string{addr, "apply-inbound-acl", "event_socket.conf"}, fault.SwitchUnavailable},
 		{&UnavailableError{Addr: addr, Reason: ReasonWrongPassword}, []string{addr, "password", "event_socket.conf"}, fault.SwitchUnavailable},
-		{&TimeoutError{Addr: addr, Doing: "waiting", After: 1500 * time.Millisecond, Err: context.DeadlineExceeded}, []string{addr, "waiting", "1.5s", "check that"}, fault.SwitchTimeout},
+		{&TimeoutError{Addr: addr, Doing: "waiting", After: 1500 * time.Millisecond}, []string{addr, "waiting", "1.5s", "check that"}, fault.SwitchTimeout},
 		{&ProtocolError{Addr: addr, Detail: "a header"}, []string{addr, "a header", "check that"}, fault.SwitchUnavailable},
 		{&ReplyError{Addr: addr, Command: "status", Reply: "a\nb", Remedy: "load it"}, []string{addr, "status", `"a\nb"`, "load it"}, fault.SwitchUnavailable},
 		{&ReplyError{Addr: addr, Command: "status", Reply: strings.Repeat("x", 201)}, []string{"1 bytes more"}, fault.SwitchUnavailable},

@@ -26,14 +26,13 @@ func (s *Switch) Fault(err error) error {
 // done: callers cannot help it, and the next try may find it well.
 func faultCode(err error) fault.Code {
 	var (
-		timeout  *TimeoutError
 		reload   *ReloadError
 		profile  *ProfileError
 		argument *ArgumentError
 		reply    *ReplyError
 	)
 	switch {
-	case errors.As(err, &timeout), errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, context.DeadlineExceeded):
 		return fault.SwitchTimeout
 	case errors.As(err, &reload):
 		return fault.SwitchConfiguration

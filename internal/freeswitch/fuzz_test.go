@@ -126,7 +126,7 @@ func FuzzRegistrations(f *testing.F) {
 	f.Add("<registration>\n<user>a@b@c</user>\n<status>Registered(TLS-NAT)(x) expsecs(-99999999999)</status>")
 	f.Add("x & <b>\x00\x1b[2J\xff\xfe&#0;&amp;lt;")
 	f.Fuzz(func(t *testing.T, text string) {
-		for _, r := range parseRegistrations(text) {
+		for _, r := range parseRegistrations(text, "") {
 			if r.User == "" || !strings.HasPrefix(r.User, r.Name()) || !strings.HasSuffix(r.User, r.Domain()) {
 				t.Errorf("user %q has the name %q and the domain %q", r.User, r.Name(), r.Domain())
 			}
@@ -143,7 +143,7 @@ func FuzzRegistrations(f *testing.F) {
 		list := parseRegistrations("<profile>\n  <registrations>\n" +
 			"    <registration>\n        <user>1@before</user>\n    </registration>\n" +
 			"    <registration>\n        <user>2@odd</user>\n        <agent>" + text + "</agent>\n        <network-ip>192.0.2.7</network-ip>\n    </registration>\n" +
-			"    <registration>\n        <user>3@after</user>\n    </registration>\n  </registrations>\n</profile>\n")
+			"    <registration>\n        <user>3@after</user>\n    </registration>\n  </registrations>\n</profile>\n", "")
 		if len(list) != 3 || list[0].User != "1@before" || list[2].User != "3@after" ||
 			list[1].User != "2@odd" || list[1].Agent != unescape(text) || list[1].NetworkIP != "192.0.2.7" {
 			t.Errorf("agent %q: got %+v", text, list)

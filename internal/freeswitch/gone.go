@@ -58,7 +58,7 @@ func (s *Switch) WaitGone(ctx context.Context, gatewayUUIDs []string) (left []st
 	}
 	doing := fmt.Sprintf("waiting for FreeSWITCH to drop gateway %s (%d of %d left)", left[0], len(left), len(gatewayUUIDs))
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return left, &TimeoutError{Addr: s.addr, Doing: doing, After: time.Since(started), Err: ctx.Err()}
+		return left, &TimeoutError{Addr: s.addr, Doing: doing, After: time.Since(started)}
 	}
 	return left, fmt.Errorf("freeswitch %s: %s: %w", s.addr, doing, ctx.Err())
 }

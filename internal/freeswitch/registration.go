@@ -62,8 +62,8 @@ func (r Registration) ExpiresIn() (left time.Duration, ok bool) {
 	if m == nil {
 		return 0, false
 	}
-	n, err := strconv.Atoi(m[1])
-	return time.Duration(n) * time.Second, err == nil
+	n, _ := strconv.Atoi(m[1]) // digits, by the pattern
+	return time.Duration(n) * time.Second, true
 }
 
 // transports are those of SIP that FreeSWITCH names.
@@ -116,9 +116,6 @@ func CheckUser(user, domain string) error {
 // error is a *ProfileError if the profile does not run. The reply has some 700
 // bytes a device.
 func (s *Switch) Registrations(ctx context.Context, profile string) ([]Registration, error) {
-	if err := CheckProfile(profile); err != nil {
-		return nil, err
-	}
 	return s.registrations(ctx, profile, "sofia xmlstatus profile "+profile+" reg")
 }
 
@@ -126,9 +123,6 @@ func (s *Switch) Registrations(ctx context.Context, profile string) ([]Registrat
 // reply does not grow with the other registrations, as it would if all were
 // asked for. The errors are those of Registrations and of CheckUser.
 func (s *Switch) UserRegistrations(ctx context.Context, profile, user, domain string) ([]Registration, error) {
-	if err := CheckProfile(profile); err != nil {
-		return nil, err
-	}
 	if err := CheckUser(user, domain); err != nil {
 		return nil, err
 	}
@@ -136,26 +130,21 @@ func (s *Switch) UserRegistrations(ctx context.Context, profile, user, domain st
 }
 
 func (s *Switch) registrations(ctx context.Context, profile, asked string) ([]Registration, error) {
-	reply, err := s.api(ctx, asked, asked)
+	reply, err := s.askProfile(ctx, profile, asked)
 	if err != nil {
 		return nil, err
-	}
-	if strings.HasPrefix(reply, "Invalid Profile!") {
-		return nil, &ProfileError{Addr: s.addr, Profile: profile, Reason: ProfileNotRunning}
 	}
 	// A list that is not whole must not make a device look unregistered.
 	if !strings.Contains(reply, "<registrations>\n") || !endsWith(reply, "</profile>") {
 		return nil, s.unexpected(asked, reply)
 	}
-	found := parseRegistrations(reply)
-	for i := range found {
-		found[i].Profile = profile
-	}
-	return found, nil
+	return parseRegistrations(reply, profile), nil
 }
 
-// parseRegistrations reads the registrations of a reply. One without a user is
-// left out.
-func parseRegistrations(reply string) []Registration {
-	return parseElements(nil, reply, "registration", func(r *Registration, _ string) bool { return r.User != "" })
+// parseRegistrations leaves out a registration without a user.
+func parseRegistrations(reply, profile string) []Registration {
+	return parseElements(nil, reply, "registration", func(r *Registration, _ string) bool {
+		r.Profile = profile
+		return r.User != ""
+	})
 }

@@ -11,7 +11,7 @@ import (
 func TestRecordedRegistration(t *testing.T) {
 	t.Parallel()
 	_, body, _ := strings.Cut(recording(t, "api_sofia_xmlstatus_profile_internal_reg_2"), "\n\n")
-	found := parseRegistrations(body)
+	found := parseRegistrations(body, "")
 	if len(found) != 2 {
 		t.Fatalf("got %d registrations, want 2", len(found))
 	}

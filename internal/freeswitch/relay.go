@@ -168,35 +168,38 @@ func (l *link) relayCommand() {
 // the peer sends is dropped or ends the link.
 func (l *link) relayReplies(r *bufio.Reader) {
 	for {
-		f, err := readFrame(r, l.maxReply)
-		if err != nil {
-			l.fail(readError(l.addr, err))
-			return
-		}
-		switch f.contentType {
-		case typeAPIResponse:
-			if !f.hasLength {
-				l.fail(&ProtocolError{Addr: l.addr, Detail: "an api/response without Content-Length"})
-				return
-			}
-			if !l.asked.CompareAndSwap(true, false) {
-				l.fail(&ProtocolError{Addr: l.addr, Detail: "a reply to no command"})
-				return
-			}
-			head := fmt.Sprintf("Content-Type: %s\nContent-Length: %d\n\n%s", typeAPIResponse, len(bodyMark)+len(f.body), bodyMark)
-			buffers := net.Buffers{[]byte(head), f.body}
-			if _, err := buffers.WriteTo(l.inside.conn); err != nil {
-				l.fail(fmt.Errorf("the event socket relay lost its inner side: %w", err))
-				return
-			}
-		case typeEventPlain, typeEventJSON, typeEventXML, typeLogData:
-			// Nothing here subscribes. The library holds sixteen events that
-			// nobody reads and then stands still: they end here.
-		default:
-			l.fail(unexpectedFrame(l.addr, f))
+		if err := l.relayReply(r); err != nil {
+			l.fail(err)
 			return
 		}
 	}
+}
+
+func (l *link) relayReply(r *bufio.Reader) error {
+	f, err := readFrame(r, l.maxReply)
+	if err != nil {
+		return readError(l.addr, err)
+	}
+	switch f.contentType {
+	case typeAPIResponse:
+		if !f.hasLength {
+			return &ProtocolError{Addr: l.addr, Detail: "an api/response without Content-Length"}
+		}
+		if !l.asked.CompareAndSwap(true, false) {
+			return &ProtocolError{Addr: l.addr, Detail: "a reply to no command"}
+		}
+		head := fmt.Sprintf("Content-Type: %s\nContent-Length: %d\n\n%s", typeAPIResponse, len(bodyMark)+len(f.body), bodyMark)
+		buffers := net.Buffers{[]byte(head), f.body}
+		if _, err := buffers.WriteTo(l.inside.conn); err != nil {
+			return fmt.Errorf("the event socket relay lost its inner side: %w", err)
+		}
+	case typeEventPlain, typeEventJSON, typeEventXML, typeLogData:
+		// Nothing here subscribes. The library holds sixteen events that
+		// nobody reads and then stands still: they end here.
+	default:
+		return unexpectedFrame(l.addr, f)
+	}
+	return nil
 }
 
 // readError puts readFrame's error into the words of this package.

@@ -42,23 +42,21 @@ type Options struct {
 }
 
 func (o Options) withDefaults() Options {
-	if o.DialTimeout <= 0 {
-		o.DialTimeout = DefaultDialTimeout
-	}
-	if o.CommandTimeout <= 0 {
-		o.CommandTimeout = DefaultCommandTimeout
-	}
-	o.CommandTimeout = min(o.CommandTimeout, MaxCommandTimeout)
-	if o.MaxReply <= 0 {
-		o.MaxReply = DefaultMaxReply
-	}
-	if o.MaxConns <= 0 {
-		o.MaxConns = DefaultMaxConns
-	}
+	o.DialTimeout = positive(o.DialTimeout, DefaultDialTimeout)
+	o.CommandTimeout = min(positive(o.CommandTimeout, DefaultCommandTimeout), MaxCommandTimeout)
+	o.MaxReply = positive(o.MaxReply, DefaultMaxReply)
+	o.MaxConns = positive(o.MaxConns, DefaultMaxConns)
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	return o
+}
+
+func positive[T int | int64 | time.Duration](value, otherwise T) T {
+	if value > 0 {
+		return value
+	}
+	return otherwise
 }
 
 // A Switch is one FreeSWITCH. It is safe for concurrent use.
@@ -89,7 +87,13 @@ type pause struct {
 // Nothing is connected before the first command. Close it when done.
 func New(addr, password string, o Options) *Switch {
 	o = o.withDefaults()
-	s := &Switch{addr: addr, password: password, options: o, slots: make(chan struct{}, o.MaxConns), dropTime: DropTime}
+	s := &Switch{
+		addr:     addr,
+		password: password,
+		options:  o,
+		slots:    make(chan struct{}, o.MaxConns),
+		dropTime: DropTime,
+	}
 	s.closing, s.close = context.WithCancelCause(context.Background())
 	return s
 }
@@ -142,10 +146,9 @@ func (s *Switch) api(ctx context.Context, name, command string) (string, error) 
 	case errors.Is(context.Cause(ctx), ErrClosed):
 		return "", ErrClosed
 	case errors.Is(err, context.DeadlineExceeded):
-		return "", &TimeoutError{Addr: s.addr, Doing: "waiting for the reply to " + name, After: time.Since(started), Err: context.DeadlineExceeded}
-	default:
-		return "", fmt.Errorf("freeswitch %s: %s: %w", s.addr, name, err)
+		return "", &TimeoutError{Addr: s.addr, Doing: "waiting for the reply to " + name, After: time.Since(started)}
 	}
+	return "", fmt.Errorf("freeswitch %s: %s: %w", s.addr, name, err)
 }
 
 // nameReply adds what was asked to an error of the link's, which does not know.
@@ -182,21 +185,21 @@ func (s *Switch) run(ctx context.Context, command string) (string, error) {
 	case <-ctx.Done():
 		return "", ctx.Err()
 	}
-	l := s.takeIdle()
-	pooled := l != nil
-	if !pooled {
-		var err error
-		if l, err = s.connect(ctx); err != nil {
-			return "", err
+	if l := s.takeIdle(); l != nil {
+		if reply, err := s.send(ctx, l, command); !closedWhileIdle(err) {
+			return reply, err
 		}
 	}
+	l, err := s.connect(ctx)
+	if err != nil {
+		return "", err
+	}
+	return s.send(ctx, l, command)
+}
+
+// send sends a command on a link, which goes back to the pool unless it failed.
+func (s *Switch) send(ctx context.Context, l *link, command string) (string, error) {
 	reply, err := l.send(ctx, command)
-	if pooled && closedWhileIdle(err) {
-		if l, err = s.connect(ctx); err != nil {
-			return "", err
-		}
-		reply, err = l.send(ctx, command)
-	}
 	if err != nil {
 		return "", err
 	}
@@ -232,8 +235,11 @@ func (s *Switch) takeIdle() *link {
 // stands. A dial that ctx ended says nothing about the switch and starts no
 // pause.
 func (s *Switch) connect(ctx context.Context) (*link, error) {
-	if err := s.standingError(); err != nil {
-		return nil, err
+	s.mu.Lock()
+	standing := s.pause
+	s.mu.Unlock()
+	if time.Now().Before(standing.until) {
+		return nil, standing.last
 	}
 	started := time.Now()
 	dialCtx, cancel := context.WithTimeout(ctx, s.options.DialTimeout)
@@ -243,20 +249,10 @@ func (s *Switch) connect(ctx context.Context) (*link, error) {
 		return nil, ctx.Err()
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
-		err = &TimeoutError{Addr: s.addr, Doing: "connecting and logging in", After: time.Since(started), Err: context.DeadlineExceeded}
+		err = &TimeoutError{Addr: s.addr, Doing: "connecting and logging in", After: time.Since(started)}
 	}
 	s.noteDial(err)
 	return l, err
-}
-
-// standingError returns the last dial's error while its pause lasts.
-func (s *Switch) standingError() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if time.Now().Before(s.pause.until) {
-		return s.pause.last
-	}
-	return nil
 }
 
 // noteDial starts or ends the pause, and logs the turns.
