@@ -108,26 +108,16 @@ func (c *column) appendValue(dst, raw []byte) ([]byte, error) {
 
 // isFinite tells a printed number from NaN, Infinity and -Infinity, which end in a letter.
 func isFinite(number []byte) bool {
-	if len(number) == 0 {
-		return false
-	}
-	last := number[len(number)-1]
-	return last >= '0' && last <= '9'
+	return len(number) > 0 && number[len(number)-1] <= '9'
 }
 
 const hexDigits = "0123456789abcdef"
 
 // appendUUID appends 16 bytes in the usual form, in lower case.
 func appendUUID(dst, raw []byte) []byte {
-	var out [36]byte
-	at := 0
-	for i, b := range raw[:16] {
-		if i == 4 || i == 6 || i == 8 || i == 10 {
-			out[at] = '-'
-			at++
-		}
-		out[at], out[at+1] = hexDigits[b>>4], hexDigits[b&15]
-		at += 2
+	out := [36]byte{8: '-', 13: '-', 18: '-', 23: '-'}
+	for i, at := range [16]uint8{0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34} {
+		out[at], out[at+1] = hexDigits[raw[i]>>4], hexDigits[raw[i]&15]
 	}
 	return append(dst, out[:]...)
 }

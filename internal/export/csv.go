@@ -2,55 +2,23 @@ package export
 
 import "encoding/binary"
 
-// csvEncoder writes the format that CSV documents.
-type csvEncoder struct {
-	columns []column
-	guard   bool
-}
-
-func newCSVEncoder(columns []column, o Options) (encoder, error) {
-	return &csvEncoder{columns: columns, guard: o.FormulaGuard}, nil
-}
-
-func (e *csvEncoder) begin(dst []byte) []byte {
-	for i := range e.columns {
+// newCSVEncoder makes the encoder of the format that CSV documents.
+func newCSVEncoder(columns []column, o Options) (*encoder, error) {
+	var head []byte
+	cells := make([]cell, len(columns))
+	for i := range columns {
 		if i > 0 {
-			dst = append(dst, ',')
+			cells[i] = cell{open: ",", null: ","}
 		}
-		dst = appendCell(dst, []byte(e.columns[i].name), false)
+		head = append(head, cells[i].open...)
+		head = appendCell(head, []byte(columns[i].name), false)
 	}
-	return append(dst, '\n')
+	if len(columns) == 1 {
+		cells[0].null = `""`
+	}
+	text := func(dst, raw []byte) []byte { return appendCell(dst, raw, o.FormulaGuard) }
+	return &encoder{cells: cells, text: text, head: string(head) + "\n", closeRow: "\n"}, nil
 }
-
-func (e *csvEncoder) row(dst []byte, values [][]byte) ([]byte, error) {
-	if err := checkWidth(e.columns, values); err != nil {
-		return nil, err
-	}
-	for i := range e.columns {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		raw := values[i]
-		if raw == nil {
-			if len(e.columns) == 1 {
-				dst = append(dst, `""`...)
-			}
-			continue
-		}
-		c := &e.columns[i]
-		if c.kind == kindText {
-			dst = appendCell(dst, raw, e.guard)
-			continue
-		}
-		var err error
-		if dst, err = c.appendValue(dst, raw); err != nil {
-			return nil, err
-		}
-	}
-	return append(dst, '\n'), nil
-}
-
-func (e *csvEncoder) end(dst []byte) []byte { return dst }
 
 // appendCell appends one text cell, quoted if it must be.
 func appendCell(dst, text []byte, guard bool) []byte {

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Format is the form of a file. Its rules are documented at the constants; see also Options.
+// Format is the form of a file.
 type Format string
 
 const (
@@ -33,7 +33,7 @@ type form struct {
 	mediaType  string
 	parameters string   // of the media type
 	askedAs    []string // further media types that ask for it
-	encoder    func([]column, Options) (encoder, error)
+	encoder    func([]column, Options) (*encoder, error)
 }
 
 // forms is the one table of formats, in the order in which people are told of them. A new format is

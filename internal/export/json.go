@@ -5,73 +5,21 @@ import (
 	"unicode/utf8"
 )
 
-// jsonEncoder writes the format that JSON documents.
-type jsonEncoder struct {
-	columns []column
-	keys    [][]byte // `{"name":` for the first column, `,"name":` for the others
-	started bool
-}
-
-func newJSONEncoder(columns []column, _ Options) (encoder, error) {
-	e := &jsonEncoder{columns: columns}
-	for i := range columns {
-		key := []byte{','}
-		if i == 0 {
-			key[0] = '{'
+// newJSONEncoder makes the encoder of the format that JSON documents.
+func newJSONEncoder(columns []column, _ Options) (*encoder, error) {
+	e := &encoder{text: appendJSONString, head: "[", openFirst: "\n{", openRow: ",\n{", closeRow: "}", foot: "\n]\n"}
+	for i, c := range columns {
+		key := string(appendJSONString(nil, []byte(c.name))) + ":"
+		if i > 0 {
+			key = "," + key
 		}
-		key = appendJSONString(key, []byte(columns[i].name))
-		e.keys = append(e.keys, append(key, ':'))
+		around := cell{open: key, null: key + "null", finite: c.kind == kindNumber}
+		if c.kind >= kindUUID {
+			around.open, around.close = key+`"`, `"`
+		}
+		e.cells = append(e.cells, around)
 	}
 	return e, nil
-}
-
-func (e *jsonEncoder) begin(dst []byte) []byte { return append(dst, "[\n"...) }
-
-func (e *jsonEncoder) row(dst []byte, values [][]byte) ([]byte, error) {
-	if err := checkWidth(e.columns, values); err != nil {
-		return nil, err
-	}
-	if e.started {
-		dst = append(dst, ",\n"...)
-	}
-	e.started = true
-	for i := range e.columns {
-		dst = append(dst, e.keys[i]...)
-		var err error
-		if dst, err = appendJSONValue(dst, &e.columns[i], values[i]); err != nil {
-			return nil, err
-		}
-	}
-	return append(dst, '}'), nil
-}
-
-func (e *jsonEncoder) end(dst []byte) []byte {
-	if e.started {
-		dst = append(dst, '\n')
-	}
-	return append(dst, "]\n"...)
-}
-
-func appendJSONValue(dst []byte, c *column, raw []byte) ([]byte, error) {
-	if raw == nil {
-		return append(dst, "null"...), nil
-	}
-	switch c.kind {
-	case kindText:
-		return appendJSONString(dst, raw), nil
-	case kindBool:
-		return c.appendValue(dst, raw)
-	case kindNumber:
-		if !isFinite(raw) {
-			return append(dst, "null"...), nil
-		}
-		return c.appendValue(dst, raw)
-	}
-	dst, err := c.appendValue(append(dst, '"'), raw)
-	if err != nil {
-		return nil, err
-	}
-	return append(dst, '"'), nil
 }
 
 // appendJSONString appends text as a JSON string. U+2028 and U+2029 are escaped too, since older

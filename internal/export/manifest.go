@@ -2,6 +2,7 @@ package export
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -39,12 +40,7 @@ type keyValue struct {
 func newKeys(columns []column, names []string) (keys, error) {
 	k := keys{first: make([]keyValue, len(names)), last: make([]keyValue, len(names))}
 	for _, name := range names {
-		found := -1
-		for i := range columns {
-			if columns[i].name == name {
-				found = i
-			}
-		}
+		found := slices.IndexFunc(columns, func(c column) bool { return c.name == name })
 		if found < 0 {
 			return keys{}, fmt.Errorf("the key column %q is not among the query's columns; select it or leave it out of the keys", name)
 		}
@@ -68,7 +64,7 @@ func (v *keyValue) set(raw []byte) {
 	v.raw = append(v.raw[:0], raw...)
 }
 
-// text writes one row's keys for the manifest.
+// text is one row's keys as the manifest has them.
 func (k *keys) text(columns []column, row []keyValue) ([]*string, error) {
 	out := make([]*string, len(row))
 	for i, v := range row {

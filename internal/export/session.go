@@ -23,9 +23,8 @@ set local jit to off`
 const (
 	// rollbackTimeout bounds the end of the transaction, after which the connection is closed instead.
 	rollbackTimeout = 2 * time.Second
-	encodingUTF8    = "UTF8"
-	// encodingASCII is what Postgres calls the encoding of a database that checks nothing.
-	encodingASCII = "SQL_ASCII"
+	// uncheckedEncoding is what Postgres calls the encoding of a database that checks nothing.
+	uncheckedEncoding = "SQL_ASCII"
 )
 
 // beginRead starts the transaction in which the rows are read: one snapshot, nothing written.
@@ -37,9 +36,9 @@ func beginRead(ctx context.Context, conn *pgconn.PgConn) error {
 	if conn.TxStatus() != 'I' {
 		return errors.New("the connection is in a transaction already; give the export one of its own")
 	}
-	encoding := encodingUTF8
-	if conn.ParameterStatus("server_encoding") == encodingASCII {
-		encoding = encodingASCII
+	encoding := "UTF8"
+	if conn.ParameterStatus("server_encoding") == uncheckedEncoding {
+		encoding = uncheckedEncoding
 	}
 	_, err := conn.Exec(ctx, "begin isolation level repeatable read read only; set local client_encoding to '"+encoding+"';"+sessionSettings).ReadAll()
 	if err != nil {
@@ -61,11 +60,10 @@ func endRead(ctx context.Context, conn *pgconn.PgConn) {
 	}
 }
 
-// query is a statement that the server has parsed and planned for, with its arguments.
+// query is a statement that the server has parsed, with its arguments.
 type query struct {
 	statement *pgconn.StatementDescription
 	params    pgx.ExtendedQueryBuilder
-	formats   []int16 // wire format of each column
 }
 
 // prepare has the server parse the query, so that its columns are known before it runs.
@@ -83,8 +81,9 @@ func prepare(ctx context.Context, conn *pgx.Conn, sql string, args []any) (*quer
 
 // run starts the query. The reader must be closed.
 func (q *query) run(ctx context.Context, conn *pgconn.PgConn, columns []column) *pgconn.ResultReader {
+	formats := make([]int16, len(columns))
 	for i := range columns {
-		q.formats = append(q.formats, columns[i].wireFormat())
+		formats[i] = columns[i].wireFormat()
 	}
-	return conn.ExecStatement(ctx, q.statement, q.params.ParamValues, q.params.ParamFormats, q.formats)
+	return conn.ExecStatement(ctx, q.statement, q.params.ParamValues, q.params.ParamFormats, formats)
 }

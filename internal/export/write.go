@@ -75,7 +75,7 @@ type writer struct {
 	o       Options
 	columns []column
 	keys    keys
-	encoder encoder
+	encoder *encoder
 	out     Out
 	spool   *spool
 
@@ -117,7 +117,7 @@ func (w *writer) copyRows(ctx context.Context, reader *pgconn.ResultReader) erro
 	if err != nil {
 		return err
 	}
-	buffer = w.encoder.begin(buffer)
+	buffer = append(buffer, w.encoder.head...)
 	for reader.NextRow() {
 		if w.o.MaxRows > 0 && w.rows == w.o.MaxRows {
 			return ErrTooManyRows
@@ -135,13 +135,13 @@ func (w *writer) copyRows(ctx context.Context, reader *pgconn.ResultReader) erro
 		}
 	}
 	// A reader that ended in an error says so at Close, before this last buffer could matter.
-	_, err = w.flush(ctx, w.encoder.end(buffer))
+	_, err = w.flush(ctx, append(buffer, w.encoder.foot...))
 	return err
 }
 
 // flush hands a buffer to the spool and returns an empty one.
 func (w *writer) flush(ctx context.Context, buffer []byte) ([]byte, error) {
-	if err := ctx.Err(); err != nil {
+	if ctx.Err() != nil {
 		return nil, stopped(ctx)
 	}
 	w.bytes += int64(len(buffer))

@@ -3,70 +3,26 @@ package export
 import (
 	"encoding/binary"
 	"fmt"
+	"regexp"
 	"unicode/utf8"
 )
 
-// The elements of an XML file: the root and one row.
-const (
-	xmlRoot = "cdrs"
-	xmlRow  = "cdr"
-)
-
-// xmlEncoder writes the format that XML documents.
-type xmlEncoder struct {
-	columns []column
-	tags    []xmlTags
-}
-
-// xmlTags are the pieces of a column's element.
-type xmlTags struct{ open, close, null []byte }
-
-func newXMLEncoder(columns []column, _ Options) (encoder, error) {
-	e := &xmlEncoder{columns: columns}
-	for i := range columns {
-		name := columns[i].name
-		if !isXMLName(name) {
-			return nil, fmt.Errorf("the column name %q cannot be an XML element; give it another name with AS", name)
+// newXMLEncoder makes the encoder of the format that XML documents.
+func newXMLEncoder(columns []column, _ Options) (*encoder, error) {
+	const head = `<?xml version="1.0" encoding="UTF-8"?>` + "\n<cdrs>\n"
+	e := &encoder{text: appendXMLText, head: head, openFirst: "<cdr>", openRow: "<cdr>", closeRow: "</cdr>\n", foot: "</cdrs>\n"}
+	for _, c := range columns {
+		if !xmlName.MatchString(c.name) {
+			return nil, fmt.Errorf("the column name %q cannot be an XML element; give it another name with AS", c.name)
 		}
-		e.tags = append(e.tags, xmlTags{
-			open:  []byte("<" + name + ">"),
-			close: []byte("</" + name + ">"),
-			null:  []byte("<" + name + ` null="true"/>`),
+		e.cells = append(e.cells, cell{
+			open:  "<" + c.name + ">",
+			close: "</" + c.name + ">",
+			null:  "<" + c.name + ` null="true"/>`,
 		})
 	}
 	return e, nil
 }
-
-func (e *xmlEncoder) begin(dst []byte) []byte {
-	return append(dst, `<?xml version="1.0" encoding="UTF-8"?>`+"\n<"+xmlRoot+">\n"...)
-}
-
-func (e *xmlEncoder) row(dst []byte, values [][]byte) ([]byte, error) {
-	if err := checkWidth(e.columns, values); err != nil {
-		return nil, err
-	}
-	dst = append(dst, "<"+xmlRow+">"...)
-	for i := range e.columns {
-		tags, raw := &e.tags[i], values[i]
-		if raw == nil {
-			dst = append(dst, tags.null...)
-			continue
-		}
-		dst = append(dst, tags.open...)
-		if c := &e.columns[i]; c.kind == kindText {
-			dst = appendXMLText(dst, raw)
-		} else {
-			var err error
-			if dst, err = c.appendValue(dst, raw); err != nil {
-				return nil, err
-			}
-		}
-		dst = append(dst, tags.close...)
-	}
-	return append(dst, "</"+xmlRow+">\n"...), nil
-}
-
-func (e *xmlEncoder) end(dst []byte) []byte { return append(dst, "</"+xmlRoot+">\n"...) }
 
 // appendXMLText appends text as the content of an element.
 func appendXMLText(dst, text []byte) []byte {
@@ -122,15 +78,6 @@ func plainXML(text []byte) int {
 	return n
 }
 
-// isXMLName says whether a column's name can name an element: ASCII letters, digits, _ - and . with a
-// letter or _ first. XML allows more; a colon would make it a namespace's.
-func isXMLName(name string) bool {
-	for i, r := range name {
-		letter := r == '_' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
-		inside := r == '-' || r == '.' || r >= '0' && r <= '9'
-		if !letter && (i == 0 || !inside) {
-			return false
-		}
-	}
-	return name != ""
-}
+// xmlName is what a column must be called to name an element. XML allows more; a colon would make it a
+// namespace's.
+var xmlName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*$`)
