@@ -140,9 +140,9 @@ func FuzzRegistrations(f *testing.F) {
 		if strings.Contains(text, "</agent>") || strings.Count(text, "\n") >= maxValueLines {
 			return
 		}
-		list := parseRegistrations("<profile>\n  <registrations>\n" +
-			"    <registration>\n        <user>1@before</user>\n    </registration>\n" +
-			"    <registration>\n        <user>2@odd</user>\n        <agent>" + text + "</agent>\n        <network-ip>192.0.2.7</network-ip>\n    </registration>\n" +
+		list := parseRegistrations("<profile>\n  <registrations>\n"+
+			"    <registration>\n        <user>1@before</user>\n    </registration>\n"+
+			"    <registration>\n        <user>2@odd</user>\n        <agent>"+text+"</agent>\n        <network-ip>192.0.2.7</network-ip>\n    </registration>\n"+
 			"    <registration>\n        <user>3@after</user>\n    </registration>\n  </registrations>\n</profile>\n", "")
 		if len(list) != 3 || list[0].User != "1@before" || list[2].User != "3@after" ||
 			list[1].User != "2@odd" || list[1].Agent != unescape(text) || list[1].NetworkIP != "192.0.2.7" {
