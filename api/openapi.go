@@ -15,7 +15,7 @@ import (
 //go:embed openapi.json
 var openAPI []byte
 
-// unversioned stands in openapi.json where what is served has the build.
+// unversioned stands in openapi.json in place of the build, which what is served has.
 const unversioned = "unversioned"
 
 // describe sends that description, with the build that answers.

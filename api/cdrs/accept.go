@@ -9,10 +9,10 @@ import (
 	"trunkline/internal/export"
 )
 
-// fileAsked is what Accept asks for: the file itself, and its format where the media type says one.
+// fileAsked is what Accept asks for: the file itself, and its format if the media type says one.
 type fileAsked struct {
 	file   bool
-	format export.Format // "" where any will do
+	format export.Format // "": any will do
 }
 
 // anyFormat is the media type that asks for the file, whatever its format.
@@ -22,7 +22,7 @@ const anyFormat = "application/octet-stream"
 // Accept names application/xml as well, if with less weight.
 var answerTypes = []string{"application/json", "text/html", "application/xhtml+xml"}
 
-// asksForFile reads the Accept header: the file is asked for where its type has more weight than the
+// asksForFile reads the Accept header: the file is asked for if its type has more weight than the
 // answer's.
 func asksForFile(accept string) fileAsked {
 	var best fileAsked

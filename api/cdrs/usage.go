@@ -13,7 +13,7 @@ import (
 const (
 	// maxUsageDays bounds the span of one question about usage, which reads all its CDRs.
 	maxUsageDays = 366
-	// clockChange is by how much a span of whole days may be longer where the clock is put back in it.
+	// clockChange is by how much a span of whole days may be longer if the clock is put back in it.
 	clockChange = 2 * time.Hour
 )
 

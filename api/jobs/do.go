@@ -27,7 +27,7 @@ type Asked struct {
 	// Action and What are how the audit words the change; no Action: nothing is changed.
 	Action, What string
 	// Check refuses what the worker would refuse too, so that the caller hears of it at once, or answers
-	// where there is nothing to do. It may be nil.
+	// if there is nothing to do. It may be nil.
 	Check func() (answered bool, err error)
 	// AtOnce does what is little by itself and records it, within the time. done is false if it is too much.
 	// It may be nil.
@@ -47,7 +47,7 @@ func (s *Service) Do(r *web.Request, a Asked) error {
 		Kind: a.Kind, DomainUUID: a.DomainUUID, CreatedBy: r.Caller.ID, CreatedByName: r.Caller.Name,
 		Subject: a.Subject, BodyHash: s.tasks.Keys().BodyHash(a.Body...), Params: a.Params, Secrets: a.Secrets,
 	}
-	if err := keys(r, &n); err != nil {
+	if err := requestKeys(r, &n); err != nil {
 		return err
 	}
 	began := time.Now()
@@ -121,8 +121,8 @@ const (
 	keyRemedy = "was used before with another request; send the same parameters as then, or a new Idempotency-Key"
 )
 
-// keys sets what a repeated request attaches by.
-func keys(r *web.Request, n *tasks.NewJob) error {
+// requestKeys sets what a repeated request attaches by.
+func requestKeys(r *web.Request, n *tasks.NewJob) error {
 	n.IdempotencyKey = r.Header("Idempotency-Key")
 	n.ExternalID = r.Params.Get("external_id")
 	if len(r.HTTP().Header.Values("Idempotency-Key")) > 1 {

@@ -76,7 +76,7 @@ func elsewhere(name string) string {
 	return "as Authorization: Bearer or X-API-Key"
 }
 
-// readQuery refuses what url.ParseQuery would drop, and finds a secret's name also where PHP's
+// readQuery refuses what url.ParseQuery would drop, and finds a secret's name also if PHP's
 // brackets follow it.
 func (r reader) readQuery(query string) error {
 	values, err := url.ParseQuery(query)

@@ -75,7 +75,7 @@ func sortedDevices(switches []switchNow, at time.Time) []device {
 }
 
 // latestFirst orders one user's devices. A switch does not say when a device registered, but how long it
-// keeps it: the one that is kept longest registered last, where all register for as long. Of equals one
+// keeps it: the one that is kept longest registered last, if all register for as long. Of equals one
 // that answers pings goes first, then the one that the switch lists later.
 func latestFirst(devices []device) {
 	slices.Reverse(devices)

@@ -101,7 +101,7 @@ func (n *pbxNow) count() {
 	for i := range n.switches {
 		one := &n.switches[i]
 		for _, registration := range one.listed {
-			// FusionPBX takes a registration for a tenant's where either is its domain.
+			// FusionPBX takes a registration for a tenant's if either is its domain.
 			domain, realm := registration.Domain(), registration.AuthRealm
 			one.devices.add(domain, realm)
 			user := strings.ToLower(registration.User)
@@ -147,7 +147,7 @@ func (n *pbxNow) uptime() time.Duration {
 	return least
 }
 
-// callsOf counts calls, not their legs. A call is a domain's where one of its legs is: FusionPBX routes
+// callsOf counts calls, not their legs. A call is a domain's if one of its legs is: FusionPBX routes
 // a tenant's calls in a context that is named for its domain (a call from outside begins in public), gives
 // its extensions the presence EXTENSION@DOMAIN, and account codes that are the domain unless set otherwise.
 // `show calls` has neither context nor, of a call that is still ringing, the other leg.
@@ -199,7 +199,7 @@ func (p *runningProfiles) ask(ctx context.Context, sw *freeswitch.Switch, profil
 	return slices.Concat(found...), err
 }
 
-// check fails where there are profiles and none runs: that nobody is registered would be the least of
+// check fails if there are profiles and none runs: that nobody is registered would be the least of
 // what there is to say then.
 func (p *runningProfiles) check(profiles []string) error {
 	if p.any || p.why == nil {

@@ -12,7 +12,7 @@ type tally struct {
 	of     map[string][]int // the numbers of a domain's things, by its name in lower case
 }
 
-// add counts one thing. Domains are names in any case, "" is none.
+// add counts one thing. Domains are names in any case of letters; "" is no domain.
 func (t *tally) add(domains ...string) {
 	if t.of == nil {
 		t.of = map[string][]int{}

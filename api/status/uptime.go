@@ -14,7 +14,7 @@ var uptimeUnits = []struct {
 }
 
 // uptimeText words an uptime as the documentation does, in the largest unit that it reaches and the one
-// below: "7 days, 3 hours", "1 minute, 20 seconds"; "20 seconds" where it is less than a minute.
+// below: "7 days, 3 hours", "1 minute, 20 seconds"; "20 seconds" if it is less than a minute.
 func uptimeText(up time.Duration) string {
 	for i, unit := range uptimeUnits[:len(uptimeUnits)-1] {
 		if up < unit.length {

@@ -30,7 +30,7 @@ const (
 // under a keyed hash of the credentials whose key lives in this process alone.
 type Authenticator struct {
 	users   func(ctx context.Context, username, password string) (fusionpbx.User, error)
-	keys    func(ctx context.Context, key string) (fusionpbx.User, error)
+	apiKeys func(ctx context.Context, key string) (fusionpbx.User, error)
 	tokens  func(ctx context.Context, secret string) (token.Token, time.Duration, error)
 	domains func(ctx context.Context, uuids []string) ([]fusionpbx.Domain, error)
 	// userAge is how long a user is remembered: no longer than their password is.
@@ -48,7 +48,7 @@ func NewAuthenticator(db *fusionpbx.DB, tokens *token.Store, gate *Gate, remembe
 		users: func(ctx context.Context, username, password string) (fusionpbx.User, error) {
 			return db.Authenticate(ctx, passwords, username, password)
 		},
-		keys: func(ctx context.Context, key string) (fusionpbx.User, error) {
+		apiKeys: func(ctx context.Context, key string) (fusionpbx.User, error) {
 			return db.AuthenticateKey(ctx, key)
 		},
 		tokens: tokens.Find,
@@ -91,7 +91,7 @@ func (a *Authenticator) Authenticate(ctx context.Context, addr netip.Addr, given
 			}
 			return who, holds, err
 		}
-		user, err := a.keys(ctx, given.Key)
+		user, err := a.apiKeys(ctx, given.Key)
 		if errors.Is(err, fusionpbx.ErrUnknownKey) {
 			err = cmp.Or(a.gate.token(ctx, addr), error(fault.Errorf(fault.AuthenticationFailed, "%v", err)))
 		}

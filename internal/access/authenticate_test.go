@@ -45,7 +45,7 @@ func counted(userAge, tokenHolds time.Duration) (*Authenticator, *lookUps) {
 			}
 			return fusionpbx.User{UUID: "u", Name: username, Role: fusionpbx.RoleAdmin}, nil
 		},
-		keys: func(_ context.Context, key string) (fusionpbx.User, error) {
+		apiKeys: func(_ context.Context, key string) (fusionpbx.User, error) {
 			n.keys.Add(1)
 			if key != "right" {
 				return fusionpbx.User{}, fusionpbx.ErrUnknownKey

@@ -6,8 +6,8 @@ import (
 )
 
 // turns lets no more logins be checked at once than may still fail: otherwise one could send a thousand
-// at once, before the first of them has failed. Who waits for its turn is not refused, since those
-// before it may have the right password.
+// at once, before the first of them has failed. Whoever waits for a turn is not refused, since those
+// before may have the right password.
 type turns struct {
 	mu       sync.Mutex
 	underWay map[string]int
