@@ -25,7 +25,7 @@ func (s *Service) newToken(r *web.Request) (token.New, error) {
 		return n, fault.Missing(absent...)
 	}
 	if n.Scopes, err = token.ParseScopes(r.Params.Get("scopes")); err != nil {
-		return n, tokenFailure(err)
+		return n, err
 	}
 	for _, scope := range n.Scopes {
 		if !r.Caller.May(scope) {
@@ -79,8 +79,6 @@ func (s *Service) tokenDomain(r *web.Request, parameter, name string) (uuid stri
 // expiry is when the token is to expire: expires_in or expires_at, nil if neither is given.
 func expiry(r *web.Request) (*time.Time, error) {
 	in, at := r.Params.Get("expires_in"), r.Params.Get("expires_at")
-	now := time.Now()
-	var expires time.Time
 	switch {
 	case in == "" && at == "":
 		return nil, nil
@@ -88,15 +86,8 @@ func expiry(r *web.Request) (*time.Time, error) {
 		return nil, fault.Invalid("expires_in", "expires_at is there too; send one of them")
 	case in != "":
 		length, err := token.ParseLifetime("expires_in", in)
-		if err != nil {
-			return nil, tokenFailure(err)
-		}
-		expires = now.Add(length)
-	default:
-		var err error
-		if expires, err = token.ParseExpiry("expires_at", at, now); err != nil {
-			return nil, tokenFailure(err)
-		}
+		return new(time.Now().Add(length)), err
 	}
-	return &expires, nil
+	expires, err := token.ParseExpiry("expires_at", at, time.Now())
+	return &expires, err
 }

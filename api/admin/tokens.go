@@ -91,7 +91,7 @@ func (s *Service) listTokens(r *web.Request) error {
 func (s *Service) getToken(r *web.Request) error {
 	t, err := s.tokens.Get(r.Context(), r.Path("id"), r.Caller.Tokens())
 	if err != nil {
-		return tokenFailure(err)
+		return err
 	}
 	return s.answerToken(r, t)
 }
@@ -104,7 +104,7 @@ func (s *Service) createToken(r *web.Request) error {
 	}
 	t, secret, err := s.tokens.Create(r.Context(), n)
 	if err != nil {
-		return tokenFailure(err)
+		return err
 	}
 	r.Changed("token.create", tokenSubject(t), "")
 	r.SetHeader("Location", "/v1/tokens/"+t.ID)
@@ -118,7 +118,7 @@ func (s *Service) rotateToken(r *web.Request) error {
 	if text := r.Params.Get("grace"); text != "" {
 		var err error
 		if grace, err = token.ParseLifetime("grace", text); err != nil {
-			return tokenFailure(err)
+			return err
 		}
 	}
 	expires, err := expiry(r)
@@ -132,7 +132,7 @@ func (s *Service) rotateToken(r *web.Request) error {
 	case errors.Is(err, token.ErrRevoked):
 		return fault.Errorf(fault.Conflict, "%v", err)
 	case err != nil:
-		return tokenFailure(err)
+		return err
 	}
 	r.Changed("token.rotate", tokenSubject(t), "")
 	return s.answerIssued(r, http.StatusOK, t, secret)
@@ -142,7 +142,7 @@ func (s *Service) rotateToken(r *web.Request) error {
 func (s *Service) revokeToken(r *web.Request) error {
 	t, now, err := s.tokens.Revoke(r.Context(), r.Path("id"), r.Caller.Tokens())
 	if err != nil {
-		return tokenFailure(err)
+		return err
 	}
 	if now {
 		r.Changed("token.revoke", tokenSubject(t), "")
@@ -152,20 +152,6 @@ func (s *Service) revokeToken(r *web.Request) error {
 
 // tokenSubject names a token in the record of changes: its name can be another's later.
 func tokenSubject(t token.Token) string { return t.ID + " " + t.Name }
-
-// tokenFailure words what the store says.
-func tokenFailure(err error) error {
-	var invalid *token.InvalidError
-	switch {
-	case errors.As(err, &invalid):
-		return fault.Errorf(fault.InvalidRequest, "%v", invalid)
-	case errors.Is(err, token.ErrNameTaken):
-		return fault.Errorf(fault.Conflict, "%v", err)
-	case errors.Is(err, token.ErrNotFound):
-		return fault.Errorf(fault.NotFound, "%v", err)
-	}
-	return err
-}
 
 // tokenViews shows tokens with the names of their domains.
 func (s *Service) tokenViews(r *web.Request, tokens ...token.Token) ([]token.View, error) {

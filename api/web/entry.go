@@ -10,7 +10,7 @@ import (
 	"trunkline/internal/token"
 )
 
-// enter fails unless the caller may come to the Endpoint.
+// enter fails unless the caller may come to the endpoint.
 func (r *Request) enter(e Endpoint) error {
 	if e.Entry == Everybody {
 		return r.enterOpen()
@@ -108,7 +108,7 @@ func (r *Request) signIn(e Endpoint) error {
 // maxIgnored bounds how many ignored parameters are named.
 const maxIgnored = 20
 
-// readParams leaves out what the Endpoint does not take, so that no handler reads what is not described.
+// readParams leaves out what the endpoint does not take, so that no handler reads what is not described.
 func (r *Request) readParams(e Endpoint) error {
 	given, err := params.Read(r.c.Writer, r.c.Request, params.Limits{
 		BodyBytes: int64(r.front.Settings.MaxBodyBytes), Count: r.front.Settings.MaxParams, ValueBytes: int(r.front.Settings.MaxParamBytes),

@@ -3,7 +3,6 @@ package access
 import (
 	"cmp"
 	"context"
-	"errors"
 	"net/netip"
 	"strings"
 	"time"
@@ -48,13 +47,9 @@ func NewAuthenticator(db *fusionpbx.DB, tokens *token.Store, gate *Gate, remembe
 		users: func(ctx context.Context, username, password string) (fusionpbx.User, error) {
 			return db.Authenticate(ctx, passwords, username, password)
 		},
-		apiKeys: func(ctx context.Context, key string) (fusionpbx.User, error) {
-			return db.AuthenticateKey(ctx, key)
-		},
-		tokens: tokens.Find,
-		domains: func(ctx context.Context, uuids []string) ([]fusionpbx.Domain, error) {
-			return db.Domains(ctx, uuids)
-		},
+		apiKeys: db.AuthenticateKey,
+		tokens:  tokens.Find,
+		domains: db.Domains,
 		userAge: min(rememberPasswords, maxCallerAge),
 		key:     keyed.NewKey(),
 		callers: newCallers(),
@@ -86,19 +81,14 @@ func (a *Authenticator) Authenticate(ctx context.Context, addr netip.Addr, given
 			})
 			return who, holds, err
 		case strings.HasPrefix(given.Key, token.Prefix):
-			if who, holds, err = a.token(ctx, given.Key); unauthenticated(err) {
-				err = cmp.Or(a.gate.token(ctx, addr), err)
-			}
-			return who, holds, err
+			who, holds, err = a.token(ctx, given.Key)
+		default:
+			who, holds, err = a.apiKey(ctx, given.Key)
 		}
-		user, err := a.apiKeys(ctx, given.Key)
-		if errors.Is(err, fusionpbx.ErrUnknownKey) {
-			err = cmp.Or(a.gate.token(ctx, addr), error(fault.Errorf(fault.AuthenticationFailed, "%v", err)))
+		if unauthenticated(err) {
+			err = cmp.Or(a.gate.token(ctx, addr), err)
 		}
-		if err != nil {
-			return Caller{}, 0, err
-		}
-		return callerOfUser(user), maxCallerAge, nil
+		return who, holds, err
 	})
 }
 
@@ -108,10 +98,6 @@ func unauthenticated(err error) bool { return fault.Is(err, fault.Authentication
 func (a *Authenticator) user(ctx context.Context, given Credentials) (Caller, time.Duration, error) {
 	user, err := a.users(ctx, given.Username, given.Password)
 	switch {
-	case errors.Is(err, fusionpbx.ErrBadCredentials), errors.Is(err, fusionpbx.ErrAmbiguous):
-		return Caller{}, 0, fault.Errorf(fault.AuthenticationFailed, "%v", err)
-	case errors.Is(err, fusionpbx.ErrTOTP):
-		return Caller{}, 0, fault.Errorf(fault.TOTPRequired, "%v", err)
 	case err != nil:
 		return Caller{}, 0, err
 	case user.Role == fusionpbx.RoleNone:
@@ -120,17 +106,22 @@ func (a *Authenticator) user(ctx context.Context, given Credentials) (Caller, ti
 	return callerOfUser(user), a.userAge, nil
 }
 
+func (a *Authenticator) apiKey(ctx context.Context, key string) (Caller, time.Duration, error) {
+	user, err := a.apiKeys(ctx, key)
+	if err != nil {
+		return Caller{}, 0, err
+	}
+	return callerOfUser(user), maxCallerAge, nil
+}
+
 func (a *Authenticator) token(ctx context.Context, secret string) (Caller, time.Duration, error) {
 	t, holds, err := a.tokens(ctx, secret)
-	switch {
-	case errors.Is(err, token.ErrUnknown), errors.Is(err, token.ErrExpired), errors.Is(err, token.ErrRotated), errors.Is(err, token.ErrRevoked):
+	if err != nil {
 		who := Caller{}
 		if t.ID != "" {
 			who.Name = tokenCaller(t)
 		}
-		return who, 0, fault.Errorf(fault.AuthenticationFailed, "%v", err)
-	case err != nil:
-		return Caller{}, 0, err
+		return who, 0, err
 	}
 	var domains []fusionpbx.Domain
 	if uuids := token.DomainsOf(t); len(uuids) > 0 {

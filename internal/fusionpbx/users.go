@@ -2,8 +2,8 @@ package fusionpbx
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"trunkline/internal/fault"
 
 	"golang.org/x/crypto/bcrypt"
 )
@@ -25,14 +25,14 @@ type User struct {
 	Role                   Role
 }
 
-// What Authenticate can answer besides a user.
+// What Authenticate can answer besides a user; each is a *fault.Error.
 var (
-	ErrBadCredentials = errors.New("username or password is wrong")
+	ErrBadCredentials error = fault.Errorf(fault.AuthenticationFailed, "username or password is wrong")
 	// ErrTOTP: a password alone would bypass the account's second factor.
-	ErrTOTP = errors.New("this account has a second factor (TOTP), so its password alone does not serve here; send an API token instead, which trunkline token create makes")
+	ErrTOTP error = fault.Errorf(fault.TOTPRequired, "this account has a second factor (TOTP), so its password alone does not serve here; send an API token instead, which trunkline token create makes")
 	// ErrAmbiguous: several domains have such a user with such a password, or so many have such a user
 	// that their passwords are not checked.
-	ErrAmbiguous = errors.New("several domains have this user; write the username as user@domain")
+	ErrAmbiguous error = fault.Errorf(fault.AuthenticationFailed, "several domains have this user; write the username as user@domain")
 )
 
 // Authenticate returns the enabled user of that name, e-mail address or user@domain whose password

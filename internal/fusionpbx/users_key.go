@@ -4,8 +4,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
-	"errors"
 	"fmt"
+	"trunkline/internal/fault"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -13,8 +13,8 @@ import (
 // minKey is the length, in bytes, that FusionPBX asks of an api_key: it takes no shorter one either.
 const minKey = 31
 
-// ErrUnknownKey is what AuthenticateKey answers besides a user.
-var ErrUnknownKey = errors.New("this key is neither a token nor the api_key of an enabled superadmin in FusionPBX")
+// ErrUnknownKey is what AuthenticateKey answers besides a user: a *fault.Error.
+var ErrUnknownKey error = fault.Errorf(fault.AuthenticationFailed, "this key is neither a token nor the api_key of an enabled superadmin in FusionPBX")
 
 // AuthenticateKey returns the enabled superadmin whose api_key this is, or ErrUnknownKey. A second factor
 // does not matter: it protects the password, and the key is a credential of its own. The key is compared

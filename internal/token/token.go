@@ -3,7 +3,6 @@
 package token
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"trunkline/internal/fault"
 	"trunkline/internal/tenant"
 )
 
@@ -129,23 +129,23 @@ type Bounds struct {
 // Unbounded is all tokens.
 var Unbounded = Bounds{Domains: tenant.All, Scopes: Scopes}
 
-// What the store can answer besides a token.
+// What the store can answer besides a token; each is a *fault.Error.
 var (
 	// ErrNotFound: there is no such token within the bounds.
-	ErrNotFound = errors.New("there is no such token")
+	ErrNotFound error = fault.Errorf(fault.NotFound, "there is no such token")
 	// ErrNameTaken: another token that is not revoked has the name, in whatever case.
-	ErrNameTaken = errors.New("name: another token has it; choose another name, or rotate or revoke that token")
+	ErrNameTaken error = fault.Errorf(fault.Conflict, "name: another token has it; choose another name, or rotate or revoke that token")
 	// ErrUnknown: no token has or had this secret.
-	ErrUnknown = errors.New("this token is not known; check that it was copied whole, or make a new one")
+	ErrUnknown error = fault.Errorf(fault.AuthenticationFailed, "this token is not known; check that it was copied whole, or make a new one")
 	// ErrExpired: the token's own time is up.
-	ErrExpired = errors.New("this token has expired; rotate it with a new expiry, or make a new one")
+	ErrExpired error = fault.Errorf(fault.AuthenticationFailed, "this token has expired; rotate it with a new expiry, or make a new one")
 	// ErrRotated: the secret was replaced, and its grace is over.
-	ErrRotated = errors.New("this token was rotated and its old secret has expired; use the new secret")
+	ErrRotated error = fault.Errorf(fault.AuthenticationFailed, "this token was rotated and its old secret has expired; use the new secret")
 	// ErrRevoked: the token was revoked.
-	ErrRevoked = errors.New("this token was revoked; make a new one")
+	ErrRevoked error = fault.Errorf(fault.AuthenticationFailed, "this token was revoked; make a new one")
 )
 
-// InvalidError is a value that cannot be used.
+// InvalidError is a value that cannot be used. It is the cause of a fault.InvalidRequest that says so.
 type InvalidError struct {
 	Field   string // as the API's parameters and the table's columns are called
 	Problem string // what is wrong with it and what to do
@@ -154,7 +154,8 @@ type InvalidError struct {
 func (e *InvalidError) Error() string { return e.Field + ": " + e.Problem }
 
 func invalidf(field, format string, args ...any) error {
-	return &InvalidError{field, fmt.Sprintf(format, args...)}
+	invalid := &InvalidError{field, fmt.Sprintf(format, args...)}
+	return &fault.Error{Code: fault.InvalidRequest, Message: invalid.Error(), Cause: invalid}
 }
 
 // MaxName is the length of the longest name, in characters.
