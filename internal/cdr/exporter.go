@@ -110,15 +110,14 @@ func (e Exporter) Open(ctx context.Context, id string, r Result) (io.ReadSeekClo
 	if err != nil {
 		return nil, "", fmt.Errorf("reading the result of export %s: format %w", id, err)
 	}
-	name := fileName(id, format)
-	if r.File != name {
+	if name := fileName(id, format); r.File != name {
 		return nil, "", fmt.Errorf("the result of export %s names a file that is not its own", id)
 	}
 	gone := &fault.Error{Code: fault.Gone, Message: "the file of this export was deleted when its time was up; export again", JobID: id}
 	if time.Now().After(r.ExpiresAt) {
 		return nil, "", gone
 	}
-	file, size, err := e.Store.Open(ctx, name)
+	file, size, err := e.Store.Open(ctx, r.File)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, "", gone
 	}

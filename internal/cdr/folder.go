@@ -43,10 +43,18 @@ func (f Folder) Create(_ context.Context, name string, attempt int, paused func(
 	if err := f.removeStaleParts(name, attempt); err != nil {
 		return nil, err
 	}
+	path := filepath.Join(f.Dir, partName(name, attempt))
+	if err := removeIfThere(path); err != nil { // from a crash of the same attempt
+		return nil, err
+	}
+	open, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode)
+	if err != nil {
+		return nil, fmt.Errorf("creating the part: %w", err)
+	}
 	if paused == nil {
 		paused = func(bool, string) {}
 	}
-	return f.createPart(name, attempt, paused)
+	return &folderPart{folder: f, name: name, paused: paused, nextLook: spaceCheckBytes, part: path, open: open}, nil
 }
 
 // Open implements Store. The folder cannot be left through a link.
@@ -106,7 +114,7 @@ func (f Folder) CheckMark(_ context.Context, mark string) error {
 	content, err := os.ReadFile(filepath.Join(f.Dir, markFile))
 	if errors.Is(err, fs.ErrNotExist) || err == nil && string(content) != mark {
 		return fmt.Errorf("TRUNKLINE_EXPORT_DIR: %s is not the folder that the worker which started last writes to; "+
-			"give api and workers the same folder (a shared volume where they run on several hosts)", f.Dir)
+			"give api and workers the same folder (a shared volume if they run on several hosts)", f.Dir)
 	}
 	if err != nil {
 		return fmt.Errorf("TRUNKLINE_EXPORT_DIR: %w; let the user that runs the front end read the folder", err)

@@ -53,21 +53,6 @@ type folderPart struct {
 	open *os.File
 }
 
-// createPart makes the part of an attempt. One that is left from a crash of the same attempt goes.
-func (f Folder) createPart(name string, attempt int, paused func(bool, string)) (*folderPart, error) {
-	p := &folderPart{folder: f, name: name, paused: paused, nextLook: spaceCheckBytes}
-	p.part = filepath.Join(f.Dir, partName(name, attempt))
-	if err := removeIfThere(p.part); err != nil {
-		return nil, err
-	}
-	open, err := os.OpenFile(p.part, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode)
-	if err != nil {
-		return nil, fmt.Errorf("creating the part: %w", err)
-	}
-	p.open = open
-	return p, nil
-}
-
 // Write implements io.Writer.
 func (p *folderPart) Write(data []byte) (int, error) { return p.open.Write(data) }
 
@@ -92,7 +77,6 @@ func (p *folderPart) Commit(_ context.Context, manifest []byte) error {
 	return nil
 }
 
-// manifest is where the file's manifest stands.
 func (p *folderPart) manifest() string { return filepath.Join(p.folder.Dir, p.name+manifestSuffix) }
 
 // takeName gives the part the file's name.

@@ -37,10 +37,7 @@ func (r *Request) Resolve(ctx context.Context, db *fusionpbx.DB) error {
 // keyColumns are those of the columns that the rows are ordered by.
 func (r Request) keyColumns() []string {
 	keys := []string{"start_stamp", "xml_cdr_uuid"}
-	if len(r.Columns) == 0 {
-		return keys
-	}
-	return slices.DeleteFunc(keys, func(key string) bool { return !slices.Contains(r.Columns, key) })
+	return slices.DeleteFunc(keys, func(key string) bool { return len(r.Columns) > 0 && !slices.Contains(r.Columns, key) })
 }
 
 func (r Request) filter() fusionpbx.CDRFilter {

@@ -1,6 +1,7 @@
 package cdr
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -31,9 +32,9 @@ func (f Folder) space() (free uint64, enough bool, err error) {
 	if f.MinFreeBytes == 0 {
 		return 0, true, nil
 	}
-	look := f.free
-	if look == nil {
-		look = FreeSpace
+	look := FreeSpace
+	if f.free != nil {
+		look = f.free
 	}
 	if free, err = look(f.Dir); err != nil {
 		return 0, false, fmt.Errorf("asking for the free space of %s: %w", f.Dir, err)
@@ -58,26 +59,22 @@ func (p *folderPart) WaitForSpace(ctx context.Context, written int64) error {
 		return nil
 	}
 	p.nextLook = written + spaceCheckBytes
-	poll := p.folder.poll
-	if poll == 0 {
-		poll = pauseInterval
-	}
 	for waiting := false; ; waiting = true {
 		free, enough, err := p.folder.space()
 		switch {
 		case err != nil:
 			return err
-		case enough && waiting:
-			p.paused(false, "")
-			return nil
 		case enough:
+			if waiting {
+				p.paused(false, "")
+			}
 			return nil
 		case !waiting:
 			p.paused(true, fmt.Sprintf("%s has %s free, and %s must stay free; the export goes on when there is more",
 				p.folder.Dir, megabytes(free), megabytes(p.folder.MinFreeBytes)))
 		}
 		select {
-		case <-time.After(poll):
+		case <-time.After(cmp.Or(p.folder.poll, pauseInterval)):
 		case <-ctx.Done():
 			return ctx.Err()
 		}

@@ -26,15 +26,13 @@ func (w Window) DateRange() string { return w.DateStart + " to " + w.DateEnd }
 // Resolve reads the dates, in TimeZone or else in the domain's zone ("" for the default one), and sets
 // what is missing. Errors: fault.MissingParameters and fault.InvalidRequest, which name the parameter.
 func (w *Window) Resolve(ctx context.Context, db *fusionpbx.DB, domainUUID string) error {
-	var absent []string
-	if w.DateStart == "" {
-		absent = append(absent, "date_start")
-	}
-	if w.DateEnd == "" {
-		absent = append(absent, "date_end")
-	}
-	if len(absent) > 0 {
-		return fault.Missing(absent...)
+	switch {
+	case w.DateStart == "" && w.DateEnd == "":
+		return fault.Missing("date_start", "date_end")
+	case w.DateStart == "":
+		return fault.Missing("date_start")
+	case w.DateEnd == "":
+		return fault.Missing("date_end")
 	}
 	given := w.TimeZone != ""
 	if !given {
@@ -63,12 +61,11 @@ func (w *Window) Resolve(ctx context.Context, db *fusionpbx.DB, domainUUID strin
 	return nil
 }
 
-// zonedLayouts and localLayouts are the date-times that are read, besides dates: with a zone, and without, in which
-// case they are in the export's zone.
-var (
-	zonedLayouts = []string{time.RFC3339, "2006-01-02 15:04:05Z07:00", "2006-01-02T15:04Z07:00", "2006-01-02 15:04Z07:00"}
-	localLayouts = []string{"2006-01-02T15:04:05", time.DateTime, "2006-01-02T15:04", "2006-01-02 15:04"}
-)
+// momentLayouts are the date-times that are read, besides dates. Those without a zone are in the export's.
+var momentLayouts = []string{
+	time.RFC3339, "2006-01-02 15:04:05Z07:00", "2006-01-02T15:04Z07:00", "2006-01-02 15:04Z07:00",
+	"2006-01-02T15:04:05", time.DateTime, "2006-01-02T15:04", "2006-01-02 15:04",
+}
 
 // The first and the last moment that RFC 3339 can write; an open end is often sent as 9999-12-31.
 var (
@@ -108,12 +105,7 @@ func parseEnd(text string, location *time.Location) (time.Time, bool) {
 }
 
 func parseMoment(text string, location *time.Location) (time.Time, bool) {
-	for _, layout := range zonedLayouts {
-		if t, err := time.Parse(layout, text); err == nil {
-			return t, true
-		}
-	}
-	for _, layout := range localLayouts {
+	for _, layout := range momentLayouts {
 		if t, err := time.ParseInLocation(layout, text, location); err == nil {
 			return t, true
 		}

@@ -1,12 +1,10 @@
 package file
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 )
 
@@ -36,7 +34,7 @@ func (f *Folder) Broken(ctx context.Context, uuids ...string) []BrokenFile {
 		looked[path] = true
 		if content, _, err := readFile(path); err == nil {
 			if reason := flaw(content); reason != "" {
-				broken = append(broken, BrokenFile{path, reason})
+				broken = append(broken, BrokenFile{Path: path, Reason: reason})
 			}
 		}
 		return len(broken) < maxBroken && len(looked) < maxLookedAt && ctx.Err() == nil
@@ -50,10 +48,7 @@ func (f *Folder) Broken(ctx context.Context, uuids ...string) []BrokenFile {
 		}
 	}
 	for _, dir := range dirs {
-		entries, err := os.ReadDir(dir)
-		if err != nil {
-			continue
-		}
+		entries, _ := os.ReadDir(dir)
 		for _, entry := range entries {
 			// As FreeSWITCH's *.xml: a name that begins with a dot is not included.
 			name := entry.Name()
@@ -66,10 +61,7 @@ func (f *Folder) Broken(ctx context.Context, uuids ...string) []BrokenFile {
 }
 
 func (f *Folder) profileDirs() []string {
-	entries, err := os.ReadDir(f.dir)
-	if err != nil {
-		return nil
-	}
+	entries, _ := os.ReadDir(f.dir) // sorted
 	var dirs []string
 	for _, entry := range entries {
 		if dir, err := f.profileDir(entry.Name()); err == nil {
@@ -78,11 +70,10 @@ func (f *Folder) profileDirs() []string {
 			}
 		}
 	}
-	slices.Sort(dirs)
 	return dirs
 }
 
-// flaw says why FreeSWITCH cannot read a file, "" where it can.
+// flaw says why FreeSWITCH cannot read a file, "" if it can.
 func flaw(content []byte) string {
 	p := &parser{text: preprocess(content)}
 	if err := p.parse(); err != nil {
@@ -95,16 +86,13 @@ func flaw(content []byte) string {
 // as they are: their values are not known here.
 func preprocess(content []byte) string {
 	var b strings.Builder
-	for line := range bytes.Lines(content) {
-		if nul := bytes.IndexByte(line, 0); nul >= 0 {
-			line = line[:nul] // the rest of the line is lost, its end too
-		}
-		text := string(line)
+	for line := range strings.Lines(string(content)) {
+		line, _, _ = strings.Cut(line, "\x00") // the rest of the line is lost, its end too
 		switch {
-		case strings.Contains(text, "<include>"), strings.Contains(text, "</include>"), strings.Contains(text, "<?"), preprocessWord.MatchString(text):
+		case strings.Contains(line, "<include>"), strings.Contains(line, "</include>"), strings.Contains(line, "<?"), preprocessWord.MatchString(line):
 			b.WriteByte('\n')
 		default:
-			b.WriteString(text)
+			b.WriteString(line)
 		}
 	}
 	return b.String()
@@ -124,11 +112,10 @@ type openTag struct {
 	pos  int
 }
 
-func (p *parser) line(pos int) int { return 1 + strings.Count(p.text[:min(pos, len(p.text))], "\n") }
-
-// flaw is what is wrong, and where.
+// flaw is what is wrong, and in which line.
 func (p *parser) flaw(pos int, format string, args ...any) error {
-	return fmt.Errorf("line %d: %s", p.line(pos), fmt.Sprintf(format, args...))
+	line := 1 + strings.Count(p.text[:min(pos, len(p.text))], "\n")
+	return fmt.Errorf("line %d: %s", line, fmt.Sprintf(format, args...))
 }
 
 func (p *parser) parse() error {
@@ -149,7 +136,7 @@ func (p *parser) parse() error {
 	return nil
 }
 
-// skipPast moves behind the next end, and reports false where there is none.
+// skipPast moves behind the next end, and reports false if there is no other.
 func (p *parser) skipPast(end string) bool {
 	i := strings.Index(p.text[p.pos:], end)
 	if i < 0 {
@@ -225,8 +212,8 @@ func (p *parser) openTag(start int) error {
 	return p.flaw(start, "tag <%s has no end", clip(name))
 }
 
-// attribute reads a name and, behind = and spaces, a quoted value. Where there is none it leaves what follows
-// to be the next attribute.
+// attribute reads a name and, behind = and spaces, a quoted value. Without one it leaves what follows to be
+// the next attribute.
 func (p *parser) attribute() error {
 	p.pos += len(until(p.text[p.pos:], space+"=/>"))
 	after := strings.TrimLeft(p.text[p.pos:], space+"=")

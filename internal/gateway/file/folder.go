@@ -62,7 +62,7 @@ func (f File) Same(other File) bool {
 	return f.Profile == other.Profile && bytes.Equal(f.Content, other.Content)
 }
 
-// Readable returns nil where the folder is there and can be read, else an *Error.
+// Readable returns nil if the folder is there and can be read, else an *Error.
 func (f *Folder) Readable() error {
 	if _, err := os.ReadDir(f.dir); err != nil {
 		return &Error{f.dir, "reading", err}
@@ -70,18 +70,18 @@ func (f *Folder) Readable() error {
 	return nil
 }
 
-// Writable returns nil where files can be made in a profile's folder, and an *Error where they cannot. It
-// makes one, of a name that FreeSWITCH does not read, and removes it.
+// Writable returns nil if files can be made in a profile's folder, else an *Error. It makes one, of a name
+// that FreeSWITCH does not read, and removes it.
 func (f *Folder) Writable(profile string) error {
 	dir, err := f.profileDir(profile)
 	if err != nil {
 		return err
 	}
 	probe, err := os.CreateTemp(dir, ".trunkline-*.part")
-	if err != nil {
-		return &Error{dir, "writing into", err}
+	if err == nil {
+		err = errors.Join(probe.Close(), os.Remove(probe.Name()))
 	}
-	if err := errors.Join(probe.Close(), os.Remove(probe.Name())); err != nil {
+	if err != nil {
 		return &Error{dir, "writing into", err}
 	}
 	return nil
@@ -188,13 +188,13 @@ func readFile(path string) ([]byte, fs.FileMode, error) {
 func (f *Folder) remove(uuid, profile string, want []File) error {
 	dir := filepath.Join(f.dir, profile)
 	path := f.path(profile, uuid)
-	removed := false
+	changed := false
 	part := filepath.Join(dir, partName(filepath.Base(path)))
 	if _, err := os.Lstat(part); err == nil {
 		if err := os.RemoveAll(part); err != nil {
 			return &Error{part, "removing", err}
 		}
-		removed = true
+		changed = true
 	}
 	// Two profiles' names may be links to one folder.
 	if !slices.ContainsFunc(want, func(file File) bool { return sameFolder(filepath.Join(f.dir, file.Profile), dir) }) {
@@ -202,9 +202,9 @@ func (f *Folder) remove(uuid, profile string, want []File) error {
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return &Error{path, "removing", err}
 		}
-		removed = removed || err == nil
+		changed = changed || err == nil
 	}
-	if !removed {
+	if !changed {
 		return nil
 	}
 	if err := atomicfile.SyncFolder(dir); err != nil {

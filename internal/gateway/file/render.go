@@ -75,17 +75,12 @@ var preprocessWord = regexp.MustCompile(`(?i)x-pre-process`)
 // escape writes a value as an attribute of a line that the preprocessor leaves alone: without < there is
 // none of its tags, without $ none of its variables, and a line break is written as its number.
 func escape(value string) string {
+	named := map[byte]string{'&': "&amp;", '<': "&lt;", '>': "&gt;", '"': "&quot;"}
 	var b strings.Builder
-	for i := 0; i < len(value); i++ {
-		switch c := value[i]; {
-		case c == '&':
-			b.WriteString("&amp;")
-		case c == '<':
-			b.WriteString("&lt;")
-		case c == '>':
-			b.WriteString("&gt;")
-		case c == '"':
-			b.WriteString("&quot;")
+	for _, c := range []byte(value) {
+		switch name := named[c]; {
+		case name != "":
+			b.WriteString(name)
 		case c == '$' || c == '\'' || c < ' ' || c == 0x7f:
 			fmt.Fprintf(&b, "&#%d;", c)
 		default:
