@@ -79,20 +79,17 @@ func (d pbxCommand) sample(ctx context.Context) (made bool, err error) {
 	case mark == sampleMark:
 		return false, nil
 	case mark == loadingMark:
-		if _, err := conn.Exec(ctx, "drop schema public cascade"); err != nil {
+		if _, err := conn.Exec(ctx, "drop schema public cascade; create schema public"); err != nil {
 			return false, fmt.Errorf("--database: removing a half-loaded sample: %w", err)
-		}
-		if _, err := conn.Exec(ctx, "create schema public"); err != nil {
-			return false, fmt.Errorf("--database: making schema public again: %w", err)
 		}
 	case tables > 0:
 		return false, errors.New("--database: it holds tables that are not a sample's; nothing was changed. Name an empty database")
 	}
-	options := sample.Demo
-	options.SuperadminPassword, options.AdminPassword = d.Password, d.Password
 	if err := markSchema(ctx, conn, loadingMark); err != nil {
 		return false, err
 	}
+	options := sample.Demo
+	options.SuperadminPassword, options.AdminPassword = d.Password, d.Password
 	if err := sample.CreateTables(ctx, conn, sample.V55); err != nil {
 		return false, err
 	}

@@ -11,6 +11,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -106,7 +107,7 @@ func (c *Certificate) use(pair *tls.Certificate, hash pemHash) {
 
 // leafNames are the names and addresses that a certificate is for.
 func leafNames(pair *tls.Certificate) []string {
-	names := append([]string(nil), pair.Leaf.DNSNames...)
+	names := slices.Clone(pair.Leaf.DNSNames)
 	for _, address := range pair.Leaf.IPAddresses {
 		names = append(names, address.String())
 	}

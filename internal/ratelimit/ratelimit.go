@@ -76,7 +76,10 @@ type count struct {
 func New(rdb redis.UniversalClient, log *slog.Logger) *Limiter {
 	return &Limiter{
 		Timeout: redisTimeout,
-		redis:   rdb, log: log, now: time.Now, counts: cache.New[count](cache.Options{Most: maxKeys}),
+		redis:   rdb,
+		log:     log,
+		now:     time.Now,
+		counts:  cache.New[count](cache.Options{Most: maxKeys}),
 	}
 }
 

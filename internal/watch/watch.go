@@ -25,10 +25,7 @@ type State struct {
 
 // StateOf looks at a file, or at what a link leads to.
 func StateOf(path string) State {
-	info, err := os.Stat(path)
-	if err != nil {
-		return State{}
-	}
+	info, _ := os.Stat(path)
 	return State{Info: info}
 }
 
@@ -69,7 +66,7 @@ func (f Files) Run(ctx context.Context, changed func()) {
 			// A change of the same size within the clock's grain shows only in the event.
 			told = slices.ContainsFunc(f.Paths, func(path string) bool { return filepath.Clean(event.Name) == filepath.Clean(path) })
 		}
-		if !told && same(seen, f.states()) {
+		if !told && slices.EqualFunc(seen, f.states(), State.Same) {
 			continue
 		}
 		if seen = f.settled(ctx); seen == nil {
@@ -87,8 +84,6 @@ func (f Files) states() []State {
 	return states
 }
 
-func same(a, b []State) bool { return slices.EqualFunc(a, b, State.Same) }
-
 // settled waits until two looks, Stable apart, show the same, and returns that; nil if ctx ends before.
 func (f Files) settled(ctx context.Context) []State {
 	states := f.states()
@@ -99,7 +94,7 @@ func (f Files) settled(ctx context.Context) []State {
 		case <-time.After(f.Stable):
 		}
 		again := f.states()
-		if same(again, states) {
+		if slices.EqualFunc(again, states, State.Same) {
 			return again
 		}
 		states = again
