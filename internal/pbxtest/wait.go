@@ -14,7 +14,7 @@ const (
 	eventuallyPoll     = 5 * time.Millisecond
 )
 
-// Eventually waits until the condition holds; the test fails, saying what never happened, where it
+// Eventually waits until the condition holds; the test fails, saying what never happened, if it
 // does not within a minute.
 func Eventually(t testing.TB, what string, condition func() bool) {
 	t.Helper()

@@ -18,7 +18,7 @@ const (
 // loadedModules are those that module_exists knows.
 var loadedModules = []string{"mod_commands", "mod_event_socket", "mod_lua", "mod_sofia", "mod_xml_curl"}
 
-// api runs an api command and returns the body of its answer. It reports false where the connection ends
+// api runs an api command and returns the body of its answer. It reports false if the connection ends
 // without one.
 func (s *Switch) api(command string) (body string, ok bool) {
 	body, ok = s.apiOutput(command)

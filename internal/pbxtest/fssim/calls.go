@@ -20,7 +20,7 @@ var channelFields = []string{
 	"initial_cid_name", "initial_cid_num", "initial_ip_addr", "initial_dest", "initial_dialplan", "initial_context",
 }
 
-// callFields are those of `show calls`: of one leg, and with b_ of the other where they are bridged.
+// callFields are those of `show calls`: of one leg, and with b_ of the other if they are bridged.
 var callFields = []string{
 	"uuid", "direction", "created", "created_epoch", "name", "state", "cid_name", "cid_num", "ip_addr", "dest",
 	"presence_id", "presence_data", "accountcode", "callstate", "callee_name", "callee_num", "callee_direction",

@@ -68,7 +68,7 @@ func (s *Switch) setMissing(profile string, missing bool) {
 	s.config.missing[profile] = missing
 }
 
-// BreakLua makes every Lua script fail, as where FusionPBX's scripts are not installed.
+// BreakLua makes every Lua script fail, as if FusionPBX's scripts were not installed.
 func (s *Switch) BreakLua(broken bool) {
 	s.config.mu.Lock()
 	defer s.config.mu.Unlock()
@@ -128,7 +128,7 @@ func (s *Switch) reloadXML() string {
 
 // profileConfig reloads the XML as a rescan does first: it returns what stands between the brackets of
 // the reply, and the gateways of a profile, of the last configuration that could be read. found is false
-// where the profile has no configuration.
+// if the profile has no configuration.
 func (s *Switch) profileConfig(name string) (result string, gateways []configuredGateway, found bool) {
 	c := &s.config
 	c.fetch.Lock()

@@ -39,7 +39,7 @@ var errCommandTooLong = errors.New("the command is longer than the simulated Fre
 type header struct{ name, value string }
 
 // request is one command as it came: its first line, the lines after it that have a colon, and a body
-// where a Content-Length announced one.
+// if a Content-Length announced one.
 type request struct {
 	line    string
 	headers []header
@@ -73,7 +73,7 @@ type switchConn struct {
 	queueMu sync.Mutex
 	queue   []event
 	lost    int
-	wake    chan struct{} // has a value where the queue may hold events
+	wake    chan struct{} // has a value if the queue may hold events
 }
 
 func newSwitchConn(s *Switch, conn net.Conn) *switchConn {

@@ -26,7 +26,7 @@ var gatewayParams = []struct{ param, column string }{
 // GatewaysFromDatabase reads the gateways as FusionPBX's Lua handler does: the enabled ones of each
 // enabled profile, of this host or of no host in particular; named by their UUID in lower case; every $
 // deleted, and nothing escaped, so that an & or a quote in a value goes into the XML as it is. It keeps
-// one connection to the database at url, and makes another where that is lost.
+// one connection to the database at url, and makes another if that is lost.
 func GatewaysFromDatabase(url string) func(ctx context.Context, hostname string) (map[string]string, error) {
 	d := &configDatabase{url: url}
 	return d.gateways

@@ -44,7 +44,7 @@ var eventNames = []string{
 
 // event is something that FreeSWITCH tells its listeners.
 type event struct {
-	name     string // CUSTOM where there is a subclass
+	name     string // CUSTOM if there is a subclass
 	subclass string
 	source   eventSource
 	before   []header // between the subclass and the name, where sendevent puts a client's headers
@@ -126,7 +126,7 @@ func (s *subscription) wants(e event) bool {
 }
 
 // subscribe takes the words after `event`. Built-in names count until CUSTOM, everything after it is a
-// subclass; unknown names are passed over. It reports false where nothing was named.
+// subclass; unknown names are passed over. It reports false if nothing was named.
 func (s *subscription) subscribe(words []string) bool {
 	format := "plain"
 	if len(words) > 0 {

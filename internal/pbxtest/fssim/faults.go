@@ -93,7 +93,7 @@ func (s *Switch) Hang(hang bool) {
 	}
 }
 
-// waitWhileHung reports false where the connection ended first.
+// waitWhileHung reports false if the connection ended first.
 func (f *switchFaults) waitWhileHung(ended <-chan struct{}) bool {
 	for {
 		f.mu.Lock()

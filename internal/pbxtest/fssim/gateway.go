@@ -60,7 +60,7 @@ type gateway struct {
 	state                     string
 	up                        bool
 	upSince                   time.Time
-	retryAt                   time.Time // zero where no attempt is due
+	retryAt                   time.Time // zero if no attempt is due
 	deleted, answered         bool      // marked for deletion; the registrar has answered
 	step                      *time.Timer
 	generation                int // of the step that is due, so that a timer that lost a race does nothing
@@ -71,7 +71,7 @@ var loadableName = regexp.MustCompile(`^[\w.\-]+$`)
 // sipTransports are those that register-transport may name.
 var sipTransports = []string{"udp", "tcp", "tls", "ws", "wss", "sctp"}
 
-// newGateway makes a gateway of its parameters as mod_sofia does. It is nil where FreeSWITCH drops the
+// newGateway makes a gateway of its parameters as mod_sofia does. It is nil if FreeSWITCH drops the
 // gateway, which it does without a word to whoever asked for the rescan.
 func newGateway(p *profile, name string, params map[string]string) *gateway {
 	registers := isTrue(cmp.Or(params["register"], "true"))

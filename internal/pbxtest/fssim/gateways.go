@@ -97,7 +97,7 @@ func (s *Switch) after(g *gateway, d time.Duration, fn func()) {
 	})
 }
 
-// load adds a gateway at the head of its profile's list. It reports false where it is one that FreeSWITCH
+// load adds a gateway at the head of its profile's list. It reports false if it is one that FreeSWITCH
 // drops, or that is loaded already. n is how many were loaded before it at once. mu is held.
 func (s *Switch) load(p *profile, name string, params map[string]string, n int) bool {
 	if s.find(p.name+"::"+name) != nil {

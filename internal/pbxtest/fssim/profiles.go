@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// profile is the SIP profile of that name or alias, nil where there is none. mu is held.
+// profile is the SIP profile of that name or alias, nil if there is none. mu is held.
 func (s *Switch) profile(name string) *profile {
 	if name == s.opts.Domain {
 		name = aliasedProfile
@@ -22,7 +22,7 @@ func (s *Switch) profile(name string) *profile {
 // aliasedProfile is the profile that Options.Domain is an alias of.
 const aliasedProfile = "internal"
 
-// running is the profile of that name where it runs. mu is held.
+// running is the profile of that name if it runs. mu is held.
 func (s *Switch) running(name string) *profile {
 	if p := s.profile(name); p != nil && p.running {
 		return p

@@ -21,10 +21,10 @@ type Registration struct {
 	Profile, User, Domain, Agent, IP string
 	Port                             int
 
-	Contact string    // URI of the device; sip:USER@IP:PORT where empty
-	CallID  string    // call-USER@IP where empty
-	Expires time.Time // grace included; six minutes from now where zero
-	Ping    string    // what the switch says of its ping; Reachable where empty
+	Contact string    // URI of the device; sip:USER@IP:PORT if empty
+	CallID  string    // call-USER@IP if empty
+	Expires time.Time // grace included; six minutes from now if zero
+	Ping    string    // what the switch says of its ping; Reachable if empty
 	Another bool      // beside the user's other devices, as in a profile that allows several
 
 	flushed bool // gone from the profile, but still in `show registrations`

@@ -72,7 +72,7 @@ func (t table) text(count bool, delimiter string) string {
 	return b.String()
 }
 
-// json has no "rows" and a space where there are none, unless they are only counted.
+// json has no "rows" and a space if there are none, unless they are only counted.
 func (t table) json(count bool) string {
 	if count {
 		return fmt.Sprintf(`{"row_count":%d,"rows":[]}`, len(t.rows))

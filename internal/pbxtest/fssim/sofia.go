@@ -9,7 +9,7 @@ import (
 const noSuchGateway = "Invalid Gateway!\n"
 const noSuchProfile = "Invalid Profile!\n"
 
-// sofia runs `sofia ...`. It reports false where the switch was closed meanwhile.
+// sofia runs `sofia ...`. It reports false if the switch was closed meanwhile.
 func (s *Switch) sofia(words []string) (output string, ok bool) {
 	word := func(n int) string {
 		if n < len(words) {
@@ -124,7 +124,7 @@ func (s *Switch) rescan(p *profile, only string) (output string, ok bool) {
 	return fmt.Sprintf("Reload XML [%s]\n+OK scan complete\n", result), true
 }
 
-// allGateways is a gateway's name to every command but killgw, where it is every gateway of the profile.
+// allGateways is a gateway's name to every command but killgw, for which it is every gateway of the profile.
 const allGateways = "_all_"
 
 // killCommand is killgw. Names are looked up in all profiles, whatever the command names. mu is held.

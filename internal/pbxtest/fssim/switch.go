@@ -35,11 +35,11 @@ const (
 // Options say what a simulated FreeSWITCH is like. The zero value is a switch with the profiles
 // external and internal, no gateways, the password ClueCon and short times.
 type Options struct {
-	Listen     string // host:port of the event socket; a free port of 127.0.0.1 where empty
-	Password   string // of the event socket; ClueCon where empty
-	Hostname   string // what `api hostname` answers; pbxtest where empty
-	SwitchName string // what `api switchname` answers; Hostname where empty
-	Domain     string // an alias of the profile internal; pbx.example where empty
+	Listen     string // host:port of the event socket; a free port of 127.0.0.1 if empty
+	Password   string // of the event socket; ClueCon if empty
+	Hostname   string // what `api hostname` answers; pbxtest if empty
+	SwitchName string // what `api switchname` answers; Hostname if empty
+	Domain     string // an alias of the profile internal; pbx.example if empty
 
 	// Gateways is asked for sofia.conf when a rescan finds none in the cache: see [GatewaysFromDatabase].
 	// It is given the switch's host name and answers, for each SIP profile that has a configuration, the
@@ -47,11 +47,11 @@ type Options struct {
 	// has no configuration. nil stands for profiles without gateways.
 	Gateways func(ctx context.Context, hostname string) (map[string]string, error)
 
-	// GatewayFiles is the folder that holds a folder of gateway files for each of Profiles: where it is set,
+	// GatewayFiles is the folder that holds a folder of gateway files for each of Profiles: if it is set,
 	// gateways come from these files in place of Gateways, as on a host where FusionPBX keeps them so.
 	GatewayFiles string
 
-	// Profiles are the SIP profiles that run; external and internal where nil.
+	// Profiles are the SIP profiles that run; external and internal if nil.
 	Profiles []string
 
 	// RealTimes takes the times that were measured on a real FreeSWITCH: 1.9 s and more until a gateway
@@ -183,7 +183,7 @@ func (s *Switch) accept(conn net.Conn) {
 // does. What the switch has loaded stays loaded.
 func (s *Switch) Stop() error { return s.stop("") }
 
-// Shutdown is Stop with the notice that FreeSWITCH sends where it is shut down in order.
+// Shutdown is Stop with the notice that FreeSWITCH sends if it is shut down in order.
 func (s *Switch) Shutdown() error { return s.stop(shutdownNotice) }
 
 func (s *Switch) stop(notice string) error {
@@ -299,7 +299,7 @@ func listenReserved(reserved *os.File) (net.Listener, error) {
 // shortPause is what a timer of the runtime, which counts in milliseconds, is too coarse for.
 const shortPause = 5 * time.Millisecond
 
-// pause waits, and reports false where the switch was closed first.
+// pause waits, and reports false if the switch was closed first.
 func (s *Switch) pause(d time.Duration) bool {
 	if d <= 0 {
 		return s.ctx.Err() == nil

@@ -63,7 +63,7 @@ func hashes() string {
 	return "array[" + strings.Join(hashes[:], ", ") + "]"
 }
 
-// ends gives each call its two ends: an extension of the domain, where it has any, and a number
+// ends gives each call its two ends: an extension of the domain, if it has any, and a number
 // outside.
 var ends = `
 select *,
@@ -198,7 +198,7 @@ func (l *loader) cdrs(ctx context.Context, tx pgx.Tx) error {
 	return nil
 }
 
-// hostileNames returns HostileCallerNames, and those that are no UTF-8 where the database takes them.
+// hostileNames returns HostileCallerNames, and those that are no UTF-8 if the database takes them.
 func (l *loader) hostileNames(ctx context.Context, tx pgx.Tx) ([]string, error) {
 	var encoding string
 	if err := tx.QueryRow(ctx, "show server_encoding").Scan(&encoding); err != nil {

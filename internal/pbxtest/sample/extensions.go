@@ -5,7 +5,7 @@ import "strconv"
 // Extension is one extension of a sample, as a device registers.
 type Extension struct{ Number, Domain string }
 
-// Extensions are the first n extensions of the sample, of its domains in turn; fewer where it has fewer.
+// Extensions are the first n extensions of the sample, of its domains in turn; fewer if it has fewer.
 func (s PBX) Extensions(n int) []Extension {
 	var all []Extension
 	for number := 0; len(all) < n; number++ {

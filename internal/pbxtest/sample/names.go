@@ -21,7 +21,7 @@ var HostileCallerNames = []string{
 	"NULL", `\N`, `\.`, "%s%n", "../../etc/passwd",
 }
 
-// InvalidCallerNames are among the hostile ones too where the database is SQL_ASCII, which takes bytes
+// InvalidCallerNames are among the hostile ones too if the database is SQL_ASCII, which takes bytes
 // that are no UTF-8: Latin-1, a lone continuation byte, a character cut short, a surrogate, a slash
 // in two bytes.
 var InvalidCallerNames = []string{"J\xfcrgen", "\x80", "cut short \xc3", "\xed\xa0\x80", "\xc0\xaf"}

@@ -25,17 +25,17 @@ var Demo = Options{Domains: 3, Extensions: 300, CDRs: 200_000, Days: 90, Gateway
 // Options says how large a sample PBX is. The zero value has three domains with their users,
 // and no extension, gateway or CDR.
 type Options struct {
-	Domains    int // 3 where it is 0
+	Domains    int // 3 if it is 0
 	Extensions int // of all domains together, spread evenly
 	Gateways   int
 	CDRs       int
-	Days       int       // the CDRs' calls began in the last so many days before Now; 90 where it is 0
-	Now        time.Time // the time of loading where it is zero
+	Days       int       // the CDRs' calls began in the last so many days before Now; 90 if it is 0
+	Now        time.Time // the time of loading if it is zero
 	Seed       int64     // the same seed, options and Now give the same rows, password hashes apart
 
-	SuperadminPassword string // random where empty
-	AdminPassword      string // random where empty
-	BcryptCost         int    // of the superadmin's hash; FusionPBX's where it is 0
+	SuperadminPassword string // random if empty
+	AdminPassword      string // random if empty
+	BcryptCost         int    // of the superadmin's hash; FusionPBX's if it is 0
 }
 
 // PBX tells what Load put into a database.
@@ -51,7 +51,7 @@ type PBX struct {
 	AdminName     string // in the domain AdminDomain; its password is kept as a salted MD5, as old versions did
 	AdminUUID     string
 	AdminPassword string
-	AdminDomain   string // the name of the second domain, of the first where there is but one
+	AdminDomain   string // the name of the second domain, of the first if there is but one
 }
 
 // Domain is one tenant of a sample.

@@ -81,7 +81,7 @@ func createTables(v Version) (string, error) {
 }
 
 // CreateTables makes FusionPBX's tables of that version in a database that others made, all or none of
-// them. It fails where one is there already.
+// them. It fails if one is there already.
 func CreateTables(ctx context.Context, conn *pgx.Conn, v Version) error {
 	tables, err := createTables(v)
 	if err != nil {

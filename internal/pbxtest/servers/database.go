@@ -70,7 +70,7 @@ func (s *Pair) CreateDatabase(ctx context.Context, name string, v sample.Version
 	return url, nil
 }
 
-// DropDatabase drops a database that CreateDatabase made, where it is still there, and breaks off its
+// DropDatabase drops a database that CreateDatabase made, if it is still there, and breaks off its
 // connections.
 func (s *Pair) DropDatabase(ctx context.Context, name string) error {
 	return execIn(ctx, s.AdminURL(), "dropping database "+name,

@@ -20,7 +20,7 @@ type folder struct {
 	owner *os.File
 }
 
-// newFolder makes a private folder in dir, or in the system's temporary folder where dir is empty,
+// newFolder makes a private folder in dir, or in the system's temporary folder if dir is empty,
 // and removes those that processes which were killed left there.
 func newFolder(dir string) (*folder, error) {
 	if dir == "" {

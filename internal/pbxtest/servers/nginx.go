@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	// debianNginx is where Debian and Ubuntu keep nginx, off the PATH of who is not root.
+	// debianNginx is where Debian and Ubuntu keep nginx, off the PATH of whoever is not root.
 	debianNginx = "/usr/sbin/nginx"
 
 	nginxPatience = 10 * time.Second

@@ -103,7 +103,7 @@ func missing(server, debianPackage, program string, found, least int) error {
 	return fmt.Errorf("the %s server is not installed (version %d or later): %s", server, least, hint)
 }
 
-// postgresIn returns the major version of the Postgres in dir, 0 where there is none.
+// postgresIn returns the major version of the Postgres in dir, 0 if there is none.
 func postgresIn(dir string) int {
 	if _, err := os.Stat(filepath.Join(dir, "initdb")); err != nil {
 		return 0

@@ -91,7 +91,7 @@ func (r *Redis) Kill() error {
 	return r.kill()
 }
 
-// Hang has the server keep its connections and answer nothing, as where its host is cut off, until
+// Hang has the server keep its connections and answer nothing, as if its host were cut off, until
 // Resume or Restart.
 func (r *Redis) Hang() error { return r.signal(syscall.SIGSTOP) }
 
@@ -107,7 +107,7 @@ func (r *Redis) signal(s syscall.Signal) error {
 	return syscall.Kill(r.process.pid, s)
 }
 
-// Restart kills the server where it runs and starts it again on the same port, with its data where it
+// Restart kills the server if it runs and starts it again on the same port, with its data where it
 // came from NewRedis.
 func (r *Redis) Restart(ctx context.Context) error {
 	r.mu.Lock()

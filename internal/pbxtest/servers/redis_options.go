@@ -15,10 +15,10 @@ type redisOptions struct {
 	// persistent has on disk what was acknowledged, so that a restart after a kill finds it again.
 	persistent bool
 	password   string
-	policy     string // maxmemory-policy; noeviction where empty
+	policy     string // maxmemory-policy; noeviction if empty
 	tls        *redisTLS
 	replicaOf  int    // the port of the primary
-	sentinel   string // what a Sentinel's configuration holds; it is a Redis where empty
+	sentinel   string // what a Sentinel's configuration holds; it is a Redis if empty
 }
 
 // WithPassword has the Redis ask for a password.
@@ -32,7 +32,7 @@ func WithPolicy(policy string) RedisOption {
 }
 
 // WithTLS has the Redis speak nothing but TLS, with a certificate that the authority signs for these
-// names and addresses: where there are none, for 127.0.0.1 and localhost.
+// names and addresses: if there are none, for 127.0.0.1 and localhost.
 func WithTLS(a *Authority, names ...string) RedisOption {
 	if len(names) == 0 {
 		names = []string{"127.0.0.1", "localhost"}

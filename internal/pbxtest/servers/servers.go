@@ -47,7 +47,7 @@ type Pair struct {
 // their folder is removed. Afterwards they run until Close; if this process dies without calling it,
 // the kernel stops them, and the folder is removed by the next Start.
 //
-// The error says what to install where a server is missing or too old.
+// The error says what to install if a server is missing or too old.
 func Start(ctx context.Context, o Options) (*Pair, error) {
 	programs, err := findPrograms()
 	if err != nil {
