@@ -249,7 +249,7 @@ func TestSentinelFailoverUnderLoad(t *testing.T) {
 
 			first, err := set.Primary(t.Context())
 			must(t, err)
-			must(t, set.Sentinels[0].Kill()) // as where it ran on the same host
+			must(t, set.Sentinels[0].Kill()) // as if it ran on the same host
 			must(t, tc.lose(first))
 			pbxtest.Eventually(t, "another server is the primary", func() bool {
 				now, err := set.Primary(t.Context())

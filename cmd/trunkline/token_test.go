@@ -168,7 +168,7 @@ func TestTokenCommandErrors(t *testing.T) {
 	}
 }
 
-// An example is a line of its own, also where there are two.
+// An example is a line of its own, even if there are two.
 func TestEveryExampleIsAParagraph(t *testing.T) {
 	t.Parallel()
 	for _, command := range []string{"health", "whitelist list", "whitelist add", "whitelist check"} {

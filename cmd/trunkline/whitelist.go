@@ -122,11 +122,7 @@ Example: trunkline whitelist add 2001:db8:1::/48 --comment "the office"`
 }
 
 func (c whitelistAddCommand) Run(cmd *command) error {
-	file, settings, err := cmd.whitelistFile()
-	if err != nil {
-		return err
-	}
-	network, err := networkOf(c.Address)
+	file, settings, network, err := cmd.whitelistNetwork(c.Address)
 	if err != nil {
 		return err
 	}
@@ -158,11 +154,7 @@ Example: trunkline whitelist remove 203.0.113.7`
 }
 
 func (c whitelistRemoveCommand) Run(cmd *command) error {
-	file, settings, err := cmd.whitelistFile()
-	if err != nil {
-		return err
-	}
-	network, err := networkOf(c.Address)
+	file, settings, network, err := cmd.whitelistNetwork(c.Address)
 	if err != nil {
 		return err
 	}
@@ -235,12 +227,15 @@ func (cmd *command) brokenLines(file whitelist.File, err error) error {
 	return fmt.Errorf("%s is not used as it stands, for its broken lines (%d); mend them with trunkline whitelist edit", file.Path, len(broken.Lines))
 }
 
-func networkOf(text string) (netip.Prefix, error) {
-	network, err := whitelist.ParseNetwork(strings.TrimSpace(text))
-	if err != nil {
-		return network, fmt.Errorf("%q %w", text, err)
+// whitelistNetwork is the file, and the address or CIDR that an argument names.
+func (cmd *command) whitelistNetwork(text string) (file whitelist.File, s config.Settings, network netip.Prefix, err error) {
+	if file, s, err = cmd.whitelistFile(); err != nil {
+		return file, s, network, err
 	}
-	return network, nil
+	if network, err = whitelist.ParseNetwork(strings.TrimSpace(text)); err != nil {
+		err = fmt.Errorf("%q %w", text, err)
+	}
+	return file, s, network, err
 }
 
 // described is an entry as its line has it.

@@ -73,7 +73,7 @@ func (l *Log) Failed(addr netip.Addr, name string) {
 	if l.trouble && l.now().Before(l.retryAt) {
 		return
 	}
-	err := l.write(Line(addr, name))
+	err := l.write(message(addr, name))
 	switch {
 	case err != nil && !l.trouble:
 		l.log.Warn("failed logins are not written for fail2ban; correct TRUNKLINE_AUTH_LOG, or set it to none", "path", l.path, "error", err)
@@ -83,8 +83,8 @@ func (l *Log) Failed(addr netip.Addr, name string) {
 	l.trouble, l.retryAt = err != nil, l.now().Add(retryInterval)
 }
 
-// Line is the message, without time and host.
-func Line(addr netip.Addr, name string) string {
+// message is the line, without time and host.
+func message(addr netip.Addr, name string) string {
 	return fmt.Sprintf("%s: [%s] authentication failed for %s", tag, addr.Unmap().WithZone(""), cleaned(name))
 }
 

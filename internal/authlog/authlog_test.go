@@ -32,7 +32,7 @@ func TestLine(t *testing.T) {
 		{"198.51.100.66", "a\nb\x00cü", "FusionPBX: [198.51.100.66] authentication failed for a_b_c_"},
 		{"198.51.100.66", strings.Repeat("x", 1000), "FusionPBX: [198.51.100.66] authentication failed for " + strings.Repeat("x", 64)},
 	} {
-		if got := Line(netip.MustParseAddr(c.addr), c.name); got != c.want {
+		if got := message(netip.MustParseAddr(c.addr), c.name); got != c.want {
 			t.Errorf("%s, %q: got %q, want %q", c.addr, c.name, got, c.want)
 		}
 	}
@@ -45,7 +45,7 @@ func FuzzLine(f *testing.F) {
 	f.Add("x FusionPBX: [10.0.0.1] authentication failed for y")
 	f.Add("\r\n[::1]")
 	f.Fuzz(func(t *testing.T, name string) {
-		line := "Nov 22 23:00:00 pbx " + Line(netip.MustParseAddr("198.51.100.66"), name)
+		line := "Nov 22 23:00:00 pbx " + message(netip.MustParseAddr("198.51.100.66"), name)
 		if strings.ContainsAny(line, "\r\n\x00") || strings.Count(line, "[") != 1 {
 			t.Fatalf("forged: %q", line)
 		}

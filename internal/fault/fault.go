@@ -26,15 +26,6 @@ func (e *Error) Error() string { return e.Message }
 // Unwrap returns what lies behind the fault, for the log.
 func (e *Error) Unwrap() error { return e.Cause }
 
-// Retryable reports whether the same request may succeed later without anybody repairing anything.
-func (e *Error) Retryable() bool {
-	switch e.Code {
-	case Unavailable, SwitchUnavailable, SwitchTimeout, Timeout, RateLimited:
-		return true
-	}
-	return false
-}
-
 // Errorf makes an Error. An argument that %w formats is kept as its cause.
 func Errorf(code Code, format string, args ...any) *Error {
 	err := fmt.Errorf(format, args...)

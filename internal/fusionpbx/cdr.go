@@ -22,10 +22,10 @@ var CDRColumns = []string{
 	"pdd_ms", "rtp_audio_in_mos", "missed_call", "hangup_cause", "sip_hangup_disposition", "call_disposition",
 }
 
-// AllowedCDRColumns are the columns that an export may ask for: those of v_xml_cdr in any supported
+// allowedCDRColumns are the columns that an export may ask for: those of v_xml_cdr in any supported
 // version, but for the bulky documents (xml, json, call_flow, record_transcription) and what the
 // caller keyed in, PINs among it (pin_number, digits_dialed).
-var AllowedCDRColumns = append(slices.Clone(CDRColumns),
+var allowedCDRColumns = append(slices.Clone(CDRColumns),
 	"provider_uuid", "context", "default_language", "mduration", "hold_accum_seconds", "read_rate", "write_rate", "remote_media_ip", "network_addr",
 	"record_path", "record_name", "record_length", "originating_leg_uuid", "last_app", "last_arg", "voicemail_message",
 	"call_center_queue_uuid", "cc_side", "cc_member_uuid", "cc_queue_joined_epoch", "cc_queue", "cc_member_session_uuid", "cc_agent_uuid",
@@ -45,8 +45,8 @@ type CDRFilter struct {
 // CheckCDRColumns says if a column is unknown or there twice.
 func CheckCDRColumns(columns []string) error {
 	for i, column := range columns {
-		if !slices.Contains(AllowedCDRColumns, column) {
-			return fmt.Errorf("columns: there is no column %.200q to export; the columns are %s", column, strings.Join(AllowedCDRColumns, ", "))
+		if !slices.Contains(allowedCDRColumns, column) {
+			return fmt.Errorf("columns: there is no column %.200q to export; the columns are %s", column, strings.Join(allowedCDRColumns, ", "))
 		}
 		if slices.Contains(columns[:i], column) {
 			return fmt.Errorf("columns: %s is there twice; name each column once", column)

@@ -20,7 +20,7 @@ func TestCDRColumns(t *testing.T) {
 	if got := len(CDRColumns); got != 32 {
 		t.Errorf("an export has %d columns, want 32", got)
 	}
-	sorted := slices.Sorted(slices.Values(AllowedCDRColumns))
+	sorted := slices.Sorted(slices.Values(allowedCDRColumns))
 	if got := len(slices.Compact(slices.Clone(sorted))); got != len(sorted) {
 		t.Errorf("of %d columns only %d differ", len(sorted), got)
 	}
@@ -29,7 +29,7 @@ func TestCDRColumns(t *testing.T) {
 			t.Parallel()
 			p := open(t, v)
 			for column := range p.columns["v_xml_cdr"] {
-				if slices.Contains(AllowedCDRColumns, column) == slices.Contains(notExported, column) {
+				if slices.Contains(allowedCDRColumns, column) == slices.Contains(notExported, column) {
 					t.Errorf("%s is neither exported nor left out on purpose", column)
 				}
 			}
@@ -99,7 +99,7 @@ func TestCDRQuery(t *testing.T) {
 func TestCDRQueryWithEveryColumn(t *testing.T) {
 	each(t, func(t *testing.T, p pbx) {
 		p.insert(t, "v_xml_cdr", row{"xml_cdr_uuid": uuid.NewString(), "start_stamp": "2026-03-01 12:00:00+00", "caller_id_name": `=cmd|'/C calc'!A0`})
-		for _, columns := range [][]string{nil, AllowedCDRColumns} {
+		for _, columns := range [][]string{nil, allowedCDRColumns} {
 			sql, args, err := p.CDRQuery(CDRFilter{All: true, Start: time.Unix(0, 0), End: time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC), Columns: columns})
 			if err != nil {
 				t.Fatal(err)

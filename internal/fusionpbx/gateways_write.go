@@ -130,20 +130,6 @@ func (d *DB) InsertGateway(ctx context.Context, g Gateway, userUUID string) erro
 	return w.Send(ctx)
 }
 
-// UpdateGateway is one Update.
-func (d *DB) UpdateGateway(ctx context.Context, g Gateway, userUUID string) error {
-	w := d.Writes()
-	w.Update(g, userUUID)
-	return w.Send(ctx)
-}
-
-// DeleteGateway is one Delete.
-func (d *DB) DeleteGateway(ctx context.Context, uuid string) error {
-	w := d.Writes()
-	w.Delete(uuid)
-	return w.Send(ctx)
-}
-
 // cast is the n-th parameter, a text, as the type of the column of v_gateways. A character type gets the
 // text as it is: a cast to varchar(10) would cut off what is longer, while an assignment fails.
 func (w *GatewayWrites) cast(column string, n int) string {

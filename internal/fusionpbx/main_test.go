@@ -1,6 +1,7 @@
 package fusionpbx
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"strings"
@@ -62,7 +63,7 @@ func each(t *testing.T, test func(t *testing.T, p pbx)) {
 // row is a row of a table, as text; "NULL" is NULL.
 type row map[string]string
 
-// insert adds a row, and its primary key where the row lacks it.
+// insert adds a row, and its primary key if the row lacks it.
 func (p pbx) insert(t testing.TB, table string, r row) {
 	t.Helper()
 	var names, values []string
@@ -96,4 +97,18 @@ func (p pbx) domain(t testing.TB, name string, enabled string) string {
 	id := uuid.NewString()
 	p.insert(t, "v_domains", row{"domain_uuid": id, "domain_name": name, "domain_enabled": enabled})
 	return id
+}
+
+// UpdateGateway is one Update.
+func (d *DB) UpdateGateway(ctx context.Context, g Gateway, userUUID string) error {
+	w := d.Writes()
+	w.Update(g, userUUID)
+	return w.Send(ctx)
+}
+
+// DeleteGateway is one Delete.
+func (d *DB) DeleteGateway(ctx context.Context, uuid string) error {
+	w := d.Writes()
+	w.Delete(uuid)
+	return w.Send(ctx)
 }

@@ -16,7 +16,7 @@ func (p pbx) unique(t testing.TB, value, enabled string) {
 		"default_setting_subcategory": "unique", "default_setting_name": "text", "default_setting_value": value, "default_setting_enabled": enabled})
 }
 
-// Whom user@domain means where names are unique over all domains, and where they are not.
+// Whom user@domain means if names are unique over all domains, and if they are not.
 func TestNamesThatAreUniqueOverAllDomains(t *testing.T) {
 	each(t, func(t *testing.T, p pbx) {
 		one, two := p.domain(t, "one.example", "true"), p.domain(t, "two.example", "true")

@@ -8,10 +8,10 @@ import (
 
 const (
 	day = 24 * time.Hour
-	// MaxLifetime is the longest time that a token can be given before it expires.
-	MaxLifetime = 3650 * day
-	// MaxGrace is the longest time that the old secret of a rotated token stays valid.
-	MaxGrace = 30 * day
+	// maxLifetime is the longest time that a token can be given before it expires.
+	maxLifetime = 3650 * day
+	// maxGrace is the longest time that the old secret of a rotated token stays valid.
+	maxGrace = 30 * day
 )
 
 // ParseLifetime reads a length of time: a number of days such as 90d, or what time.ParseDuration reads,
@@ -24,7 +24,7 @@ func ParseLifetime(field, text string) (time.Duration, error) {
 		var n uint64
 		// 32 bits: so many days are far beyond every bound, and do not overflow.
 		n, err = strconv.ParseUint(days, 10, 32)
-		length = min(time.Duration(n), 2*MaxLifetime/day) * day
+		length = min(time.Duration(n), 2*maxLifetime/day) * day
 	} else {
 		length, err = time.ParseDuration(text)
 	}
@@ -59,15 +59,15 @@ func checkExpiry(at *time.Time, now time.Time) error {
 		return nil
 	case !at.After(now):
 		return invalidf("expires_at", "is past; name a later time")
-	case at.Sub(now) > MaxLifetime:
-		return invalidf("expires_at", "is more than %d days ahead; name an earlier time, or none for a token that does not expire", MaxLifetime/day)
+	case at.Sub(now) > maxLifetime:
+		return invalidf("expires_at", "is more than %d days ahead; name an earlier time, or none for a token that does not expire", maxLifetime/day)
 	}
 	return nil
 }
 
 func checkGrace(grace time.Duration) error {
-	if grace < 0 || grace > MaxGrace {
-		return invalidf("grace", "is not within 0 and %dd; name a time within", MaxGrace/day)
+	if grace < 0 || grace > maxGrace {
+		return invalidf("grace", "is not within 0 and %dd; name a time within", maxGrace/day)
 	}
 	return nil
 }

@@ -10,7 +10,7 @@ import (
 func TestParseLifetime(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]time.Duration{
-		"90d": 90 * day, "24h": day, " 1h30m ": 90 * time.Minute, "0": 0, "0d": 0, "1d": day, "3650d": MaxLifetime,
+		"90d": 90 * day, "24h": day, " 1h30m ": 90 * time.Minute, "0": 0, "0d": 0, "1d": day, "3650d": maxLifetime,
 		"": -1, "d": -1, "-1d": -1, "-1h": -1, "1.5d": -1, "90": -1, "1w": -1, "1d1h": -1, "+1d": -1, "99999999999999999999d": -1,
 	} {
 		got, err := ParseLifetime("grace", text)
@@ -19,7 +19,7 @@ func TestParseLifetime(t *testing.T) {
 			t.Errorf("%q: got %v, %v; want %v", text, got, err, want)
 		}
 	}
-	if got, err := ParseLifetime("grace", "4294967295d"); err != nil || got <= MaxLifetime {
+	if got, err := ParseLifetime("grace", "4294967295d"); err != nil || got <= maxLifetime {
 		t.Errorf("very many days: got %v, %v; want more than any bound", got, err)
 	}
 }
@@ -61,7 +61,7 @@ func FuzzParseExpiry(f *testing.F) {
 		if err == nil && (expiryErr != nil || expires.Before(now)) {
 			t.Errorf("%q is %v ahead and became %v, %v", text, length, expires, expiryErr)
 		}
-		if expiryErr == nil && checkExpiry(&expires, now) == nil && (!expires.After(now) || expires.After(now.Add(MaxLifetime))) {
+		if expiryErr == nil && checkExpiry(&expires, now) == nil && (!expires.After(now) || expires.After(now.Add(maxLifetime))) {
 			t.Errorf("%q became %v", text, expires)
 		}
 	})

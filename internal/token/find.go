@@ -39,8 +39,8 @@ func (s *Store) Find(ctx context.Context, secret string) (t Token, holds time.Du
 		return t, Forever, nil
 	case *left <= 0:
 		return t, 0, ErrRotated
-	case *left >= MaxLifetime.Seconds(): // no more than this was ever asked for, but a row can be written by hand
-		return t, MaxLifetime, nil
+	case *left >= maxLifetime.Seconds(): // no more than this was ever asked for, but a row can be written by hand
+		return t, maxLifetime, nil
 	}
 	return t, time.Duration(*left * float64(time.Second)), nil
 }

@@ -64,7 +64,7 @@ func TestExpiry(t *testing.T) {
 		t.Errorf("got %+v", rotated)
 	}
 	b.exec(t, "update trunkline.tokens set expires_at = now() + interval '100 years'")
-	if _, holds := b.found(t, "a row written by hand", fresh, nil); holds != MaxLifetime {
+	if _, holds := b.found(t, "a row written by hand", fresh, nil); holds != maxLifetime {
 		t.Errorf("it holds for %v", holds)
 	}
 }
@@ -100,7 +100,7 @@ func TestRotate(t *testing.T) {
 	b.found(t, "the fourth secret", fourth, nil)
 
 	// Revoking ends the old secret with the new one.
-	_, fifth, err := b.Rotate(t.Context(), made.ID, Unbounded, MaxGrace, nil)
+	_, fifth, err := b.Rotate(t.Context(), made.ID, Unbounded, maxGrace, nil)
 	must(t, err)
 	_, _, err = b.Revoke(t.Context(), made.ID, Unbounded)
 	must(t, err)
@@ -122,7 +122,7 @@ func TestGraceEndsWithTheToken(t *testing.T) {
 	}
 	b.found(t, "the old secret", old, nil)
 	b.found(t, "the new secret", fresh, nil)
-	for _, grace := range []time.Duration{-time.Second, MaxGrace + time.Second} {
+	for _, grace := range []time.Duration{-time.Second, maxGrace + time.Second} {
 		var invalid *InvalidError
 		if _, _, err := b.Rotate(t.Context(), made.ID, Unbounded, grace, nil); !errors.As(err, &invalid) || invalid.Field != "grace" {
 			t.Errorf("a grace of %v: got %v", grace, err)

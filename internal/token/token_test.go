@@ -49,7 +49,7 @@ func TestNewIsChecked(t *testing.T) {
 		"all domains":                 {func(n *New) { n.AllDomains, n.DomainUUIDs = true, nil }, ""},
 		"all domains with a home":     {func(n *New) { n.AllDomains, n.DomainUUIDs, n.HomeDomainUUID = true, nil, domainB }, ""},
 		"a home of its domains":       {func(n *New) { n.HomeDomainUUID = domainA }, ""},
-		"an expiry":                   {func(n *New) { n.ExpiresAt = at(now.Add(MaxLifetime)) }, ""},
+		"an expiry":                   {func(n *New) { n.ExpiresAt = at(now.Add(maxLifetime)) }, ""},
 		"no name":                     {func(n *New) { n.Name = "" }, "name"},
 		"spaces as the name":          {func(n *New) { n.Name = "   " }, "name"},
 		"a name too long":             {func(n *New) { n.Name = strings.Repeat("é", 65) }, "name"},
@@ -66,7 +66,7 @@ func TestNewIsChecked(t *testing.T) {
 		"domains and all domains":     {func(n *New) { n.AllDomains = true }, "all_domains"},
 		"a home of another's domains": {func(n *New) { n.HomeDomainUUID = domainB }, "home_domain"},
 		"an expiry that is past":      {func(n *New) { n.ExpiresAt = at(now) }, "expires_at"},
-		"an expiry too far ahead":     {func(n *New) { n.ExpiresAt = at(now.Add(MaxLifetime + time.Second)) }, "expires_at"},
+		"an expiry too far ahead":     {func(n *New) { n.ExpiresAt = at(now.Add(maxLifetime + time.Second)) }, "expires_at"},
 	} {
 		n := fresh("whmcs")
 		c.change(&n)
