@@ -10,7 +10,6 @@ import (
 
 	"trunkline/api"
 	"trunkline/internal/config"
-
 	"trunkline/internal/pbxtest"
 )
 

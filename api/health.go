@@ -30,7 +30,7 @@ func (s *Server) healthEndpoints() []web.Endpoint {
 	return []web.Endpoint{
 		{
 			ID: "healthz", Summary: "Is the process alive?", Methods: []string{"GET", "HEAD"}, Path: "/healthz",
-			Entry: web.Everybody, Answer: healthz,
+			Entry: web.Everybody, Answer: web.JSON(http.StatusOK, healthz),
 			Replies: []web.Reply{{Status: 200, About: "It is.", Body: health{}}},
 		},
 		{
@@ -56,9 +56,8 @@ func (s *Server) healthEndpoints() []web.Endpoint {
 }
 
 // healthz says that the process is alive.
-func healthz(r *web.Request) error {
-	r.Answer(http.StatusOK, health{Status: "ok"})
-	return nil
+func healthz(r *web.Request) (answer health, err error) {
+	return health{Status: "ok"}, nil
 }
 
 // readyz says whether callers can be served: the database and Redis answer, and there is a whitelist.

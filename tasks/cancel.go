@@ -4,10 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"trunkline/internal/tenant"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"trunkline/internal/tenant"
 )
 
 // Cancel ends a queued job that no attempt has touched, and asks a running one to stop; its worker

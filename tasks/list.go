@@ -5,10 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"time"
-	"trunkline/internal/postgres"
-	"trunkline/internal/tenant"
 
 	"github.com/jackc/pgx/v5"
+
+	"trunkline/internal/postgres"
+	"trunkline/internal/tenant"
 )
 
 // Get returns the job if it is one of the domains', else ErrNotFound.

@@ -4,9 +4,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
-	"trunkline/internal/fault"
 
 	"github.com/jackc/pgx/v5"
+
+	"trunkline/internal/fault"
 )
 
 const jobColumns = `id::text, kind, state, coalesce(domain_uuid::text, ''), created_by::text, created_by_name,

@@ -10,8 +10,8 @@ import (
 	"trunkline/internal/fault"
 )
 
-// auditPage is one page of the audit, newest first.
-type auditPage struct {
+// AuditPage is one page of the audit, newest first.
+type AuditPage struct {
 	Entries []audit.Entry `json:"entries"`
 	Next    string        `json:"next,omitempty"` // the after of the next page; absent on the last one
 }
@@ -19,7 +19,7 @@ type auditPage struct {
 func (s *Service) auditEndpoints() []web.Endpoint {
 	return []web.Endpoint{{
 		ID: "listAudit", Summary: "Who was denied what, and who changed what; newest first", Note: "With one domain, its entries alone.",
-		Methods: []string{"GET"}, Path: "/v1/audit", Entry: web.SignedIn, Scopes: web.ToAdmin, Answer: s.listAudit,
+		Methods: []string{"GET"}, Path: "/v1/audit", Entry: web.SignedIn, Scopes: web.ToAdmin, Answer: web.JSON(http.StatusOK, s.Audit),
 		Params: slices.Concat([]web.Param{
 			{Name: "kind", About: "denial or change.", Choices: web.NamesOf(audit.Kinds)},
 			{Name: "action", About: "Of a denial the endpoint, of a change what was done, such as token.revoke."},
@@ -29,24 +29,23 @@ func (s *Service) auditEndpoints() []web.Endpoint {
 			{Name: "since", About: "RFC 3339, or a date in UTC."},
 			{Name: "until", About: "The same: before that."},
 		}, web.TenantParams, web.PageParams),
-		Replies: []web.Reply{{Status: 200, About: "A page.", Body: auditPage{}}},
+		Replies: []web.Reply{{Status: 200, About: "A page.", Body: AuditPage{}}},
 		Faults:  []fault.Code{fault.NotFound},
 	}}
 }
 
-// listAudit shows who was denied what and who changed what. A caller of some domains sees what concerns
+// Audit shows who was denied what and who changed what. A caller of some domains sees what concerns
 // those; what concerns none, such as a stranger's attempts, is for callers of all domains.
-func (s *Service) listAudit(r *web.Request) error {
+func (s *Service) Audit(r *web.Request) (answer AuditPage, err error) {
 	f, err := auditFilter(r)
 	if err != nil {
-		return err
+		return answer, err
 	}
 	entries, next, err := s.audit.List(r.Context(), f)
 	if err != nil {
-		return err
+		return answer, err
 	}
-	r.Answer(http.StatusOK, auditPage{Entries: append([]audit.Entry{}, entries...), Next: next})
-	return nil
+	return AuditPage{Entries: append([]audit.Entry{}, entries...), Next: next}, nil
 }
 
 func auditFilter(r *web.Request) (audit.Filter, error) {

@@ -11,8 +11,8 @@ import (
 	"trunkline/internal/token"
 )
 
-// tokenPage is one page of the list, newest first.
-type tokenPage struct {
+// TokenPage is one page of the list, newest first.
+type TokenPage struct {
 	Tokens []token.View `json:"tokens"`
 	Next   string       `json:"next,omitempty"` // the after of the next page; absent on the last one
 }
@@ -25,13 +25,13 @@ func (s *Service) tokenEndpoints() []web.Endpoint {
 	return []web.Endpoint{
 		{
 			ID: "listTokens", Summary: "List tokens, newest first", Methods: []string{"GET"}, Path: "/v1/tokens",
-			Entry: web.SignedIn, Scopes: web.ToAdmin, Answer: s.listTokens,
+			Entry: web.SignedIn, Scopes: web.ToAdmin, Answer: web.JSON(http.StatusOK, s.Tokens),
 			Params:  append([]web.Param{{Name: "revoked", About: "true: revoked ones too.", Kind: web.KindFlag}}, web.PageParams...),
-			Replies: []web.Reply{{Status: 200, About: "A page.", Body: tokenPage{}}},
+			Replies: []web.Reply{{Status: 200, About: "A page.", Body: TokenPage{}}},
 		},
 		{
 			ID: "createToken", Summary: "Make a token", Methods: []string{"POST"}, Path: "/v1/tokens",
-			Entry: web.SignedIn, Scopes: web.ToAdmin, Answer: s.createToken,
+			Entry: web.SignedIn, Scopes: web.ToAdmin, Answer: web.JSON(http.StatusCreated, s.CreateToken),
 			Params: slices.Concat([]web.Param{
 				{Name: "name", About: "Unique among tokens that were not revoked.", Required: true, Most: token.MaxName},
 				{Name: "scopes", About: "read, provision, export, admin, separated by commas.", Required: true},
@@ -44,117 +44,115 @@ func (s *Service) tokenEndpoints() []web.Endpoint {
 		},
 		{
 			ID: "getToken", Summary: "Show a token", Methods: []string{"GET"}, Path: "/v1/tokens/:id",
-			Entry: web.SignedIn, Scopes: web.ToAdmin, Answer: s.getToken,
+			Entry: web.SignedIn, Scopes: web.ToAdmin, Answer: web.JSON(http.StatusOK, s.Token),
 			Replies: []web.Reply{{Status: 200, About: "The token, without its secret.", Body: token.View{}}},
 			Faults:  []fault.Code{fault.NotFound},
 		},
 		{
 			ID: "rotateToken", Summary: "Give a token a new secret", Methods: []string{"POST"}, Path: "/v1/tokens/:id/rotate",
-			Entry: web.SignedIn, Scopes: web.ToAdmin, Answer: s.rotateToken,
+			Entry: web.SignedIn, Scopes: web.ToAdmin, Answer: web.JSON(http.StatusOK, s.RotateToken),
 			Params:  append([]web.Param{{Name: "grace", About: "For how long the old secret stays valid, such as 24h."}}, expiry...),
 			Replies: []web.Reply{{Status: 200, About: "The token, with its new secret.", Body: token.Issued{}}},
 			Faults:  []fault.Code{fault.NotFound, fault.Conflict},
 		},
 		{
 			ID: "revokeToken", Summary: "Revoke a token", Methods: []string{"DELETE"}, Path: "/v1/tokens/:id",
-			Entry: web.SignedIn, Scopes: web.ToAdmin, Answer: s.revokeToken,
+			Entry: web.SignedIn, Scopes: web.ToAdmin, Answer: web.JSON(http.StatusOK, s.RevokeToken),
 			Replies: []web.Reply{{Status: 200, About: "The token, revoked; also if it was before.", Body: token.View{}}},
 			Faults:  []fault.Code{fault.NotFound},
 		},
 	}
 }
 
-// listTokens lists the tokens that the caller may see, newest first, in pages by key; those that were
-// revoked with revoked=true.
-func (s *Service) listTokens(r *web.Request) error {
+// Tokens lists the tokens that the caller may see, newest first, in pages by key; those that were revoked
+// with revoked=true.
+func (s *Service) Tokens(r *web.Request) (page TokenPage, err error) {
 	f := token.Filter{Bounds: r.Caller.Tokens()}
-	var err error
 	if f.After, f.Limit, err = r.Params.Page(); err != nil {
-		return err
+		return page, err
 	}
 	if f.Revoked, err = r.Params.Flag("revoked"); err != nil {
-		return err
+		return page, err
 	}
 	tokens, next, err := s.tokens.List(r.Context(), f)
 	if err != nil {
-		return err
+		return page, err
 	}
-	views, err := s.tokenViews(r, tokens...)
-	if err != nil {
-		return err
-	}
-	r.Answer(http.StatusOK, tokenPage{views, next})
-	return nil
+	views, err := s.views(r, tokens...)
+	return TokenPage{views, next}, err
 }
 
-// getToken shows one token.
-func (s *Service) getToken(r *web.Request) error {
+// Token shows the path's token.
+func (s *Service) Token(r *web.Request) (token.View, error) {
 	t, err := s.tokens.Get(r.Context(), r.Path("id"), r.Caller.Tokens())
 	if err != nil {
-		return err
+		return token.View{}, err
 	}
-	return s.answerToken(r, t)
+	return s.view(r, t)
 }
 
-// createToken makes a token and shows its secret, this once.
-func (s *Service) createToken(r *web.Request) error {
+// CreateToken makes a token and shows its secret, this once.
+func (s *Service) CreateToken(r *web.Request) (token.Issued, error) {
 	n, err := s.newToken(r)
 	if err != nil {
-		return err
+		return token.Issued{}, err
 	}
 	t, secret, err := s.tokens.Create(r.Context(), n)
 	if err != nil {
-		return err
+		return token.Issued{}, err
 	}
 	r.Changed("token.create", tokenSubject(t), "")
 	r.SetHeader("Location", "/v1/tokens/"+t.ID)
-	return s.answerIssued(r, http.StatusCreated, t, secret)
+	view, err := s.view(r, t)
+	return token.Issued{View: view, Token: secret}, err
 }
 
-// rotateToken gives the token a new secret and shows it, this once. The old one stays valid for the
-// grace.
-func (s *Service) rotateToken(r *web.Request) error {
+// RotateToken gives the path's token a new secret and shows it, this once. The old one stays valid for
+// the grace.
+func (s *Service) RotateToken(r *web.Request) (token.Issued, error) {
 	grace := s.settings.TokenGrace
 	if text := r.Params.Get("grace"); text != "" {
 		var err error
 		if grace, err = token.ParseLifetime("grace", text); err != nil {
-			return err
+			return token.Issued{}, err
 		}
 	}
 	expires, err := expiry(r)
 	if err != nil {
-		return err
+		return token.Issued{}, err
 	}
 	t, secret, err := s.tokens.Rotate(r.Context(), r.Path("id"), r.Caller.Tokens(), grace, expires)
 	switch {
 	case errors.Is(err, token.ErrExpired):
-		return fault.Errorf(fault.Conflict, "this token has expired; send expires_in or expires_at to rotate it with a new expiry")
+		err = fault.Errorf(fault.Conflict, "this token has expired; send expires_in or expires_at to rotate it with a new expiry")
 	case errors.Is(err, token.ErrRevoked):
-		return fault.Errorf(fault.Conflict, "%v", err)
-	case err != nil:
-		return err
+		err = fault.Errorf(fault.Conflict, "%v", err)
+	}
+	if err != nil {
+		return token.Issued{}, err
 	}
 	r.Changed("token.rotate", tokenSubject(t), "")
-	return s.answerIssued(r, http.StatusOK, t, secret)
+	view, err := s.view(r, t)
+	return token.Issued{View: view, Token: secret}, err
 }
 
-// revokeToken ends a token. One that was revoked already is as good.
-func (s *Service) revokeToken(r *web.Request) error {
+// RevokeToken ends the path's token. One that was revoked already is as good.
+func (s *Service) RevokeToken(r *web.Request) (token.View, error) {
 	t, now, err := s.tokens.Revoke(r.Context(), r.Path("id"), r.Caller.Tokens())
 	if err != nil {
-		return err
+		return token.View{}, err
 	}
 	if now {
 		r.Changed("token.revoke", tokenSubject(t), "")
 	}
-	return s.answerToken(r, t)
+	return s.view(r, t)
 }
 
 // tokenSubject names a token in the record of changes: its name can be another's later.
 func tokenSubject(t token.Token) string { return t.ID + " " + t.Name }
 
-// tokenViews shows tokens with the names of their domains.
-func (s *Service) tokenViews(r *web.Request, tokens ...token.Token) ([]token.View, error) {
+// views shows tokens with the names of their domains.
+func (s *Service) views(r *web.Request, tokens ...token.Token) ([]token.View, error) {
 	names, err := s.db.DomainNames(r.Context(), token.DomainsOf(tokens...))
 	if err != nil {
 		return nil, err
@@ -166,20 +164,10 @@ func (s *Service) tokenViews(r *web.Request, tokens ...token.Token) ([]token.Vie
 	return views, nil
 }
 
-func (s *Service) answerToken(r *web.Request, t token.Token) error {
-	views, err := s.tokenViews(r, t)
+func (s *Service) view(r *web.Request, t token.Token) (token.View, error) {
+	views, err := s.views(r, t)
 	if err != nil {
-		return err
+		return token.View{}, err
 	}
-	r.Answer(http.StatusOK, views[0])
-	return nil
-}
-
-func (s *Service) answerIssued(r *web.Request, status int, t token.Token, secret string) error {
-	views, err := s.tokenViews(r, t)
-	if err != nil {
-		return err
-	}
-	r.Answer(status, token.Issued{View: views[0], Token: secret})
-	return nil
+	return views[0], nil
 }

@@ -50,39 +50,38 @@ type billed struct {
 func (s *Service) usageEndpoints() []web.Endpoint {
 	return []web.Endpoint{{
 		ID: "getUsage", Summary: "What each domain used in a span", Methods: []string{"GET"}, Path: "/v1/usage",
-		Entry: web.SignedIn, Scopes: web.ToRead, Answer: s.getUsage,
+		Entry: web.SignedIn, Scopes: web.ToRead, Answer: web.JSON(http.StatusOK, s.Usage),
 		Params:  slices.Concat(web.TenantParams, windowParams),
 		Replies: []web.Reply{{Status: 200, About: "Every domain that the caller sees, those without calls too.", Body: Usage{}}},
 		Faults:  []fault.Code{fault.MissingParameters, fault.NotFound},
 	}}
 }
 
-// getUsage sums up the usage of all domains that the caller sees, or of the one named, for billing.
-func (s *Service) getUsage(r *web.Request) error {
+// Usage sums up the usage of all domains that the caller sees, or of the one named, for billing.
+func (s *Service) Usage(r *web.Request) (answer Usage, err error) {
 	q, err := r.Domains()
 	if err != nil {
-		return err
+		return answer, err
 	}
 	span, domainUUID := windowOf(r), ""
 	if len(q.List) == 1 {
 		domainUUID = q.List[0].UUID // in whose time zone dates are; those of several are in the default one
 	}
 	if err := span.Resolve(r.Context(), s.db, domainUUID); err != nil {
-		return err
+		return answer, err
 	}
 	if span.End.Sub(span.Start) > maxUsageDays*24*time.Hour+clockChange {
-		return fault.Invalid("date_end", "is more than %d days after date_start; ask for a shorter span", maxUsageDays)
+		return answer, fault.Invalid("date_end", "is more than %d days after date_start; ask for a shorter span", maxUsageDays)
 	}
 	of, err := s.db.Usage(r.Context(), fusionpbx.UsageFilter{Domains: q, Start: span.Start, End: span.End})
 	if err != nil {
-		return err
+		return answer, err
 	}
-	answer := Usage{DateStart: span.DateStart, DateEnd: span.DateEnd, TimeZone: span.TimeZone, Start: span.Start, End: span.End,
+	answer = Usage{DateStart: span.DateStart, DateEnd: span.DateEnd, TimeZone: span.TimeZone, Start: span.Start, End: span.End,
 		Domains: make([]domainUsage, len(of))}
 	for i, u := range of {
 		answer.Domains[i] = domainUsage{Domain: u.Domain, DomainUUID: u.DomainUUID, Calls: u.Calls, Answered: u.Answered,
 			Seconds: billed(u.Seconds), Extensions: u.Extensions, Gateways: u.Gateways}
 	}
-	r.Answer(http.StatusOK, answer)
-	return nil
+	return answer, nil
 }

@@ -2,7 +2,6 @@ package gateways
 
 import (
 	"context"
-	"net/http"
 	"slices"
 	"strconv"
 
@@ -15,8 +14,8 @@ import (
 	"trunkline/internal/tenant"
 )
 
-// gatewayList is the documented answer.
-type gatewayList struct {
+// GatewayList is the documented answer.
+type GatewayList struct {
 	Status   string    `json:"status" enum:"success"`
 	Message  string    `json:"message"`
 	Gateways []Gateway `json:"gateways"`
@@ -36,32 +35,31 @@ type Gateway struct {
 	Switches       []gateway.Shown `json:"switches"`
 }
 
-// list lists the gateways of FusionPBX as the switches show them now.
-func (s *Service) list(r *web.Request) error {
+// List lists the gateways of FusionPBX as the switches show them now.
+func (s *Service) List(r *web.Request) (list GatewayList, err error) {
 	t, named, err := r.Tenant()
 	if err != nil {
-		return err
+		return list, err
 	}
 	ctx := r.Context()
 	rows, err := s.rows(r, t, named)
 	if err != nil {
-		return err
+		return list, err
 	}
 	hostnames := slices.ContainsFunc(rows, func(row fusionpbx.Gateway) bool { return row.Get("hostname") != "" })
 	views, err := s.viewSwitches(ctx, hostnames)
 	if err != nil {
-		return err
+		return list, err
 	}
 	names, err := s.domainNames(ctx, rows)
 	if err != nil {
-		return err
+		return list, err
 	}
-	list := gatewayList{Status: "success", Message: "Gateways retrieved successfully", Gateways: make([]Gateway, len(rows))}
+	list = GatewayList{Status: "success", Message: "Gateways retrieved successfully", Gateways: make([]Gateway, len(rows))}
 	for i, row := range rows {
 		list.Gateways[i] = listed(row, names[row.DomainUUID], views)
 	}
-	r.Answer(http.StatusOK, list)
-	return nil
+	return list, nil
 }
 
 // rows are the gateways of the tenant that was named, else all that the caller may see.

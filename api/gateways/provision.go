@@ -52,12 +52,12 @@ func (s *Service) Endpoints() []web.Endpoint {
 		},
 		{
 			ID: "listGateways", Summary: "List the gateways as the switches show them now", Methods: []string{"GET", "POST"},
-			Path: "/app/gateways/provision_list.php", Entry: web.SignedIn, Scopes: web.ToRead, Limit: web.LimitGateways, Answer: s.list,
+			Path: "/app/gateways/provision_list.php", Entry: web.SignedIn, Scopes: web.ToRead, Limit: web.LimitGateways, Answer: web.JSON(http.StatusOK, s.List),
 			Params: []web.Param{
 				{Name: "tenant_domain", About: "The domain, or global. Left out: all that the caller sees."},
 				{Name: "domain_uuid", About: "The same by UUID.", Kind: web.KindUUID},
 			},
-			Replies: []web.Reply{{Status: 200, About: "The gateways.", Body: gatewayList{}}},
+			Replies: []web.Reply{{Status: 200, About: "The gateways.", Body: GatewayList{}}},
 			Faults:  append([]fault.Code{fault.NotFound}, web.SwitchFaults...),
 		},
 	}, s.deletionEndpoints()...)

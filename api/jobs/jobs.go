@@ -64,8 +64,8 @@ type jobError struct {
 	Message string     `json:"message"`
 }
 
-// jobPage is one page of the list, newest first.
-type jobPage struct {
+// JobPage is one page of the list, newest first.
+type JobPage struct {
 	Jobs []Job  `json:"jobs"`
 	Next string `json:"next,omitempty"` // the after of the next page; absent on the last one
 }
@@ -97,7 +97,7 @@ func (s *Service) Endpoints() []web.Endpoint {
 	return []web.Endpoint{
 		{
 			ID: "listJobs", Summary: "List jobs, newest first", Methods: []string{"GET"}, Path: "/v1/jobs",
-			Entry: web.SignedIn, Scopes: web.ToRead, Answer: s.list,
+			Entry: web.SignedIn, Scopes: web.ToRead, Answer: web.JSON(http.StatusOK, s.List),
 			Params: slices.Concat([]web.Param{
 				{Name: "kind", About: "Those of a kind.", Choices: web.NamesOf(tasks.Kinds)},
 				{Name: "state", About: "Those in a state.", Choices: web.NamesOf(tasks.States)},
@@ -107,7 +107,7 @@ func (s *Service) Endpoints() []web.Endpoint {
 				{Name: "tenant_domain", About: "The domain, or global for those of none. Left out: all that the caller sees."},
 				{Name: "domain_uuid", About: "The same by UUID.", Kind: web.KindUUID},
 			}, web.PageParams),
-			Replies: []web.Reply{{Status: 200, About: "A page of jobs.", Body: jobPage{}}},
+			Replies: []web.Reply{{Status: 200, About: "A page of jobs.", Body: JobPage{}}},
 			Faults:  []fault.Code{fault.NotFound},
 		},
 		{
@@ -164,24 +164,23 @@ func (s *Service) view(job tasks.Job) (Job, error) {
 	return v, nil
 }
 
-// list lists the jobs that the user may see, newest first, in pages by key.
-func (s *Service) list(r *web.Request) error {
+// List lists the jobs that the user may see, newest first, in pages by key.
+func (s *Service) List(r *web.Request) (page JobPage, err error) {
 	f, err := filter(r)
 	if err != nil {
-		return err
+		return page, err
 	}
 	found, next, err := s.tasks.List(r.Context(), f)
 	if err != nil {
-		return err
+		return page, err
 	}
-	page := jobPage{Jobs: make([]Job, len(found)), Next: next}
+	page = JobPage{Jobs: make([]Job, len(found)), Next: next}
 	for i, job := range found {
 		if page.Jobs[i], err = s.view(job); err != nil {
-			return err
+			return page, err
 		}
 	}
-	r.Answer(http.StatusOK, page)
-	return nil
+	return page, nil
 }
 
 // get shows one job; with wait it waits for the job's end.

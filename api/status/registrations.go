@@ -37,7 +37,7 @@ func (s *Service) registrationEndpoints() []web.Endpoint {
 	return []web.Endpoint{
 		{
 			ID: "checkRegistration", Summary: "Is an extension registered, from where and with what?", Methods: []string{"GET", "POST"},
-			Path: "/app/registrations/check_registration.php", Entry: web.SignedIn, Scopes: web.ToRead, Answer: s.checkRegistration,
+			Path: "/app/registrations/check_registration.php", Entry: web.SignedIn, Scopes: web.ToRead, Answer: web.JSON(http.StatusOK, s.CheckRegistration),
 			Params: []web.Param{
 				{Name: "extension", About: "Its number, or its alias.", Required: true},
 				{Name: "tenant_domain", About: "Its domain. A caller of one domain may leave it out."},
@@ -48,34 +48,34 @@ func (s *Service) registrationEndpoints() []web.Endpoint {
 		},
 		{
 			ID: "listRegistrations", Summary: "List registrations, by domain and user", Methods: []string{"GET"}, Path: "/v1/registrations",
-			Entry: web.SignedIn, Scopes: web.ToRead, Answer: s.listRegistrations,
+			Entry: web.SignedIn, Scopes: web.ToRead, Answer: web.JSON(http.StatusOK, s.Registrations),
 			Params:  slices.Concat(web.TenantParams, web.PageParams),
-			Replies: []web.Reply{{Status: 200, About: "A page.", Body: devicePage{}}},
+			Replies: []web.Reply{{Status: 200, About: "A page.", Body: DevicePage{}}},
 			Faults:  append([]fault.Code{fault.NotFound}, web.SwitchFaults...),
 		},
 	}
 }
 
-// checkRegistration says whether an extension is registered, and with which devices.
-func (s *Service) checkRegistration(r *web.Request) error {
+// CheckRegistration says whether an extension is registered, and with which devices.
+func (s *Service) CheckRegistration(r *web.Request) (answer Registration, err error) {
 	t, number, err := extensionOf(r)
 	if err != nil {
-		return err
+		return answer, err
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), s.settings.StatusTimeout)
 	defer cancel()
 	extension, err := s.db.Extension(ctx, t.UUID, number)
 	if errors.Is(err, fusionpbx.ErrNotFound) {
-		return fault.Errorf(fault.NotFound, "extension: there is no extension %.200q in %s", number, t.Name)
+		return answer, fault.Errorf(fault.NotFound, "extension: there is no extension %.200q in %s", number, t.Name)
 	}
 	if err != nil {
-		return err
+		return answer, err
 	}
 	devices, err := s.devicesOf(ctx, extension, t)
 	if err != nil {
-		return err
+		return answer, err
 	}
-	answer := Registration{
+	answer = Registration{
 		Status: "success", Message: "Extension status retrieved", Registered: "no",
 		Extension: extension.Number, TenantDomain: t.Name, ExtensionEnabled: strconv.FormatBool(extension.Enabled),
 		Registrations: devices,
@@ -87,8 +87,7 @@ func (s *Service) checkRegistration(r *web.Request) error {
 			answer.RegisterPort = strconv.Itoa(latest.Port)
 		}
 	}
-	r.Answer(http.StatusOK, answer)
-	return nil
+	return answer, nil
 }
 
 // extensionOf is the extension that the request names, and its domain. Only who has one domain may leave
@@ -167,37 +166,37 @@ func (s *Service) devicesOf(ctx context.Context, e fusionpbx.Extension, t tenant
 	return devices, nil
 }
 
-// devicePage is one page of the list, by domain and user.
-type devicePage struct {
+// DevicePage is one page of the list, by domain and user.
+type DevicePage struct {
 	Registrations []device `json:"registrations"`
 	Next          string   `json:"next,omitempty"` // the after of the next page; absent on the last one
 }
 
-// listRegistrations lists the registered devices of the caller's domains. They come from the profiles
+// Registrations lists the registered devices of the caller's domains. They come from the profiles
 // themselves and not from `show registrations`, which has no user agents and keeps what was flushed.
-func (s *Service) listRegistrations(r *web.Request) error {
+func (s *Service) Registrations(r *web.Request) (page DevicePage, err error) {
 	q, err := r.Domains()
 	if err != nil {
-		return err
+		return page, err
 	}
 	limit, err := r.Params.Limit()
 	if err != nil {
-		return err
+		return page, err
 	}
 	after, err := base64.RawURLEncoding.DecodeString(r.Params.Get("after"))
 	if err != nil {
-		return fault.Invalid("after", "is not what the page before gave as next")
+		return page, fault.Invalid("after", "is not what the page before gave as next")
 	}
 	now, err := s.pbxNow(r.Context())
 	if err != nil {
-		return err
+		return page, err
 	}
 	devices := now.devices()
 	from, _ := slices.BinarySearchFunc(devices, string(after), func(d device, key string) int { return strings.Compare(d.key, key) })
 	for from < len(devices) && devices[from].key == string(after) {
 		from++
 	}
-	page := devicePage{Registrations: []device{}}
+	page = DevicePage{Registrations: []device{}}
 	for _, d := range devices[from:] {
 		if !d.of(q) {
 			continue
@@ -209,6 +208,5 @@ func (s *Service) listRegistrations(r *web.Request) error {
 		}
 		page.Registrations = append(page.Registrations, d)
 	}
-	r.Answer(http.StatusOK, page)
-	return nil
+	return page, nil
 }

@@ -63,7 +63,7 @@ func (s *Service) Endpoints() []web.Endpoint {
 	return append([]web.Endpoint{
 		{
 			ID: "getStatus", Summary: "How the PBX is, at most a second old", Methods: []string{"GET", "POST"}, Path: "/app/status/index.php",
-			Entry: web.SignedIn, Scopes: web.ToRead, Answer: s.getStatus,
+			Entry: web.SignedIn, Scopes: web.ToRead, Answer: web.JSON(http.StatusOK, s.Status),
 			Params:  web.TenantParams,
 			Replies: []web.Reply{{Status: 200, About: "The whole PBX, or what the caller's domains have of it.", Body: Status{}}},
 			Faults:  append([]fault.Code{fault.NotFound}, web.SwitchFaults...),
@@ -77,17 +77,17 @@ func (s *Service) Endpoints() []web.Endpoint {
 	}, s.registrationEndpoints()...)
 }
 
-// getStatus says how the PBX is: the whole of it, or what the caller's domains have of it.
-func (s *Service) getStatus(r *web.Request) error {
+// Status says how the PBX is: the whole of it, or what the caller's domains have of it.
+func (s *Service) Status(r *web.Request) (answer Status, err error) {
 	q, err := r.Domains()
 	if err != nil {
-		return err
+		return answer, err
 	}
 	now, err := s.pbxNow(r.Context())
 	if err != nil {
-		return err
+		return answer, err
 	}
-	answer := Status{
+	answer = Status{
 		Status: "success", Message: "System operational", Timestamp: web.Time(time.Now()),
 		Version: now.version, Uptime: uptimeText(now.uptime()), ActiveCalls: now.calls(q),
 		TotalExtensions: now.extensionsOf(q), RegisteredExtensions: now.registered.count(q),
@@ -99,8 +99,7 @@ func (s *Service) getStatus(r *web.Request) error {
 			UptimeSeconds: int64(one.status.Uptime / time.Second), ActiveCalls: one.calls.count(q), Registrations: one.devices.count(q),
 		}
 	}
-	r.Answer(http.StatusOK, answer)
-	return nil
+	return answer, nil
 }
 
 // loadFile is where Linux tells how busy the host is.

@@ -92,6 +92,17 @@ func (r *Request) write(status int, contentType string, v any) {
 	r.Data(status, contentType, body.Bytes())
 }
 
+// JSON is an endpoint's answer: what ask returns, with the status, or why it does not.
+func JSON[T any](status int, ask func(*Request) (T, error)) func(*Request) error {
+	return func(r *Request) error {
+		answer, err := ask(r)
+		if err == nil {
+			r.Answer(status, answer)
+		}
+		return err
+	}
+}
+
 // Data writes a body at whose type nobody has to guess.
 func (r *Request) Data(status int, contentType string, body []byte) {
 	r.SetHeader("X-Content-Type-Options", "nosniff")

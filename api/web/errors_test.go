@@ -16,9 +16,8 @@ import (
 	"trunkline/api/metrics"
 	"trunkline/internal/authlog"
 	"trunkline/internal/config"
-	"trunkline/internal/ratelimit"
-
 	"trunkline/internal/fault"
+	"trunkline/internal/ratelimit"
 )
 
 func TestStatusOfAJobsFailure(t *testing.T) {

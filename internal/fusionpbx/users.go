@@ -3,9 +3,10 @@ package fusionpbx
 import (
 	"context"
 	"fmt"
-	"trunkline/internal/fault"
 
 	"golang.org/x/crypto/bcrypt"
+
+	"trunkline/internal/fault"
 )
 
 // Role is what a user may do here.

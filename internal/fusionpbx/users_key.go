@@ -5,9 +5,10 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"fmt"
-	"trunkline/internal/fault"
 
 	"github.com/jackc/pgx/v5"
+
+	"trunkline/internal/fault"
 )
 
 // minKey is the length, in bytes, that FusionPBX asks of an api_key: it takes no shorter one either.
