@@ -66,8 +66,8 @@ type Progress struct {
 
 // Errors that callers tell apart.
 var (
-	// ErrNotFound: no such job, or it is none of the domains'.
-	ErrNotFound = errors.New("no such job")
+	// ErrNotFound: no such job, or it is none of the domains'. It is a *fault.Error.
+	ErrNotFound error = fault.Errorf(fault.NotFound, "there is no such job")
 	// ErrKeyReused: the Idempotency-Key or external_id belongs to a request with another body.
 	ErrKeyReused = errors.New("this key was used with another body")
 	// ErrNotClaimed: the task is late; its job has ended, runs already, or was dispatched anew.

@@ -142,6 +142,9 @@ func (s *Store) byRequestKey(ctx context.Context, n NewJob) (Job, error) {
 // Earlier returns the job, in flight or succeeded, that the request's key belongs to. Its caller gets
 // that job's result, whatever has become of the PBX since.
 func (s *Store) Earlier(ctx context.Context, n NewJob) (job Job, found bool, err error) {
+	if n.requestKey() == "" {
+		return Job{}, false, nil
+	}
 	job, err = s.byRequestKey(ctx, n)
 	if errors.Is(err, pgx.ErrNoRows) || err == nil && (job.State == StateFailed || job.State == StateCancelled) {
 		return Job{}, false, nil

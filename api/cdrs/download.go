@@ -91,9 +91,8 @@ func (s *Service) downloadableJob(r *web.Request) (tasks.Job, error) {
 	if err != nil {
 		return tasks.Job{}, invalid
 	}
-	job, err := s.jobs.Find(ctx, id, tenant.All)
-	var unknown *fault.Error
-	if errors.As(err, &unknown) {
+	job, err := s.tasks.Get(ctx, id, tenant.All)
+	if errors.Is(err, tasks.ErrNotFound) {
 		return tasks.Job{}, invalid
 	}
 	if err != nil {

@@ -3,7 +3,6 @@
 package jobs
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,7 +13,6 @@ import (
 	"trunkline/api/web"
 	"trunkline/internal/config"
 	"trunkline/internal/fault"
-	"trunkline/internal/tenant"
 	"trunkline/internal/token"
 	"trunkline/tasks"
 )
@@ -112,7 +110,7 @@ func (s *Service) Endpoints() []web.Endpoint {
 		},
 		{
 			ID: "getJob", Summary: "Show a job, or with wait wait for its end", Note: readOrOwn, Methods: []string{"GET"}, Path: "/v1/jobs/:id",
-			Entry: web.SignedIn, Limit: web.LimitNone, Answer: s.get,
+			Entry: web.SignedIn, Limit: web.LimitNone, Answer: s.answering(http.StatusOK, s.Get),
 			Params:  WaitParams,
 			Replies: []web.Reply{{Status: 200, About: "The job.", Body: Job{}}},
 			Faults:  []fault.Code{fault.NotFound},
@@ -183,20 +181,17 @@ func (s *Service) List(r *web.Request) (page JobPage, err error) {
 	return page, nil
 }
 
-// get shows one job; with wait it waits for the job's end.
-func (s *Service) get(r *web.Request) error {
+// Get is the path's job; with wait it waits for the job's end.
+func (s *Service) Get(r *web.Request) (tasks.Job, error) {
 	patience, err := s.patience(r, 0)
 	if err != nil {
-		return err
+		return tasks.Job{}, err
 	}
 	job, err := s.OfPath(r, token.ScopeRead)
 	if err != nil {
-		return err
+		return job, err
 	}
-	if job, err = s.await(r, job, patience); err != nil {
-		return err
-	}
-	return s.answer(r, http.StatusOK, job)
+	return s.await(r, job, patience)
 }
 
 // Cancel ends the path's job if it has not begun, and asks the worker of one that runs to stop.
@@ -236,44 +231,31 @@ func (s *Service) Retry(r *web.Request) (tasks.Job, error) {
 	return job, nil
 }
 
-// answering answers with the job that an action leaves.
-func (s *Service) answering(status int, act func(*web.Request) (tasks.Job, error)) func(*web.Request) error {
+// answering answers with the job that get returns.
+func (s *Service) answering(status int, get func(*web.Request) (tasks.Job, error)) func(*web.Request) error {
 	return func(r *web.Request) error {
-		job, err := act(r)
+		job, err := get(r)
 		if err != nil {
 			return err
 		}
-		return s.answer(r, status, job)
+		view, err := s.view(job)
+		if err != nil {
+			return err
+		}
+		if !view.Done {
+			askAgain(r, job)
+		}
+		r.Answer(status, view)
+		return nil
 	}
 }
 
 // OfPath is the job that the path names, if the caller may see it and has its kind's scope or one
 // of the others.
 func (s *Service) OfPath(r *web.Request, others ...token.Scope) (tasks.Job, error) {
-	job, err := s.Find(r.Context(), r.Path("id"), r.Caller.Domains)
+	job, err := s.tasks.Get(r.Context(), r.Path("id"), r.Caller.Domains)
 	if err != nil {
 		return job, err
 	}
 	return job, r.Need(append([]token.Scope{job.Kind.Scope()}, others...)...)
-}
-
-// Find is the job of that id, if it is one of the domains'. Another tenant's job is not there.
-func (s *Service) Find(ctx context.Context, id string, domains tenant.Domains) (tasks.Job, error) {
-	job, err := s.tasks.Get(ctx, id, domains)
-	if errors.Is(err, tasks.ErrNotFound) {
-		return tasks.Job{}, fault.Errorf(fault.NotFound, "there is no such job")
-	}
-	return job, err
-}
-
-func (s *Service) answer(r *web.Request, status int, job tasks.Job) error {
-	v, err := s.view(job)
-	if err != nil {
-		return err
-	}
-	if !v.Done {
-		askAgain(r, job)
-	}
-	r.Answer(status, v)
-	return nil
 }

@@ -166,7 +166,7 @@ func (r reader) readMultipart(req *http.Request) error {
 			return bodyFailure(err)
 		}
 		if part.FileName() != "" {
-			return fault.Invalid(Shown(strings.ToValidUTF8(part.FormName(), "?")), "is a file; send it as a field")
+			return fault.Invalid(fault.Clip(strings.ToValidUTF8(part.FormName(), "?")), "is a file; send it as a field")
 		}
 		value, err := io.ReadAll(part)
 		if err != nil {
@@ -232,7 +232,7 @@ func (r reader) addJSON(name string, value json.Token) error {
 	if !isText(name) {
 		name = "a parameter"
 	}
-	return fault.Invalid(Shown(name), "is nested; write a string (several values with commas between them), a number or a boolean")
+	return fault.Invalid(fault.Clip(name), "is nested; write a string (several values with commas between them), a number or a boolean")
 }
 
 // add takes one parameter, or says what is wrong with it, by name and never by value.
@@ -242,13 +242,13 @@ func (r reader) add(name, value string) error {
 	case !isText(name):
 		return fault.Errorf(fault.InvalidRequest, "a parameter's name holds control characters or is not valid UTF-8")
 	case r.Has(name):
-		return fault.Invalid(Shown(name), "is given twice; give it once")
+		return fault.Invalid(fault.Clip(name), "is given twice; give it once")
 	case !utf8.ValidString(value):
-		return fault.Invalid(Shown(name), "is not valid UTF-8; send it as UTF-8")
+		return fault.Invalid(fault.Clip(name), "is not valid UTF-8; send it as UTF-8")
 	case !isText(value) && !(name == Text && isMultiline(value)):
-		return fault.Invalid(Shown(name), "holds a line break or another control character; remove it")
+		return fault.Invalid(fault.Clip(name), "holds a line break or another control character; remove it")
 	case len(value) > r.limits.ValueBytes:
-		return fault.Invalid(Shown(name), "is longer than %d bytes; shorten it", r.limits.ValueBytes)
+		return fault.Invalid(fault.Clip(name), "is longer than %d bytes; shorten it", r.limits.ValueBytes)
 	case len(r.Values) == r.limits.Count:
 		return fault.Errorf(fault.InvalidRequest, "there are more than %d parameters", r.limits.Count)
 	}
@@ -261,13 +261,4 @@ func isText(s string) bool { return utf8.ValidString(s) && !strings.ContainsFunc
 // isMultiline expects valid UTF-8.
 func isMultiline(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) && !strings.ContainsRune("\t\r\n", r) })
-}
-
-// Shown is a caller's own name for a parameter as a message shows it: shortened.
-func Shown(name string) string {
-	const most = 64
-	if len(name) > most {
-		name = strings.ToValidUTF8(name[:most], "") + "..."
-	}
-	return name
 }

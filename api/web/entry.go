@@ -116,7 +116,7 @@ func (r *Request) readParams(e Endpoint) error {
 	for name := range given {
 		if !e.takes(name) {
 			delete(given, name)
-			r.Ignored = append(r.Ignored, params.Shown(name))
+			r.Ignored = append(r.Ignored, fault.Clip(name))
 		}
 	}
 	slices.Sort(r.Ignored)

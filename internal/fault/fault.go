@@ -50,6 +50,15 @@ func Limited(until time.Time, format string, args ...any) *Error {
 	return e
 }
 
+// Clip shortens what somebody wrote, for a message.
+func Clip(text string) string {
+	const most = 64
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most], "") + "..."
+}
+
 // Is reports whether err is, or wraps, an Error of that code.
 func Is(err error, code Code) bool {
 	var e *Error

@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"trunkline/internal/fault"
 )
 
 const (
@@ -29,7 +30,7 @@ func ParseLifetime(field, text string) (time.Duration, error) {
 		length, err = time.ParseDuration(text)
 	}
 	if err != nil || length < 0 {
-		return 0, invalidf(field, "%q is not a length of time; write one such as 90d or 24h", clipped(text))
+		return 0, invalidf(field, "%q is not a length of time; write one such as 90d or 24h", fault.Clip(text))
 	}
 	return length, nil
 }
@@ -47,7 +48,7 @@ func ParseExpiry(field, text string, now time.Time) (time.Time, error) {
 	}
 	length, err := ParseLifetime(field, text)
 	if err != nil {
-		return time.Time{}, invalidf(field, "%q is neither a length of time, a date nor a time; write one such as 90d, 2027-01-31 or 2027-01-31T12:00:00Z", clipped(text))
+		return time.Time{}, invalidf(field, "%q is neither a length of time, a date nor a time; write one such as 90d, 2027-01-31 or 2027-01-31T12:00:00Z", fault.Clip(text))
 	}
 	return now.Add(length), nil
 }

@@ -48,7 +48,7 @@ func ParseScopes(text string) ([]Scope, error) {
 func orderedScopes(named []Scope) ([]Scope, error) {
 	for _, s := range named {
 		if !s.Known() {
-			return nil, invalidf("scopes", "%q is not a scope; the scopes are %s", clipped(string(s)), JoinScopes(Scopes))
+			return nil, invalidf("scopes", "%q is not a scope; the scopes are %s", fault.Clip(string(s)), JoinScopes(Scopes))
 		}
 	}
 	ordered := slices.DeleteFunc(slices.Clone(Scopes), func(s Scope) bool { return !slices.Contains(named, s) })
@@ -204,13 +204,4 @@ func checkName(name string) error {
 		return invalidf("name", "is a UUID, which is what a token's id looks like; choose a word")
 	}
 	return nil
-}
-
-// clipped shortens what somebody wrote, for a message.
-func clipped(text string) string {
-	const most = 64
-	if len(text) <= most {
-		return text
-	}
-	return strings.ToValidUTF8(text[:most], "") + "..."
 }
