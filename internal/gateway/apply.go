@@ -139,9 +139,19 @@ type pass struct {
 	*Applier
 	journal Journal
 	folder  *file.Folder // where gateways are kept as files; nil: in the database
+	came    []func()     // tells each batch that this pass is on its way no more
 }
 
 func (p *pass) run(ctx context.Context, works []*work) {
+	for _, b := range p.batches {
+		came := func() {}
+		if len(works) <= listAbove { // nobody has to wait for a large one
+			b.expect()
+			came = sync.OnceFunc(b.came)
+		}
+		p.came = append(p.came, came)
+		defer came()
+	}
 	var err error
 	if p.folder, err = file.FindFolder(ctx, p.pbx); err != nil {
 		fail(works, err)
@@ -195,7 +205,7 @@ func (p *pass) takeUp(ctx context.Context, works []*work, wanted func(*work) *wa
 		for n, w := range works {
 			wants[n] = wanted(w)
 		}
-		for n, result := range b.apply(ctx, wants, p.journal.Note) {
+		for n, result := range b.apply(ctx, wants, p.journal.Note, p.came[i]) {
 			works[n].taken[i] = result
 		}
 	})

@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"sync"
+	"time"
 
 	"trunkline/internal/fault"
 	"trunkline/internal/freeswitch"
@@ -75,11 +76,53 @@ type batch struct {
 	mu      sync.Mutex
 	waiting []*group
 	running bool
+	coming  int           // how many callers are on their way here
+	allCame chan struct{} // closed when none is; nil: nobody waits for that
+}
+
+// gatherTime is how long a round waits at most for those who are on their way already. A caller who is alone
+// does not wait.
+const gatherTime = 150 * time.Millisecond
+
+// expect says that a caller is on its way.
+func (b *batch) expect() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.coming++
+}
+
+// came says that one has come, or has given up.
+func (b *batch) came() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.coming--
+	if b.coming == 0 && b.allCame != nil {
+		close(b.allCame)
+		b.allCame = nil
+	}
+}
+
+// gather waits for those who are on their way.
+func (b *batch) gather() {
+	b.mu.Lock()
+	if b.coming > 0 && b.allCame == nil {
+		b.allCame = make(chan struct{})
+	}
+	allCame := b.allCame
+	b.mu.Unlock()
+	if allCame == nil {
+		return
+	}
+	select {
+	case <-allCame:
+	case <-time.After(gatherTime):
+	}
 }
 
 // apply returns once the switch shows what each row says, or why it does not. When ctx ends it leaves the
-// wants that have not ended: those of a round in progress may still be taken up.
-func (b *batch) apply(ctx context.Context, wants []*want, note func(string)) []taken {
+// wants that have not ended: those of a round in progress may still be taken up. waits is called when they
+// wait for their round.
+func (b *batch) apply(ctx context.Context, wants []*want, note func(string), waits func()) []taken {
 	g := &group{waiting: slices.Clone(wants), left: len(wants), done: make(chan struct{}), note: note}
 	for _, w := range wants {
 		w.group = g
@@ -91,6 +134,7 @@ func (b *batch) apply(ctx context.Context, wants []*want, note func(string)) []t
 		b.working.Go(func() { b.rounds(context.WithoutCancel(ctx)) })
 	}
 	b.mu.Unlock()
+	waits()
 	select {
 	case <-g.done:
 	case <-ctx.Done():
@@ -115,7 +159,12 @@ func (b *batch) apply(ctx context.Context, wants []*want, note func(string)) []t
 
 // rounds serves whoever waits until nobody does.
 func (b *batch) rounds(ctx context.Context) {
-	for wants := b.take(); len(wants) > 0; wants = b.take() {
+	for {
+		b.gather()
+		wants := b.take()
+		if len(wants) == 0 {
+			return
+		}
 		b.serve(ctx, wants)
 	}
 }

@@ -33,12 +33,18 @@ func lockFiles(ctx context.Context, pool *pgxpool.Pool, limits Limits) (*postgre
 }
 
 // putFiles writes and removes the files of the gateways that are kept so.
-func (r *round) putFiles(steps []*step) {
-	for _, s := range steps {
-		if s.folder != nil && !s.filesStand && s.err == nil {
-			s.err = fileFailure(s.folder.Put(s.uuid, filesOf(s.now)))
-		}
+func (r *round) putFiles(ctx context.Context, steps []*step) error {
+	steps = slices.DeleteFunc(slices.Clone(steps), func(s *step) bool { return s.folder == nil || s.filesStand || s.err != nil })
+	if len(steps) == 0 {
+		return nil
 	}
+	if err := r.stillLocked(ctx); err != nil {
+		return err
+	}
+	for _, s := range steps {
+		s.err = fileFailure(s.folder.Put(s.uuid, filesOf(s.now)))
+	}
+	return nil
 }
 
 // filesOf are the files that a gateway has by its row: one if it is enabled. nil is no row.

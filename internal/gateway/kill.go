@@ -76,7 +76,7 @@ func (r *round) kill(ctx context.Context, steps []*step, wants func(*step) bool)
 	if err := r.stillLocked(ctx); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, killPhaseTime(len(doomed)))
+	ctx, cancel := context.WithTimeout(ctx, r.limits.killPhaseTime(len(doomed)))
 	defer cancel()
 	var group errgroup.Group
 	group.SetLimit(killsAtOnce)

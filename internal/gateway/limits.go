@@ -1,11 +1,16 @@
 package gateway
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // Limits bound one round on a switch. What is over waits for the next one.
 type Limits struct {
 	RoundChanges int // the most gateways that it takes up
 	RoundKills   int // the most that it kills
+
+	killTime time.Duration // killTime, but in tests
 }
 
 const (
@@ -20,11 +25,13 @@ const (
 )
 
 // killPhaseTime bounds the killing of so many gateways, until they are gone.
-func killPhaseTime(kills int) time.Duration { return killTime + time.Duration(kills)*killEachTime }
+func (l Limits) killPhaseTime(kills int) time.Duration {
+	return cmp.Or(l.killTime, killTime) + time.Duration(kills)*killEachTime
+}
 
 // roundTimeOf bounds a round of so many changes, once it has the switch to itself.
 func (l Limits) roundTimeOf(changes int) time.Duration {
-	return roundTime + time.Duration(changes)*roundEachTime + 2*killPhaseTime(min(changes, l.RoundKills))
+	return roundTime + time.Duration(changes)*roundEachTime + 2*l.killPhaseTime(min(changes, l.RoundKills))
 }
 
 // patience bounds the wait for a switch that another worker's round has: as long as the longest may take.

@@ -100,10 +100,9 @@ func (r *round) withinLimits(steps []*step) []*step {
 
 // publish has the switch's next reload see the rows as they stand.
 func (r *round) publish(ctx context.Context, steps []*step) error {
-	if err := r.stillLocked(ctx); err != nil {
+	if err := r.putFiles(ctx, steps); err != nil {
 		return err
 	}
-	r.putFiles(steps)
 	if !slices.ContainsFunc(steps, func(s *step) bool { return s.folder == nil }) {
 		return nil
 	}
@@ -163,7 +162,7 @@ func (r *round) decide(ctx context.Context, steps []*step) ([]*step, error) {
 			continue
 		}
 		if loaded[s] == nil {
-			s.linger, s.load = s.previous != nil, s.wanted()
+			s.linger, s.load = s.previous != nil && !sight.listed, s.wanted()
 			continue
 		}
 		// Another round, or FusionPBX's page, may have loaded the row before this want came to its turn.

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"trunkline/internal/fusionpbx"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 const (
@@ -33,8 +35,9 @@ func (p *pass) write(ctx context.Context, works []*work) {
 	}
 }
 
-// inParts carries out do, a transaction over some works. If it fails it does the same with either half, so
-// that what is wrong with one keeps no other from its turn; failed is told which could not be done, and why.
+// inParts carries out do, a transaction over some works. If the database refuses what one of them writes, it
+// does the same with either half, so that no other fails for it; failed is told which could not be done, and
+// why.
 func (p *pass) inParts(ctx context.Context, works []*work, do func(context.Context, pgx.Tx, []*work) (done func(), err error), failed func([]*work, error)) {
 	var done func()
 	err := func() error {
@@ -45,15 +48,16 @@ func (p *pass) inParts(ctx context.Context, works []*work, do func(context.Conte
 			return err
 		})
 	}()
+	var refused *pgconn.PgError
 	switch {
 	case err == nil:
 		done()
-	case len(works) == 1 || p.handsOver(ctx, err):
-		failed(works, err)
-	default:
+	case len(works) > 1 && errors.As(err, &refused) && !p.handsOver(ctx, err):
 		half := len(works) / 2
 		p.inParts(ctx, works[:half], do, failed)
 		p.inParts(ctx, works[half:], do, failed)
+	default:
+		failed(works, err)
 	}
 }
 

@@ -73,9 +73,9 @@ func readGateways(ctx context.Context, conn *pgx.Conn, hostname string) (map[str
 	if err != nil {
 		return nil, fmt.Errorf("reading the SIP profiles: %w", err)
 	}
-	xml := map[string]string{}
+	texts := map[string]*strings.Builder{}
 	for _, name := range profiles {
-		xml[name] = ""
+		texts[name] = &strings.Builder{}
 	}
 	columns := make([]string, len(gatewayParams))
 	for i, p := range gatewayParams {
@@ -96,13 +96,17 @@ func readGateways(ctx context.Context, conn *pgx.Conn, hostname string) (map[str
 		if profile == nil {
 			return nil
 		}
-		if have, ok := xml[*profile]; ok {
-			xml[*profile] = have + gatewayXML(id, values)
+		if text, ok := texts[*profile]; ok {
+			text.WriteString(gatewayXML(id, values))
 		}
 		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("reading the gateways: %w", err)
+	}
+	xml := map[string]string{}
+	for name, text := range texts {
+		xml[name] = text.String()
 	}
 	return xml, nil
 }

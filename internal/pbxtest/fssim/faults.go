@@ -149,6 +149,26 @@ func (s *Switch) OnCommand(pattern string, hook func()) (remove func()) {
 	return addFault(&s.faults, &s.faults.hooks, &hookFault{pattern, hook})
 }
 
+// Hold stops the next command that contains pattern before it is run, and closes held then; the command goes
+// on when release is called. Other connections are served meanwhile.
+func (s *Switch) Hold(pattern string) (held <-chan struct{}, release func()) {
+	stopped, released := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	remove := s.OnCommand(pattern, func() {
+		once.Do(func() {
+			close(stopped)
+			select {
+			case <-released:
+			case <-s.ctx.Done():
+			}
+		})
+	})
+	return stopped, sync.OnceFunc(func() {
+		remove()
+		close(released)
+	})
+}
+
 // FaultOnce has the next command that contains pattern answered by answer, which writes what bytes it
 // likes, or closes the connection, in place of running the command.
 func (s *Switch) FaultOnce(pattern string, answer func(net.Conn)) {

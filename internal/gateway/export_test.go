@@ -1,0 +1,21 @@
+package gateway
+
+import "time"
+
+// ShortKills are limits under which a switch has a second to drop what it was told to.
+func ShortKills(l Limits) Limits {
+	l.killTime = time.Second
+	return l
+}
+
+// Waiting is how many gateways wait for the next round on the n-th switch.
+func (a *Applier) Waiting(n int) int {
+	b := a.batches[n]
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	waiting := 0
+	for _, g := range b.waiting {
+		waiting += len(g.waiting)
+	}
+	return waiting
+}
