@@ -2,8 +2,6 @@ package worker_test
 
 import (
 	"encoding/json"
-	"fmt"
-	"net"
 	"os"
 	"testing"
 	"time"
@@ -37,7 +35,6 @@ type bundle struct {
 	sample   sample.PBX
 	switches []*fssim.Switch
 	dir      string
-	profiles string // the folder of gateway files, in file mode
 	log      *pbxtest.LogBuffer
 }
 
@@ -47,7 +44,6 @@ type setUp struct {
 	cdrs     int
 	timeout  time.Duration // a switch's command time-out
 	stopped  bool          // no worker runs
-	files    bool          // FusionPBX keeps gateways as files
 	redisURL string        // a database of the shared Redis where empty
 	database []servers.DatabaseOption
 }
@@ -56,11 +52,11 @@ func newBundle(t *testing.T, o setUp) *bundle {
 	t.Helper()
 	bed := testbed.New(t, testbed.Options{
 		Version: o.version, Database: o.database, Sample: sample.Options{CDRs: o.cdrs},
-		Switches: o.switches, Timeout: o.timeout, Files: o.files, RedisURL: o.redisURL,
+		Switches: o.switches, Timeout: o.timeout, RedisURL: o.redisURL,
 	})
 	b := &bundle{
 		Client: bed.Tasks, pool: bed.Pool, db: bed.FusionPBX, sample: bed.Sample, switches: bed.Simulated,
-		dir: t.TempDir(), profiles: bed.Profiles, log: bed.Logged,
+		dir: t.TempDir(), log: bed.Logged,
 	}
 	b.options = worker.Options{
 		Settings: testbed.JobSettings, PBX: bed.PBX, Redis: bed.Redis, Tasks: b.Client, Log: bed.Log,
@@ -155,19 +151,4 @@ func (b *bundle) rows(t *testing.T) string {
 	return rows
 }
 
-// loaded is what each switch has loaded, for comparing before and after.
-func (b *bundle) loaded() []map[string]fssim.LoadedGateway {
-	var all []map[string]fssim.LoadedGateway
-	for _, sw := range b.switches {
-		all = append(all, sw.Loaded())
-	}
-	return all
-}
-
 var must = pbxtest.Must
-
-// rescanned answers a rescan as one that went well.
-func rescanned(conn net.Conn) {
-	const body = "Reload XML [Success]\n+OK scan complete\n"
-	fmt.Fprintf(conn, "Content-Type: api/response\nContent-Length: %d\n\n%s", len(body), body)
-}

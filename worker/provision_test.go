@@ -2,80 +2,14 @@ package worker_test
 
 import (
 	"fmt"
-	"maps"
-	"reflect"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
-	"trunkline/internal/fault"
 	"trunkline/internal/gateway"
-	"trunkline/internal/pbxtest/sample"
+	"trunkline/internal/pbxtest"
 	"trunkline/internal/tenant"
 	"trunkline/tasks"
 )
-
-func TestProvisionOnEveryVersion(t *testing.T) {
-	t.Parallel()
-	for _, version := range sample.Versions {
-		t.Run(string(version), func(t *testing.T) {
-			t.Parallel()
-			b := newBundle(t, setUp{version: version})
-			domain := b.sample.Domains[0].UUID
-			sw := b.switches[0]
-
-			created := b.provisioned(t, b.gateway(domain, "carrier", carrier()))
-			if created.Action != gateway.Created || created.GatewayEnabled != "true" || created.GatewayDomain != "sip.carrier.example" {
-				t.Fatalf("created: got %+v", created)
-			}
-			got, ok := sw.Loaded()[created.GatewayUUID]
-			if !ok || got.Params["password"] != "s3cret-pw" || got.Params["expire-seconds"] != "800" || got.Profile != "external" {
-				t.Fatalf("the switch has %+v, %t", got, ok)
-			}
-			if n := sw.CountCommands("sofia profile external rescan"); n != 1 {
-				t.Errorf("creating took %d rescans, want 1", n)
-			}
-
-			updated := b.provisioned(t, b.gateway(domain, "carrier", carrier("password", "an0ther")))
-			if updated.GatewayUUID != created.GatewayUUID || updated.Action != gateway.Updated {
-				t.Fatalf("updated: got %+v, want the same gateway", updated)
-			}
-			if got := sw.Loaded()[created.GatewayUUID].Params["password"]; got != "an0ther" {
-				t.Fatalf("the carrier would get the password %q", got)
-			}
-
-			kills := sw.CountCommands("sofia profile external killgw")
-			shown := b.provisioned(t, b.gateway(domain, "carrier", nil))
-			if shown.Action != gateway.Unchanged || sw.CountCommands("sofia profile external killgw") != kills {
-				t.Fatalf("asked for nothing new: got %+v, and the gateway was killed", shown)
-			}
-
-			disabled := b.provisioned(t, b.gateway(domain, "carrier", map[string]string{"enabled": "false"}))
-			if _, ok := sw.Loaded()[created.GatewayUUID]; ok || disabled.GatewayState != gateway.StateNotLoaded || disabled.GatewayEnabled != "false" {
-				t.Fatalf("disabled: got %+v, loaded %t", disabled, ok)
-			}
-			again := b.provisioned(t, b.gateway(domain, "carrier", map[string]string{"enabled": "false"}))
-			if again.Action != gateway.Unchanged {
-				t.Fatalf("disabled again: got %+v", again)
-			}
-			enabled := b.provisioned(t, b.gateway(domain, "carrier", map[string]string{"enabled": "true", "register": "false"}))
-			if enabled.GatewayState != "NOREG" || enabled.GatewayStatus != "UP" {
-				t.Fatalf("enabled without registering: got %+v", enabled)
-			}
-		})
-	}
-}
-
-func TestProvisionMovesBetweenProfiles(t *testing.T) {
-	t.Parallel()
-	b := newBundle(t, setUp{})
-	first := b.provisioned(t, b.gateway("", "carrier", carrier()))
-	b.provisioned(t, b.gateway("", "carrier", map[string]string{"profile": "internal"}))
-	if got := b.switches[0].Loaded()[first.GatewayUUID].Profile; got != "internal" {
-		t.Fatalf("loaded under %q, want internal", got)
-	}
-}
 
 func TestProvisionWaitsUntilRegistered(t *testing.T) {
 	t.Parallel()
@@ -86,120 +20,6 @@ func TestProvisionWaitsUntilRegistered(t *testing.T) {
 	n.Params = params
 	if got := b.provisioned(t, n); got.GatewayState != "REGED" || got.GatewayStatus != "UP" {
 		t.Fatalf("got %+v, want it registered", got)
-	}
-}
-
-// Each of these ends in an error that says what is wrong, and leaves rows and switches as they were.
-func TestProvisionFailsAndPutsBack(t *testing.T) {
-	t.Parallel()
-	for _, tc := range []struct {
-		name     string
-		switches int
-		timeout  time.Duration
-		newOnly  bool // it makes sense only where there is no such gateway yet
-		arrange  func(*testing.T, *bundle)
-		values   map[string]string // on top of carrier()
-		code     string
-		says     []string
-	}{
-		{name: "a password that FusionPBX distorts", values: map[string]string{"password": "pa$$w&d"}, code: fault.InvalidGateway, says: []string{"password", "$"}},
-		{name: "a line break", values: map[string]string{"from_user": "a\nb"}, code: fault.InvalidGateway, says: []string{"from_user", "line break"}},
-		{name: "a variable in the description", values: map[string]string{"description": "${domain}"}, code: fault.InvalidGateway, says: []string{"description", "${"}},
-		{name: "register without a username", values: map[string]string{"username": "", "register": "true"}, newOnly: true, code: fault.MissingParameters, says: []string{"gateway_username"}},
-		{name: "a profile that does not exist", values: map[string]string{"profile": "nosuch"}, code: fault.ProfileUnavailable, says: []string{"nosuch"}},
-		{name: "a hostname of no switch", values: map[string]string{"hostname": "elsewhere"}, code: fault.InvalidGateway, says: []string{"hostname", "elsewhere"}},
-		{
-			name: "two gateways of that name", newOnly: true, code: fault.Conflict, says: []string{" and "},
-			arrange: func(t *testing.T, b *bundle) {
-				for range 2 {
-					_, err := b.pool.Exec(t.Context(), `insert into v_gateways (gateway_uuid, gateway, profile, enabled) values (gen_random_uuid(), 'carrier', 'external', false)`)
-					must(t, err)
-				}
-			},
-		},
-		{
-			name: "a stopped profile", code: fault.ProfileUnavailable, says: []string{"external"},
-			arrange: func(t *testing.T, b *bundle) { b.switches[0].StopProfile("external") },
-		},
-		{
-			name: "broken XML, reported with +OK", code: fault.SwitchConfiguration, says: []string{"line 73", "as it was"},
-			arrange: func(t *testing.T, b *bundle) { b.switches[0].BreakXML(73, "unexpected closing tag </gateways>") },
-		},
-		{
-			name: "a profile without configuration", code: fault.ProfileUnavailable, says: []string{"external", "as it was"},
-			arrange: func(t *testing.T, b *bundle) { b.switches[0].RemoveProfileConfig("external") },
-		},
-		{
-			name: "FusionPBX's scripts missing on the switch", code: fault.ServerError, says: []string{"as it was"},
-			arrange: func(t *testing.T, b *bundle) { b.switches[0].BreakLua(true) },
-		},
-		{
-			name: "a switch that is down", code: fault.SwitchUnavailable, says: []string{"127.0.0.1:"},
-			arrange: func(t *testing.T, b *bundle) { must(t, b.switches[0].Stop()) },
-		},
-		{
-			name: "a second switch that is down", switches: 2, code: fault.SwitchUnavailable, says: []string{"127.0.0.1:"},
-			arrange: func(t *testing.T, b *bundle) { must(t, b.switches[1].Stop()) },
-		},
-		{
-			name: "a second switch that fails after the first one loaded", switches: 2, code: fault.SwitchConfiguration, says: []string{"line 9", "as it was"},
-			arrange: func(t *testing.T, b *bundle) { b.switches[1].BreakXML(9, "unclosed tag") },
-		},
-		{
-			name: "a switch that says nothing", timeout: 300 * time.Millisecond, code: fault.SwitchTimeout, says: []string{"127.0.0.1:"},
-			arrange: func(t *testing.T, b *bundle) { b.switches[0].Hang(true) },
-		},
-		{
-			name: "a switch that drops the gateway while it says Success", code: fault.GatewayNotLoaded, says: []string{"did not load", "as it was"},
-			arrange: func(t *testing.T, b *bundle) {
-				// Rescans are answered and do nothing: the only one for a new gateway, both for a changed one.
-				b.switches[0].FaultOnce("rescan", rescanned)
-				b.switches[0].FaultOnce("rescan", rescanned)
-			},
-		},
-	} {
-		for _, existing := range []bool{false, true} {
-			if existing && tc.newOnly {
-				continue
-			}
-			t.Run(fmt.Sprintf("%s, gateway there before %t", tc.name, existing), func(t *testing.T) {
-				t.Parallel()
-				b := newBundle(t, setUp{switches: tc.switches, timeout: tc.timeout})
-				if existing {
-					b.provisioned(t, b.gateway("", "carrier", carrier("password", "before")))
-				}
-				if tc.arrange != nil {
-					tc.arrange(t, b)
-				}
-				values := carrier()
-				maps.Copy(values, tc.values)
-				b.failsInVain(t, values, tc.code, tc.says)
-			})
-		}
-	}
-}
-
-// A row as FusionPBX's page let somebody write it: it can be seen, and made harmless.
-func TestGatewayWithABadValueCanBeShownAndSuspended(t *testing.T) {
-	t.Parallel()
-	for column, value := range map[string]string{"password": "pa$s", "username": "us&er", "profile": "gone"} {
-		t.Run(column, func(t *testing.T) {
-			t.Parallel()
-			b := newBundle(t, setUp{})
-			row := b.carrierRow()
-			row.Set(column, value)
-			must(t, b.db.InsertGateway(t.Context(), row, ""))
-			if shown := b.provisioned(t, b.gateway("", "carrier", nil)); shown.GatewayUUID != row.UUID || shown.GatewayState != gateway.StateNotLoaded {
-				t.Errorf("shown: got %+v", shown)
-			}
-			job := b.run(t, b.gateway("", "carrier", map[string]string{"expire_seconds": "60"}))
-			if job.State != tasks.StateFailed || !strings.Contains(job.Error.Message, column) {
-				t.Errorf("changed while it is enabled: got %s %v, want it refused for its %s", job.State, job.Error, column)
-			}
-			if suspended := b.provisioned(t, b.gateway("", "carrier", map[string]string{"enabled": "false"})); suspended.GatewayEnabled != "false" {
-				t.Errorf("suspended: got %+v", suspended)
-			}
-		})
 	}
 }
 
@@ -218,99 +38,26 @@ func TestChangesOfOneGatewayAtOnceAllSucceed(t *testing.T) {
 	}
 }
 
-// A gateway of somebody else's with & in its user must not break anything.
-func TestForeignGatewayDoesNotDisturb(t *testing.T) {
-	t.Parallel()
-	b := newBundle(t, setUp{})
-	must(t, b.switches[0].AddGateway("external", "foreign", map[string]string{"username": `a&b<c>"d`, "register": "false", "proxy": "x<y"}))
-	created := b.provisioned(t, b.gateway("", "carrier", carrier()))
-	b.provisioned(t, b.gateway("", "carrier", carrier("password", "changed")))
-	if got := b.switches[0].Loaded()[created.GatewayUUID].Params["password"]; got != "changed" {
-		t.Fatalf("the carrier would get the password %q", got)
-	}
-}
-
-func TestWaitingProvisionsShareRescans(t *testing.T) {
-	t.Parallel()
-	b := newBundle(t, setUp{})
-	remove := b.switches[0].Delay("rescan", 200*time.Millisecond)
-	defer remove()
-	const gateways = 12
-	var changes []tasks.NewJob
-	for i := range gateways {
-		changes = append(changes, b.gateway("", fmt.Sprintf("carrier-%d", i), carrier()))
-	}
-	for _, job := range b.runAll(t, changes...) {
-		if job.State != tasks.StateSucceeded {
-			t.Errorf("got %s %v", job.State, job.Error)
-		}
-	}
-	if n := b.switches[0].CountCommands("sofia profile external rescan"); n > 4 {
-		t.Fatalf("%d gateways at once took %d rescans", gateways, n)
-	}
-}
-
-func TestOnlyUUIDsAreKilled(t *testing.T) {
-	t.Parallel()
-	b := newBundle(t, setUp{})
-	before := len(b.switches[0].Loaded())
-	b.provisioned(t, b.gateway("", "_all_", carrier()))
-	b.provisioned(t, b.gateway("", "_all_", carrier("password", "changed")))
-	if got := len(b.switches[0].Loaded()); got != before+1 {
-		t.Fatalf("%d gateways are loaded, want %d", got, before+1)
-	}
-}
-
+// The switch is held until the request to cancel has been seen, and the row put back.
 func TestCancelPutsBack(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, setUp{})
 	b.provisioned(t, b.gateway("", "carrier", carrier()))
 	rows := b.rows(t)
-	// Long enough for the request to be seen before the job can succeed.
-	defer b.switches[0].Delay("rescan", time.Second)()
-	var once sync.Once
-	submitted := make(chan tasks.Job, 1)
-	remove := b.switches[0].OnCommand("killgw", func() {
-		once.Do(func() {
-			job := <-submitted
-			if _, err := b.Cancel(t.Context(), job.ID, tenant.All); err != nil {
-				t.Error(err)
-			}
-		})
-	})
-	defer remove()
+	held, release := b.switches[0].Hold("killgw")
+	defer release()
 	job, err := b.Submit(t.Context(), b.gateway("", "carrier", carrier("password", "new", "description", "new")))
 	must(t, err)
-	submitted <- job
+	<-held
+	_, err = b.Cancel(t.Context(), job.ID, tenant.All)
+	must(t, err)
+	pbxtest.Eventually(t, "the row is put back", func() bool { return b.rows(t) == rows })
+	release()
 	if job = b.ended(t, job); job.State != tasks.StateCancelled {
 		t.Fatalf("got %s %v, want cancelled", job.State, job.Error)
 	}
 	if got := b.rows(t); got != rows {
 		t.Fatalf("the rows changed:\n%s\nfrom\n%s", got, rows)
-	}
-}
-
-func TestChangeByAnotherIsLeftAlone(t *testing.T) {
-	t.Parallel()
-	b := newBundle(t, setUp{})
-	created := b.provisioned(t, b.gateway("", "carrier", carrier()))
-	var once sync.Once
-	remove := b.switches[0].OnCommand("rescan", func() {
-		once.Do(func() {
-			// As FusionPBX's page would, in the middle of our job; and our job is about to fail.
-			if _, err := b.pool.Exec(t.Context(), "update v_gateways set description = 'theirs' where gateway_uuid = $1", created.GatewayUUID); err != nil {
-				t.Error(err)
-			}
-			b.switches[0].BreakXML(5, "broken meanwhile")
-		})
-	})
-	defer remove()
-	job := b.run(t, b.gateway("", "carrier", carrier("password", "new")))
-	if job.State != tasks.StateFailed || !strings.Contains(job.Error.Message, "changed by somebody else") {
-		t.Fatalf("got %s %v, want a failure that says so", job.State, job.Error)
-	}
-	if !strings.Contains(b.rows(t), "theirs") {
-		t.Fatal("their change is gone")
 	}
 }
 
@@ -326,39 +73,4 @@ func TestSecretsStayOut(t *testing.T) {
 			t.Errorf("%s hold the password", where)
 		}
 	}
-}
-
-// settings are the parameters that each switch has loaded each gateway with.
-// failsInVain provisions the carrier, which must fail with that code and those words, and leave the rows and
-// what the switches have loaded as they were.
-func (b *bundle) failsInVain(t *testing.T, values map[string]string, code fault.Code, says []string) {
-	t.Helper()
-	rows, loaded := b.rows(t), settings(b)
-	job := b.run(t, b.gateway("", "carrier", values))
-	if job.State != tasks.StateFailed || job.Error.Code != code {
-		t.Fatalf("got %s %+v, want it failed with %s", job.State, job.Error, code)
-	}
-	for _, words := range says {
-		if !strings.Contains(job.Error.Message, words) {
-			t.Errorf("the error does not say %q: %s", words, job.Error.Message)
-		}
-	}
-	if got := b.rows(t); got != rows {
-		t.Errorf("the rows changed:\n%s\nfrom\n%s", got, rows)
-	}
-	if got := settings(b); !reflect.DeepEqual(got, loaded) {
-		t.Errorf("the switches changed:\n%v\nfrom\n%v", got, loaded)
-	}
-}
-
-func settings(b *bundle) []map[string]map[string]string {
-	var all []map[string]map[string]string
-	for _, loaded := range b.loaded() {
-		params := map[string]map[string]string{}
-		for name, g := range loaded {
-			params[name] = g.Params
-		}
-		all = append(all, params)
-	}
-	return all
 }

@@ -28,93 +28,17 @@ func (b *bundle) copies(t *testing.T, uuid string) (n int, profile string) {
 	return n, profile
 }
 
-func TestMoveBesideOthersLeavesOneCopy(t *testing.T) {
-	t.Parallel()
-	b := newBundle(t, setUp{})
-	mover := b.provisioned(t, b.gateway("", "mover", carrier()))
-	// All of these wait for the same round.
-	release := b.switches[0].Delay("lua", 300*time.Millisecond)
-	defer release()
-	for _, job := range b.runAll(t,
-		b.gateway("", "first", carrier("profile", "internal")),
-		b.gateway("", "mover", map[string]string{"profile": "internal"}),
-		b.gateway("", "second", carrier("profile", "internal")),
-		b.gateway("", "third", carrier()),
-	) {
-		if job.State != tasks.StateSucceeded {
-			t.Errorf("got %s %v", job.State, job.Error)
-		}
-	}
-	if n, profile := b.copies(t, mover.GatewayUUID); n != 1 || profile != "internal" {
-		t.Fatalf("the switch has %d copies, the last one under %s; want one under internal", n, profile)
-	}
-}
-
-func TestMoveRemovesACopyThatSomebodyElseMade(t *testing.T) {
-	t.Parallel()
-	b := newBundle(t, setUp{})
-	mover := b.provisioned(t, b.gateway("", "mover", carrier()))
-	var once sync.Once
-	remove := b.switches[0].OnCommand("lua", func() {
-		once.Do(func() {
-			// As FusionPBX's page would: it rescans without a kill, once the row is written.
-			if err := b.switches[0].LoadProfiles(t.Context()); err != nil {
-				t.Error(err)
-			}
-		})
-	})
-	defer remove()
-	b.provisioned(t, b.gateway("", "mover", map[string]string{"profile": "internal"}))
-	if n, profile := b.copies(t, mover.GatewayUUID); n != 1 || profile != "internal" {
-		t.Fatalf("the switch has %d copies, the last one under %s; want one under internal", n, profile)
-	}
-}
-
-// The row has the new password, and no switch ever loaded it: somebody changed it by hand, or a worker
-// was lost at the wrong moment.
-func TestPasswordThatWasNeverLoadedIsLoaded(t *testing.T) {
-	t.Parallel()
-	b := newBundle(t, setUp{})
-	created := b.provisioned(t, b.gateway("", "carrier", carrier("password", "before")))
-	_, err := b.pool.Exec(t.Context(), "update v_gateways set password = 'after' where gateway_uuid = $1", created.GatewayUUID)
-	must(t, err)
-	b.provisioned(t, b.gateway("", "carrier", carrier("password", "after")))
-	if got := b.switches[0].Loaded()[created.GatewayUUID].Params["password"]; got != "after" {
-		t.Fatalf("the carrier would get the password %q", got)
-	}
-
-	// The same of a gateway that FusionPBX's page made.
-	foreign := b.sample.Gateways[0]
-	_, err = b.pool.Exec(t.Context(), "update v_gateways set password = 'by-hand' where gateway_uuid = $1", foreign.UUID)
-	must(t, err)
-	b.provisioned(t, b.gateway(foreign.DomainUUID, foreign.Name, map[string]string{"password": "by-hand"}))
-	if got := b.switches[0].Loaded()[foreign.UUID].Params["password"]; got != "by-hand" {
-		t.Fatalf("the carrier would get the password %q", got)
-	}
-	kills := b.switches[0].CountCommands("sofia profile external killgw")
-	b.provisioned(t, b.gateway(foreign.DomainUUID, foreign.Name, map[string]string{"password": "by-hand"}))
-	if got := b.switches[0].CountCommands("sofia profile external killgw"); got != kills {
-		t.Fatal("the same request again killed the gateway again")
-	}
-}
-
 // lost leaves a job as a worker does that was killed right after it wrote the row.
 func (b *bundle) lost(t *testing.T, n tasks.NewJob, row fusionpbx.Gateway) tasks.Job {
-	t.Helper()
-	return b.lostWith(t, n, gateway.Written{Row: row})
-}
-
-// lostWith is lost, with what the job had written.
-func (b *bundle) lostWith(t *testing.T, n tasks.NewJob, written gateway.Written) tasks.Job {
 	t.Helper()
 	job, _, err := b.Create(t.Context(), n)
 	must(t, err)
 	attempt, err := b.Claim(t.Context(), job.ID, job.Dispatch, "killed")
 	must(t, err)
 	secrets := n.Secrets.(gateway.Secrets)
-	secrets.Written = &written
+	secrets.Written = &gateway.Written{Row: row}
 	must(t, pgx.BeginFunc(t.Context(), b.pool, func(tx pgx.Tx) error {
-		if err := b.db.In(tx).InsertGateway(t.Context(), written.Row, ""); err != nil {
+		if err := b.db.In(tx).InsertGateway(t.Context(), row, ""); err != nil {
 			return err
 		}
 		return attempt.SaveSecrets(t.Context(), tx, secrets)
@@ -221,18 +145,5 @@ func TestShutdownFinishesARound(t *testing.T) {
 	stop()
 	if _, loaded := b.switches[0].Loaded()[created.GatewayUUID]; !loaded {
 		t.Fatal("the worker stopped between the kill and the rescan")
-	}
-}
-
-func TestSuspendWorksWithoutItsProfile(t *testing.T) {
-	t.Parallel()
-	b := newBundle(t, setUp{})
-	created := b.provisioned(t, b.gateway("", "carrier", carrier()))
-	b.switches[0].StopProfile("external")
-	_, err := b.pool.Exec(t.Context(), "update v_sip_profiles set sip_profile_enabled = false where sip_profile_name = 'external'")
-	must(t, err)
-	suspended := b.provisioned(t, b.gateway("", "carrier", map[string]string{"enabled": "false"}))
-	if suspended.GatewayUUID != created.GatewayUUID || suspended.GatewayState != gateway.StateNotLoaded {
-		t.Fatalf("got %+v", suspended)
 	}
 }

@@ -1,8 +1,7 @@
-package worker_test
+package gateway_test
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"maps"
 	"net"
@@ -19,7 +18,6 @@ import (
 	"trunkline/internal/gateway/file"
 	"trunkline/internal/pbx"
 	"trunkline/internal/pbxtest/sample"
-	"trunkline/tasks"
 )
 
 // files are the gateway files, by their path in the bundle's folder.
@@ -32,7 +30,7 @@ func (b *bundle) files(t *testing.T) map[string]string {
 
 // readFiles is for where no test may end: what the simulated switch calls.
 func (b *bundle) readFiles() (map[string]string, error) {
-	found, folder := map[string]string{}, os.DirFS(b.profiles)
+	found, folder := map[string]string{}, os.DirFS(b.Profiles)
 	for _, pattern := range []string{"*/*", "*/.*"} {
 		names, err := fs.Glob(folder, pattern)
 		if err != nil {
@@ -52,7 +50,7 @@ func (b *bundle) readFiles() (map[string]string, error) {
 // writeFile fails the test, but does not end it: the simulated switch calls it too.
 func (b *bundle) writeFile(t *testing.T, name, content string) string {
 	t.Helper()
-	path := filepath.Join(b.profiles, name)
+	path := filepath.Join(b.Profiles, name)
 	if err := os.WriteFile(path, []byte(content), 0o640); err != nil {
 		t.Error(err)
 	}
@@ -70,11 +68,11 @@ func theirFile(row fusionpbx.Gateway) string {
 // theirGateway is a carrier that FusionPBX's page made: its row, its file and what the switches have loaded.
 func (b *bundle) theirGateway(t *testing.T) (row fusionpbx.Gateway, name string) {
 	t.Helper()
-	row = b.carrierRow()
-	must(t, b.db.InsertGateway(t.Context(), row, ""))
+	row = carrierRow()
+	must(t, b.FusionPBX.InsertGateway(t.Context(), row, ""))
 	name = "external/v_" + row.UUID + ".xml"
 	b.writeFile(t, name, theirFile(row))
-	for _, sw := range b.switches {
+	for _, sw := range b.Simulated {
 		must(t, sw.LoadProfiles(t.Context()))
 	}
 	return row, name
@@ -86,8 +84,8 @@ func TestProvisionFilesOnEveryVersion(t *testing.T) {
 		t.Run(string(version), func(t *testing.T) {
 			t.Parallel()
 			b := newBundle(t, setUp{version: version, files: true})
-			sw := b.switches[0]
-			created := b.provisioned(t, b.gateway(b.sample.Domains[0].UUID, "carrier", carrier()))
+			sw := b.Simulated[0]
+			created := b.one(t, change(b.Sample.Domains[0].UUID, "carrier", carrier()))
 			name := "v_" + created.GatewayUUID + ".xml"
 			if got := b.files(t); len(got) != 1 || !strings.Contains(got["external/"+name], "s3cret-pw") {
 				t.Fatalf("created: the files are %v", got)
@@ -97,7 +95,7 @@ func TestProvisionFilesOnEveryVersion(t *testing.T) {
 			}
 			change := func(values map[string]string) gateway.Result {
 				t.Helper()
-				return b.provisioned(t, b.gateway(b.sample.Domains[0].UUID, "carrier", values))
+				return b.one(t, change(b.Sample.Domains[0].UUID, "carrier", values))
 			}
 			for _, password := range []string{`pa$$w&d"<>`, "$${domain}", "X-pre-process", "<?<include>'", "${hostname}"} {
 				change(map[string]string{"password": password})
@@ -148,8 +146,8 @@ func TestBothModesLoadTheSame(t *testing.T) {
 	var loaded []map[string]string
 	for _, files := range []bool{false, true} {
 		b := newBundle(t, setUp{files: files})
-		created := b.provisioned(t, b.gateway("", "carrier", values))
-		loaded = append(loaded, b.switches[0].Loaded()[created.GatewayUUID].Params)
+		created := b.one(t, change("", "carrier", values))
+		loaded = append(loaded, b.Simulated[0].Loaded()[created.GatewayUUID].Params)
 	}
 	if len(loaded[0]) < 20 || !reflect.DeepEqual(loaded[0], loaded[1]) {
 		t.Fatalf("from the database\n%v\nfrom files\n%v", loaded[0], loaded[1])
@@ -173,20 +171,20 @@ func TestProvisionFilesFailsAndPutsBack(t *testing.T) {
 			return []string{b.writeFile(t, "internal/theirs.xml", "</gateway>"), "as it was before"}
 		}},
 		"broken elsewhere": {code: fault.SwitchConfiguration, arrange: func(t *testing.T, b *bundle) []string {
-			b.switches[0].BreakXML(9, "unclosed tag <x>")
-			return []string{"line 9", "no file under " + b.profiles, "as it was before"}
+			b.Simulated[0].BreakXML(9, "unclosed tag <x>")
+			return []string{"line 9", "no file under " + b.Profiles, "as it was before"}
 		}},
 		"a profile without a folder": {code: fault.ServerError, values: map[string]string{"profile": "internal"}, arrange: func(t *testing.T, b *bundle) []string {
-			must(t, os.Remove(filepath.Join(b.profiles, "internal")))
-			return []string{filepath.Join(b.profiles, "internal"), "make that folder"}
+			must(t, os.Remove(filepath.Join(b.Profiles, "internal")))
+			return []string{filepath.Join(b.Profiles, "internal"), "make that folder"}
 		}},
 		"a folder where the file should be": {code: fault.ServerError, values: map[string]string{"profile": "internal"}, arrange: func(t *testing.T, b *bundle) []string {
-			rows, err := b.db.Gateways(t.Context(), true, "")
+			rows, err := b.FusionPBX.Gateways(t.Context(), true, "")
 			must(t, err)
 			for _, row := range rows {
-				must(t, os.Mkdir(filepath.Join(b.profiles, "internal", "v_"+row.UUID+".xml"), 0o700))
+				must(t, os.Mkdir(filepath.Join(b.Profiles, "internal", "v_"+row.UUID+".xml"), 0o700))
 			}
-			return []string{filepath.Join(b.profiles, "internal"), "not a regular file"}
+			return []string{filepath.Join(b.Profiles, "internal"), "not a regular file"}
 		}},
 		"a profile that leads elsewhere": {code: fault.InvalidGateway, early: true, values: map[string]string{"profile": ".."}, arrange: func(t *testing.T, b *bundle) []string {
 			return []string{"profile: is no name of a SIP profile"}
@@ -204,14 +202,14 @@ func TestProvisionFilesFailsAndPutsBack(t *testing.T) {
 			return []string{"hostname", "leave hostname empty"}
 		}},
 		"a second switch that fails": {code: fault.SwitchConfiguration, switches: 2, arrange: func(t *testing.T, b *bundle) []string {
-			b.switches[1].BreakXML(9, "unclosed tag <x>")
+			b.Simulated[1].BreakXML(9, "unclosed tag <x>")
 			return []string{"line 9", "as it was before"}
 		}},
 	} {
 		for before, prepare := range map[string]func(*testing.T, *bundle){
 			"new": func(*testing.T, *bundle) {},
 			"ours": func(t *testing.T, b *bundle) {
-				b.provisioned(t, b.gateway("", "carrier", carrier("password", "before")))
+				b.one(t, change("", "carrier", carrier("password", "before")))
 			},
 			"FusionPBX's": func(t *testing.T, b *bundle) {
 				b.theirGateway(t)
@@ -247,22 +245,21 @@ func TestProvisionFilesFailsAndPutsBack(t *testing.T) {
 func TestFileIsPutBackWithoutTheSwitch(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, setUp{files: true})
-	b.provisioned(t, b.gateway("", "carrier", carrier("password", "before")))
+	b.one(t, change("", "carrier", carrier("password", "before")))
 	files, rows := b.files(t), b.rows(t)
 	written := make(chan map[string]string, 1)
 	var once sync.Once
-	defer b.switches[0].OnCommand("rescan", func() {
+	defer b.Simulated[0].OnCommand("rescan", func() {
 		once.Do(func() {
 			found, err := b.readFiles()
-			if err := errors.Join(err, b.switches[0].Stop()); err != nil {
+			if err := errors.Join(err, b.Simulated[0].Stop()); err != nil {
 				t.Error(err)
 			}
 			written <- found
 		})
 	})()
-	job := b.run(t, b.gateway("", "carrier", carrier("password", "after")))
-	if job.State != tasks.StateFailed || job.Error.Code != fault.SwitchUnavailable {
-		t.Fatalf("got %s %v", job.State, job.Error)
+	if failure := b.failing(t, change("", "carrier", carrier("password", "after"))); failure.Code != fault.SwitchUnavailable {
+		t.Fatalf("got %v", failure)
 	}
 	if reflect.DeepEqual(<-written, files) {
 		t.Fatal("the file was not written before the rescan")
@@ -278,15 +275,13 @@ func TestFileThatSomebodyElseWroteFollowsTheRow(t *testing.T) {
 	b := newBundle(t, setUp{files: true})
 	row, name := b.theirGateway(t)
 	var once sync.Once
-	defer b.switches[0].OnCommand("rescan", func() {
+	defer b.Simulated[0].OnCommand("rescan", func() {
 		once.Do(func() {
 			b.writeFile(t, name, strings.Replace(theirFile(row), "s3cret-pw", "after", 1))
-			b.switches[0].BreakXML(9, "unclosed tag <x>")
+			b.Simulated[0].BreakXML(9, "unclosed tag <x>")
 		})
 	})()
-	if job := b.run(t, b.gateway("", "carrier", carrier("password", "after"))); job.State != tasks.StateFailed {
-		t.Fatalf("got %s %s", job.State, job.Result)
-	}
+	b.failing(t, change("", "carrier", carrier("password", "after")))
 	if got := b.files(t)[name]; !strings.Contains(got, `name="password" value="s3cret-pw"`) || !file.Ours([]byte(got)) {
 		t.Fatalf("the file is\n%s\nand not by the row, which has the password of before", got)
 	}
@@ -296,64 +291,21 @@ func TestDeleteInFileMode(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, setUp{files: true})
 	row, name := b.theirGateway(t)
-	deletion := func() tasks.NewJob {
-		n := b.gateway("", "carrier", nil)
-		params := n.Params.(gateway.Request)
-		params.Delete = true
-		n.Params = params
-		return n
-	}
-
 	// The switch does not carry out the kill: row and file come back as they were.
-	b.switches[0].FaultOnce("killgw", func(conn net.Conn) {
-		const body = "-ERR not now\n"
-		fmt.Fprintf(conn, "Content-Type: api/response\nContent-Length: %d\n\n%s", len(body), body)
+	b.Simulated[0].FaultOnce("killgw", func(conn net.Conn) {
+		answer(conn, "-ERR not now\n")
 	})
-	if job := b.run(t, deletion()); job.State != tasks.StateFailed {
-		t.Fatalf("got %s %s, want it failed", job.State, job.Result)
-	}
+	b.failing(t, deletion("carrier"))
 	if got := b.files(t); len(got) != 1 || got[name] != theirFile(row) || !strings.Contains(b.rows(t), row.UUID) {
 		t.Fatalf("the files are %v and the rows\n%s", got, b.rows(t))
 	}
 
-	if deleted := b.provisioned(t, deletion()); deleted.Action != gateway.Deleted {
+	if deleted := b.one(t, deletion("carrier")); deleted.Action != gateway.Deleted {
 		t.Fatalf("got %+v", deleted)
 	}
-	_, loaded := b.switches[0].Loaded()[row.UUID]
+	_, loaded := b.Simulated[0].Loaded()[row.UUID]
 	if got := b.files(t); len(got) != 0 || loaded || strings.Contains(b.rows(t), row.UUID) {
 		t.Fatalf("loaded %t, the files are %v and the rows\n%s", loaded, got, b.rows(t))
-	}
-}
-
-// A worker that was killed after it wrote the row: the next one finds part of a file, and what stood before.
-func TestSecondAttemptInFileMode(t *testing.T) {
-	t.Parallel()
-	for name, broken := range map[string]bool{"succeeds": false, "puts back": true} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			b := newBundle(t, setUp{files: true, stopped: true})
-			row := b.carrierRow()
-			rows := b.rows(t)
-			job := b.lostWith(t, b.gateway("", "carrier", carrier()), gateway.Written{Row: row, Files: []file.File{}})
-			b.writeFile(t, "external/.v_"+row.UUID+".xml.part", "<include>\n<gateway name=\"half")
-			if broken {
-				b.writeFile(t, "external/v_"+row.UUID+".xml", string(file.Render(row)))
-				b.writeFile(t, "external/z.xml", "<broken")
-			}
-			b.Enqueue(t.Context(), job)
-			b.start(t)
-			job = b.ended(t, job)
-			got := b.files(t)
-			if broken {
-				if job.State != tasks.StateFailed || len(got) != 1 || b.rows(t) != rows {
-					t.Fatalf("got %s %v and the files %v", job.State, job.Error, got)
-				}
-				return
-			}
-			if job.State != tasks.StateSucceeded || len(got) != 1 || !strings.Contains(got["external/v_"+row.UUID+".xml"], "s3cret-pw") {
-				t.Fatalf("got %s %v and the files %v", job.State, job.Error, got)
-			}
-		})
 	}
 }
 
@@ -370,21 +322,52 @@ func TestFileModeBySettings(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b := newBundle(t, setUp{files: true, stopped: true})
-			_, err := b.pool.Exec(t.Context(), "delete from v_default_settings")
+			b := newBundle(t, setUp{files: true})
+			_, err := b.Pool.Exec(t.Context(), "delete from v_default_settings")
 			must(t, err)
-			b.options.PBX.GatewayMode = fusionpbx.ModeFile
-			tc.settings(b.options.PBX, b.profiles)
-			b.start(t)
-			job := b.run(t, b.gateway("", "carrier", carrier()))
+			b.GatewayMode = fusionpbx.ModeFile
+			tc.settings(b.PBX, b.Profiles)
+			o := b.apply(change("", "carrier", carrier()))[0]
 			if tc.says == "" {
-				if job.State != tasks.StateSucceeded || len(b.files(t)) != 1 {
-					t.Fatalf("got %s %v", job.State, job.Error)
+				if o.Err != nil || len(b.files(t)) != 1 {
+					t.Fatalf("got %v", o.Err)
 				}
 				return
 			}
-			if job.State != tasks.StateFailed || !strings.Contains(job.Error.Message, tc.says) {
-				t.Fatalf("got %s %v, want %q", job.State, job.Error, tc.says)
+			if o.Err == nil || !strings.Contains(o.Err.Error(), tc.says) {
+				t.Fatalf("got %v, want %q", o.Err, tc.says)
+			}
+		})
+	}
+}
+
+// An attempt that was lost after it wrote the row: the next one finds part of a file, and what stood before.
+func TestSecondAttemptInFileMode(t *testing.T) {
+	t.Parallel()
+	for name, broken := range map[string]bool{"succeeds": false, "puts back": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBundle(t, setUp{files: true})
+			row := carrierRow()
+			rows := b.rows(t)
+			must(t, b.FusionPBX.InsertGateway(t.Context(), row, ""))
+			_, err := b.Pool.Exec(t.Context(), "insert into kept values ('job', 0, $1)", gateway.Written{Row: row, Files: []file.File{}})
+			must(t, err)
+			b.writeFile(t, "external/.v_"+row.UUID+".xml.part", "<include>\n<gateway name=\"half")
+			if broken {
+				b.writeFile(t, "external/v_"+row.UUID+".xml", string(file.Render(row)))
+				b.writeFile(t, "external/z.xml", "<broken")
+			}
+			o := b.applier.Apply(t.Context(), []gateway.Change{change("", "carrier", carrier())}, &journal{b: b, name: "job"})[0]
+			got := b.files(t)
+			if broken {
+				if o.Err == nil || len(got) != 1 || b.rows(t) != rows {
+					t.Fatalf("got %v and the files %v", o.Err, got)
+				}
+				return
+			}
+			if o.Err != nil || len(got) != 1 || !strings.Contains(got["external/v_"+row.UUID+".xml"], "s3cret-pw") {
+				t.Fatalf("got %v and the files %v", o.Err, got)
 			}
 		})
 	}
