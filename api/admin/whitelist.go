@@ -129,7 +129,9 @@ func (s *Service) Whitelist(r *web.Request) (view Whitelist, err error) {
 	} else {
 		_, trouble = doc.Set()
 	}
-	view = Whitelist{File: s.settings.Whitelist, Version: doc.Version(), Entries: []WhitelistEntry{}, InEffect: s.whitelist.Count(), Denied: []deniedView{}}
+	view = Whitelist{
+		File: s.settings.Whitelist, Version: doc.Version(), Entries: []WhitelistEntry{}, InEffect: s.whitelist.Count(), Denied: []deniedView{},
+	}
 	if trouble != nil {
 		view.Trouble = trouble.Error()
 	}

@@ -45,14 +45,19 @@ func (s *Service) Endpoints() []web.Endpoint {
 	return append([]web.Endpoint{
 		{
 			ID: "provisionGateway", Summary: "Make, change, suspend or show a gateway", Methods: []string{"GET", "POST"},
-			Path: "/app/gateways/provision.php", Entry: web.SignedIn, Scopes: web.ToProvision, Limit: web.LimitGateways, Answer: s.provision,
-			Params:  provisionParams(),
-			Replies: []web.Reply{{Status: 200, About: "The gateway is as asked for on every switch that it is meant for.", Body: provisioned{}}, jobs.NotFinished},
-			Faults:  slices.Concat(gatewayFaults, jobs.Faults),
+			Path: "/app/gateways/provision.php", Entry: web.SignedIn, Scopes: web.ToProvision, Limit: web.LimitGateways,
+			Answer: s.provision,
+			Params: provisionParams(),
+			Replies: []web.Reply{
+				{Status: 200, About: "The gateway is as asked for on every switch that it is meant for.", Body: provisioned{}},
+				jobs.NotFinished,
+			},
+			Faults: slices.Concat(gatewayFaults, jobs.Faults),
 		},
 		{
 			ID: "listGateways", Summary: "List the gateways as the switches show them now", Methods: []string{"GET", "POST"},
-			Path: "/app/gateways/provision_list.php", Entry: web.SignedIn, Scopes: web.ToRead, Limit: web.LimitGateways, Answer: web.JSON(http.StatusOK, s.List),
+			Path: "/app/gateways/provision_list.php", Entry: web.SignedIn, Scopes: web.ToRead, Limit: web.LimitGateways,
+			Answer: web.JSON(http.StatusOK, s.List),
 			Params: []web.Param{
 				{Name: "tenant_domain", About: "The domain, or global. Left out: all that the caller sees."},
 				{Name: "domain_uuid", About: "The same by UUID.", Kind: web.KindUUID},

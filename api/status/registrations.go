@@ -37,7 +37,8 @@ func (s *Service) registrationEndpoints() []web.Endpoint {
 	return []web.Endpoint{
 		{
 			ID: "checkRegistration", Summary: "Is an extension registered, from where and with what?", Methods: []string{"GET", "POST"},
-			Path: "/app/registrations/check_registration.php", Entry: web.SignedIn, Scopes: web.ToRead, Answer: web.JSON(http.StatusOK, s.CheckRegistration),
+			Path: "/app/registrations/check_registration.php", Entry: web.SignedIn, Scopes: web.ToRead,
+			Answer: web.JSON(http.StatusOK, s.CheckRegistration),
 			Params: []web.Param{
 				{Name: "extension", About: "Its number, or its alias.", Required: true},
 				{Name: "tenant_domain", About: "Its domain. A caller of one domain may leave it out."},
