@@ -19,9 +19,11 @@ import (
 
 // schemaNames are those of types that are not called as callers know them.
 var schemaNames = map[reflect.Type]string{
-	reflect.TypeFor[token.View]():   "Token",
-	reflect.TypeFor[token.Issued](): "IssuedToken",
-	reflect.TypeFor[audit.Entry]():  "AuditEntry",
+	reflect.TypeFor[token.View]():     "Token",
+	reflect.TypeFor[token.Issued]():   "IssuedToken",
+	reflect.TypeFor[audit.Entry]():    "AuditEntry",
+	reflect.TypeFor[gateway.Result](): "ProvisionedGateway",
+	reflect.TypeFor[gateway.Shown]():  "GatewayAtSwitch",
 }
 
 // jobResults are what the kinds of job leave.

@@ -8,56 +8,12 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/jackc/pgx/v5"
-
 	"trunkline/internal/fault"
 	"trunkline/internal/fusionpbx"
 	"trunkline/internal/gateway/file"
 	"trunkline/internal/pbx"
 	"trunkline/internal/sealing"
 )
-
-// Change is one gateway that is to be made, changed or deleted.
-type Change struct {
-	Request
-	Password *string // nil: not named
-	By       string  // who asks, a uuid, for FusionPBX's own columns; "" for nobody
-}
-
-func (c Change) asks() bool { return c.Asks(c.Password) }
-
-// Journal keeps what stood before the changes of one Apply until they have ended, so that a second attempt
-// at them goes on where the first was lost. A change is named by its place among those given to Apply.
-type Journal interface {
-	// Earlier is what earlier attempts at the changes wrote and did not put back.
-	Earlier() map[int]*Written
-	// Keep replaces what is kept of some changes, in the transaction that writes their rows; nil: nothing is
-	// to be put back. It fails if the changes are another attempt's by now, and nothing is written then.
-	Keep(ctx context.Context, tx pgx.Tx, entries map[int]*Written) error
-	// HandsOver reports whether err means that another attempt goes on from the journal, so that this one
-	// has to leave everything as it is. nil does not.
-	HandsOver(err error) bool
-	// Note tells whoever follows the work something about it. It may be called from any goroutine.
-	Note(text string)
-}
-
-// Written is the row that a change wrote and the one that stood there before, nil for none. Of a deleted
-// one both are the row as it was.
-type Written struct {
-	Row      fusionpbx.Gateway  `json:"row"`
-	Previous *fusionpbx.Gateway `json:"previous,omitempty"`
-	Deleted  bool               `json:"deleted,omitempty"`
-	// Files are the gateway's files as they stood before; nil if FusionPBX keeps gateways in the database.
-	Files []file.File `json:"files"`
-}
-
-// Stands is the row as the change left it, nil if it deleted it.
-func (w *Written) Stands() *fusionpbx.Gateway {
-	if w.Deleted {
-		return nil
-	}
-	return &w.Row
-}
 
 // Applier brings changes to one PBX. It may be used from several goroutines.
 type Applier struct {
@@ -96,11 +52,7 @@ func (a *Applier) Apply(ctx context.Context, changes []Change, journal Journal) 
 		p := &pass{Applier: a, journal: journal}
 		p.run(ctx, wave)
 	}
-	outcomes := make([]Outcome, len(all))
-	for i, w := range all {
-		outcomes[i] = a.outcome(w)
-	}
-	return outcomes
+	return each(all, a.outcome)
 }
 
 // work is one change on its way.
@@ -112,11 +64,24 @@ type work struct {
 	routes    int     // the dial plans that still name a gateway that was deleted
 	taken     []taken // by each switch; nil: this attempt has not come so far
 	onlyShown bool    // nothing was asked of it
+	undoing   undoing
 	err       error
 }
 
+func (w *work) uuid() string   { return w.written.Row.UUID }
+func (w *work) domain() string { return w.DomainUUID }
+
 func (w *work) label() fusionpbx.Label {
 	return fusionpbx.Label{DomainUUID: w.DomainUUID, Name: w.Name}
+}
+
+// each is what of says of all of them, in their order.
+func each[S, T any](all []S, of func(S) T) []T {
+	each := make([]T, len(all))
+	for i, one := range all {
+		each[i] = of(one)
+	}
+	return each
 }
 
 // waves splits the works so that none has a gateway twice: the later change starts from what the earlier one
@@ -183,9 +148,7 @@ func (p *pass) handsOver(ctx context.Context, err error) bool {
 func (p *pass) load(ctx context.Context, works []*work) {
 	works = slices.DeleteFunc(works, func(w *work) bool { return w.written == nil }) // nothing was there to delete
 	p.takeUp(ctx, works, func(w *work) *want {
-		c := &want{uuid: w.written.Row.UUID, previous: w.written.Previous, row: w.written.Stands()}
-		c.asked, c.folder = w.asks(), p.folder
-		return c
+		return &want{uuid: w.uuid(), previous: w.written.Previous, row: w.written.Stands(), asked: w.asks(), folder: p.folder}
 	})
 	for _, w := range works {
 		w.err = joined(w.taken)
@@ -201,11 +164,7 @@ func (p *pass) takeUp(ctx context.Context, works []*work, wanted func(*work) *wa
 		w.taken = make([]taken, len(p.batches))
 	}
 	p.eachSwitch(func(i int, b *batch) {
-		wants := make([]*want, len(works))
-		for n, w := range works {
-			wants[n] = wanted(w)
-		}
-		for n, result := range b.apply(ctx, wants, p.journal.Note, p.came[i]) {
+		for n, result := range b.takeUp(ctx, each(works, wanted), p.journal.Note, p.came[i]) {
 			works[n].taken[i] = result
 		}
 	})

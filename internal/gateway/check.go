@@ -19,28 +19,26 @@ func (p *pass) show(ctx context.Context, works []*work) {
 	if len(works) == 0 {
 		return
 	}
-	existing, err := p.pbx.FusionPBX.GatewaysByLabels(ctx, labels(works))
+	existing, err := p.pbx.FusionPBX.GatewaysByLabels(ctx, each(works, (*work).label))
 	if err != nil {
 		fail(works, err)
 		return
 	}
 	works = slices.DeleteFunc(works, func(w *work) bool { return len(existing[w.label()]) != 1 })
-	uuids := make([]string, len(works))
-	for i, w := range works {
+	for _, w := range works {
 		row := existing[w.label()][0]
 		w.action, w.onlyShown, w.written = Unchanged, true, &Written{Row: row, Previous: &row}
 		w.taken = make([]taken, len(p.batches))
-		uuids[i] = row.UUID
 	}
 	if len(works) == 0 {
 		return
 	}
 	p.eachSwitch(func(i int, b *batch) {
-		names, sight := naming{sw: b.sw}, look(ctx, b.sw, b.log, uuids, p.journal.Note)
+		names, sight := naming{sw: b.sw}, look(ctx, b.sw, b.log, each(works, (*work).uuid), p.journal.Note)
 		for _, w := range works {
 			t := &w.taken[i]
 			if t.meant, t.err = names.meant(ctx, w.written.Row); t.err == nil {
-				t.seen, t.err = sight.of(w.written.Row.UUID, w.written.Row.Profile())
+				t.seen, t.err = sight.of(w.uuid(), w.written.Row.Profile())
 			}
 		}
 	})
@@ -49,21 +47,13 @@ func (p *pass) show(ctx context.Context, works []*work) {
 	}
 }
 
-func labels(works []*work) []fusionpbx.Label {
-	all := make([]fusionpbx.Label, len(works))
-	for i, w := range works {
-		all[i] = w.label()
-	}
-	return all
-}
-
 // check plans the rows and asks every switch for them, so that nothing is written that could not take
 // effect.
 func (p *pass) check(ctx context.Context, works []*work) {
 	if len(works) == 0 {
 		return
 	}
-	existing, err := p.pbx.FusionPBX.GatewaysByLabels(ctx, labels(works))
+	existing, err := p.pbx.FusionPBX.GatewaysByLabels(ctx, each(works, (*work).label))
 	if err != nil {
 		fail(works, err)
 		return

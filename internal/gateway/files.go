@@ -72,28 +72,20 @@ func (p *pass) filesBefore(w *work, plan Plan) ([]file.File, error) {
 // putFilesBack puts back the files that stood before these works wrote their own. It needs no switch for that:
 // one that is away would otherwise find the wrong file when it comes back. The row decides instead if it was
 // not put back, and if somebody else wrote the file since.
-func (p *pass) putFilesBack(ctx context.Context, all []*undoing) {
-	all = slices.DeleteFunc(slices.Clone(all), func(u *undoing) bool { return u.written.Files == nil })
-	if len(all) == 0 {
+func (p *pass) putFilesBack(ctx context.Context, works []*work) {
+	works = slices.DeleteFunc(slices.Clone(works), func(w *work) bool { return w.written.Files == nil })
+	if len(works) == 0 {
 		return
 	}
-	uuids := make([]string, len(all))
-	for i, u := range all {
-		uuids[i] = u.written.Row.UUID
-	}
-	rows, unlock, err := p.rowsForFiles(ctx, uuids)
+	rows, unlock, err := p.rowsForFiles(ctx, each(works, (*work).uuid))
 	defer unlock()
-	for _, u := range all {
+	for _, w := range works {
 		failed := err
 		if failed == nil {
-			var now *fusionpbx.Gateway
-			if row, there := rows[u.written.Row.UUID]; there {
-				now = &row
-			}
-			failed = p.putFileBack(u, now)
+			failed = p.putFileBack(w, rows)
 		}
 		if failed != nil {
-			u.left = append(u.left, fmt.Sprintf("the file of gateway %s may not be what its row says: %v; then send the request again", u.written.Row.UUID, failed))
+			w.undoing.left = append(w.undoing.left, fmt.Sprintf("the file of gateway %s may not be what its row says: %v; then send the request again", w.uuid(), failed))
 		}
 	}
 }
@@ -112,18 +104,21 @@ func (p *pass) rowsForFiles(ctx context.Context, uuids []string) (rows map[strin
 	return rows, func() { lock.Release(ctx) }, err
 }
 
-func (p *pass) putFileBack(u *undoing, now *fusionpbx.Gateway) error {
-	files := filesOf(now)
-	if u.restored {
-		standing, err := p.folder.Files(u.written.Row.UUID)
+func (p *pass) putFileBack(w *work, rows map[string]fusionpbx.Gateway) error {
+	var files []file.File
+	if row, there := rows[w.uuid()]; there {
+		files = filesOf(&row)
+	}
+	if w.undoing.restored {
+		standing, err := p.folder.Files(w.uuid())
 		if err != nil {
 			return err
 		}
-		if putBackAsTheyWere(standing, u.written.Files) {
-			files = u.written.Files
+		if putBackAsTheyWere(standing, w.written.Files) {
+			files = w.written.Files
 		}
 	}
-	return p.folder.Put(u.written.Row.UUID, files)
+	return p.folder.Put(w.uuid(), files)
 }
 
 // putBackAsTheyWere reports whether the files that stood before may replace those that stand now.

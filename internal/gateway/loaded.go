@@ -23,13 +23,9 @@ func (r *round) loadedWith(ctx context.Context, steps []*step) (map[string][]byt
 	if len(steps) == 0 {
 		return nil, nil
 	}
-	uuids := make([]string, len(steps))
-	for i, s := range steps {
-		uuids[i] = s.uuid
-	}
 	rows, err := r.pbx.Pool.Query(ctx, `
 		select gateway_uuid::text, settings from trunkline.loaded_gateways where gateway_uuid = any($1::uuid[]) and switch = $2`,
-		uuids, r.sw.Addr())
+		each(steps, (*step).name), r.sw.Addr())
 	if err != nil {
 		return nil, fmt.Errorf("reading what switch %s has loaded: %w", r.sw.Addr(), err)
 	}

@@ -33,6 +33,9 @@ type step struct {
 	listed bool               // it was found in the list, and may be one of those that go
 }
 
+// name is what the switch knows the gateway by.
+func (s *step) name() string { return s.uuid }
+
 func (s *step) wanted() bool { return s.meant && s.now.Enabled() }
 
 // moves reports whether the gateway has to leave one profile for another.
@@ -56,32 +59,23 @@ func (r *round) run(ctx context.Context) error {
 	if steps, err = r.decide(ctx, steps); err != nil {
 		return err
 	}
-	steps = r.withinLimits(steps)
-	if err := r.publish(ctx, steps); err != nil {
-		return err
-	}
-	if err := r.perform(ctx, steps); err != nil {
-		return err
-	}
-	// A configuration that was cached, or a file that was written, while the rows changed shows as the wrong settings: once more.
-	again, err := r.verify(ctx, steps)
-	if err != nil {
-		return err
-	}
-	if again = r.withinLimits(again); len(again) > 0 {
-		if err := r.publish(ctx, again); err != nil {
+	pending := steps
+	// A configuration that was cached, or a file that was written, while the rows changed shows as the wrong
+	// settings: once more.
+	for range 2 {
+		pending = r.withinLimits(pending)
+		if err := r.publish(ctx, pending); err != nil {
 			return err
 		}
-		if err := r.perform(ctx, again); err != nil {
+		if err := r.perform(ctx, pending); err != nil {
 			return err
 		}
-		wrong, err := r.verify(ctx, again)
-		if err != nil {
+		if pending, err = r.verify(ctx, pending); err != nil {
 			return err
 		}
-		for _, s := range wrong {
-			s.err = r.stillWrong(s)
-		}
+	}
+	for _, s := range pending {
+		s.err = r.stillWrong(s)
 	}
 	return r.remember(ctx, steps)
 }
@@ -89,7 +83,7 @@ func (r *round) run(ctx context.Context) error {
 // withinLimits leaves what the round may not kill any more for the next one.
 func (r *round) withinLimits(steps []*step) []*step {
 	kills := 0
-	return slices.DeleteFunc(steps, func(s *step) bool {
+	return slices.DeleteFunc(slices.Clone(steps), func(s *step) bool {
 		if s.kill != "" {
 			kills++
 		}
@@ -120,11 +114,7 @@ func (r *round) stillWrong(s *step) error {
 
 // read reads the rows again, now that nobody else reloads this switch.
 func (r *round) read(ctx context.Context) (steps []*step, err error) {
-	uuids := make([]string, len(r.wants))
-	for i, w := range r.wants {
-		uuids[i] = w.uuid
-	}
-	rows, err := r.pbx.FusionPBX.GatewaysByUUIDs(ctx, uuids)
+	rows, err := r.pbx.FusionPBX.GatewaysByUUIDs(ctx, each(r.wants, func(w *want) string { return w.uuid }))
 	if err != nil {
 		return nil, err
 	}
@@ -200,11 +190,7 @@ func (r *round) outdated(s *step, settings map[string][]byte) bool {
 
 // look asks what the switch has loaded of the steps' gateways.
 func (r *round) look(ctx context.Context, steps []*step) *sight {
-	uuids := make([]string, len(steps))
-	for i, s := range steps {
-		uuids[i] = s.uuid
-	}
-	return look(ctx, r.sw, r.log, uuids, r.note)
+	return look(ctx, r.sw, r.log, each(steps, (*step).name), r.note)
 }
 
 // note tells everybody who shares the round.

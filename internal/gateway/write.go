@@ -73,10 +73,10 @@ type rowStep struct {
 // writeRows plans again, now that nobody else writes these domains' gateways, and writes what is planned.
 func (p *pass) writeRows(ctx context.Context, tx pgx.Tx, works []*work) (done func(), err error) {
 	db := p.pbx.FusionPBX.In(tx)
-	if err := db.LockGateways(ctx, domains(works)...); err != nil {
+	if err := db.LockGateways(ctx, each(works, (*work).domain)...); err != nil {
 		return nil, err
 	}
-	existing, err := p.pbx.FusionPBX.Locking(tx).GatewaysByLabels(ctx, labels(works))
+	existing, err := p.pbx.FusionPBX.Locking(tx).GatewaysByLabels(ctx, each(works, (*work).label))
 	if err != nil {
 		return nil, err
 	}
@@ -170,12 +170,4 @@ func readBack(ctx context.Context, db *fusionpbx.DB, steps []*rowStep) error {
 		s.written.Row = row
 	}
 	return nil
-}
-
-func domains(works []*work) []string {
-	all := make([]string, len(works))
-	for i, w := range works {
-		all[i] = w.DomainUUID
-	}
-	return all
 }

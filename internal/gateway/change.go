@@ -1,0 +1,52 @@
+package gateway
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+
+	"trunkline/internal/fusionpbx"
+	"trunkline/internal/gateway/file"
+)
+
+// Change is one gateway that is to be made, changed or deleted.
+type Change struct {
+	Request
+	Password *string // nil: not named
+	By       string  // who asks, a uuid, for FusionPBX's own columns; "" for nobody
+}
+
+func (c Change) asks() bool { return c.Asks(c.Password) }
+
+// Journal keeps what stood before the changes of one Apply until they have ended, so that a second attempt
+// at them goes on where the first was lost. A change is named by its place among those given to Apply.
+type Journal interface {
+	// Earlier is what earlier attempts at the changes wrote and did not put back.
+	Earlier() map[int]*Written
+	// Keep replaces what is kept of some changes, in the transaction that writes their rows; nil: nothing is
+	// to be put back. It fails if the changes are another attempt's by now, and nothing is written then.
+	Keep(ctx context.Context, tx pgx.Tx, entries map[int]*Written) error
+	// HandsOver reports whether err means that another attempt goes on from the journal, so that this one
+	// has to leave everything as it is. nil does not.
+	HandsOver(err error) bool
+	// Note tells whoever follows the work something about it. It may be called from any goroutine.
+	Note(text string)
+}
+
+// Written is the row that a change wrote and the one that stood there before, nil for none. Of a deleted
+// one both are the row as it was.
+type Written struct {
+	Row      fusionpbx.Gateway  `json:"row"`
+	Previous *fusionpbx.Gateway `json:"previous,omitempty"`
+	Deleted  bool               `json:"deleted,omitempty"`
+	// Files are the gateway's files as they stood before; nil if FusionPBX keeps gateways in the database.
+	Files []file.File `json:"files"`
+}
+
+// Stands is the row as the change left it, nil if it deleted it.
+func (w *Written) Stands() *fusionpbx.Gateway {
+	if w.Deleted {
+		return nil
+	}
+	return &w.Row
+}

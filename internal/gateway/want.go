@@ -1,0 +1,51 @@
+package gateway
+
+import (
+	"trunkline/internal/freeswitch"
+	"trunkline/internal/fusionpbx"
+	"trunkline/internal/gateway/file"
+)
+
+// want is what one switch is to have of one gateway.
+type want struct {
+	uuid     string
+	previous *fusionpbx.Gateway // the row that the switch may have loaded; nil: none
+	row      *fusionpbx.Gateway // the row that has to stand now; nil: none
+	// asked: settings were named, so that the switch must have these and no others, also those that it does
+	// not show.
+	asked bool
+	// asItStands takes up whatever row stands, since somebody else changed it.
+	asItStands bool
+	folder     *file.Folder // where gateways are kept as files; nil: in the database
+	filesStand bool         // the gateway's files are right already
+
+	taken
+	group *group
+	turn  turn
+}
+
+// taken is what one switch says of a gateway that it was to take up.
+type taken struct {
+	meant   bool                // the row is for this switch (its hostname)
+	touched bool                // something may have been changed on the switch on its behalf
+	seen    *freeswitch.Gateway // as the switch showed it in the end; nil: not loaded
+	err     error
+}
+
+// turn is how far a want has come.
+type turn int
+
+const (
+	waits turn = iota
+	inRound
+	ended
+)
+
+// group is what one caller wants of a switch.
+type group struct {
+	waiting   []*want
+	left      int           // how many have not ended
+	done      chan struct{} // closed when none is left
+	abandoned bool          // the caller has gone
+	note      func(string)
+}
