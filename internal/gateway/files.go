@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -22,12 +23,12 @@ import (
 
 // lockFiles waits for the lock on all gateway files. Switches may share them, so that the lock of one switch
 // would not do: a file must not be older than the row that another's round has read.
-func lockFiles(ctx context.Context, pool *pgxpool.Pool, limits Limits) (*postgres.Lock, error) {
-	waiting, stop := context.WithTimeout(ctx, limits.patience())
+func lockFiles(ctx context.Context, pool *pgxpool.Pool, patience time.Duration) (*postgres.Lock, error) {
+	waiting, stop := context.WithTimeout(ctx, patience)
 	defer stop()
 	lock, err := postgres.AcquireLock(waiting, pool, "gateway files")
 	if err != nil && waiting.Err() != nil {
-		return nil, fault.Errorf(fault.Timeout, "another worker has been busy with the gateway files for %s; send the request again", limits.patience())
+		return nil, fault.Errorf(fault.Timeout, "another worker has been busy with the gateway files for %s; send the request again", patience)
 	}
 	return lock, err
 }
@@ -96,7 +97,7 @@ func (p *pass) rowsForFiles(ctx context.Context, uuids []string) (rows map[strin
 	if p.folder == nil {
 		return nil, unlock, errors.New("it is not known any more where it is; look at FusionPBX's default setting switch, sip_profiles, dir")
 	}
-	lock, err := lockFiles(ctx, p.pbx.Pool, p.limits)
+	lock, err := lockFiles(ctx, p.pbx.Pool, p.limits.roundTimeOf(len(uuids)))
 	if err != nil {
 		return nil, unlock, err
 	}

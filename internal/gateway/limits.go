@@ -29,14 +29,12 @@ func (l Limits) killPhaseTime(kills int) time.Duration {
 	return cmp.Or(l.killTime, killTime) + time.Duration(kills)*killEachTime
 }
 
-// roundTimeOf bounds a round of so many changes, once it has the switch to itself.
+// roundTimeOf bounds a round of so many changes, once it has the switch to itself, and the wait for that: who
+// waits behind a worker that hangs is told so within its own time, however large that worker's round is.
 func (l Limits) roundTimeOf(changes int) time.Duration {
 	return roundTime + time.Duration(changes)*roundEachTime + 2*l.killPhaseTime(min(changes, l.RoundKills))
 }
 
-// patience bounds the wait for a switch that another worker's round has: as long as the longest may take.
-func (l Limits) patience() time.Duration { return l.roundTimeOf(l.RoundChanges) }
-
 // undoTime bounds putting back so many changes after a failure. They may have to wait for the round in progress,
 // and for another worker's, before their own.
-func (l Limits) undoTime(changes int) time.Duration { return 2*l.patience() + l.roundTimeOf(changes) }
+func (l Limits) undoTime(changes int) time.Duration { return 3 * l.roundTimeOf(changes) }

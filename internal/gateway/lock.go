@@ -34,11 +34,12 @@ func (r *round) carryOut(ctx context.Context) (err error) {
 // locked runs the round once, with the switch to itself, so that no other worker's rescan falls between a
 // kill and its end; with files also all gateway files.
 func (r *round) locked(ctx context.Context) error {
-	waiting, stop := context.WithTimeout(ctx, r.limits.patience())
+	patience := r.limits.roundTimeOf(len(r.wants))
+	waiting, stop := context.WithTimeout(ctx, patience)
 	defer stop()
 	lock, err := postgres.AcquireLock(waiting, r.pbx.Pool, "switch "+r.sw.Addr())
 	if err != nil && waiting.Err() != nil {
-		return fault.Errorf(fault.SwitchTimeout, "switch %s: another worker has been busy with it for %s; send the request again", r.sw.Addr(), r.limits.patience())
+		return fault.Errorf(fault.SwitchTimeout, "switch %s: another worker has been busy with it for %s; send the request again", r.sw.Addr(), patience)
 	}
 	if err != nil {
 		return err
@@ -46,14 +47,14 @@ func (r *round) locked(ctx context.Context) error {
 	defer lock.Release(ctx)
 	r.locks = []*postgres.Lock{lock}
 	if slices.ContainsFunc(r.wants, func(w *want) bool { return w.folder != nil }) {
-		lock, err := lockFiles(waiting, r.pbx.Pool, r.limits)
+		lock, err := lockFiles(waiting, r.pbx.Pool, patience)
 		if err != nil {
 			return err
 		}
 		defer lock.Release(ctx)
 		r.locks = append(r.locks, lock)
 	}
-	ctx, cancel := context.WithTimeout(ctx, r.limits.roundTimeOf(len(r.wants)))
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	return r.run(ctx)
 }

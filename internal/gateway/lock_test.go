@@ -106,3 +106,23 @@ func TestRowThatChangesBeforeTheRound(t *testing.T) {
 		t.Errorf("the switch has %q", got)
 	}
 }
+
+// So is whoever's row is changed while the round runs: what the switch did not load is not its fault.
+func TestRowThatChangesDuringTheRound(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{})
+	held, release := b.Simulated[0].Hold("rescan")
+	defer release()
+	ended := make(chan gateway.Outcome, 1)
+	go func() { ended <- b.apply(change("", "carrier", carrier()))[0] }()
+	<-held
+	_, err := b.Pool.Exec(t.Context(), "update v_gateways set enabled = 'false' where gateway = 'carrier'")
+	must(t, err)
+	release()
+	if o := <-ended; !fault.Is(o.Err, fault.Conflict) {
+		t.Errorf("got %v, want a conflict", o.Err)
+	}
+	if got := b.loadedStates(b.labels(t), b.Simulated[0])["carrier"]; got != "" {
+		t.Errorf("the switch has %q", got)
+	}
+}

@@ -144,5 +144,9 @@ func (w *work) say(stopped error) error {
 	default:
 		failure = fault.Errorf(fault.ServerError, "%v", w.err)
 	}
+	// The switch loaded another row than the one it was asked for, or found none.
+	if failure.Code == fault.GatewayNotLoaded && u.failed == nil && !u.restored {
+		failure = fault.Errorf(fault.Conflict, "gateway %s was changed or deleted by somebody else before every switch had loaded it; look at it, then send the request again", w.uuid())
+	}
 	return fault.Errorf(failure.Code, "%s (%s)", failure.Message, stands)
 }
