@@ -11,12 +11,16 @@ const maxBatch = 512
 
 var errNoAnswer = errors.New("no answer")
 
-// question is one budget that Redis is asked about, and the answer.
-type question struct {
+// asked is what Redis is asked about one budget.
+type asked struct {
 	id     string
 	budget Budget
 	amount int // to be counted; 0: none; forget
+}
 
+// question is what one caller asks, and the answer.
+type question struct {
+	asked
 	allowed bool
 	count
 	answered chan bool // whether there is an answer
@@ -93,7 +97,7 @@ func (l *Limiter) probe() {
 	}
 	l.probeAt = now.Add(l.Timeout + redisPause) // one at a time
 	go func() {
-		probe := &question{id: "probe", budget: Budget{Limit: 1, Window: redisPause / 2}, amount: 1}
+		probe := &question{asked: asked{id: "probe", budget: Budget{Limit: 1, Window: redisPause / 2}, amount: 1}}
 		err := l.evaluate(context.Background(), []*question{probe})
 		l.mu.Lock()
 		defer l.mu.Unlock()

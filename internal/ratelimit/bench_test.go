@@ -31,7 +31,7 @@ func BenchmarkTake(b *testing.B) {
 	sides := []func(Budget){
 		func(budget Budget) { l.Take(ctx, budget) },
 		func(budget Budget) {
-			q := &question{id: hashed(budget.Key), budget: budget, amount: 1}
+			q := &question{asked: asked{id: hashed(budget.Key), budget: budget, amount: 1}}
 			if err := l.evaluate(ctx, []*question{q}); err != nil {
 				b.Error(err)
 			}

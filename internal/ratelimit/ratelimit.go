@@ -100,7 +100,7 @@ func (l *Limiter) Clear(ctx context.Context, key string) {
 // ask asks Redis, or counts in this process while that does not answer. A caller who hangs up is counted
 // all the same: what it did is done.
 func (l *Limiter) ask(ctx context.Context, b Budget, amount int) Decision {
-	q := &question{id: hashed(b.Key), budget: b, amount: amount}
+	q := &question{asked: asked{id: hashed(b.Key), budget: b, amount: amount}}
 	if !l.askRedis(context.WithoutCancel(ctx), q) {
 		q.allowed, q.count = l.countHere(q.id, b, amount)
 	}

@@ -3,7 +3,6 @@ package ratelimit
 import (
 	"context"
 	"errors"
-	"math"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -12,9 +11,9 @@ import (
 // keyPrefix begins every key in Redis.
 const keyPrefix = "trunkline:limit:"
 
-// script counts, for each key in turn, the amount (1 or 0) if the limit allows it, or forgets what was
-// counted if the amount is less than 0. It returns for each whether there was room for one more, the count,
-// and the milliseconds that its window still lasts. One call is one atomic step.
+// script counts, for each key in turn, as much of the amount as its limit allows, or forgets what was counted
+// if the amount is less than 0. It returns for each what was counted before, and the milliseconds that its
+// window still lasts. One call is one atomic step.
 //
 // A key that never ends, or whose value is no count, is not of our making: its window begins anew, so
 // that nobody is refused for ever.
@@ -26,59 +25,69 @@ for i, key in ipairs(KEYS) do
 	if left > 0 then
 		local value = redis.pcall('GET', key)
 		if type(value) == 'string' and string.find(value, '^%d+$') then
-			n = tonumber(value)
+			n = math.min(tonumber(value), 2147483647)
 		else
 			left = 0
 		end
 	end
-	local allowed = 0
+	local more = math.min(amount, limit - n)
 	if amount < 0 then
 		redis.call('DEL', key)
 		n, left = 0, 0
-	elseif n < limit then
-		allowed = 1
-		if amount > 0 then
-			n = n + 1
-			if left > 0 then
-				redis.call('INCR', key)
-			else
-				redis.call('SET', key, 1, 'PX', window)
-			end
-		end
+	elseif more > 0 and left > 0 then
+		redis.call('INCRBY', key, more)
+	elseif more > 0 then
+		redis.call('SET', key, more, 'PX', window)
 	end
 	if left <= 0 then
 		left = window
 	end
-	answers[3 * i - 2], answers[3 * i - 1], answers[3 * i] = allowed, n, left
+	answers[2 * i - 1], answers[2 * i] = n, left
 end
 return answers`)
 
-// numbersPerKey is how many numbers the script takes for a key, and returns.
-const numbersPerKey = 3
+const (
+	// numbersIn and numbersOut are how many numbers the script takes for a key, and returns.
+	numbersIn  = 3
+	numbersOut = 2
+)
 
 var errScript = errors.New("the limit script's answer is not understood")
 
-// evaluate runs the script.
+// evaluate runs the script. Questions that differ in nothing but who asks are one for Redis, and answered in
+// the order in which they came.
 func (l *Limiter) evaluate(ctx context.Context, batch []*question) error {
 	ctx, cancel := context.WithTimeout(ctx, l.Timeout)
 	defer cancel()
-	keys, args := make([]string, 0, len(batch)), make([]any, 0, numbersPerKey*len(batch))
+	asking := map[asked][]*question{}
+	var order []asked
+	var keys []string
+	var args []any
 	for _, q := range batch {
-		keys = append(keys, keyPrefix+q.id)
-		args = append(args, q.amount, q.budget.Limit, max(q.budget.Window.Milliseconds(), 1))
+		if asking[q.asked] == nil {
+			order, keys = append(order, q.asked), append(keys, keyPrefix+q.id)
+		}
+		asking[q.asked] = append(asking[q.asked], q)
+	}
+	for _, a := range order {
+		args = append(args, a.amount*len(asking[a]), a.budget.Limit, max(a.budget.Window.Milliseconds(), 1))
 	}
 	numbers, err := script.Run(ctx, l.redis, keys, args...).Int64Slice()
 	if err != nil {
 		return err
 	}
-	if len(numbers) != numbersPerKey*len(batch) {
+	if len(numbers) != numbersOut*len(order) {
 		return errScript
 	}
 	now := l.now()
-	for i, q := range batch {
-		n, left := min(numbers[numbersPerKey*i+1], math.MaxInt32), numbers[numbersPerKey*i+2]
-		q.allowed = numbers[numbersPerKey*i] == 1
-		q.count = count{n: int(n), until: now.Add(time.Duration(left) * time.Millisecond)}
+	for i, a := range order {
+		n, left := int(numbers[numbersOut*i]), time.Duration(numbers[numbersOut*i+1])*time.Millisecond
+		for _, q := range asking[a] {
+			if q.allowed = n < a.budget.Limit; q.allowed {
+				n += max(a.amount, 0)
+			}
+			q.count = count{n: n, until: now.Add(left)}
+		}
 	}
 	return nil
 }
