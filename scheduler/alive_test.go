@@ -26,7 +26,6 @@ func TestAliveBySweepsThatGoWell(t *testing.T) {
 	sweeper := &scheduler.Sweeper{
 		Tasks:    testbed.Tasks(t, pool, rdb, logger),
 		Interval: 10 * time.Millisecond,
-		Options:  tasks.SweepOptions{HeartbeatTimeout: time.Hour, MaxAttempts: 3, SecretRetention: time.Hour, JobRetention: time.Hour},
 		Roles:    []tasks.Role{tasks.RoleScheduler},
 		Log:      logger,
 	}

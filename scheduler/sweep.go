@@ -19,7 +19,6 @@ const sweepTimeout = 30 * time.Second
 type Sweeper struct {
 	Tasks    *tasks.Client
 	Interval time.Duration
-	Options  tasks.SweepOptions
 	// Roles are what this process is there for: each sweep that goes well shows that it is alive.
 	Roles []tasks.Role
 	Log   *slog.Logger
@@ -54,7 +53,7 @@ func (s *Sweeper) Run(ctx context.Context) error {
 func (s *Sweeper) sweep(ctx context.Context) (tasks.SweepReport, error) {
 	ctx, cancel := context.WithTimeout(ctx, sweepTimeout)
 	defer cancel()
-	return s.Tasks.Sweep(ctx, s.Options)
+	return s.Tasks.Sweep(ctx)
 }
 
 // markAlive is good for as long as the next sweep may be away.

@@ -32,16 +32,15 @@ func aliveKey(role Role, host string) string { return "trunkline:alive:" + strin
 // for as long as lasts.
 func (c *Client) MarkAlive(ctx context.Context, role Role, lasts time.Duration) error {
 	host, err := os.Hostname()
-	if err != nil {
-		return fmt.Errorf("noting that the %s works: %w", role, err)
+	if err == nil {
+		now, key := time.Now(), aliveKey(role, host)
+		_, err = c.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
+			p.ZAdd(ctx, key, redis.Z{Score: float64(now.Add(lasts).UnixMilli()), Member: os.Getpid()})
+			p.ZRemRangeByScore(ctx, key, "-inf", strconv.FormatInt(now.UnixMilli(), 10))
+			p.Expire(ctx, key, 2*lasts)
+			return nil
+		})
 	}
-	now, key := time.Now(), aliveKey(role, host)
-	_, err = c.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
-		p.ZAdd(ctx, key, redis.Z{Score: float64(now.Add(lasts).UnixMilli()), Member: os.Getpid()})
-		p.ZRemRangeByScore(ctx, key, "-inf", strconv.FormatInt(now.UnixMilli(), 10))
-		p.Expire(ctx, key, 2*lasts)
-		return nil
-	})
 	if err != nil {
 		return fmt.Errorf("noting that the %s works: %w", role, err)
 	}
@@ -68,14 +67,12 @@ func Alive(ctx context.Context, rdb redis.UniversalClient, role Role) error {
 		if err != nil || !exists(pid) {
 			continue
 		}
-		if role != RoleWorker {
+		if role == RoleScheduler {
 			return nil
 		}
-		if err := takesJobs(rdb, host, pid); err != nil {
-			reason = err
-			continue
+		if reason = takesJobs(rdb, host, pid); reason == nil {
+			return nil
 		}
-		return nil
 	}
 	return reason
 }

@@ -23,20 +23,21 @@ type Attempt struct {
 // Claim takes the job of a task for this worker: queued becomes running under the next attempt. A
 // task that is late gets ErrNotClaimed.
 func (s *Store) Claim(ctx context.Context, jobID string, dispatch int, worker string) (*Attempt, error) {
-	a := &Attempt{store: s}
-	job, err := scanJob(s.pool.QueryRow(ctx, `
+	claimed, err := one[struct {
+		Job
+		Sealed []byte
+	}](ctx, s.pool, `
 		update trunkline.jobs set state = 'running', attempt = attempt + 1, worker = $3, heartbeat_at = now(),
 			started_at = coalesce(started_at, now())
 		where id = $1 and dispatch = $2 and state = 'queued'
-		returning `+jobColumns+`, sealed`, jobID, dispatch, worker), &a.sealed)
+		returning `+jobColumns+`, sealed`, jobID, dispatch, worker)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, ErrNotClaimed
 	}
 	if err != nil {
 		return nil, fmt.Errorf("claiming job %s: %w", jobID, err)
 	}
-	a.Job = job
-	return a, nil
+	return &Attempt{Job: claimed.Job, store: s, sealed: claimed.Sealed}, nil
 }
 
 // Secrets opens the sealed part of the job into v.
@@ -78,14 +79,10 @@ func (a *Attempt) Fence(ctx context.Context, tx pgx.Tx) error {
 // Heartbeat says that the attempt lives and how far it has come, and returns whether somebody asked
 // for the job to be cancelled. ErrFenced: stop, the job is no longer yours.
 func (a *Attempt) Heartbeat(ctx context.Context, p Progress) (cancelRequested bool, err error) {
-	progress, err := json.Marshal(p)
-	if err != nil {
-		return false, fmt.Errorf("encoding the progress of job %s: %w", a.Job.ID, err)
-	}
 	err = a.store.pool.QueryRow(ctx, `
 		update trunkline.jobs set heartbeat_at = now(), progress = $3
 		where id = $1 and attempt = $2 and state = 'running'
-		returning cancel_requested_at is not null`, a.Job.ID, a.Job.Attempt, progress).Scan(&cancelRequested)
+		returning cancel_requested_at is not null`, a.Job.ID, a.Job.Attempt, p).Scan(&cancelRequested)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return false, ErrFenced
 	}
@@ -102,16 +99,15 @@ func (a *Attempt) Succeed(ctx context.Context, result any, p Progress) error {
 
 // SucceedIn is Succeed in the caller's transaction, for a job whose last step must not happen twice.
 func (a *Attempt) SucceedIn(ctx context.Context, tx pgx.Tx, result any, p Progress) error {
-	outcome, err1 := json.Marshal(result)
-	progress, err2 := json.Marshal(p)
-	if err := errors.Join(err1, err2); err != nil {
+	outcome, err := json.Marshal(result)
+	if err != nil {
 		return fmt.Errorf("encoding the result of job %s: %w", a.Job.ID, err)
 	}
 	rows, bytes := sizeOf(result)
 	return a.change(ctx, tx, `
 		update trunkline.jobs set state = 'succeeded', result = $3, progress = $4, result_rows = $5, result_bytes = $6,
 			sealed = null, finished_at = now()
-		where id = $1 and attempt = $2 and state = 'running'`, outcome, progress, rows, bytes)
+		where id = $1 and attempt = $2 and state = 'running'`, outcome, p, rows, bytes)
 }
 
 // Fail ends the job with the failure. Its secrets stay for a retry until the sweep wipes them.
@@ -131,10 +127,10 @@ func (a *Attempt) Cancelled(ctx context.Context, message string) error {
 // HandBack returns the job to the queue under a new dispatch, for another worker; the caller enqueues
 // the job that it returns.
 func (a *Attempt) HandBack(ctx context.Context) (Job, error) {
-	job, err := scanJob(a.store.pool.QueryRow(ctx, `
+	job, err := one[Job](ctx, a.store.pool, `
 		update trunkline.jobs set state = 'queued', dispatch = dispatch + 1, dispatched_at = now(), queued_at = now(), worker = null
 		where id = $1 and attempt = $2 and state = 'running'
-		returning `+jobColumns, a.Job.ID, a.Job.Attempt))
+		returning `+jobColumns, a.Job.ID, a.Job.Attempt)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return Job{}, ErrFenced
 	}

@@ -20,7 +20,7 @@ func (s *Store) Cancel(ctx context.Context, id string, domains tenant.Domains) (
 	}
 	// A queued job with an earlier attempt may have left half of its work behind: a worker takes it up
 	// once more to put that right.
-	job, err = scanJob(s.pool.QueryRow(ctx, `
+	job, err = one[Job](ctx, s.pool, `
 		update trunkline.jobs set
 			cancel_requested_at = coalesce(cancel_requested_at, now()),
 			state         = case when `+untouched+` then 'cancelled' else state end,
@@ -29,7 +29,7 @@ func (s *Store) Cancel(ctx context.Context, id string, domains tenant.Domains) (
 			error_message = case when `+untouched+` then 'cancelled before it began' end,
 			finished_at   = case when `+untouched+` then now() end
 		where id = $1 and state in ('queued', 'running')
-		returning `+jobColumns, job.ID))
+		returning `+jobColumns, job.ID)
 	if errors.Is(err, pgx.ErrNoRows) {
 		job, err = s.Get(ctx, id, domains)
 		if err == nil {
@@ -52,11 +52,11 @@ func (s *Store) Retry(ctx context.Context, id string, domains tenant.Domains) (J
 	if err != nil {
 		return Job{}, err
 	}
-	retried, err := scanJob(s.pool.QueryRow(ctx, `
+	retried, err := one[Job](ctx, s.pool, `
 		update trunkline.jobs set state = 'queued', dispatch = dispatch + 1, dispatched_at = now(),
 			`+freshRun+`
 		where id = $1 and dispatch = $2 and state in ('failed', 'cancelled') and ($3 or sealed is not null)
-		returning `+jobColumns, job.ID, job.Dispatch, !job.Kind.entry().needsSecrets))
+		returning `+jobColumns, job.ID, job.Dispatch, !job.Kind.entry().needsSecrets)
 	var conflict *pgconn.PgError
 	if errors.Is(err, pgx.ErrNoRows) || errors.As(err, &conflict) && conflict.ConstraintName == "jobs_in_flight" {
 		return job, ErrState

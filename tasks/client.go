@@ -89,14 +89,11 @@ func (c *Client) Enqueue(ctx context.Context, job Job) {
 }
 
 func (c *Client) enqueue(ctx context.Context, job Job) error {
-	payload, err := json.Marshal(Task{JobID: job.ID, Dispatch: job.Dispatch})
-	if err != nil {
-		return fmt.Errorf("encoding a task: %w", err)
-	}
+	payload, _ := json.Marshal(Task{JobID: job.ID, Dispatch: job.Dispatch}) // never fails
 	// A caller who hangs up must not keep a committed job out of the queue.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), enqueueTimeout)
 	defer cancel()
-	_, err = c.asynq.EnqueueContext(ctx, asynq.NewTask(string(job.Kind), payload),
+	_, err := c.asynq.EnqueueContext(ctx, asynq.NewTask(string(job.Kind), payload),
 		asynq.Queue(job.Kind.Queue()), asynq.TaskID(taskID(job.ID, job.Dispatch)),
 		asynq.MaxRetry(taskRetries), asynq.Timeout(job.Kind.Timeout(c.settings)), asynq.Retention(0))
 	if errors.Is(err, asynq.ErrTaskIDConflict) {

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"time"
-
-	"github.com/jackc/pgx/v5"
 )
 
 // Unfinished is how many jobs of a kind are queued and running, and for how long the oldest one has
@@ -19,27 +17,16 @@ type Unfinished struct {
 
 // Unfinished returns the jobs that have not ended, for every kind in the order of Kinds.
 func (s *Store) Unfinished(ctx context.Context) ([]Unfinished, error) {
-	rows, err := s.pool.Query(ctx, `
+	counts, err := all[Unfinished](ctx, s.pool, `
 		select kind, count(*) filter (where state = 'queued'), count(*) filter (where state = 'running'),
 			greatest(now() - min(queued_at) filter (where state = 'queued'), interval '0')
-		from trunkline.jobs where state in ('queued', 'running') group by kind`)
+		from unnest($1::text[]) with ordinality as known (kind, place)
+		left join (select * from trunkline.jobs where state in ('queued', 'running')) as unfinished using (kind)
+		group by kind, place order by place`, Kinds)
 	if err != nil {
 		return nil, fmt.Errorf("counting unfinished jobs: %w", err)
 	}
-	counted, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Unfinished])
-	if err != nil {
-		return nil, fmt.Errorf("counting unfinished jobs: %w", err)
-	}
-	all := make([]Unfinished, len(Kinds))
-	for i, kind := range Kinds {
-		all[i].Kind = kind
-		for _, c := range counted {
-			if c.Kind == kind {
-				all[i] = c
-			}
-		}
-	}
-	return all, nil
+	return counts, nil
 }
 
 // QueueTasks is how many tasks of a queue Redis holds, by asynq's states.
@@ -55,20 +42,18 @@ func (c *Client) QueueTasks(ctx context.Context) ([]QueueTasks, error) {
 	if err := c.PingRedis(ctx); err != nil {
 		return nil, err
 	}
-	type answer struct {
-		all []QueueTasks
-		err error
-	}
-	answered := make(chan answer, 1)
+	var held []QueueTasks
+	var err error
+	read := make(chan struct{})
 	go func() {
-		all, err := c.queueTasks()
-		answered <- answer{all, err}
+		defer close(read)
+		held, err = c.queueTasks()
 	}()
 	select {
 	case <-ctx.Done():
 		return nil, fmt.Errorf("reading the queues: %w", ctx.Err())
-	case a := <-answered:
-		return a.all, a.err
+	case <-read:
+		return held, err
 	}
 }
 
@@ -77,9 +62,9 @@ func (c *Client) queueTasks() ([]QueueTasks, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the names of the queues: %w", err)
 	}
-	all := make([]QueueTasks, len(Queues))
+	held := make([]QueueTasks, len(Queues))
 	for i, q := range Queues {
-		all[i].Queue = q.Name
+		held[i].Queue = q.Name
 		if !slices.Contains(known, q.Name) {
 			continue // nothing was ever enqueued
 		}
@@ -87,7 +72,7 @@ func (c *Client) queueTasks() ([]QueueTasks, error) {
 		if err != nil {
 			return nil, fmt.Errorf("reading the queue %s: %w", q.Name, err)
 		}
-		all[i] = QueueTasks{Queue: q.Name, Pending: info.Pending, Active: info.Active, Scheduled: info.Scheduled, Retry: info.Retry, Archived: info.Archived}
+		held[i] = QueueTasks{Queue: q.Name, Pending: info.Pending, Active: info.Active, Scheduled: info.Scheduled, Retry: info.Retry, Archived: info.Archived}
 	}
-	return all, nil
+	return held, nil
 }

@@ -35,7 +35,8 @@ func (s State) Done() bool { return s != StateQueued && s != StateRunning }
 var States = []State{StateQueued, StateRunning, StateSucceeded, StatePartial, StateFailed, StateCancelled}
 
 // Job is one row of trunkline.jobs without its secrets. DomainUUID is "" for a global gateway and
-// for an export of all domains. Exactly one of Result and Error is set once State.Done.
+// for an export of all domains. Exactly one of Result and Error is set once State.Done. jobColumns has its
+// fields in this order.
 type Job struct {
 	ID              string
 	Kind            Kind
@@ -66,7 +67,7 @@ type Progress struct {
 
 // Errors that callers tell apart.
 var (
-	// ErrNotFound: no such job, or it is none of the domains'. It is a *fault.Error.
+	// ErrNotFound: no such job, or it is in another domain. It is a *fault.Error.
 	ErrNotFound error = fault.Errorf(fault.NotFound, "there is no such job")
 	// ErrKeyReused: the Idempotency-Key or external_id belongs to a request with another body.
 	ErrKeyReused = errors.New("this key was used with another body")

@@ -48,7 +48,7 @@ func TestSweepLeavesJobsOfKindsToCome(t *testing.T) {
 	must(t, b.redis.FlushDB(t.Context()).Err())
 	b.exec(t, "update trunkline.jobs set dispatched_at = now() - interval '1 minute' where id = $1", known.ID)
 
-	report, err := b.Sweep(t.Context(), sweepOptions)
+	report, err := b.Sweep(t.Context())
 	must(t, err)
 	if want := (tasks.SweepReport{Redispatched: 1}); report != want {
 		t.Errorf("got %+v, want %+v", report, want)

@@ -17,9 +17,9 @@ func (s *Store) Get(ctx context.Context, id string, domains tenant.Domains) (Job
 	if !postgres.IsUUID(id) {
 		return Job{}, ErrNotFound
 	}
-	job, err := scanJob(s.pool.QueryRow(ctx, `
+	job, err := one[Job](ctx, s.pool, `
 		select `+jobColumns+` from trunkline.jobs
-		where id = $1 and ($2 or domain_uuid = any($3::uuid[]))`, id, domains.All, domains.UUIDs()))
+		where id = $1 and ($2 or domain_uuid = any($3::uuid[]))`, id, domains.All, domains.UUIDs())
 	if errors.Is(err, pgx.ErrNoRows) {
 		return Job{}, ErrNotFound
 	}
@@ -46,7 +46,7 @@ type Filter struct {
 
 // List returns one page, newest first, and the After of the next page, "" on the last one.
 func (s *Store) List(ctx context.Context, f Filter) (jobs []Job, next string, err error) {
-	rows, err := s.pool.Query(ctx, `
+	jobs, err = all[Job](ctx, s.pool, `
 		select `+jobColumns+` from trunkline.jobs
 		where ($1 or domain_uuid = any($2::uuid[]))
 		and ($3 = '' or kind = $3) and ($4 = '' or state = $4)
@@ -56,10 +56,6 @@ func (s *Store) List(ctx context.Context, f Filter) (jobs []Job, next string, er
 		order by id desc limit $6`,
 		f.Domains.All, f.Domains.UUIDs(), string(f.Kind), string(f.State), f.After, f.Limit+1,
 		f.NoDomain, f.ExternalID, f.CreatedFrom, f.CreatedBefore)
-	if err != nil {
-		return nil, "", fmt.Errorf("listing jobs: %w", err)
-	}
-	jobs, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (Job, error) { return scanJob(row) })
 	if err != nil {
 		return nil, "", fmt.Errorf("listing jobs: %w", err)
 	}

@@ -19,8 +19,8 @@ const (
 
 // redispatchLost looks in Redis for the tasks of jobs that have been queued for a while, and makes a
 // new one if there is none: it was never enqueued, or Redis lost it.
-func (c *Client) redispatchLost(ctx context.Context, _ SweepOptions, report *SweepReport) error {
-	jobs, err := c.collect(ctx, `
+func (c *Client) redispatchLost(ctx context.Context, report *SweepReport) error {
+	jobs, err := all[Job](ctx, c.pool, `
 		select `+jobColumns+` from trunkline.jobs
 		where state = 'queued' and dispatched_at < now() - $1::interval and kind = any($2)
 		order by dispatched_at limit $3`, lostAfter, Kinds, lostBatch)
@@ -54,10 +54,10 @@ func (c *Client) redispatchLost(ctx context.Context, _ SweepOptions, report *Swe
 
 // redispatch enqueues the job under a new dispatch, unless somebody else was first.
 func (c *Client) redispatch(ctx context.Context, job Job) (bool, error) {
-	again, err := scanJob(c.pool.QueryRow(ctx, `
+	again, err := one[Job](ctx, c.pool, `
 		update trunkline.jobs set dispatch = dispatch + 1, dispatched_at = now()
 		where id = $1 and dispatch = $2 and state = 'queued'
-		returning `+jobColumns, job.ID, job.Dispatch))
+		returning `+jobColumns, job.ID, job.Dispatch)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return false, nil
 	}

@@ -90,7 +90,7 @@ func (s *Store) insert(ctx context.Context, n NewJob, params []byte) (Job, error
 	if err != nil {
 		return Job{}, err
 	}
-	row := s.pool.QueryRow(ctx, `
+	return one[Job](ctx, s.pool, `
 		insert into trunkline.jobs (id, kind, state, domain_uuid, created_by, created_by_name, external_id, request_key,
 			subject, body_hash, params, sealed)
 		values ($1, $2, 'queued', nullif($3, '')::uuid, $4, $5, nullif($6, ''), nullif($7, ''), $8, $9, $10, $11)
@@ -98,17 +98,16 @@ func (s *Store) insert(ctx context.Context, n NewJob, params []byte) (Job, error
 		returning `+jobColumns,
 		id.String(), n.Kind, n.DomainUUID, n.CreatedBy, n.CreatedByName, n.ExternalID, n.requestKey(),
 		n.Subject, n.BodyHash, params, sealed)
-	return scanJob(row)
 }
 
 // attach returns pgx.ErrNoRows if the row that was in the way is there no longer.
 func (s *Store) attach(ctx context.Context, n NewJob, params []byte) (job Job, enqueue bool, err error) {
 	if n.requestKey() == "" {
-		job, err := scanJob(s.pool.QueryRow(ctx, `
+		job, err := one[Job](ctx, s.pool, `
 			select `+jobColumns+` from trunkline.jobs
 			where created_by = $1 and kind = $2 and subject = $3 and body_hash = $4
 			and request_key is null and state in ('queued', 'running')`,
-			n.CreatedBy, n.Kind, n.Subject, n.BodyHash))
+			n.CreatedBy, n.Kind, n.Subject, n.BodyHash)
 		return job, false, err
 	}
 	job, err = s.byRequestKey(ctx, n)
@@ -129,14 +128,16 @@ func (s *Store) attach(ctx context.Context, n NewJob, params []byte) (job Job, e
 // byRequestKey returns the job that has the request's key, or pgx.ErrNoRows; ErrKeyReused if its body was
 // another.
 func (s *Store) byRequestKey(ctx context.Context, n NewJob) (Job, error) {
-	var sameBody bool
-	job, err := scanJob(s.pool.QueryRow(ctx, `
+	found, err := one[struct {
+		Job
+		SameBody bool
+	}](ctx, s.pool, `
 		select `+jobColumns+`, body_hash = $4 from trunkline.jobs
-		where created_by = $1 and kind = $2 and request_key = $3`, n.CreatedBy, n.Kind, n.requestKey(), n.BodyHash), &sameBody)
-	if err == nil && !sameBody {
+		where created_by = $1 and kind = $2 and request_key = $3`, n.CreatedBy, n.Kind, n.requestKey(), n.BodyHash)
+	if err == nil && !found.SameBody {
 		err = ErrKeyReused
 	}
-	return job, err
+	return found.Job, err
 }
 
 // Earlier returns the job, in flight or succeeded, that the request's key belongs to. Its caller gets
@@ -155,11 +156,11 @@ func (s *Store) Earlier(ctx context.Context, n NewJob) (job Job, found bool, err
 // requeue puts an ended job back to queued under a new dispatch. It returns pgx.ErrNoRows if
 // somebody else did so first.
 func (s *Store) requeue(ctx context.Context, job Job, params, sealed []byte) (Job, error) {
-	return scanJob(s.pool.QueryRow(ctx, `
+	return one[Job](ctx, s.pool, `
 		update trunkline.jobs set state = 'queued', params = $3, sealed = $4, dispatch = dispatch + 1, dispatched_at = now(),
 			`+freshRun+`
 		where id = $1 and dispatch = $2 and state in ('failed', 'cancelled')
-		returning `+jobColumns, job.ID, job.Dispatch, params, sealed))
+		returning `+jobColumns, job.ID, job.Dispatch, params, sealed)
 }
 
 // freshRun takes back what an ended run left in the row. The attempt's number stays, since it fences.
@@ -182,12 +183,12 @@ func (s *Store) Record(ctx context.Context, id string, n NewJob, result any) (Jo
 		return Job{}, fmt.Errorf("recording a finished job: %w", err)
 	}
 	rows, bytes := sizeOf(result)
-	job, err := scanJob(s.pool.QueryRow(ctx, `
+	job, err := one[Job](ctx, s.pool, `
 		insert into trunkline.jobs (id, kind, state, domain_uuid, created_by, created_by_name, external_id,
 			subject, body_hash, params, result, result_rows, result_bytes, dispatch, attempt, started_at, finished_at)
 		values ($1, $2, 'succeeded', nullif($3, '')::uuid, $4, $5, nullif($6, ''), $7, $8, $9, $10, $11, $12, 0, 1, now(), now())
 		returning `+jobColumns,
-		id, n.Kind, n.DomainUUID, n.CreatedBy, n.CreatedByName, n.ExternalID, n.Subject, n.BodyHash, params, outcome, rows, bytes))
+		id, n.Kind, n.DomainUUID, n.CreatedBy, n.CreatedByName, n.ExternalID, n.Subject, n.BodyHash, params, outcome, rows, bytes)
 	if err != nil {
 		return Job{}, fmt.Errorf("recording a finished job: %w", err)
 	}

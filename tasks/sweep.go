@@ -2,20 +2,14 @@ package tasks
 
 import (
 	"context"
+	"fmt"
 	"time"
-
-	"github.com/jackc/pgx/v5"
 
 	"trunkline/internal/postgres"
 )
 
-// SweepOptions are the limits of a sweep; each is a setting.
-type SweepOptions struct {
-	HeartbeatTimeout time.Duration // a running job without a heartbeat for so long has lost its worker
-	MaxAttempts      int           // after so many lost workers the job fails
-	SecretRetention  time.Duration // how long a failed job's secrets stay for a retry
-	JobRetention     time.Duration // how long an ended job's row is kept
-}
+// forgetInterval is how often one process looks for secrets and rows past their time.
+const forgetInterval = time.Minute
 
 // SweepReport counts what a sweep did.
 type SweepReport struct {
@@ -27,7 +21,7 @@ type SweepReport struct {
 
 // duties are what a sweep does, in this order: a job that may not be run again must not be queued first.
 // Each adds to the report what it did, also if it fails in the middle.
-var duties = []func(*Client, context.Context, SweepOptions, *SweepReport) error{
+var duties = []func(*Client, context.Context, *SweepReport) error{
 	(*Client).failWorkerless,
 	(*Client).requeueWorkerless,
 	(*Client).redispatchLost,
@@ -36,7 +30,7 @@ var duties = []func(*Client, context.Context, SweepOptions, *SweepReport) error{
 
 // Sweep puts right what was lost and forgets what is past its time. It stops at the first failure. While
 // another process sweeps it does nothing. It may run in any number of processes, and in each once at a time.
-func (c *Client) Sweep(ctx context.Context, o SweepOptions) (SweepReport, error) {
+func (c *Client) Sweep(ctx context.Context) (SweepReport, error) {
 	var report SweepReport
 	lock, err := postgres.TryLock(ctx, c.pool, "sweep")
 	if err != nil || lock == nil {
@@ -44,17 +38,30 @@ func (c *Client) Sweep(ctx context.Context, o SweepOptions) (SweepReport, error)
 	}
 	defer lock.Release(ctx)
 	for _, duty := range duties {
-		if err := duty(c, ctx, o, &report); err != nil {
+		if err := duty(c, ctx, &report); err != nil {
 			return report, err
 		}
 	}
 	return report, nil
 }
 
-func (c *Client) collect(ctx context.Context, sql string, args ...any) ([]Job, error) {
-	rows, err := c.pool.Query(ctx, sql, args...)
-	if err != nil {
-		return nil, err
+// forgetOld wipes the secrets of failed jobs and deletes the rows of ended ones past their time.
+func (c *Client) forgetOld(ctx context.Context, report *SweepReport) error {
+	if time.Since(c.forgot) < forgetInterval {
+		return nil
 	}
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (Job, error) { return scanJob(row) })
+	c.forgot = time.Now()
+	wiped, err := c.pool.Exec(ctx, `
+		update trunkline.jobs set sealed = null
+		where state = 'failed' and sealed is not null and finished_at < now() - $1::interval`, c.settings.SecretRetention)
+	if err != nil {
+		return fmt.Errorf("wiping old secrets: %w", err)
+	}
+	report.Wiped = int(wiped.RowsAffected())
+	deleted, err := c.pool.Exec(ctx, `delete from trunkline.jobs where finished_at < now() - $1::interval`, c.settings.JobRetention)
+	if err != nil {
+		return fmt.Errorf("deleting old jobs: %w", err)
+	}
+	report.Deleted = int(deleted.RowsAffected())
+	return nil
 }

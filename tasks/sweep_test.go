@@ -13,13 +13,6 @@ import (
 	"trunkline/tasks"
 )
 
-var sweepOptions = tasks.SweepOptions{
-	HeartbeatTimeout: 10 * time.Second,
-	MaxAttempts:      3,
-	SecretRetention:  24 * time.Hour,
-	JobRetention:     720 * time.Hour,
-}
-
 func TestSweep(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
@@ -96,7 +89,7 @@ func TestSweep(t *testing.T) {
 			b := newBundle(t)
 			job := b.submit(t, request(b.keys, "one"))
 			tc.arrange(t, b, job)
-			report, err := b.Sweep(t.Context(), sweepOptions)
+			report, err := b.Sweep(t.Context())
 			must(t, err)
 			got := b.get(t, job.ID)
 			if got.State != tc.wantState {
@@ -141,7 +134,7 @@ func TestSweepForgets(t *testing.T) {
 	must(t, b.claim(t, ancient).Succeed(t.Context(), "ok", tasks.Progress{}))
 	b.exec(t, "update trunkline.jobs set finished_at = now() - interval '31 days' where id = $1", ancient.ID)
 
-	report, err := b.Sweep(t.Context(), sweepOptions)
+	report, err := b.Sweep(t.Context())
 	must(t, err)
 	if want := (tasks.SweepReport{Wiped: 1, Deleted: 1}); report != want {
 		t.Fatalf("got %+v, want %+v", report, want)
@@ -163,7 +156,7 @@ func TestRedisAwayLosesNothing(t *testing.T) {
 	must(t, private.RestartEmpty(t.Context()))
 	b.exec(t, "update trunkline.jobs set dispatched_at = now() - interval '1 minute'")
 	pbxtest.Eventually(t, "the sweep enqueues the job", func() bool {
-		report, err := b.Sweep(t.Context(), sweepOptions)
+		report, err := b.Sweep(t.Context())
 		return err == nil && report.Redispatched == 1
 	})
 	queue, err := asynq.NewInspectorFromRedisClient(b.redis).ListPendingTasks(tasks.KindProvision.Queue())

@@ -3,8 +3,6 @@ package tasks
 import (
 	"context"
 	"fmt"
-
-	"github.com/jackc/pgx/v5"
 )
 
 // Ended counts the jobs of one kind that have ever ended in one state for one reason: Reason is the
@@ -34,13 +32,9 @@ func sizeOf(result any) (rows, bytes int64) {
 // Ended returns the totals since the database was set up, whichever process ran the jobs and whether
 // or not their rows are still there. A trigger counts: an end is counted if and only if it happened.
 func (s *Store) Ended(ctx context.Context) ([]Ended, error) {
-	rows, err := s.pool.Query(ctx, `
+	totals, err := all[Ended](ctx, s.pool, `
 		select kind, state, reason, sum(jobs)::bigint, sum(rows)::bigint, sum(bytes)::bigint, sum(seconds)
 		from trunkline.job_totals group by kind, state, reason order by kind, state, reason`)
-	if err != nil {
-		return nil, fmt.Errorf("reading the totals of jobs: %w", err)
-	}
-	totals, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Ended])
 	if err != nil {
 		return nil, fmt.Errorf("reading the totals of jobs: %w", err)
 	}

@@ -82,7 +82,7 @@ func TestEveryEndIsCounted(t *testing.T) {
 		"too many workers lost": {func(t *testing.T, b *bundle, job tasks.Job) {
 			b.claim(t, job)
 			b.exec(t, "update trunkline.jobs set heartbeat_at = now() - interval '11 seconds', lost_workers = 2")
-			_, err := b.Sweep(t.Context(), sweepOptions)
+			_, err := b.Sweep(t.Context())
 			must(t, err)
 		}, []string{`provision failed "worker_lost" 1 0 0`}},
 		"retried, and ended again": {func(t *testing.T, b *bundle, job tasks.Job) {
@@ -135,7 +135,7 @@ func TestTotalsOutliveTheRows(t *testing.T) {
 	b := newBundle(t)
 	must(t, b.claim(t, b.submit(t, b.export("one"))).Succeed(t.Context(), exportOf3, tasks.Progress{}))
 	b.exec(t, "update trunkline.jobs set finished_at = now() - interval '31 days'")
-	report, err := b.Sweep(t.Context(), sweepOptions)
+	report, err := b.Sweep(t.Context())
 	must(t, err)
 	if report.Deleted != 1 {
 		t.Fatalf("got %+v, want one row deleted", report)

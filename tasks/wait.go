@@ -46,10 +46,12 @@ func (c *Client) Run(ctx context.Context) error {
 func (c *Client) wake(jobID string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, ch := range c.waiting[jobID] {
-		close(ch)
+	for _, woken := range c.waiting[jobID] {
+		select {
+		case woken <- struct{}{}:
+		default: // it has yet to look since it was woken last
+		}
 	}
-	delete(c.waiting, jobID)
 }
 
 // Wait returns the job once it has ended, or as it stands after d or when ctx is done.
@@ -57,10 +59,8 @@ func (c *Client) Wait(ctx context.Context, id string, d time.Duration) (Job, err
 	if d <= 0 {
 		return c.Get(ctx, id, tenant.All)
 	}
-	deadline := time.NewTimer(d)
-	defer deadline.Stop()
 	var last Job
-	err := c.watch(ctx, id, deadline.C, func(job Job) error {
+	err := c.watch(ctx, id, time.After(d), func(job Job) error {
 		last = job
 		return nil
 	})
@@ -83,42 +83,38 @@ func (c *Client) Watch(ctx context.Context, id string, see func(Job) error) erro
 func (c *Client) watch(ctx context.Context, id string, deadline <-chan time.Time, see func(Job) error) error {
 	poll := time.NewTicker(waitPoll)
 	defer poll.Stop()
-	for over := false; !over; {
-		ended := c.listen(id) // before the row is read, so that no end falls in between
+	woken := make(chan struct{}, 1)
+	c.listen(id, woken) // before the row is read, so that no end falls in between
+	defer c.unlisten(id, woken)
+	for {
 		job, err := c.Get(ctx, id, tenant.All)
 		if err == nil {
 			err = see(job)
 		}
-		if over = err != nil || job.State.Done(); !over {
-			select {
-			case <-ended:
-			case <-poll.C:
-			case <-deadline:
-				over = true
-			case <-ctx.Done():
-				err = ctx.Err()
-			}
-		}
-		c.unlisten(id, ended)
-		if err != nil {
+		if err != nil || job.State.Done() {
 			return err
 		}
+		select {
+		case <-woken:
+		case <-poll.C:
+		case <-deadline:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
-	return nil
 }
 
-func (c *Client) listen(id string) chan struct{} {
-	ch := make(chan struct{})
+func (c *Client) listen(id string, woken chan struct{}) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.waiting[id] = append(c.waiting[id], ch)
-	return ch
+	c.waiting[id] = append(c.waiting[id], woken)
 }
 
-func (c *Client) unlisten(id string, ch chan struct{}) {
+func (c *Client) unlisten(id string, woken chan struct{}) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.waiting[id] = slices.DeleteFunc(c.waiting[id], func(other chan struct{}) bool { return other == ch })
+	c.waiting[id] = slices.DeleteFunc(c.waiting[id], func(other chan struct{}) bool { return other == woken })
 	if len(c.waiting[id]) == 0 {
 		delete(c.waiting, id)
 	}

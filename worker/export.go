@@ -68,8 +68,7 @@ func (w *Worker) commitExport(ctx context.Context, r *run, file *cdr.File) (resu
 // exportFailure says in an operator's words why no file could be written. Faults pass as they are, and
 // errors of the database connection, since the job is then run again.
 func exportFailure(err error) error {
-	var known *fault.Error
-	if errors.As(err, &known) || databaseAway(err) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+	if _, known := errors.AsType[*fault.Error](err); known || databaseAway(err) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
 	return fault.Errorf(fault.ServerError, "the export could not be written: %w", err)

@@ -40,11 +40,11 @@ type bundle struct {
 
 type setUp struct {
 	version  sample.Version
-	switches int // 1 where 0
+	switches int // 1 if 0
 	cdrs     int
 	timeout  time.Duration // a switch's command time-out
 	stopped  bool          // no worker runs
-	redisURL string        // a database of the shared Redis where empty
+	redisURL string        // a database of the shared Redis if empty
 	database []servers.DatabaseOption
 }
 

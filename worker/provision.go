@@ -23,7 +23,7 @@ func (w *Worker) provision(ctx context.Context, r *run) (any, error) {
 		return nil, fault.Errorf(fault.ServerError, "%w; use the same key in every process, then send the request again", err)
 	}
 	// If ctx ends before it is this job's turn, Apply puts back what an earlier attempt wrote.
-	unlock, _ := w.gateways.lock(ctx, asked.DomainUUID+":"+asked.Name)
+	unlock := w.gateways.lock(ctx, asked.DomainUUID+":"+asked.Name)
 	defer unlock()
 	change := gateway.Change{Request: asked, Password: j.secrets.Password, By: r.Job.CreatedBy}
 	outcome := w.applier.Apply(ctx, []gateway.Change{change}, j)[0]

@@ -62,7 +62,7 @@ func TestRedisAwayForLongerThanALease(t *testing.T) {
 		_, err := inspector.GetTaskInfo(tasks.KindExport.Queue(), taskID)
 		return errors.Is(err, asynq.ErrTaskNotFound) && strings.Contains(b.log.String(), `"late task ignored" job=`+job.ID)
 	})
-	report, err := b.Sweep(t.Context(), tasks.SweepOptions{HeartbeatTimeout: time.Minute, MaxAttempts: 25, SecretRetention: time.Hour, JobRetention: time.Hour})
+	report, err := b.Sweep(t.Context())
 	if err != nil || report.Redispatched != 0 {
 		t.Errorf("the sweep: %+v, %v; want nothing to be lost", report, err)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"runtime/debug"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -58,15 +59,13 @@ func (r *run) do(ctx context.Context) {
 	if r.Job.CancelRequested {
 		cancel(errCancelRequested)
 	}
-	handled, silent := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(silent)
-		r.sendHeartbeats(context.WithoutCancel(ctx), handled, cancel)
-	}()
+	handled := make(chan struct{})
+	var heartbeats sync.WaitGroup
+	heartbeats.Go(func() { r.sendHeartbeats(context.WithoutCancel(ctx), handled, cancel) })
 	result, err := r.handle(ctx, h)
 	cause := context.Cause(ctx)
 	close(handled)
-	<-silent
+	heartbeats.Wait()
 	r.end(ctx, result, err, cause)
 	r.log.Info("attempt ended", "seconds", time.Since(started).Seconds(), "error", err)
 }
@@ -117,8 +116,7 @@ func (r *run) heartbeat(ctx context.Context) (cancelled bool, err error) {
 func (r *run) end(ctx context.Context, result any, err, cause error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
 	defer cancel()
-	var failure *fault.Error
-	isFailure := errors.As(err, &failure)
+	failure, isFailure := errors.AsType[*fault.Error](err)
 	var ending error
 	switch {
 	case errors.Is(err, tasks.ErrFenced) || errors.Is(cause, tasks.ErrFenced):
@@ -167,6 +165,6 @@ func (r *run) handBack(ctx context.Context) {
 // databaseAway reports whether the database went away under the job. What became a fault was something
 // else: an error of the switch's connection looks the same beneath.
 func databaseAway(err error) bool {
-	var worded *fault.Error
-	return !errors.As(err, &worded) && postgres.Away(err)
+	_, worded := errors.AsType[*fault.Error](err)
+	return !worded && postgres.Away(err)
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -41,7 +42,10 @@ type Worker struct {
 	handlers map[tasks.Kind]handler
 	applier  *gateway.Applier
 	gateways gatewayLocks
-	running  running
+	// running is read-locked by every task that was taken, and locked for good when the worker stops: from
+	// then on TryRLock refuses. asynq may hand out a task as late as that, and a WaitGroup allows no Add
+	// beside its Wait.
+	running sync.RWMutex
 	// stop ends the context of running jobs with errShutdown.
 	stopping context.Context
 	stop     context.CancelCauseFunc
@@ -59,7 +63,7 @@ func New(o Options) *Worker {
 	if err != nil {
 		host = "unknown"
 	}
-	w := &Worker{o: o, name: fmt.Sprintf("%s:%d", host, os.Getpid()), gateways: gatewayLocks{held: map[string]chan struct{}{}}}
+	w := &Worker{o: o, name: fmt.Sprintf("%s:%d", host, os.Getpid())}
 	w.stopping, w.stop = context.WithCancelCause(context.Background())
 	limits := gateway.Limits{RoundChanges: o.Settings.RoundChanges, RoundKills: o.Settings.RoundKills}
 	w.applier = gateway.New(o.PBX, o.Tasks.Keys(), o.Log, limits)
@@ -77,18 +81,15 @@ func (w *Worker) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	retention := make(chan struct{})
-	go func() {
-		defer close(retention)
-		w.o.Exporter.Retain(ctx, w.o.Log)
-	}()
+	var retention sync.WaitGroup
+	retention.Go(func() { w.o.Exporter.Retain(ctx, w.o.Log) })
 	<-ctx.Done()
 	for _, server := range servers {
 		server.Stop()
 	}
 	w.drain()
 	shutDown(servers)
-	<-retention
+	retention.Wait()
 	w.o.Log.Info("worker stopped", "worker", w.name)
 	return nil
 }
@@ -132,7 +133,11 @@ func (w *Worker) server(q tasks.Queue) *asynq.Server {
 
 // drain waits for running jobs, and ends them when their time is up.
 func (w *Worker) drain() {
-	idle := w.running.stop()
+	idle := make(chan struct{})
+	go func() {
+		w.running.Lock()
+		close(idle)
+	}()
 	select {
 	case <-idle:
 	case <-time.After(w.o.Settings.ShutdownTimeout):
@@ -146,11 +151,11 @@ func (w *Worker) drain() {
 // handle runs the job of one task. It returns an error only if the job could not be claimed for a
 // reason that passes: everything else is written in the job's row, and asynq need not know of it.
 func (w *Worker) handle(ctx context.Context, t *asynq.Task) error {
-	if !w.running.take() {
+	if !w.running.TryRLock() {
 		<-ctx.Done() // as long as nobody has taken it, asynq puts it back into the queue when it shuts down
 		return ctx.Err()
 	}
-	defer w.running.done()
+	defer w.running.RUnlock()
 	task, err := tasks.ParseTask(t.Payload())
 	if err != nil {
 		w.o.Log.Error("task dropped", "error", err)

@@ -94,14 +94,8 @@ func (s *Service) sweeper(roles ...tasks.Role) *scheduler.Sweeper {
 	return &scheduler.Sweeper{
 		Tasks:    s.tasks,
 		Interval: s.settings.SweepInterval,
-		Options: tasks.SweepOptions{
-			HeartbeatTimeout: s.settings.HeartbeatTimeout,
-			MaxAttempts:      s.settings.JobMaxAttempts,
-			SecretRetention:  s.settings.SecretRetention,
-			JobRetention:     s.settings.JobRetention,
-		},
-		Roles: roles,
-		Log:   s.log,
+		Roles:    roles,
+		Log:      s.log,
 	}
 }
 

@@ -107,6 +107,10 @@ var JobSettings = config.Settings{
 	RoundChanges:         10_000,
 	RoundKills:           500,
 	HeartbeatInterval:    50 * time.Millisecond,
+	HeartbeatTimeout:     10 * time.Second,
+	JobMaxAttempts:       3,
+	SecretRetention:      24 * time.Hour,
+	JobRetention:         720 * time.Hour,
 	ShutdownTimeout:      10 * time.Second,
 }
 
