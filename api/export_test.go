@@ -8,22 +8,22 @@ import (
 	"trunkline/internal/token"
 )
 
-// ScopedPath is an endpoint that asks for credentials with one of some scopes.
+// ScopedPath is an endpoint that asks for credentials with a scope.
 type ScopedPath struct {
 	Method, Path string
-	Scopes       []token.Scope
+	Scope        token.Scope
 }
 
 // ScopedPaths are all of them, one for each method but HEAD.
 func (s *Server) ScopedPaths() []ScopedPath {
 	var paths []ScopedPath
 	for _, e := range s.endpoints() {
-		if e.Entry != web.SignedIn || len(e.Scopes) == 0 {
+		if e.Entry != web.SignedIn || e.Scope == "" {
 			continue
 		}
 		for _, method := range e.Methods {
 			if method != http.MethodHead {
-				paths = append(paths, ScopedPath{method, e.Path, e.Scopes})
+				paths = append(paths, ScopedPath{method, e.Path, e.Scope})
 			}
 		}
 	}
@@ -35,7 +35,6 @@ type Endpoint struct {
 	Method, Path string // ids are those of no job, token or gateway
 	SignedIn     bool   // it needs credentials
 	Everybody    bool   // it needs nothing
-	Class        string // what it is counted against, once signed in
 }
 
 // Endpoints are all of them.
@@ -46,7 +45,6 @@ func (s *Server) Endpoints() []Endpoint {
 			all = append(all, Endpoint{
 				Method: method, Path: strings.ReplaceAll(e.Path, ":id", "0190b5a0-0000-7000-8000-000000000000"),
 				SignedIn: e.Entry == web.SignedIn || e.Entry == web.SignedInOrLink, Everybody: e.Entry == web.Everybody,
-				Class: e.Limit.String(),
 			})
 		}
 	}

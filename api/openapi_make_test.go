@@ -171,8 +171,8 @@ func needs(e web.Endpoint) string {
 	switch {
 	case e.Entry == web.Whitelisted:
 		return "Needs the whitelist alone."
-	case len(e.Scopes) > 0:
-		return "Scope: " + strings.Join(web.NamesOf(e.Scopes), " or ") + "."
+	case e.Scope != "":
+		return "Scope: " + string(e.Scope) + "."
 	}
 	return ""
 }

@@ -8,6 +8,7 @@ import (
 	"trunkline/api/web"
 	"trunkline/internal/audit"
 	"trunkline/internal/fault"
+	"trunkline/internal/token"
 )
 
 // AuditPage is one page of the audit, newest first.
@@ -19,7 +20,7 @@ type AuditPage struct {
 func (s *Service) auditEndpoints() []web.Endpoint {
 	return []web.Endpoint{{
 		ID: "listAudit", Summary: "Who was denied what, and who changed what; newest first", Note: "With one domain, its entries alone.",
-		Methods: []string{"GET"}, Path: "/v1/audit", Entry: web.SignedIn, Scopes: web.ToAdmin, Answer: web.JSON(http.StatusOK, s.Audit),
+		Methods: []string{"GET"}, Path: "/v1/audit", Entry: web.SignedIn, Scope: token.ScopeAdmin, Answer: web.JSON(http.StatusOK, s.Audit),
 		Params: slices.Concat([]web.Param{
 			{Name: "kind", About: "denial or change.", Choices: web.NamesOf(audit.Kinds)},
 			{Name: "action", About: "Of a denial the endpoint, of a change what was done, such as token.revoke."},

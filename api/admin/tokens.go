@@ -25,13 +25,13 @@ func (s *Service) tokenEndpoints() []web.Endpoint {
 	return []web.Endpoint{
 		{
 			ID: "listTokens", Summary: "List tokens, newest first", Methods: []string{"GET"}, Path: "/v1/tokens",
-			Entry: web.SignedIn, Scopes: web.ToAdmin, Answer: web.JSON(http.StatusOK, s.Tokens),
+			Entry: web.SignedIn, Scope: token.ScopeAdmin, Answer: web.JSON(http.StatusOK, s.Tokens),
 			Params:  append([]web.Param{{Name: "revoked", About: "true: revoked ones too.", Kind: web.KindFlag}}, web.PageParams...),
 			Replies: []web.Reply{{Status: 200, About: "A page.", Body: TokenPage{}}},
 		},
 		{
 			ID: "createToken", Summary: "Make a token", Methods: []string{"POST"}, Path: "/v1/tokens",
-			Entry: web.SignedIn, Scopes: web.ToAdmin, Answer: web.JSON(http.StatusCreated, s.CreateToken),
+			Entry: web.SignedIn, Scope: token.ScopeAdmin, Answer: web.JSON(http.StatusCreated, s.CreateToken),
 			Params: slices.Concat([]web.Param{
 				{Name: "name", About: "Unique among tokens that were not revoked.", Required: true, Most: token.MaxName},
 				{Name: "scopes", About: "read, provision, export, admin, separated by commas.", Required: true},
@@ -44,20 +44,20 @@ func (s *Service) tokenEndpoints() []web.Endpoint {
 		},
 		{
 			ID: "getToken", Summary: "Show a token", Methods: []string{"GET"}, Path: "/v1/tokens/:id",
-			Entry: web.SignedIn, Scopes: web.ToAdmin, Answer: web.JSON(http.StatusOK, s.Token),
+			Entry: web.SignedIn, Scope: token.ScopeAdmin, Answer: web.JSON(http.StatusOK, s.Token),
 			Replies: []web.Reply{{Status: 200, About: "The token, without its secret.", Body: token.View{}}},
 			Faults:  []fault.Code{fault.NotFound},
 		},
 		{
 			ID: "rotateToken", Summary: "Give a token a new secret", Methods: []string{"POST"}, Path: "/v1/tokens/:id/rotate",
-			Entry: web.SignedIn, Scopes: web.ToAdmin, Answer: web.JSON(http.StatusOK, s.RotateToken),
+			Entry: web.SignedIn, Scope: token.ScopeAdmin, Answer: web.JSON(http.StatusOK, s.RotateToken),
 			Params:  append([]web.Param{{Name: "grace", About: "For how long the old secret stays valid, such as 24h."}}, expiry...),
 			Replies: []web.Reply{{Status: 200, About: "The token, with its new secret.", Body: token.Issued{}}},
 			Faults:  []fault.Code{fault.NotFound, fault.Conflict},
 		},
 		{
 			ID: "revokeToken", Summary: "Revoke a token", Methods: []string{"DELETE"}, Path: "/v1/tokens/:id",
-			Entry: web.SignedIn, Scopes: web.ToAdmin, Answer: web.JSON(http.StatusOK, s.RevokeToken),
+			Entry: web.SignedIn, Scope: token.ScopeAdmin, Answer: web.JSON(http.StatusOK, s.RevokeToken),
 			Replies: []web.Reply{{Status: 200, About: "The token, revoked; also if it was before.", Body: token.View{}}},
 			Faults:  []fault.Code{fault.NotFound},
 		},

@@ -11,6 +11,7 @@ import (
 	"trunkline/api/web"
 	"trunkline/internal/audit"
 	"trunkline/internal/fault"
+	"trunkline/internal/token"
 	"trunkline/internal/whitelist"
 )
 
@@ -69,12 +70,12 @@ func (s *Service) whitelistEndpoints() []web.Endpoint {
 	return []web.Endpoint{
 		{
 			ID: "getWhitelist", Summary: "Show the whitelist, and who was denied lately", Note: forAll, Methods: []string{"GET"}, Path: "/v1/whitelist",
-			Entry: web.SignedIn, Scopes: web.ToAdmin, Answer: ofAllDomains(web.JSON(http.StatusOK, s.Whitelist)),
+			Entry: web.SignedIn, Scope: token.ScopeAdmin, Answer: ofAllDomains(web.JSON(http.StatusOK, s.Whitelist)),
 			Replies: []web.Reply{{Status: 200, About: "The file.", Body: Whitelist{}}},
 		},
 		{
 			ID: "addToWhitelist", Summary: "Add an address", Note: forAll, Methods: []string{"POST"}, Path: "/v1/whitelist",
-			Entry: web.SignedIn, Scopes: web.ToAdmin, Answer: ofAllDomains(s.addToWhitelist),
+			Entry: web.SignedIn, Scope: token.ScopeAdmin, Answer: ofAllDomains(s.addToWhitelist),
 			Params: []web.Param{address, {Name: "comment", About: "What is written behind it.", Most: whitelist.MaxComment}, lockout},
 			Replies: []web.Reply{
 				{Status: 200, About: "It was covered already.", Body: WhitelistAdded{}},
@@ -84,14 +85,14 @@ func (s *Service) whitelistEndpoints() []web.Endpoint {
 		},
 		{
 			ID: "removeFromWhitelist", Summary: "Remove an address", Note: forAll, Methods: []string{"DELETE"}, Path: "/v1/whitelist",
-			Entry: web.SignedIn, Scopes: web.ToAdmin, Answer: ofAllDomains(web.JSON(http.StatusOK, s.RemoveFromWhitelist)),
+			Entry: web.SignedIn, Scope: token.ScopeAdmin, Answer: ofAllDomains(web.JSON(http.StatusOK, s.RemoveFromWhitelist)),
 			Params:  []web.Param{address, lockout},
 			Replies: []web.Reply{{Status: 200, About: "It was removed.", Body: WhitelistRemoved{}}},
 			Faults:  append([]fault.Code{fault.NotFound}, edits...),
 		},
 		{
 			ID: "replaceWhitelist", Summary: "Replace the file", Note: forAll, Methods: []string{"PUT"}, Path: "/v1/whitelist",
-			Entry: web.SignedIn, Scopes: web.ToAdmin, Answer: ofAllDomains(web.JSON(http.StatusOK, s.ReplaceWhitelist)),
+			Entry: web.SignedIn, Scope: token.ScopeAdmin, Answer: ofAllDomains(web.JSON(http.StatusOK, s.ReplaceWhitelist)),
 			Params: []web.Param{
 				{Name: params.Text, About: "The whole file.", Required: true},
 				{Name: "version", About: "Of the text that was edited.", Required: true},
@@ -102,7 +103,7 @@ func (s *Service) whitelistEndpoints() []web.Endpoint {
 		},
 		{
 			ID: "checkWhitelist", Summary: "May an address call?", Note: forAll, Methods: []string{"GET"}, Path: "/v1/whitelist/check",
-			Entry: web.SignedIn, Scopes: web.ToAdmin, Answer: ofAllDomains(web.JSON(http.StatusOK, s.CheckWhitelist)),
+			Entry: web.SignedIn, Scope: token.ScopeAdmin, Answer: ofAllDomains(web.JSON(http.StatusOK, s.CheckWhitelist)),
 			Params:  []web.Param{{Name: "address", About: "An IP address.", Required: true}},
 			Replies: []web.Reply{{Status: 200, About: "Whether it may, and by which entry.", Body: WhitelistCheck{}}},
 			Faults:  []fault.Code{fault.MissingParameters},

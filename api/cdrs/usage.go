@@ -8,6 +8,7 @@ import (
 	"trunkline/api/web"
 	"trunkline/internal/fault"
 	"trunkline/internal/fusionpbx"
+	"trunkline/internal/token"
 )
 
 const (
@@ -50,7 +51,7 @@ type billed struct {
 func (s *Service) usageEndpoints() []web.Endpoint {
 	return []web.Endpoint{{
 		ID: "getUsage", Summary: "What each domain used in a span", Methods: []string{"GET"}, Path: "/v1/usage",
-		Entry: web.SignedIn, Scopes: web.ToRead, Answer: web.JSON(http.StatusOK, s.Usage),
+		Entry: web.SignedIn, Scope: token.ScopeRead, Answer: web.JSON(http.StatusOK, s.Usage),
 		Params:  slices.Concat(web.TenantParams, windowParams),
 		Replies: []web.Reply{{Status: 200, About: "Every domain that the caller sees, those without calls too.", Body: Usage{}}},
 		Faults:  []fault.Code{fault.MissingParameters, fault.NotFound},

@@ -12,6 +12,7 @@ import (
 	"trunkline/internal/fusionpbx"
 	"trunkline/internal/gateway"
 	"trunkline/internal/postgres"
+	"trunkline/internal/token"
 	"trunkline/tasks"
 )
 
@@ -27,7 +28,7 @@ type deletedGateway struct {
 func (s *Service) deletionEndpoints() []web.Endpoint {
 	byID := web.Endpoint{
 		ID: "deleteGateway", Summary: "Delete a gateway", Note: "One that is absent is success.",
-		Methods: []string{"DELETE"}, Path: "/v1/gateways/:id", Entry: web.SignedIn, Scopes: web.ToProvision, Limit: web.LimitGateways, Answer: s.delete,
+		Methods: []string{"DELETE"}, Path: "/v1/gateways/:id", Entry: web.SignedIn, Scope: token.ScopeProvision, Limit: web.LimitGateways, Answer: s.delete,
 		Params:  jobs.Params,
 		Replies: []web.Reply{{Status: 200, About: "It is gone from FusionPBX and from every switch.", Body: deletedGateway{}}, jobs.NotFinished},
 		Faults:  slices.Concat(gatewayFaults, jobs.Faults),

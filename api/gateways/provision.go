@@ -16,6 +16,7 @@ import (
 	"trunkline/internal/fusionpbx"
 	"trunkline/internal/gateway"
 	"trunkline/internal/pbx"
+	"trunkline/internal/token"
 	"trunkline/tasks"
 )
 
@@ -45,7 +46,7 @@ func (s *Service) Endpoints() []web.Endpoint {
 	return append([]web.Endpoint{
 		{
 			ID: "provisionGateway", Summary: "Make, change, suspend or show a gateway", Methods: []string{"GET", "POST"},
-			Path: "/app/gateways/provision.php", Entry: web.SignedIn, Scopes: web.ToProvision, Limit: web.LimitGateways,
+			Path: "/app/gateways/provision.php", Entry: web.SignedIn, Scope: token.ScopeProvision, Limit: web.LimitGateways,
 			Answer: s.provision,
 			Params: provisionParams(),
 			Replies: []web.Reply{
@@ -56,7 +57,7 @@ func (s *Service) Endpoints() []web.Endpoint {
 		},
 		{
 			ID: "listGateways", Summary: "List the gateways as the switches show them now", Methods: []string{"GET", "POST"},
-			Path: "/app/gateways/provision_list.php", Entry: web.SignedIn, Scopes: web.ToRead, Limit: web.LimitGateways,
+			Path: "/app/gateways/provision_list.php", Entry: web.SignedIn, Scope: token.ScopeRead, Limit: web.LimitGateways,
 			Answer: web.JSON(http.StatusOK, s.List),
 			Params: []web.Param{
 				{Name: "tenant_domain", About: "The domain, or global. Left out: all that the caller sees."},

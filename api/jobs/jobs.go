@@ -95,7 +95,7 @@ func (s *Service) Endpoints() []web.Endpoint {
 	return []web.Endpoint{
 		{
 			ID: "listJobs", Summary: "List jobs, newest first", Methods: []string{"GET"}, Path: "/v1/jobs",
-			Entry: web.SignedIn, Scopes: web.ToRead, Answer: web.JSON(http.StatusOK, s.List),
+			Entry: web.SignedIn, Scope: token.ScopeRead, Answer: web.JSON(http.StatusOK, s.List),
 			Params: slices.Concat([]web.Param{
 				{Name: "kind", About: "Those of a kind.", Choices: web.NamesOf(tasks.Kinds)},
 				{Name: "state", About: "Those in a state.", Choices: web.NamesOf(tasks.States)},

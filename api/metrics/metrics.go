@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"trunkline/internal/cache"
 	"trunkline/internal/fault"
 	"trunkline/internal/pbx"
 	"trunkline/tasks"
@@ -35,7 +36,7 @@ func New(o Options) *Metrics {
 	registry.MustRegister(
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		&partsCollector{o: o},
+		&partsCollector{o: o, last: cache.New[[]prometheus.Metric](cache.Options{Most: 1, ReadTimeout: partsTimeout})},
 	)
 	return &Metrics{
 		Requests: newRequests(registry, o.Denials),

@@ -7,6 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"trunkline/internal/cache"
 	"trunkline/tasks"
 )
 
@@ -43,11 +44,8 @@ var (
 // partsCollector asks the database, Redis and the switches when it is scraped. A part that does not
 // answer is down and its numbers are left out; the scrape holds the others'.
 type partsCollector struct {
-	o Options
-
-	mu   sync.Mutex
-	at   time.Time
-	last []prometheus.Metric
+	o    Options
+	last *cache.Cache[[]prometheus.Metric]
 }
 
 // Describe implements prometheus.Collector.
@@ -59,25 +57,17 @@ func (c *partsCollector) Describe(descs chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector.
 func (c *partsCollector) Collect(to chan<- prometheus.Metric) {
-	for _, m := range c.parts() {
+	// The error would be of a caller who hangs up, as this one does not.
+	last, _ := c.last.Read(context.Background(), "", func(ctx context.Context) ([]prometheus.Metric, time.Duration, error) {
+		return c.ask(ctx), partsMaxAge, nil
+	})
+	for _, m := range last {
 		to <- m
 	}
 	stat := c.o.PBX.Pool.Stat()
 	to <- gauge(connectionsDesc, float64(stat.AcquiredConns()), "in_use")
 	to <- gauge(connectionsDesc, float64(stat.IdleConns()), "idle")
 	to <- gauge(mostConnsDesc, float64(stat.MaxConns()))
-}
-
-func (c *partsCollector) parts() []prometheus.Metric {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if time.Since(c.at) < partsMaxAge {
-		return c.last
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), partsTimeout)
-	defer cancel()
-	c.last, c.at = c.ask(ctx), time.Now()
-	return c.last
 }
 
 // ask asks all parts at once.

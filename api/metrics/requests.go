@@ -2,8 +2,8 @@ package metrics
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
-	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -12,26 +12,25 @@ import (
 )
 
 const (
-	// unrouted is the endpoint of a request for a path that there is not.
-	unrouted = "unrouted"
+	// Unrouted is the endpoint of a request for a path that there is not.
+	Unrouted    = "unrouted"
+	otherMethod = "other"
 	// statusLimit is beyond every HTTP status.
 	statusLimit = 600
 )
 
-// methods are those that are told apart; what a caller makes up is the last one.
-var methods = [...]string{
-	http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions, "other",
+// Methods are those that are told apart. What a caller makes up is otherMethod.
+var Methods = []string{
+	http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions,
 }
 
-func methodIndex(method string) int {
-	last := len(methods) - 1
-	for i, known := range methods[:last] {
-		if method == known {
-			return i
-		}
+// statuses are the HTTP statuses as text, so that no request has to make its own.
+var statuses = func() (texts [statusLimit]string) {
+	for status := range texts {
+		texts[status] = strconv.Itoa(status)
 	}
-	return last
-}
+	return texts
+}()
 
 // durationBuckets are in seconds: status takes a few milliseconds, an answer that waits for its job up
 // to WaitMax.
@@ -44,7 +43,6 @@ type Requests struct {
 	requests  *prometheus.CounterVec
 	durations *prometheus.HistogramVec
 	denials   map[fault.Code]prometheus.Counter
-	unrouted  *Route
 }
 
 func newRequests(registry *prometheus.Registry, denials []fault.Code) *Requests {
@@ -67,7 +65,6 @@ func newRequests(registry *prometheus.Registry, denials []fault.Code) *Requests 
 		r.denials[code] = byReason.WithLabelValues(code)
 	}
 	registry.MustRegister(r.requests, r.durations, r.InFlight, byReason)
-	r.unrouted = &Route{of: r, Endpoint: unrouted}
 	return r
 }
 
@@ -80,46 +77,14 @@ func (r *Requests) Denied(code fault.Code) bool {
 	return known
 }
 
-// Route is one endpoint's metrics. What a request needs of them is found without a look-up by labels.
-type Route struct {
-	Endpoint string // the route's template, or unrouted
-	of       *Requests
-	methods  [len(methods)]atomic.Pointer[methodMetrics]
-}
-
-type methodMetrics struct {
-	duration prometheus.Observer
-	codes    [statusLimit]atomic.Pointer[prometheus.Counter]
-}
-
-// Route is the metrics of the endpoint at the path, "" for requests that come to none.
-func (r *Requests) Route(path string) *Route {
-	if path == "" {
-		return r.unrouted
+// Observe counts one answered request.
+func (r *Requests) Observe(endpoint, method string, status int, took time.Duration) {
+	if !slices.Contains(Methods, method) {
+		method = otherMethod
 	}
-	return &Route{of: r, Endpoint: path}
-}
-
-// Observe counts one answered request. Two that are the first of their kind at once both make the
-// pointers to one and the same counter.
-func (r *Route) Observe(method string, status int, took time.Duration) {
-	i := methodIndex(method)
-	of := r.methods[i].Load()
-	if of == nil {
-		of = &methodMetrics{duration: r.of.durations.WithLabelValues(r.Endpoint, methods[i])}
-		if !r.methods[i].CompareAndSwap(nil, of) {
-			of = r.methods[i].Load()
-		}
-	}
-	of.duration.Observe(took.Seconds())
 	if status < 0 || status >= statusLimit {
 		status = 0
 	}
-	counter := of.codes[status].Load()
-	if counter == nil {
-		made := r.of.requests.WithLabelValues(r.Endpoint, methods[i], strconv.Itoa(status))
-		counter = &made
-		of.codes[status].Store(counter)
-	}
-	(*counter).Inc()
+	r.durations.WithLabelValues(endpoint, method).Observe(took.Seconds())
+	r.requests.WithLabelValues(endpoint, method, statuses[status]).Inc()
 }

@@ -17,6 +17,7 @@ import (
 	"trunkline/internal/freeswitch"
 	"trunkline/internal/fusionpbx"
 	"trunkline/internal/tenant"
+	"trunkline/internal/token"
 )
 
 // Registration is the documented answer, and beside it all devices of the extension, the latest first.
@@ -37,7 +38,7 @@ func (s *Service) registrationEndpoints() []web.Endpoint {
 	return []web.Endpoint{
 		{
 			ID: "checkRegistration", Summary: "Is an extension registered, from where and with what?", Methods: []string{"GET", "POST"},
-			Path: "/app/registrations/check_registration.php", Entry: web.SignedIn, Scopes: web.ToRead,
+			Path: "/app/registrations/check_registration.php", Entry: web.SignedIn, Scope: token.ScopeRead,
 			Answer: web.JSON(http.StatusOK, s.CheckRegistration),
 			Params: []web.Param{
 				{Name: "extension", About: "Its number, or its alias.", Required: true},
@@ -49,7 +50,7 @@ func (s *Service) registrationEndpoints() []web.Endpoint {
 		},
 		{
 			ID: "listRegistrations", Summary: "List registrations, by domain and user", Methods: []string{"GET"}, Path: "/v1/registrations",
-			Entry: web.SignedIn, Scopes: web.ToRead, Answer: web.JSON(http.StatusOK, s.Registrations),
+			Entry: web.SignedIn, Scope: token.ScopeRead, Answer: web.JSON(http.StatusOK, s.Registrations),
 			Params:  slices.Concat(web.TenantParams, web.PageParams),
 			Replies: []web.Reply{{Status: 200, About: "A page.", Body: DevicePage{}}},
 			Faults:  append([]fault.Code{fault.NotFound}, web.SwitchFaults...),

@@ -16,6 +16,7 @@ import (
 	"trunkline/internal/fault"
 	"trunkline/internal/fusionpbx"
 	"trunkline/internal/pbx"
+	"trunkline/internal/token"
 )
 
 // Status is the documented answer, and beside it each switch.
@@ -63,7 +64,7 @@ func (s *Service) Endpoints() []web.Endpoint {
 	return append([]web.Endpoint{
 		{
 			ID: "getStatus", Summary: "How the PBX is, at most a second old", Methods: []string{"GET", "POST"}, Path: "/app/status/index.php",
-			Entry: web.SignedIn, Scopes: web.ToRead, Answer: web.JSON(http.StatusOK, s.Status),
+			Entry: web.SignedIn, Scope: token.ScopeRead, Answer: web.JSON(http.StatusOK, s.Status),
 			Params:  web.TenantParams,
 			Replies: []web.Reply{{Status: 200, About: "The whole PBX, or what the caller's domains have of it.", Body: Status{}}},
 			Faults:  append([]fault.Code{fault.NotFound}, web.SwitchFaults...),

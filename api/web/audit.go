@@ -10,7 +10,7 @@ import (
 func (r *Request) Changed(action, subject, domainUUID string) {
 	r.domainUUID = domainUUID
 	r.front.Audit.Change(r.Context(), audit.Event{
-		Who: r.Caller.Name, Address: r.auditAddress(), Action: action, Subject: subject,
+		Who: r.Caller.Name, Address: r.addressOrPeer(), Action: action, Subject: subject,
 		DomainUUID: r.auditDomain(), RequestID: r.ID,
 	})
 }
@@ -23,13 +23,13 @@ func (r *Request) denied() {
 		who = r.Caller.Name
 	}
 	r.front.Audit.Denial(audit.Denial{
-		Address: r.auditAddress(), Who: who, Endpoint: r.route.Endpoint, Code: r.denial,
+		Address: r.addressOrPeer(), Who: who, Endpoint: r.endpoint, Code: r.denial,
 		DomainUUID: r.auditDomain(), RequestID: r.ID,
 	})
 }
 
-// auditAddress is the caller's address, or if that is not known the peer's; "" if that is no address.
-func (r *Request) auditAddress() string {
+// addressOrPeer is the caller's address, or if that is not known the peer's; "" if that is no address.
+func (r *Request) addressOrPeer() string {
 	addr := r.Address
 	if r.addressErr != nil {
 		addr, _ = access.ParseAddress(r.c.Request.RemoteAddr)

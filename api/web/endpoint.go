@@ -30,8 +30,8 @@ type Endpoint struct {
 	Methods []string
 	Path    string // as gin has it
 	Entry   Entry
-	Scopes  []token.Scope // one of them is needed; none: any credentials do
-	Limit   Limit         // what signed-in requests are counted against
+	Scope   token.Scope // needed of the credentials; "": any do
+	Limit   Limit       // what signed-in requests are counted against
 	Answer  func(*Request) error
 	Params  []Param
 	Replies []Reply
@@ -79,14 +79,6 @@ type Reply struct {
 	File     bool   // an export's file, in any of its formats; with a body, one or the other
 	Location bool   // it says where what was made is
 }
-
-// The scopes that endpoints ask for.
-var (
-	ToRead      = []token.Scope{token.ScopeRead}
-	ToProvision = []token.Scope{token.ScopeProvision}
-	ToExport    = []token.Scope{token.ScopeExport}
-	ToAdmin     = []token.Scope{token.ScopeAdmin}
-)
 
 // Parameters of several resources.
 var (

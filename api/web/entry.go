@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 
@@ -24,13 +25,13 @@ func (r *Request) enter(e Endpoint) error {
 	if err := r.signIn(e); err != nil {
 		return r.refused(err)
 	}
-	if err := r.charge(e.Limit); err != nil {
+	if err := r.charge(cmp.Or(e.Limit, LimitRequests)); err != nil {
 		return err
 	}
-	if len(e.Scopes) > 0 {
-		return r.Need(e.Scopes...)
+	if e.Scope == "" {
+		return nil
 	}
-	return nil
+	return r.Need(e.Scope)
 }
 
 // AccessDenied is the documented message for an address that is not on the whitelist.

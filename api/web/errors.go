@@ -61,8 +61,7 @@ var labels = map[fault.Code]string{
 // FaultOf words any error for the caller. What is nobody's fault but ours is not shown: the log has it
 // under the request's id.
 func FaultOf(err error, requestID string) *fault.Error {
-	var own *fault.Error
-	if errors.As(err, &own) {
+	if own, ok := errors.AsType[*fault.Error](err); ok {
 		return own
 	}
 	if errors.Is(err, context.Canceled) {
@@ -75,20 +74,12 @@ func FaultOf(err error, requestID string) *fault.Error {
 	return &fault.Error{Code: fault.ServerError, Message: "something went wrong in Trunkline itself; its log says more under request id " + requestID, Cause: err}
 }
 
-// isDenial reports whether the code refuses a caller rather than what they asked for.
-func isDenial(code fault.Code) bool {
-	switch StatusOf(code) {
-	case http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests:
-		return true
-	}
-	return false
-}
-
 // Denials are the codes that refuse a caller rather than what they asked for.
 func Denials() []fault.Code {
 	var codes []fault.Code
-	for code := range Statuses {
-		if isDenial(code) {
+	for code, status := range Statuses {
+		switch status {
+		case http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests:
 			codes = append(codes, code)
 		}
 	}

@@ -8,7 +8,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
-	"sync"
+	"slices"
 
 	"github.com/gin-gonic/gin"
 
@@ -46,12 +46,9 @@ type Front struct {
 	stop        context.CancelFunc
 }
 
-// releaseMode keeps gin from printing to standard output.
-var releaseMode = sync.OnceFunc(func() { gin.SetMode(gin.ReleaseMode) })
-
 // New returns a front that lets requests in.
 func New(o Options) *Front {
-	releaseMode()
+	gin.SetMode(gin.ReleaseMode) // else it prints to standard output
 	f := &Front{Options: o, locator: access.NewLocator(o.Settings.TrustedProxies)}
 	f.gate = access.NewGate(access.GateLimits{
 		OfName: o.Settings.LoginFailures, OfAddress: o.Settings.LoginFailuresAddress,
@@ -92,10 +89,9 @@ func (f *Front) Handler(groups []Group) http.Handler {
 
 // serve lets in who may come, and has the endpoint answer.
 func (f *Front) serve(e Endpoint) gin.HandlerFunc {
-	route := f.Metrics.Requests.Route(e.Path)
 	return func(c *gin.Context) {
-		r := requestOf(c)
-		r.documented, r.route = IsDocumented(cmp.Or(e.Path, c.Request.URL.Path)), route
+		r := c.MustGet(requestKey).(*Request)
+		r.documented, r.endpoint = IsDocumented(cmp.Or(e.Path, c.Request.URL.Path)), cmp.Or(e.Path, metrics.Unrouted)
 		err := r.enter(e)
 		if err == nil {
 			err = e.Answer(r)
@@ -116,8 +112,7 @@ func (f *Front) unrouted(answer func(*Request) error) gin.HandlerFunc {
 
 // methodName repeats a caller's method only if it is one that HTTP knows.
 func methodName(method string) string {
-	switch method {
-	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
+	if slices.Contains(metrics.Methods, method) {
 		return method
 	}
 	return "of this request"

@@ -2,7 +2,6 @@ package web
 
 import (
 	"fmt"
-	"net"
 	"net/netip"
 	"strconv"
 	"time"
@@ -13,32 +12,19 @@ import (
 
 // Limit is the budget that an endpoint's requests are counted against: per credential and address, or
 // per address if nobody has signed in.
-type Limit int
+type Limit string
 
-// The limits, each with a setting of its own.
+// The limits, each with a setting of its own, as keys and messages have them.
 const (
-	LimitRequests Limit = iota
-	LimitGateways
-	LimitExports
+	LimitRequests Limit = "requests" // also that of an endpoint that names none
+	LimitGateways Limit = "gateway operations"
+	LimitExports  Limit = "CDR exports"
 	// LimitNone is for asking after one's own job: it counts nothing, unless there is no such job.
-	LimitNone
+	LimitNone Limit = "nothing"
 )
 
 // strangersBits is how much of an IPv6 address that is not on the whitelist counts.
 const strangersBits = 64
-
-// String is the limit as keys and messages have it.
-func (l Limit) String() string {
-	switch l {
-	case LimitGateways:
-		return "gateway operations"
-	case LimitExports:
-		return "CDR exports"
-	case LimitNone:
-		return ""
-	}
-	return "requests"
-}
 
 // budget is what the caller may do of what is limited in a minute.
 func (r *Request) budget(l Limit) ratelimit.Budget {
@@ -58,20 +44,12 @@ func (r *Request) addressBudget() ratelimit.Budget {
 	switch {
 	case r.addressErr != nil:
 		// Whose request it is is not known; who sent it to us is.
-		address = "peer " + peerHost(r.c.Request.RemoteAddr)
+		address = "peer " + r.addressOrPeer()
 	case r.Address.Is6() && !r.front.Whitelist.Allows(r.Address):
 		// Whoever has one address of such a network usually has them all.
 		address = netip.PrefixFrom(r.Address, strangersBits).Masked().String()
 	}
 	return ratelimit.Budget{Key: "address|" + address, Limit: r.front.Settings.RateLimitUnauthenticated, Window: ratelimit.Window}
-}
-
-func peerHost(remote string) string {
-	host, _, err := net.SplitHostPort(remote)
-	if err != nil {
-		return remote
-	}
-	return host
 }
 
 // charge counts the request against its limit, or fails if that is used up.
@@ -80,22 +58,22 @@ func (r *Request) charge(l Limit) error {
 		r.showBudget(r.front.Limiter.Peek(r.Context(), r.budget(LimitRequests)))
 		return nil
 	}
-	d := r.front.Limiter.Take(r.Context(), r.budget(l))
-	r.showBudget(d)
-	if d.Allowed {
-		return nil
-	}
-	return fault.Limited(d.Reset, "these credentials may make %d %s a minute from one address", d.Limit, l)
+	return r.take(r.budget(l), "these credentials may make %d "+string(l)+" a minute from one address")
 }
 
 // chargeAddress counts the request against its address, or fails if that is used up.
 func (r *Request) chargeAddress() error {
-	d := r.front.Limiter.Take(r.Context(), r.addressBudget())
+	return r.take(r.addressBudget(), "an address may make %d requests a minute without good credentials")
+}
+
+// take counts the request against the budget, or refuses it in words that name the limit.
+func (r *Request) take(b ratelimit.Budget, refusal string) error {
+	d := r.front.Limiter.Take(r.Context(), b)
 	r.showBudget(d)
 	if d.Allowed {
 		return nil
 	}
-	return fault.Limited(d.Reset, "an address may make %d requests a minute without good credentials", d.Limit)
+	return fault.Limited(d.Reset, refusal, d.Limit)
 }
 
 // showAddress shows the address's budget and counts nothing: whoever starts and stops us asks often.

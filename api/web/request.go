@@ -32,8 +32,8 @@ type Request struct {
 	documented bool  // its path is
 	addressErr error // why the address cannot be known
 
-	route      *metrics.Route // of the endpoint that answers
-	domainUUID string         // of the domain that the request changes something of, if it is known
+	endpoint   string // the route's template, or metrics.Unrouted
+	domainUUID string // of the domain that the request changes something of, if it is known
 
 	tried  string     // the name of the user or token that did not sign in
 	denial fault.Code // the code of the error that it ended with
@@ -48,8 +48,6 @@ const (
 	// maxClipped bounds what is logged of a caller's own text, in bytes.
 	maxClipped = 200
 )
-
-func requestOf(c *gin.Context) *Request { return c.MustGet(requestKey).(*Request) }
 
 // Context ends when the caller hangs up.
 func (r *Request) Context() context.Context { return r.c.Request.Context() }
@@ -72,11 +70,11 @@ func (r *Request) SetHeader(name, value string) { r.c.Header(name, value) }
 // saneRequestID is what a caller's own request id must look like to be taken over.
 var saneRequestID = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,128}$`)
 
-// observe gives each request its id, finds its address, logs it, and keeps a panic from ending more
+// observe gives each request its id, finds its address, logs and counts it, and keeps a panic from ending more
 // than this one request.
 func (f *Front) observe(c *gin.Context) {
 	began := time.Now()
-	r := &Request{ID: c.GetHeader("X-Request-Id"), c: c, front: f, route: f.Metrics.Requests.Route("")}
+	r := &Request{ID: c.GetHeader("X-Request-Id"), c: c, front: f, endpoint: metrics.Unrouted}
 	f.Metrics.Requests.InFlight.Inc()
 	defer f.Metrics.Requests.InFlight.Dec()
 	if !saneRequestID.MatchString(r.ID) {
@@ -95,17 +93,12 @@ func (f *Front) observe(c *gin.Context) {
 		}
 		took := time.Since(began)
 		r.log(took)
-		r.count(took)
+		f.Metrics.Requests.Observe(r.endpoint, c.Request.Method, c.Writer.Status(), took)
+		if f.Metrics.Requests.Denied(r.denial) {
+			r.denied()
+		}
 	}()
 	c.Next()
-}
-
-// count has the request in the metrics, and a refused one in the audit.
-func (r *Request) count(took time.Duration) {
-	r.route.Observe(r.c.Request.Method, r.c.Writer.Status(), took)
-	if r.front.Metrics.Requests.Denied(r.denial) {
-		r.denied()
-	}
 }
 
 // log writes the request's line: never its query, its body or its headers.
@@ -115,7 +108,7 @@ func (r *Request) log(took time.Duration) {
 	attrs := []slog.Attr{
 		slog.String("request_id", r.ID),
 		slog.String("address", r.seenAddress()),
-		slog.String("endpoint", r.route.Endpoint),
+		slog.String("endpoint", r.endpoint),
 		slog.String("method", Clip(req.Method)),
 		slog.String("path", Clip(req.URL.Path)),
 		slog.Int("status", status),

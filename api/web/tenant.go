@@ -1,25 +1,37 @@
 package web
 
-import "trunkline/internal/tenant"
+import (
+	"trunkline/internal/fault"
+	"trunkline/internal/tenant"
+)
 
 // Tenant is the domain that the request names, else (named is false) the caller's home.
 func (r *Request) Tenant() (d tenant.Domain, named bool, err error) {
-	name, uuid := r.tenantNamed()
-	return r.Caller.Tenant(r.Context(), r.front.DB, name, uuid)
+	return r.Caller.Tenant(r.Context(), r.front.DB, r.Params.Get("tenant_domain"), r.Params.Get("domain_uuid"))
 }
 
-// OneTenant is Tenant for what cannot be about several domains.
+// OneTenant is Tenant for what cannot be about several domains: a caller without a home has to name one.
 func (r *Request) OneTenant() (tenant.Domain, error) {
-	name, uuid := r.tenantNamed()
-	return r.Caller.OneTenant(r.Context(), r.front.DB, name, uuid)
+	d, named, err := r.Tenant()
+	switch {
+	case err != nil || named || d.UUID != "":
+		return d, err
+	case r.Caller.Domains.All:
+		return d, fault.Missing("tenant_domain; this token has no domain of its own")
+	}
+	return d, fault.Missing("tenant_domain; this token has several: " + r.Caller.Domains.Names())
 }
 
 // Domains are the domain that the request names, else all that the caller sees.
 func (r *Request) Domains() (tenant.Domains, error) {
-	name, uuid := r.tenantNamed()
-	return r.Caller.Asked(r.Context(), r.front.DB, name, uuid)
-}
-
-func (r *Request) tenantNamed() (name, uuid string) {
-	return r.Params.Get("tenant_domain"), r.Params.Get("domain_uuid")
+	d, named, err := r.Tenant()
+	switch {
+	case err != nil:
+		return tenant.Domains{}, err
+	case named && d.UUID == "":
+		return tenant.Domains{}, fault.Invalid("tenant_domain", "%s is for gateways; name a domain, or leave tenant_domain out for all", tenant.Global)
+	case named:
+		return tenant.Only(d), nil
+	}
+	return r.Caller.Domains, nil
 }

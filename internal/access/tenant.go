@@ -34,32 +34,6 @@ func (c Caller) Tenant(ctx context.Context, db *fusionpbx.DB, name, uuid string)
 	return d, true, err
 }
 
-// OneTenant is Tenant for what cannot be about several domains: a caller without a home has to name one.
-func (c Caller) OneTenant(ctx context.Context, db *fusionpbx.DB, name, uuid string) (tenant.Domain, error) {
-	d, named, err := c.Tenant(ctx, db, name, uuid)
-	switch {
-	case err != nil || named || d.UUID != "":
-		return d, err
-	case c.Domains.All:
-		return tenant.Domain{}, fault.Errorf(fault.MissingParameters, "tenant_domain; this token has no domain of its own")
-	}
-	return tenant.Domain{}, fault.Errorf(fault.MissingParameters, "tenant_domain; this token has several: %s", c.Domains.Names())
-}
-
-// Asked is Tenant for what may be about several domains: without a name it is all that the caller sees.
-func (c Caller) Asked(ctx context.Context, db *fusionpbx.DB, name, uuid string) (tenant.Domains, error) {
-	d, named, err := c.Tenant(ctx, db, name, uuid)
-	switch {
-	case err != nil:
-		return tenant.Domains{}, err
-	case named && d.UUID == "":
-		return tenant.Domains{}, fault.Invalid("tenant_domain", "%s is for gateways; name a domain, or leave tenant_domain out for all", tenant.Global)
-	case named:
-		return tenant.Only(d), nil
-	}
-	return c.Domains, nil
-}
-
 // Domain is the domain of that name, if the caller may see it; the parameter is the one that named it.
 func (c Caller) Domain(ctx context.Context, db *fusionpbx.DB, parameter, name string) (fusionpbx.Domain, error) {
 	if !c.Domains.All {
