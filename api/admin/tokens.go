@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net/http"
 	"slices"
-	"time"
 
 	"trunkline/api/web"
 	"trunkline/internal/fault"
@@ -78,7 +77,7 @@ func (s *Service) Tokens(r *web.Request) (page TokenPage, err error) {
 	if err != nil {
 		return page, err
 	}
-	views, err := s.views(r, tokens...)
+	views, err := token.Views(r.Context(), s.db.DomainNames, tokens...)
 	return TokenPage{views, next}, err
 }
 
@@ -104,7 +103,7 @@ func (s *Service) CreateToken(r *web.Request) (token.Issued, error) {
 	r.Changed("token.create", tokenSubject(t), "")
 	r.SetHeader("Location", "/v1/tokens/"+t.ID)
 	view, err := s.view(r, t)
-	return token.Issued{View: view, Token: secret}, err
+	return token.Issued{View: view, Secret: secret}, err
 }
 
 // RotateToken gives the path's token a new secret and shows it, this once. The old one stays valid for
@@ -133,7 +132,7 @@ func (s *Service) RotateToken(r *web.Request) (token.Issued, error) {
 	}
 	r.Changed("token.rotate", tokenSubject(t), "")
 	view, err := s.view(r, t)
-	return token.Issued{View: view, Token: secret}, err
+	return token.Issued{View: view, Secret: secret}, err
 }
 
 // RevokeToken ends the path's token. One that was revoked already is as good.
@@ -151,21 +150,9 @@ func (s *Service) RevokeToken(r *web.Request) (token.View, error) {
 // tokenSubject names a token in the record of changes: its name can be another's later.
 func tokenSubject(t token.Token) string { return t.ID + " " + t.Name }
 
-// views shows tokens with the names of their domains.
-func (s *Service) views(r *web.Request, tokens ...token.Token) ([]token.View, error) {
-	names, err := s.db.DomainNames(r.Context(), token.DomainsOf(tokens...))
-	if err != nil {
-		return nil, err
-	}
-	views := make([]token.View, len(tokens))
-	for i, t := range tokens {
-		views[i] = t.View(names, time.Now())
-	}
-	return views, nil
-}
-
+// view shows a token with the names of its domains.
 func (s *Service) view(r *web.Request, t token.Token) (token.View, error) {
-	views, err := s.views(r, t)
+	views, err := token.Views(r.Context(), s.db.DomainNames, t)
 	if err != nil {
 		return token.View{}, err
 	}

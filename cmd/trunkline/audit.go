@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/netip"
 	"time"
 
@@ -54,7 +53,14 @@ func (a auditCommand) Run(cmd *command) error {
 // print prints the entries; more says that there are older ones.
 func (a auditCommand) print(cmd *command, entries []audit.Entry, more bool) error {
 	if a.JSON {
-		return printJSONLines(cmd.out, entries)
+		encoder := json.NewEncoder(cmd.out)
+		encoder.SetEscapeHTML(false)
+		for _, e := range entries {
+			if err := encoder.Encode(e); err != nil {
+				return fmt.Errorf("printing the audit: %w", err)
+			}
+		}
+		return nil
 	}
 	if len(entries) == 0 {
 		cmd.printf("nothing within %s; --since looks further back\n", a.Since)
@@ -107,15 +113,4 @@ func (cmd *command) auditTable(entries []audit.Entry) error {
 			cmp.Or(e.Address, none), cmp.Or(e.Who, none), cmp.Or(e.Action, none), cmp.Or(about, none))
 	}
 	return table.Flush()
-}
-
-func printJSONLines(w io.Writer, entries []audit.Entry) error {
-	encoder := json.NewEncoder(w)
-	encoder.SetEscapeHTML(false)
-	for _, e := range entries {
-		if err := encoder.Encode(e); err != nil {
-			return fmt.Errorf("printing the audit: %w", err)
-		}
-	}
-	return nil
 }

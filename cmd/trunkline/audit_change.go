@@ -11,7 +11,6 @@ import (
 
 	"trunkline/internal/audit"
 	"trunkline/internal/config"
-	"trunkline/internal/postgres"
 )
 
 // recordTimeout bounds the recording of a change that a command made.
@@ -26,15 +25,13 @@ func (cmd *command) changed(settings config.Settings, action, subject string) {
 		fmt.Fprintln(cmd.err, "not recorded in the audit: TRUNKLINE_DATABASE_URL is not set")
 		return
 	}
-	pool, err := postgres.Open(ctx, settings.DatabaseURL.Reveal(), 1)
-	if err == nil {
-		defer pool.Close()
-		if err = postgres.CheckVersion(ctx, pool); err == nil {
-			cmd.record(ctx, pool, action, subject)
-			return
-		}
+	err := withPool(ctx, settings, func(pool *pgxpool.Pool) error {
+		cmd.record(ctx, pool, action, subject)
+		return nil
+	})
+	if err != nil {
+		fmt.Fprintln(cmd.err, "not recorded in the audit:", err)
 	}
-	fmt.Fprintln(cmd.err, "not recorded in the audit:", err)
 }
 
 // runBy names who runs the command.

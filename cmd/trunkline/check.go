@@ -177,11 +177,12 @@ func (c *checker) freeswitch(sw *freeswitch.Switch) {
 }
 
 func (c *checker) whitelist(context.Context) (string, error) {
-	count, err := whitelist.Check(c.settings.Whitelist)
+	file := whitelist.File{Path: c.settings.Whitelist}
+	set, err := file.Set()
 	if err != nil {
-		return "", err
+		return "", whitelistTrouble(file, err)
 	}
-	return fmt.Sprintf("%d addresses and networks in %s", count, c.settings.Whitelist), nil
+	return fmt.Sprintf("%d addresses and networks in %s", set.Count(), file.Path), nil
 }
 
 func (c *checker) certificate(context.Context) (string, error) {

@@ -12,15 +12,12 @@ Example: trunkline --config /etc/trunkline/trunkline.env config`
 
 func (configCommand) Run(cmd *command) error {
 	settings, err := cmd.settings()
-	if err != nil {
-		// Somebody with an invalid setting wants to see what can be set.
-		for _, s := range config.Describe(settings) {
-			cmd.printf("%s\n    %s\n    default: %s\n", s.Name, s.Help, s.Default)
-		}
-		return err
-	}
 	for _, s := range config.Describe(settings) {
+		if err != nil { // somebody with an invalid setting wants to see what can be set
+			cmd.printf("%s\n    %s\n    default: %s\n", s.Name, s.Help, s.Default)
+			continue
+		}
 		cmd.printf("%s=%s\n    %s\n    default: %s; this value is from: %s\n", s.Name, s.Value, s.Help, s.Default, s.Source)
 	}
-	return nil
+	return err
 }

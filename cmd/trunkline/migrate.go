@@ -42,21 +42,16 @@ func (m migrateCommand) Run(cmd *command) error {
 
 // withRetries migrates, and tries again for as long as Wait; the error is that of the last try.
 func (m migrateCommand) withRetries(ctx context.Context, settings config.Settings) (version int64, err error) {
-	if version, err = m.migrate(ctx, settings); err == nil || m.Wait <= 0 {
-		return version, err
-	}
 	waiting, cancel := context.WithTimeout(ctx, m.Wait)
 	defer cancel()
-	tick := time.NewTicker(migratePoll)
-	defer tick.Stop()
 	for {
+		if version, err = m.migrate(ctx, settings); err == nil || m.Wait <= 0 {
+			return version, err
+		}
 		select {
 		case <-waiting.Done():
 			return 0, fmt.Errorf("waited %s: %w", m.Wait, err)
-		case <-tick.C:
-		}
-		if version, err = m.migrate(ctx, settings); err == nil {
-			return version, nil
+		case <-time.After(migratePoll):
 		}
 	}
 }

@@ -79,15 +79,19 @@ func (cmd *command) withDatabase(f func(settings config.Settings, pool *pgxpool.
 	if err != nil {
 		return err
 	}
-	pool, err := postgres.Open(cmd.ctx, settings.DatabaseURL.Reveal(), settings.DatabaseConnections)
+	return withPool(cmd.ctx, settings, func(pool *pgxpool.Pool) error { return f(settings, pool) })
+}
+
+func withPool(ctx context.Context, settings config.Settings, f func(*pgxpool.Pool) error) error {
+	pool, err := postgres.Open(ctx, settings.DatabaseURL.Reveal(), settings.DatabaseConnections)
 	if err != nil {
 		return err
 	}
 	defer pool.Close()
-	if err := postgres.CheckVersion(cmd.ctx, pool); err != nil {
+	if err := postgres.CheckVersion(ctx, pool); err != nil {
 		return err
 	}
-	return f(settings, pool)
+	return f(pool)
 }
 
 func (cmd *command) settings() (config.Settings, error) {

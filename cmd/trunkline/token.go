@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -81,12 +82,9 @@ func (c tokenCreateCommand) Run(cmd *command) error {
 // describe is the token that the flags ask for.
 func (t *tokens) describe(c tokenCreateCommand) (token.New, error) {
 	n := token.New{Name: c.Name, AllDomains: c.AllDomains, CreatedBy: runBy()}
-	for _, s := range c.Scope {
-		scopes, err := token.ParseScopes(s)
-		if err != nil {
-			return n, t.wording(err)
-		}
-		n.Scopes = append(n.Scopes, scopes...)
+	var err error
+	if n.Scopes, err = token.ParseScopes(strings.Join(c.Scope, ",")); err != nil {
+		return n, t.wording(err)
 	}
 	for _, name := range c.Domain {
 		uuid, err := t.domain("--domain", name)
@@ -95,7 +93,6 @@ func (t *tokens) describe(c tokenCreateCommand) (token.New, error) {
 		}
 		n.DomainUUIDs = append(n.DomainUUIDs, uuid)
 	}
-	var err error
 	if c.HomeDomain != "" {
 		if n.HomeDomainUUID, err = t.domain("--home-domain", c.HomeDomain); err != nil {
 			return n, err
@@ -138,10 +135,10 @@ var tokenFlags = map[string]string{
 
 // wording puts the store's error in the command line's words.
 func (t *tokens) wording(err error) error {
-	var invalid *token.InvalidError
-	switch {
-	case errors.As(err, &invalid):
+	if invalid, is := errors.AsType[*token.InvalidError](err); is {
 		return fmt.Errorf("%s: %s", tokenFlags[invalid.Field], invalid.Problem)
+	}
+	switch {
 	case errors.Is(err, token.ErrNameTaken):
 		return fmt.Errorf("--%w", err)
 	case errors.Is(err, token.ErrExpired):
@@ -157,13 +154,13 @@ func (t *tokens) changed(action string, done token.Token) {
 
 // issued prints the secret on standard output, and what there is to know about it on standard error.
 func (t *tokens) issued(made token.Token, secret string, asJSON bool) error {
-	views, err := t.views(made)
+	views, err := token.Views(t.cmd.ctx, t.db.DomainNames, made)
 	if err != nil {
 		return err
 	}
 	v := views[0]
 	if asJSON {
-		return t.cmd.printJSON(token.Issued{View: v, Token: secret})
+		return t.cmd.printJSON(token.Issued{View: v, Secret: secret})
 	}
 	fmt.Fprintf(t.cmd.err, "Token %s (%s) may %s for %s; it %s.\n", v.Name, v.ID, token.JoinScopes(v.Scopes), domainsOf(v), ending(v))
 	if v.PreviousExpiresAt != nil {
@@ -179,17 +176,4 @@ func ending(v token.View) string {
 		return "does not expire"
 	}
 	return "expires at " + v.ExpiresAt.Format(time.RFC3339)
-}
-
-// views shows tokens with the names of their domains.
-func (t *tokens) views(all ...token.Token) ([]token.View, error) {
-	names, err := t.db.DomainNames(t.cmd.ctx, token.DomainsOf(all...))
-	if err != nil {
-		return nil, err
-	}
-	views := make([]token.View, len(all))
-	for i, one := range all {
-		views[i] = one.View(names, time.Now())
-	}
-	return views, nil
 }

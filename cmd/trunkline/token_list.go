@@ -3,15 +3,13 @@ package main
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
 	"trunkline/internal/postgres"
 	"trunkline/internal/token"
 )
-
-// tokensAtATime is how many tokens are read from the database at once.
-const tokensAtATime = 200
 
 type tokenListCommand struct {
 	All  bool `help:"Also those that were revoked."`
@@ -26,20 +24,13 @@ Example: trunkline token list --all`
 
 func (c tokenListCommand) Run(cmd *command) error {
 	return cmd.withTokens(func(t *tokens) error {
-		views := []token.View{}
-		for after := ""; ; {
-			page, next, err := t.store.List(t.cmd.ctx, token.Filter{Bounds: token.Unbounded, Revoked: c.All, After: after, Limit: tokensAtATime})
-			if err != nil {
-				return err
-			}
-			shown, err := t.views(page...)
-			if err != nil {
-				return err
-			}
-			views = append(views, shown...)
-			if after = next; next == "" {
-				break
-			}
+		all, _, err := t.store.List(cmd.ctx, token.Filter{Bounds: token.Unbounded, Revoked: c.All, Limit: math.MaxInt32})
+		if err != nil {
+			return err
+		}
+		views, err := token.Views(cmd.ctx, t.db.DomainNames, all...)
+		if err != nil {
+			return err
 		}
 		if c.JSON {
 			return cmd.printJSON(views)

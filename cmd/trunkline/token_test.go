@@ -74,7 +74,7 @@ func TestTokenCommands(t *testing.T) {
 	ends := time.Now().UTC().AddDate(1, 0, 0)
 	var issued token.Issued
 	must(t, json.Unmarshal([]byte(p.ran(t, "token", "rotate", "whmcs", "--grace", "0", "--expires", ends.Format(time.RFC3339), "--json").out), &issued))
-	third := issued.Token
+	third := issued.Secret
 	pbxtest.Eventually(t, "the second secret ends", func() bool { return status(second) == http.StatusUnauthorized })
 	if got := status(third); got != http.StatusOK || issued.Name != "WHMCS" || issued.PreviousExpiresAt != nil {
 		t.Errorf("the third secret gets %d: %+v", got, issued.View)

@@ -200,8 +200,11 @@ func (c whitelistCheckCommand) Run(cmd *command) error {
 		return whitelistTrouble(file, err)
 	}
 	set, err := doc.Set()
+	if broken := cmd.printBroken(err); broken > 0 {
+		return fmt.Errorf("%s is not used as it stands, for its broken lines (%d); mend them with trunkline whitelist edit", file.Path, broken)
+	}
 	if err != nil {
-		return cmd.brokenLines(file, err)
+		return whitelistTrouble(file, err)
 	}
 	if c.Address == "" {
 		cmd.printf("ok: %d addresses and networks in %s\n", set.Count(), file.Path)
@@ -215,16 +218,16 @@ func (c whitelistCheckCommand) Run(cmd *command) error {
 	return nil
 }
 
-// brokenLines prints every broken line that the error is about, and returns the error to end with.
-func (cmd *command) brokenLines(file whitelist.File, err error) error {
-	var broken *whitelist.BrokenError
-	if !errors.As(err, &broken) {
-		return whitelistTrouble(file, err)
+// printBroken prints every broken line that the error is about, and returns their number.
+func (cmd *command) printBroken(err error) int {
+	broken, found := errors.AsType[*whitelist.BrokenError](err)
+	if !found {
+		return 0
 	}
 	for _, line := range broken.Lines {
 		cmd.printf("%s\n", line)
 	}
-	return fmt.Errorf("%s is not used as it stands, for its broken lines (%d); mend them with trunkline whitelist edit", file.Path, len(broken.Lines))
+	return len(broken.Lines)
 }
 
 // whitelistNetwork is the file, and the address or CIDR that an argument names.
@@ -248,8 +251,7 @@ func described(e whitelist.Entry) string {
 
 // whitelistRefusal adds what to do on the command line.
 func whitelistRefusal(err error) error {
-	var refusal *whitelist.Refusal
-	if errors.As(err, &refusal) && refusal.Reason == whitelist.Lockout {
+	if whitelist.ReasonOf(err) == whitelist.Lockout {
 		return fmt.Errorf("%w; --allow-lockout makes it nevertheless", err)
 	}
 	return err

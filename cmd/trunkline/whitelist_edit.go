@@ -110,7 +110,10 @@ func (e whitelistEdit) run() (changed bool, err error) {
 		return false, err
 	}
 	for {
-		text, err := e.edited(name)
+		if err := e.editor(name); err != nil {
+			return false, e.kept(name, err)
+		}
+		text, err := os.ReadFile(name)
 		if err != nil {
 			return false, e.kept(name, err)
 		}
@@ -123,9 +126,12 @@ func (e whitelistEdit) run() (changed bool, err error) {
 			e.cmd.printf("saved: %d addresses and networks in %s\n", len(saved.Entries()), e.file.Path)
 			return true, os.Remove(name)
 		}
-		err = e.explained(err)
-		var refusal *whitelist.Refusal
-		mendable := errors.As(err, &refusal) && (refusal.Reason == whitelist.Invalid || refusal.Reason == whitelist.Lockout)
+		reason := whitelist.ReasonOf(err)
+		err = whitelistRefusal(err)
+		if broken := e.cmd.printBroken(err); broken > 0 {
+			err = fmt.Errorf("broken lines, see above: %d", broken)
+		}
+		mendable := reason == whitelist.Invalid || reason == whitelist.Lockout
 		if !mendable || e.again == nil {
 			return false, e.kept(name, err)
 		}
@@ -147,27 +153,6 @@ func copyOf(doc *whitelist.Document) (name string, err error) {
 		return "", fmt.Errorf("writing the copy to edit: %w", errors.Join(err, os.Remove(file.Name())))
 	}
 	return file.Name(), nil
-}
-
-func (e whitelistEdit) edited(name string) ([]byte, error) {
-	if err := e.editor(name); err != nil {
-		return nil, err
-	}
-	return os.ReadFile(name)
-}
-
-// explained prints every broken line if the error names only the first ones, and says what to do on the
-// command line.
-func (e whitelistEdit) explained(err error) error {
-	var broken *whitelist.BrokenError
-	var refusal *whitelist.Refusal
-	if !errors.As(err, &broken) || !errors.As(err, &refusal) {
-		return whitelistRefusal(err)
-	}
-	for _, line := range broken.Lines {
-		e.cmd.printf("%s\n", line)
-	}
-	return &whitelist.Refusal{Reason: refusal.Reason, Message: fmt.Sprintf("broken lines, see above: %d", len(broken.Lines))}
 }
 
 // kept adds where the user's text is.

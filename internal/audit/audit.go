@@ -81,10 +81,7 @@ func (l *Log) Change(ctx context.Context, e Event) {
 }
 
 func (l *Log) insert(ctx context.Context, e Event) error {
-	id, err := uuid.NewV7()
-	if err != nil {
-		return fmt.Errorf("making an audit id: %w", err)
-	}
+	id := uuid.Must(uuid.NewV7())
 	detail, err := json.Marshal(e.Detail)
 	if err != nil {
 		return fmt.Errorf("encoding an audit entry: %w", err)
@@ -92,10 +89,10 @@ func (l *Log) insert(ctx context.Context, e Event) error {
 	const sql = `
 		insert into trunkline.audit (id, kind, address, who, action, subject, domain_uuid, request_id, detail)
 		values ($1, 'change', $2, $3, $4, $5, nullif($6, '')::uuid, $7, $8)`
-	_, err = l.pool.Exec(ctx, sql, id.String(), e.Address, e.Who, e.Action, e.Subject, e.DomainUUID, e.RequestID, detail)
+	_, err = l.pool.Exec(ctx, sql, id, e.Address, e.Who, e.Action, e.Subject, e.DomainUUID, e.RequestID, detail)
 	if unwritable(err) {
 		e = e.inASCII()
-		_, err = l.pool.Exec(ctx, sql, id.String(), e.Address, e.Who, e.Action, e.Subject, e.DomainUUID, e.RequestID, inASCII(string(detail)))
+		_, err = l.pool.Exec(ctx, sql, id, e.Address, e.Who, e.Action, e.Subject, e.DomainUUID, e.RequestID, inASCII(string(detail)))
 	}
 	return err
 }

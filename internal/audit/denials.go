@@ -3,12 +3,12 @@ package audit
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 )
 
 const (
@@ -78,11 +78,9 @@ func (g *gathered) add(key alike, c count) {
 		g.minute = key.minute
 		clear(g.seen)
 	}
-	if _, known := g.seen[key]; !known && len(g.seen) >= maxDistinct {
-		g.spill(c)
-		return
-	}
-	if _, waits := g.waiting[key]; !waits && len(g.waiting) >= maxWaiting {
+	_, known := g.seen[key]
+	_, waits := g.waiting[key]
+	if !known && len(g.seen) >= maxDistinct || !waits && len(g.waiting) >= maxWaiting {
 		g.spill(c)
 		return
 	}
@@ -115,15 +113,14 @@ func (l *Log) Denial(d Denial) {
 func (l *Log) Run(ctx context.Context) error {
 	tick := time.NewTicker(writeInterval)
 	defer tick.Stop()
-	for {
+	for ctx.Err() == nil {
 		select {
 		case <-ctx.Done():
-			l.Flush(ctx)
-			return nil
 		case <-tick.C:
-			l.Flush(ctx)
 		}
+		l.Flush(ctx)
 	}
+	return nil
 }
 
 // Flush writes what waits. If the database is away that waits on, up to maxWaiting rows, and the log says
@@ -153,8 +150,8 @@ func (l *Log) Flush(ctx context.Context) {
 	}
 	if l.away {
 		l.log.Info("denials are written to the audit again", "rows", len(batch))
+		l.away = false
 	}
-	l.away = false
 }
 
 // take empties what waits, and makes the overflow a row of its own.
@@ -183,31 +180,19 @@ func (l *Log) giveBack(batch map[alike]count) {
 	}
 }
 
-func (l *Log) write(ctx context.Context, batch map[alike]count) error {
-	var (
-		ids, addresses, whos, actions, codes, owners, requests []string
-		minutes, firsts, lasts                                 []time.Time
-		times                                                  []int64
-	)
-	for _, key := range slices.SortedFunc(maps.Keys(batch), alike.compare) {
-		id, err := uuid.NewV7()
-		if err != nil {
-			return fmt.Errorf("making an audit id: %w", err)
-		}
-		c := batch[key]
-		ids, minutes, firsts, lasts, times = append(ids, id.String()), append(minutes, key.minute), append(firsts, c.first), append(lasts, c.last), append(times, c.times)
-		addresses, whos, actions = append(addresses, key.address), append(whos, key.who), append(actions, key.action)
-		codes, owners, requests = append(codes, key.code), append(owners, key.ownerID), append(requests, c.requestID)
-	}
-	_, err := l.pool.Exec(ctx, `
+func (l *Log) write(ctx context.Context, denied map[alike]count) error {
+	const sql = `
 		insert into trunkline.audit as a (id, kind, minute, at, last_at, times, address, who, action, code, domain_uuid, request_id)
-		select id, 'denial', minute, first, last, times, address, who, action, code, nullif(owner, '')::uuid, request_id
-		from unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[], $4::timestamptz[], $5::bigint[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[])
-			as denied (id, minute, first, last, times, address, who, action, code, owner, request_id)
+		values ($1, 'denial', $2, $3, $4, $5, $6, $7, $8, $9, nullif($10, '')::uuid, $11)
 		on conflict (minute, address, who, action, code, coalesce(domain_uuid, '00000000-0000-0000-0000-000000000000')) where kind = 'denial'
-		do update set times = a.times + excluded.times, at = least(a.at, excluded.at), last_at = greatest(a.last_at, excluded.last_at)`,
-		ids, minutes, firsts, lasts, times, addresses, whos, actions, codes, owners, requests)
-	return err
+		do update set times = a.times + excluded.times, at = least(a.at, excluded.at), last_at = greatest(a.last_at, excluded.last_at)`
+	var batch pgx.Batch // which is one transaction
+	for _, key := range slices.SortedFunc(maps.Keys(denied), alike.compare) {
+		c := denied[key]
+		batch.Queue(sql, uuid.Must(uuid.NewV7()), key.minute, c.first, c.last, c.times,
+			key.address, key.who, key.action, key.code, key.ownerID, c.requestID)
+	}
+	return l.pool.SendBatch(ctx, &batch).Close()
 }
 
 // batchInASCII is the batch for a database whose encoding lacks some of Unicode.

@@ -30,17 +30,14 @@ const (
 
 // DeniedLately returns the addresses that were denied for that reason in the last week, newest first.
 func DeniedLately(ctx context.Context, pool *pgxpool.Pool, code string) ([]Denied, error) {
-	rows, err := pool.Query(ctx, `
-		select address, max(last_at), sum(times)::bigint, (array_agg(code order by last_at desc))[1]
+	rows, _ := pool.Query(ctx, `
+		select address, max(last_at) as last_at, sum(times)::bigint as times, (array_agg(code order by last_at desc))[1] as code
 		from (select address, last_at, times, code from trunkline.audit
 			where kind = 'denial' and code = $1 and last_at > now() - make_interval(days => $2)
 			order by last_at desc limit $3) latest
 		group by address order by max(last_at) desc, address limit $4`,
 		code, deniedDays, maxDeniedRows, maxDenied)
-	if err != nil {
-		return nil, fmt.Errorf("reading who was denied: %w", err)
-	}
-	denied, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Denied])
+	denied, err := pgx.CollectRows(rows, pgx.RowToStructByName[Denied])
 	if err != nil {
 		return nil, fmt.Errorf("reading who was denied: %w", err)
 	}

@@ -46,8 +46,8 @@ type Filter struct {
 
 // List returns one page, newest first, and the After of the next page, "" on the last one.
 func (l *Log) List(ctx context.Context, f Filter) (entries []Entry, next string, err error) {
-	rows, err := l.pool.Query(ctx, `
-		select id::text, at, last_at, times, kind, address, who, action, subject, code, coalesce(domain_uuid::text, ''), request_id, detail
+	rows, _ := l.pool.Query(ctx, `
+		select id::text, at, last_at, times, kind, address, who, action, subject, code, coalesce(domain_uuid::text, '') as domain_uuid, request_id, detail
 		from trunkline.audit
 		where ($1 = '' or kind = $1) and ($2 = '' or action = $2) and ($3 = '' or who = $3) and ($4 = '' or address = $4) and ($5 = '' or code = $5)
 		and ($6::timestamptz is null or at >= $6 - $7::interval and last_at >= $6)
@@ -57,16 +57,7 @@ func (l *Log) List(ctx context.Context, f Filter) (entries []Entry, next string,
 		order by at desc, id desc limit $11`,
 		string(f.Kind), cleaned(f.Action), cleaned(f.Who), cleaned(f.Address), cleaned(f.Code),
 		f.Since, alikeSpan, f.Until, f.DomainUUIDs, f.After, f.Limit+1)
-	if err != nil {
-		return nil, "", fmt.Errorf("listing the audit: %w", err)
-	}
-	entries, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (Entry, error) {
-		var e Entry
-		var detail []byte
-		err := row.Scan(&e.ID, &e.At, &e.LastAt, &e.Times, &e.Kind, &e.Address, &e.Who, &e.Action, &e.Subject, &e.Code, &e.DomainUUID, &e.RequestID, &detail)
-		e.At, e.LastAt, e.Detail = e.At.UTC(), e.LastAt.UTC(), detail
-		return e, err
-	})
+	entries, err = pgx.CollectRows(rows, pgx.RowToStructByName[Entry])
 	if unwritable(err) {
 		return nil, "", nil // the database has no character of the filter's, so no such row
 	}

@@ -51,9 +51,9 @@ func (e Event) cleaned() Event {
 
 // unwritable reports whether the database's encoding lacks a character of the entry.
 func unwritable(err error) bool {
-	var pg *pgconn.PgError
 	const untranslatableCharacter, notInRepertoire = "22P05", "22021"
-	return errors.As(err, &pg) && (pg.Code == untranslatableCharacter || pg.Code == notInRepertoire)
+	pg, said := errors.AsType[*pgconn.PgError](err)
+	return said && (pg.Code == untranslatableCharacter || pg.Code == notInRepertoire)
 }
 
 // inASCII is the text for a database whose encoding lacks some of Unicode.

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
+	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -38,7 +39,7 @@ var sessionSettings = map[string]string{
 //
 // A query whose context ends is cancelled on the server too, so that an abandoned export does not go
 // on sorting. If the database is SQL_ASCII, so is the client encoding: the server would otherwise
-// refuse to send a caller name that is not valid UTF-8.
+// refuse to send a caller name that is not valid UTF-8. Times are read in UTC.
 func Open(ctx context.Context, url string, maxConns int) (*pgxpool.Pool, error) {
 	cfg, err := pgxpool.ParseConfig(url)
 	if err != nil {
@@ -53,6 +54,8 @@ func Open(ctx context.Context, url string, maxConns int) (*pgxpool.Pool, error) 
 		return &pgconn.CancelRequestContextWatcherHandler{Conn: conn, DeadlineDelay: cancelGrace}
 	}
 	cfg.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+		inUTC := &pgtype.TimestamptzCodec{ScanLocation: time.UTC}
+		conn.TypeMap().RegisterType(&pgtype.Type{Name: "timestamptz", OID: pgtype.TimestamptzOID, Codec: inUTC})
 		if conn.PgConn().ParameterStatus("server_encoding") != "SQL_ASCII" {
 			return nil
 		}

@@ -20,20 +20,23 @@ func (s *Store) Find(ctx context.Context, secret string) (t Token, holds time.Du
 	if !wellFormed(secret) {
 		return Token{}, 0, ErrUnknown
 	}
-	var expired bool
-	var left *float64 // the seconds that are left to this secret; nil: it has no end
-	err = s.pool.QueryRow(ctx, `
-		select `+tokenColumns+`, coalesce(expires_at <= now(), false),
-			extract(epoch from least(expires_at, case when previous_sha256 = $1 then previous_expires_at end) - now())::float8
-		from trunkline.tokens where sha256 = $1 or previous_sha256 = $1`, hashOf(secret)).Scan(append(t.fields(), &expired, &left)...)
-	switch {
+	type found struct {
+		Token
+		Expired bool
+		Left    *float64 // the seconds that are left to this secret; nil: it has no end
+	}
+	f, err := one[found](ctx, s.pool, `
+		select `+tokenColumns+`, coalesce(expires_at <= now(), false) as expired,
+			extract(epoch from least(expires_at, case when previous_sha256 = $1 then previous_expires_at end) - now())::float8 as left
+		from trunkline.tokens where sha256 = $1 or previous_sha256 = $1`, hashOf(secret))
+	switch t, left := f.Token, f.Left; {
 	case errors.Is(err, pgx.ErrNoRows):
 		return Token{}, 0, ErrUnknown
 	case err != nil:
 		return Token{}, 0, fmt.Errorf("looking a token up: %w", err)
 	case t.RevokedAt != nil:
 		return t, 0, ErrRevoked
-	case expired:
+	case f.Expired:
 		return t, 0, ErrExpired
 	case left == nil:
 		return t, Forever, nil
@@ -41,6 +44,7 @@ func (s *Store) Find(ctx context.Context, secret string) (t Token, holds time.Du
 		return t, 0, ErrRotated
 	case *left >= maxLifetime.Seconds(): // no more than this was ever asked for, but a row can be written by hand
 		return t, maxLifetime, nil
+	default:
+		return t, time.Duration(*left * float64(time.Second)), nil
 	}
-	return t, time.Duration(*left * float64(time.Second)), nil
 }

@@ -28,19 +28,9 @@ func NewStore(pool *pgxpool.Pool, log *slog.Logger) *Store {
 	return &Store{pool: pool, uses: newUses(pool, log)}
 }
 
-const tokenColumns = `id::text, name, hint, scopes, all_domains, domain_uuids::text[], coalesce(home_domain_uuid::text, ''),
-	created_by, created_at, expires_at, rotated_at, previous_expires_at, revoked_at, last_used_at, coalesce(last_used_address, '')`
-
-func (t *Token) fields() []any {
-	return []any{&t.ID, &t.Name, &t.Hint, &t.Scopes, &t.AllDomains, &t.DomainUUIDs, &t.HomeDomainUUID,
-		&t.CreatedBy, &t.CreatedAt, &t.ExpiresAt, &t.RotatedAt, &t.PreviousExpiresAt, &t.RevokedAt, &t.LastUsedAt, &t.LastUsedAddress}
-}
-
-func scanToken(row pgx.CollectableRow) (Token, error) {
-	var t Token
-	err := row.Scan(t.fields()...)
-	return t, err
-}
+// tokenColumns are those of a Token.
+const tokenColumns = `id::text, name, hint, scopes, all_domains, domain_uuids::text[], coalesce(home_domain_uuid::text, '') as home_domain_uuid,
+	created_by, created_at, expires_at, rotated_at, previous_expires_at, revoked_at, last_used_at, coalesce(last_used_address, '') as last_used_address`
 
 // withinBounds is the condition that a token lies within Bounds, whose args follow the query's own.
 func withinBounds(firstArg int) string {
@@ -58,30 +48,16 @@ func (s *Store) Create(ctx context.Context, n New) (Token, string, error) {
 	if err != nil {
 		return Token{}, "", err
 	}
-	id, err := uuid.NewV7()
-	if err != nil {
-		return Token{}, "", fmt.Errorf("making a token's id: %w", err)
-	}
-	secret, err := newSecret()
-	if err != nil {
-		return Token{}, "", err
-	}
-	if n.DomainUUIDs == nil {
-		n.DomainUUIDs = []string{}
-	}
-	t, err := s.one(ctx, `
+	secret := newSecret()
+	t, err := one[Token](ctx, s.pool, `
 		insert into trunkline.tokens (id, name, sha256, hint, scopes, all_domains, domain_uuids, home_domain_uuid, created_by, expires_at)
-		values ($1, $2, $3, $4, $5, $6, $7::uuid[], nullif($8, '')::uuid, $9, $10)
+		values ($1, $2, $3, $4, $5, $6, coalesce($7::uuid[], '{}'), nullif($8, '')::uuid, $9, $10)
 		returning `+tokenColumns,
-		id.String(), n.Name, hashOf(secret), hintOf(secret), n.Scopes, n.AllDomains, n.DomainUUIDs, n.HomeDomainUUID, n.CreatedBy, n.ExpiresAt)
-	var conflict *pgconn.PgError
-	if errors.As(err, &conflict) && conflict.ConstraintName == "tokens_name" {
+		uuid.Must(uuid.NewV7()), n.Name, hashOf(secret), hintOf(secret), n.Scopes, n.AllDomains, n.DomainUUIDs, n.HomeDomainUUID, n.CreatedBy, n.ExpiresAt)
+	if conflict, ok := errors.AsType[*pgconn.PgError](err); ok && conflict.ConstraintName == "tokens_name" {
 		return Token{}, "", ErrNameTaken
 	}
-	if err != nil {
-		return Token{}, "", fmt.Errorf("making a token: %w", err)
-	}
-	return t, secret, nil
+	return t, secret, wrapped(err, "making a token")
 }
 
 // Filter says which tokens to list.
@@ -100,7 +76,7 @@ func (s *Store) List(ctx context.Context, f Filter) (tokens []Token, next string
 		order by id desc limit $3`,
 		append([]any{f.Revoked, f.After, f.Limit + 1}, f.Bounds.args()...)...)
 	if err == nil {
-		tokens, err = pgx.CollectRows(rows, scanToken)
+		tokens, err = pgx.CollectRows(rows, pgx.RowToStructByName[Token])
 	}
 	if err != nil {
 		return nil, "", fmt.Errorf("listing tokens: %w", err)
@@ -117,7 +93,7 @@ func (s *Store) Get(ctx context.Context, id string, bounds Bounds) (Token, error
 	if !postgres.IsUUID(id) {
 		return Token{}, ErrNotFound
 	}
-	t, err := s.one(ctx, `select `+tokenColumns+` from trunkline.tokens where id = $1 and `+withinBounds(2), append([]any{id}, bounds.args()...)...)
+	t, err := one[Token](ctx, s.pool, `select `+tokenColumns+` from trunkline.tokens where id = $1 and `+withinBounds(2), append([]any{id}, bounds.args()...)...)
 	return t, wrapped(err, "reading token "+id)
 }
 
@@ -126,7 +102,7 @@ func (s *Store) Named(ctx context.Context, name string) (Token, error) {
 	if checkName(name) != nil {
 		return Token{}, ErrNotFound
 	}
-	t, err := s.one(ctx, `select `+tokenColumns+` from trunkline.tokens where lower(name) = lower($1) and revoked_at is null`, name)
+	t, err := one[Token](ctx, s.pool, `select `+tokenColumns+` from trunkline.tokens where lower(name) = lower($1) and revoked_at is null`, name)
 	return t, wrapped(err, "reading a token by its name")
 }
 
@@ -142,13 +118,10 @@ func (s *Store) Rotate(ctx context.Context, id string, bounds Bounds, grace time
 	if err != nil {
 		return Token{}, "", err
 	}
-	secret, err := newSecret()
-	if err != nil {
-		return Token{}, "", err
-	}
+	secret := newSecret()
 	// A secret that has ended must not come back with the new expiry.
 	const oldHolds = "$4 > 0 and (expires_at is null or expires_at > now())"
-	t, err := s.one(ctx, `
+	t, err := one[Token](ctx, s.pool, `
 		update trunkline.tokens set
 			previous_sha256 = case when `+oldHolds+` then sha256 end,
 			previous_expires_at = case when `+oldHolds+` then least(now() + make_interval(secs => $4::float8), expires_at) end,
@@ -173,7 +146,7 @@ func (s *Store) Revoke(ctx context.Context, id string, bounds Bounds) (t Token, 
 	if t, err = s.Get(ctx, id, bounds); err != nil {
 		return t, false, err
 	}
-	t, err = s.one(ctx, `update trunkline.tokens set revoked_at = now() where id = $1 and revoked_at is null returning `+tokenColumns, t.ID)
+	t, err = one[Token](ctx, s.pool, `update trunkline.tokens set revoked_at = now() where id = $1 and revoked_at is null returning `+tokenColumns, t.ID)
 	if errors.Is(err, pgx.ErrNoRows) {
 		t, err = s.Get(ctx, id, bounds)
 		return t, false, err
@@ -181,13 +154,10 @@ func (s *Store) Revoke(ctx context.Context, id string, bounds Bounds) (t Token, 
 	return t, err == nil, wrapped(err, "revoking token "+id)
 }
 
-// one runs a statement that returns at most one token.
-func (s *Store) one(ctx context.Context, sql string, args ...any) (Token, error) {
-	rows, err := s.pool.Query(ctx, sql, args...)
-	if err != nil {
-		return Token{}, err
-	}
-	return pgx.CollectOneRow(rows, scanToken)
+// one runs a statement that returns at most one row.
+func one[T any](ctx context.Context, pool *pgxpool.Pool, sql string, args ...any) (T, error) {
+	rows, _ := pool.Query(ctx, sql, args...) // an error is in the rows too
+	return pgx.CollectOneRow(rows, pgx.RowToStructByName[T])
 }
 
 func wrapped(err error, doing string) error {

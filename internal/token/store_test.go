@@ -22,7 +22,7 @@ func TestCreate(t *testing.T) {
 		HomeDomainUUID: domainB, ExpiresAt: &expires, CreatedBy: "root@one.example"})
 	got, err := b.Get(t.Context(), made.ID, Unbounded)
 	must(t, err)
-	if fmt.Sprintf("%+v", got.View(nil, expires)) != fmt.Sprintf("%+v", made.View(nil, expires)) {
+	if fmt.Sprintf("%+v", got.view(nil, expires)) != fmt.Sprintf("%+v", made.view(nil, expires)) {
 		t.Errorf("made %+v\nread %+v", made, got)
 	}
 	if got.Name != "WHMCS" || JoinScopes(got.Scopes) != "read,export" || got.HomeDomainUUID != domainB || !slices.Equal(got.DomainUUIDs, []string{domainB, domainA}) ||
@@ -31,7 +31,7 @@ func TestCreate(t *testing.T) {
 	}
 	var row string
 	must(t, b.pool.QueryRow(t.Context(), "select string_agg(x::text, ' ') from trunkline.tokens x").Scan(&row))
-	shown, err := json.Marshal(got.View(nil, time.Now()))
+	shown, err := json.Marshal(got.view(nil, time.Now()))
 	must(t, err)
 	for where, text := range map[string]string{"the row": row, "the view": string(shown), "the log": b.log.String()} {
 		if strings.Contains(text, secret[len(Prefix):len(Prefix)+20]) {

@@ -53,7 +53,7 @@ func orderedScopes(named []Scope) ([]Scope, error) {
 	}
 	ordered := slices.DeleteFunc(slices.Clone(Scopes), func(s Scope) bool { return !slices.Contains(named, s) })
 	if len(ordered) == 0 {
-		return nil, invalidf("scopes", "none is named; name one or more of %s", JoinScopes(Scopes))
+		return nil, invalidf("scopes", "no scope is named; name one or more of %s", JoinScopes(Scopes))
 	}
 	return ordered, nil
 }
@@ -69,23 +69,23 @@ func JoinScopes(scopes []Scope) string {
 
 // Token is a token's row, without its secret, which nobody has.
 type Token struct {
-	ID   string // a UUID of version 7: a later token has a greater one
-	Name string
-	Hint string // the last characters of the secret
+	ID   string `json:"id" format:"uuid"` // of version 7: a later token has a greater one
+	Name string `json:"name"`
+	Hint string `json:"hint"` // the last characters of the secret
 
-	Scopes         []Scope
-	AllDomains     bool
-	DomainUUIDs    []string // one or more, unless AllDomains
-	HomeDomainUUID string   // the domain of a request that names none; "": it has to name one
+	Scopes         []Scope  `json:"scopes"`
+	AllDomains     bool     `json:"all_domains"`
+	DomainUUIDs    []string `json:"-"` // one or more, unless AllDomains
+	HomeDomainUUID string   `json:"-"` // the domain of a request that names none; "": it has to name one
 
-	CreatedBy         string // for people: user@domain, token:NAME or cli:USER
-	CreatedAt         time.Time
-	ExpiresAt         *time.Time // nil: never
-	RotatedAt         *time.Time
-	PreviousExpiresAt *time.Time // until when the secret before the last rotation is valid; nil: it is not
-	RevokedAt         *time.Time
-	LastUsedAt        *time.Time // to the minute
-	LastUsedAddress   string
+	CreatedBy         string     `json:"created_by"` // for people: user@domain, token:NAME or cli:USER
+	CreatedAt         time.Time  `json:"created_at"`
+	ExpiresAt         *time.Time `json:"expires_at,omitempty"` // nil: never
+	RotatedAt         *time.Time `json:"rotated_at,omitempty"`
+	PreviousExpiresAt *time.Time `json:"previous_expires_at,omitempty"` // until when the secret before the last rotation is valid
+	RevokedAt         *time.Time `json:"revoked_at,omitempty"`
+	LastUsedAt        *time.Time `json:"last_used_at,omitempty"` // to the minute
+	LastUsedAddress   string     `json:"last_used_address,omitempty"`
 }
 
 // State is whether a token can be used.
@@ -180,11 +180,11 @@ func (n New) checked(now time.Time) (New, error) {
 	case n.AllDomains && len(n.DomainUUIDs) > 0:
 		return n, invalidf("all_domains", "domains are named beside it; give one of the two")
 	case !n.AllDomains && len(n.DomainUUIDs) == 0:
-		return n, invalidf("domains", "none is named; name one or more, or ask for all domains")
+		return n, invalidf("domains", "no domain is named; name one or more, or ask for all domains")
 	case len(n.DomainUUIDs) > maxDomains:
 		return n, invalidf("domains", "there are more than %d; ask for all domains, or make several tokens", maxDomains)
 	case n.HomeDomainUUID != "" && !n.AllDomains && !slices.Contains(n.DomainUUIDs, n.HomeDomainUUID):
-		return n, invalidf("home_domain", "is none of the token's domains; name one of them")
+		return n, invalidf("home_domain", "is not one of the token's domains; name one of them")
 	}
 	return n, checkExpiry(n.ExpiresAt, now)
 }

@@ -18,8 +18,8 @@ func TestParseScopes(t *testing.T) {
 		{"read", []Scope{ScopeRead}, ""},
 		{" Export , read,,READ", []Scope{ScopeRead, ScopeExport}, ""},
 		{"admin,export,provision,read", Scopes, ""},
-		{"", nil, "none is named"},
-		{" , ", nil, "none is named"},
+		{"", nil, "no scope is named"},
+		{" , ", nil, "no scope is named"},
 		{"read write", nil, `"read write"`},
 		{"write", nil, "read,provision,export,admin"},
 	} {
@@ -83,10 +83,7 @@ func TestNewIsChecked(t *testing.T) {
 
 func TestSecrets(t *testing.T) {
 	t.Parallel()
-	secret, err := newSecret()
-	must(t, err)
-	other, err := newSecret()
-	must(t, err)
+	secret, other := newSecret(), newSecret()
 	if len(secret) != 53 || !strings.HasPrefix(secret, "trunkline_") || !wellFormed(secret) || secret == other {
 		t.Fatalf("got %q and %q", secret, other)
 	}

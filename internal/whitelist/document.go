@@ -65,10 +65,8 @@ func (e *BrokenError) Error() string {
 // Parse reads any text; Set and Broken say what is wrong with it.
 func Parse(content []byte) *Document {
 	doc := &Document{}
-	text, marked := strings.CutPrefix(string(content), bom)
-	if marked {
-		doc.mark = bom
-	}
+	text := strings.TrimPrefix(string(content), bom)
+	doc.mark = string(content[:len(content)-len(text)])
 	for raw := range strings.Lines(text) {
 		doc.lines = append(doc.lines, parseLine(raw))
 	}
@@ -81,12 +79,10 @@ func parseLine(raw string) line {
 	if address == "" {
 		return l
 	}
-	network, err := ParseNetwork(address)
-	if err != nil {
+	var err error
+	if l.network, err = ParseNetwork(address); err != nil {
 		l.reason = err.Error()
-		return l
 	}
-	l.network = network
 	return l
 }
 
@@ -161,30 +157,20 @@ func (d *Document) Broken() []BrokenLine {
 // Set is what the text allows. Of a text that is too large or has a broken line (*BrokenError) nothing
 // is taken; ErrEmpty if there is no address in it.
 func (d *Document) Set() (*Set, error) {
-	if d.size() > maxBytes {
+	if len(d.Bytes()) > maxBytes {
 		return nil, ErrTooLarge
 	}
 	if broken := d.Broken(); len(broken) > 0 {
 		return nil, &BrokenError{broken}
 	}
-	set := NewSet()
-	for _, l := range d.lines {
-		if l.network.IsValid() {
-			set.add(l.network)
-		}
+	var networks []netip.Prefix
+	for _, entry := range d.Entries() {
+		networks = append(networks, entry.Network)
 	}
-	if set.Count() == 0 {
+	if len(networks) == 0 {
 		return nil, ErrEmpty
 	}
-	return set, nil
-}
-
-func (d *Document) size() int {
-	size := len(d.mark)
-	for _, l := range d.lines {
-		size += len(l.raw)
-	}
-	return size
+	return NewSet(networks...), nil
 }
 
 // Covering returns the first entry that holds all of the network.
@@ -218,7 +204,6 @@ func CheckComment(comment string) error {
 // add puts a line for the network at the end and returns its entry. If another one holds all of it
 // already, that is returned and nothing is changed.
 func (d *Document) add(network netip.Prefix, comment string) (entry Entry, added bool) {
-	network = canonical(network)
 	if covering, found := d.Covering(network); found {
 		return covering, false
 	}
@@ -226,7 +211,7 @@ func (d *Document) add(network netip.Prefix, comment string) (entry Entry, added
 	if last := len(d.lines) - 1; last >= 0 && !strings.HasSuffix(d.lines[last].raw, "\n") {
 		d.lines[last].raw += ending
 	}
-	raw := Format(network)
+	raw := Format(canonical(network))
 	if comment = strings.TrimSpace(comment); comment != "" {
 		raw += " # " + comment
 	}
@@ -245,12 +230,7 @@ func (d *Document) ending() string {
 // remove takes out every line of just that network, and no other, and returns what was removed.
 func (d *Document) remove(network netip.Prefix) []Entry {
 	network = canonical(network)
-	var removed []Entry
-	for i, l := range d.lines {
-		if l.network == network {
-			removed = append(removed, d.entry(i))
-		}
-	}
+	removed := slices.DeleteFunc(d.Entries(), func(e Entry) bool { return e.Network != network })
 	d.lines = slices.DeleteFunc(d.lines, func(l line) bool { return l.network == network })
 	return removed
 }

@@ -46,6 +46,15 @@ func (f File) Read() (*Document, error) {
 	return Parse(content), nil
 }
 
+// Set is what the file allows as it stands. Its errors are those of Read and of a document's Set.
+func (f File) Set() (*Set, error) {
+	doc, err := f.Read()
+	if err != nil {
+		return nil, err
+	}
+	return doc.Set()
+}
+
 // Added is what Add did.
 type Added struct {
 	// Entry is the new one or, if Changed is false, the one that holds all of the network already.
@@ -161,7 +170,7 @@ func (f File) edit(ctx context.Context, e Editor, change func(*Document) (*Docum
 	if doc.Version() == before {
 		return doc, nil
 	}
-	if doc.size() > maxBytes {
+	if len(doc.Bytes()) > maxBytes {
 		return nil, &Refusal{Reason: Invalid, Message: ErrTooLarge.Error()}
 	}
 	if err := e.check(doc); err != nil {

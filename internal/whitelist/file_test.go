@@ -231,9 +231,9 @@ func TestEditsAtOnceAreAllMade(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	n, err := Check(f.Path)
-	if n != editors || err != nil {
-		t.Errorf("got %d, %v, want %d", n, err, editors)
+	set, err := f.Set()
+	if err != nil || set.Count() != editors {
+		t.Errorf("got %v, %v, want %d", set, err, editors)
 	}
 }
 
@@ -306,17 +306,18 @@ func TestWhereItCannotBeWritten(t *testing.T) {
 	}
 }
 
-func TestCheck(t *testing.T) {
+func TestSet(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "list")
-	if _, err := Check(path); err == nil || !strings.Contains(err.Error(), "no such file") {
+	f := File{Path: path}
+	if _, err := f.Set(); err == nil || !strings.Contains(err.Error(), "no such file") {
 		t.Errorf("missing: got %v", err)
 	}
 	must(t, os.WriteFile(path, []byte("192.0.2.1\n2001:db8::/32\n"), 0o600))
-	if n, err := Check(path); n != 2 || err != nil {
-		t.Errorf("got %d, %v, want 2", n, err)
+	if set, err := f.Set(); err != nil || set.Count() != 2 {
+		t.Errorf("got %v, %v, want 2", set, err)
 	}
-	if _, err := Check(filepath.Dir(path)); err == nil || !strings.Contains(err.Error(), "cannot be read") {
+	if _, err := (File{Path: filepath.Dir(path)}).Set(); err == nil || !strings.Contains(err.Error(), "cannot be read") {
 		t.Errorf("a folder: got %v", err)
 	}
 }

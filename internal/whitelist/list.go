@@ -51,22 +51,16 @@ func (l *List) Trouble() string {
 	return ""
 }
 
-// Reload puts the file into effect as it stands: for the process that has just edited it. Others find
-// out by Watch.
-func (l *List) Reload() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.load()
-}
-
 // Watch keeps the list as the file is until ctx is done.
 func (l *List) Watch(ctx context.Context) {
 	watch.Files{Paths: []string{l.path}, Stable: stableTime, Log: l.log}.Run(ctx, l.Reload)
 }
 
-// load reads the file and puts it into effect. Of a file with a broken line nothing is taken: the old
-// list stays.
-func (l *List) load() {
+// Reload puts the file into effect as it stands: for the process that has just edited it. Others find
+// out by Watch. Of a file with a broken line nothing is taken: the old list stays.
+func (l *List) Reload() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	content, err := readFile(l.path)
 	if err == nil && bytes.Equal(content, l.content) && l.Trouble() == "" && l.Count() > 0 {
 		return // saved as it was
@@ -88,8 +82,8 @@ func (l *List) load() {
 		return // the log has said so
 	}
 	l.problem.Store(&text)
-	var unreadable *UnreadableError
-	if errors.Is(err, ErrMissing) || errors.Is(err, ErrEmpty) || errors.As(err, &unreadable) {
+	_, unreadable := errors.AsType[*UnreadableError](err)
+	if unreadable || errors.Is(err, ErrMissing) || errors.Is(err, ErrEmpty) {
 		l.set.Store(NewSet())
 	}
 	if l.Count() == 0 {

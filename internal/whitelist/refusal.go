@@ -1,5 +1,7 @@
 package whitelist
 
+import "errors"
+
 // Reason is why an edit was not made.
 type Reason string
 
@@ -24,3 +26,11 @@ type Refusal struct {
 func (r *Refusal) Error() string { return r.Message }
 
 func (r *Refusal) Unwrap() error { return r.cause }
+
+// ReasonOf is why the edit was not made, "" if the error is no Refusal.
+func ReasonOf(err error) Reason {
+	if refusal, is := errors.AsType[*Refusal](err); is {
+		return refusal.Reason
+	}
+	return ""
+}

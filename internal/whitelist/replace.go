@@ -87,9 +87,8 @@ func replaceFile(target string, seen watch.State, content []byte) error {
 			return nil
 		},
 	}.Write()
-	var refusal *Refusal
 	switch {
-	case err == nil || errors.As(err, &refusal):
+	case err == nil || ReasonOf(err) == Stale:
 		return err
 	case errors.Is(err, atomicfile.ErrNotSynced):
 		return fmt.Errorf("the whitelist is changed, but a power failure might undo it: %w", err)

@@ -7,29 +7,15 @@ import (
 )
 
 // Set is a set of addresses and networks. An IPv4 address that is written as IPv6 is IPv4.
-type Set struct {
-	networks map[netip.Prefix]struct{}
-	lengths  map[length]struct{} // the prefix lengths that occur, so that a look-up need not walk the set
-}
-
-type length struct {
-	is4  bool
-	bits int
-}
+type Set struct{ networks map[netip.Prefix]struct{} }
 
 // NewSet returns a set of these networks.
 func NewSet(networks ...netip.Prefix) *Set {
-	s := &Set{networks: map[netip.Prefix]struct{}{}, lengths: map[length]struct{}{}}
+	s := &Set{map[netip.Prefix]struct{}{}}
 	for _, network := range networks {
-		s.add(network)
+		s.networks[canonical(network)] = struct{}{}
 	}
 	return s
-}
-
-func (s *Set) add(p netip.Prefix) {
-	p = canonical(p)
-	s.networks[p] = struct{}{}
-	s.lengths[length{p.Addr().Is4(), p.Bits()}] = struct{}{}
 }
 
 // mappedBits is the length of ::ffff:0:0/96, under which IPv6 writes IPv4.
@@ -43,16 +29,11 @@ func canonical(p netip.Prefix) netip.Prefix {
 	return p.Masked()
 }
 
-// Contains expects an address that is unmapped and has no zone.
+// Contains expects an address that is unmapped and has no zone. It looks up the networks of each length
+// that could hold it, and so does not walk the set.
 func (s *Set) Contains(addr netip.Addr) bool {
-	for l := range s.lengths {
-		if l.is4 != addr.Is4() {
-			continue
-		}
-		network, err := addr.Prefix(l.bits)
-		if err != nil {
-			continue
-		}
+	for bits := range addr.BitLen() + 1 {
+		network, _ := addr.Prefix(bits)
 		if _, found := s.networks[network]; found {
 			return true
 		}

@@ -68,16 +68,3 @@ func readFile(path string) ([]byte, error) {
 	}
 	return content, nil
 }
-
-// Check reads the file as a front end would and returns how many addresses and networks it holds. The
-// error says which lines are broken, or that nobody may call.
-func Check(path string) (int, error) {
-	doc, err := File{Path: path}.Read()
-	if err == nil {
-		var set *Set
-		if set, err = doc.Set(); err == nil {
-			return set.Count(), nil
-		}
-	}
-	return 0, fmt.Errorf("TRUNKLINE_WHITELIST: %s: %w", path, err)
-}
