@@ -34,8 +34,12 @@ openapi: install ## write api/openapi.json from the endpoints and the types of t
 demo: install build ## a sample PBX with everything running, until Ctrl-C; ARGS=--once checks and ends
 	@exec bin/trunkline-demo demo $(ARGS)
 
+# A password check takes a second under the race detector in place of 50 ms. Blowfish shares nothing, so that
+# there is nothing to detect in it.
+RACE := -race -gcflags=golang.org/x/crypto/blowfish=-race=false
+
 test: install-tests ## run every test with the race detector
-	@go test -race -timeout $(TEST_TIMEOUT) $(ARGS) ./...
+	@go test $(RACE) -timeout $(TEST_TIMEOUT) $(ARGS) ./...
 
 lint: ## gofmt, go vet, staticcheck, and go.mod tidy
 	@unformatted="$$(gofmt -l .)"; \

@@ -25,6 +25,8 @@ const (
 	kills = 20
 	// killsAtOnce bounds how many of these run at a time: each waits for a lost heartbeat most of the time.
 	killsAtOnce = 8
+	// shortHeartbeat is a heartbeat that is lost after four seconds in place of ten.
+	shortHeartbeat = "TRUNKLINE_HEARTBEAT_TIMEOUT=4s"
 )
 
 // killed runs one round after the other, some at a time.
@@ -44,16 +46,11 @@ func killed(t *testing.T, round func(t *testing.T, i int)) {
 // takeover starts another worker and waits until the job has ended there.
 func (p *samplePBX) takeover(t *testing.T, job tasks.Job, lost *pbxtest.Process) tasks.Job {
 	t.Helper()
-	other := p.start(t, "worker")
+	other := p.start(t, "worker", shortHeartbeat)
 	there := time.Now()
-	var ended tasks.Job
-	pbxtest.Eventually(t, "the job ends", func() bool {
-		var err error
-		ended, err = p.client.Get(t.Context(), job.ID, tenant.All)
-		must(t, err)
-		return ended.State.Done()
-	})
-	// No assertion: the machine may be slow. Ten seconds of these are the lost heartbeat's.
+	ended, err := p.client.Wait(t.Context(), job.ID, patience)
+	must(t, err)
+	// No assertion: the machine may be slow. Four seconds of these are the lost heartbeat's.
 	t.Logf("ended %v after another worker was started", time.Since(there))
 	if ended.State != tasks.StateSucceeded || ended.Attempt != 2 {
 		t.Fatalf("got %s %v at attempt %d, want it to succeed at the second\n%s\n%s", ended.State, ended.Error, ended.Attempt, lost.Log, other.Log)
@@ -77,7 +74,7 @@ func TestWorkerKilledWhileItProvisions(t *testing.T) {
 				Params: gateway.Request{Name: "carrier", Values: map[string]string{"proxy": "sip.carrier.example", "realm": "sip.carrier.example", "username": "account"}},
 			}
 		}
-		first := p.start(t, "worker")
+		first := p.start(t, "worker", shortHeartbeat)
 		if changed {
 			job, err := client.Submit(t.Context(), request(password("before")))
 			must(t, err)
@@ -121,10 +118,11 @@ func TestWorkerKilledWhileItProvisions(t *testing.T) {
 func TestWorkerKilledWhileItExports(t *testing.T) {
 	t.Parallel()
 	const cdrs = 60_000
+	database, loaded := loadSample(t, cdrs)
 	killed(t, func(t *testing.T, i int) {
-		p := newSamplePBX(t, cdrs)
+		p := samplePBXOn(t, pbxtest.Copy(t, database), loaded)
 		client := p.open(t)
-		first := p.start(t, "worker")
+		first := p.start(t, "worker", shortHeartbeat)
 		// Half of them stand at a lock on the table when they are killed, the others write the file.
 		writing := i%2 == 1
 		tx, err := p.pool.Begin(t.Context())

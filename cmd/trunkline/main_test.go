@@ -36,9 +36,21 @@ type samplePBX struct {
 
 func newSamplePBX(t *testing.T, cdrs int) *samplePBX {
 	t.Helper()
+	database, loaded := loadSample(t, cdrs)
+	return samplePBXOn(t, database, loaded)
+}
+
+func loadSample(t *testing.T, cdrs int) (database string, loaded sample.PBX) {
+	t.Helper()
+	database = pbxtest.Database(t, sample.V55)
+	return database, pbxtest.Sample(t, database, sample.Options{CDRs: cdrs, Gateways: 5, Extensions: 9})
+}
+
+// samplePBXOn is the PBX of a database that is there.
+func samplePBXOn(t *testing.T, database string, loaded sample.PBX) *samplePBX {
+	t.Helper()
 	ctx := t.Context()
-	p := &samplePBX{database: pbxtest.Database(t, sample.V55), redis: pbxtest.RedisURL(t), dir: t.TempDir()}
-	p.sample = pbxtest.Sample(t, p.database, sample.Options{CDRs: cdrs, Gateways: 5, Extensions: 9})
+	p := &samplePBX{database: database, sample: loaded, redis: pbxtest.RedisURL(t), dir: t.TempDir()}
 	var err error
 	p.sw, err = fssim.Start(fssim.Options{Gateways: fssim.GatewaysFromDatabase(p.database)})
 	must(t, err)

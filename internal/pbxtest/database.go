@@ -18,9 +18,29 @@ import (
 // dropped when the test ends, also if connections are still open.
 func Database(t testing.TB, v sample.Version, opts ...servers.DatabaseOption) string {
 	t.Helper()
+	return newDatabase(t, func(s *servers.Pair, name string) (string, error) {
+		return s.CreateDatabase(t.Context(), name, v, opts...)
+	})
+}
+
+// Copy makes a database for this test alone that is like another, to which nothing may be connected, and
+// returns its URL: for many tests of one large PBX.
+func Copy(t testing.TB, database string) string {
+	t.Helper()
+	original, err := pgx.ParseConfig(database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newDatabase(t, func(s *servers.Pair, name string) (string, error) {
+		return s.CopyDatabase(t.Context(), name, original.Database)
+	})
+}
+
+func newDatabase(t testing.TB, create func(s *servers.Pair, name string) (url string, err error)) string {
+	t.Helper()
 	s := Servers(t)
 	name := "test_" + strings.ToLower(rand.Text())
-	url, err := s.CreateDatabase(t.Context(), name, v, opts...)
+	url, err := create(s, name)
 	if err != nil {
 		t.Fatal(err)
 	}

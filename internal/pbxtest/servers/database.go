@@ -55,11 +55,10 @@ func (s *Pair) CreateDatabase(ctx context.Context, name string, v sample.Version
 	if err != nil {
 		return "", err
 	}
-	create := fmt.Sprintf("create database %s template %s owner %s", quoteName(name), quoteName(from), owner)
-	if err := execIn(ctx, s.AdminURL(), "creating database "+name, create); err != nil {
+	url, err := s.CopyDatabase(ctx, name, from)
+	if err != nil {
 		return "", err
 	}
-	url := s.postgres.url(name, owner)
 	for _, c := range o.types {
 		alter := fmt.Sprintf("alter table %s alter column %s type %[3]s using %[2]s::text::%[3]s",
 			quoteName(c.table), quoteName(c.column), c.sqlType)
@@ -68,6 +67,12 @@ func (s *Pair) CreateDatabase(ctx context.Context, name string, v sample.Version
 		}
 	}
 	return url, nil
+}
+
+// CopyDatabase makes a database like the one of that name, to which nothing may be connected, and returns its URL.
+func (s *Pair) CopyDatabase(ctx context.Context, name, original string) (string, error) {
+	create := fmt.Sprintf("create database %s template %s owner %s", quoteName(name), quoteName(original), owner)
+	return s.postgres.url(name, owner), execIn(ctx, s.AdminURL(), "copying database "+original, create)
 }
 
 // DropDatabase drops a database that CreateDatabase made, if it is still there, and breaks off its
