@@ -121,17 +121,14 @@ func (s *Service) check(ctx context.Context, g asked) error {
 	if refused != nil {
 		return g.inItsWords(refused)
 	}
-	if !plan.Row.Enabled() || !g.params.Asks(g.password) {
+	if !g.params.Asks(g.password) {
 		return nil
 	}
-	enabled, err := s.db.ProfileEnabled(ctx, plan.Row.Profile())
+	enabled, err := s.db.EnabledProfiles(ctx)
 	if err != nil {
 		return err
 	}
-	if !enabled {
-		return fault.Errorf(fault.ProfileUnavailable, "profile: there is no enabled SIP profile %q in FusionPBX; name one that is enabled, or enable it", plan.Row.Profile())
-	}
-	return nil
+	return plan.CheckProfile(enabled)
 }
 
 // inItsWords names the request's field if the failure names a column.

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -175,8 +176,8 @@ func provisionDirectly(ctx context.Context, pool *pgxpool.Pool, db *fusionpbx.DB
 	} {
 		row.Set(column, value)
 	}
-	if enabled, err := db.ProfileEnabled(ctx, row.Profile()); err != nil || !enabled {
-		return errors.Join(err, fmt.Errorf("profile %s enabled: %t", row.Profile(), enabled))
+	if enabled, err := db.EnabledProfiles(ctx); err != nil || !slices.Contains(enabled, row.Profile()) {
+		return errors.Join(err, fmt.Errorf("profile %s is not among the enabled ones: %s", row.Profile(), enabled))
 	}
 	if err := sw.ProfileRunning(ctx, row.Profile()); err != nil {
 		return err

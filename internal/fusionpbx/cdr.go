@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"trunkline/internal/postgres"
 )
 
 // CDRColumns are the columns of an export that asks for none: who called whom, when, for how long,
@@ -84,12 +86,9 @@ func (d *DB) CDRQuery(f CDRFilter) (sql string, args []any, err error) {
 // all of them are read.
 func (d *DB) MoreCDRsThan(ctx context.Context, f CDRFilter, n int64) (bool, error) {
 	from, args := f.from()
-	var count int64
 	sql := fmt.Sprintf("select count(*) from (select%s limit %d) found", from, n+1)
-	if err := d.q.QueryRow(ctx, sql, args...).Scan(&count); err != nil {
-		return false, fmt.Errorf("counting CDRs: %w", err)
-	}
-	return count > n, nil
+	count, err := postgres.Value[int64](ctx, d.q, "counting CDRs", sql, args...)
+	return count > n, err
 }
 
 // from is the part of a statement that chooses the CDRs, with its arguments.

@@ -2,10 +2,10 @@ package fusionpbx
 
 import (
 	"context"
-	"errors"
-	"fmt"
 
 	"github.com/jackc/pgx/v5"
+
+	"trunkline/internal/postgres"
 )
 
 // Extension is a telephone's account within a domain.
@@ -26,37 +26,14 @@ func (d *DB) Extension(ctx context.Context, domainUUID, number string) (Extensio
 	if d.hasColumn("v_extensions", "enabled") {
 		enabled = "coalesce(" + d.isTrue("v_extensions", "e.enabled") + ", true)"
 	}
-	var e Extension
-	err := d.q.QueryRow(ctx, `
+	return first(postgres.Rows(ctx, d.q, "reading an extension", pgx.RowToStructByPos[Extension], `
 		select e.extension_uuid::text, e.extension, `+alias+`, `+enabled+`
 		from v_extensions e where e.domain_uuid = $1::uuid and (e.extension = $2 or $2 <> '' and `+alias+` = $2)
-		order by e.extension = $2 desc nulls last, e.extension_uuid limit 1`, domainUUID, number).
-		Scan(&e.UUID, &e.Number, &e.Alias, &e.Enabled)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return Extension{}, ErrNotFound
-	}
-	if err != nil {
-		return Extension{}, fmt.Errorf("reading an extension: %w", err)
-	}
-	return e, nil
+		order by e.extension = $2 desc nulls last, e.extension_uuid limit 1`, domainUUID, number))
 }
 
 // ExtensionCounts returns how many extensions each domain has, disabled ones too, by domain_uuid; "" is
 // those of no domain.
 func (d *DB) ExtensionCounts(ctx context.Context) (map[string]int, error) {
-	rows, err := d.q.Query(ctx, "select coalesce(domain_uuid::text, ''), count(*) from v_extensions group by domain_uuid")
-	if err != nil {
-		return nil, fmt.Errorf("counting extensions: %w", err)
-	}
-	counts := map[string]int{}
-	var domain string
-	var n int
-	_, err = pgx.ForEachRow(rows, []any{&domain, &n}, func() error {
-		counts[domain] = n
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("counting extensions: %w", err)
-	}
-	return counts, nil
+	return d.counts(ctx, "counting extensions", "select coalesce(domain_uuid::text, ''), count(*) from v_extensions group by domain_uuid")
 }

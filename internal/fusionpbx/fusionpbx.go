@@ -14,14 +14,13 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
+
+	"trunkline/internal/postgres"
 )
 
 // Querier is a pool, a connection or a transaction of pgx.
 type Querier interface {
-	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
-	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
-	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+	postgres.Querier
 	SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults
 }
 
@@ -57,25 +56,21 @@ var castable = []string{"text", "boolean", "numeric", "uuid", "bigint", "integer
 // Probe reads the types of FusionPBX's columns from the catalogue, along the connection's search path.
 // The DB's statements run on q. The error names every table and column that is missing.
 func Probe(ctx context.Context, q Querier) (*DB, error) {
-	rows, err := q.Query(ctx, `
+	type column struct{ Table, Name, Type string }
+	found, err := postgres.Rows(ctx, q, "reading FusionPBX's tables", pgx.RowToStructByPos[column], `
 		select c.relname, a.attname, format_type(a.atttypid, a.atttypmod)
 		from pg_class c join pg_attribute a on a.attrelid = c.oid
 		where c.relkind in ('r', 'p', 'v') and c.relname like 'v\_%' and pg_table_is_visible(c.oid)
 		and a.attnum > 0 and not a.attisdropped`)
 	if err != nil {
-		return nil, fmt.Errorf("reading FusionPBX's tables: %w", err)
+		return nil, err
 	}
 	db := &DB{q: q, columns: map[string]map[string]string{}}
-	var table, column, columnType string
-	_, err = pgx.ForEachRow(rows, []any{&table, &column, &columnType}, func() error {
-		if db.columns[table] == nil {
-			db.columns[table] = map[string]string{}
+	for _, c := range found {
+		if db.columns[c.Table] == nil {
+			db.columns[c.Table] = map[string]string{}
 		}
-		db.columns[table][column] = columnType
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("reading FusionPBX's tables: %w", err)
+		db.columns[c.Table][c.Name] = c.Type
 	}
 	return db, db.complete()
 }
@@ -125,10 +120,30 @@ func (d *DB) isTrue(table, qualified string) string {
 
 // Version returns FusionPBX's own version, "" if it keeps none.
 func (d *DB) Version(ctx context.Context) (string, error) {
-	var version string
-	err := d.q.QueryRow(ctx, "select coalesce(max(software_version), '') from v_software").Scan(&version)
-	if err != nil {
-		return "", fmt.Errorf("reading FusionPBX's version: %w", err)
+	return postgres.Value[string](ctx, d.q, "reading FusionPBX's version", "select coalesce(max(software_version), '') from v_software")
+}
+
+// counts reads rows of a name and a number.
+func (d *DB) counts(ctx context.Context, doing, sql string, args ...any) (map[string]int, error) {
+	type count struct {
+		Name   string
+		Number int
 	}
-	return version, nil
+	found, err := postgres.Rows(ctx, d.q, doing, pgx.RowToStructByPos[count], sql, args...)
+	counts := make(map[string]int, len(found))
+	for _, c := range found {
+		counts[c.Name] = c.Number
+	}
+	return counts, err
+}
+
+// first is the first that was found, or ErrNotFound.
+func first[T any](found []T, err error) (one T, _ error) {
+	if err != nil {
+		return one, err
+	}
+	if len(found) == 0 {
+		return one, ErrNotFound
+	}
+	return found[0], nil
 }

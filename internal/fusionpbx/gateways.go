@@ -2,12 +2,13 @@ package fusionpbx
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+
+	"trunkline/internal/postgres"
 )
 
 // Gateway is a row of v_gateways. Values holds the GatewayColumns that the database has, each as
@@ -137,27 +138,17 @@ func (f forUpdate) Query(ctx context.Context, sql string, args ...any) (pgx.Rows
 
 // GatewayByUUID returns the gateway, or ErrNotFound.
 func (d *DB) GatewayByUUID(ctx context.Context, uuid string) (Gateway, error) {
-	found, err := d.gateways(ctx, "gateway_uuid = $1::uuid", uuid)
-	if err != nil {
-		return Gateway{}, err
-	}
-	if len(found) == 0 {
-		return Gateway{}, ErrNotFound
-	}
-	return found[0], nil
+	return first(d.gateways(ctx, "gateway_uuid = $1::uuid", uuid))
 }
 
 // GatewaysByUUIDs returns the gateways that there are of these, by uuid, in one question.
 func (d *DB) GatewaysByUUIDs(ctx context.Context, uuids []string) (map[string]Gateway, error) {
 	found, err := d.gateways(ctx, "gateway_uuid = any($1::uuid[])", uuids)
-	if err != nil {
-		return nil, err
-	}
 	byUUID := make(map[string]Gateway, len(found))
 	for _, g := range found {
 		byUUID[g.UUID] = g
 	}
-	return byUUID, nil
+	return byUUID, err
 }
 
 // Gateways returns all gateways, or those of one domain ("" for global ones), by label.
@@ -175,13 +166,7 @@ func (d *DB) gateways(ctx context.Context, condition string, args ...any) ([]Gat
 	if d.stamped("update") {
 		stamps = "update_date::text, update_user::text"
 	}
-	rows, err := d.q.Query(ctx, `
-		select gateway_uuid::text, coalesce(domain_uuid::text, ''), `+stamps+`, `+strings.Join(texts, ", ")+`
-		from v_gateways where `+condition+` order by gateway, gateway_uuid`, args...)
-	if err != nil {
-		return nil, fmt.Errorf("reading gateways: %w", err)
-	}
-	found, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Gateway, error) {
+	read := func(row pgx.CollectableRow) (Gateway, error) {
 		g := Gateway{Values: make(map[string]*string, len(columns))}
 		values := make([]*string, len(columns))
 		into := []any{&g.UUID, &g.DomainUUID, &g.UpdateDate, &g.UpdateUser}
@@ -193,11 +178,10 @@ func (d *DB) gateways(ctx context.Context, condition string, args ...any) ([]Gat
 			g.Values[column] = values[i]
 		}
 		return g, err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("reading gateways: %w", err)
 	}
-	return found, nil
+	return postgres.Rows(ctx, d.q, "reading gateways", read, `
+		select gateway_uuid::text, coalesce(domain_uuid::text, ''), `+stamps+`, `+strings.Join(texts, ", ")+`
+		from v_gateways where `+condition+` order by gateway, gateway_uuid`, args...)
 }
 
 // gatewayColumns are those of GatewayColumns that this database has.
@@ -208,25 +192,15 @@ func (d *DB) gatewayColumns() []string {
 // OutboundRoutes is the number of dial plans that send calls to each of the gateways, in one question; one
 // that is not in the map has none. It is empty if this version keeps them elsewhere.
 func (d *DB) OutboundRoutes(ctx context.Context, gatewayUUIDs []string) (map[string]int, error) {
-	routes := map[string]int{}
 	details := d.columns["v_dialplan_details"]
 	if len(gatewayUUIDs) == 0 || details["dialplan_uuid"] == "" || details["dialplan_detail_data"] == "" {
-		return routes, nil
+		return nil, nil
 	}
-	rows, err := d.q.Query(ctx, `
+	return d.counts(ctx, "counting outbound routes", `
 		select named[1], count(distinct dialplan_uuid)
 		from v_dialplan_details, regexp_matches(dialplan_detail_data, 'sofia/gateway/([^/]+)/', 'g') as named
 		where dialplan_detail_data like '%sofia/gateway/%' and named[1] = any($1)
 		group by 1`, gatewayUUIDs)
-	if err != nil {
-		return nil, fmt.Errorf("counting outbound routes: %w", err)
-	}
-	var uuid string
-	var count int
-	if _, err = pgx.ForEachRow(rows, []any{&uuid, &count}, func() error { routes[uuid] = count; return nil }); err != nil {
-		return nil, fmt.Errorf("counting outbound routes: %w", err)
-	}
-	return routes, nil
 }
 
 // stamped reports whether v_gateways records who inserted or updated a row, and when.

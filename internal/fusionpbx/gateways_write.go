@@ -36,16 +36,23 @@ func (d *DB) LockGateways(ctx context.Context, domainUUIDs ...string) error {
 type GatewayWrites struct {
 	d     *DB
 	batch pgx.Batch
-	doing []string // of each statement, for errors
-	err   error    // why one could not be written as a statement
+	err   error // why one could not be written as a statement
 }
 
 // Writes returns an empty set of writes.
 func (d *DB) Writes() *GatewayWrites { return &GatewayWrites{d: d} }
 
 func (w *GatewayWrites) add(doing, uuid, sql string, args ...any) {
-	w.batch.Queue(sql, args...)
-	w.doing = append(w.doing, doing+" gateway "+uuid)
+	w.batch.Queue(sql, args...).Fn = func(results pgx.BatchResults) error {
+		tag, err := results.Exec()
+		if err != nil {
+			return fmt.Errorf("%s gateway %s: %w", doing, uuid, err)
+		}
+		if doing == updating && tag.RowsAffected() == 0 {
+			return ErrNotFound
+		}
+		return nil
+	}
 }
 
 // Insert inserts a new row, as made by that user ("" for none).
@@ -97,28 +104,16 @@ func (w *GatewayWrites) Delete(uuid string) {
 	w.add("deleting", uuid, "delete from v_gateways where gateway_uuid = $1::uuid", uuid)
 }
 
-// updating begins the description of a statement that must find its row.
+// updating describes a statement that must find its row.
 const updating = "updating"
 
 // Send carries the writes out. The first that fails is the error; a transaction then keeps none of them.
-func (w *GatewayWrites) Send(ctx context.Context) (err error) {
+func (w *GatewayWrites) Send(ctx context.Context) error {
 	if w.err != nil || w.batch.Len() == 0 {
 		return w.err
 	}
-	results := w.d.q.SendBatch(ctx, &w.batch)
-	defer func() {
-		if closing := results.Close(); err == nil {
-			err = closing
-		}
-	}()
-	for _, doing := range w.doing {
-		tag, err := results.Exec()
-		if err != nil {
-			return fmt.Errorf("%s: %w", doing, err)
-		}
-		if strings.HasPrefix(doing, updating) && tag.RowsAffected() == 0 {
-			return ErrNotFound
-		}
+	if err := w.d.q.SendBatch(ctx, &w.batch).Close(); err != nil {
+		return fmt.Errorf("writing gateways: %w", err)
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package fusionpbx
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -97,14 +98,14 @@ func TestGatewayMode(t *testing.T) {
 	})
 }
 
-func TestProfileEnabled(t *testing.T) {
+func TestWhichProfilesAreEnabled(t *testing.T) {
 	each(t, func(t *testing.T, p pbx) {
 		for name, enabled := range map[string]string{"external": "true", "off": "false", "unset": "NULL"} {
 			p.insert(t, "v_sip_profiles", row{"sip_profile_uuid": uuid.NewString(), "sip_profile_name": name, "sip_profile_enabled": enabled})
 		}
 		for name, want := range map[string]bool{"external": true, "off": false, "unset": false, "External": false, "none": false, "": false} {
-			if got, err := p.ProfileEnabled(t.Context(), name); got != want || err != nil {
-				t.Errorf("%q: got %t, %v; want %t", name, got, err, want)
+			if got, err := p.EnabledProfiles(t.Context()); slices.Contains(got, name) != want || err != nil {
+				t.Errorf("%q: got %q, %v; want %t", name, got, err, want)
 			}
 		}
 	})

@@ -2,12 +2,12 @@ package fusionpbx
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
+	"trunkline/internal/postgres"
 	"trunkline/internal/tenant"
 )
 
@@ -54,7 +54,7 @@ func (d *DB) Usage(ctx context.Context, f UsageFilter) ([]Usage, error) {
 		direction = "c.direction"
 	}
 	billed := "coalesce(sum(" + d.number("v_xml_cdr", "c.billsec") + ")"
-	rows, err := d.q.Query(ctx, `
+	return postgres.Rows(ctx, d.q, "reading usage", readUsage, `
 		with wanted as (
 			select domain_uuid, coalesce(domain_name, '') as name from v_domains where $1 or domain_uuid = any($2::uuid[])
 		), calls as (
@@ -77,19 +77,12 @@ func (d *DB) Usage(ctx context.Context, f UsageFilter) ([]Usage, error) {
 		from wanted w left join calls c using (domain_uuid)
 		left join extensions e using (domain_uuid) left join gateways g using (domain_uuid)
 		order by lower(w.name), w.domain_uuid`, f.Domains.All, f.Domains.UUIDs(), f.Start, f.End)
-	if err != nil {
-		return nil, fmt.Errorf("reading usage: %w", err)
-	}
-	usage, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Usage, error) {
-		var u Usage
-		err := row.Scan(&u.DomainUUID, &u.Domain, &u.Calls, &u.Answered,
-			&u.Seconds.Inbound, &u.Seconds.Outbound, &u.Seconds.Local, &u.Seconds.Other, &u.Extensions, &u.Gateways)
-		return u, err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("reading usage: %w", err)
-	}
-	return usage, nil
+}
+
+func readUsage(row pgx.CollectableRow) (u Usage, err error) {
+	err = row.Scan(&u.DomainUUID, &u.Domain, &u.Calls, &u.Answered,
+		&u.Seconds.Inbound, &u.Seconds.Outbound, &u.Seconds.Local, &u.Seconds.Other, &u.Extensions, &u.Gateways)
+	return u, err
 }
 
 // number is an SQL expression of a column's number, 0 if it is NULL, empty or missing. A numeric column is

@@ -2,11 +2,11 @@ package fusionpbx
 
 import (
 	"context"
-	"fmt"
 
 	"golang.org/x/crypto/bcrypt"
 
 	"trunkline/internal/fault"
+	"trunkline/internal/postgres"
 )
 
 // Role is what a user may do here.
@@ -87,19 +87,10 @@ func (d *DB) Authenticate(ctx context.Context, passwords *Passwords, username, p
 
 // withRole fills in the highest role that the user's groups give.
 func (d *DB) withRole(ctx context.Context, u User) (User, error) {
-	var superadmin, admin bool
-	err := d.q.QueryRow(ctx, `
-		select coalesce(bool_or(g.group_name = 'superadmin'), false), coalesce(bool_or(g.group_name = 'admin'), false)
+	role, err := postgres.Value[Role](ctx, d.q, "reading a user's groups", `
+		select coalesce(max(case g.group_name when 'superadmin' then $2::int when 'admin' then $3::int end), $4::int)
 		from v_user_groups ug join v_groups g on g.group_uuid = ug.group_uuid
-		where ug.user_uuid = $1::uuid`, u.UUID).Scan(&superadmin, &admin)
-	if err != nil {
-		return User{}, fmt.Errorf("reading a user's groups: %w", err)
-	}
-	switch {
-	case superadmin:
-		u.Role = RoleSuperadmin
-	case admin:
-		u.Role = RoleAdmin
-	}
-	return u, nil
+		where ug.user_uuid = $1::uuid`, u.UUID, RoleSuperadmin, RoleAdmin, RoleNone)
+	u.Role = role
+	return u, err
 }

@@ -3,12 +3,13 @@ package fusionpbx
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
+
+	"trunkline/internal/postgres"
 )
 
 // maxCandidates bounds how many users of one name have their passwords checked for one request.
@@ -69,16 +70,9 @@ func onlyEnabled(found []candidate) []candidate {
 // namesAreGlobal reports whether FusionPBX keeps the names of users unique over all domains: its default
 // setting users, unique, text is enabled and says global.
 func (d *DB) namesAreGlobal(ctx context.Context) (bool, error) {
-	var global bool
-	err := d.q.QueryRow(ctx, `
-		select exists (select from v_default_settings s
-			where s.default_setting_category = 'users' and s.default_setting_subcategory = 'unique'
-			and s.default_setting_name = 'text' and s.default_setting_value = 'global'
-			and `+d.isTrue("v_default_settings", "s.default_setting_enabled")+`)`).Scan(&global)
-	if err != nil {
-		return false, fmt.Errorf("reading whether users' names are unique over all domains: %w", err)
-	}
-	return global, nil
+	return postgres.Value[bool](ctx, d.q, "reading whether users' names are unique over all domains", `
+		select exists (select from `+d.defaultSettings()+`
+			where category = 'users' and subcategory = 'unique' and name = 'text' and value = 'global')`)
 }
 
 // usersCalled are the users of that name or e-mail address, in one domain or with "" in all, those that
@@ -91,25 +85,18 @@ func (d *DB) usersCalled(ctx context.Context, name, domainUUID string) ([]candid
 	if d.hasColumn("v_users", "user_totp_secret") {
 		totp = "coalesce(u.user_totp_secret, '')"
 	}
-	rows, err := d.q.Query(ctx, `
+	return postgres.Rows(ctx, d.q, "reading users", readCandidate, `
 		select u.user_uuid::text, coalesce(u.username, ''), d.domain_uuid::text, coalesce(d.domain_name, ''),
 			coalesce(u.password, ''), coalesce(u.salt, ''), `+totp+`, `+d.userEnabled()+` as enabled
 		from v_users u join v_domains d on d.domain_uuid = u.domain_uuid
 		where (lower(u.username) = lower($1)`+byEmail+`)
 		and ($2 = '' or u.domain_uuid = nullif($2, '')::uuid)`+d.ordinaryUser()+`
 		order by enabled desc, u.user_uuid limit $3`, name, domainUUID, maxCandidates+1)
-	if err != nil {
-		return nil, fmt.Errorf("reading users: %w", err)
-	}
-	found, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (candidate, error) {
-		var c candidate
-		err := row.Scan(&c.UUID, &c.Name, &c.DomainUUID, &c.DomainName, &c.password, &c.salt, &c.totp, &c.enabled)
-		return c, err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("reading users: %w", err)
-	}
-	return found, nil
+}
+
+func readCandidate(row pgx.CollectableRow) (c candidate, err error) {
+	err = row.Scan(&c.UUID, &c.Name, &c.DomainUUID, &c.DomainName, &c.password, &c.salt, &c.totp, &c.enabled)
+	return c, err
 }
 
 // userEnabled is an SQL expression: that user u and domain d are enabled.

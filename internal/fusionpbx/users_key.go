@@ -4,11 +4,11 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
-	"fmt"
 
 	"github.com/jackc/pgx/v5"
 
 	"trunkline/internal/fault"
+	"trunkline/internal/postgres"
 )
 
 // minKey is the length, in bytes, that FusionPBX asks of an api_key: it takes no shorter one either.
@@ -24,7 +24,7 @@ func (d *DB) AuthenticateKey(ctx context.Context, key string) (User, error) {
 	if len(key) < minKey || !d.hasColumn("v_users", "api_key") {
 		return User{}, ErrUnknownKey
 	}
-	rows, err := d.q.Query(ctx, `
+	superadmins, err := postgres.Rows(ctx, d.q, "reading api_keys", readHolder, `
 		select u.user_uuid::text, coalesce(u.username, ''), d.domain_uuid::text, coalesce(d.domain_name, ''), u.api_key::text
 		from v_users u join v_domains d on d.domain_uuid = u.domain_uuid
 		where octet_length(u.api_key::text) >= $1 and `+d.userEnabled()+d.ordinaryUser()+`
@@ -32,26 +32,31 @@ func (d *DB) AuthenticateKey(ctx context.Context, key string) (User, error) {
 			where ug.user_uuid = u.user_uuid and g.group_name = 'superadmin')
 		order by u.user_uuid`, minKey)
 	if err != nil {
-		return User{}, fmt.Errorf("reading api_keys: %w", err)
+		return User{}, err
 	}
 	// Their hashes are compared, since keys themselves differ in length.
 	given := sha256.Sum256([]byte(key))
 	found := User{}
-	var u User
-	var stored string
-	_, err = pgx.ForEachRow(rows, []any{&u.UUID, &u.Name, &u.DomainUUID, &u.DomainName, &stored}, func() error {
-		sum := sha256.Sum256([]byte(stored))
+	for _, s := range superadmins {
+		sum := sha256.Sum256([]byte(s.key))
 		if subtle.ConstantTimeCompare(sum[:], given[:]) == 1 && found.UUID == "" {
-			found = u
+			found = s.User
 		}
-		return nil
-	})
-	if err != nil {
-		return User{}, fmt.Errorf("reading api_keys: %w", err)
 	}
 	if found.UUID == "" {
 		return User{}, ErrUnknownKey
 	}
-	found.Role = RoleSuperadmin
 	return found, nil
+}
+
+// keyHolder is a superadmin with an api_key.
+type keyHolder struct {
+	User
+	key string
+}
+
+func readHolder(row pgx.CollectableRow) (h keyHolder, err error) {
+	h.Role = RoleSuperadmin
+	err = row.Scan(&h.UUID, &h.Name, &h.DomainUUID, &h.DomainName, &h.key)
+	return h, err
 }

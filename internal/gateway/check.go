@@ -67,9 +67,8 @@ func (p *pass) check(ctx context.Context, works []*work) {
 	var rows []fusionpbx.Gateway
 	for _, w := range works {
 		plan, err := p.plan(w, existing[w.label()])
-		if err == nil && plan.Row.Enabled() && !w.Delete && !slices.Contains(enabled, plan.Row.Profile()) {
-			err = fault.Errorf(fault.ProfileUnavailable, "profile: there is no enabled SIP profile %q in FusionPBX, so FreeSWITCH would never load the gateway; "+
-				"name an enabled profile or enable this one", plan.Row.Profile())
+		if err == nil && !w.Delete {
+			err = plan.CheckProfile(enabled)
 		}
 		if w.err = err; err != nil || plan.Action == Absent {
 			continue

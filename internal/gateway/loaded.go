@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"slices"
@@ -11,6 +10,7 @@ import (
 
 	"trunkline/internal/freeswitch"
 	"trunkline/internal/fusionpbx"
+	"trunkline/internal/postgres"
 )
 
 // What a switch has loaded is known from two sides: xmlstatus shows some settings, the password not
@@ -23,23 +23,18 @@ func (r *round) loadedWith(ctx context.Context, steps []*step) (map[string][]byt
 	if len(steps) == 0 {
 		return nil, nil
 	}
-	rows, err := r.pbx.Pool.Query(ctx, `
+	type loaded struct {
+		UUID     string
+		Settings []byte
+	}
+	found, err := postgres.Rows(ctx, r.pbx.Pool, "reading what switch "+r.sw.Addr()+" has loaded", pgx.RowToStructByPos[loaded], `
 		select gateway_uuid::text, settings from trunkline.loaded_gateways where gateway_uuid = any($1::uuid[]) and switch = $2`,
 		each(steps, (*step).name), r.sw.Addr())
-	if err != nil {
-		return nil, fmt.Errorf("reading what switch %s has loaded: %w", r.sw.Addr(), err)
+	hashes := make(map[string][]byte, len(found))
+	for _, l := range found {
+		hashes[l.UUID] = l.Settings
 	}
-	hashes := make(map[string][]byte, len(steps))
-	var uuid string
-	var settings []byte
-	_, err = pgx.ForEachRow(rows, []any{&uuid, &settings}, func() error {
-		hashes[uuid] = bytes.Clone(settings)
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("reading what switch %s has loaded: %w", r.sw.Addr(), err)
-	}
-	return hashes, nil
+	return hashes, err
 }
 
 // remember records what the switch was just told to load and shows.

@@ -80,6 +80,15 @@ func NewPlan(mode fusionpbx.GatewayMode, existing []fusionpbx.Gateway, p Request
 	return plan, checkRow(mode, plan.Row, p.Values, password)
 }
 
+// CheckProfile refuses an enabled gateway whose SIP profile is not.
+func (plan *Plan) CheckProfile(enabled []string) error {
+	if !plan.Row.Enabled() || slices.Contains(enabled, plan.Row.Profile()) {
+		return nil
+	}
+	return fault.Errorf(fault.ProfileUnavailable, "profile: there is no enabled SIP profile %q in FusionPBX, so FreeSWITCH would never load the gateway; "+
+		"name an enabled profile or enable this one", plan.Row.Profile())
+}
+
 // planDeletion deletes the one gateway, or finds that it is absent already.
 func planDeletion(existing []fusionpbx.Gateway) Plan {
 	if len(existing) == 0 {

@@ -47,9 +47,9 @@ func Migrate(ctx context.Context, pool *pgxpool.Pool) (int64, error) {
 // CheckVersion returns an error that says what to do if the schema trunkline is missing, older or newer
 // than this build.
 func CheckVersion(ctx context.Context, pool *pgxpool.Pool) error {
-	var exists bool
-	if err := pool.QueryRow(ctx, "select to_regclass($1) is not null", versionTable).Scan(&exists); err != nil {
-		return fmt.Errorf("reading the version of schema trunkline: %w", err)
+	exists, err := Value[bool](ctx, pool, "reading the version of schema trunkline", "select to_regclass($1) is not null", versionTable)
+	if err != nil {
+		return err
 	}
 	if !exists {
 		return fmt.Errorf("schema trunkline is not there; run: trunkline migrate")
