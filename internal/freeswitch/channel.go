@@ -27,21 +27,11 @@ func (c Channel) PresenceDomain() string {
 
 // Channels asks for all channels that there are.
 func (s *Switch) Channels(ctx context.Context) ([]Channel, error) {
-	const asked = "show channels as json"
-	reply, err := s.api(ctx, asked, asked)
-	if err != nil {
-		return nil, err
-	}
-	channels, ok := parseChannels(reply)
-	if !ok {
-		return nil, s.unexpected(asked, reply)
-	}
-	return channels, nil
+	return ask(ctx, s, "show channels as json", parseChannels)
 }
 
 // parseChannels reads {"row_count":N,"rows":[...]}; of no channels FreeSWITCH
-// leaves the rows out. It reports false if the reply is something else, or is not
-// whole.
+// leaves the rows out. It reports false if the reply is something else or cut off.
 func parseChannels(reply string) ([]Channel, bool) {
 	var list struct {
 		RowCount *int      `json:"row_count"`

@@ -7,8 +7,7 @@ import (
 	"strings"
 )
 
-// What may stand in a command. FreeSWITCH takes a command apart at spaces and
-// line breaks and offers no way to quote them.
+// What may stand in a command, which cannot quote spaces and line breaks.
 var (
 	profileName = regexp.MustCompile(`^[\w.\-]{1,64}$`)
 	gatewayName = regexp.MustCompile(`^[\w.\-]{1,255}$`) // mod_sofia loads no gateway of another name
@@ -36,8 +35,7 @@ func CheckUUID(uuid string) error {
 	return nil
 }
 
-// Names are what a switch calls itself. The zero value is of a switch that was
-// not asked.
+// Names are what a switch calls itself; the zero value is of one not asked.
 type Names struct {
 	Host   string // of its host; FusionPBX from 5.5 goes by this one
 	Switch string // the host's too unless switch.conf has another; FusionPBX until 5.4 goes by this one
@@ -76,22 +74,13 @@ func (s *Switch) bareName(ctx context.Context, command string) (string, error) {
 
 // Status asks how long FreeSWITCH has been up and whether it takes calls.
 func (s *Switch) Status(ctx context.Context) (Status, error) {
-	reply, err := s.api(ctx, "status", "status")
-	if err != nil {
-		return Status{}, err
-	}
-	status, ok := parseStatus(reply)
-	if !ok {
-		return Status{}, &ReplyError{Addr: s.addr, Command: "status", Reply: reply}
-	}
-	return status, nil
+	return ask(ctx, s, "status", parseStatus)
 }
 
 // DeleteSofiaCache makes FusionPBX's Lua scripts forget the SIP configuration
-// that they keep, so that the next rescan builds it from the database. Both
-// keys are deleted in one command: HOSTNAME:configuration:sofia.conf (FusionPBX
-// 5.5 and later) and configuration:sofia.conf:SWITCHNAME (until 5.4). Deleting
-// a key that is not there succeeds.
+// that they keep, so that the next rescan builds it from the database. One
+// command deletes the keys of FusionPBX 5.5 and later (HOSTNAME first) and of
+// 5.4 (SWITCHNAME last); a key that is not there does no harm.
 func (s *Switch) DeleteSofiaCache(ctx context.Context) error {
 	names, err := s.Names(ctx)
 	if err != nil {
@@ -111,8 +100,7 @@ func (s *Switch) DeleteSofiaCache(ctx context.Context) error {
 	return nil
 }
 
-// ReloadXML makes FreeSWITCH read its XML configuration again. The error is a
-// *ReloadError if it cannot, though FreeSWITCH calls that +OK.
+// ReloadXML makes FreeSWITCH read its configuration again; *ReloadError: it cannot.
 func (s *Switch) ReloadXML(ctx context.Context) error {
 	reply, err := s.api(ctx, "reloadxml", "reloadxml")
 	if err != nil {
@@ -120,17 +108,16 @@ func (s *Switch) ReloadXML(ctx context.Context) error {
 	}
 	result, ok := strings.CutPrefix(strings.TrimSpace(reply), "+OK ")
 	if !ok {
-		return &ReplyError{Addr: s.addr, Command: "reloadxml", Reply: reply}
+		return s.unexpected("reloadxml", reply)
 	}
 	return s.reloadResult("reloadxml", reply, result)
 }
 
 // Rescan makes a profile load the gateways that are new in its configuration.
-// It neither changes nor removes one that is loaded. nil means that the
-// configuration was read and the scan is complete, not that any one gateway was
-// accepted: look that up with Gateway. The error is a *ReloadError if the
-// configuration could not be read, and a *ProfileError if the profile does not
-// run or has no configuration.
+// It neither changes nor removes one that is loaded, and nil does not mean that
+// any one was accepted: look that up with Gateway. The error is a *ReloadError
+// if the configuration could not be read, and a *ProfileError if the profile
+// does not run or has no configuration.
 func (s *Switch) Rescan(ctx context.Context, profile string) error {
 	asked := "sofia profile " + profile + " rescan"
 	reply, err := s.askProfile(ctx, profile, asked)
@@ -190,11 +177,10 @@ func (s *Switch) askProfile(ctx context.Context, profile, command string) (strin
 	return reply, err
 }
 
-// KillGateway marks a loaded gateway for deletion. found is false if no gateway
-// of that name is loaded, which is also the answer to a second kill. The gateway
-// stays in the list for up to two seconds: see WaitGone. gatewayUUID must be a
-// UUID in lower case. FreeSWITCH looks the gateway up in all profiles, but the
-// one named must run, else the error is a *ProfileError.
+// KillGateway marks a loaded gateway for deletion; see WaitGone. found is false
+// if none of that name is loaded, which is also the answer to a second kill.
+// FreeSWITCH looks the gateway up in all profiles, but the one named must run,
+// else the error is a *ProfileError.
 func (s *Switch) KillGateway(ctx context.Context, profile, gatewayUUID string) (found bool, err error) {
 	if err := CheckUUID(gatewayUUID); err != nil {
 		return false, err
@@ -233,27 +219,30 @@ func (s *Switch) Gateway(ctx context.Context, name string) (Gateway, error) {
 	return gateways[0], nil
 }
 
-// Gateways asks for all loaded gateways of all profiles, in one command. The
-// reply has some 930 bytes a gateway; if it is too long the error is
-// ErrReplyTooLong.
+// Gateways asks for all loaded gateways of all profiles. The reply has some 930
+// bytes a gateway; if it is too long the error is ErrReplyTooLong.
 func (s *Switch) Gateways(ctx context.Context) ([]Gateway, error) {
-	const asked = "sofia xmlstatus gateway"
-	reply, err := s.api(ctx, asked, asked)
+	return ask(ctx, s, "sofia xmlstatus gateway", parseGatewayList)
+}
+
+// ask runs a command and reads its reply, unless read reports that it cannot.
+func ask[T any](ctx context.Context, s *Switch, command string, read func(reply string) (T, bool)) (value T, err error) {
+	reply, err := s.api(ctx, command, command)
 	if err != nil {
-		return nil, err
+		return value, err
 	}
-	// A list that is not whole must not make a gateway look gone.
-	if !strings.Contains(reply, "<gateways>") || !endsWith(reply, "</gateways>") {
-		return nil, s.unexpected(asked, reply)
+	value, ok := read(reply)
+	if !ok {
+		return value, s.unexpected(command, reply)
 	}
-	return parseGateways(reply), nil
+	return value, nil
 }
 
 // unexpected makes an error of a reply that no rule explains.
 func (s *Switch) unexpected(asked, reply string) error {
 	e := &ReplyError{Addr: s.addr, Command: asked, Reply: reply}
 	if strings.HasSuffix(strings.TrimSpace(reply), "Command not found!") {
-		e.Remedy = "check that mod_sofia is loaded"
+		e.Remedy = "check that the command's module, such as mod_sofia, is loaded"
 	}
 	return e
 }

@@ -7,9 +7,8 @@ import (
 	"time"
 )
 
-// ErrNoGateway says that FreeSWITCH has no gateway of that name loaded. It says
-// so of a gateway that was just killed, too, which stays in the list of Gateways
-// for up to two seconds more.
+// ErrNoGateway says that FreeSWITCH has no gateway of that name loaded, or just
+// killed it: Gateways lists it for up to two seconds more.
 var ErrNoGateway = errors.New("freeswitch: no such gateway is loaded")
 
 // ErrClosed is returned by every command after Close, and by the commands that
@@ -29,7 +28,7 @@ const (
 )
 
 // UnavailableError says that FreeSWITCH could not be reached, would not let us
-// in, or went away. Its text holds the remedy and never the password.
+// in, or went away. Its text never holds the password.
 type UnavailableError struct {
 	Addr   string // host:port
 	Reason Reason
@@ -56,9 +55,8 @@ func (e *UnavailableError) Error() string {
 
 func (e *UnavailableError) Unwrap() error { return e.Err }
 
-// TimeoutError says that FreeSWITCH was silent for too long: while a
-// connection was made, or after a command, which it may have carried out all
-// the same. errors.Is(err, context.DeadlineExceeded) holds.
+// TimeoutError says that FreeSWITCH was silent for too long. It may have carried
+// out the command all the same. It is a context.DeadlineExceeded.
 type TimeoutError struct {
 	Addr  string        // host:port
 	Doing string        // what was waited for
@@ -75,8 +73,7 @@ func (e *TimeoutError) Unwrap() error { return context.DeadlineExceeded }
 // Timeout is true, as of other packages' time-outs.
 func (e *TimeoutError) Timeout() bool { return true }
 
-// ErrReplyTooLong says that a reply is longer than Options.MaxReply: a smaller
-// question may do.
+// ErrReplyTooLong: a smaller question may stay below Options.MaxReply.
 var ErrReplyTooLong = errors.New("freeswitch: the reply is too long")
 
 // ProtocolError says that the peer does not speak the event socket's protocol,
@@ -96,9 +93,8 @@ func (e *ProtocolError) Error() string {
 
 func (e *ProtocolError) Unwrap() error { return e.Err }
 
-// ReplyError is a well-formed reply that does not say what the command's
-// success looks like, such as "-ERR lua Command not found!" if mod_lua is not
-// loaded.
+// ReplyError is a well-formed reply that is not the command's success, such as
+// "-ERR lua Command not found!" if mod_lua is not loaded.
 type ReplyError struct {
 	Addr    string // host:port
 	Command string // what was asked, without its details
@@ -115,9 +111,8 @@ func (e *ReplyError) Error() string {
 	return text
 }
 
-// ReloadError says that FreeSWITCH could not read its XML configuration. It
-// keeps the old one, for every profile and tenant, until the XML is repaired.
-// FreeSWITCH reports this together with +OK.
+// ReloadError says that FreeSWITCH could not read its XML configuration, though
+// it answers +OK. It keeps the old one, for every tenant, until that is repaired.
 type ReloadError struct {
 	Addr   string // host:port
 	Line   int    // near this line of the preprocessed log/freeswitch.xml.fsxml; 0 if the reply names none
@@ -154,8 +149,7 @@ func (e *ProfileError) Error() string {
 	return fmt.Sprintf("freeswitch %s has no running profile %q: check its name, and start it", e.Addr, e.Profile)
 }
 
-// ArgumentError says that an argument was refused before anything was sent. It
-// does not repeat the value.
+// ArgumentError refuses an argument before anything is sent, and does not repeat it.
 type ArgumentError struct {
 	Name   string // the argument
 	Reason string // what it must be

@@ -22,25 +22,26 @@ func (s *Switch) Fault(err error) error {
 	return fault.Errorf(faultCode(err), "switch %s: %w", s.addr, err)
 }
 
+// is reports whether err is, or wraps, an E.
+func is[E error](err error) bool {
+	_, ok := errors.AsType[E](err)
+	return ok
+}
+
 // faultCode is SwitchUnavailable for whatever the switch should not have said or
 // done: callers cannot help it, and the next try may find it well.
 func faultCode(err error) fault.Code {
-	var (
-		reload   *ReloadError
-		profile  *ProfileError
-		argument *ArgumentError
-		reply    *ReplyError
-	)
+	reply, odd := errors.AsType[*ReplyError](err)
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
 		return fault.SwitchTimeout
-	case errors.As(err, &reload):
+	case is[*ReloadError](err):
 		return fault.SwitchConfiguration
-	case errors.As(err, &profile):
+	case is[*ProfileError](err):
 		return fault.ProfileUnavailable
 	case errors.Is(err, ErrNoGateway):
 		return fault.GatewayNotLoaded
-	case errors.As(err, &argument), errors.As(err, &reply) && reply.Scripts:
+	case is[*ArgumentError](err), odd && reply.Scripts:
 		return fault.ServerError // another try would end the same
 	}
 	return fault.SwitchUnavailable

@@ -1,5 +1,7 @@
 package freeswitch
 
+import "strings"
+
 // A Gateway is a loaded gateway as `sofia xmlstatus gateway` shows it. Texts
 // are FreeSWITCH's bytes, which may be no valid UTF-8; From, Contact and Exten,
 // the only ones that FreeSWITCH escapes, are unescaped. A field that was not
@@ -68,6 +70,15 @@ func (g Gateway) Up() bool {
 
 // usualGateway is about how long a gateway's element is, in bytes.
 const usualGateway = 900
+
+// parseGatewayList reports false if the list is not whole, which must not make a
+// gateway look gone.
+func parseGatewayList(reply string) ([]Gateway, bool) {
+	if !strings.Contains(reply, "<gateways>") || !endsWith(reply, "</gateways>") {
+		return nil, false
+	}
+	return parseGateways(reply), true
+}
 
 // parseGateways reads the gateways of a reply to `sofia xmlstatus gateway`,
 // the list's or a single one's. A gateway without a name is left out.

@@ -18,15 +18,14 @@ const (
 	DropTime = 2500 * time.Millisecond
 )
 
-// WaitGone waits until none of the gateways is in the list any more: only then
-// does a rescan load a gateway of that name again. After killgw it takes up to
-// two seconds. It waits as long as ctx lets it: give ctx a deadline. The error
-// is the one of the question that failed, or a *TimeoutError that says how many
-// are still there; left names them.
+// WaitGone waits until none of the gateways is in the list any more, which takes
+// up to DropTime after killgw: only then does a rescan load a gateway of that
+// name again. It waits as long as ctx lets it. The error is the one of the
+// question that failed, or a *TimeoutError; left are those still there.
 //
 // Only the list tells, since by name FreeSWITCH denies a killed gateway at once.
-// If the list is too long to be read, WaitGone says so in the log, lets pass the
-// time that FreeSWITCH needs at most, and asks by name.
+// If it is too long to be read, WaitGone says so in the log, lets DropTime pass,
+// and asks by name.
 func (s *Switch) WaitGone(ctx context.Context, gatewayUUIDs []string) (left []string, err error) {
 	for _, uuid := range gatewayUUIDs {
 		if err := CheckUUID(uuid); err != nil {
@@ -78,14 +77,9 @@ func (s *Switch) stillListed(ctx context.Context, uuids []string) ([]string, err
 	if err != nil {
 		return nil, err
 	}
-	listed := make(map[string]bool, len(uuids)) // false: not listed; not there: not asked for
-	for _, uuid := range uuids {
-		listed[uuid] = false
-	}
+	listed := make(map[string]bool, len(list))
 	for _, g := range list {
-		if _, wanted := listed[g.Name]; wanted {
-			listed[g.Name] = true
-		}
+		listed[g.Name] = true
 	}
 	return slices.DeleteFunc(slices.Clone(uuids), func(uuid string) bool { return !listed[uuid] }), nil
 }

@@ -94,9 +94,8 @@ func logIn(conn net.Conn, r *bufio.Reader, addr, password string) error {
 		return &UnavailableError{Addr: addr, Reason: ReasonHungUp, Err: err}
 	}
 	reply, err := readFrame(r, maxLoginBody)
-	var bad badFrame
 	switch {
-	case errors.As(err, &bad):
+	case is[badFrame](err):
 		return notALogin(addr)
 	case err != nil:
 		return readError(addr, err)

@@ -3,16 +3,16 @@ package freeswitch
 import (
 	"context"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 )
 
 // A Registration is a device that is registered with a SIP profile, as
-// `sofia xmlstatus profile NAME reg` shows it. Texts are what the device and
-// FreeSWITCH sent, unescaped; a device chooses its Agent and Contact freely, so
-// they may hold anything, control characters and invalid UTF-8 among it. A
-// field that was not sent is "".
+// `sofia xmlstatus profile NAME reg` shows it. Texts are unescaped; a device
+// chooses its Agent and Contact freely, so they may hold anything, control
+// characters and invalid UTF-8 too. A field that was not sent is "".
 type Registration struct {
 	Profile     string // the profile that was asked
 	CallID      string `sofia:"call-id,escaped"`
@@ -54,9 +54,8 @@ func splitAddress(address string) (user, host string) {
 var secondsLeft = regexp.MustCompile(`expsecs\((-?\d{1,9})\)\s*$`)
 
 // ExpiresIn returns how long FreeSWITCH still keeps the registration, its 60 s
-// of grace included; it is negative if the registration is about to be dropped.
-// The time of day beside it in Status lacks its zone, so only this can be relied
-// on.
+// of grace included; it is negative if that is about to be dropped. The time of
+// day beside it in Status lacks its zone.
 func (r Registration) ExpiresIn() (left time.Duration, ok bool) {
 	m := secondsLeft.FindStringSubmatch(r.Status)
 	if m == nil {
@@ -88,10 +87,8 @@ func (r Registration) Transport() string {
 }
 
 func knownTransport(name string) string {
-	for _, transport := range transports {
-		if strings.EqualFold(name, transport) {
-			return transport
-		}
+	if name = strings.ToLower(name); slices.Contains(transports, name) {
+		return name
 	}
 	return ""
 }
@@ -119,9 +116,9 @@ func (s *Switch) Registrations(ctx context.Context, profile string) ([]Registrat
 	return s.registrations(ctx, profile, "sofia xmlstatus profile "+profile+" reg")
 }
 
-// UserRegistrations asks for the devices of one user, case-sensitively. The
-// reply does not grow with the other registrations, as it would if all were
-// asked for. The errors are those of Registrations and of CheckUser.
+// UserRegistrations asks for the devices of one user, case-sensitively, in a
+// reply that other registrations do not lengthen. The errors are those of
+// Registrations and of CheckUser.
 func (s *Switch) UserRegistrations(ctx context.Context, profile, user, domain string) ([]Registration, error) {
 	if err := CheckUser(user, domain); err != nil {
 		return nil, err

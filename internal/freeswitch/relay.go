@@ -204,15 +204,13 @@ func (l *link) relayReply(r *bufio.Reader) error {
 
 // readError puts readFrame's error into the words of this package.
 func readError(addr string, err error) error {
-	var bad badFrame
-	switch {
-	case errors.As(err, &bad):
+	if bad, ok := errors.AsType[badFrame](err); ok {
 		return &ProtocolError{Addr: addr, Detail: bad.detail, Err: bad.err}
-	case errors.Is(err, errEnded):
-		return &UnavailableError{Addr: addr, Reason: ReasonHungUp, Err: err}
-	default:
-		return &UnavailableError{Addr: addr, Reason: ReasonCutOff, Err: err}
 	}
+	if errors.Is(err, errEnded) {
+		return &UnavailableError{Addr: addr, Reason: ReasonHungUp, Err: err}
+	}
+	return &UnavailableError{Addr: addr, Reason: ReasonCutOff, Err: err}
 }
 
 // unexpectedFrame says what a frame means that came in place of a greeting or

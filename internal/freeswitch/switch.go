@@ -19,14 +19,12 @@ const (
 	DefaultMaxConns       = 4
 )
 
-// MaxCommandTimeout is the longest CommandTimeout that is kept. go-eventsocket
-// gives up by itself after 60 s, in a way that can leave a goroutine behind;
-// every command ends before that.
+// MaxCommandTimeout is the longest CommandTimeout that is kept: after 60 s
+// go-eventsocket gives up by itself, and can leave a goroutine behind.
 const MaxCommandTimeout = 50 * time.Second
 
-// The pause after a failed dial: it doubles with each failure in a row, and
-// half of it is jitter. The limit is low so that a FreeSWITCH that is back is
-// noticed soon.
+// The pause after a failed dial doubles with each failure in a row, and half of
+// it is jitter. Its limit is low: a FreeSWITCH that is back is noticed soon.
 const (
 	firstPause = 50 * time.Millisecond
 	maxPause   = time.Second
@@ -71,7 +69,6 @@ type Switch struct {
 	commands sync.WaitGroup
 
 	mu    sync.Mutex
-	done  bool    // Close was called: no command may start
 	idle  []*link // the last used one last
 	pause pause
 }
@@ -87,13 +84,7 @@ type pause struct {
 // Nothing is connected before the first command. Close it when done.
 func New(addr, password string, o Options) *Switch {
 	o = o.withDefaults()
-	s := &Switch{
-		addr:     addr,
-		password: password,
-		options:  o,
-		slots:    make(chan struct{}, o.MaxConns),
-		dropTime: DropTime,
-	}
+	s := &Switch{addr: addr, password: password, options: o, slots: make(chan struct{}, o.MaxConns), dropTime: DropTime}
 	s.closing, s.close = context.WithCancelCause(context.Background())
 	return s
 }
@@ -105,9 +96,8 @@ func (s *Switch) Addr() string { return s.addr }
 // all connections. It always returns nil, and may be called more than once.
 func (s *Switch) Close() error {
 	s.mu.Lock()
-	s.done = true
-	s.mu.Unlock()
 	s.close(ErrClosed)
+	s.mu.Unlock()
 	s.commands.Wait()
 	s.mu.Lock()
 	idle := s.idle
@@ -120,9 +110,8 @@ func (s *Switch) Close() error {
 }
 
 // api runs one api command and returns the body of its reply. name says in
-// errors what was asked. Whatever command holds must have been checked by the
-// caller; a line break or a NUL is refused here once more, since two line
-// breaks would start a second command.
+// errors what was asked. The caller has checked what command holds; a line break
+// is refused here once more, since two would start a second command.
 func (s *Switch) api(ctx context.Context, name, command string) (string, error) {
 	if strings.ContainsAny(command, "\r\n\x00") {
 		return "", &ArgumentError{Name: "the command " + name, Reason: "must not hold a line break or a NUL"}
@@ -153,8 +142,7 @@ func (s *Switch) api(ctx context.Context, name, command string) (string, error) 
 
 // nameReply adds what was asked to an error of the link's, which does not know.
 func nameReply(err error, name string) error {
-	var refused *ReplyError
-	if errors.As(err, &refused) {
+	if refused, ok := errors.AsType[*ReplyError](err); ok {
 		named := *refused
 		named.Command = name
 		return &named
@@ -166,7 +154,7 @@ func nameReply(err error, name string) error {
 func (s *Switch) begin() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.done {
+	if s.closing.Err() != nil {
 		return false
 	}
 	s.commands.Add(1)
@@ -212,8 +200,8 @@ func (s *Switch) send(ctx context.Context, l *link, command string) (string, err
 // closedWhileIdle reports whether a pooled link ended without a byte of a
 // reply, as after a restart of FreeSWITCH.
 func closedWhileIdle(err error) bool {
-	var gone *UnavailableError
-	return errors.As(err, &gone) && (gone.Reason == ReasonHungUp || gone.Reason == ReasonDisconnected)
+	gone, ok := errors.AsType[*UnavailableError](err)
+	return ok && (gone.Reason == ReasonHungUp || gone.Reason == ReasonDisconnected)
 }
 
 // takeIdle returns the pooled link that was used last and still lives, or nil.
@@ -232,8 +220,7 @@ func (s *Switch) takeIdle() *link {
 }
 
 // connect opens a link, unless a dial failed so recently that its error still
-// stands. A dial that ctx ended says nothing about the switch and starts no
-// pause.
+// stands. A dial that ctx ended says nothing about the switch.
 func (s *Switch) connect(ctx context.Context) (*link, error) {
 	s.mu.Lock()
 	standing := s.pause

@@ -2,6 +2,7 @@ package freeswitch
 
 import (
 	"reflect"
+	"regexp"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -14,11 +15,10 @@ const (
 	maxSpareLines = 100_000
 )
 
-// parseElements adds the elements of that name that are in a reply of `sofia
-// xmlstatus` to list, as far as keep, which also gets the element as it was sent,
-// wants them. What stands in an element goes to the field that has its name in the
-// tag sofia; what no field has is passed over, and a number that cannot be read
-// is 0.
+// parseElements adds the elements of that name in a reply of `sofia xmlstatus` to
+// list, if keep, which also gets the element as it was sent, wants them. What
+// stands in one goes to the field that has its name in the tag sofia; a number
+// that cannot be read is 0.
 //
 // The reply is XML by name only: values such as the user name are not escaped,
 // and it declares another encoding than it uses. So it is read as what FreeSWITCH
@@ -136,35 +136,18 @@ func isTagName(s string) bool {
 
 var entities = map[string]string{"amp": "&", "lt": "<", "gt": ">", "quot": `"`, "apos": "'"}
 
-// maxReference is the longest reference that is read, without & and ;.
-const maxReference = len("#x10FFFF")
+// maybeReference finds entities and numeric references, and what looks like one.
+var maybeReference = regexp.MustCompile(`&#?[0-9A-Za-z]{1,7};`)
 
 // unescape replaces XML's five entities and numeric references, once. An
 // ampersand that starts none of them stays.
 func unescape(s string) string {
-	if !strings.Contains(s, "&") {
-		return s
-	}
-	var out strings.Builder
-	for {
-		before, after, found := strings.Cut(s, "&")
-		out.WriteString(before)
-		if !found {
-			return out.String()
+	return maybeReference.ReplaceAllStringFunc(s, func(found string) string {
+		if text, ok := reference(found[1 : len(found)-1]); ok {
+			return text
 		}
-		end := strings.IndexByte(after, ';')
-		text, ok := "", false
-		if end > 0 && end <= maxReference {
-			text, ok = reference(after[:end])
-		}
-		if ok {
-			out.WriteString(text)
-			s = after[end+1:]
-		} else {
-			out.WriteByte('&')
-			s = after
-		}
-	}
+		return found
+	})
 }
 
 // reference returns the text that &name; stands for.

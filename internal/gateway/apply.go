@@ -190,13 +190,9 @@ func joined(taken []taken) error {
 	if len(errs) < 2 {
 		return errors.Join(errs...)
 	}
-	var first *fault.Error
-	if !errors.As(errs[0], &first) {
+	first, ok := errors.AsType[*fault.Error](errs[0])
+	if !ok {
 		return errs[0]
 	}
-	messages := make([]string, len(errs))
-	for i, err := range errs {
-		messages[i] = err.Error()
-	}
-	return &fault.Error{Code: first.Code, Message: strings.Join(messages, "; ")}
+	return &fault.Error{Code: first.Code, Message: strings.Join(each(errs, error.Error), "; ")}
 }

@@ -150,7 +150,7 @@ func (p *pass) checkPlace(row fusionpbx.Gateway, answers []taken, writable map[s
 	if some {
 		return nil
 	}
-	return fault.Errorf(fault.InvalidGateway, "hostname: %q is none of the switches' names, so none of them would load the gateway; "+
+	return fault.Errorf(fault.InvalidGateway, "hostname: %q is not the name of any switch, so no switch would load the gateway; "+
 		"leave hostname empty for all switches", row.Get("hostname"))
 }
 

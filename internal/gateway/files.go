@@ -150,8 +150,7 @@ func fileFailure(err error) error {
 // failure is the switch's fault, and if it cannot read its configuration it names the file that
 // keeps it from that.
 func (r *round) failure(ctx context.Context, s *step, err error) error {
-	var reload *freeswitch.ReloadError
-	if s.folder == nil || !errors.As(err, &reload) {
+	if _, reload := errors.AsType[*freeswitch.ReloadError](err); s.folder == nil || !reload {
 		return r.sw.Fault(err)
 	}
 	if r.broken == "" {
@@ -164,9 +163,6 @@ func brokenFiles(broken []file.BrokenFile, dir string) string {
 	if len(broken) == 0 {
 		return fmt.Sprintf("no file under %s is broken by itself, so look for the line", dir)
 	}
-	names := make([]string, len(broken))
-	for i, file := range broken {
-		names[i] = fmt.Sprintf("%s (%s)", file.Path, file.Reason)
-	}
+	names := each(broken, func(f file.BrokenFile) string { return fmt.Sprintf("%s (%s)", f.Path, f.Reason) })
 	return "the broken file is " + strings.Join(names, ", and another ") + ": repair it or move it away, then send the request again"
 }

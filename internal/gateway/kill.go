@@ -135,7 +135,7 @@ func (r *round) rescan(ctx context.Context, steps []*step, wants func(*step) boo
 
 // refused reports whether the switch said that it did not rescan.
 func refused(err error) bool {
-	var reload *freeswitch.ReloadError
-	var profile *freeswitch.ProfileError
-	return errors.As(err, &reload) || errors.As(err, &profile)
+	_, reload := errors.AsType[*freeswitch.ReloadError](err)
+	_, profile := errors.AsType[*freeswitch.ProfileError](err)
+	return reload || profile
 }

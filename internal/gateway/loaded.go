@@ -61,11 +61,7 @@ func (r *round) remember(ctx context.Context, steps []*step) error {
 }
 
 func (r *round) settingsHash(row fusionpbx.Gateway) []byte {
-	values := make([]string, len(fusionpbx.SwitchColumns))
-	for i, column := range fusionpbx.SwitchColumns {
-		values[i] = row.Get(column)
-	}
-	return r.keys.BodyHash(append([]string{"gateway settings"}, values...)...)
+	return r.keys.BodyHash(append([]string{"gateway settings"}, each(fusionpbx.SwitchColumns, row.Get)...)...)
 }
 
 // sameRow compares what reaches FreeSWITCH of two rows, either of which may be absent.

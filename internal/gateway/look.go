@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 
 	"trunkline/internal/freeswitch"
 	"trunkline/internal/fusionpbx"
@@ -29,12 +30,8 @@ func (s *sight) of(uuid, profile string) (*freeswitch.Gateway, error) {
 	if len(copies) == 0 {
 		return nil, s.failed[uuid]
 	}
-	for i := range copies {
-		if copies[i].Profile == profile {
-			return &copies[i], nil
-		}
-	}
-	return &copies[0], nil
+	i := slices.IndexFunc(copies, func(g freeswitch.Gateway) bool { return g.Profile == profile })
+	return &copies[max(i, 0)], nil
 }
 
 // look asks what the switch has loaded of these gateways. note is told if that takes long.
@@ -52,9 +49,7 @@ func look(ctx context.Context, sw *freeswitch.Switch, log *slog.Logger, uuids []
 		s.askByName(ctx, sw, uuids)
 		return s
 	case err != nil:
-		for _, uuid := range uuids {
-			s.failed[uuid] = sw.Fault(err)
-		}
+		s.fail(uuids, sw.Fault(err))
 		return s
 	}
 	s.listed = true
@@ -66,24 +61,25 @@ func look(ctx context.Context, sw *freeswitch.Switch, log *slog.Logger, uuids []
 
 // askByName stops asking at the first error that is not about one gateway alone.
 func (s *sight) askByName(ctx context.Context, sw *freeswitch.Switch, uuids []string) {
-	var broken error
-	for _, uuid := range uuids {
-		if broken != nil {
-			s.failed[uuid] = broken
-			continue
-		}
+	for i, uuid := range uuids {
 		g, err := sw.Gateway(ctx, uuid)
-		var odd *freeswitch.ReplyError
+		_, odd := errors.AsType[*freeswitch.ReplyError](err)
 		switch {
 		case err == nil:
 			s.found[uuid] = []freeswitch.Gateway{g}
 		case errors.Is(err, freeswitch.ErrNoGateway):
-		case errors.As(err, &odd):
+		case odd:
 			s.failed[uuid] = sw.Fault(err)
 		default:
-			broken = sw.Fault(err)
-			s.failed[uuid] = broken
+			s.fail(uuids[i:], sw.Fault(err))
+			return
 		}
+	}
+}
+
+func (s *sight) fail(uuids []string, err error) {
+	for _, uuid := range uuids {
+		s.failed[uuid] = err
 	}
 }
 

@@ -39,10 +39,7 @@ func NewPlan(mode fusionpbx.GatewayMode, existing []fusionpbx.Gateway, p Request
 		existing = slices.DeleteFunc(existing, func(g fusionpbx.Gateway) bool { return g.UUID != p.GatewayUUID })
 	}
 	if len(existing) > 1 {
-		uuids := make([]string, len(existing))
-		for i, g := range existing {
-			uuids[i] = g.UUID
-		}
+		uuids := each(existing, func(g fusionpbx.Gateway) string { return g.UUID })
 		return Plan{}, fault.Errorf(fault.Conflict, "gateway_name: %d gateways are called %q in %s: %s; rename or delete all but one in FusionPBX",
 			len(existing), p.Name, p.place(), strings.Join(uuids, " and "))
 	}
@@ -52,9 +49,7 @@ func NewPlan(mode fusionpbx.GatewayMode, existing []fusionpbx.Gateway, p Request
 	plan := Plan{Action: Created, Insert: true}
 	if len(existing) == 1 {
 		previous := existing[0]
-		plan.Previous = &previous
-		plan.Row = previous.Clone()
-		plan.Insert = false
+		plan = Plan{Row: previous.Clone(), Previous: &previous}
 	} else {
 		if f := p.missingForNew(password); f != nil {
 			return Plan{}, f

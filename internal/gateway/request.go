@@ -16,7 +16,7 @@ type Request struct {
 	Values     map[string]string `json:"values"`
 	WaitFor    string            `json:"wait_for,omitempty"`
 	Delete     bool              `json:"delete,omitempty"`
-	// GatewayUUID says which gateway to delete, where several bear the name; "" where the name suffices.
+	// GatewayUUID says which gateway to delete if several bear the name; "" if the name suffices.
 	GatewayUUID string `json:"gateway_uuid,omitempty"`
 }
 
@@ -34,7 +34,7 @@ type Result struct {
 	GatewayName    string  `json:"gateway_name"`               // the label
 	GatewayDomain  string  `json:"gateway_domain"`             // the carrier's address
 	GatewayEnabled string  `json:"gateway_enabled" enum:"true,false"`
-	GatewayStatus  string  `json:"gateway_status" enum:"UP,DOWN"` // UP where it is up on every switch that it is meant for
+	GatewayStatus  string  `json:"gateway_status" enum:"UP,DOWN"` // UP if it is up on every switch that it is meant for
 	GatewayState   string  `json:"gateway_state"`                 // FreeSWITCH's word for the registration, or NOT_LOADED
 	Action         string  `json:"action" enum:"created,updated,unchanged,deleted,absent"`
 	Switches       []Shown `json:"switches"`

@@ -18,23 +18,20 @@ func ShownBy(addr string, g *freeswitch.Gateway) Shown {
 	return Shown{Switch: addr, State: state, Status: status}
 }
 
-// StateOf sums up what the switches that a gateway is meant for show: it is UP only where it is up
-// on each of them, and the state is that of the first one where it is not.
+// StateOf sums up what the switches that a gateway is meant for show: it is UP only if it is up on each
+// of them, and the state is that of the first one on which it is not.
 func StateOf(seen []*freeswitch.Gateway) (state, status string) {
-	state = StateNotLoaded
+	state, status = StateNotLoaded, statusDown
 	for _, g := range seen {
 		if g == nil {
 			return StateNotLoaded, statusDown
 		}
-		state = g.State
-		if !g.Up() {
+		if state = g.State; !g.Up() {
 			return state, statusDown
 		}
+		status = statusUp
 	}
-	if len(seen) == 0 {
-		return state, statusDown
-	}
-	return state, statusUp
+	return state, status
 }
 
 // The documented values of gateway_status.

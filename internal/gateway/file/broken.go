@@ -39,15 +39,17 @@ func (f *Folder) Broken(ctx context.Context, uuids ...string) []BrokenFile {
 		}
 		return len(broken) < maxBroken && len(looked) < maxLookedAt && ctx.Err() == nil
 	}
-	dirs := append(f.profileDirs(), f.dir)
+	profiles, _ := f.profiles()
+	profiles = append(profiles, "") // the profiles' own files
 	for _, uuid := range uuids {
-		for _, dir := range dirs {
-			if name, err := fileName(uuid); err == nil && !look(filepath.Join(dir, name)) {
+		for _, profile := range profiles {
+			if checkUUID(uuid) == nil && !look(f.path(profile, uuid)) {
 				return broken
 			}
 		}
 	}
-	for _, dir := range dirs {
+	for _, profile := range profiles {
+		dir := filepath.Join(f.dir, profile)
 		entries, _ := os.ReadDir(dir)
 		for _, entry := range entries {
 			// As FreeSWITCH's *.xml: a name that begins with a dot is not included.
@@ -58,19 +60,6 @@ func (f *Folder) Broken(ctx context.Context, uuids ...string) []BrokenFile {
 		}
 	}
 	return broken
-}
-
-func (f *Folder) profileDirs() []string {
-	entries, _ := os.ReadDir(f.dir) // sorted
-	var dirs []string
-	for _, entry := range entries {
-		if dir, err := f.profileDir(entry.Name()); err == nil {
-			if info, err := os.Stat(dir); err == nil && info.IsDir() {
-				dirs = append(dirs, dir)
-			}
-		}
-	}
-	return dirs
 }
 
 // flaw says why FreeSWITCH cannot read a file, "" if it can.

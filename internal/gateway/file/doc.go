@@ -66,15 +66,21 @@ func (f *Folder) profileDir(profile string) (string, error) {
 	return filepath.Join(f.dir, profile), nil
 }
 
-// fileName is the name of a gateway's file, which FreeSWITCH's *.xml matches.
-func fileName(uuid string) (string, error) {
+func checkUUID(uuid string) error {
 	if freeswitch.CheckUUID(uuid) != nil {
-		return "", fmt.Errorf("%q is no gateway's UUID in lower case", uuid)
+		return fmt.Errorf("%q is no gateway's UUID in lower case", uuid)
 	}
-	return "v_" + uuid + ".xml", nil
+	return nil
 }
 
-// partName is the folder in which a file is written before it is whole. FreeSWITCH's *.xml matches neither its
+// path is where a gateway's file is, which FreeSWITCH's *.xml matches; both names have been checked.
+func (f *Folder) path(profile, uuid string) string {
+	return filepath.Join(f.dir, profile, "v_"+uuid+".xml")
+}
+
+// part is the folder in which a file is written before it is whole. FreeSWITCH's *.xml matches neither its
 // beginning nor its end. There is one for each gateway, so that what a killed process left is removed by the
 // next without a search among thousands of files.
-func partName(name string) string { return "." + name + ".part" }
+func (f *Folder) part(profile, uuid string) string {
+	return filepath.Join(f.dir, profile, ".v_"+uuid+".xml.part")
+}

@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"trunkline/internal/atomicfile"
+	"trunkline/internal/freeswitch"
 )
 
 // maxFileBytes bounds a gateway's file: FusionPBX's are about 1 KB.
@@ -27,8 +28,7 @@ type Error struct {
 
 func (e *Error) Error() string {
 	reason := e.Err
-	var path *fs.PathError
-	if errors.As(reason, &path) {
+	if path, ok := errors.AsType[*fs.PathError](reason); ok {
 		reason = path.Err
 	}
 	return fmt.Sprintf("%s %s: %v; %s", e.Doing, e.Path, reason, e.remedy())
@@ -64,10 +64,8 @@ func (f File) Same(other File) bool {
 
 // Readable returns nil if the folder is there and can be read, else an *Error.
 func (f *Folder) Readable() error {
-	if _, err := os.ReadDir(f.dir); err != nil {
-		return &Error{f.dir, "reading", err}
-	}
-	return nil
+	_, err := f.profiles()
+	return err
 }
 
 // Writable returns nil if files can be made in a profile's folder, else an *Error. It makes one, of a name
@@ -89,6 +87,9 @@ func (f *Folder) Writable(profile string) error {
 
 // Files returns a gateway's files under all profiles. There is at most one, unless somebody left another.
 func (f *Folder) Files(uuid string) ([]File, error) {
+	if err := checkUUID(uuid); err != nil {
+		return nil, err
+	}
 	profiles, err := f.profilesWith(uuid)
 	if err != nil {
 		return nil, err
@@ -112,7 +113,7 @@ func (f *Folder) Files(uuid string) ([]File, error) {
 // written beside its place and renamed into it, so that FreeSWITCH sees the one before or this one, whole.
 // A file that stands keeps its owner and permissions, but for those of everybody. What fails is an *Error.
 func (f *Folder) Put(uuid string, want []File) error {
-	if _, err := fileName(uuid); err != nil {
+	if err := checkUUID(uuid); err != nil {
 		return err
 	}
 	for _, file := range want {
@@ -132,35 +133,32 @@ func (f *Folder) Put(uuid string, want []File) error {
 	return nil
 }
 
-// path is where a gateway's file is; both names have been checked.
-func (f *Folder) path(profile, uuid string) string {
-	return filepath.Join(f.dir, profile, "v_"+uuid+".xml")
-}
-
-// profilesWith names the profiles that have a file of the gateway, or a part of one.
-func (f *Folder) profilesWith(uuid string) ([]string, error) {
-	name, err := fileName(uuid)
-	if err != nil {
-		return nil, err
-	}
+// profiles names what may be the folder of a profile, sorted.
+func (f *Folder) profiles() ([]string, error) {
 	entries, err := os.ReadDir(f.dir)
 	if err != nil {
 		return nil, &Error{f.dir, "reading", err}
 	}
 	var profiles []string
 	for _, entry := range entries {
-		dir, err := f.profileDir(entry.Name())
-		if err != nil {
-			continue // no profile's
-		}
-		for _, file := range []string{name, partName(name)} {
-			if _, err := os.Lstat(filepath.Join(dir, file)); err == nil {
-				profiles = append(profiles, entry.Name())
-				break
-			}
+		if freeswitch.CheckProfile(entry.Name()) == nil {
+			profiles = append(profiles, entry.Name())
 		}
 	}
 	return profiles, nil
+}
+
+// profilesWith names the profiles that have a file of the gateway, or a part of one.
+func (f *Folder) profilesWith(uuid string) ([]string, error) {
+	profiles, err := f.profiles()
+	return slices.DeleteFunc(profiles, func(profile string) bool {
+		return !exists(f.path(profile, uuid)) && !exists(f.part(profile, uuid))
+	}), err
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
 }
 
 func readFile(path string) ([]byte, fs.FileMode, error) {
@@ -186,15 +184,12 @@ func readFile(path string) ([]byte, fs.FileMode, error) {
 // remove removes the gateway's file under a profile, unless it is one of those wanted, and what a killed
 // process left beside it.
 func (f *Folder) remove(uuid, profile string, want []File) error {
-	dir := filepath.Join(f.dir, profile)
-	path := f.path(profile, uuid)
-	changed := false
-	part := filepath.Join(dir, partName(filepath.Base(path)))
-	if _, err := os.Lstat(part); err == nil {
+	dir, path, part := filepath.Join(f.dir, profile), f.path(profile, uuid), f.part(profile, uuid)
+	changed := exists(part)
+	if changed {
 		if err := os.RemoveAll(part); err != nil {
 			return &Error{part, "removing", err}
 		}
-		changed = true
 	}
 	// Two profiles' names may be links to one folder.
 	if !slices.ContainsFunc(want, func(file File) bool { return sameFolder(filepath.Join(f.dir, file.Profile), dir) }) {
@@ -224,8 +219,7 @@ func sameFolder(a, b string) bool {
 
 // write puts one file into its place, unless it is there already.
 func (f *Folder) write(uuid string, file File) error {
-	dir, err := f.profileDir(file.Profile)
-	if err != nil {
+	if _, err := f.profileDir(file.Profile); err != nil {
 		return err
 	}
 	path := f.path(file.Profile, uuid)
@@ -233,7 +227,7 @@ func (f *Folder) write(uuid string, file File) error {
 	if err == nil && bytes.Equal(content, file.Content) && (mode == file.Mode || file.Mode == 0 && mode&everybody == 0) {
 		return nil
 	}
-	if err := f.replace(filepath.Join(dir, partName(filepath.Base(path))), path, file); err != nil {
+	if err := f.replace(f.part(file.Profile, uuid), path, file); err != nil {
 		return &Error{path, "writing", err}
 	}
 	return nil

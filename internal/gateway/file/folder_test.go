@@ -232,7 +232,7 @@ func TestKilledBeforeRename(t *testing.T) {
 	left := tree(t, f)
 	half := ""
 	for path, content := range left {
-		if strings.HasPrefix(path, "external/"+partName(name)+"/") {
+		if strings.HasPrefix(path, "external/"+filepath.Base(f.part("external", testUUID))+"/") {
 			half = content
 		}
 	}
