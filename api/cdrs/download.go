@@ -109,7 +109,7 @@ func (s *Service) downloadableJob(r *web.Request) (tasks.Job, error) {
 
 // serve sends the file, or the range of it that is asked for.
 func (s *Service) serve(r *web.Request, job tasks.Job, result cdr.Result) error {
-	file, format, err := s.exporter.Open(r.Context(), job.ID, result)
+	file, err := s.exporter.Open(r.Context(), job.ID, result)
 	if err != nil {
 		return err
 	}
@@ -125,8 +125,8 @@ func (s *Service) serve(r *web.Request, job tasks.Job, result cdr.Result) error 
 	}
 	inBase64 := base64.StdEncoding.EncodeToString(digest)
 	header := r.Writer().Header()
-	header.Set("Content-Type", format.ContentType())
-	header.Set("Content-Disposition", `attachment; filename="cdr-`+job.ID+`.`+format.Extension()+`"`)
+	header.Set("Content-Type", result.Format.ContentType())
+	header.Set("Content-Disposition", `attachment; filename="cdr-`+job.ID+`.`+result.Format.Extension()+`"`)
 	header.Set("ETag", `"`+result.SHA256+`"`)
 	header.Set("Digest", "sha-256="+inBase64)
 	header.Set("Repr-Digest", "sha-256=:"+inBase64+":")

@@ -186,7 +186,7 @@ func (s *Service) records(r *web.Request, job tasks.Job, result cdr.Result) (jso
 	if result.Format != export.JSON || result.TotalRecords > int64(s.settings.SyncExportRows) || result.Bytes > maxRecordsBytes {
 		return nil, nil
 	}
-	file, _, err := s.exporter.Open(r.Context(), job.ID, result)
+	file, err := s.exporter.Open(r.Context(), job.ID, result)
 	if fault.Is(err, fault.Gone) {
 		return nil, nil
 	}

@@ -41,10 +41,6 @@ func (e Exporter) Write(ctx context.Context, id string, attempt int, r Request, 
 	if err != nil {
 		return nil, fmt.Errorf("time_zone: %w", err)
 	}
-	format, err := export.ParseFormat(string(r.Format))
-	if err != nil {
-		return nil, fault.Invalid("format", "%s", err)
-	}
 	sql, args, err := e.PBX.FusionPBX.CDRQuery(r.filter())
 	if err != nil {
 		return nil, err
@@ -63,14 +59,14 @@ func (e Exporter) Write(ctx context.Context, id string, attempt int, r Request, 
 		return nil, fmt.Errorf("exporting CDRs: %w", err)
 	}
 	defer conn.Release()
-	name := fileName(id, format)
+	name := fileName(id, r.Format)
 	part, err := e.Store.Create(ctx, name, attempt, hooks.Paused)
 	if err != nil {
 		return nil, err
 	}
 	manifest, err := export.Write(ctx, conn.Conn(), sql, args, part, export.Options{
 		Name:         name,
-		Format:       format,
+		Format:       r.Format,
 		Location:     location,
 		KeyColumns:   r.keyColumns(),
 		MaxRows:      maxRows,
@@ -89,7 +85,7 @@ func (e Exporter) EstimateRows(ctx context.Context, r Request) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	var plan []struct {
+	var plan [1]struct {
 		Plan struct {
 			Rows float64 `json:"Plan Rows"`
 		} `json:"Plan"`
@@ -97,38 +93,31 @@ func (e Exporter) EstimateRows(ctx context.Context, r Request) (int64, error) {
 	if err := e.PBX.Pool.QueryRow(ctx, "explain (format json) "+sql, args...).Scan(&plan); err != nil {
 		return 0, fmt.Errorf("estimating the size of an export: %w", err)
 	}
-	if len(plan) == 0 {
-		return 0, nil
-	}
 	return int64(plan[0].Plan.Rows), nil
 }
 
 // Open opens the file of an export for its download. Its name is made of the export's id and format,
 // which the result must agree with. The error is a fault.Gone if the file's time is up.
-func (e Exporter) Open(ctx context.Context, id string, r Result) (io.ReadSeekCloser, export.Format, error) {
-	format, err := export.ParseFormat(string(r.Format))
-	if err != nil {
-		return nil, "", fmt.Errorf("reading the result of export %s: format %w", id, err)
-	}
-	if name := fileName(id, format); r.File != name {
-		return nil, "", fmt.Errorf("the result of export %s names a file that is not its own", id)
+func (e Exporter) Open(ctx context.Context, id string, r Result) (io.ReadSeekCloser, error) {
+	if r.File != fileName(id, r.Format) {
+		return nil, fmt.Errorf("the result of export %s names a file that is not its own", id)
 	}
 	gone := &fault.Error{Code: fault.Gone, Message: "the file of this export was deleted when its time was up; export again", JobID: id}
 	if time.Now().After(r.ExpiresAt) {
-		return nil, "", gone
+		return nil, gone
 	}
 	file, size, err := e.Store.Open(ctx, r.File)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, "", gone
+		return nil, gone
 	}
 	if err != nil {
-		return nil, "", fmt.Errorf("opening export %s: %w", id, err)
+		return nil, fmt.Errorf("opening export %s: %w", id, err)
 	}
 	if size != r.Bytes {
 		err := fmt.Errorf("opening export %s: the file has %d bytes and its result says %d", id, size, r.Bytes)
-		return nil, "", errors.Join(err, file.Close())
+		return nil, errors.Join(err, file.Close())
 	}
-	return file, format, nil
+	return file, nil
 }
 
 // Retain deletes files past their retention, at once and then every hour until ctx ends.

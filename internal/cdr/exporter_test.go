@@ -61,13 +61,13 @@ func TestWriteCommitOpen(t *testing.T) {
 	if m.File != result.File || m.Rows != 300 || m.Bytes != result.Bytes || m.SHA256 != result.SHA256 || len(m.FirstKey) != 2 || m.FirstKey[1] == nil {
 		t.Errorf("the manifest is %s", data)
 	}
-	open, format, err := e.Open(t.Context(), id, result)
+	open, err := e.Open(t.Context(), id, result)
 	must(t, err)
 	defer open.Close()
 	content, err := io.ReadAll(open)
 	must(t, err)
-	if format != export.CSV || int64(len(content)) != result.Bytes || strings.Count(string(content), "\n") < 301 {
-		t.Errorf("%s of %d bytes, want %d", format, len(content), result.Bytes)
+	if result.Format != export.CSV || int64(len(content)) != result.Bytes || strings.Count(string(content), "\n") < 301 {
+		t.Errorf("%s of %d bytes, want %d", result.Format, len(content), result.Bytes)
 	}
 	estimate, err := e.EstimateRows(t.Context(), all())
 	if err != nil || estimate <= 0 {
@@ -139,7 +139,7 @@ func TestPrune(t *testing.T) {
 	must(t, e.Store.Prune(t.Context(), time.Now().Add(-e.Retention)))
 	wantFiles(t, dir, keep...)
 	must(t, Folder{Dir: filepath.Join(dir, "none")}.Prune(t.Context(), time.Now()))
-	_, _, err := e.Open(t.Context(), old, Result{File: old + ".csv", Format: "CSV", ExpiresAt: time.Now().Add(time.Hour)})
+	_, err := e.Open(t.Context(), old, Result{File: old + ".csv", Format: "CSV", ExpiresAt: time.Now().Add(time.Hour)})
 	if !fault.Is(err, fault.Gone) {
 		t.Errorf("opening what was deleted: %v", err)
 	}

@@ -47,14 +47,14 @@ func (f Folder) Create(_ context.Context, name string, attempt int, paused func(
 	if err := removeIfThere(path); err != nil { // from a crash of the same attempt
 		return nil, err
 	}
-	open, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode)
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode)
 	if err != nil {
 		return nil, fmt.Errorf("creating the part: %w", err)
 	}
 	if paused == nil {
 		paused = func(bool, string) {}
 	}
-	return &folderPart{folder: f, name: name, paused: paused, nextLook: spaceCheckBytes, part: path, open: open}, nil
+	return &folderPart{folder: f, name: name, paused: paused, nextLook: spaceCheckBytes, part: path, File: file}, nil
 }
 
 // Open implements Store. The folder cannot be left through a link.

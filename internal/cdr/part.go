@@ -48,21 +48,15 @@ type folderPart struct {
 	nextLook int64  // after how many bytes the next look at the free space is due
 	part     string // the path of what was written
 	named    bool   // that path is the file's own, and its manifest may be there too
-	// open keeps the part's inode ours, so that a file which another worker made in its place is told
-	// from it.
-	open *os.File
+	// File is what is written to. Open, it keeps the part's inode ours, so that a file which another worker
+	// made in its place is told from it. nil once committed or discarded.
+	*os.File
 }
-
-// Write implements io.Writer.
-func (p *folderPart) Write(data []byte) (int, error) { return p.open.Write(data) }
-
-// Sync makes what was written last.
-func (p *folderPart) Sync() error { return p.open.Sync() }
 
 // Commit implements Part. The manifest is the last to appear: a file without one is not whole, and the
 // manifest of an older file never stands beside a newer one.
 func (p *folderPart) Commit(_ context.Context, manifest []byte) error {
-	if p.open == nil {
+	if p.File == nil {
 		return fmt.Errorf("export %s is already committed or discarded", p.name)
 	}
 	err := p.checkOurs()
@@ -72,8 +66,8 @@ func (p *folderPart) Commit(_ context.Context, manifest []byte) error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("export %s: %w", p.name, err), p.Discard())
 	}
-	_ = p.open.Close() // synced already, so closing has nothing left to lose
-	p.open = nil
+	_ = p.File.Close() // synced already, so closing has nothing left to lose
+	p.File = nil
 	return nil
 }
 
@@ -94,7 +88,7 @@ func (p *folderPart) takeName() error {
 
 // checkOurs makes sure that the part's name still leads to the file that was written.
 func (p *folderPart) checkOurs() error {
-	ours, err := p.open.Stat()
+	ours, err := p.File.Stat()
 	if err != nil {
 		return fmt.Errorf("looking at the part: %w", err)
 	}
@@ -110,12 +104,12 @@ func (p *folderPart) checkOurs() error {
 
 // Discard implements Part.
 func (p *folderPart) Discard() error {
-	if p.open == nil {
+	if p.File == nil {
 		return nil
 	}
 	ours := p.checkOurs() == nil
-	err := p.open.Close()
-	p.open = nil
+	err := p.File.Close()
+	p.File = nil
 	if ours {
 		err = errors.Join(err, removeIfThere(p.part))
 	}

@@ -6,12 +6,13 @@ import "encoding/binary"
 func newCSVEncoder(columns []column, o Options) (*encoder, error) {
 	var head []byte
 	cells := make([]cell, len(columns))
-	for i := range columns {
+	for i, c := range columns {
+		cells[i].column = c
 		if i > 0 {
-			cells[i] = cell{open: ",", null: ","}
+			cells[i].open, cells[i].null = ",", ","
 		}
 		head = append(head, cells[i].open...)
-		head = appendCell(head, []byte(columns[i].name), false)
+		head = appendCell(head, []byte(c.name), false)
 	}
 	if len(columns) == 1 {
 		cells[0].null = `""`

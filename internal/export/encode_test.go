@@ -261,7 +261,7 @@ func TestParseFormat(t *testing.T) {
 		}
 	}
 	for _, in := range []string{"", "xlsx", " csv"} {
-		if _, err := ParseFormat(in); err == nil || !strings.Contains(err.Error(), "JSON, CSV and XML") {
+		if _, err := ParseFormat(in); err == nil || !strings.Contains(err.Error(), "JSON, CSV or XML") {
 			t.Errorf("ParseFormat(%q): error %v does not name the formats", in, err)
 		}
 	}

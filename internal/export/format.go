@@ -58,12 +58,15 @@ func Formats() []Format {
 
 // ParseFormat reads a format's name in any case. Its error names the ones there are.
 func ParseFormat(s string) (Format, error) {
+	var names []string
 	for _, f := range forms {
 		if strings.EqualFold(s, string(f.format)) {
 			return f.format, nil
 		}
+		names = append(names, string(f.format))
 	}
-	return "", fmt.Errorf("%q is none of %s", s, formatNames())
+	last := len(names) - 1
+	return "", fmt.Errorf("unknown format %q; use %s or %s", s, strings.Join(names[:last], ", "), names[last])
 }
 
 // FormatOf is the format that a media type, without its parameters, asks for.
@@ -90,14 +93,4 @@ func (f Format) form() form {
 		}
 	}
 	return form{}
-}
-
-// formatNames lists the formats for people: JSON, CSV and XML.
-func formatNames() string {
-	names := make([]string, len(forms))
-	for i, f := range forms {
-		names[i] = string(f.format)
-	}
-	last := len(names) - 1
-	return strings.Join(names[:last], ", ") + " and " + names[last]
 }

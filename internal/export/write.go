@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // progressInterval is how often Options.Progress is called at most, but for its last call.
@@ -40,16 +39,16 @@ func write(ctx context.Context, conn *pgx.Conn, sql string, args []any, out Out,
 	if o.Location == nil {
 		o.Location = time.UTC
 	}
-	server := conn.PgConn()
-	if err := beginRead(ctx, server); err != nil {
-		return Manifest{}, err
-	}
-	defer endRead(ctx, server)
-	query, err := prepare(ctx, conn, sql, args)
+	tx, err := beginRead(ctx, conn)
 	if err != nil {
 		return Manifest{}, err
 	}
-	columns, err := newColumns(query.statement.Fields, o)
+	defer endRead(ctx, tx)
+	statement, err := conn.Prepare(ctx, "", sql) // so that its columns are known before it runs
+	if err != nil {
+		return Manifest{}, fmt.Errorf("preparing the query: %w", err)
+	}
+	columns, err := newColumns(statement.Fields, o)
 	if err != nil {
 		return Manifest{}, err
 	}
@@ -60,8 +59,7 @@ func write(ctx context.Context, conn *pgx.Conn, sql string, args []any, out Out,
 	if w.encoder, err = newEncoder(columns, o); err != nil {
 		return Manifest{}, err
 	}
-	w.spool = newSpool(out)
-	if err := w.copy(ctx, server, query); err != nil {
+	if err := w.copy(ctx, conn, sql, args); err != nil {
 		return Manifest{}, err
 	}
 	if err := out.Sync(); err != nil {
@@ -84,27 +82,35 @@ type writer struct {
 	progress time.Time
 }
 
-// copy moves all rows from the server to the spool and closes the spool. On an error it stops the
-// server by ending the query's context, since closing the reader alone would read the rest first.
-func (w *writer) copy(ctx context.Context, server *pgconn.PgConn, q *query) error {
+// copy moves all rows from the server through the spool. On an error it stops the server by ending the
+// query's context, since closing the rows alone would read the rest first.
+func (w *writer) copy(ctx context.Context, conn *pgx.Conn, sql string, args []any) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	reader := q.run(ctx, server, w.columns)
-	err := w.copyRows(ctx, reader)
+	formats := make(pgx.QueryResultFormats, len(w.columns))
+	for i := range w.columns {
+		formats[i] = w.columns[i].wireFormat()
+	}
+	rows, err := conn.Query(ctx, sql, append([]any{pgx.QueryExecModeDescribeExec, formats}, args...)...)
 	if err != nil {
+		return fmt.Errorf("the query's arguments: %w", err)
+	}
+	w.spool = newSpool(w.out)
+	if err = w.copyRows(ctx, rows); err != nil {
 		stop()
 	}
-	tag, closeErr := reader.Close()
+	rows.Close()
 	spoolErr := w.spool.close()
+	counted := rows.CommandTag().RowsAffected()
 	switch {
 	case err != nil:
 		return err
-	case closeErr != nil:
-		return fmt.Errorf("reading rows: %w", closeErr)
+	case rows.Err() != nil:
+		return fmt.Errorf("reading rows: %w", rows.Err())
 	case spoolErr != nil:
 		return spoolErr
-	case tag.RowsAffected() != w.rows:
-		return fmt.Errorf("the server counted %d rows and sent %d", tag.RowsAffected(), w.rows)
+	case counted != w.rows:
+		return fmt.Errorf("the server counted %d rows and sent %d", counted, w.rows)
 	}
 	if w.o.Progress != nil {
 		w.o.Progress(w.rows, w.bytes)
@@ -112,17 +118,17 @@ func (w *writer) copy(ctx context.Context, server *pgconn.PgConn, q *query) erro
 	return nil
 }
 
-func (w *writer) copyRows(ctx context.Context, reader *pgconn.ResultReader) error {
+func (w *writer) copyRows(ctx context.Context, rows pgx.Rows) error {
 	buffer, err := w.spool.next(ctx)
 	if err != nil {
 		return err
 	}
 	buffer = append(buffer, w.encoder.head...)
-	for reader.NextRow() {
+	for rows.Next() {
 		if w.o.MaxRows > 0 && w.rows == w.o.MaxRows {
 			return ErrTooManyRows
 		}
-		values := reader.Values()
+		values := rows.RawValues()
 		if buffer, err = w.encoder.row(buffer, values); err != nil {
 			return err
 		}
@@ -134,7 +140,7 @@ func (w *writer) copyRows(ctx context.Context, reader *pgconn.ResultReader) erro
 			}
 		}
 	}
-	// A reader that ended in an error says so at Close, before this last buffer could matter.
+	// Rows that ended in an error say so once they are closed, before this last buffer could matter.
 	_, err = w.flush(ctx, append(buffer, w.encoder.foot...))
 	return err
 }
