@@ -19,7 +19,7 @@ import (
 func TestAliveBySweepsThatGoWell(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
-	pool := postgrestest.Migrated(t, pbxtest.Database(t, sample.V55))
+	pool := postgrestest.Migrated(t, pbxtest.Database(t, sample.V55, postgrestest.Tables))
 	rdb := pbxtest.RedisClient(t, pbxtest.RedisURL(t))
 	log := &pbxtest.LogBuffer{}
 	logger := slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))

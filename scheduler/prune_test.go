@@ -18,7 +18,7 @@ func TestMain(m *testing.M) { os.Exit(pbxtest.Main(m)) }
 // What is past its time goes from the audit without anybody asking, and nothing else.
 func TestTheAuditForgets(t *testing.T) {
 	t.Parallel()
-	pool := postgrestest.Migrated(t, pbxtest.Database(t, sample.V55))
+	pool := postgrestest.Migrated(t, pbxtest.Database(t, sample.V55, postgrestest.Tables))
 	_, err := pool.Exec(t.Context(), `insert into trunkline.audit (id, kind, at, address, who, action)
 		select gen_random_uuid(), 'change', now() - make_interval(hours => h), '', '', 'x' from unnest(array[1, 23, 25, 1000]) h`)
 	must(t, err)

@@ -34,7 +34,7 @@ func newBundle(t *testing.T) *bundle {
 
 func newBundleOn(t *testing.T, redisURL string) *bundle {
 	t.Helper()
-	pool := postgrestest.Migrated(t, pbxtest.Database(t, sample.V55))
+	pool := postgrestest.Migrated(t, pbxtest.Database(t, sample.V55, postgrestest.Tables))
 	rdb := pbxtest.RedisClient(t, redisURL)
 	client := testbed.Tasks(t, pool, rdb, slog.New(slog.DiscardHandler))
 	return &bundle{Client: client, pool: pool, redis: rdb, keys: client.Keys()}

@@ -16,6 +16,7 @@ import (
 	"trunkline/internal/cdr"
 	"trunkline/internal/gateway"
 	"trunkline/internal/pbxtest"
+	"trunkline/internal/postgres/postgrestest"
 	"trunkline/internal/tenant"
 	"trunkline/tasks"
 )
@@ -29,15 +30,16 @@ const (
 	shortHeartbeat = "TRUNKLINE_HEARTBEAT_TIMEOUT=4s"
 )
 
-// killed runs one round after the other, some at a time.
-func killed(t *testing.T, round func(t *testing.T, i int)) {
+// killed runs one round after the other, some at a time, each on a sample PBX of its own with so many CDRs.
+func killed(t *testing.T, cdrs int, round func(t *testing.T, i int, p *samplePBX)) {
+	database, loaded := loadSample(t, cdrs, postgrestest.Tables)
 	slots := make(chan struct{}, killsAtOnce)
 	var group sync.WaitGroup
 	for i := range kills {
 		group.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			t.Run(fmt.Sprint(i), func(t *testing.T) { round(t, i) })
+			t.Run(fmt.Sprint(i), func(t *testing.T) { round(t, i, samplePBXOn(t, pbxtest.Copy(t, database), loaded)) })
 		})
 	}
 	group.Wait()
@@ -62,8 +64,7 @@ func TestWorkerKilledWhileItProvisions(t *testing.T) {
 	t.Parallel()
 	// The commands of a changed gateway, each of which is the last that one of the workers sees.
 	moments := []string{"xmlstatus profile", "xmlstatus gateway", "lua", "rescan", "killgw"}
-	killed(t, func(t *testing.T, i int) {
-		p := newSamplePBX(t, 0)
+	killed(t, 0, func(t *testing.T, i int, p *samplePBX) {
 		client := p.open(t)
 		changed := i%2 == 0
 		password := func(s string) gateway.Secrets { return gateway.Secrets{Password: &s} }
@@ -118,9 +119,7 @@ func TestWorkerKilledWhileItProvisions(t *testing.T) {
 func TestWorkerKilledWhileItExports(t *testing.T) {
 	t.Parallel()
 	const cdrs = 60_000
-	database, loaded := loadSample(t, cdrs)
-	killed(t, func(t *testing.T, i int) {
-		p := samplePBXOn(t, pbxtest.Copy(t, database), loaded)
+	killed(t, cdrs, func(t *testing.T, i int, p *samplePBX) {
 		client := p.open(t)
 		first := p.start(t, "worker", shortHeartbeat)
 		// Half of them stand at a lock on the table when they are killed, the others write the file.

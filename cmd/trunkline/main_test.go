@@ -12,6 +12,7 @@ import (
 	"trunkline/internal/pbxtest"
 	"trunkline/internal/pbxtest/fssim"
 	"trunkline/internal/pbxtest/sample"
+	"trunkline/internal/pbxtest/servers"
 	"trunkline/internal/pbxtest/testbed"
 	"trunkline/internal/postgres/postgrestest"
 	"trunkline/internal/sealing"
@@ -40,9 +41,9 @@ func newSamplePBX(t *testing.T, cdrs int) *samplePBX {
 	return samplePBXOn(t, database, loaded)
 }
 
-func loadSample(t *testing.T, cdrs int) (database string, loaded sample.PBX) {
+func loadSample(t *testing.T, cdrs int, opts ...servers.DatabaseOption) (database string, loaded sample.PBX) {
 	t.Helper()
-	database = pbxtest.Database(t, sample.V55)
+	database = pbxtest.Database(t, sample.V55, opts...)
 	return database, pbxtest.Sample(t, database, sample.Options{CDRs: cdrs, Gateways: 5, Extensions: 9})
 }
 

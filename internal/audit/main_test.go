@@ -25,7 +25,7 @@ type bundle struct {
 
 func newBundle(t *testing.T, options ...servers.DatabaseOption) *bundle {
 	t.Helper()
-	pool := postgrestest.Migrated(t, pbxtest.Database(t, sample.V55, options...))
+	pool := postgrestest.Migrated(t, pbxtest.Database(t, sample.V55, append(options, postgrestest.Tables)...))
 	b := &bundle{pool: pool, log: &pbxtest.LogBuffer{}}
 	b.Log = b.another()
 	return b

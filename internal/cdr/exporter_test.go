@@ -25,7 +25,7 @@ import (
 // newExporter exports a PBX of the test's own into a folder.
 func newExporter(t *testing.T, cdrs int) (e Exporter, dir string) {
 	t.Helper()
-	url := pbxtest.Database(t, sample.V55)
+	url := pbxtest.Database(t, sample.V55, postgrestest.Tables)
 	pbxtest.Sample(t, url, sample.Options{Extensions: 3, CDRs: cdrs, Days: 10})
 	pool := postgrestest.Migrated(t, url)
 	db, err := fusionpbx.Probe(t.Context(), pool)

@@ -16,7 +16,7 @@ func TestMain(m *testing.M) { os.Exit(pbxtest.Main(m)) }
 
 func TestSecretKeyMustMatch(t *testing.T) {
 	t.Parallel()
-	pool := postgrestest.Migrated(t, pbxtest.Database(t, sample.V55))
+	pool := postgrestest.Migrated(t, pbxtest.Database(t, sample.V55, postgrestest.Tables))
 	keys, err := sealing.NewKeys(make([]byte, 32))
 	must(t, err)
 	must(t, keys.CheckDatabase(t.Context(), pool))

@@ -32,7 +32,7 @@ type bundle struct {
 
 func open(t testing.TB, options ...servers.DatabaseOption) bundle {
 	t.Helper()
-	pool := postgrestest.Migrated(t, pbxtest.Database(t, sample.V55, options...))
+	pool := postgrestest.Migrated(t, pbxtest.Database(t, sample.V55, append(options, postgrestest.Tables)...))
 	log := &pbxtest.LogBuffer{}
 	return bundle{NewStore(pool, slog.New(slog.NewTextHandler(log, nil))), pool, log}
 }

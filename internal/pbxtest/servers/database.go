@@ -16,7 +16,13 @@ type DatabaseOption func(*databaseOptions)
 
 type databaseOptions struct {
 	encoding string
+	more     *Tables
 	types    []columnType // other types than the version's
+}
+
+// Tables are more than FusionPBX's own. Databases that share them are copies of one in which Make made them.
+type Tables struct {
+	Make func(ctx context.Context, url string) error
 }
 
 type columnType struct{ table, column, sqlType string }
@@ -25,6 +31,11 @@ type columnType struct{ table, column, sqlType string }
 // nothing; old installations have it.
 func WithEncoding(encoding string) DatabaseOption {
 	return func(o *databaseOptions) { o.encoding = encoding }
+}
+
+// WithTables makes the database with more tables.
+func WithTables(more *Tables) DatabaseOption {
+	return func(o *databaseOptions) { o.more = more }
 }
 
 // WithColumnType gives a column another type than the version has, written as in SQL.
@@ -37,10 +48,11 @@ func WithTextColumn(table, name string) DatabaseOption {
 	return WithColumnType(table, name, "text")
 }
 
-// template names one template database: the tables of a version in an encoding.
+// template names one template database: the tables of a version in an encoding, and more.
 type template struct {
 	version  sample.Version
 	encoding string
+	more     *Tables
 }
 
 // CreateDatabase makes a database with FusionPBX's tables of that version in schema public, empty but
@@ -51,7 +63,7 @@ func (s *Pair) CreateDatabase(ctx context.Context, name string, v sample.Version
 	for _, opt := range opts {
 		opt(&o)
 	}
-	from, err := s.template(ctx, template{v, o.encoding})
+	from, err := s.template(ctx, template{v, o.encoding, o.more})
 	if err != nil {
 		return "", err
 	}
@@ -107,6 +119,11 @@ func (s *Pair) template(ctx context.Context, t template) (string, error) {
 	defer conn.Close(context.WithoutCancel(ctx))
 	if err := sample.CreateTables(ctx, conn, t.version); err != nil {
 		return "", err
+	}
+	if t.more != nil {
+		if err := t.more.Make(ctx, s.postgres.url(name, owner)); err != nil {
+			return "", err
+		}
 	}
 	s.templates[t] = name
 	return name, nil

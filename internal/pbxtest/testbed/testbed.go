@@ -66,7 +66,7 @@ func New(t testing.TB, o Options) *Bed {
 	if o.RedisURL == "" {
 		o.RedisURL = pbxtest.RedisURL(t)
 	}
-	database := pbxtest.Database(t, o.Version, o.Database...)
+	database := pbxtest.Database(t, o.Version, append(o.Database, postgrestest.Tables)...)
 	b := &Bed{PBX: &pbx.PBX{}, RedisURL: o.RedisURL, Redis: pbxtest.RedisClient(t, o.RedisURL), Logged: &pbxtest.LogBuffer{}}
 	b.Log = slog.New(slog.NewTextHandler(b.Logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	b.Sample = pbxtest.Sample(t, database, o.Sample)
