@@ -3,7 +3,9 @@ package api
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -26,7 +28,6 @@ type health struct {
 }
 
 func (s *Server) healthEndpoints() []web.Endpoint {
-	figures := "Figures in Prometheus' text format."
 	return []web.Endpoint{
 		{
 			ID: "healthz", Summary: "Is the process alive?", Methods: []string{"GET", "HEAD"}, Path: "/healthz",
@@ -44,7 +45,7 @@ func (s *Server) healthEndpoints() []web.Endpoint {
 		{
 			ID: "metrics", Summary: "Figures for Prometheus; for this host and the whitelist", Methods: []string{"GET", "HEAD"}, Path: "/metrics",
 			Entry: web.Everybody, Answer: s.serveMetrics,
-			Replies: []web.Reply{{Status: 200, About: figures, Media: "text/plain"}},
+			Replies: []web.Reply{{Status: 200, About: "Figures in Prometheus' text format.", Media: "text/plain"}},
 			Faults:  []fault.Code{fault.NotWhitelisted, fault.UntrustedProxy, fault.UnknownAddress, fault.Unavailable},
 		},
 		{
@@ -57,7 +58,7 @@ func (s *Server) healthEndpoints() []web.Endpoint {
 
 // healthz says that the process is alive.
 func healthz(r *web.Request) (answer health, err error) {
-	return health{Status: "ok"}, nil
+	return health{Status: ok}, nil
 }
 
 // readyz says whether callers can be served: the database and Redis answer, and there is a whitelist.
@@ -66,65 +67,57 @@ func healthz(r *web.Request) (answer health, err error) {
 func (s *Server) readyz(r *web.Request) error {
 	ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
 	defer cancel()
-	needed := map[string]func(context.Context) error{
+	parts := map[string]func(context.Context) error{
 		"database":  s.o.PBX.Pool.Ping,
 		"redis":     s.o.Tasks.PingRedis,
 		"whitelist": s.whitelistReady,
 	}
-	shown := map[string]func(context.Context) error{}
+	needed := slices.Collect(maps.Keys(parts))
 	details := r.FromThisHost() || r.Admit() == nil
 	if details {
-		shown["export folder"] = s.exportFolderReady
+		parts["export folder"] = s.exportFolderReady
 		for _, sw := range s.o.PBX.Switches {
-			shown["switch "+sw.Addr()] = func(ctx context.Context) error {
+			parts["switch "+sw.Addr()] = func(ctx context.Context) error {
 				_, err := sw.Status(ctx)
 				return err
 			}
 		}
 	}
-	wrong, also := askAll(ctx, needed), askAll(ctx, shown)
+	found := askAll(ctx, parts)
 	answer, status := health{Status: "ready"}, http.StatusOK
-	if len(wrong) > 0 {
+	if slices.ContainsFunc(needed, func(part string) bool { return found[part] != ok }) {
 		answer.Status, status = "not ready", http.StatusServiceUnavailable
 	}
 	if details {
-		answer.Parts, answer.Version = map[string]string{}, version.This().String()
-		for part := range needed {
-			answer.Parts[part] = okOr(wrong[part])
-		}
-		for part := range shown {
-			answer.Parts[part] = okOr(also[part])
-		}
+		answer.Parts, answer.Version = found, version.This().String()
 	}
 	r.Answer(status, answer)
 	return nil
 }
 
-func okOr(err error) string {
-	if err == nil {
-		return "ok"
-	}
-	return err.Error()
-}
+// ok is what is said of a part that has nothing wrong with it.
+const ok = "ok"
 
-// askAll asks all at once and returns what is wrong, by part.
-func askAll(ctx context.Context, parts map[string]func(context.Context) error) map[string]error {
+// askAll asks all at once and returns by part that it is ok, or what is wrong.
+func askAll(ctx context.Context, parts map[string]func(context.Context) error) map[string]string {
 	var (
 		mu    sync.Mutex
 		wg    sync.WaitGroup
-		wrong = map[string]error{}
+		found = map[string]string{}
 	)
 	for part, ask := range parts {
 		wg.Go(func() {
+			said := ok
 			if err := ask(ctx); err != nil {
-				mu.Lock()
-				defer mu.Unlock()
-				wrong[part] = err
+				said = err.Error()
 			}
+			mu.Lock()
+			defer mu.Unlock()
+			found[part] = said
 		})
 	}
 	wg.Wait()
-	return wrong
+	return found
 }
 
 func (s *Server) whitelistReady(context.Context) error {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"slices"
 
 	"trunkline/api/params"
 	"trunkline/api/web"
@@ -91,13 +92,7 @@ func (s *Service) RemoveFromWhitelist(r *web.Request) (answer WhitelistRemoved, 
 
 // ReplaceWhitelist writes the whole text in place of the version that the caller has read.
 func (s *Service) ReplaceWhitelist(r *web.Request) (answer WhitelistReplaced, err error) {
-	var absent []string
-	for _, name := range []string{params.Text, "version"} {
-		if !r.Params.Has(name) {
-			absent = append(absent, name)
-		}
-	}
-	if len(absent) > 0 {
+	if absent := slices.DeleteFunc([]string{params.Text, "version"}, r.Params.Has); len(absent) > 0 {
 		return answer, fault.Missing(absent...)
 	}
 	editor, err := editorOf(r)

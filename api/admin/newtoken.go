@@ -3,6 +3,7 @@ package admin
 import (
 	"time"
 
+	"trunkline/api/params"
 	"trunkline/api/web"
 	"trunkline/internal/fault"
 	"trunkline/internal/token"
@@ -13,7 +14,7 @@ import (
 func (s *Service) newToken(r *web.Request) (token.New, error) {
 	n := token.New{Name: r.Params.Get("name"), CreatedBy: r.Caller.Name}
 	absent := r.Params.Absent("name", "scopes")
-	domains := r.Params.List("domains")
+	domains := params.Split(r.Params.Get("domains"))
 	all, err := r.Params.Flag("all_domains")
 	if err != nil {
 		return n, err

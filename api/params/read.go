@@ -1,13 +1,14 @@
 package params
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
 	"mime"
+	"mime/multipart"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -39,42 +40,35 @@ func Read(w http.ResponseWriter, req *http.Request, limits Limits) (Values, erro
 	if err := r.readQuery(req.URL.RawQuery); err != nil {
 		return nil, err
 	}
-	for _, name := range secret {
-		if r.Has(name) {
-			return nil, fault.Errorf(fault.CredentialsInQuery, "%s is in the URL's query, where proxies and logs keep it; send it %s, and change it if it was real", name, elsewhere(name))
-		}
-	}
 	if req.Body == nil || req.Body == http.NoBody {
 		return r.Values, nil
 	}
 	req.Body = http.MaxBytesReader(w, req.Body, limits.BodyBytes)
-	err := r.readBody(req)
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
-		return nil, fault.Errorf(fault.TooLarge, "the request's body has more than %d bytes", limits.BodyBytes)
-	}
-	if err != nil {
+	if err := r.readBody(req); err != nil {
 		return nil, err
 	}
 	return r.Values, nil
 }
 
-// secret are parameters that must not be in a URL, which browsers, proxies and logs keep.
-var secret = []string{"username", "password", "gateway_password", "api_key", "token", "access_token", "key"}
+const (
+	asBasic = "in the body or by HTTP Basic"
+	asToken = "as Authorization: Bearer or X-API-Key"
+)
+
+// secrets are the parameters that must not be in a URL, which browsers, proxies and logs keep, and how
+// each is sent instead.
+var secrets = map[string]string{
+	"username":         asBasic,
+	"password":         asBasic,
+	"gateway_password": "in the body",
+	"api_key":          asToken,
+	"token":            asToken,
+	"access_token":     asToken,
+	"key":              asToken,
+}
 
 // IsSecret reports whether the parameter must not be in a URL.
-func IsSecret(name string) bool { return slices.Contains(secret, name) }
-
-// elsewhere is where a secret parameter belongs in place of the query.
-func elsewhere(name string) string {
-	switch name {
-	case "username", "password":
-		return "in the body or by HTTP Basic"
-	case "gateway_password":
-		return "in the body"
-	}
-	return "as Authorization: Bearer or X-API-Key"
-}
+func IsSecret(name string) bool { return secrets[name] != "" }
 
 // readQuery refuses what url.ParseQuery would drop, and finds a secret's name also if PHP's
 // brackets follow it.
@@ -85,9 +79,8 @@ func (r reader) readQuery(query string) error {
 	}
 	for name := range values {
 		bare, _, _ := strings.Cut(strings.ToLower(strings.TrimSpace(name)), "[")
-		if IsSecret(bare) {
-			r.Values[bare] = ""
-			return nil
+		if remedy := secrets[bare]; remedy != "" {
+			return fault.Errorf(fault.CredentialsInQuery, "%s is in the URL's query, where proxies and logs keep it; send it %s, and change it if it was real", bare, remedy)
 		}
 	}
 	return r.addAll(values)
@@ -108,43 +101,36 @@ func (r reader) readBody(req *http.Request) error {
 	if encoding := req.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
 		return fault.Errorf(fault.InvalidRequest, "Content-Encoding: a compressed body is not read; send it as it is")
 	}
+	body, err := io.ReadAll(req.Body)
+	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
+		return fault.Errorf(fault.TooLarge, "the request's body has more than %d bytes", r.limits.BodyBytes)
+	}
+	if err != nil {
+		return unreadable(err)
+	}
 	media, details, err := mime.ParseMediaType(req.Header.Get("Content-Type"))
 	if err != nil {
 		media = ""
 	}
 	switch {
 	case media == "application/x-www-form-urlencoded":
-		return r.readForm(req.Body)
+		return r.readForm(body)
 	case media == "multipart/form-data" && details["boundary"] != "":
-		return r.readMultipart(req)
+		return r.readMultipart(multipart.NewReader(bytes.NewReader(body), details["boundary"]))
 	case media == "application/json":
-		return r.readJSON(req.Body)
-	}
-	body, err := io.ReadAll(req.Body)
-	if err != nil {
-		return bodyFailure(err)
-	}
-	if len(body) == 0 {
+		return r.readJSON(body)
+	case len(body) == 0:
 		return nil
 	}
 	return fault.Errorf(fault.InvalidRequest, "Content-Type: send application/x-www-form-urlencoded, multipart/form-data or application/json")
 }
 
-// bodyFailure is the error of reading a body. One about its size is told apart by the caller.
-func bodyFailure(err error) error {
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
-		return err
-	}
+func unreadable(err error) error {
 	return &fault.Error{Code: fault.InvalidRequest, Message: "the request's body cannot be read", Cause: err}
 }
 
-func (r reader) readForm(body io.Reader) error {
-	content, err := io.ReadAll(body)
-	if err != nil {
-		return bodyFailure(err)
-	}
-	values, err := url.ParseQuery(string(content))
+func (r reader) readForm(body []byte) error {
+	values, err := url.ParseQuery(string(body))
 	if err != nil {
 		// Its error repeats what it could not read, which may be a password.
 		return fault.Errorf(fault.InvalidRequest, "the form cannot be read; encode %%, & and ; in values")
@@ -152,25 +138,21 @@ func (r reader) readForm(body io.Reader) error {
 	return r.addAll(values)
 }
 
-func (r reader) readMultipart(req *http.Request) error {
-	reader, err := req.MultipartReader()
-	if err != nil {
-		return bodyFailure(err)
-	}
+func (r reader) readMultipart(parts *multipart.Reader) error {
 	for {
-		part, err := reader.NextPart()
+		part, err := parts.NextPart()
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
-			return bodyFailure(err)
+			return unreadable(err)
 		}
 		if part.FileName() != "" {
 			return fault.Invalid(fault.Clip(strings.ToValidUTF8(part.FormName(), "?")), "is a file; send it as a field")
 		}
 		value, err := io.ReadAll(part)
 		if err != nil {
-			return bodyFailure(err)
+			return unreadable(err)
 		}
 		if err := r.add(part.FormName(), string(value)); err != nil {
 			return err
@@ -180,16 +162,12 @@ func (r reader) readMultipart(req *http.Request) error {
 
 // readJSON reads one flat object. It goes token by token, since decoding into a map would hide a name
 // that is given twice.
-func (r reader) readJSON(body io.Reader) error {
-	content, err := io.ReadAll(body)
-	if err != nil {
-		return bodyFailure(err)
-	}
-	if !utf8.Valid(content) {
+func (r reader) readJSON(body []byte) error {
+	if !utf8.Valid(body) {
 		return fault.Errorf(fault.InvalidRequest, "the JSON is not valid UTF-8")
 	}
 	notJSON := fault.Errorf(fault.InvalidRequest, "the body is not one JSON object; check its syntax")
-	decoder := json.NewDecoder(strings.NewReader(string(content)))
+	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.UseNumber()
 	if token, err := decoder.Token(); err != nil || token != json.Delim('{') {
 		return notJSON

@@ -4,6 +4,7 @@
 package params
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -31,13 +32,7 @@ func (v Values) Has(name string) bool {
 
 // Absent are those of the names that were not given, or given empty.
 func (v Values) Absent(names ...string) []string {
-	var absent []string
-	for _, name := range names {
-		if v.Get(name) == "" {
-			absent = append(absent, name)
-		}
-	}
-	return absent
+	return slices.DeleteFunc(names, func(name string) bool { return v.Get(name) != "" })
 }
 
 const (
@@ -59,20 +54,12 @@ func (v Values) Limit() (int, error) {
 	return n, nil
 }
 
-// After reads which entry the page before ended with, in a list whose entries have UUIDs; "" is the first
-// page.
-func (v Values) After() (string, error) {
-	id := v.Get("after")
-	if id != "" && !postgres.IsUUID(id) {
-		return "", fault.Invalid("after", "is not what the page before gave as next")
-	}
-	return id, nil
-}
-
-// Page reads which part of a list is asked for: After and Limit.
+// Page reads which part of a list is asked for: the UUID of the entry that the page before ended with, ""
+// for the first page, and how long a page may be.
 func (v Values) Page() (after string, limit int, err error) {
-	if after, err = v.After(); err != nil {
-		return "", 0, err
+	after = v.Get("after")
+	if after != "" && !postgres.IsUUID(after) {
+		return "", 0, fault.Invalid("after", "is not what the page before gave as next")
 	}
 	limit, err = v.Limit()
 	return after, limit, err
@@ -110,9 +97,6 @@ func (v Values) Time(name string) (*time.Time, error) {
 	}
 	return &t, nil
 }
-
-// List splits the value at commas and drops what is empty.
-func (v Values) List(name string) []string { return Split(v[name]) }
 
 // Split splits a text at commas and drops what is empty.
 func Split(text string) []string {
