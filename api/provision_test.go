@@ -156,7 +156,7 @@ func TestProvisionErrors(t *testing.T) {
 		"flag":                  {super("gateway_enabled", "maybe"), 400, "invalid_request", []string{"gateway_enabled"}},
 		"number":                {super("expire_seconds", "soon"), 400, "invalid_request", []string{"expire_seconds"}},
 		"retry too soon":        {super("retry_seconds", "4"), 400, "invalid_request", []string{"retry_seconds", "5"}},
-		"transport":             {super("transport", "sctp"), 400, "invalid_request", []string{"transport", "udp, tcp and tls"}},
+		"transport":             {super("transport", "sctp"), 400, "invalid_request", []string{"transport", "udp, tcp or tls"}},
 		"host":                  {super("gateway_domain", "two words"), 400, "invalid_request", []string{"gateway_domain"}},
 		"two that differ":       {super("gateway_enabled", "true", "enabled", "false"), 400, "invalid_request", []string{"enabled", "gateway_enabled"}},
 		"wait":                  {super("wait", "soon"), 400, "invalid_request", []string{"wait", "20"}},

@@ -118,7 +118,7 @@ func (s *Service) export(r *web.Request) error {
 		return err
 	}
 	return s.jobs.Do(r, jobs.Asked{
-		Kind: tasks.KindExport, DomainUUID: p.DomainUUID, Subject: "export:" + p.DomainUUID, Params: p,
+		NewJob: tasks.NewJob{Kind: tasks.KindExport, DomainUUID: p.DomainUUID, Subject: "export:" + p.DomainUUID, Params: p},
 		Body: []string{p.DomainUUID, p.DateStart, p.DateEnd, p.Start.String(), p.End.String(),
 			p.TimeZone, string(p.Format), strings.Join(p.Columns, ","), r.Params.Get("external_id")},
 		Action: "cdr.export", What: p.DateRange(),

@@ -1,6 +1,7 @@
 package cdrs
 
 import (
+	"cmp"
 	"strings"
 
 	"trunkline/api/params"
@@ -50,11 +51,8 @@ func windowOf(r *web.Request) cdr.Window {
 
 func formatOf(r *web.Request, asked fileAsked) (export.Format, error) {
 	text := r.Params.Get("format")
-	if text == "" && asked.format != "" {
-		return asked.format, nil
-	}
 	if text == "" {
-		return export.JSON, nil
+		return cmp.Or(asked.format, export.JSON), nil
 	}
 	format, err := export.ParseFormat(web.Clip(text))
 	if err != nil {

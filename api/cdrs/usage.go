@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"trunkline/api/web"
+	"trunkline/internal/cdr"
 	"trunkline/internal/fault"
 	"trunkline/internal/fusionpbx"
 	"trunkline/internal/token"
@@ -20,32 +21,8 @@ const (
 
 // Usage is what the caller's domains used within a span.
 type Usage struct {
-	DateStart string        `json:"date_start"` // as asked for
-	DateEnd   string        `json:"date_end"`
-	TimeZone  string        `json:"time_zone"`
-	Start     time.Time     `json:"start"` // the span, half-open
-	End       time.Time     `json:"end"`
-	Domains   []domainUsage `json:"domains"`
-}
-
-// domainUsage is one domain's: its calls that began in the span, and the extensions and gateways that it
-// has now.
-type domainUsage struct {
-	Domain     string `json:"domain"`
-	DomainUUID string `json:"domain_uuid" format:"uuid"`
-	Calls      int64  `json:"calls"` // each counted once
-	Answered   int64  `json:"answered"`
-	Seconds    billed `json:"seconds"`
-	Extensions int64  `json:"extensions"` // now
-	Gateways   int64  `json:"gateways"`   // now
-}
-
-// billed is billed seconds by direction.
-type billed struct {
-	Inbound  int64 `json:"inbound"`
-	Outbound int64 `json:"outbound"`
-	Local    int64 `json:"local"`
-	Other    int64 `json:"other"`
+	cdr.Window
+	Domains []fusionpbx.DomainUsage `json:"domains"`
 }
 
 func (s *Service) usageEndpoints() []web.Endpoint {
@@ -74,15 +51,6 @@ func (s *Service) Usage(r *web.Request) (answer Usage, err error) {
 	if span.End.Sub(span.Start) > maxUsageDays*24*time.Hour+clockChange {
 		return answer, fault.Invalid("date_end", "is more than %d days after date_start; ask for a shorter span", maxUsageDays)
 	}
-	of, err := s.db.Usage(r.Context(), fusionpbx.UsageFilter{Domains: q, Start: span.Start, End: span.End})
-	if err != nil {
-		return answer, err
-	}
-	answer = Usage{DateStart: span.DateStart, DateEnd: span.DateEnd, TimeZone: span.TimeZone, Start: span.Start, End: span.End,
-		Domains: make([]domainUsage, len(of))}
-	for i, u := range of {
-		answer.Domains[i] = domainUsage{Domain: u.Domain, DomainUUID: u.DomainUUID, Calls: u.Calls, Answered: u.Answered,
-			Seconds: billed(u.Seconds), Extensions: u.Extensions, Gateways: u.Gateways}
-	}
-	return answer, nil
+	domains, err := s.db.Usage(r.Context(), fusionpbx.UsageFilter{Domains: q, Start: span.Start, End: span.End})
+	return Usage{Window: span, Domains: domains}, err
 }

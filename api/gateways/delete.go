@@ -47,7 +47,7 @@ func (s *Service) delete(r *web.Request) error {
 		return err
 	}
 	return s.jobs.Do(r, jobs.Asked{
-		Kind: tasks.KindProvision, DomainUUID: p.DomainUUID, Subject: subjectOf(p), Params: p, Secrets: gateway.Secrets{},
+		NewJob: newJob(p, nil),
 		Body:   []string{"delete", p.DomainUUID, p.Name, p.GatewayUUID, r.Params.Get("external_id")},
 		Action: "gateway.delete", What: p.Name,
 		Check: func() (answered bool, err error) {
@@ -112,5 +112,10 @@ func (s *Service) toDelete(r *web.Request) (p gateway.Request, found bool, err e
 	return p, len(rows) > 0, nil
 }
 
-// subjectOf is what jobs about one gateway share.
-func subjectOf(p gateway.Request) string { return "gateway:" + p.DomainUUID + ":" + p.Name }
+// newJob is a job about one gateway; those about the same one share a subject.
+func newJob(p gateway.Request, password *string) tasks.NewJob {
+	return tasks.NewJob{
+		Kind: tasks.KindProvision, DomainUUID: p.DomainUUID, Subject: "gateway:" + p.DomainUUID + ":" + p.Name,
+		Params: p, Secrets: gateway.Secrets{Password: password},
+	}
+}

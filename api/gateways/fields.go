@@ -1,6 +1,7 @@
 package gateways
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -117,7 +118,7 @@ func (f *field) fills() []string {
 func readTransport(f *field, value string) (string, error) {
 	value = strings.ToLower(value)
 	if value != "" && !slices.Contains([]string{"udp", "tcp", "tls"}, value) {
-		return "", fault.Invalid(f.Name, "is none of udp, tcp and tls; FreeSWITCH would take it for udp")
+		return "", fault.Invalid(f.Name, "is unknown; use udp, tcp or tls: FreeSWITCH would take it for udp")
 	}
 	return value, nil
 }
@@ -204,12 +205,7 @@ func (g asked) bodyParts(externalID string) []string {
 	if g.password != nil {
 		parts = append(parts, "password", *g.password)
 	}
-	columns := make([]string, 0, len(g.params.Values))
-	for column := range g.params.Values {
-		columns = append(columns, column)
-	}
-	slices.Sort(columns)
-	for _, column := range columns {
+	for _, column := range slices.Sorted(maps.Keys(g.params.Values)) {
 		parts = append(parts, "column "+column, g.params.Values[column])
 	}
 	return parts

@@ -2,6 +2,7 @@ package gateways
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strconv"
 
@@ -105,14 +106,12 @@ func listed(row fusionpbx.Gateway, tenantName string, views []switchView) Gatewa
 
 // domainNames are the names of the rows' domains by uuid; one that was deleted has none.
 func (s *Service) domainNames(ctx context.Context, rows []fusionpbx.Gateway) (map[string]string, error) {
-	var uuids []string
+	uuids := map[string]bool{}
 	for _, row := range rows {
-		if row.DomainUUID != "" {
-			uuids = append(uuids, row.DomainUUID)
-		}
+		uuids[row.DomainUUID] = true
 	}
-	slices.Sort(uuids)
-	names, err := s.db.DomainNames(ctx, slices.Compact(uuids))
+	delete(uuids, "")
+	names, err := s.db.DomainNames(ctx, slices.Collect(maps.Keys(uuids)))
 	if err != nil {
 		return nil, err
 	}

@@ -87,9 +87,9 @@ func (s *Service) provision(r *web.Request) error {
 		return err
 	}
 	job := jobs.Asked{
-		Kind: tasks.KindProvision, DomainUUID: t.UUID, Subject: subjectOf(g.params),
-		Params: g.params, Secrets: gateway.Secrets{Password: g.password}, Body: g.bodyParts(r.Params.Get("external_id")),
-		Check: func() (answered bool, err error) { return false, s.check(r.Context(), g) },
+		NewJob: newJob(g.params, g.password),
+		Body:   g.bodyParts(r.Params.Get("external_id")),
+		Check:  func() (answered bool, err error) { return false, s.check(r.Context(), g) },
 		Answer: func(job tasks.Job) error {
 			result, err := jobs.ResultOf[gateway.Result](job)
 			if err != nil {
@@ -133,8 +133,7 @@ func (s *Service) check(ctx context.Context, g asked) error {
 
 // inItsWords names the request's field if the failure names a column.
 func (g asked) inItsWords(refused *fault.Error) error {
-	var value *gateway.ValueError
-	if errors.As(refused, &value) {
+	if value, ok := errors.AsType[*gateway.ValueError](refused); ok {
 		return fault.Errorf(refused.Code, "%s: %s", g.fieldOf(value.Column), value.Reason)
 	}
 	return refused

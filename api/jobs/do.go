@@ -16,11 +16,7 @@ import (
 
 // Asked is a job that a request asks for.
 type Asked struct {
-	Kind       tasks.Kind
-	DomainUUID string
-	Subject    string // what the job is about, as kind:domain:name
-	Params     any
-	Secrets    any // sealed; nil: none
+	tasks.NewJob // but for what the request itself says: who asks, the keys and the hash of the body
 	// Body are the parts of the request, the external_id among them, that tell whether two requests ask for
 	// the same.
 	Body []string
@@ -43,21 +39,18 @@ func (s *Service) Do(r *web.Request, a Asked) error {
 	if err != nil {
 		return err
 	}
-	n := tasks.NewJob{
-		Kind: a.Kind, DomainUUID: a.DomainUUID, CreatedBy: r.Caller.ID, CreatedByName: r.Caller.Name,
-		Subject: a.Subject, BodyHash: s.tasks.Keys().BodyHash(a.Body...), Params: a.Params, Secrets: a.Secrets,
-	}
-	if err := requestKeys(r, &n); err != nil {
+	a.CreatedBy, a.CreatedByName, a.BodyHash = r.Caller.ID, r.Caller.Name, s.tasks.Keys().BodyHash(a.Body...)
+	if err := requestKeys(r, &a.NewJob); err != nil {
 		return err
 	}
 	began := time.Now()
-	job, found, err := s.tasks.Earlier(r.Context(), n)
+	job, found, err := s.tasks.Earlier(r.Context(), a.NewJob)
 	if err != nil {
-		return keyReused(n, err)
+		return keyReused(a.NewJob, err)
 	}
 	if !found {
 		answered := false
-		if job, answered, err = s.begin(r, a, n, patience); err != nil || answered {
+		if job, answered, err = s.begin(r, a, patience); err != nil || answered {
 			return err
 		}
 	}
@@ -74,7 +67,7 @@ func (s *Service) Do(r *web.Request, a Asked) error {
 }
 
 // begin commits the job, or attaches to the one that the same request made before.
-func (s *Service) begin(r *web.Request, a Asked, n tasks.NewJob, patience time.Duration) (job tasks.Job, answered bool, err error) {
+func (s *Service) begin(r *web.Request, a Asked, patience time.Duration) (job tasks.Job, answered bool, err error) {
 	if a.Check != nil {
 		if answered, err = a.Check(); err != nil || answered {
 			return job, answered, err
@@ -82,13 +75,13 @@ func (s *Service) begin(r *web.Request, a Asked, n tasks.NewJob, patience time.D
 	}
 	done := false
 	if a.AtOnce != nil {
-		if job, done, err = a.AtOnce(n, patience); err != nil {
+		if job, done, err = a.AtOnce(a.NewJob, patience); err != nil {
 			return job, false, err
 		}
 	}
 	if !done {
-		if job, err = s.tasks.Submit(r.Context(), n); err != nil {
-			return job, false, keyReused(n, err)
+		if job, err = s.tasks.Submit(r.Context(), a.NewJob); err != nil {
+			return job, false, keyReused(a.NewJob, err)
 		}
 	}
 	if a.Action != "" {

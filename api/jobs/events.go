@@ -1,9 +1,7 @@
 package jobs
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -122,15 +120,11 @@ func (e *eventStream) send(name string, job tasks.Job) error {
 	if name == "end" {
 		id = endID(job)
 	}
-	var text bytes.Buffer
-	fmt.Fprintf(&text, "event: %s\nid: %s\ndata: ", name, id)
-	encoder := json.NewEncoder(&text)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(v); err != nil {
+	data, err := web.Encode(v)
+	if err != nil {
 		return fmt.Errorf("encoding an event of job %s: %w", job.ID, err)
 	}
-	text.WriteByte('\n')
-	return e.write(text.Bytes())
+	return e.write(fmt.Appendf(nil, "event: %s\nid: %s\ndata: %s\n", name, id, data))
 }
 
 // endID is the id of the job's last event. A job that is queued again has another.

@@ -1,7 +1,6 @@
 package jobs
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -17,10 +16,10 @@ func filter(r *web.Request) (tasks.Filter, error) {
 	f := tasks.Filter{Domains: r.Caller.Domains, Kind: tasks.Kind(r.Params.Get("kind")), State: tasks.State(r.Params.Get("state")),
 		ExternalID: r.Params.Get("external_id")}
 	if f.Kind != "" && !slices.Contains(tasks.Kinds, f.Kind) {
-		return f, fault.Invalid("kind", "%.200q is none of %v", string(f.Kind), tasks.Kinds)
+		return f, fault.Invalid("kind", "unknown kind %.200q; use one of %s", f.Kind, strings.Join(web.NamesOf(tasks.Kinds), ", "))
 	}
 	if f.State != "" && !slices.Contains(tasks.States, f.State) {
-		return f, fault.Invalid("state", "%.200q is none of %s", string(f.State), strings.Trim(fmt.Sprint(tasks.States), "[]"))
+		return f, fault.Invalid("state", "unknown state %.200q; use one of %s", f.State, strings.Join(web.NamesOf(tasks.States), ", "))
 	}
 	if len(f.ExternalID) > MaxKey {
 		return f, fault.Invalid("external_id", "is longer than %d bytes", MaxKey)

@@ -3,6 +3,7 @@
 package jobs
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"trunkline/api/web"
 	"trunkline/internal/config"
 	"trunkline/internal/fault"
+	"trunkline/internal/tenant"
 	"trunkline/internal/token"
 	"trunkline/tasks"
 )
@@ -196,39 +198,40 @@ func (s *Service) Get(r *web.Request) (tasks.Job, error) {
 
 // Cancel ends the path's job if it has not begun, and asks the worker of one that runs to stop.
 func (s *Service) Cancel(r *web.Request) (tasks.Job, error) {
-	job, err := s.OfPath(r)
-	if err == nil {
-		job, err = s.tasks.Cancel(r.Context(), job.ID, r.Caller.Domains)
-	}
-	if errors.Is(err, tasks.ErrState) {
-		return job, &fault.Error{Code: fault.JobState, Message: fmt.Sprintf("the job has ended already: it is %s", job.State), JobID: job.ID}
-	}
-	if err != nil {
-		return job, err
-	}
-	r.Changed("job.cancel", string(job.Kind)+" job "+job.ID, job.DomainUUID)
-	if job.State.Done() {
+	job, err := s.change(r, "job.cancel", s.tasks.Cancel, "the job has ended already: it is %s")
+	if err == nil && job.State.Done() {
 		s.tasks.Finished(r.Context(), job.ID)
 	}
-	return job, nil
+	return job, err
 }
 
 // Retry queues the path's job again, which failed or was cancelled.
 func (s *Service) Retry(r *web.Request) (tasks.Job, error) {
+	job, err := s.change(r, "job.retry", s.tasks.Retry, "the job cannot be retried: it is %s; "+
+		"only a failed or cancelled one can, and a gateway only while its password is kept and no other job does the same. Otherwise send the request again")
+	if err == nil {
+		s.tasks.Enqueue(r.Context(), job)
+	}
+	return job, err
+}
+
+// changeJob is a change that a client of the tasks makes, of a job of those domains.
+type changeJob func(ctx context.Context, id string, of tenant.Domains) (tasks.Job, error)
+
+// change makes a change of the path's job and records it. The refusal says why the job's state does not
+// allow it.
+func (s *Service) change(r *web.Request, action string, do changeJob, refusal string) (tasks.Job, error) {
 	job, err := s.OfPath(r)
 	if err == nil {
-		job, err = s.tasks.Retry(r.Context(), job.ID, r.Caller.Domains)
+		job, err = do(r.Context(), job.ID, r.Caller.Domains)
 	}
 	if errors.Is(err, tasks.ErrState) {
-		return job, &fault.Error{Code: fault.JobState, JobID: job.ID, Message: fmt.Sprintf("the job cannot be retried: it is %s; "+
-			"only a failed or cancelled one can, and a gateway only while its password is kept and no other job does the same. Otherwise send the request again", job.State)}
+		return job, &fault.Error{Code: fault.JobState, Message: fmt.Sprintf(refusal, job.State), JobID: job.ID}
 	}
-	if err != nil {
-		return job, err
+	if err == nil {
+		r.Changed(action, string(job.Kind)+" job "+job.ID, job.DomainUUID)
 	}
-	s.tasks.Enqueue(r.Context(), job)
-	r.Changed("job.retry", string(job.Kind)+" job "+job.ID, job.DomainUUID)
-	return job, nil
+	return job, err
 }
 
 // answering answers with the job that get returns.

@@ -80,16 +80,23 @@ func (r *Request) Answer(status int, v any) {
 }
 
 func (r *Request) write(status int, contentType string, v any) {
-	var body bytes.Buffer
-	encoder := json.NewEncoder(&body)
-	encoder.SetEscapeHTML(false) // it is no HTML, and the header says so
-	if err := encoder.Encode(v); err != nil {
+	body, err := Encode(v)
+	if err != nil {
 		r.front.Log.Error("answer not encoded", "request_id", r.ID, "error", err)
 		r.c.Status(http.StatusInternalServerError)
 		return
 	}
 	r.Unstored()
-	r.Data(status, contentType, body.Bytes())
+	r.Data(status, contentType, body)
+}
+
+// Encode is v as one line of JSON. No character is escaped for HTML, which it is not.
+func Encode(v any) ([]byte, error) {
+	var line bytes.Buffer
+	encoder := json.NewEncoder(&line)
+	encoder.SetEscapeHTML(false)
+	err := encoder.Encode(v)
+	return line.Bytes(), err
 }
 
 // JSON is an endpoint's answer: what ask returns, with the status, or why it does not.

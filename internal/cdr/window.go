@@ -13,11 +13,11 @@ import (
 // Window is a half-open span of time, Start to End in UTC. DateStart, DateEnd (inclusive) and TimeZone are
 // as the caller meant them and appear in the answer.
 type Window struct {
-	Start     time.Time `json:"start"`
-	End       time.Time `json:"end"`
-	DateStart string    `json:"date_start"`
+	DateStart string    `json:"date_start"` // as asked for
 	DateEnd   string    `json:"date_end"`
 	TimeZone  string    `json:"time_zone"`
+	Start     time.Time `json:"start"` // the span, half-open
+	End       time.Time `json:"end"`
 }
 
 // DateRange is the span as the documented answer words it.

@@ -11,20 +11,24 @@ import (
 	"trunkline/internal/tenant"
 )
 
-// Usage is what one domain used within a time, and what it has.
-type Usage struct {
-	DomainUUID, Domain string
-	Calls              int64 // that began in that time, answered or not
-	Answered           int64
-	Seconds            Seconds // of the answered ones, as billed
-	Extensions         int64   // that it has now, disabled ones too
-	Gateways           int64   // likewise; global ones belong to no domain
+// DomainUsage is one domain's: its calls that began in the span, and the extensions and gateways that it
+// has now.
+type DomainUsage struct {
+	Domain     string `json:"domain"`
+	DomainUUID string `json:"domain_uuid" format:"uuid"`
+	Calls      int64  `json:"calls"` // each counted once
+	Answered   int64  `json:"answered"`
+	Seconds    Billed `json:"seconds"`
+	Extensions int64  `json:"extensions"` // now
+	Gateways   int64  `json:"gateways"`   // now
 }
 
-// Seconds are billed seconds by the direction of the call.
-type Seconds struct {
-	Inbound, Outbound, Local int64
-	Other                    int64 // of another direction, or of none
+// Billed is billed seconds by direction.
+type Billed struct {
+	Inbound  int64 `json:"inbound"`
+	Outbound int64 `json:"outbound"`
+	Local    int64 `json:"local"`
+	Other    int64 `json:"other"`
 }
 
 // UsageFilter says whose usage is asked for, and when: calls that began in the half-open window Start to
@@ -36,8 +40,10 @@ type UsageFilter struct {
 
 // Usage returns the usage of each domain, ordered by name, in one statement; a domain without calls is
 // there with zeros. A call is counted once, whatever legs it had: leg b is left out, and so is a call
-// that was answered elsewhere (LOSE_RACE), which FusionPBX's own page hides too.
-func (d *DB) Usage(ctx context.Context, f UsageFilter) ([]Usage, error) {
+// that was answered elsewhere (LOSE_RACE), which FusionPBX's own page hides too. Seconds of a call of
+// another direction, or of none, are Other. Extensions and gateways count if they are disabled too; global
+// gateways belong to no domain.
+func (d *DB) Usage(ctx context.Context, f UsageFilter) ([]DomainUsage, error) {
 	answered := d.number("v_xml_cdr", "c.answer_epoch") + " > 0"
 	if !d.hasColumn("v_xml_cdr", "answer_epoch") {
 		answered = d.number("v_xml_cdr", "c.billsec") + " > 0"
@@ -79,7 +85,7 @@ func (d *DB) Usage(ctx context.Context, f UsageFilter) ([]Usage, error) {
 		order by lower(w.name), w.domain_uuid`, f.Domains.All, f.Domains.UUIDs(), f.Start, f.End)
 }
 
-func readUsage(row pgx.CollectableRow) (u Usage, err error) {
+func readUsage(row pgx.CollectableRow) (u DomainUsage, err error) {
 	err = row.Scan(&u.DomainUUID, &u.Domain, &u.Calls, &u.Answered,
 		&u.Seconds.Inbound, &u.Seconds.Outbound, &u.Seconds.Local, &u.Seconds.Other, &u.Extensions, &u.Gateways)
 	return u, err

@@ -47,16 +47,16 @@ func TestUsage(t *testing.T) {
 			p.insert(t, "v_gateways", row{"gateway_uuid": uuid.NewString(), "domain_uuid": domain, "gateway": "x", "enabled": "true"})
 		}
 
-		wantBusy := Usage{busy, "busy.example", 9, 7, Seconds{Inbound: 60, Outbound: 35, Local: 7, Other: 24}, 1, 2}
-		wantIdle := Usage{idle, "Idle.example", 0, 0, Seconds{}, 2, 0}
-		wantOther := Usage{other, "other.example", 1, 1, Seconds{Outbound: 3}, 0, 0}
+		wantBusy := DomainUsage{"busy.example", busy, 9, 7, Billed{Inbound: 60, Outbound: 35, Local: 7, Other: 24}, 1, 2}
+		wantIdle := DomainUsage{"Idle.example", idle, 0, 0, Billed{}, 2, 0}
+		wantOther := DomainUsage{"other.example", other, 1, 1, Billed{Outbound: 3}, 0, 0}
 		for name, c := range map[string]struct {
 			filter UsageFilter
-			want   []Usage
+			want   []DomainUsage
 		}{
-			"all":     {UsageFilter{Domains: tenant.All}, []Usage{wantBusy, wantIdle, wantOther}},
-			"some":    {UsageFilter{Domains: tenant.Only(tenant.Domain{UUID: other}, tenant.Domain{UUID: idle})}, []Usage{wantIdle, wantOther}},
-			"one":     {UsageFilter{Domains: tenant.Only(tenant.Domain{UUID: busy})}, []Usage{wantBusy}},
+			"all":     {UsageFilter{Domains: tenant.All}, []DomainUsage{wantBusy, wantIdle, wantOther}},
+			"some":    {UsageFilter{Domains: tenant.Only(tenant.Domain{UUID: other}, tenant.Domain{UUID: idle})}, []DomainUsage{wantIdle, wantOther}},
+			"one":     {UsageFilter{Domains: tenant.Only(tenant.Domain{UUID: busy})}, []DomainUsage{wantBusy}},
 			"none":    {UsageFilter{}, nil},
 			"unknown": {UsageFilter{Domains: tenant.Only(tenant.Domain{UUID: uuid.NewString()})}, nil},
 		} {
@@ -80,7 +80,7 @@ func TestUsageOfOddColumns(t *testing.T) {
 			"answer_epoch": billsec, "billsec": billsec, "start_stamp": at.Format(time.RFC3339)})
 	}
 	filter := UsageFilter{Domains: tenant.All, Start: at, End: at.Add(time.Hour)}
-	want := []Usage{{domain, "one.example", 4, 2, Seconds{Inbound: 65}, 0, 0}}
+	want := []DomainUsage{{"one.example", domain, 4, 2, Billed{Inbound: 65}, 0, 0}}
 	if got, err := p.Usage(t.Context(), filter); err != nil || !slices.Equal(got, want) {
 		t.Errorf("got %+v, %v; want %+v", got, err, want)
 	}
@@ -91,7 +91,7 @@ func TestUsageOfOddColumns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want[0].Seconds = Seconds{Other: 65}
+	want[0].Seconds = Billed{Other: 65}
 	if got, err := db.Usage(t.Context(), filter); err != nil || !slices.Equal(got, want) {
 		t.Errorf("without those columns: got %+v, %v; want %+v", got, err, want)
 	}
