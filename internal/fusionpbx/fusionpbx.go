@@ -109,13 +109,26 @@ func (d *DB) ColumnType(table, column string) (string, bool) {
 // hasColumn reports whether this database has the column.
 func (d *DB) hasColumn(table, column string) bool { return d.columns[table][column] != "" }
 
-// isTrue is an SQL condition that holds if a flag is set, whatever its type.
-func (d *DB) isTrue(table, qualified string) string {
+// typeOf is the type of a column that is named as in e.enabled; "": this version lacks it.
+func (d *DB) typeOf(table, qualified string) string {
 	_, column, _ := strings.Cut(qualified, ".")
-	if d.columns[table][column] == "boolean" {
+	return d.columns[table][column]
+}
+
+// orNull is an SQL expression of the column, NULL if this version lacks it.
+func (d *DB) orNull(table, qualified string) string {
+	if d.typeOf(table, qualified) == "" {
+		return "null::text"
+	}
+	return qualified
+}
+
+// isTrue is an SQL condition that holds if a flag is set, whatever its type; NULL if this version lacks it.
+func (d *DB) isTrue(table, qualified string) string {
+	if d.typeOf(table, qualified) == "boolean" {
 		return qualified
 	}
-	return "lower(" + qualified + "::text) in ('true', 't', '1')"
+	return "lower(" + d.orNull(table, qualified) + "::text) in ('true', 't', '1')"
 }
 
 // Version returns FusionPBX's own version, "" if it keeps none.

@@ -2,7 +2,6 @@ package fusionpbx
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -48,17 +47,7 @@ func (d *DB) Usage(ctx context.Context, f UsageFilter) ([]DomainUsage, error) {
 	if !d.hasColumn("v_xml_cdr", "answer_epoch") {
 		answered = d.number("v_xml_cdr", "c.billsec") + " > 0"
 	}
-	once := ""
-	if d.hasColumn("v_xml_cdr", "leg") {
-		once += " and (c.leg = 'a' or c.leg is null)"
-	}
-	if d.hasColumn("v_xml_cdr", "hangup_cause") {
-		once += " and c.hangup_cause is distinct from 'LOSE_RACE'"
-	}
-	direction := "null::text"
-	if d.hasColumn("v_xml_cdr", "direction") {
-		direction = "c.direction"
-	}
+	direction := d.orNull("v_xml_cdr", "c.direction")
 	billed := "coalesce(sum(" + d.number("v_xml_cdr", "c.billsec") + ")"
 	return postgres.Rows(ctx, d.q, "reading usage", readUsage, `
 		with wanted as (
@@ -70,7 +59,9 @@ func (d *DB) Usage(ctx context.Context, f UsageFilter) ([]DomainUsage, error) {
 				`+billed+` filter (where `+direction+` = 'local'), 0)::bigint as local,
 				`+billed+` filter (where coalesce(`+direction+`, '') not in ('inbound', 'outbound', 'local')), 0)::bigint as other
 			from v_xml_cdr c
-			where c.start_stamp >= $3 and c.start_stamp < $4 and ($1 or c.domain_uuid = any($2::uuid[]))`+once+`
+			where c.start_stamp >= $3 and c.start_stamp < $4 and ($1 or c.domain_uuid = any($2::uuid[]))
+			and coalesce(`+d.orNull("v_xml_cdr", "c.leg")+`, 'a') = 'a'
+			and `+d.orNull("v_xml_cdr", "c.hangup_cause")+` is distinct from 'LOSE_RACE'
 			group by c.domain_uuid
 		), extensions as (
 			select domain_uuid, count(*) as n from v_extensions group by domain_uuid
@@ -94,8 +85,7 @@ func readUsage(row pgx.CollectableRow) (u DomainUsage, err error) {
 // number is an SQL expression of a column's number, 0 if it is NULL, empty or missing. A numeric column is
 // not cast.
 func (d *DB) number(table, qualified string) string {
-	_, column, _ := strings.Cut(qualified, ".")
-	switch d.columns[table][column] {
+	switch d.typeOf(table, qualified) {
 	case "":
 		return "0"
 	case "numeric", "bigint", "integer", "smallint":

@@ -78,18 +78,12 @@ func (d *DB) namesAreGlobal(ctx context.Context) (bool, error) {
 // usersCalled are the users of that name or e-mail address, in one domain or with "" in all, those that
 // are enabled first.
 func (d *DB) usersCalled(ctx context.Context, name, domainUUID string) ([]candidate, error) {
-	byEmail, totp := "", "''"
-	if d.hasColumn("v_users", "user_email") {
-		byEmail = " or lower(u.user_email) = lower($1)"
-	}
-	if d.hasColumn("v_users", "user_totp_secret") {
-		totp = "coalesce(u.user_totp_secret, '')"
-	}
 	return postgres.Rows(ctx, d.q, "reading users", readCandidate, `
 		select u.user_uuid::text, coalesce(u.username, ''), d.domain_uuid::text, coalesce(d.domain_name, ''),
-			coalesce(u.password, ''), coalesce(u.salt, ''), `+totp+`, `+d.userEnabled()+` as enabled
+			coalesce(u.password, ''), coalesce(u.salt, ''), coalesce(`+d.orNull("v_users", "u.user_totp_secret")+`, ''),
+			`+d.userEnabled()+` as enabled
 		from v_users u join v_domains d on d.domain_uuid = u.domain_uuid
-		where (lower(u.username) = lower($1)`+byEmail+`)
+		where (lower(u.username) = lower($1) or lower(`+d.orNull("v_users", "u.user_email")+`) = lower($1))
 		and ($2 = '' or u.domain_uuid = nullif($2, '')::uuid)`+d.ordinaryUser()+`
 		order by enabled desc, u.user_uuid limit $3`, name, domainUUID, maxCandidates+1)
 }
@@ -106,8 +100,5 @@ func (d *DB) userEnabled() string {
 
 // ordinaryUser is an SQL condition, to follow others: that user u is of the type that signs in.
 func (d *DB) ordinaryUser() string {
-	if !d.hasColumn("v_users", "user_type") {
-		return ""
-	}
-	return " and (u.user_type = 'default' or u.user_type is null)"
+	return " and coalesce(" + d.orNull("v_users", "u.user_type") + ", 'default') = 'default'"
 }

@@ -20,21 +20,19 @@ import (
 // away when no connection could be made, or one broke. A context that was cancelled or ran out is its
 // owner's doing and says nothing of the server, except that connecting has a time-out of its own.
 func Away(err error) bool {
-	var said *pgconn.PgError
-	if errors.As(err, &said) {
+	if said, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return strings.HasPrefix(said.Code, "08") || strings.HasPrefix(said.Code, "57P") || said.Code == "53300"
 	}
 	if errors.Is(err, context.Canceled) {
 		return false
 	}
-	var connecting *pgconn.ConnectError
-	if errors.As(err, &connecting) {
+	if _, connecting := errors.AsType[*pgconn.ConnectError](err); connecting {
 		return true
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		return false
 	}
-	var network *net.OpError
-	return errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+	_, broken := errors.AsType[*net.OpError](err)
+	return broken || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
 		errors.Is(err, pgconn.ErrConnClosed)
 }

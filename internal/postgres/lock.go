@@ -44,13 +44,9 @@ func acquire(ctx context.Context, pool *pgxpool.Pool, name, sql string) (*Lock, 
 		return nil, fmt.Errorf("locking %s: %w", name, err)
 	}
 	l := &Lock{conn: conn, key: LockKey(name), name: name}
-	var locked bool
-	if err := conn.QueryRow(ctx, sql, l.key).Scan(&locked); err != nil || !locked {
+	if locked, err := Value[bool](ctx, conn, "locking "+name, sql, l.key); err != nil || !locked {
 		conn.Release()
-		if err != nil {
-			return nil, fmt.Errorf("locking %s: %w", name, err)
-		}
-		return nil, nil
+		return nil, err
 	}
 	return l, nil
 }
