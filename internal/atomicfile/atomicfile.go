@@ -1,10 +1,12 @@
 // Package atomicfile puts files into their place whole and for good: whoever reads one, after a power cut
-// too, finds what stood there before or all of the new. It knows nothing of what is in them.
+// too, finds what stood there before or all of the new. It also reads them whole or not at all. It knows
+// nothing of what is in them.
 package atomicfile
 
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -82,6 +84,23 @@ func write(r Replacement) (*renameio.PendingFile, error) {
 		return nil, errors.Join(err, file.Cleanup())
 	}
 	return file, nil
+}
+
+// MaxRead bounds what Read returns, in bytes: settings, certificates and a gateway are some kilobytes.
+const MaxRead = 1 << 20
+
+// Read returns what is in a file, unless that is more than MaxRead.
+func Read(path string) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	content, err := io.ReadAll(io.LimitReader(file, MaxRead+1))
+	if err == nil && len(content) > MaxRead {
+		err = fmt.Errorf("%s is larger than 1MiB", path)
+	}
+	return content, err
 }
 
 // SyncFolder makes the names in a folder outlast a power cut. Its error is ErrNotSynced too.

@@ -8,23 +8,18 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"os"
 	"slices"
 	"sync/atomic"
 	"time"
 
+	"trunkline/internal/atomicfile"
 	"trunkline/internal/watch"
 )
 
-const (
-	// stableTime is for how long certificate and key have to stay the same before they are read, so that
-	// neither is read half written, nor a new one together with the other's old one.
-	stableTime = time.Second
-	// maxPEM bounds each of the two files, in bytes: a chain is some kilobytes.
-	maxPEM = 1 << 20
-)
+// stableTime is for how long certificate and key have to stay the same before they are read, so that
+// neither is read half written, nor a new one together with the other's old one.
+const stableTime = time.Second
 
 // Certificate is the TLS certificate in effect. A pair of files that cannot be used never replaces one
 // that could.
@@ -135,17 +130,9 @@ func readPair(certPath, keyPath string) (*tls.Certificate, pemHash, error) {
 }
 
 func readPEM(setting, path string) ([]byte, error) {
-	file, err := os.Open(path)
+	content, err := atomicfile.Read(path)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w; name a file that exists, and let the user that runs trunkline read it", setting, err)
-	}
-	defer file.Close()
-	content, err := io.ReadAll(io.LimitReader(file, maxPEM+1))
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w; name a file that can be read", setting, err)
-	}
-	if len(content) > maxPEM {
-		return nil, fmt.Errorf("%s: %s is larger than %d bytes; name a PEM file", setting, path, maxPEM)
+		return nil, fmt.Errorf("%s: %w; name a file of PEM that exists, and let the user that runs trunkline read it", setting, err)
 	}
 	return content, nil
 }

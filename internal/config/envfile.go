@@ -4,18 +4,15 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"strings"
 	"unicode/utf8"
-)
 
-// maxFile bounds what is read of a configuration file, in bytes.
-const maxFile = 1 << 20
+	"trunkline/internal/atomicfile"
+)
 
 // readEnvFile returns the settings of a file of KEY=VALUE lines, by name.
 func readEnvFile(path string) (map[string]string, error) {
-	content, err := readFile(path)
+	content, err := atomicfile.Read(path)
 	if err != nil {
 		return nil, fmt.Errorf("reading the settings file: %w; give --config a file that this user may read", err)
 	}
@@ -24,22 +21,6 @@ func readEnvFile(path string) (map[string]string, error) {
 		return nil, fmt.Errorf("settings file %s, %w", path, err)
 	}
 	return values, nil
-}
-
-func readFile(path string) ([]byte, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	content, err := io.ReadAll(io.LimitReader(file, maxFile+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(content) > maxFile {
-		return nil, fmt.Errorf("%s is larger than %s", path, Bytes(maxFile))
-	}
-	return content, nil
 }
 
 // parseEnvFile reads KEY=VALUE lines. Blank lines and those that begin with # are skipped; "export "

@@ -4,6 +4,8 @@ import (
 	"maps"
 	"strings"
 	"testing"
+
+	"trunkline/internal/atomicfile"
 )
 
 func TestParseEnvFile(t *testing.T) {
@@ -72,7 +74,7 @@ func TestParseEnvFileRefuses(t *testing.T) {
 
 func TestEnvFileTooLarge(t *testing.T) {
 	t.Parallel()
-	path := writeFile(t, "huge.env", strings.Repeat("#\n", maxFile))
+	path := writeFile(t, "huge.env", strings.Repeat("#\n", atomicfile.MaxRead))
 	if _, err := readEnvFile(path); err == nil || !strings.Contains(err.Error(), "larger than 1MiB") {
 		t.Errorf("got %v, want an error that says how large it may be", err)
 	}

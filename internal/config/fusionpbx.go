@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/url"
 	"strings"
+
+	"trunkline/internal/atomicfile"
 )
 
 const (
@@ -44,7 +46,7 @@ func fillFromFusionPBX(path string, named bool, values map[string]string, source
 }
 
 func readFusionPBX(path string, named bool, unset func(string) bool, values map[string]string, sources map[string]Source) error {
-	content, err := readFile(path)
+	content, err := atomicfile.Read(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && unset(nameDatabaseURL):
 		return fmt.Errorf("%s: it is not set, and there is no FusionPBX configuration %s to take it from; "+

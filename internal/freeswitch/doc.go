@@ -10,30 +10,24 @@
 // # Time
 //
 // Every command ends: at the deadline of its context or after
-// Options.CommandTimeout, whichever is earlier. Waiting for a free connection,
-// dialling and logging in count towards it. No byte that the peer sends, and
-// no silence, can hold a caller longer, end the process or leave a goroutine
-// behind.
+// Options.CommandTimeout, whichever is earlier. Nothing that the peer sends, and
+// no silence, can hold a caller longer, end the process or leave a goroutine.
 //
 // # Connections
 //
 // A Switch connects when it is first needed and keeps up to Options.MaxConns
 // connections, each with one command at a time. A connection whose command
 // failed, timed out or was given up is thrown away, so that a late reply can
-// never be taken for another command's. A pooled connection that turns out to
-// have been closed while it was idle is replaced once, without the caller
-// noticing; that is safe because every command of this package may be sent
-// twice.
+// never be taken for another command's. One that was closed while it was idle is
+// replaced once: every command of this package may be sent twice.
 //
-// After a failed dial there is a pause before the next one, doubled with each
-// failure up to one second, with jitter. Callers that come within the pause
-// get the last dial's error at once instead of knocking again.
+// After a failed dial there is a pause before the next one. Callers that come
+// within it get the last dial's error at once.
 //
 // # Errors
 //
-// Each says which switch it was, what is wrong and what helps; [Switch.Fault]
-// makes of any of them what a caller is told. A call that ended in an error may
-// still have been carried out by FreeSWITCH.
+// Each says which switch it was, what is wrong and what helps. FreeSWITCH may
+// have carried out a call that ended in one.
 //
 // # The relay
 //
@@ -41,9 +35,7 @@
 // make it panic or call log.Fatal in a goroutine of its own, and it hangs on
 // silence. It therefore never speaks to FreeSWITCH. This package dials and
 // logs in itself, and the library dials a relay in this process, on loopback,
-// behind a listener that is closed after its one connection and with a random
-// password that is used once. The relay hands the library whole, bounded
-// replies of one known kind. See relay.go.
+// which hands it whole, bounded replies of one known kind. See relay.go.
 //
 // Facts about FreeSWITCH's answers were recorded from FreeSWITCH 1.10.12; the
 // recordings that the tests replay are in testdata/esl-transcripts.

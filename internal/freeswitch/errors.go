@@ -15,16 +15,16 @@ var ErrNoGateway = errors.New("freeswitch: no such gateway is loaded")
 // Close interrupts.
 var ErrClosed = errors.New("freeswitch: the switch client is closed")
 
-// Reason says why FreeSWITCH could not be used. Its values suit a metric label.
+// Reason says why FreeSWITCH could not be used, and what helps.
 type Reason string
 
 const (
-	ReasonUnreachable   Reason = "unreachable"    // the connection was refused, or there is no way to the host
-	ReasonHungUp        Reason = "hung_up"        // the peer closed the connection before any of a reply came
-	ReasonCutOff        Reason = "cut_off"        // the peer closed the connection in the middle of a reply
-	ReasonDisconnected  Reason = "disconnected"   // FreeSWITCH said goodbye: it is shutting down, or closed this connection
-	ReasonRefusedByACL  Reason = "refused_by_acl" // event_socket.conf's apply-inbound-acl does not allow this address
-	ReasonWrongPassword Reason = "wrong_password" // FreeSWITCH refused the password
+	ReasonUnreachable   Reason = "not reachable: check that FreeSWITCH runs and that its event socket listens there"
+	ReasonHungUp        Reason = "hung up without a reply: check that FreeSWITCH runs and that this is its event socket"
+	ReasonCutOff        Reason = "hung up in the middle of a reply: check that FreeSWITCH runs"
+	ReasonDisconnected  Reason = "closed the connection; it may be shutting down: check that FreeSWITCH runs"
+	ReasonRefusedByACL  Reason = "refuses this address: allow it in apply-inbound-acl of FreeSWITCH's event_socket.conf"
+	ReasonWrongPassword Reason = "refused the event socket password: set the one of FreeSWITCH's event_socket.conf"
 )
 
 // UnavailableError says that FreeSWITCH could not be reached, would not let us
@@ -35,18 +35,8 @@ type UnavailableError struct {
 	Err    error // the cause beneath; nil if Reason says all
 }
 
-// unavailable words each reason, with its remedy.
-var unavailable = map[Reason]string{
-	ReasonUnreachable:   "not reachable: check that FreeSWITCH runs and that its event socket listens there",
-	ReasonHungUp:        "hung up without a reply: check that FreeSWITCH runs and that this is its event socket",
-	ReasonCutOff:        "hung up in the middle of a reply: check that FreeSWITCH runs",
-	ReasonDisconnected:  "closed the connection; it may be shutting down: check that FreeSWITCH runs",
-	ReasonRefusedByACL:  "refuses this address: allow it in apply-inbound-acl of FreeSWITCH's event_socket.conf",
-	ReasonWrongPassword: "refused the event socket password: set the one of FreeSWITCH's event_socket.conf",
-}
-
 func (e *UnavailableError) Error() string {
-	text := "freeswitch " + e.Addr + " " + unavailable[e.Reason]
+	text := "freeswitch " + e.Addr + " " + string(e.Reason)
 	if e.Err != nil {
 		text += fmt.Sprintf(" (%v)", e.Err)
 	}

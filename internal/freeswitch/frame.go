@@ -29,8 +29,8 @@ const (
 	maxHeaderLines = 64
 )
 
-// How much memory a body is given before its bytes arrive: so much at first, and
-// then so many times what has come. A length that lies costs no more.
+// How much memory a body is given at first, and then how many times what has
+// come: a length that lies costs no more.
 const (
 	bodyChunk  = 64 << 10 // bytes
 	bodyGrowth = 8
@@ -47,9 +47,9 @@ type badFrame struct {
 
 func (b badFrame) Error() string { return b.detail }
 
-// A frame is one message of FreeSWITCH's: header lines that end in LF, a blank
-// line, and exactly as many bytes of body as Content-Length says. It is read here
-// and not by go-eventsocket, which neither bounds a message nor survives a bad one.
+// A frame is one message of FreeSWITCH's: header lines, a blank line, and as many
+// bytes of body as Content-Length says. It is read here and not by go-eventsocket,
+// which neither bounds a message nor survives a bad one.
 type frame struct {
 	contentType string
 	replyText   string
@@ -62,10 +62,9 @@ func newFrameReader(r io.Reader) *bufio.Reader {
 	return bufio.NewReaderSize(r, maxHeaderLine)
 }
 
-// readFrame reads one frame with a body of at most maxBody bytes. The error is
-// errEnded if the stream ends or breaks before the frame's first byte, a badFrame
-// if the bytes are wrong, and otherwise whatever ended the reading in the middle.
-// r comes from newFrameReader.
+// readFrame reads one frame with a body of at most maxBody bytes from a reader of
+// newFrameReader's. The error is errEnded if the stream ends before the frame's
+// first byte, a badFrame if the bytes are wrong, else what broke it off.
 func readFrame(r *bufio.Reader, maxBody int64) (frame, error) {
 	if _, err := r.Peek(1); err != nil {
 		return frame{}, fmt.Errorf("%w: %w", errEnded, err)

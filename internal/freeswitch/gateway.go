@@ -3,9 +3,8 @@ package freeswitch
 import "strings"
 
 // A Gateway is a loaded gateway as `sofia xmlstatus gateway` shows it. Texts
-// are FreeSWITCH's bytes, which may be no valid UTF-8; From, Contact and Exten,
-// the only ones that FreeSWITCH escapes, are unescaped. A field that was not
-// sent, or whose number cannot be read, is zero.
+// may be no valid UTF-8; From, Contact and Exten, the only ones that FreeSWITCH
+// escapes, are unescaped. A field that was not sent, or cannot be read, is zero.
 type Gateway struct {
 	Name     string `sofia:"name"` // the UUID, in lower case, of FusionPBX's gateways
 	Profile  string `sofia:"profile"`
@@ -62,8 +61,7 @@ const (
 const StatusUp = "UP"
 
 // Up reports whether the gateway is registered or, if it does not register, is
-// not known to be unreachable. Status alone does not tell: it is UP after a
-// registration was withdrawn, too.
+// not known to be unreachable. Status is UP after an unregistration, too.
 func (g Gateway) Up() bool {
 	return g.State == StateReged || g.State == StateNoReg && g.Status == StatusUp
 }
@@ -83,8 +81,7 @@ func parseGatewayList(reply string) ([]Gateway, bool) {
 // parseGateways reads the gateways of a reply to `sofia xmlstatus gateway`,
 // the list's or a single one's. A gateway without a name is left out.
 func parseGateways(reply string) []Gateway {
-	// A list that grew from nothing would be copied many times; one that was
-	// sized by what the reply claims to hold could be made to cost too much.
+	// The list is not sized by what the reply claims to hold, which may be a lie.
 	gateways := make([]Gateway, 0, len(reply)/usualGateway+1)
 	return parseElements(gateways, reply, "gateway", func(g *Gateway, raw string) bool {
 		g.Raw = raw

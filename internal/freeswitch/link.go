@@ -23,9 +23,8 @@ const (
 )
 
 // A link is one logged-in connection to FreeSWITCH with go-eventsocket behind
-// the relay. It carries one command at a time, and ends with its first error.
-// Only the goroutine that sends a command writes to FreeSWITCH, and only
-// relayReplies reads.
+// the relay. It carries one command at a time, whose goroutine alone writes to
+// FreeSWITCH, and ends with its first error.
 type link struct {
 	addr     string
 	maxReply int64
@@ -33,9 +32,8 @@ type link struct {
 	inside   *inside  // to the library
 	asked    atomic.Bool
 
-	ending  sync.Once
-	ended   chan struct{} // closed after cause is set
-	cause   error
+	life    context.Context // ends with the link, and holds why
+	end     context.CancelCauseFunc
 	reading sync.WaitGroup // relayReplies, the only reader of outside
 }
 
@@ -72,13 +70,13 @@ func openLink(ctx context.Context, addr, password string, maxReply int64) (*link
 		}
 		return nil, err
 	}
-	l := &link{addr: addr, maxReply: maxReply, outside: conn, inside: in, ended: make(chan struct{})}
+	l := &link{addr: addr, maxReply: maxReply, outside: conn, inside: in}
+	l.life, l.end = context.WithCancelCause(context.Background())
 	l.reading.Go(func() { l.relayReplies(reader) })
 	return l, nil
 }
 
-// maxLoginBody bounds what may come with a greeting or with the reply to auth:
-// at most a sentence of farewell.
+// maxLoginBody bounds a greeting and the reply to auth: at most a farewell.
 const maxLoginBody = 64 << 10 // bytes
 
 // logIn answers FreeSWITCH's greeting with the password.
@@ -109,36 +107,22 @@ func logIn(conn net.Conn, r *bufio.Reader, addr, password string) error {
 	return nil
 }
 
-// notALogin quotes nothing: a peer that is not FreeSWITCH may have sent the
-// password back.
+// notALogin quotes nothing: the peer may have sent the password back.
 func notALogin(addr string) error {
 	return &ProtocolError{Addr: addr, Detail: "its answer to the password is no reply"}
 }
 
 // fail ends the link; the first cause stays.
 func (l *link) fail(cause error) {
-	l.ending.Do(func() {
-		l.cause = cause
-		close(l.ended)
-		l.outside.Close()
-		l.inside.close()
-	})
+	l.end(cause)
+	l.outside.Close()
+	l.inside.close()
 }
 
 // close ends the link and waits for the relay to be gone.
 func (l *link) close(cause error) {
 	l.fail(cause)
 	l.reading.Wait()
-}
-
-// dead reports whether the link has ended.
-func (l *link) dead() bool {
-	select {
-	case <-l.ended:
-		return true
-	default:
-		return false
-	}
 }
 
 // send sends one command and returns the reply's body. After an error the link
@@ -155,8 +139,8 @@ func (l *link) send(ctx context.Context, command string) (string, error) {
 	}()
 	stop := context.AfterFunc(ctx, func() { l.fail(ctx.Err()) })
 	l.relayCommand()
-	// The library's reader blocks on a reply that nobody takes, so Send must be
-	// listening until the end of the connection has reached it.
+	// Send listens until the end of the connection, since the library's reader
+	// blocks on a reply that nobody takes.
 	a := <-answered
 	if !stop() {
 		l.close(ctx.Err())
@@ -166,12 +150,12 @@ func (l *link) send(ctx context.Context, command string) (string, error) {
 		// If the relay ended the link, it knows why. Otherwise the library found
 		// fault with something that the relay let through.
 		l.close(fmt.Errorf("go-eventsocket: %w", a.err))
-		return "", l.cause
+		return "", context.Cause(l.life)
 	}
 	body, marked := strings.CutPrefix(a.event.Body, bodyMark)
 	if !marked {
 		l.close(errors.New("go-eventsocket returned a reply that the relay did not send"))
-		return "", l.cause
+		return "", context.Cause(l.life)
 	}
 	return body, nil
 }

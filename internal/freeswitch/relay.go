@@ -15,23 +15,20 @@ import (
 )
 
 // bodyMark goes before the body of every reply that the relay hands to
-// go-eventsocket, and is taken off again by link.send. The library takes the
-// body's first two bytes without asking whether there are two, and takes a
-// body that starts with -E apart; a marked body is never short and never
-// starts so.
+// go-eventsocket, and is taken off again by link.send. The library fails on a
+// body of less than two bytes, and takes one that starts with -E apart.
 const bodyMark = "=:"
 
-// maxCommand bounds what the relay reads from the library's side. The longest
-// command of this package is a few hundred bytes.
-const maxCommand = 8 << 10 // bytes
+// maxCommand bounds what the relay reads from the library, in bytes. The longest
+// command has a few hundred.
+const maxCommand = 8 << 10
 
 // longAgo is a deadline that ends pending reads and writes at once.
 var longAgo = time.Unix(1, 0)
 
 // The library's side of a link: go-eventsocket, and the relay's end of the
 // loopback connection to it. The relay is our own because the library, which is
-// the owner's choice, is unsafe alone: it trusts its peer, and can only dial. See
-// doc.go.
+// the owner's choice, is unsafe alone, and can only dial.
 type inside struct {
 	library *eventsocket.Connection
 	conn    net.Conn
@@ -164,8 +161,7 @@ func (l *link) relayCommand() {
 }
 
 // relayReplies carries replies from FreeSWITCH to the library until the link
-// ends. Only a whole api/response that answers a command passes; whatever else
-// the peer sends is dropped or ends the link.
+// ends. Only a whole api/response that answers a command passes.
 func (l *link) relayReplies(r *bufio.Reader) {
 	for {
 		if err := l.relayReply(r); err != nil {
@@ -213,8 +209,7 @@ func readError(addr string, err error) error {
 	return &UnavailableError{Addr: addr, Reason: ReasonCutOff, Err: err}
 }
 
-// unexpectedFrame says what a frame means that came in place of a greeting or
-// a reply.
+// unexpectedFrame is what a frame means that came in place of another.
 func unexpectedFrame(addr string, f frame) error {
 	switch f.contentType {
 	case typeRudeRejection:

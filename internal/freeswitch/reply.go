@@ -21,14 +21,12 @@ var (
 	idleLine    = regexp.MustCompile(`(?m)^min idle cpu \d{1,3}\.\d{1,9}/(\d{1,3}\.\d{1,9})\s*$`)
 )
 
-// uptimeUnits are the units of uptimeLine's numbers. FreeSWITCH counts 365
-// days a year.
+// uptimeUnits are those of uptimeLine's numbers: a year has 365 days.
 var uptimeUnits = []time.Duration{
 	365 * 24 * time.Hour, 24 * time.Hour, time.Hour, time.Minute, time.Second, time.Millisecond, time.Microsecond,
 }
 
-// parseStatus reads the first two lines of the reply to status, and the one about
-// the processors if there is one.
+// parseStatus reads the first two lines of a reply, and that of the processors.
 func parseStatus(reply string) (Status, bool) {
 	first, rest, _ := strings.Cut(reply, "\n")
 	second, _, _ := strings.Cut(rest, "\n")
@@ -51,8 +49,7 @@ func parseStatus(reply string) (Status, bool) {
 
 // splitRescan takes the reply to a rescan apart: "Reload XML", the result of
 // the reload in brackets, and on a line of its own the outcome of the scan. The
-// result can hold brackets, and the name of an XML element from somebody's
-// file, so the end is found from behind.
+// result can hold brackets from somebody's file: its end is found from behind.
 func splitRescan(reply string) (result, outcome string, ok bool) {
 	rest, ok := strings.CutPrefix(reply, "Reload XML ")
 	if !ok {
@@ -67,8 +64,8 @@ func splitRescan(reply string) (result, outcome string, ok bool) {
 
 var reloadLine = regexp.MustCompile(`(?s)^\[error near line (\d{1,9})\]: (.*)$`)
 
-// parseReload reads the bracketed result of a reload. detail is "" of [Success];
-// otherwise it says what was wrong, and line near which line, or 0.
+// parseReload reads the bracketed result of a reload. detail is "" of [Success],
+// else what was wrong, near that line if it is not 0.
 func parseReload(result string) (line int, detail string, ok bool) {
 	inner, open := strings.CutPrefix(result, "[")
 	inner, shut := strings.CutSuffix(inner, "]")
@@ -86,8 +83,7 @@ func parseReload(result string) (line int, detail string, ok bool) {
 	return line, m[2], true
 }
 
-// endsWith reports whether the reply's last line is the closing tag: that it
-// is whole.
+// endsWith reports whether the reply is whole: it ends with the closing tag.
 func endsWith(reply, closing string) bool {
 	return strings.HasSuffix(strings.TrimRight(reply, " \r\n"), closing)
 }

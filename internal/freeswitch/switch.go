@@ -80,8 +80,8 @@ type pause struct {
 	last     error     // why the last dial failed
 }
 
-// New returns the switch whose event socket listens at addr (host:port).
-// Nothing is connected before the first command. Close it when done.
+// New returns the switch whose event socket listens at addr (host:port), to be
+// closed. Nothing is connected before the first command.
 func New(addr, password string, o Options) *Switch {
 	o = o.withDefaults()
 	s := &Switch{addr: addr, password: password, options: o, slots: make(chan struct{}, o.MaxConns), dropTime: DropTime}
@@ -92,8 +92,8 @@ func New(addr, password string, o Options) *Switch {
 // Addr returns the event socket's host:port.
 func (s *Switch) Addr() string { return s.addr }
 
-// Close ends the commands under way with ErrClosed, waits for them, and closes
-// all connections. It always returns nil, and may be called more than once.
+// Close ends the commands under way with ErrClosed, and all connections. It
+// always returns nil, and may be called more than once.
 func (s *Switch) Close() error {
 	s.mu.Lock()
 	s.close(ErrClosed)
@@ -161,8 +161,7 @@ func (s *Switch) begin() bool {
 	return true
 }
 
-// run sends a command on a connection of the pool. When ctx ends first, the
-// error is ctx's own.
+// run sends a command on a connection of the pool. Its error may be ctx's own.
 func (s *Switch) run(ctx context.Context, command string) (string, error) {
 	if err := ctx.Err(); err != nil {
 		return "", err
@@ -197,8 +196,7 @@ func (s *Switch) send(ctx context.Context, l *link, command string) (string, err
 	return reply, nil
 }
 
-// closedWhileIdle reports whether a pooled link ended without a byte of a
-// reply, as after a restart of FreeSWITCH.
+// closedWhileIdle reports whether a link ended without a byte of a reply.
 func closedWhileIdle(err error) bool {
 	gone, ok := errors.AsType[*UnavailableError](err)
 	return ok && (gone.Reason == ReasonHungUp || gone.Reason == ReasonDisconnected)
@@ -212,7 +210,7 @@ func (s *Switch) takeIdle() *link {
 		last := len(s.idle) - 1
 		l := s.idle[last]
 		s.idle[last], s.idle = nil, s.idle[:last]
-		if !l.dead() {
+		if l.life.Err() == nil {
 			return l
 		}
 	}
@@ -242,7 +240,7 @@ func (s *Switch) connect(ctx context.Context) (*link, error) {
 	return l, err
 }
 
-// noteDial starts or ends the pause, and logs the turns.
+// noteDial starts or ends the pause, and logs either.
 func (s *Switch) noteDial(err error) {
 	s.mu.Lock()
 	before := s.pause.failures

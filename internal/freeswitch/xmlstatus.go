@@ -8,8 +8,8 @@ import (
 	"unicode/utf8"
 )
 
-// Limits of the search for the end of a value that has line breaks: of one
-// value, and of all values of a reply, so that a hostile one costs little.
+// Limits of the lines of one value that has line breaks, and of all such values
+// of a reply, so that a hostile one costs little.
 const (
 	maxValueLines = 64
 	maxSpareLines = 100_000
@@ -61,8 +61,7 @@ func parseElements[T any](list []T, reply, element string, keep func(item *T, ra
 	return list
 }
 
-// A field is where a value goes. The zero value is of an element that no field
-// has.
+// A field is where a value goes; the zero value is for one that nobody wants.
 type field struct {
 	index   []int
 	escaped bool // FreeSWITCH escapes the value
@@ -103,9 +102,8 @@ func lineAt(text string, at int) (line string, next int) {
 }
 
 // elementAt reads the element <tag>value</tag> that starts on the line at an
-// offset, and returns where the line after it starts. The value may hold line
-// breaks and any other text, short of its own closing tag at the end of a line.
-// Each line after its first is taken from spare.
+// offset, and returns where the line after it starts. The value may hold anything
+// but its closing tag at the end of a line. Its further lines are taken from spare.
 func elementAt(text string, at int, spare *int) (tag, value string, next int, ok bool) {
 	line, next := lineAt(text, at)
 	opening := at + strings.IndexByte(line, '<')

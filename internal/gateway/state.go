@@ -29,13 +29,10 @@ func StateOf(seen []*freeswitch.Gateway) (state, status string) {
 		if state = g.State; !g.Up() {
 			return state, statusDown
 		}
-		status = statusUp
+		status = freeswitch.StatusUp
 	}
 	return state, status
 }
 
-// The documented values of gateway_status.
-const (
-	statusUp   = "UP"
-	statusDown = "DOWN"
-)
+// statusDown is the documented value of gateway_status besides freeswitch.StatusUp.
+const statusDown = "DOWN"

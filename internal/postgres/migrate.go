@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
 
@@ -75,12 +76,9 @@ func CheckVersion(ctx context.Context, pool *pgxpool.Pool) error {
 
 func newProvider(db *sql.DB) (*goose.Provider, error) {
 	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return nil, fmt.Errorf("reading the migrations: %w", err)
-	}
-	locker, err := lock.NewPostgresSessionLocker()
-	if err != nil {
-		return nil, fmt.Errorf("preparing the migration lock: %w", err)
+	locker, err2 := lock.NewPostgresSessionLocker()
+	if err := errors.Join(err, err2); err != nil {
+		return nil, fmt.Errorf("preparing the migrations: %w", err)
 	}
 	provider, err := goose.NewProvider(goose.DialectPostgres, db, files,
 		goose.WithTableName(versionTable), goose.WithSessionLocker(locker))

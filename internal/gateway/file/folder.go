@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -14,9 +13,6 @@ import (
 	"trunkline/internal/atomicfile"
 	"trunkline/internal/freeswitch"
 )
-
-// maxFileBytes bounds a gateway's file: FusionPBX's are about 1 KB.
-const maxFileBytes = 1 << 20
 
 // Error says what could not be done with a file or folder, and how to make it possible. It never holds what
 // is in a file.
@@ -169,15 +165,7 @@ func readFile(path string) ([]byte, fs.FileMode, error) {
 	if !info.Mode().IsRegular() {
 		return nil, 0, errors.New("it is not a regular file")
 	}
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, 0, err
-	}
-	defer file.Close()
-	content, err := io.ReadAll(io.LimitReader(file, maxFileBytes+1))
-	if err == nil && len(content) > maxFileBytes {
-		err = fmt.Errorf("it is larger than %d bytes", maxFileBytes)
-	}
+	content, err := atomicfile.Read(path)
 	return content, info.Mode().Perm(), err
 }
 

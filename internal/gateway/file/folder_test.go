@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"testing"
 
+	"trunkline/internal/atomicfile"
 	"trunkline/internal/pbxtest"
 )
 
@@ -193,7 +194,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		t.Errorf("a part of a file was left: %v", entries)
 	}
 	must(t, os.Remove(f.path("blocked", testUUID)))
-	must(t, os.WriteFile(f.path("blocked", testUUID), make([]byte, maxFileBytes+1), 0o600))
+	must(t, os.WriteFile(f.path("blocked", testUUID), make([]byte, atomicfile.MaxRead+1), 0o600))
 	if _, err := f.Files(testUUID); err == nil || !strings.Contains(err.Error(), "larger") {
 		t.Errorf("a file that is too large: got %v", err)
 	}
