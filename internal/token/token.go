@@ -69,7 +69,7 @@ func JoinScopes(scopes []Scope) string {
 
 // Token is a token's row, without its secret, which nobody has.
 type Token struct {
-	ID   string `json:"id" format:"uuid"` // of version 7: a later token has a greater one
+	ID   string `json:"id" format:"uuid"` // a later token has a greater one (version 7)
 	Name string `json:"name"`
 	Hint string `json:"hint"` // the last characters of the secret
 
@@ -80,7 +80,7 @@ type Token struct {
 
 	CreatedBy         string     `json:"created_by"` // for people: user@domain, token:NAME or cli:USER
 	CreatedAt         time.Time  `json:"created_at"`
-	ExpiresAt         *time.Time `json:"expires_at,omitempty"` // nil: never
+	ExpiresAt         *time.Time `json:"expires_at,omitempty"` // absent if it never does
 	RotatedAt         *time.Time `json:"rotated_at,omitempty"`
 	PreviousExpiresAt *time.Time `json:"previous_expires_at,omitempty"` // until when the secret before the last rotation is valid
 	RevokedAt         *time.Time `json:"revoked_at,omitempty"`

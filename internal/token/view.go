@@ -18,7 +18,7 @@ type View struct {
 // Issued is a token together with its secret, for the one answer that shows it.
 type Issued struct {
 	View
-	Secret string `json:"token"` // shown only this once
+	Secret string `json:"token"` // the secret, which is shown only this once
 }
 
 // Views shows tokens as they are now. The names of their domains are looked up by uuid.
