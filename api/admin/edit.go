@@ -1,7 +1,6 @@
 package admin
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -137,29 +136,13 @@ func (s *Service) whitelistChanged(r *web.Request, action, subject string) {
 	r.Changed(action, subject, "")
 }
 
-// refusalCodes are the codes of edits that were not made.
-var refusalCodes = map[whitelist.Reason]fault.Code{
-	whitelist.Invalid:    fault.InvalidRequest,
-	whitelist.Broken:     fault.Conflict,
-	whitelist.Stale:      fault.Conflict,
-	whitelist.NotListed:  fault.NotFound,
-	whitelist.Lockout:    fault.Lockout,
-	whitelist.Busy:       fault.Unavailable,
-	whitelist.Unwritable: fault.NotWritable,
-}
-
 // whitelistFailure words why an edit was not made of what that parameter asked for.
 func whitelistFailure(parameter string, err error) error {
-	var refusal *whitelist.Refusal
-	if !errors.As(err, &refusal) {
-		return err
+	switch {
+	case fault.Is(err, fault.Lockout):
+		return fault.Errorf(fault.Lockout, "%w; send allow_lockout=true to make it all the same", err)
+	case fault.Is(err, fault.InvalidRequest):
+		return fault.Errorf(fault.InvalidRequest, "%s: %w", parameter, err)
 	}
-	message := refusal.Message
-	switch refusal.Reason {
-	case whitelist.Lockout:
-		message += "; send allow_lockout=true to make it all the same"
-	case whitelist.Invalid:
-		message = parameter + ": " + message
-	}
-	return &fault.Error{Code: refusalCodes[refusal.Reason], Message: message, Cause: errors.Unwrap(refusal)}
+	return err
 }

@@ -251,7 +251,7 @@ func described(e whitelist.Entry) string {
 
 // whitelistRefusal adds what to do on the command line.
 func whitelistRefusal(err error) error {
-	if whitelist.ReasonOf(err) == whitelist.Lockout {
+	if fault.Is(err, fault.Lockout) {
 		return fmt.Errorf("%w; --allow-lockout makes it nevertheless", err)
 	}
 	return err

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"strings"
 
+	"trunkline/internal/fault"
 	"trunkline/internal/whitelist"
 )
 
@@ -126,12 +127,11 @@ func (e whitelistEdit) run() (changed bool, err error) {
 			e.cmd.printf("saved: %d addresses and networks in %s\n", len(saved.Entries()), e.file.Path)
 			return true, os.Remove(name)
 		}
-		reason := whitelist.ReasonOf(err)
+		mendable := fault.Is(err, fault.InvalidRequest) || fault.Is(err, fault.Lockout)
 		err = whitelistRefusal(err)
 		if broken := e.cmd.printBroken(err); broken > 0 {
 			err = fmt.Errorf("broken lines, see above: %d", broken)
 		}
-		mendable := reason == whitelist.Invalid || reason == whitelist.Lockout
 		if !mendable || e.again == nil {
 			return false, e.kept(name, err)
 		}

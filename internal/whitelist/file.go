@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"path/filepath"
 
+	"trunkline/internal/fault"
 	"trunkline/internal/watch"
 )
 
@@ -27,11 +28,11 @@ func (e Editor) check(doc *Document) error {
 	case e.AllowLockout && (err == nil || errors.Is(err, ErrEmpty)):
 		return nil
 	case errors.Is(err, ErrEmpty):
-		return &Refusal{Reason: Lockout, Message: "after this edit there would be no address in the whitelist, so that nobody could call"}
+		return fault.Errorf(fault.Lockout, "after this edit there would be no address in the whitelist, so that nobody could call")
 	case err != nil:
 		return err
 	case e.Address.IsValid() && !set.Contains(e.Address):
-		return &Refusal{Reason: Lockout, Message: fmt.Sprintf("after this edit %s, from where you call, would not be on the whitelist, so that you could not call any more", e.Address)}
+		return fault.Errorf(fault.Lockout, "after this edit %s, from where you call, would not be on the whitelist, so that you could not call any more", e.Address)
 	}
 	return nil
 }
@@ -64,10 +65,10 @@ type Added struct {
 }
 
 // Add writes a line for the network at the file's end; the file is made if there is none. A network
-// that the whitelist holds already, alone or within another, changes nothing. Errors are *Refusal.
+// that the whitelist holds already, alone or within another, changes nothing. Errors are *fault.Error.
 func (f File) Add(ctx context.Context, network netip.Prefix, comment string, e Editor) (Added, error) {
 	if err := CheckComment(comment); err != nil {
-		return Added{}, &Refusal{Reason: Invalid, Message: "the comment " + err.Error(), cause: err}
+		return Added{}, fault.Errorf(fault.InvalidRequest, "the comment %w", err)
 	}
 	var done Added
 	doc, err := f.edit(ctx, e, func(doc *Document) (*Document, error) {
@@ -90,7 +91,7 @@ type Removed struct {
 	Document *Document // the file as it is now
 }
 
-// Remove takes out the line of just that network. Errors are *Refusal.
+// Remove takes out the line of just that network. Errors are *fault.Error.
 func (f File) Remove(ctx context.Context, network netip.Prefix, e Editor) (Removed, error) {
 	var done Removed
 	doc, err := f.edit(ctx, e, func(doc *Document) (*Document, error) {
@@ -105,7 +106,7 @@ func (f File) Remove(ctx context.Context, network netip.Prefix, e Editor) (Remov
 		if len(done.Entries) > 0 {
 			return doc, nil
 		}
-		refusal := &Refusal{Reason: NotListed, Message: fmt.Sprintf("%s is not an entry of the whitelist", Format(canonical(network)))}
+		refusal := fault.Errorf(fault.NotFound, "%s is not an entry of the whitelist", Format(canonical(network)))
 		if covered {
 			refusal.Message += fmt.Sprintf("; it may call by line %d, %s: remove that, and add what of it may stay", covering.Line, covering.Address())
 		}
@@ -115,29 +116,28 @@ func (f File) Remove(ctx context.Context, network netip.Prefix, e Editor) (Remov
 	return done, err
 }
 
-// Replace writes a whole text in place of the one of that version. Errors are *Refusal.
+// Replace writes a whole text in place of the one of that version. Errors are *fault.Error.
 func (f File) Replace(ctx context.Context, text []byte, version string, e Editor) (*Document, error) {
 	return f.edit(ctx, e, func(old *Document) (*Document, error) {
 		if old.Version() != version {
-			return nil, stale()
+			return nil, errStale
 		}
 		doc := Parse(text)
 		if _, err := doc.Set(); err != nil && !errors.Is(err, ErrEmpty) {
-			return nil, &Refusal{Reason: Invalid, Message: err.Error(), cause: err}
+			return nil, fault.Errorf(fault.InvalidRequest, "%w", err)
 		}
 		return doc, nil
 	})
 }
 
-func stale() error {
-	return &Refusal{Reason: Stale, Message: "the whitelist has changed since you read it; read it again and make your change to that"}
-}
+// errStale: the file is no longer the one that was read.
+var errStale error = fault.Errorf(fault.Conflict, "the whitelist has changed since you read it; read it again and make your change to that")
 
 // usable refuses a file that would not be used, with one line more or less either.
 func usable(doc *Document) error {
 	if _, err := doc.Set(); err != nil && !errors.Is(err, ErrEmpty) {
-		return &Refusal{Reason: Broken, cause: err, Message: "the whitelist as it stands is not used, nor would it be with this change; " +
-			"mend these lines first, for example by trunkline whitelist edit: " + err.Error()}
+		return fault.Errorf(fault.Conflict, "the whitelist as it stands is not used, nor would it be with this change; "+
+			"mend these lines first, for example by trunkline whitelist edit: %w", err)
 	}
 	return nil
 }
@@ -157,10 +157,10 @@ func (f File) edit(ctx context.Context, e Editor, change func(*Document) (*Docum
 	seen := watch.StateOf(target)
 	content, err := readFile(target)
 	if err != nil && !errors.Is(err, ErrMissing) {
-		return nil, &Refusal{Reason: Unwritable, Message: err.Error(), cause: err}
+		return nil, fault.Errorf(fault.NotWritable, "%w", err)
 	}
 	if len(content) > maxBytes {
-		return nil, &Refusal{Reason: Broken, Message: ErrTooLarge.Error()} // and the rest of it was not read
+		return nil, fault.Errorf(fault.Conflict, "%w", ErrTooLarge) // and the rest of it was not read
 	}
 	before := Parse(content).Version()
 	doc, err := change(Parse(content))
@@ -171,7 +171,7 @@ func (f File) edit(ctx context.Context, e Editor, change func(*Document) (*Docum
 		return doc, nil
 	}
 	if len(doc.Bytes()) > maxBytes {
-		return nil, &Refusal{Reason: Invalid, Message: ErrTooLarge.Error()}
+		return nil, fault.Errorf(fault.InvalidRequest, "%w", ErrTooLarge)
 	}
 	if err := e.check(doc); err != nil {
 		return nil, err

@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"testing"
 
+	"trunkline/internal/fault"
 	"trunkline/internal/pbxtest"
 
 	"golang.org/x/sys/unix"
@@ -36,11 +37,10 @@ func (f File) content(t *testing.T) string {
 var must = pbxtest.Must
 
 // wantRefusal checks why an edit was not made and that a person is told the words.
-func wantRefusal(t *testing.T, err error, reason Reason, words ...string) {
+func wantRefusal(t *testing.T, err error, code fault.Code, words ...string) {
 	t.Helper()
-	var refusal *Refusal
-	if !errors.As(err, &refusal) || refusal.Reason != reason {
-		t.Fatalf("got %v, want %s", err, reason)
+	if !fault.Is(err, code) {
+		t.Fatalf("got %v, want %s", err, code)
 	}
 	for _, word := range words {
 		if !strings.Contains(err.Error(), word) {
@@ -127,31 +127,31 @@ func TestRefusals(t *testing.T) {
 		}
 	}
 	for name, c := range map[string]struct {
-		file   string
-		edit   func(context.Context, File) error
-		reason Reason
-		says   []string
+		file string
+		edit func(context.Context, File) error
+		code fault.Code
+		says []string
 	}{
-		"a comment of two lines":     {good, add("203.0.113.5", "a\n0.0.0.0/0", here), Invalid, []string{"comment", "line break"}},
-		"not there":                  {good, remove("203.0.113.5", here), NotListed, []string{"203.0.113.5 is not an entry"}},
-		"covered only":               {good, remove("198.51.100.7", here), NotListed, []string{"line 2", "198.51.100.0/24"}},
-		"oneself":                    {good, remove("192.0.2.10", here), Lockout, []string{"192.0.2.10"}},
-		"everybody":                  {"192.0.2.1\n", remove("192.0.2.1", careful), Lockout, []string{"nobody"}},
-		"a text without oneself":     {good, replace("198.51.100.0/24\n", version, here), Lockout, []string{"192.0.2.10"}},
-		"a text without an address":  {good, replace("# none\n", version, careful), Lockout, []string{"nobody"}},
-		"a broken text":              {good, replace("192.0.2.10\nx\n", version, here), Invalid, []string{`line 2: "x"`}},
-		"a broken text, locking out": {good, replace("x\n", version, anyhow), Invalid, []string{"line 1"}},
-		"a large text":               {good, replace(strings.Repeat("#\n", maxBytes/2+1), version, anyhow), Invalid, []string{"larger"}},
-		"an old text":                {good, replace("192.0.2.10\n", "0123", here), Stale, []string{"read it again"}},
-		"a broken file":              {"192.0.2.10\nx\n", add("203.0.113.5", "", here), Broken, []string{"line 2", "mend"}},
-		"a broken file, removing":    {"192.0.2.10\nx\n192.0.2.11\n", remove("192.0.2.11", here), Broken, []string{"line 2"}},
-		"a large file":               {strings.Repeat("#\n", maxBytes/2+1), add("203.0.113.5", "", here), Broken, []string{"larger"}},
-		"a full file":                {"192.0.2.10\n" + strings.Repeat("#", maxBytes-12), add("203.0.113.5", "", here), Invalid, []string{"larger"}},
+		"a comment of two lines":     {good, add("203.0.113.5", "a\n0.0.0.0/0", here), fault.InvalidRequest, []string{"comment", "line break"}},
+		"not there":                  {good, remove("203.0.113.5", here), fault.NotFound, []string{"203.0.113.5 is not an entry"}},
+		"covered only":               {good, remove("198.51.100.7", here), fault.NotFound, []string{"line 2", "198.51.100.0/24"}},
+		"oneself":                    {good, remove("192.0.2.10", here), fault.Lockout, []string{"192.0.2.10"}},
+		"everybody":                  {"192.0.2.1\n", remove("192.0.2.1", careful), fault.Lockout, []string{"nobody"}},
+		"a text without oneself":     {good, replace("198.51.100.0/24\n", version, here), fault.Lockout, []string{"192.0.2.10"}},
+		"a text without an address":  {good, replace("# none\n", version, careful), fault.Lockout, []string{"nobody"}},
+		"a broken text":              {good, replace("192.0.2.10\nx\n", version, here), fault.InvalidRequest, []string{`line 2: "x"`}},
+		"a broken text, locking out": {good, replace("x\n", version, anyhow), fault.InvalidRequest, []string{"line 1"}},
+		"a large text":               {good, replace(strings.Repeat("#\n", maxBytes/2+1), version, anyhow), fault.InvalidRequest, []string{"larger"}},
+		"an old text":                {good, replace("192.0.2.10\n", "0123", here), fault.Conflict, []string{"read it again"}},
+		"a broken file":              {"192.0.2.10\nx\n", add("203.0.113.5", "", here), fault.Conflict, []string{"line 2", "mend"}},
+		"a broken file, removing":    {"192.0.2.10\nx\n192.0.2.11\n", remove("192.0.2.11", here), fault.Conflict, []string{"line 2"}},
+		"a large file":               {strings.Repeat("#\n", maxBytes/2+1), add("203.0.113.5", "", here), fault.Conflict, []string{"larger"}},
+		"a full file":                {"192.0.2.10\n" + strings.Repeat("#", maxBytes-12), add("203.0.113.5", "", here), fault.InvalidRequest, []string{"larger"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f := newFile(t, c.file)
-			wantRefusal(t, c.edit(t.Context(), f), c.reason, c.says...)
+			wantRefusal(t, c.edit(t.Context(), f), c.code, c.says...)
 			if f.content(t) != c.file {
 				t.Error("the file was changed")
 			}
@@ -254,7 +254,7 @@ func TestReplaceAtOnce(t *testing.T) {
 	if (first == nil) == (second == nil) {
 		t.Fatalf("got %v and %v", first, second)
 	}
-	wantRefusal(t, errors.Join(first, second), Stale)
+	wantRefusal(t, errors.Join(first, second), fault.Conflict, "read it again")
 }
 
 // An editor that holds no lock saves while an edit is under way: its text stays.
@@ -266,7 +266,7 @@ func TestWhatWasSavedMeanwhileStays(t *testing.T) {
 		doc.add(network("192.0.2.2"), "")
 		return doc, nil
 	})
-	wantRefusal(t, err, Stale)
+	wantRefusal(t, err, fault.Conflict, "read it again")
 	if got := f.content(t); got != "192.0.2.77 # by hand\n" {
 		t.Errorf("got %q", got)
 	}
@@ -280,7 +280,7 @@ func TestAHeldLock(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err = f.Add(ctx, network("192.0.2.2"), "", careful)
-	wantRefusal(t, err, Busy, "try again")
+	wantRefusal(t, err, fault.Unavailable, "try again")
 	unlock()
 	_, err = f.Add(t.Context(), network("192.0.2.2"), "", careful)
 	must(t, err)
@@ -299,10 +299,10 @@ func TestWhereItCannotBeWritten(t *testing.T) {
 		"/proc/sys/kernel/trunkline.conf":  {"cannot be written in /proc/sys/kernel"}, // there not even root may
 	} {
 		_, err := File{Path: path}.Add(t.Context(), network("192.0.2.1"), "", careful)
-		wantRefusal(t, err, Unwritable, words...)
+		wantRefusal(t, err, fault.NotWritable, words...)
 	}
 	for cause, word := range map[error]string{fs.ErrPermission: "as a user who may", unix.EROFS: "ReadWritePaths", unix.EBUSY: "mount its folder", unix.ENOSPC: "room"} {
-		wantRefusal(t, unwritable("/etc/trunkline", cause), Unwritable, "/etc/trunkline", word)
+		wantRefusal(t, unwritable("/etc/trunkline", cause), fault.NotWritable, "/etc/trunkline", word)
 	}
 }
 

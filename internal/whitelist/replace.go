@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"trunkline/internal/atomicfile"
+	"trunkline/internal/fault"
 	"trunkline/internal/watch"
 )
 
@@ -33,14 +34,14 @@ func (f File) target() (string, error) {
 		return target, nil
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
-		return "", &Refusal{Reason: Unwritable, cause: err, Message: fmt.Sprintf("the whitelist %s cannot be found: %v", f.Path, err)}
+		return "", fault.Errorf(fault.NotWritable, "the whitelist %s cannot be found: %w", f.Path, err)
 	}
 	if link, err := os.Readlink(f.Path); err == nil {
-		return "", &Refusal{Reason: Unwritable, cause: fs.ErrNotExist, Message: fmt.Sprintf("the whitelist %s is a link to %s, which is not there; make that file or remove the link", f.Path, link)}
+		return "", &fault.Error{Code: fault.NotWritable, Cause: fs.ErrNotExist, Message: fmt.Sprintf("the whitelist %s is a link to %s, which is not there; make that file or remove the link", f.Path, link)}
 	}
 	folder := filepath.Dir(f.Path)
 	if _, err := os.Stat(folder); err != nil {
-		return "", &Refusal{Reason: Unwritable, cause: err, Message: fmt.Sprintf("there is no folder %s for the whitelist; make it, or set TRUNKLINE_WHITELIST to where the file is", folder)}
+		return "", &fault.Error{Code: fault.NotWritable, Cause: err, Message: fmt.Sprintf("there is no folder %s for the whitelist; make it, or set TRUNKLINE_WHITELIST to where the file is", folder)}
 	}
 	return f.Path, nil
 }
@@ -61,12 +62,12 @@ func lockFolder(ctx context.Context, folder string) (unlock func(), err error) {
 		}
 		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
 			_ = dir.Close()
-			return nil, &Refusal{Reason: Unwritable, cause: err, Message: fmt.Sprintf("the folder %s cannot be locked: %v; have the whitelist on a file system of this host", folder, err)}
+			return nil, fault.Errorf(fault.NotWritable, "the folder %s cannot be locked: %w; have the whitelist on a file system of this host", folder, err)
 		}
 		select {
 		case <-ctx.Done():
 			_ = dir.Close()
-			return nil, &Refusal{Reason: Busy, cause: err, Message: fmt.Sprintf("others are editing the whitelist, and hold the lock on %s; try again in a moment", folder)}
+			return nil, &fault.Error{Code: fault.Unavailable, Cause: err, Message: fmt.Sprintf("others are editing the whitelist, and hold the lock on %s; try again in a moment", folder)}
 		case <-time.After(lockPoll):
 		}
 	}
@@ -82,13 +83,13 @@ func replaceFile(target string, seen watch.State, content []byte) error {
 		// An editor keeps no lock. This leaves it the moment of a rename.
 		Last: func() error {
 			if !watch.StateOf(target).Same(seen) {
-				return stale()
+				return errStale
 			}
 			return nil
 		},
 	}.Write()
 	switch {
-	case err == nil || ReasonOf(err) == Stale:
+	case err == nil || errors.Is(err, errStale):
 		return err
 	case errors.Is(err, atomicfile.ErrNotSynced):
 		return fmt.Errorf("the whitelist is changed, but a power failure might undo it: %w", err)
@@ -120,5 +121,5 @@ func unwritable(folder string, err error) error {
 	case errors.Is(err, unix.EBUSY):
 		remedy = "the file itself is mounted, for example into a container; mount its folder instead"
 	}
-	return &Refusal{Reason: Unwritable, cause: err, Message: fmt.Sprintf("the whitelist cannot be written in %s: %v; %s", folder, err, remedy)}
+	return fault.Errorf(fault.NotWritable, "the whitelist cannot be written in %s: %w; %s", folder, err, remedy)
 }
