@@ -25,14 +25,13 @@ type Pruner struct {
 
 // Run prunes now, and then once a minute until ctx is done.
 func (p *Pruner) Run(ctx context.Context) error {
-	tick := time.NewTicker(pruneInterval)
-	defer tick.Stop()
+	tick := time.Tick(pruneInterval)
 	for {
 		p.prune(ctx)
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-tick.C:
+		case <-tick:
 		}
 	}
 }

@@ -29,13 +29,12 @@ type Sweeper struct {
 // Run sweeps until ctx is done. A sweep that fails is logged, once until one goes well, and the next one
 // does its work.
 func (s *Sweeper) Run(ctx context.Context) error {
-	tick := time.NewTicker(s.Interval)
-	defer tick.Stop()
+	tick := time.Tick(s.Interval)
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-tick.C:
+		case <-tick:
 		}
 		report, err := s.sweep(ctx)
 		if ctx.Err() == nil {

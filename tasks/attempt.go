@@ -3,7 +3,6 @@ package tasks
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
@@ -16,28 +15,25 @@ import (
 // a run which was given up for lost changes nothing when it comes back.
 type Attempt struct {
 	Job    Job
-	store  *Store
+	client *Client
 	sealed []byte
 }
 
 // Claim takes the job of a task for this worker: queued becomes running under the next attempt. A
 // task that is late gets ErrNotClaimed.
-func (s *Store) Claim(ctx context.Context, jobID string, dispatch int, worker string) (*Attempt, error) {
+func (c *Client) Claim(ctx context.Context, jobID string, dispatch int, worker string) (*Attempt, error) {
 	claimed, err := one[struct {
 		Job
 		Sealed []byte
-	}](ctx, s.pool, `
+	}](ctx, c.pool, `
 		update trunkline.jobs set state = 'running', attempt = attempt + 1, worker = $3, heartbeat_at = now(),
 			started_at = coalesce(started_at, now())
 		where id = $1 and dispatch = $2 and state = 'queued'
 		returning `+jobColumns+`, sealed`, jobID, dispatch, worker)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return nil, ErrNotClaimed
-	}
 	if err != nil {
-		return nil, fmt.Errorf("claiming job %s: %w", jobID, err)
+		return nil, explained(err, ErrNotClaimed, "claiming", jobID)
 	}
-	return &Attempt{Job: claimed.Job, store: s, sealed: claimed.Sealed}, nil
+	return &Attempt{Job: claimed.Job, client: c, sealed: claimed.Sealed}, nil
 }
 
 // Secrets opens the sealed part of the job into v.
@@ -45,13 +41,13 @@ func (a *Attempt) Secrets(v any) error {
 	if a.sealed == nil {
 		return nil
 	}
-	return a.store.keys.Open(a.Job.ID, a.sealed, v)
+	return a.client.keys.Open(a.Job.ID, a.sealed, v)
 }
 
 // SaveSecrets seals v into the job's row in the caller's transaction, which fails with ErrFenced if
 // the job is no longer this attempt's. The row stays locked until the transaction ends.
 func (a *Attempt) SaveSecrets(ctx context.Context, tx pgx.Tx, v any) error {
-	sealed, err := a.store.keys.Seal(a.Job.ID, v)
+	sealed, err := a.client.keys.Seal(a.Job.ID, v)
 	if err != nil {
 		return err
 	}
@@ -79,22 +75,16 @@ func (a *Attempt) Fence(ctx context.Context, tx pgx.Tx) error {
 // Heartbeat says that the attempt lives and how far it has come, and returns whether somebody asked
 // for the job to be cancelled. ErrFenced: stop, the job is no longer yours.
 func (a *Attempt) Heartbeat(ctx context.Context, p Progress) (cancelRequested bool, err error) {
-	err = a.store.pool.QueryRow(ctx, `
+	err = a.client.pool.QueryRow(ctx, `
 		update trunkline.jobs set heartbeat_at = now(), progress = $3
 		where id = $1 and attempt = $2 and state = 'running'
 		returning cancel_requested_at is not null`, a.Job.ID, a.Job.Attempt, p).Scan(&cancelRequested)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return false, ErrFenced
-	}
-	if err != nil {
-		return false, fmt.Errorf("heartbeat of job %s: %w", a.Job.ID, err)
-	}
-	return cancelRequested, nil
+	return cancelRequested, explained(err, ErrFenced, "heartbeat of", a.Job.ID)
 }
 
 // Succeed ends the job with its result and wipes its secrets.
 func (a *Attempt) Succeed(ctx context.Context, result any, p Progress) error {
-	return pgx.BeginFunc(ctx, a.store.pool, func(tx pgx.Tx) error { return a.SucceedIn(ctx, tx, result, p) })
+	return pgx.BeginFunc(ctx, a.client.pool, func(tx pgx.Tx) error { return a.SucceedIn(ctx, tx, result, p) })
 }
 
 // SucceedIn is Succeed in the caller's transaction, for a job whose last step must not happen twice.
@@ -112,14 +102,14 @@ func (a *Attempt) SucceedIn(ctx context.Context, tx pgx.Tx, result any, p Progre
 
 // Fail ends the job with the failure. Its secrets stay for a retry until the sweep wipes them.
 func (a *Attempt) Fail(ctx context.Context, f *fault.Error) error {
-	return a.change(ctx, a.store.pool, `
+	return a.change(ctx, a.client.pool, `
 		update trunkline.jobs set state = 'failed', error_code = $3, error_message = $4, finished_at = now()
 		where id = $1 and attempt = $2 and state = 'running'`, f.Code, validText(f.Message))
 }
 
 // Cancelled ends the job as cancelled, says what stands, and wipes its secrets.
 func (a *Attempt) Cancelled(ctx context.Context, message string) error {
-	return a.change(ctx, a.store.pool, `
+	return a.change(ctx, a.client.pool, `
 		update trunkline.jobs set state = 'cancelled', error_code = 'cancelled', error_message = $3, sealed = null, finished_at = now()
 		where id = $1 and attempt = $2 and state = 'running'`, validText(message))
 }
@@ -127,17 +117,11 @@ func (a *Attempt) Cancelled(ctx context.Context, message string) error {
 // HandBack returns the job to the queue under a new dispatch, for another worker; the caller enqueues
 // the job that it returns.
 func (a *Attempt) HandBack(ctx context.Context) (Job, error) {
-	job, err := one[Job](ctx, a.store.pool, `
+	job, err := one[Job](ctx, a.client.pool, `
 		update trunkline.jobs set state = 'queued', dispatch = dispatch + 1, dispatched_at = now(), queued_at = now(), worker = null
 		where id = $1 and attempt = $2 and state = 'running'
 		returning `+jobColumns, a.Job.ID, a.Job.Attempt)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return Job{}, ErrFenced
-	}
-	if err != nil {
-		return Job{}, fmt.Errorf("handing back job %s: %w", a.Job.ID, err)
-	}
-	return job, nil
+	return job, explained(err, ErrFenced, "handing back", a.Job.ID)
 }
 
 // change runs one statement that touches or returns the job's row, and whose first two parameters are the

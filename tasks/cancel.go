@@ -13,14 +13,14 @@ import (
 
 // Cancel ends a queued job that no attempt has touched, and asks a running one to stop; its worker
 // sees that at its next heartbeat. A job that has ended is ErrState.
-func (s *Store) Cancel(ctx context.Context, id string, domains tenant.Domains) (Job, error) {
-	job, err := s.Get(ctx, id, domains)
+func (c *Client) Cancel(ctx context.Context, id string, domains tenant.Domains) (Job, error) {
+	job, err := c.Get(ctx, id, domains)
 	if err != nil {
 		return Job{}, err
 	}
 	// A queued job with an earlier attempt may have left half of its work behind: a worker takes it up
 	// once more to put that right.
-	job, err = one[Job](ctx, s.pool, `
+	job, err = one[Job](ctx, c.pool, `
 		update trunkline.jobs set
 			cancel_requested_at = coalesce(cancel_requested_at, now()),
 			state         = case when `+untouched+` then 'cancelled' else state end,
@@ -31,28 +31,24 @@ func (s *Store) Cancel(ctx context.Context, id string, domains tenant.Domains) (
 		where id = $1 and state in ('queued', 'running')
 		returning `+jobColumns, job.ID)
 	if errors.Is(err, pgx.ErrNoRows) {
-		job, err = s.Get(ctx, id, domains)
-		if err == nil {
+		if job, err = c.Get(ctx, id, domains); err == nil {
 			err = ErrState
 		}
 		return job, err
 	}
-	if err != nil {
-		return Job{}, fmt.Errorf("cancelling job %s: %w", id, err)
-	}
-	return job, nil
+	return job, explained(err, ErrState, "cancelling", id)
 }
 
 const untouched = "(state = 'queued' and attempt = 0)"
 
 // Retry queues a failed or cancelled job again with the parameters it had. Secrets that were wiped
 // make it ErrState: the caller has to send the request again.
-func (s *Store) Retry(ctx context.Context, id string, domains tenant.Domains) (Job, error) {
-	job, err := s.Get(ctx, id, domains)
+func (c *Client) Retry(ctx context.Context, id string, domains tenant.Domains) (Job, error) {
+	job, err := c.Get(ctx, id, domains)
 	if err != nil {
 		return Job{}, err
 	}
-	retried, err := one[Job](ctx, s.pool, `
+	retried, err := one[Job](ctx, c.pool, `
 		update trunkline.jobs set state = 'queued', dispatch = dispatch + 1, dispatched_at = now(),
 			`+freshRun+`
 		where id = $1 and dispatch = $2 and state in ('failed', 'cancelled') and ($3 or sealed is not null)

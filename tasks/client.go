@@ -10,10 +10,12 @@ import (
 	"time"
 
 	"github.com/hibiken/asynq"
+	"github.com/jackc/pgx/v5/pgxpool"
 	goredis "github.com/redis/go-redis/v9"
 
 	"trunkline/internal/config"
 	"trunkline/internal/redis"
+	"trunkline/internal/sealing"
 )
 
 const (
@@ -42,9 +44,11 @@ func ParseTask(payload []byte) (Task, error) {
 // taskID names the task of one dispatch, so that Redis refuses a second one of the same.
 func taskID(jobID string, dispatch int) string { return fmt.Sprintf("%s:%d", jobID, dispatch) }
 
-// Client is the store together with Redis: it enqueues jobs, waits for them and sweeps up lost ones.
+// Client keeps the job rows, enqueues jobs, waits for them and sweeps up lost ones. What a job is and where
+// it stands is in Postgres alone: without Redis it waits.
 type Client struct {
-	*Store
+	pool      *pgxpool.Pool
+	keys      *sealing.Keys
 	redis     goredis.UniversalClient
 	asynq     *asynq.Client
 	inspector *asynq.Inspector
@@ -56,10 +60,11 @@ type Client struct {
 	waiting map[string][]chan struct{}
 }
 
-// NewClient returns a client on the store and Redis.
-func NewClient(store *Store, rdb goredis.UniversalClient, settings config.Settings, log *slog.Logger) *Client {
+// NewClient returns a client on pool's database and Redis; it seals with the keys.
+func NewClient(pool *pgxpool.Pool, keys *sealing.Keys, rdb goredis.UniversalClient, settings config.Settings, log *slog.Logger) *Client {
 	return &Client{
-		Store:     store,
+		pool:      pool,
+		keys:      keys,
 		redis:     rdb,
 		asynq:     asynq.NewClientFromRedisClient(rdb),
 		inspector: asynq.NewInspectorFromRedisClient(rdb),
@@ -68,6 +73,9 @@ func NewClient(store *Store, rdb goredis.UniversalClient, settings config.Settin
 		waiting:   map[string][]chan struct{}{},
 	}
 }
+
+// Keys returns the keys that the client seals with.
+func (c *Client) Keys() *sealing.Keys { return c.keys }
 
 // Submit commits the job and enqueues it. If Redis is down the job is committed all the same and the sweep
 // enqueues it.
@@ -83,12 +91,6 @@ func (c *Client) Submit(ctx context.Context, n NewJob) (Job, error) {
 // Enqueue puts the task of the job's present dispatch into its queue. A failure is logged and left to
 // the sweep: the job is safe in its row.
 func (c *Client) Enqueue(ctx context.Context, job Job) {
-	if err := c.enqueue(ctx, job); err != nil {
-		c.log.Warn("job not enqueued; the sweep will", "job", job.ID, "kind", job.Kind, "error", err)
-	}
-}
-
-func (c *Client) enqueue(ctx context.Context, job Job) error {
 	payload, _ := json.Marshal(Task{JobID: job.ID, Dispatch: job.Dispatch}) // never fails
 	// A caller who hangs up must not keep a committed job out of the queue.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), enqueueTimeout)
@@ -96,10 +98,9 @@ func (c *Client) enqueue(ctx context.Context, job Job) error {
 	_, err := c.asynq.EnqueueContext(ctx, asynq.NewTask(string(job.Kind), payload),
 		asynq.Queue(job.Kind.Queue()), asynq.TaskID(taskID(job.ID, job.Dispatch)),
 		asynq.MaxRetry(taskRetries), asynq.Timeout(job.Kind.Timeout(c.settings)), asynq.Retention(0))
-	if errors.Is(err, asynq.ErrTaskIDConflict) {
-		return nil
+	if err != nil && !errors.Is(err, asynq.ErrTaskIDConflict) {
+		c.log.Warn("job not enqueued; the sweep will", "job", job.ID, "kind", job.Kind, "error", err)
 	}
-	return err
 }
 
 // PingRedis asks Redis for an answer. The error says what to do.

@@ -16,8 +16,8 @@ type Unfinished struct {
 }
 
 // Unfinished returns the jobs that have not ended, for every kind in the order of Kinds.
-func (s *Store) Unfinished(ctx context.Context) ([]Unfinished, error) {
-	counts, err := all[Unfinished](ctx, s.pool, `
+func (c *Client) Unfinished(ctx context.Context) ([]Unfinished, error) {
+	counts, err := all[Unfinished](ctx, c.pool, `
 		select kind, count(*) filter (where state = 'queued'), count(*) filter (where state = 'running'),
 			greatest(now() - min(queued_at) filter (where state = 'queued'), interval '0')
 		from unnest($1::text[]) with ordinality as known (kind, place)

@@ -2,31 +2,22 @@ package tasks
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
-
-	"github.com/jackc/pgx/v5"
 
 	"trunkline/internal/postgres"
 	"trunkline/internal/tenant"
 )
 
 // Get returns the job if it is one of the domains', else ErrNotFound.
-func (s *Store) Get(ctx context.Context, id string, domains tenant.Domains) (Job, error) {
+func (c *Client) Get(ctx context.Context, id string, domains tenant.Domains) (Job, error) {
 	if !postgres.IsUUID(id) {
 		return Job{}, ErrNotFound
 	}
-	job, err := one[Job](ctx, s.pool, `
+	job, err := one[Job](ctx, c.pool, `
 		select `+jobColumns+` from trunkline.jobs
 		where id = $1 and ($2 or domain_uuid = any($3::uuid[]))`, id, domains.All, domains.UUIDs())
-	if errors.Is(err, pgx.ErrNoRows) {
-		return Job{}, ErrNotFound
-	}
-	if err != nil {
-		return Job{}, fmt.Errorf("reading job %s: %w", id, err)
-	}
-	return job, nil
+	return job, explained(err, ErrNotFound, "reading", id)
 }
 
 // Filter says which jobs a list shows: newest first, after the job After ("" for the first page), at
@@ -45,8 +36,8 @@ type Filter struct {
 }
 
 // List returns one page, newest first, and the After of the next page, "" on the last one.
-func (s *Store) List(ctx context.Context, f Filter) (jobs []Job, next string, err error) {
-	jobs, err = all[Job](ctx, s.pool, `
+func (c *Client) List(ctx context.Context, f Filter) (jobs []Job, next string, err error) {
+	jobs, err = all[Job](ctx, c.pool, `
 		select `+jobColumns+` from trunkline.jobs
 		where ($1 or domain_uuid = any($2::uuid[]))
 		and ($3 = '' or kind = $3) and ($4 = '' or state = $4)

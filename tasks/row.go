@@ -2,6 +2,8 @@ package tasks
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -24,6 +26,17 @@ func one[T any](ctx context.Context, pool *pgxpool.Pool, sql string, args ...any
 func all[T any](ctx context.Context, pool *pgxpool.Pool, sql string, args ...any) ([]T, error) {
 	rows, _ := pool.Query(ctx, sql, args...)
 	return pgx.CollectRows(rows, pgx.RowToStructByPos[T])
+}
+
+// explained is err with what was being done to the job; pgx.ErrNoRows becomes none.
+func explained(err, none error, doing, jobID string) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, pgx.ErrNoRows):
+		return none
+	}
+	return fmt.Errorf("%s job %s: %w", doing, jobID, err)
 }
 
 // validText is what Postgres takes as text: everything but NUL and invalid UTF-8.

@@ -8,22 +8,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
-
-	"trunkline/internal/sealing"
 )
-
-// Store keeps the job rows. It needs no Redis: what a job is and where it stands is in Postgres alone.
-type Store struct {
-	pool *pgxpool.Pool
-	keys *sealing.Keys
-}
-
-// NewStore returns the store of the jobs in pool's database.
-func NewStore(pool *pgxpool.Pool, keys *sealing.Keys) *Store { return &Store{pool: pool, keys: keys} }
-
-// Keys returns the keys that the store seals with.
-func (s *Store) Keys() *sealing.Keys { return s.keys }
 
 // NewJob is a request for a job.
 type NewJob struct {
@@ -59,20 +44,20 @@ const createRounds = 10
 // With a key: same body, in flight or succeeded: that job; failed or cancelled: that job queued again;
 // another body: ErrKeyReused. Without a key: the job in flight with the same subject and body.
 // It reports whether the job has to be enqueued.
-func (s *Store) Create(ctx context.Context, n NewJob) (job Job, enqueue bool, err error) {
+func (c *Client) Create(ctx context.Context, n NewJob) (job Job, enqueue bool, err error) {
 	params, err := json.Marshal(n.Params)
 	if err != nil {
 		return Job{}, false, fmt.Errorf("encoding a job's parameters: %w", err)
 	}
 	for range createRounds {
-		job, err := s.insert(ctx, n, params)
+		job, err := c.insert(ctx, n, params)
 		if err == nil {
 			return job, true, nil
 		}
 		if !errors.Is(err, pgx.ErrNoRows) {
 			return Job{}, false, fmt.Errorf("creating a job: %w", err)
 		}
-		job, enqueue, err := s.attach(ctx, n, params)
+		job, enqueue, err := c.attach(ctx, n, params)
 		if !errors.Is(err, pgx.ErrNoRows) {
 			return job, enqueue, err
 		}
@@ -81,16 +66,16 @@ func (s *Store) Create(ctx context.Context, n NewJob) (job Job, enqueue bool, er
 }
 
 // insert returns pgx.ErrNoRows if a row that this request attaches to is in the way.
-func (s *Store) insert(ctx context.Context, n NewJob, params []byte) (Job, error) {
+func (c *Client) insert(ctx context.Context, n NewJob, params []byte) (Job, error) {
 	id, err := uuid.NewV7()
 	if err != nil {
 		return Job{}, fmt.Errorf("making a job id: %w", err)
 	}
-	sealed, err := s.seal(id.String(), n.Secrets)
+	sealed, err := c.seal(id.String(), n.Secrets)
 	if err != nil {
 		return Job{}, err
 	}
-	return one[Job](ctx, s.pool, `
+	return one[Job](ctx, c.pool, `
 		insert into trunkline.jobs (id, kind, state, domain_uuid, created_by, created_by_name, external_id, request_key,
 			subject, body_hash, params, sealed)
 		values ($1, $2, 'queued', nullif($3, '')::uuid, $4, $5, nullif($6, ''), nullif($7, ''), $8, $9, $10, $11)
@@ -101,37 +86,37 @@ func (s *Store) insert(ctx context.Context, n NewJob, params []byte) (Job, error
 }
 
 // attach returns pgx.ErrNoRows if the row that was in the way is there no longer.
-func (s *Store) attach(ctx context.Context, n NewJob, params []byte) (job Job, enqueue bool, err error) {
+func (c *Client) attach(ctx context.Context, n NewJob, params []byte) (job Job, enqueue bool, err error) {
 	if n.requestKey() == "" {
-		job, err := one[Job](ctx, s.pool, `
+		job, err := one[Job](ctx, c.pool, `
 			select `+jobColumns+` from trunkline.jobs
 			where created_by = $1 and kind = $2 and subject = $3 and body_hash = $4
 			and request_key is null and state in ('queued', 'running')`,
 			n.CreatedBy, n.Kind, n.Subject, n.BodyHash)
 		return job, false, err
 	}
-	job, err = s.byRequestKey(ctx, n)
+	job, err = c.byRequestKey(ctx, n)
 	if err != nil {
 		return job, false, err
 	}
 	if job.State != StateFailed && job.State != StateCancelled {
 		return job, false, nil
 	}
-	sealed, err := s.seal(job.ID, n.Secrets)
+	sealed, err := c.seal(job.ID, n.Secrets)
 	if err != nil {
 		return Job{}, false, err
 	}
-	job, err = s.requeue(ctx, job, params, sealed)
+	job, err = c.requeue(ctx, job, params, sealed)
 	return job, err == nil, err
 }
 
 // byRequestKey returns the job that has the request's key, or pgx.ErrNoRows; ErrKeyReused if its body was
 // another.
-func (s *Store) byRequestKey(ctx context.Context, n NewJob) (Job, error) {
+func (c *Client) byRequestKey(ctx context.Context, n NewJob) (Job, error) {
 	found, err := one[struct {
 		Job
 		SameBody bool
-	}](ctx, s.pool, `
+	}](ctx, c.pool, `
 		select `+jobColumns+`, body_hash = $4 from trunkline.jobs
 		where created_by = $1 and kind = $2 and request_key = $3`, n.CreatedBy, n.Kind, n.requestKey(), n.BodyHash)
 	if err == nil && !found.SameBody {
@@ -142,11 +127,11 @@ func (s *Store) byRequestKey(ctx context.Context, n NewJob) (Job, error) {
 
 // Earlier returns the job, in flight or succeeded, that the request's key belongs to. Its caller gets
 // that job's result, whatever has become of the PBX since.
-func (s *Store) Earlier(ctx context.Context, n NewJob) (job Job, found bool, err error) {
+func (c *Client) Earlier(ctx context.Context, n NewJob) (job Job, found bool, err error) {
 	if n.requestKey() == "" {
 		return Job{}, false, nil
 	}
-	job, err = s.byRequestKey(ctx, n)
+	job, err = c.byRequestKey(ctx, n)
 	if errors.Is(err, pgx.ErrNoRows) || err == nil && (job.State == StateFailed || job.State == StateCancelled) {
 		return Job{}, false, nil
 	}
@@ -155,8 +140,8 @@ func (s *Store) Earlier(ctx context.Context, n NewJob) (job Job, found bool, err
 
 // requeue puts an ended job back to queued under a new dispatch. It returns pgx.ErrNoRows if
 // somebody else did so first.
-func (s *Store) requeue(ctx context.Context, job Job, params, sealed []byte) (Job, error) {
-	return one[Job](ctx, s.pool, `
+func (c *Client) requeue(ctx context.Context, job Job, params, sealed []byte) (Job, error) {
+	return one[Job](ctx, c.pool, `
 		update trunkline.jobs set state = 'queued', params = $3, sealed = $4, dispatch = dispatch + 1, dispatched_at = now(),
 			`+freshRun+`
 		where id = $1 and dispatch = $2 and state in ('failed', 'cancelled')
@@ -167,23 +152,23 @@ func (s *Store) requeue(ctx context.Context, job Job, params, sealed []byte) (Jo
 const freshRun = `worker = null, heartbeat_at = null, lost_workers = 0, cancel_requested_at = null, progress = '{}',
 	error_code = null, error_message = null, started_at = null, finished_at = null, queued_at = now()`
 
-func (s *Store) seal(jobID string, secrets any) ([]byte, error) {
+func (c *Client) seal(jobID string, secrets any) ([]byte, error) {
 	if secrets == nil {
 		return nil, nil
 	}
-	return s.keys.Seal(jobID, secrets)
+	return c.keys.Seal(jobID, secrets)
 }
 
 // Record commits a job that the front end did itself, already succeeded: a small export. The id is
 // the caller's, since the file is named for it.
-func (s *Store) Record(ctx context.Context, id string, n NewJob, result any) (Job, error) {
+func (c *Client) Record(ctx context.Context, id string, n NewJob, result any) (Job, error) {
 	params, err1 := json.Marshal(n.Params)
 	outcome, err2 := json.Marshal(result)
 	if err := errors.Join(err1, err2); err != nil {
 		return Job{}, fmt.Errorf("recording a finished job: %w", err)
 	}
 	rows, bytes := sizeOf(result)
-	job, err := one[Job](ctx, s.pool, `
+	job, err := one[Job](ctx, c.pool, `
 		insert into trunkline.jobs (id, kind, state, domain_uuid, created_by, created_by_name, external_id,
 			subject, body_hash, params, result, result_rows, result_bytes, dispatch, attempt, started_at, finished_at)
 		values ($1, $2, 'succeeded', nullif($3, '')::uuid, $4, $5, nullif($6, ''), $7, $8, $9, $10, $11, $12, 0, 1, now(), now())

@@ -31,8 +31,8 @@ func sizeOf(result any) (rows, bytes int64) {
 
 // Ended returns the totals since the database was set up, whichever process ran the jobs and whether
 // or not their rows are still there. A trigger counts: an end is counted if and only if it happened.
-func (s *Store) Ended(ctx context.Context) ([]Ended, error) {
-	totals, err := all[Ended](ctx, s.pool, `
+func (c *Client) Ended(ctx context.Context) ([]Ended, error) {
+	totals, err := all[Ended](ctx, c.pool, `
 		select kind, state, reason, sum(jobs)::bigint, sum(rows)::bigint, sum(bytes)::bigint, sum(seconds)
 		from trunkline.job_totals group by kind, state, reason order by kind, state, reason`)
 	if err != nil {

@@ -81,8 +81,7 @@ func (c *Client) Watch(ctx context.Context, id string, see func(Job) error) erro
 
 // watch is Watch that also returns nil once the deadline has passed.
 func (c *Client) watch(ctx context.Context, id string, deadline <-chan time.Time, see func(Job) error) error {
-	poll := time.NewTicker(waitPoll)
-	defer poll.Stop()
+	poll := time.Tick(waitPoll)
 	woken := make(chan struct{}, 1)
 	c.listen(id, woken) // before the row is read, so that no end falls in between
 	defer c.unlisten(id, woken)
@@ -96,7 +95,7 @@ func (c *Client) watch(ctx context.Context, id string, deadline <-chan time.Time
 		}
 		select {
 		case <-woken:
-		case <-poll.C:
+		case <-poll:
 		case <-deadline:
 			return nil
 		case <-ctx.Done():

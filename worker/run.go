@@ -84,13 +84,12 @@ func (r *run) handle(ctx context.Context, h handler) (result any, err error) {
 // sendHeartbeats sends one an interval until the handler has returned: also while it undoes what it began,
 // after its context ended. It ends that context when the job is cancelled or no longer ours.
 func (r *run) sendHeartbeats(ctx context.Context, handled <-chan struct{}, cancel context.CancelCauseFunc) {
-	tick := time.NewTicker(r.w.o.Settings.HeartbeatInterval)
-	defer tick.Stop()
+	tick := time.Tick(r.w.o.Settings.HeartbeatInterval)
 	for {
 		select {
 		case <-handled:
 			return
-		case <-tick.C:
+		case <-tick:
 		}
 		cancelled, err := r.heartbeat(ctx)
 		switch {

@@ -20,7 +20,7 @@ func unconnected() *Worker {
 	return New(Options{
 		Settings: config.Settings{ShutdownTimeout: time.Minute},
 		PBX:      &pbx.PBX{},
-		Tasks:    &tasks.Client{Store: tasks.NewStore(nil, nil)},
+		Tasks:    &tasks.Client{},
 		Log:      slog.New(slog.DiscardHandler),
 	})
 }

@@ -91,7 +91,7 @@ func (p *samplePBX) open(t *testing.T) *tasks.Client {
 	p.pool = postgrestest.Migrated(t, p.database)
 	keys, err := sealing.NewKeys(bytesOf(t, testSecretKey))
 	must(t, err)
-	p.client = tasks.NewClient(tasks.NewStore(p.pool, keys), pbxtest.RedisClient(t, p.redis), testbed.JobSettings, slog.New(slog.DiscardHandler))
+	p.client = tasks.NewClient(p.pool, keys, pbxtest.RedisClient(t, p.redis), testbed.JobSettings, slog.New(slog.DiscardHandler))
 	return p.client
 }
 

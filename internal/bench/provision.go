@@ -92,7 +92,7 @@ func (b *bench) enqueueToStart(ctx context.Context, pool *pgxpool.Pool) error {
 	rdb := redis.NewClient(&redis.Options{Addr: b.Servers.RedisAddr()})
 	defer rdb.Close()
 	settings := config.Settings{ProvisionTimeout: time.Minute}
-	client := tasks.NewClient(tasks.NewStore(pool, keys), rdb, settings, slog.New(slog.DiscardHandler))
+	client := tasks.NewClient(pool, keys, rdb, settings, slog.New(slog.DiscardHandler))
 	password := "secret"
 	var waits []float64
 	for i := range pairs * callsPerSide {

@@ -122,8 +122,7 @@ func (e Exporter) Open(ctx context.Context, id string, r Result) (io.ReadSeekClo
 
 // Retain deletes files past their retention, at once and then every hour until ctx ends.
 func (e Exporter) Retain(ctx context.Context, log *slog.Logger) {
-	tick := time.NewTicker(retentionRound)
-	defer tick.Stop()
+	tick := time.Tick(retentionRound)
 	for {
 		if err := e.Store.Prune(ctx, time.Now().Add(-e.Retention)); err != nil {
 			log.Warn("old exports stay behind", "error", err)
@@ -131,7 +130,7 @@ func (e Exporter) Retain(ctx context.Context, log *slog.Logger) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
+		case <-tick:
 		}
 	}
 }

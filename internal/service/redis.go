@@ -57,13 +57,12 @@ func (s *Service) checkRedis(ctx context.Context) error {
 
 // watchRedis checks a Redis that was away at the start once it is there.
 func (s *Service) watchRedis(ctx context.Context) error {
-	tick := time.NewTicker(redisCheckInterval)
-	defer tick.Stop()
+	tick := time.Tick(redisCheckInterval)
 	for s.redisAway {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-tick.C:
+		case <-tick:
 		}
 		if err := s.checkRedis(ctx); err != nil {
 			return err

@@ -11,18 +11,12 @@ import (
 	"trunkline/worker"
 )
 
-// runner is anything that runs until its context ends: the front end, a worker, the sweeper, the
-// listener for ended jobs.
-type runner interface {
-	Run(ctx context.Context) error
-}
-
-// run runs them together, and looks for a Redis that was away; the first that fails ends the others.
-func (s *Service) run(ctx context.Context, runners ...runner) error {
+// run runs them together until ctx ends, and looks for a Redis that was away; the first that fails ends the
+// others.
+func (s *Service) run(ctx context.Context, runners ...func(context.Context) error) error {
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return s.watchRedis(ctx) })
-	for _, r := range runners {
-		group.Go(func() error { return r.Run(ctx) })
+	for _, run := range append(runners, s.watchRedis) {
+		group.Go(func() error { return run(ctx) })
 	}
 	return group.Wait()
 }
@@ -37,7 +31,7 @@ func (s *Service) Serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.run(ctx, a, w, s.sweeper(tasks.RoleWorker, tasks.RoleScheduler), s.pruner(), s.tasks, s.audit)
+	return s.run(ctx, a.Run, w.Run, s.sweeper(tasks.RoleWorker, tasks.RoleScheduler), s.pruner(), s.tasks.Run, s.audit.Run)
 }
 
 // API runs the front end alone.
@@ -46,7 +40,7 @@ func (s *Service) API(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.run(ctx, a, s.tasks, s.audit)
+	return s.run(ctx, a.Run, s.tasks.Run, s.audit.Run)
 }
 
 // Worker runs a worker alone, which sweeps too.
@@ -55,7 +49,7 @@ func (s *Service) Worker(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.run(ctx, w, s.sweeper(tasks.RoleWorker), s.pruner())
+	return s.run(ctx, w.Run, s.sweeper(tasks.RoleWorker), s.pruner())
 }
 
 // Scheduler runs the scheduler alone.
@@ -90,15 +84,17 @@ func (s *Service) worker(ctx context.Context) (*worker.Worker, error) {
 	}), nil
 }
 
-func (s *Service) sweeper(roles ...tasks.Role) *scheduler.Sweeper {
-	return &scheduler.Sweeper{
+func (s *Service) sweeper(roles ...tasks.Role) func(context.Context) error {
+	sweeper := scheduler.Sweeper{
 		Tasks:    s.tasks,
 		Interval: s.settings.SweepInterval,
 		Roles:    roles,
 		Log:      s.log,
 	}
+	return sweeper.Run
 }
 
-func (s *Service) pruner() *scheduler.Pruner {
-	return &scheduler.Pruner{Audit: s.audit, Retention: s.settings.AuditRetention, Log: s.log}
+func (s *Service) pruner() func(context.Context) error {
+	pruner := scheduler.Pruner{Audit: s.audit, Retention: s.settings.AuditRetention, Log: s.log}
+	return pruner.Run
 }

@@ -72,7 +72,6 @@ func Open(ctx context.Context, settings config.Settings, log *slog.Logger, alone
 		return nil, err
 	}
 	s.pbx = NewPBX(settings, s.pool, db)
-	store := tasks.NewStore(s.pool, keys)
 	if err := keys.CheckDatabase(ctx, s.pool); err != nil {
 		return nil, err
 	}
@@ -85,7 +84,7 @@ func Open(ctx context.Context, settings config.Settings, log *slog.Logger, alone
 	s.limiter = ratelimit.New(s.redis, log)
 	s.audit = audit.New(s.pool, log)
 	s.pbx.Switches = OpenSwitches(settings, log)
-	s.tasks = tasks.NewClient(store, s.redis, settings, log)
+	s.tasks = tasks.NewClient(s.pool, keys, s.redis, settings, log)
 	s.exporter = cdr.Exporter{
 		PBX:          s.pbx,
 		Store:        ExportStore(settings),

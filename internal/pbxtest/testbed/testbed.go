@@ -93,7 +93,7 @@ func Tasks(t testing.TB, pool *pgxpool.Pool, rdb redis.UniversalClient, log *slo
 	if err != nil {
 		t.Fatal(err)
 	}
-	return tasks.NewClient(tasks.NewStore(pool, keys), rdb, JobSettings, log)
+	return tasks.NewClient(pool, keys, rdb, JobSettings, log)
 }
 
 // JobSettings are what jobs and workers go by.
