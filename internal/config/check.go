@@ -24,58 +24,42 @@ import (
 func (s *Settings) check(set func(name string) bool) []error {
 	c := checker{set: set}
 	c.numbers(s)
-	c.setting("DATABASE_URL", func() error { return checkDatabaseURL(s.DatabaseURL.Reveal()) })
-	c.setting("REDIS_URL", func() error { return redis.CheckURL(s.RedisURL.Reveal()) })
-	c.setting("SWITCHES", func() error { return checkSwitches(s.Switches) })
-	c.setting("SWITCH_PASSWORD", func() error { return checkSwitchPassword(s.SwitchPassword.Reveal()) })
-	c.setting("LISTEN", func() error { return checkHostPort(s.Listen) })
-	c.publicURL(s)
-	c.setting("SECRET_KEY", func() error { return checkSecretKey(s.SecretKey.Reveal()) })
-	c.setting("WHITELIST", func() error { return checkPath(s.Whitelist) })
-	c.setting("EXPORT_DIR", func() error { return checkPath(s.ExportDir) })
-	c.setting("FUSIONPBX_CONFIG", func() error { return checkPath(s.FusionPBXConfig) })
-	c.setting("GATEWAY_MODE", func() error {
-		if !slices.Contains([]string{"auto", "database", "file"}, s.GatewayMode) {
-			return errors.New("unknown mode; write auto, database or file")
-		}
-		return nil
-	})
-	for name, path := range map[string]string{"REDIS_CA": s.RedisCA, "SIP_PROFILES_DIR": s.SIPProfilesDir, "TLS_CERT": s.TLSCert, "TLS_KEY": s.TLSKey} {
-		if path != "" {
-			c.setting(name, func() error { return checkPath(path) })
-		}
+	c.setting("DATABASE_URL", checkDatabaseURL(s.DatabaseURL.Reveal()))
+	c.setting("REDIS_URL", redis.CheckURL(s.RedisURL.Reveal()))
+	c.setting("REDIS_CA", checkPath(s.RedisCA))
+	c.setting("SWITCHES", checkSwitches(s.Switches))
+	c.setting("SWITCH_PASSWORD", checkSwitchPassword(s.SwitchPassword.Reveal()))
+	if !slices.Contains([]string{"auto", "database", "file"}, s.GatewayMode) {
+		c.setting("GATEWAY_MODE", errors.New("unknown mode; write auto, database or file"))
 	}
+	c.setting("SIP_PROFILES_DIR", checkPath(s.SIPProfilesDir))
 	if slices.Contains(strings.Split(s.SIPProfilesDir, "/"), "..") {
-		c.problems = append(c.problems, errors.New(prefix+"SIP_PROFILES_DIR: it holds ..; write the folder's path without it"))
+		c.setting("SIP_PROFILES_DIR", errors.New("it holds ..; write the folder's path without it"))
 	}
+	c.setting("LISTEN", checkHostPort(s.Listen))
+	c.publicURL(s)
+	c.setting("TLS_CERT", checkPath(s.TLSCert))
+	c.setting("TLS_KEY", checkPath(s.TLSKey))
 	if (s.TLSCert == "") != (s.TLSKey == "") {
 		c.problems = append(c.problems, errors.New(prefix+"TLS_CERT and "+prefix+"TLS_KEY: only one of them is set; set both, or neither"))
 	}
-	c.setting("AUTH_LOG", func() error {
-		if s.AuthLog == "none" {
-			return nil
-		}
-		return checkPath(s.AuthLog)
-	})
-	c.setting("LOG_FORMAT", func() error {
-		if s.LogFormat != "text" && s.LogFormat != "json" {
-			return errors.New("unknown format; write text or json")
-		}
-		return nil
-	})
-	c.setting("HEARTBEAT_TIMEOUT", func() error {
-		if c.set(prefix+"HEARTBEAT_INTERVAL") && s.HeartbeatTimeout <= 2*s.HeartbeatInterval {
-			return fmt.Errorf("%s is not more than twice TRUNKLINE_HEARTBEAT_INTERVAL (%s), so that a job that is alive would be taken for dead; raise it, or lower the interval",
-				s.HeartbeatTimeout, s.HeartbeatInterval)
-		}
-		return nil
-	})
-	c.setting("WAIT_DEFAULT", func() error {
-		if c.set(prefix+"WAIT_MAX") && s.WaitDefault > s.WaitMax {
-			return fmt.Errorf("%s is longer than TRUNKLINE_WAIT_MAX (%s); lower it, or raise the other", s.WaitDefault, s.WaitMax)
-		}
-		return nil
-	})
+	c.setting("WHITELIST", checkPath(s.Whitelist))
+	if s.AuthLog != "none" {
+		c.setting("AUTH_LOG", checkPath(s.AuthLog))
+	}
+	c.setting("EXPORT_DIR", checkPath(s.ExportDir))
+	c.setting("SECRET_KEY", checkSecretKey(s.SecretKey.Reveal()))
+	c.setting("FUSIONPBX_CONFIG", checkPath(s.FusionPBXConfig))
+	if s.LogFormat != "text" && s.LogFormat != "json" {
+		c.setting("LOG_FORMAT", errors.New("unknown format; write text or json"))
+	}
+	if set(prefix+"HEARTBEAT_INTERVAL") && s.HeartbeatTimeout <= 2*s.HeartbeatInterval {
+		c.setting("HEARTBEAT_TIMEOUT", fmt.Errorf("%s is not more than twice TRUNKLINE_HEARTBEAT_INTERVAL (%s), so that a job that is alive would be taken for dead; raise it, or lower the interval",
+			s.HeartbeatTimeout, s.HeartbeatInterval))
+	}
+	if set(prefix+"WAIT_MAX") && s.WaitDefault > s.WaitMax {
+		c.setting("WAIT_DEFAULT", fmt.Errorf("%s is longer than TRUNKLINE_WAIT_MAX (%s); lower it, or raise the other", s.WaitDefault, s.WaitMax))
+	}
 	return c.problems
 }
 
@@ -85,11 +69,9 @@ type checker struct {
 	problems []error
 }
 
-func (c *checker) setting(name string, check func() error) {
-	if !c.set(prefix + name) {
-		return
-	}
-	if err := check(); err != nil {
+// setting notes what is wrong with a setting; nil: nothing.
+func (c *checker) setting(name string, err error) {
+	if err != nil && c.set(prefix+name) {
 		c.problems = append(c.problems, fmt.Errorf("%s%s: %w", prefix, name, err))
 	}
 }
@@ -97,38 +79,38 @@ func (c *checker) setting(name string, check func() error) {
 // numbers checks that every amount lies within the bounds of its tags.
 func (c *checker) numbers(s *Settings) {
 	for _, f := range fields {
-		switch f.Type {
-		case reflect.TypeFor[time.Duration](), reflect.TypeFor[Bytes](), reflect.TypeFor[int]():
-		default:
-			continue
-		}
 		value := reflect.ValueOf(s).Elem().FieldByIndex(f.Index)
-		c.setting(strings.TrimPrefix(f.Tag.Get("env"), prefix), func() error {
-			least, bound := int64(1), "more than 0"
-			if f.Tag.Get("least") == "0" {
-				least, bound = 0, "0 or more"
-			}
-			most := Bytes(math.MaxInt64)
-			if text := f.Tag.Get("most"); text != "" {
-				if err := most.UnmarshalText([]byte(text)); err != nil {
-					return err
-				}
-			}
-			if value.Int() > int64(most) {
-				bound = f.Tag.Get("most") + " or less"
-			}
-			if n := value.Int(); n < least || n > int64(most) {
-				return fmt.Errorf("%v is out of bounds; it must be %s", value.Interface(), bound)
-			}
-			return nil
-		})
+		switch value.Interface().(type) {
+		case time.Duration, Bytes, int:
+			c.setting(strings.TrimPrefix(f.Tag.Get("env"), prefix), checkBounds(f.Tag, value))
+		}
 	}
+}
+
+func checkBounds(tag reflect.StructTag, value reflect.Value) error {
+	least, most, bound := int64(1), Bytes(math.MaxInt64), "more than 0"
+	if tag.Get("least") == "0" {
+		least, bound = 0, "0 or more"
+	}
+	if text, bounded := tag.Lookup("most"); bounded {
+		if err := most.UnmarshalText([]byte(text)); err != nil {
+			return err
+		}
+	}
+	n := value.Int()
+	if n > int64(most) {
+		bound = tag.Get("most") + " or less"
+	}
+	if n < least || n > int64(most) {
+		return fmt.Errorf("%v is out of bounds; it must be %s", value.Interface(), bound)
+	}
+	return nil
 }
 
 // publicURL checks the public URL, or works it out if it is not set.
 func (c *checker) publicURL(s *Settings) {
 	if s.PublicURL != "" {
-		c.setting("PUBLIC_URL", func() error { return checkPublicURL(s) })
+		c.setting("PUBLIC_URL", checkPublicURL(s))
 		return
 	}
 	host, _, err := net.SplitHostPort(s.Listen)

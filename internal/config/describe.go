@@ -12,12 +12,12 @@ import (
 
 // Setting is one setting as `trunkline config` shows it.
 type Setting struct {
-	Name    string `json:"name"`
-	Default string `json:"default"` // as it would be written, or in words if it is worked out
-	Help    string `json:"help"`
-	Secret  bool   `json:"secret"`
-	Value   string `json:"value"` // as it would be written; "[hidden]" for a secret
-	Source  Source `json:"source"`
+	Name    string
+	Default string // as it would be written, or in words if it is worked out
+	Help    string
+	Secret  bool
+	Value   string // as it would be written; "[hidden]" for a secret
+	Source  Source
 }
 
 // Describe returns all the settings in the order of Settings.
@@ -43,11 +43,7 @@ func written(value any) string {
 	case []string:
 		return strings.Join(v, ",")
 	case []netip.Prefix:
-		texts := make([]string, len(v))
-		for i, p := range v {
-			texts[i] = p.String()
-		}
-		return strings.Join(texts, ",")
+		return strings.ReplaceAll(strings.Trim(fmt.Sprint(v), "[]"), " ", ",")
 	case time.Duration:
 		return shortDuration(v)
 	case slog.Level:

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"unicode/utf8"
 
@@ -57,7 +58,7 @@ func parseEnvLine(text string) (name, value string, err error) {
 	text = strings.TrimSpace(strings.TrimPrefix(text, "export "))
 	name, value, found := strings.Cut(text, "=")
 	name = strings.TrimRight(name, " \t")
-	if !found || !isName(name) {
+	if !found || !variableName.MatchString(name) {
 		return "", "", errors.New("it is not of the form " + prefix + "NAME=value; comments begin with #")
 	}
 	if !strings.HasPrefix(name, prefix) {
@@ -73,16 +74,8 @@ func parseEnvLine(text string) (name, value string, err error) {
 // isControl reports whether r is a control character other than a tab.
 func isControl(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }
 
-// isName reports whether s can name an environment variable, and so be shown in an error.
-func isName(s string) bool {
-	for i, r := range s {
-		letter := r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z' || r == '_'
-		if !letter && (i == 0 || r < '0' || r > '9') {
-			return false
-		}
-	}
-	return s != ""
-}
+// variableName is what can name an environment variable, and so be shown in an error.
+var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // unquote takes the quotes off a value. What looks like a comment behind a value is an error: it would be
 // wrong as part of a password, and a password cut off there would be wrong too.

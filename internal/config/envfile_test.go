@@ -92,7 +92,7 @@ func FuzzParseEnvFile(f *testing.F) {
 		}
 		var again strings.Builder
 		for name, value := range values {
-			if !strings.HasPrefix(name, prefix) || !isName(name) || strings.ContainsFunc(value, isControl) {
+			if !strings.HasPrefix(name, prefix) || !variableName.MatchString(name) || strings.ContainsFunc(value, isControl) {
 				t.Fatalf("read %q=%q", name, value)
 			}
 			again.WriteString(name + `="` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(value) + "\"\n")

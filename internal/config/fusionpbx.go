@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -112,10 +113,7 @@ func fusionDatabaseURL(conf map[string]string) (string, error) {
 	if len(missing) > 0 {
 		return "", fmt.Errorf("it lacks %s; add it", strings.Join(missing, " and "))
 	}
-	port := conf["database.0.port"]
-	if port == "" {
-		port = defaultDatabasePort
-	}
+	port := cmp.Or(conf["database.0.port"], defaultDatabasePort)
 	u := url.URL{Scheme: "postgres", User: url.User(conf["database.0.username"]), Path: "/" + conf["database.0.name"]}
 	if password := conf["database.0.password"]; password != "" {
 		u.User = url.UserPassword(conf["database.0.username"], password)
@@ -141,11 +139,5 @@ func fusionSwitch(conf map[string]string) string {
 	if host == "" && port == "" {
 		return ""
 	}
-	if host == "" {
-		host = defaultSwitchHost
-	}
-	if port == "" {
-		port = defaultSwitchPort
-	}
-	return net.JoinHostPort(strings.Trim(host, "[]"), port)
+	return net.JoinHostPort(strings.Trim(cmp.Or(host, defaultSwitchHost), "[]"), cmp.Or(port, defaultSwitchPort))
 }

@@ -9,7 +9,6 @@ import (
 	"net/netip"
 	"reflect"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -49,10 +48,7 @@ func load(path string, environ []string, needPBX bool) (Settings, error) {
 		problems = append(problems, err)
 	}
 	s := Settings{sources: sources}
-	invalid, err := s.parse(values)
-	if err != nil {
-		return Settings{}, err
-	}
+	invalid := s.parse(values)
 	for _, name := range slices.Sorted(maps.Keys(invalid)) {
 		problems = append(problems, invalid[name])
 	}
@@ -66,7 +62,7 @@ func load(path string, environ []string, needPBX bool) (Settings, error) {
 // overlay adds what is set in from to values.
 func overlay(from map[string]string, source Source, values map[string]string, sources map[string]Source) {
 	for name, value := range from {
-		if value == "" && fieldOf(name) != nil {
+		if _, known := byName[name]; known && value == "" {
 			continue
 		}
 		values[name], sources[name] = value, source
@@ -89,28 +85,22 @@ var fields = slices.DeleteFunc(reflect.VisibleFields(reflect.TypeFor[Settings]()
 	return !f.IsExported()
 })
 
-// fieldOf returns the field of that setting, nil if there is no such setting.
-func fieldOf(name string) *reflect.StructField {
-	for i := range fields {
-		if fields[i].Tag.Get("env") == name {
-			return &fields[i]
-		}
+// byName are the fields by the names of their settings.
+var byName = func() map[string]reflect.StructField {
+	byName := map[string]reflect.StructField{}
+	for _, f := range fields {
+		byName[f.Tag.Get("env")] = f
 	}
-	return nil
-}
+	return byName
+}()
 
-func defaultOf(name string) string {
-	if f := fieldOf(name); f != nil {
-		return f.Tag.Get("envDefault")
-	}
-	return ""
-}
+func defaultOf(name string) string { return byName[name].Tag.Get("envDefault") }
 
 // unknownSettings returns an error for each name that is no setting.
 func unknownSettings(values map[string]string, sources map[string]Source) []error {
 	var problems []error
 	for _, name := range slices.Sorted(maps.Keys(values)) {
-		if fieldOf(name) != nil {
+		if _, known := byName[name]; known {
 			continue
 		}
 		remedy := "remove it; `trunkline config` lists the settings"
@@ -159,32 +149,24 @@ func distance(a, b string) int {
 }
 
 // parse sets the fields, and returns what is wrong with the values, by setting.
-func (s *Settings) parse(values map[string]string) (map[string]error, error) {
+func (s *Settings) parse(values map[string]string) map[string]error {
 	err := env.ParseWithOptions(s, env.Options{Environment: values, FuncMap: map[reflect.Type]env.ParserFunc{
 		reflect.TypeFor[[]string]():       func(v string) (any, error) { return splitList(v), nil },
 		reflect.TypeFor[[]netip.Prefix](): func(v string) (any, error) { return parsePrefixes(v) },
 	}})
-	var all env.AggregateError
-	if err == nil {
-		return nil, nil
-	}
-	if !errors.As(err, &all) {
-		return nil, fmt.Errorf("reading the settings: %w", err)
-	}
 	invalid := map[string]error{}
+	all, _ := errors.AsType[env.AggregateError](err) // which every error of the parser is
 	for _, err := range all.Errors {
-		var wrong env.ParseError
-		field, found := reflect.StructField{}, false
-		if errors.As(err, &wrong) {
-			field, found = reflect.TypeFor[Settings]().FieldByName(wrong.Name)
-		}
+		wrong, _ := errors.AsType[env.ParseError](err)
+		field, found := reflect.TypeFor[Settings]().FieldByName(wrong.Name)
 		if !found {
-			return nil, fmt.Errorf("reading the settings: %w", err)
+			invalid[""] = fmt.Errorf("reading the settings: %w", err)
+			continue
 		}
 		name := field.Tag.Get("env")
-		invalid[name] = fmt.Errorf("%s=%s: %s", name, strconv.Quote(values[name]), typeRemedy(field.Type, wrong.Err))
+		invalid[name] = fmt.Errorf("%s=%q: %s", name, values[name], typeRemedy(field.Type, wrong.Err))
 	}
-	return invalid, nil
+	return invalid
 }
 
 // typeRemedy says what a value of that type looks like.

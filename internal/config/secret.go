@@ -26,8 +26,5 @@ func (Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, hidden) }
 // LogValue returns "[hidden]".
 func (Secret) LogValue() slog.Value { return slog.StringValue(hidden) }
 
-// MarshalText returns "[hidden]".
+// MarshalText returns "[hidden]", for JSON too.
 func (Secret) MarshalText() ([]byte, error) { return []byte(hidden), nil }
-
-// MarshalJSON returns "[hidden]" as a JSON string.
-func (Secret) MarshalJSON() ([]byte, error) { return []byte(`"` + hidden + `"`), nil }

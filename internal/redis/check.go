@@ -72,19 +72,12 @@ func Check(ctx context.Context, client goredis.UniversalClient) (Info, error) {
 
 // readInfo reads the answer to INFO, lines of name:value.
 func readInfo(text string) Info {
-	var info Info
+	said := map[string]string{}
 	for line := range strings.Lines(text) {
 		name, value, _ := strings.Cut(strings.TrimSpace(line), ":")
-		switch name {
-		case "redis_version":
-			info.Version = value
-		case "maxmemory_policy":
-			info.Policy = value
-		case "role":
-			info.Role = value
-		}
+		said[name] = value
 	}
-	return info
+	return Info{Version: said["redis_version"], Policy: said["maxmemory_policy"], Role: said["role"]}
 }
 
 // Ping asks Redis for an answer. Its errors are those of Check.
@@ -94,16 +87,14 @@ func Ping(ctx context.Context, client goredis.UniversalClient) error {
 
 // explain adds what to do.
 func explain(err error) error {
-	var (
-		certificate *tls.CertificateVerificationError
-		record      tls.RecordHeaderError
-	)
+	certificate, untrusted := errors.AsType[*tls.CertificateVerificationError](err)
+	_, plain := errors.AsType[tls.RecordHeaderError](err)
 	switch {
 	case err == nil:
 		return nil
-	case errors.As(err, &certificate):
+	case untrusted:
 		return misconfigured{fmt.Errorf("its certificate is not accepted: %w; put the authority that signed it into TRUNKLINE_REDIS_CA, and name the host in TRUNKLINE_REDIS_URL as the certificate does", certificate.Err)}
-	case errors.As(err, &record):
+	case plain:
 		return misconfigured{errors.New("what answers there does not speak TLS; give the tls-port in TRUNKLINE_REDIS_URL, or write redis:// or redis-sentinel:// for a connection without TLS")}
 	case strings.Contains(err.Error(), "remote error: tls:"):
 		return misconfigured{fmt.Errorf("it broke off the TLS handshake: %w; see that it takes TLS 1.2 or later and asks for no certificate of ours (tls-auth-clients no)", err)}

@@ -36,55 +36,36 @@ type Options struct {
 // Through Sentinels, each new connection goes to the one that they say is the primary by then, and a
 // command that meets the old one (gone, or a replica by now) is tried again on a new connection.
 func Open(o Options) (goredis.UniversalClient, error) {
-	t, err := parse(o.URL)
+	options, err := parse(o.URL)
 	if err != nil {
 		return nil, fmt.Errorf("TRUNKLINE_REDIS_URL: %w", err)
 	}
-	tlsConfig, err := t.tlsConfig(o.CAFile)
-	if err != nil {
-		return nil, fmt.Errorf("TRUNKLINE_REDIS_CA: %w", err)
+	if o.CAFile != "" {
+		if err := trust(options.TLSConfig, o.CAFile); err != nil {
+			return nil, fmt.Errorf("TRUNKLINE_REDIS_CA: %w", err)
+		}
 	}
+	options.DialTimeout, options.ReadTimeout, options.WriteTimeout = o.Timeout, o.Timeout, o.Timeout
+	options.DialerRetries = 1 // a command is tried several times, and each try asks again where the primary is
+	options.ContextTimeoutEnabled = true
 	goredis.SetLogger(logger{o.Log})
-	return goredis.NewUniversalClient(&goredis.UniversalOptions{
-		Addrs:            t.addrs,
-		MasterName:       t.master,
-		DB:               t.database,
-		Username:         t.username,
-		Password:         t.password,
-		SentinelUsername: t.sentinelUsername,
-		SentinelPassword: t.sentinelPassword,
-		TLSConfig:        tlsConfig,
-		DialTimeout:      o.Timeout,
-		ReadTimeout:      o.Timeout,
-		WriteTimeout:     o.Timeout,
-		// Once: a command is tried several times, and each try asks again where the primary is.
-		DialerRetries:         1,
-		ContextTimeoutEnabled: true,
-	}), nil
+	return goredis.NewUniversalClient(options), nil
 }
 
-// tlsConfig is nil without TLS. It names no server: the client checks the name that it dials, and of
-// those that Sentinels give it there may be several.
-func (t target) tlsConfig(caFile string) (*tls.Config, error) {
-	if !t.tls {
-		if caFile != "" {
-			return nil, errors.New("it is set, and TRUNKLINE_REDIS_URL asks for no TLS; write rediss:// or rediss-sentinel:// there, or remove this setting")
-		}
-		return nil, nil
-	}
-	c := &tls.Config{MinVersion: tls.VersionTLS12}
-	if caFile == "" {
-		return c, nil
+// trust makes the file's certificates those that sign the servers'; c is nil without TLS.
+func trust(c *tls.Config, caFile string) error {
+	if c == nil {
+		return errors.New("it is set, and TRUNKLINE_REDIS_URL asks for no TLS; write rediss:// or rediss-sentinel:// there, or remove this setting")
 	}
 	pem, err := os.ReadFile(caFile)
 	if err != nil {
-		return nil, fmt.Errorf("%w; name a file of certificates (PEM) that can be read", err)
+		return fmt.Errorf("%w; name a file of certificates (PEM) that can be read", err)
 	}
 	c.RootCAs = x509.NewCertPool()
 	if !c.RootCAs.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("%s holds no certificate; it must be a file of certificates (PEM)", caFile)
+		return fmt.Errorf("%s holds no certificate; it must be a file of certificates (PEM)", caFile)
 	}
-	return c, nil
+	return nil
 }
 
 // logger sends the client's own messages to our log.

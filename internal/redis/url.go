@@ -1,13 +1,17 @@
 package redis
 
 import (
+	"crypto/tls"
 	"errors"
 	"net"
 	"net/netip"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 	"unicode"
+
+	goredis "github.com/redis/go-redis/v9"
 )
 
 // The ports of a Redis and of a Sentinel if the URL has none.
@@ -19,10 +23,10 @@ const (
 // What can be wrong with a URL. None of them quotes the URL: what it quoted could be a part of the
 // password.
 var (
-	errScheme     = errors.New("it begins with none of redis://, rediss://, redis-sentinel:// and rediss-sentinel://; write redis://user:password@host:port/number")
+	errScheme     = errors.New("its scheme is unknown; write redis://user:password@host:port/number, or rediss://, redis-sentinel:// or rediss-sentinel:// (docs/redis.md)")
 	errCharacters = errors.New("it holds a space, a control character or a #; write such a character of a password as %XX")
 	errEscape     = errors.New("it holds a % that is not the beginning of %XX; write a % of a password as %25")
-	errNoPassword = errors.New("there is no password before the @; write user:password@, or :password@ where there is no user")
+	errNoPassword = errors.New("there is no password before the @; write user:password@, or :password@ if there is no user")
 	errNoHost     = errors.New("there is no host in it, or an empty one in its list; write host:port, and special characters of a password as %XX")
 	errHost       = errors.New("its host is neither a name nor an address; write an IPv6 address in [], and special characters of a password as %XX")
 	errPort       = errors.New("its port is not a number from 1 to 65535; write host:port, an IPv6 address in [], and special characters of a password as %XX")
@@ -36,18 +40,6 @@ var (
 	errSentinel   = errors.New("it has a sentinel_username and no sentinel_password; add that, or take the user out")
 )
 
-// target is what a URL says.
-type target struct {
-	sentinel           bool
-	tls                bool
-	addrs              []string // host:port of the Redis, or of each Sentinel
-	database           int
-	username, password string // of the Redis
-	master             string // the primary's name; Sentinels only
-
-	sentinelUsername, sentinelPassword string
-}
-
 // CheckURL returns what is wrong with the URL of a Redis, and how to write it. The error holds nothing of
 // the URL.
 func CheckURL(raw string) error {
@@ -56,49 +48,53 @@ func CheckURL(raw string) error {
 }
 
 // parse reads a URL by hand: package net/url takes no list of hosts, as Sentinels have.
-func parse(raw string) (target, error) {
-	var t target
+func parse(raw string) (*goredis.UniversalOptions, error) {
+	o := &goredis.UniversalOptions{}
 	scheme, rest, _ := strings.Cut(raw, "://")
-	switch strings.ToLower(scheme) {
+	scheme, sentinel := strings.CutSuffix(strings.ToLower(scheme), "-sentinel")
+	switch scheme {
 	case "redis":
 	case "rediss":
-		t.tls = true
-	case "redis-sentinel":
-		t.sentinel = true
-	case "rediss-sentinel":
-		t.sentinel, t.tls = true, true
+		// It names no server: the client checks the name that it dials, and of those that Sentinels give it
+		// there may be several.
+		o.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
 	default:
-		return target{}, errScheme
+		return nil, errScheme
 	}
 	if strings.ContainsFunc(rest, func(r rune) bool { return unicode.IsControl(r) || unicode.IsSpace(r) || r == '#' }) {
-		return target{}, errCharacters
+		return nil, errCharacters
 	}
 	rest, query, hasQuery := strings.Cut(rest, "?")
 	authority, path, _ := strings.Cut(rest, "/")
-	if err := t.readAuthority(authority); err != nil {
-		return target{}, err
+	port := redisPort
+	if sentinel {
+		port = sentinelPort
+	}
+	if err := readAuthority(o, authority, port); err != nil {
+		return nil, err
+	}
+	if len(o.Addrs) > 1 && !sentinel {
+		return nil, errOneHost
 	}
 	if path != "" {
 		number, err := strconv.ParseUint(path, 10, 31)
 		if err != nil {
-			return target{}, errDatabase
+			return nil, errDatabase
 		}
-		t.database = int(number)
+		o.DB = int(number)
 	}
-	if !t.sentinel {
-		if hasQuery {
-			return target{}, errParameters
+	if sentinel {
+		if err := readParameters(o, query); err != nil {
+			return nil, err
 		}
-		return t, nil
+	} else if hasQuery {
+		return nil, errParameters
 	}
-	if err := t.readParameters(query); err != nil {
-		return target{}, err
-	}
-	return t, nil
+	return o, nil
 }
 
 // readAuthority reads user:password@host:port,host:port.
-func (t *target) readAuthority(authority string) error {
+func readAuthority(o *goredis.UniversalOptions, authority, defaultPort string) error {
 	hosts := authority
 	if at := strings.LastIndexByte(authority, '@'); at >= 0 {
 		hosts = authority[at+1:]
@@ -107,36 +103,29 @@ func (t *target) readAuthority(authority string) error {
 			return errNoPassword
 		}
 		var err error
-		if t.username, err = unescape(username); err != nil {
+		if o.Username, err = unescape(username); err != nil {
 			return err
 		}
-		if t.password, err = unescape(password); err != nil {
+		if o.Password, err = unescape(password); err != nil {
 			return err
 		}
-	}
-	port := redisPort
-	if t.sentinel {
-		port = sentinelPort
 	}
 	for host := range strings.SplitSeq(hosts, ",") {
-		addr, err := address(host, port)
+		addr, err := address(host, defaultPort)
 		if err != nil {
 			return err
 		}
-		t.addrs = append(t.addrs, addr)
-	}
-	if len(t.addrs) > 1 && !t.sentinel {
-		return errOneHost
+		o.Addrs = append(o.Addrs, addr)
 	}
 	return nil
 }
 
 // readParameters reads name=value&name=value. A plus is a plus here, as it is in the rest of the URL.
-func (t *target) readParameters(query string) error {
+func readParameters(o *goredis.UniversalOptions, query string) error {
 	known := map[string]*string{
-		"master":            &t.master,
-		"sentinel_username": &t.sentinelUsername,
-		"sentinel_password": &t.sentinelPassword,
+		"master":            &o.MasterName,
+		"sentinel_username": &o.SentinelUsername,
+		"sentinel_password": &o.SentinelPassword,
 	}
 	for pair := range strings.SplitSeq(query, "&") {
 		if pair == "" {
@@ -158,10 +147,10 @@ func (t *target) readParameters(query string) error {
 			return errEmpty
 		}
 	}
-	if t.master == "" {
+	if o.MasterName == "" {
 		return errMaster
 	}
-	if t.sentinelUsername != "" && t.sentinelPassword == "" {
+	if o.SentinelUsername != "" && o.SentinelPassword == "" {
 		return errSentinel
 	}
 	return nil
@@ -175,6 +164,8 @@ func unescape(s string) (string, error) {
 	return plain, nil
 }
 
+var hostName = regexp.MustCompile(`^[A-Za-z0-9._-]+$`)
+
 // address reads host, host:port, [IPv6] or [IPv6]:port.
 func address(s, defaultPort string) (string, error) {
 	var host, rest string
@@ -184,15 +175,12 @@ func address(s, defaultPort string) (string, error) {
 			return "", errHost
 		}
 	} else {
-		colon := strings.IndexByte(s, ':')
-		if colon < 0 {
-			colon = len(s)
-		}
-		host, rest = s[:colon], s[colon:]
+		host, _, _ = strings.Cut(s, ":")
+		rest = s[len(host):]
 		if host == "" {
 			return "", errNoHost
 		}
-		if strings.ContainsFunc(host, notInHost) {
+		if !hostName.MatchString(host) {
 			return "", errHost
 		}
 	}
@@ -204,12 +192,4 @@ func address(s, defaultPort string) (string, error) {
 		return "", errPort
 	}
 	return net.JoinHostPort(host, port), nil
-}
-
-func notInHost(r rune) bool {
-	switch {
-	case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9', r == '.', r == '-', r == '_':
-		return false
-	}
-	return true
 }

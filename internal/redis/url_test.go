@@ -1,10 +1,14 @@
 package redis
 
 import (
+	"crypto/tls"
 	"net"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
+
+	goredis "github.com/redis/go-redis/v9"
 )
 
 // allErrors are all that parse may return; none of them holds a part of a URL.
@@ -17,23 +21,23 @@ func TestParse(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
 		url  string
-		want target
+		want goredis.UniversalOptions
 	}{
-		{"redis://127.0.0.1:6379/0", target{addrs: []string{"127.0.0.1:6379"}}},
-		{"redis://redis.example", target{addrs: []string{"redis.example:6379"}}},
-		{"REDIS://redis_1:6380/", target{addrs: []string{"redis_1:6380"}}},
-		{"redis://[::1]:6380/15", target{addrs: []string{"[::1]:6380"}, database: 15}},
-		{"redis://[::1]", target{addrs: []string{"[::1]:6379"}}},
-		{"redis://:p%40ss%2Fw@rd:+%25@host:6379/3", target{addrs: []string{"host:6379"}, database: 3, password: "p@ss/w@rd:+%"}},
-		{"rediss://us%3Aer:pass@host", target{addrs: []string{"host:6379"}, tls: true, username: "us:er", password: "pass"}},
-		{"redis-sentinel://a,b:26380,[::1]?master=mymaster", target{sentinel: true, addrs: []string{"a:26379", "b:26380", "[::1]:26379"}, master: "mymaster"}},
+		{"redis://127.0.0.1:6379/0", goredis.UniversalOptions{Addrs: []string{"127.0.0.1:6379"}}},
+		{"redis://redis.example", goredis.UniversalOptions{Addrs: []string{"redis.example:6379"}}},
+		{"REDIS://redis_1:6380/", goredis.UniversalOptions{Addrs: []string{"redis_1:6380"}}},
+		{"redis://[::1]:6380/15", goredis.UniversalOptions{Addrs: []string{"[::1]:6380"}, DB: 15}},
+		{"redis://[::1]", goredis.UniversalOptions{Addrs: []string{"[::1]:6379"}}},
+		{"redis://:p%40ss%2Fw@rd:+%25@host:6379/3", goredis.UniversalOptions{Addrs: []string{"host:6379"}, DB: 3, Password: "p@ss/w@rd:+%"}},
+		{"rediss://us%3Aer:pass@host", goredis.UniversalOptions{Addrs: []string{"host:6379"}, TLSConfig: &tls.Config{MinVersion: tls.VersionTLS12}, Username: "us:er", Password: "pass"}},
+		{"redis-sentinel://a,b:26380,[::1]?master=mymaster", goredis.UniversalOptions{Addrs: []string{"a:26379", "b:26380", "[::1]:26379"}, MasterName: "mymaster"}},
 		{
 			"rediss-sentinel://user:pass@a:1,b:2/4?master=m%26m&sentinel_username=su&sentinel_password=s+p%25",
-			target{sentinel: true, tls: true, addrs: []string{"a:1", "b:2"}, database: 4, username: "user", password: "pass", master: "m&m", sentinelUsername: "su", sentinelPassword: "s+p%"},
+			goredis.UniversalOptions{TLSConfig: &tls.Config{MinVersion: tls.VersionTLS12}, Addrs: []string{"a:1", "b:2"}, DB: 4, Username: "user", Password: "pass", MasterName: "m&m", SentinelUsername: "su", SentinelPassword: "s+p%"},
 		},
-		{"redis-sentinel://:pass@a/?sentinel_password=sp&master=m", target{sentinel: true, addrs: []string{"a:26379"}, password: "pass", master: "m", sentinelPassword: "sp"}},
+		{"redis-sentinel://:pass@a/?sentinel_password=sp&master=m", goredis.UniversalOptions{Addrs: []string{"a:26379"}, Password: "pass", MasterName: "m", SentinelPassword: "sp"}},
 	} {
-		if got, err := parse(tc.url); err != nil || !reflect.DeepEqual(got, tc.want) {
+		if got, err := parse(tc.url); err != nil || !reflect.DeepEqual(*got, tc.want) {
 			t.Errorf("%s: got %+v, %v; want %+v", tc.url, got, err, tc.want)
 		}
 	}
@@ -90,7 +94,7 @@ func TestParseRefuses(t *testing.T) {
 		{"redis-sentinel://a?sentinel_password=p", errMaster},
 		{"redis-sentinel://a?master=m&sentinel_username=u", errSentinel},
 	} {
-		if got, err := parse(tc.url); err != tc.want || !reflect.DeepEqual(got, target{}) {
+		if got, err := parse(tc.url); err != tc.want || got != nil {
 			t.Errorf("%q: got %+v, %v; want %v", tc.url, got, err, tc.want)
 		}
 	}
@@ -112,11 +116,13 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
-		if len(got.addrs) == 0 || got.sentinel != (got.master != "") || got.database < 0 ||
-			got.username != "" && got.password == "" || got.sentinelUsername != "" && got.sentinelPassword == "" {
+		scheme, _, _ := strings.Cut(strings.ToLower(url), "://")
+		sentinel := strings.HasSuffix(scheme, "-sentinel")
+		if len(got.Addrs) == 0 || sentinel != (got.MasterName != "") || got.DB < 0 ||
+			got.Username != "" && got.Password == "" || got.SentinelUsername != "" && got.SentinelPassword == "" {
 			t.Fatalf("got %+v", got)
 		}
-		for _, addr := range got.addrs {
+		for _, addr := range got.Addrs {
 			if host, port, err := net.SplitHostPort(addr); err != nil || host == "" || port == "" {
 				t.Fatalf("nobody can dial %q", addr)
 			}
