@@ -89,7 +89,7 @@ func (s *Server) readyz(r *web.Request) error {
 		answer.Status, status = "not ready", http.StatusServiceUnavailable
 	}
 	if details {
-		answer.Parts, answer.Version = found, version.This().String()
+		answer.Parts, answer.Version = found, version.This()
 	}
 	r.Answer(status, answer)
 	return nil

@@ -20,6 +20,6 @@ const unversioned = "unversioned"
 
 // describe sends that description, with the build that answers.
 func describe(r *web.Request) error {
-	r.Data(http.StatusOK, "application/json", bytes.Replace(openAPI, []byte(unversioned), []byte(version.This().String()), 1))
+	r.Data(http.StatusOK, "application/json", bytes.Replace(openAPI, []byte(unversioned), []byte(version.This()), 1))
 	return nil
 }

@@ -165,7 +165,7 @@ func TestDescriptionIsServed(t *testing.T) {
 	b := newBundle(t, setUp{noWorker: true})
 	want, err := os.ReadFile("openapi.json")
 	must(t, err)
-	if got := b.do(t, call{path: "/openapi.json"}).want(t, http.StatusOK, ""); got.body != strings.Replace(string(want), "unversioned", version.This().String(), 1) {
+	if got := b.do(t, call{path: "/openapi.json"}).want(t, http.StatusOK, ""); got.body != strings.Replace(string(want), "unversioned", version.This(), 1) {
 		t.Error("what is served is not openapi.json")
 	}
 	b.do(t, call{path: "/openapi.json", from: stranger + ":1"}).want(t, http.StatusForbidden, "not_whitelisted")

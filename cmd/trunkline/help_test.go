@@ -70,7 +70,7 @@ func TestVersion(t *testing.T) {
 
 func newParser(t *testing.T) *kong.Kong {
 	t.Helper()
-	parser, err := kong.New(&commandLine{}, kong.Name("trunkline"), kong.Exit(func(int) {}))
+	parser, err := kong.New(newCommandLine(), kong.Name("trunkline"), kong.Exit(func(int) {}))
 	must(t, err)
 	return parser
 }

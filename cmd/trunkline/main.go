@@ -31,10 +31,10 @@ type commandLine struct {
 
 	ShowVersion commandline.VersionFlag `name:"version" help:"Print the version, the revision and the time of the build."`
 
-	Serve     serveCommand     `cmd:"" help:"Run api, worker and scheduler in one process, for one PBX."`
-	API       apiCommand       `cmd:"" name:"api" help:"Run the HTTP front end alone."`
-	Worker    workerCommand    `cmd:"" help:"Run a worker alone."`
-	Scheduler schedulerCommand `cmd:"" help:"Run the scheduler alone."`
+	Serve     roleCommand      `cmd:"" help:"Run api, worker and scheduler in one process, for one PBX."`
+	API       roleCommand      `cmd:"" name:"api" help:"Run the HTTP front end alone."`
+	Worker    roleCommand      `cmd:"" help:"Run a worker alone."`
+	Scheduler roleCommand      `cmd:"" help:"Run the scheduler alone."`
 	Health    healthCommand    `cmd:"" help:"Tell by the exit status whether the api, worker or scheduler of this host works."`
 	Check     checkCommand     `cmd:"" help:"Test every part and say what to do if one is not right."`
 	Audit     auditCommand     `cmd:"" help:"List who was denied what and who changed what."`
@@ -45,13 +45,17 @@ type commandLine struct {
 	Whitelist whitelistCommand `cmd:"" help:"Show, check and edit the list of the addresses that may call."`
 }
 
+func newCommandLine() *commandLine {
+	return &commandLine{Serve: serve, API: api, Worker: worker, Scheduler: scheduler}
+}
+
 // run is the program: its arguments and environment in, its exit status out. Tests call it too.
 func run(ctx context.Context, args, environ []string, out, errOut io.Writer) int {
-	var line commandLine
+	line := newCommandLine()
 	program := commandline.Program{
 		Name:        "trunkline",
 		Description: "The programmable front door of a FusionPBX: gateways and CDR exports over HTTP, as jobs that do not get lost.",
-		Line:        &line,
+		Line:        line,
 		Out:         out,
 		Err:         errOut,
 	}

@@ -11,66 +11,59 @@ import (
 	"trunkline/internal/version"
 )
 
-type serveCommand struct{}
+// roleCommand runs one role of the service, or all of them.
+type roleCommand struct {
+	help  string
+	alone bool // there is no other process
+	run   func(*service.Service, context.Context) error
+}
 
-func (serveCommand) Help() string {
-	return `On a FusionPBX host nothing need be set: database and event socket come from /etc/fusionpbx/config.conf.
+var serve = roleCommand{
+	alone: true,
+	run:   (*service.Service).Serve,
+	help: `On a FusionPBX host nothing need be set: database and event socket come from /etc/fusionpbx/config.conf.
 It makes its secret key and its own tables if they are not there yet.
 
-Example: TRUNKLINE_WHITELIST=/etc/trunkline/chkcon_whitelist.conf trunkline serve`
+Example: TRUNKLINE_WHITELIST=/etc/trunkline/chkcon_whitelist.conf trunkline serve`,
 }
 
-func (serveCommand) Run(cmd *command) error { return cmd.withService(true, (*service.Service).Serve) }
+var api = roleCommand{
+	run: (*service.Service).API,
+	help: `Any number may run against the same Postgres and Redis. Workers run the jobs: start at least one.
 
-type apiCommand struct{}
-
-func (apiCommand) Help() string {
-	return `Any number may run against the same Postgres and Redis. Workers run the jobs: start at least one.
-
-Example: trunkline --config /etc/trunkline/trunkline.env api`
+Example: trunkline --config /etc/trunkline/trunkline.env api`,
 }
 
-func (apiCommand) Run(cmd *command) error { return cmd.withService(false, (*service.Service).API) }
-
-type workerCommand struct{}
-
-func (workerCommand) Help() string {
-	return `Any number may run against the same Postgres and Redis. A worker also sweeps up what another one lost.
+var worker = roleCommand{
+	run: (*service.Service).Worker,
+	help: `Any number may run against the same Postgres and Redis. A worker also sweeps up what another one lost.
 On SIGTERM it takes no more jobs, finishes what it can within TRUNKLINE_SHUTDOWN_TIMEOUT and hands back the rest.
 
-Example: trunkline --config /etc/trunkline/trunkline.env worker`
+Example: trunkline --config /etc/trunkline/trunkline.env worker`,
 }
 
-func (workerCommand) Run(cmd *command) error {
-	return cmd.withService(false, (*service.Service).Worker)
+var scheduler = roleCommand{
+	run: (*service.Service).Scheduler,
+	help: `It dispatches again each job that lost its worker or its task. Several may run: one works at a time.
+
+Example: trunkline --config /etc/trunkline/trunkline.env scheduler`,
 }
 
-type schedulerCommand struct{}
+func (r roleCommand) Help() string { return r.help }
 
-func (schedulerCommand) Help() string {
-	return `It dispatches again each job that lost its worker or its task. Several may run: one works at a time.
-
-Example: trunkline --config /etc/trunkline/trunkline.env scheduler`
-}
-
-func (schedulerCommand) Run(cmd *command) error {
-	return cmd.withService(false, (*service.Service).Scheduler)
-}
-
-// withService reads the settings, opens the service, runs a role of it, and closes it.
-func (cmd *command) withService(alone bool, run func(*service.Service, context.Context) error) error {
+func (r roleCommand) Run(cmd *command) error {
 	settings, err := cmd.settings()
 	if err != nil {
 		return err
 	}
 	log := service.NewLog(settings, cmd.err)
-	log.Info("trunkline starts", "version", version.This().String())
-	s, err := service.Open(cmd.ctx, settings, log, alone)
+	log.Info("trunkline starts", "version", version.This())
+	s, err := service.Open(cmd.ctx, settings, log, r.alone)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	return run(s, cmd.ctx)
+	return r.run(s, cmd.ctx)
 }
 
 // withDatabase reads the settings and opens only the database, whose tables must be this build's.

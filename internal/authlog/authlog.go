@@ -3,6 +3,7 @@
 package authlog
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -88,18 +90,12 @@ func message(addr netip.Addr, name string) string {
 	return fmt.Sprintf("%s: [%s] authentication failed for %s", tag, addr.Unmap().WithZone(""), cleaned(name))
 }
 
+// notInNames is what is not written as the caller wrote it.
+var notInNames = regexp.MustCompile(`[^a-zA-Z0-9@._+-]`)
+
 func cleaned(name string) string {
-	clean := strings.Map(func(c rune) rune {
-		switch {
-		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', strings.ContainsRune("@._+-", c):
-			return c
-		}
-		return '_'
-	}, name)
-	if clean == "" {
-		return "_"
-	}
-	return clean[:min(len(clean), maxName)]
+	clean := notInNames.ReplaceAllString(name, "_")
+	return cmp.Or(clean[:min(len(clean), maxName)], "_")
 }
 
 func (l *Log) write(line string) error {

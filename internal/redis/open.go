@@ -18,10 +18,7 @@ import (
 
 // Options says which Redis, and how long to wait for it.
 type Options struct {
-	// URL is redis://user:password@host:port/number, rediss:// for TLS, or
-	// redis-sentinel://user:password@host:port,host:port/number?master=NAME with the addresses of the
-	// Sentinels, rediss-sentinel:// for TLS to them and to Redis. User and password are Redis's;
-	// sentinel_username and sentinel_password are the Sentinels'.
+	// URL is one that CheckURL takes.
 	URL string
 	// CAFile holds the certificates, PEM, by one of which the servers' must be signed; "": the system's.
 	CAFile string

@@ -40,8 +40,11 @@ var (
 	errSentinel   = errors.New("it has a sentinel_username and no sentinel_password; add that, or take the user out")
 )
 
-// CheckURL returns what is wrong with the URL of a Redis, and how to write it. The error holds nothing of
-// the URL.
+// CheckURL returns what is wrong with the URL of a Redis, and how to write it; the error holds nothing of it.
+// It is redis://user:password@host:port/number, rediss:// for TLS, or
+// redis-sentinel://user:password@host:port,host:port/number?master=NAME with the addresses of the
+// Sentinels, rediss-sentinel:// for TLS to them and to Redis. User and password are Redis's;
+// sentinel_username and sentinel_password are the Sentinels'.
 func CheckURL(raw string) error {
 	_, err := parse(raw)
 	return err

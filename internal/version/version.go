@@ -3,68 +3,48 @@
 package version
 
 import (
+	"cmp"
 	"runtime/debug"
 	"strings"
 	"sync"
 )
 
-// Build is one build of the program. Revision and Time are "" if it was not built in a repository.
-type Build struct {
-	Version  string // the module's version: v1.2.3, or (devel)
-	Revision string // the commit, in full
-	Time     string // the commit's time, RFC 3339 in UTC
-	Modified bool   // the tree held changes that were not committed
-	Go       string // the version of Go
-}
-
-// This returns the build that runs.
-var This = sync.OnceValue(func() Build {
+// This is the build that runs, in one line.
+var This = sync.OnceValue(func() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
-		return Build{Version: "unknown"}
+		return "unknown"
 	}
-	return read(info)
+	return described(info)
 })
 
-func read(info *debug.BuildInfo) Build {
-	b := Build{Version: info.Main.Version, Go: info.GoVersion}
-	if b.Version == "" {
-		b.Version = "(devel)"
-	}
-	for _, s := range info.Settings {
-		switch s.Key {
-		case "vcs.revision":
-			b.Revision = s.Value
-		case "vcs.time":
-			b.Time = s.Value
-		case "vcs.modified":
-			b.Modified = s.Value == "true"
-		}
-	}
-	return b
-}
+// shortRevision is how much of a commit's name is shown, in hex digits.
+const shortRevision = 12
 
-// String is the build in one line, such as "v1.2.3 (revision 0a1b2c3d, of 2026-01-02T03:04:05Z, go1.26.0)".
-func (b Build) String() string {
+// described is a build in one line, such as "v1.2.3 (revision 0a1b2c3d4e5f, of 2026-01-02T03:04:05Z, go1.26.0)".
+// Without revision and time it was not built in a repository.
+func described(info *debug.BuildInfo) string {
+	settings := map[string]string{}
+	for _, s := range info.Settings {
+		settings[s.Key] = s.Value
+	}
 	var more []string
-	if b.Revision != "" {
-		revision := "revision " + b.Revision[:min(len(b.Revision), shortRevision)]
-		if b.Modified {
+	if revision := settings["vcs.revision"]; revision != "" {
+		revision = "revision " + revision[:min(len(revision), shortRevision)]
+		if settings["vcs.modified"] == "true" {
 			revision += " with changes"
 		}
 		more = append(more, revision)
 	}
-	if b.Time != "" {
-		more = append(more, "of "+b.Time)
+	if committed := settings["vcs.time"]; committed != "" {
+		more = append(more, "of "+committed)
 	}
-	if b.Go != "" {
-		more = append(more, b.Go)
+	if info.GoVersion != "" {
+		more = append(more, info.GoVersion)
 	}
-	if len(more) == 0 {
-		return b.Version
+	version := cmp.Or(info.Main.Version, "(devel)")
+	if len(more) > 0 {
+		version += " (" + strings.Join(more, ", ") + ")"
 	}
-	return b.Version + " (" + strings.Join(more, ", ") + ")"
+	return version
 }
-
-// shortRevision is how much of a commit's name is shown, in hex digits.
-const shortRevision = 12

@@ -25,7 +25,7 @@ func TestBuild(t *testing.T) {
 		"outside a repository": {debug.BuildInfo{GoVersion: "go1.26.0"}, "(devel) (go1.26.0)"},
 		"nothing is known":     {debug.BuildInfo{}, "(devel)"},
 	} {
-		if got := read(&tc.info).String(); got != tc.want {
+		if got := described(&tc.info); got != tc.want {
 			t.Errorf("%s: got %q, want %q", name, got, tc.want)
 		}
 	}
