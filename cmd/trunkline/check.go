@@ -44,7 +44,7 @@ func (checkCommand) Run(cmd *command) error {
 	}
 	c := &checker{cmd: cmd, settings: settings}
 	c.database()
-	c.redis()
+	c.check("redis", c.redis)
 	for _, sw := range service.OpenSwitches(settings, slog.New(slog.DiscardHandler)) {
 		c.freeswitch(sw)
 	}
@@ -52,7 +52,7 @@ func (checkCommand) Run(cmd *command) error {
 	if settings.TLSCert != "" {
 		c.check("certificate", c.certificate)
 	}
-	c.exportFolder()
+	c.check("export folder", c.exportFolder)
 	if c.failed {
 		return errNotAllRight
 	}
@@ -141,22 +141,20 @@ func (c *checker) database() {
 	})
 }
 
-func (c *checker) redis() {
-	c.check("redis", func(ctx context.Context) (string, error) {
-		client, err := service.OpenRedis(c.settings, slog.New(slog.DiscardHandler))
-		if err != nil {
-			return "", err
-		}
-		defer client.Close()
-		info, err := redis.Check(ctx, client)
-		if err != nil {
-			return "", err
-		}
-		if warning := info.Warning(); warning != "" {
-			return "", errors.New(warning)
-		}
-		return "version " + info.Version + ", " + info.Policy, nil
-	})
+func (c *checker) redis(ctx context.Context) (string, error) {
+	client, err := service.OpenRedis(c.settings, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return "", err
+	}
+	defer client.Close()
+	info, err := redis.Check(ctx, client)
+	if err != nil {
+		return "", err
+	}
+	if warning := info.Warning(); warning != "" {
+		return "", errors.New(warning)
+	}
+	return "version " + info.Version + ", " + info.Policy, nil
 }
 
 func (c *checker) freeswitch(sw *freeswitch.Switch) {
@@ -193,21 +191,19 @@ func (c *checker) certificate(context.Context) (string, error) {
 	return fmt.Sprintf("%s and its key, good until %s", c.settings.TLSCert, until.Format(time.DateOnly)), nil
 }
 
-func (c *checker) exportFolder() {
+func (c *checker) exportFolder(context.Context) (string, error) {
 	dir, floor := c.settings.ExportDir, uint64(c.settings.ExportMinFreeBytes)
-	c.check("export folder", func(context.Context) (string, error) {
-		if err := writeAndRead(dir); err != nil {
-			return "", fmt.Errorf("TRUNKLINE_EXPORT_DIR: %w; make the folder, and give it to the user that runs trunkline", err)
-		}
-		free, err := cdr.FreeSpace(dir)
-		if err != nil {
-			return "", err
-		}
-		if free < floor {
-			return "", fmt.Errorf("%d MiB free in %s, less than the %d needed; make room, or lower TRUNKLINE_EXPORT_MIN_FREE_BYTES", free>>20, dir, floor>>20)
-		}
-		return fmt.Sprintf("%s is written and read, %d MiB free", dir, free>>20), nil
-	})
+	if err := writeAndRead(dir); err != nil {
+		return "", fmt.Errorf("TRUNKLINE_EXPORT_DIR: %w; make the folder, and give it to the user that runs trunkline", err)
+	}
+	free, err := cdr.FreeSpace(dir)
+	if err != nil {
+		return "", err
+	}
+	if free < floor {
+		return "", fmt.Errorf("%d MiB free in %s, less than the %d needed; make room, or lower TRUNKLINE_EXPORT_MIN_FREE_BYTES", free>>20, dir, floor>>20)
+	}
+	return fmt.Sprintf("%s is written and read, %d MiB free", dir, free>>20), nil
 }
 
 // writeAndRead leaves a file in the folder, reads it back and removes it.

@@ -119,16 +119,14 @@ func nearAddress(listen string) (address string, loopback bool, err error) {
 	if err != nil {
 		return "", false, fmt.Errorf("TRUNKLINE_LISTEN: %w", err)
 	}
-	ip, err := netip.ParseAddr(host)
+	ip, _ := netip.ParseAddr(host) // the zero address if it is a name
 	switch {
-	case host == "", err == nil && ip.IsUnspecified() && ip.Is4():
+	case host == "", ip == netip.IPv4Unspecified():
 		return net.JoinHostPort("127.0.0.1", port), true, nil
-	case err == nil && ip.IsUnspecified():
+	case ip == netip.IPv6Unspecified():
 		return net.JoinHostPort("::1", port), true, nil
-	case err == nil:
-		return listen, ip.IsLoopback(), nil
 	}
-	return listen, host == "localhost", nil
+	return listen, host == "localhost" || ip.IsLoopback(), nil
 }
 
 // wrongParts is what a readiness answer says of the parts that are not right, in one line.

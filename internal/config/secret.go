@@ -14,17 +14,11 @@ type Secret string
 // Reveal returns the value itself.
 func (s Secret) Reveal() string { return string(s) }
 
-// String returns "[hidden]".
-func (Secret) String() string { return hidden }
+// However a Secret is asked, it answers "[hidden]". Format is there for the verbs that pass String by, such as %x,
+// and MarshalText for JSON too.
 
-// GoString returns "[hidden]".
-func (Secret) GoString() string { return hidden }
-
-// Format writes "[hidden]", whatever the verb: %x would pass String by.
-func (Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, hidden) }
-
-// LogValue returns "[hidden]".
-func (Secret) LogValue() slog.Value { return slog.StringValue(hidden) }
-
-// MarshalText returns "[hidden]", for JSON too.
+func (Secret) String() string               { return hidden }
+func (Secret) GoString() string             { return hidden }
+func (Secret) Format(f fmt.State, _ rune)   { _, _ = io.WriteString(f, hidden) }
+func (Secret) LogValue() slog.Value         { return slog.StringValue(hidden) }
 func (Secret) MarshalText() ([]byte, error) { return []byte(hidden), nil }

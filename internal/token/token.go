@@ -135,14 +135,10 @@ var (
 	ErrNotFound error = fault.Errorf(fault.NotFound, "there is no such token")
 	// ErrNameTaken: another token that is not revoked has the name, in whatever case.
 	ErrNameTaken error = fault.Errorf(fault.Conflict, "name: another token has it; choose another name, or rotate or revoke that token")
-	// ErrUnknown: no token has or had this secret.
-	ErrUnknown error = fault.Errorf(fault.AuthenticationFailed, "this token is not known; check that it was copied whole, or make a new one")
-	// ErrExpired: the token's own time is up.
-	ErrExpired error = fault.Errorf(fault.AuthenticationFailed, "this token has expired; rotate it with a new expiry, or make a new one")
-	// ErrRotated: the secret was replaced, and its grace is over.
-	ErrRotated error = fault.Errorf(fault.AuthenticationFailed, "this token was rotated and its old secret has expired; use the new secret")
-	// ErrRevoked: the token was revoked.
-	ErrRevoked error = fault.Errorf(fault.AuthenticationFailed, "this token was revoked; make a new one")
+	ErrUnknown   error = fault.Errorf(fault.AuthenticationFailed, "this token is not known; check that it was copied whole, or make a new one")
+	ErrExpired   error = fault.Errorf(fault.AuthenticationFailed, "this token has expired; rotate it with a new expiry, or make a new one")
+	ErrRotated   error = fault.Errorf(fault.AuthenticationFailed, "this token was rotated and its old secret has expired; use the new secret")
+	ErrRevoked   error = fault.Errorf(fault.AuthenticationFailed, "this token was revoked; make a new one")
 )
 
 // InvalidError is a value that cannot be used. It is the cause of a fault.InvalidRequest that says so.

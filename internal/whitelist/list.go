@@ -23,7 +23,7 @@ type List struct {
 	path    string
 	log     *slog.Logger
 	set     atomic.Pointer[Set]
-	problem atomic.Pointer[string] // what is wrong with the file as it stands; nil: nothing
+	problem atomic.Pointer[string] // what is wrong with the file as it stands, or ""
 
 	mu      sync.Mutex // held while the file is read
 	content []byte     // what was read
@@ -33,6 +33,7 @@ type List struct {
 func Open(path string, log *slog.Logger) *List {
 	l := &List{path: path, log: log}
 	l.set.Store(NewSet())
+	l.problem.Store(new(""))
 	l.Reload()
 	return l
 }
@@ -44,12 +45,7 @@ func (l *List) Allows(addr netip.Addr) bool { return l.set.Load().Contains(addr)
 func (l *List) Count() int { return l.set.Load().Count() }
 
 // Trouble says what is wrong with the file as it stands, "" if nothing is.
-func (l *List) Trouble() string {
-	if p := l.problem.Load(); p != nil {
-		return *p
-	}
-	return ""
-}
+func (l *List) Trouble() string { return *l.problem.Load() }
 
 // Watch keeps the list as the file is until ctx is done.
 func (l *List) Watch(ctx context.Context) {
@@ -72,7 +68,7 @@ func (l *List) Reload() {
 	}
 	log := l.log.With("file", l.path)
 	if err == nil {
-		l.problem.Store(nil)
+		l.problem.Store(new(""))
 		l.set.Store(set)
 		log.Info("whitelist in effect", "addresses", set.Count())
 		return

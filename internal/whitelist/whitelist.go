@@ -10,6 +10,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
+
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -44,27 +46,28 @@ func (e *UnreadableError) Unwrap() error { return e.err }
 // readFile returns the file's content, or its beginning if it is too large. Its errors deny everybody:
 // ErrMissing or an *UnreadableError.
 func readFile(path string) ([]byte, error) {
-	info, err := os.Stat(path)
+	content, err := readRegular(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, ErrMissing
 	}
-	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s is not a regular file", path) // opening a pipe would wait for its other end
-	}
-	if err != nil {
-		return nil, &UnreadableError{err}
-	}
-	file, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, ErrMissing
-	}
-	if err != nil {
-		return nil, &UnreadableError{err}
-	}
-	defer file.Close()
-	content, err := io.ReadAll(io.LimitReader(file, maxBytes+1))
 	if err != nil {
 		return nil, &UnreadableError{err}
 	}
 	return content, nil
+}
+
+func readRegular(path string) ([]byte, error) {
+	file, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0) // a pipe would wait for its other end
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s is not a regular file", path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(io.LimitReader(file, maxBytes+1))
 }
