@@ -60,8 +60,6 @@ type Options struct {
 // Server is the front end.
 type Server struct {
 	o           Options
-	settings    config.Settings
-	log         *slog.Logger
 	front       *web.Front
 	whitelist   *whitelist.List
 	metrics     *metrics.Metrics
@@ -78,7 +76,7 @@ type Server struct {
 // New returns a front end whose whitelist has been read. A whitelist that cannot be used is no error:
 // it denies everybody until it is mended, and the log says so.
 func New(o Options) (*Server, error) {
-	s := &Server{o: o, settings: o.Settings, log: o.Log, whitelist: whitelist.Open(o.Settings.Whitelist, o.Log)}
+	s := &Server{o: o, whitelist: whitelist.Open(o.Settings.Whitelist, o.Log)}
 	if o.Settings.TLSCert != "" {
 		var err error
 		if s.certificate, err = certificate.Open(o.Settings.TLSCert, o.Settings.TLSKey, o.Log); err != nil {
@@ -125,7 +123,7 @@ func (s *Server) Run(ctx context.Context) error {
 	listener := s.o.Listener
 	if listener == nil {
 		var err error
-		if listener, err = net.Listen("tcp", s.settings.Listen); err != nil {
+		if listener, err = net.Listen("tcp", s.o.Settings.Listen); err != nil {
 			return fmt.Errorf("TRUNKLINE_LISTEN: %w; free the port or choose another address", err)
 		}
 	}
@@ -140,10 +138,10 @@ func (s *Server) Run(ctx context.Context) error {
 		Handler:           s.handler,
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       readTimeout,
-		WriteTimeout:      s.settings.WaitMax + web.AnswerTimeout,
+		WriteTimeout:      s.o.Settings.WaitMax + web.AnswerTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+		ErrorLog:          slog.NewLogLogger(s.o.Log.Handler(), slog.LevelDebug),
 	}
 	serve := server.Serve
 	if s.certificate != nil {
@@ -153,7 +151,7 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	served := make(chan error, 1)
 	go func() { served <- serve(listener) }()
-	s.log.Info("front end listens", "address", listener.Addr().String(), "tls", s.certificate != nil)
+	s.o.Log.Info("front end listens", "address", listener.Addr().String(), "tls", s.certificate != nil)
 	select {
 	case err := <-served:
 		return fmt.Errorf("serving %s: %w", listener.Addr(), err)
@@ -164,15 +162,15 @@ func (s *Server) Run(ctx context.Context) error {
 
 func (s *Server) shutDown(ctx context.Context, server *http.Server, served <-chan error) error {
 	s.front.Stop()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.settings.ShutdownTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.o.Settings.ShutdownTimeout)
 	defer cancel()
 	if err := server.Shutdown(ctx); err != nil {
-		s.log.Warn("callers are cut off", "after", s.settings.ShutdownTimeout, "error", err)
+		s.o.Log.Warn("callers are cut off", "after", s.o.Settings.ShutdownTimeout, "error", err)
 		if err := server.Close(); err != nil {
-			s.log.Debug("closing connections", "error", err)
+			s.o.Log.Debug("closing connections", "error", err)
 		}
 	}
 	<-served
-	s.log.Info("front end stopped")
+	s.o.Log.Info("front end stopped")
 	return nil
 }

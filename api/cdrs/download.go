@@ -81,27 +81,19 @@ func (s *Service) download(r *web.Request) error {
 // downloadableJob is the job of the path, for its link or else for a user's credentials. A link that
 // is no good says the same whether or not there is such a job.
 func (s *Service) downloadableJob(r *web.Request) (tasks.Job, error) {
-	ctx, id := r.Context(), r.Path("id")
 	if !r.HasLink() {
 		return s.jobs.OfPath(r)
 	}
-	signature := r.HTTP().URL.Query().Get("signature")
-	invalid := fault.Errorf(fault.InvalidLink, "this download link is not valid; ask for the job again to get a new one")
-	expires, err := strconv.ParseInt(r.HTTP().URL.Query().Get("expires"), 10, 64)
-	if err != nil {
-		return tasks.Job{}, invalid
-	}
-	job, err := s.tasks.Get(ctx, id, tenant.All)
-	if errors.Is(err, tasks.ErrNotFound) {
-		return tasks.Job{}, invalid
-	}
-	if err != nil {
+	query := r.HTTP().URL.Query()
+	expires, notNumber := strconv.ParseInt(query.Get("expires"), 10, 64)
+	job, err := s.tasks.Get(r.Context(), r.Path("id"), tenant.All)
+	absent := errors.Is(err, tasks.ErrNotFound)
+	switch {
+	case err != nil && !absent:
 		return tasks.Job{}, err
-	}
-	if !s.tasks.Keys().ValidDownload(job.ID, job.DomainUUID, expires, signature) {
-		return tasks.Job{}, invalid
-	}
-	if time.Now().Unix() >= expires {
+	case absent || notNumber != nil || !s.tasks.Keys().ValidDownload(job.ID, job.DomainUUID, expires, query.Get("signature")):
+		return tasks.Job{}, fault.Errorf(fault.InvalidLink, "this download link is not valid; ask for the job again to get a new one")
+	case time.Now().Unix() >= expires:
 		return tasks.Job{}, fault.Errorf(fault.LinkExpired, "this download link has expired; ask for the job again to get a new one")
 	}
 	return job, nil

@@ -132,10 +132,9 @@ func (s *Service) viewSwitches(ctx context.Context, hostnames bool) ([]switchVie
 	views := make([]switchView, len(s.pbx.Switches))
 	group, ctx := errgroup.WithContext(ctx)
 	for i, sw := range s.pbx.Switches {
-		group.Go(func() error {
-			view, err := viewSwitch(ctx, sw, hostnames)
-			views[i] = view
-			return err
+		group.Go(func() (err error) {
+			views[i], err = viewSwitch(ctx, sw, hostnames)
+			return sw.Fault(err)
 		})
 	}
 	return views, group.Wait()
@@ -144,14 +143,11 @@ func (s *Service) viewSwitches(ctx context.Context, hostnames bool) ([]switchVie
 func viewSwitch(ctx context.Context, sw *freeswitch.Switch, hostnames bool) (switchView, error) {
 	view := switchView{addr: sw.Addr(), gateways: map[string]*freeswitch.Gateway{}}
 	loaded, err := sw.Gateways(ctx)
-	if err != nil {
-		return view, sw.Fault(err)
-	}
 	for i := range loaded {
 		view.gateways[loaded[i].Name] = &loaded[i]
 	}
-	if hostnames {
+	if err == nil && hostnames {
 		view.names, err = sw.Names(ctx)
 	}
-	return view, sw.Fault(err)
+	return view, err
 }

@@ -49,7 +49,7 @@ func (s *Service) Do(r *web.Request, a Asked) error {
 		return keyReused(a.NewJob, err)
 	}
 	if !found {
-		answered := false
+		var answered bool
 		if job, answered, err = s.begin(r, a, patience); err != nil || answered {
 			return err
 		}

@@ -41,17 +41,13 @@ func (s *Service) follow(r *web.Request) error {
 	default:
 		return fault.Errorf(fault.Unavailable, "%d callers follow jobs already, the most there may be (TRUNKLINE_EVENT_STREAMS); try again later, or ask for the job with wait", cap(s.streams))
 	}
-	stream, err := newEventStream(r.Writer(), s.view)
-	if errors.Is(err, errGone) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	defer context.AfterFunc(s.front.Stopping(), cancel)()
-	err = s.tasks.Watch(ctx, job.ID, stream.show)
+	stream, err := newEventStream(r.Writer(), s.view)
+	if err == nil {
+		err = s.tasks.Watch(ctx, job.ID, stream.show)
+	}
 	if ctx.Err() != nil || errors.Is(err, errGone) {
 		return nil // the caller has hung up, or this front end stops and the caller comes back to another
 	}
@@ -87,26 +83,22 @@ func newEventStream(to http.ResponseWriter, view func(tasks.Job) (Job, error)) (
 }
 
 // show sends what is new of the job.
-func (e *eventStream) show(job tasks.Job) error {
+func (e *eventStream) show(job tasks.Job) (err error) {
 	before := e.shown
 	e.shown = &job
 	switch {
 	case before == nil || before.State != job.State || before.Dispatch != job.Dispatch || before.Attempt != job.Attempt ||
 		before.CancelRequested != job.CancelRequested:
-		if err := e.send("state", job); err != nil {
-			return err
-		}
+		err = e.send("state", job)
 	case before.Progress != job.Progress:
-		if err := e.send("progress", job); err != nil {
-			return err
-		}
+		err = e.send("progress", job)
 	case time.Since(e.wrote) >= keepAlive:
-		return e.write([]byte(": still here\n\n"))
+		err = e.write([]byte(": still here\n\n"))
 	}
-	if job.State.Done() {
-		return e.send("end", job)
+	if err == nil && job.State.Done() {
+		err = e.send("end", job)
 	}
-	return nil
+	return err
 }
 
 // send writes one event. JSON has no line breaks, so that it is one line of data.

@@ -80,10 +80,7 @@ func sortedDevices(switches []switchNow, at time.Time) []device {
 func latestFirst(devices []device) {
 	slices.Reverse(devices)
 	slices.SortStableFunc(devices, func(a, b device) int {
-		if order := cmp.Compare(b.left, a.left); order != 0 {
-			return order
-		}
-		return cmp.Compare(reachable(b), reachable(a))
+		return cmp.Or(cmp.Compare(b.left, a.left), cmp.Compare(reachable(b), reachable(a)))
 	})
 }
 

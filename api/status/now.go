@@ -1,6 +1,7 @@
 package status
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -138,13 +139,8 @@ func (n *pbxNow) calls(q tenant.Domains) int {
 
 // uptime is that of the switch that was started last.
 func (n *pbxNow) uptime() time.Duration {
-	var least time.Duration
-	for i, one := range n.switches {
-		if i == 0 || one.status.Uptime < least {
-			least = one.status.Uptime
-		}
-	}
-	return least
+	latest := slices.MinFunc(n.switches, func(a, b switchNow) int { return cmp.Compare(a.status.Uptime, b.status.Uptime) })
+	return latest.status.Uptime
 }
 
 // callsOf counts calls, not their legs. A call is a domain's if one of its legs is: FusionPBX routes
@@ -179,8 +175,7 @@ func (p *runningProfiles) ask(ctx context.Context, sw *freeswitch.Switch, profil
 	for i, profile := range profiles {
 		group.Go(func() error {
 			list, err := question(ctx, profile)
-			var profileErr *freeswitch.ProfileError
-			stopped := errors.As(err, &profileErr)
+			profileErr, stopped := errors.AsType[*freeswitch.ProfileError](err)
 			if err != nil && !stopped {
 				return sw.Fault(err)
 			}

@@ -110,19 +110,20 @@ func extensionOf(r *web.Request) (t tenant.Domain, number string, err error) {
 	if t.UUID == "" {
 		return t, "", fault.Invalid("tenant_domain", "%s has no extensions; name a domain", tenant.Global)
 	}
-	return t, number, checkUser("extension", number, t)
+	return t, number, checkUser(number, t)
 }
 
 // checkUser fails if the switch could not be asked for the user, naming the parameter at fault.
-func checkUser(parameter, user string, t tenant.Domain) error {
-	var argument *freeswitch.ArgumentError
-	switch err := freeswitch.CheckUser(user, t.Name); {
-	case !errors.As(err, &argument):
+func checkUser(user string, t tenant.Domain) error {
+	err := freeswitch.CheckUser(user, t.Name)
+	argument, ok := errors.AsType[*freeswitch.ArgumentError](err)
+	switch {
+	case !ok:
 		return err
 	case freeswitch.CheckUser(user, "localhost") == nil:
 		return fault.Invalid("tenant_domain", "%s %s to be asked for at the switch", t.Name, argument.Reason)
 	default:
-		return fault.Invalid(parameter, "%s", argument.Reason)
+		return fault.Invalid("extension", "%s", argument.Reason)
 	}
 }
 

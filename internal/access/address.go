@@ -74,14 +74,12 @@ func (l Locator) behind(peer netip.Addr, lines []string) (netip.Addr, error) {
 func ParseAddress(text string) (netip.Addr, bool) {
 	text = strings.TrimSpace(text)
 	addr, err := netip.ParseAddr(text)
-	if inner, found := strings.CutPrefix(text, "["); err != nil && found && strings.HasSuffix(inner, "]") {
-		addr, err = netip.ParseAddr(strings.TrimSuffix(inner, "]"))
-		if err == nil && addr.Is4() {
-			return netip.Addr{}, false
+	for _, withPort := range []string{text, text + ":0"} { // the latter if it is in brackets without a port
+		if err == nil {
+			break
 		}
-	} else if err != nil {
 		var both netip.AddrPort
-		both, err = netip.ParseAddrPort(text)
+		both, err = netip.ParseAddrPort(withPort)
 		addr = both.Addr()
 	}
 	if err != nil {

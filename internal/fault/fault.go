@@ -61,6 +61,6 @@ func Clip(text string) string {
 
 // Is reports whether err is, or wraps, an Error of that code.
 func Is(err error, code Code) bool {
-	var e *Error
-	return errors.As(err, &e) && e.Code == code
+	e, ok := errors.AsType[*Error](err)
+	return ok && e.Code == code
 }

@@ -46,11 +46,8 @@ for i, key in ipairs(KEYS) do
 end
 return answers`)
 
-const (
-	// numbersIn and numbersOut are how many numbers the script takes for a key, and returns.
-	numbersIn  = 3
-	numbersOut = 2
-)
+// numbersOut is how many numbers the script returns for a key.
+const numbersOut = 2
 
 var errScript = errors.New("the limit script's answer is not understood")
 
