@@ -16,10 +16,6 @@ const (
 	typeAPIResponse   = "api/response"
 	typeDisconnect    = "text/disconnect-notice"
 	typeRudeRejection = "text/rude-rejection"
-	typeEventPlain    = "text/event-plain"
-	typeEventJSON     = "text/event-json"
-	typeEventXML      = "text/event-xml"
-	typeLogData       = "log/data"
 )
 
 // Limits of a frame's header. FreeSWITCH sends two or three short lines; what

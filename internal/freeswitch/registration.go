@@ -44,11 +44,10 @@ func (r Registration) Domain() string {
 }
 
 func splitAddress(address string) (user, host string) {
-	at := strings.LastIndexByte(address, '@')
-	if at < 0 {
-		return address, ""
+	if at := strings.LastIndexByte(address, '@'); at >= 0 {
+		return address[:at], address[at+1:]
 	}
-	return address[:at], address[at+1:]
+	return address, ""
 }
 
 var secondsLeft = regexp.MustCompile(`expsecs\((-?\d{1,9})\)\s*$`)

@@ -189,7 +189,7 @@ func (l *link) relayReply(r *bufio.Reader) error {
 		if _, err := buffers.WriteTo(l.inside.conn); err != nil {
 			return fmt.Errorf("the event socket relay lost its inner side: %w", err)
 		}
-	case typeEventPlain, typeEventJSON, typeEventXML, typeLogData:
+	case "text/event-plain", "text/event-json", "text/event-xml", "log/data":
 		// Nothing here subscribes. The library holds sixteen events that
 		// nobody reads and then stands still: they end here.
 	default:

@@ -261,9 +261,6 @@ func (s *Switch) noteDial(err error) {
 
 // pauseAfter returns how long to wait after so many failed dials in a row.
 func pauseAfter(failures int) time.Duration {
-	length := maxPause
-	if doublings := failures - 1; doublings < 8 {
-		length = min(firstPause<<doublings, maxPause)
-	}
+	length := min(firstPause<<min(failures-1, 8), maxPause)
 	return length/2 + rand.N(length/2)
 }

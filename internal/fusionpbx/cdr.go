@@ -57,9 +57,8 @@ func CheckCDRColumns(columns []string) error {
 	return nil
 }
 
-// CDRQuery is the statement that reads the CDRs, ordered by start_stamp and xml_cdr_uuid. A column
-// that is unknown or there twice is an error that names it; so is a filter that is neither for all
-// domains nor for one.
+// CDRQuery is the statement that reads the CDRs, ordered by start_stamp and xml_cdr_uuid. The error is
+// CheckCDRColumns', or that the filter is neither for all domains nor for one.
 func (d *DB) CDRQuery(f CDRFilter) (sql string, args []any, err error) {
 	if !f.All && f.DomainUUID == "" {
 		return "", nil, errors.New("reading CDRs: no domain is given, and not all are asked for")

@@ -1,6 +1,7 @@
 package fusionpbx
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -83,12 +84,7 @@ func (g Gateway) Profile() string { return g.Get("profile") }
 func (g Gateway) Enabled() bool { return g.Get("enabled") == "true" }
 
 // Address is the carrier's address: the realm, else the proxy.
-func (g Gateway) Address() string {
-	if realm := g.Get("realm"); realm != "" {
-		return realm
-	}
-	return g.Get("proxy")
-}
+func (g Gateway) Address() string { return cmp.Or(g.Get("realm"), g.Get("proxy")) }
 
 // Same reports whether both rows have the same values in the given columns; NULL is the same as "".
 func (g Gateway) Same(other Gateway, columns ...string) bool {

@@ -72,9 +72,8 @@ func (d *DB) defaultSettings() string {
 // GatewayMode is how FusionPBX hands gateways to FreeSWITCH.
 type GatewayMode string
 
-// The gateway modes. In database mode FreeSWITCH asks for its configuration and gets it from the
-// database; in file mode FusionPBX writes a file for each gateway. ModeAuto leaves it to FusionPBX's
-// settings.
+// The gateway modes. FreeSWITCH gets its configuration from the database, or FusionPBX writes a file for
+// each gateway. ModeAuto leaves it to FusionPBX's settings.
 const (
 	ModeAuto     GatewayMode = "auto"
 	ModeDatabase GatewayMode = "database"

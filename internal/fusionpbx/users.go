@@ -37,9 +37,8 @@ var (
 )
 
 // Authenticate returns the enabled user of that name, e-mail address or user@domain whose password
-// this is, or one of the errors above. A name that nobody has costs as much time as a wrong password.
-// The user's role may be RoleNone. Users and roles are read each time; what is remembered in passwords
-// spares the hashing of a password that was right before.
+// this is, or one of the errors above; the role may be RoleNone. A name that nobody has costs as much
+// time as a wrong password. passwords spares the hashing of one that was right before.
 func (d *DB) Authenticate(ctx context.Context, passwords *Passwords, username, password string) (User, error) {
 	found, err := d.candidates(ctx, username)
 	if err != nil {

@@ -40,8 +40,7 @@ func (a *Applier) Wait() {
 
 // Apply makes, changes and deletes gateways in the order that is safe on a real switch: everything is
 // checked first, then the rows are written, then each switch takes them up and shows that it did. What fails
-// of one change fails no other, and is put back. When ctx ends, what has not been taken up by then is put
-// back too.
+// of one change fails no other, and is put back; so is what has not been taken up when ctx ends.
 func (a *Applier) Apply(ctx context.Context, changes []Change, journal Journal) []Outcome {
 	earlier := journal.Earlier()
 	all := make([]*work, len(changes))

@@ -30,9 +30,6 @@ func (p *pass) show(ctx context.Context, works []*work) {
 		w.action, w.onlyShown, w.written = Unchanged, true, &Written{Row: row, Previous: &row}
 		w.taken = make([]taken, len(p.batches))
 	}
-	if len(works) == 0 {
-		return
-	}
 	p.eachSwitch(func(i int, b *batch) {
 		names, sight := naming{sw: b.sw}, look(ctx, b.sw, b.log, each(works, (*work).uuid), p.journal.Note)
 		for _, w := range works {
@@ -112,10 +109,7 @@ func (p *pass) plan(w *work, existing []fusionpbx.Gateway) (Plan, error) {
 
 // checkSwitches asks each switch whether it could take up the rows, one of each work.
 func (p *pass) checkSwitches(ctx context.Context, works []*work, rows []fusionpbx.Gateway) {
-	answers := make([][]taken, len(works))
-	for i := range answers {
-		answers[i] = make([]taken, len(p.batches))
-	}
+	answers := each(works, func(*work) []taken { return make([]taken, len(p.batches)) })
 	p.eachSwitch(func(i int, b *batch) {
 		r := readiness{naming: naming{sw: b.sw}, profiles: map[string]error{}}
 		for n, row := range rows {

@@ -15,10 +15,9 @@ import (
 // alone: another peer's connection breaks with the same errors.
 //
 // The server says so itself with SQLSTATE class 08 (connection), class 57P (it starts, stops or ended
-// the session) and 53300 (it has no connection left). The other errors of class 53 (disk or memory is
-// full) are not among them: the query may be what needs so much. If nothing came from the server, it is
-// away when no connection could be made, or one broke. A context that was cancelled or ran out is its
-// owner's doing and says nothing of the server, except that connecting has a time-out of its own.
+// the session) and 53300 (it has no connection left); but not with the rest of class 53 (disk or memory
+// is full), since the query may be what needs so much. Else it is away if no connection could be made,
+// or one broke. A context that ended says nothing of the server, except while connecting.
 func Away(err error) bool {
 	if said, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return strings.HasPrefix(said.Code, "08") || strings.HasPrefix(said.Code, "57P") || said.Code == "53300"

@@ -20,9 +20,8 @@ var migrations embed.FS
 // versionTable records the migrations that were applied.
 const versionTable = "trunkline.schema_version"
 
-// Migrate creates the schema trunkline and brings its tables up to this build's version. It may run
-// in several processes at once: one does the work and the others wait. FusionPBX's tables are not
-// touched. It returns the schema's version.
+// Migrate creates the schema trunkline and brings its tables up to this build's version, which it
+// returns. It may run in several processes at once: one does the work and the others wait.
 func Migrate(ctx context.Context, pool *pgxpool.Pool) (int64, error) {
 	db := stdlib.OpenDBFromPool(pool)
 	defer db.Close()

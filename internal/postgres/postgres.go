@@ -1,7 +1,6 @@
-// Package postgres opens the connection pool, locks by name, tells a server that is away from a query
-// that failed, and keeps Trunkline's own tables, in the schema trunkline, up to date. It knows the
-// server and our migrations, and nothing of what the tables mean: package tasks knows jobs, package
-// fusionpbx FusionPBX's tables.
+// Package postgres opens the connection pool, reads what statements return, locks by name, tells a
+// server that is away from a query that failed, and keeps Trunkline's own schema up to date. It knows
+// the server and our migrations, and nothing of what the tables mean.
 package postgres
 
 import (

@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"trunkline/internal/fault"
 )
 
 const (
@@ -21,9 +23,8 @@ type BrokenFile struct {
 	Reason string // with the line, which is the file's own
 }
 
-// Broken looks for the files that FreeSWITCH includes and cannot read, at most maxBroken of them: first
-// those of the gateways named, then all of the folder, including the profiles' own. A folder that cannot be
-// read has none.
+// Broken looks for files that FreeSWITCH includes and cannot read, at most maxBroken of them: first those of
+// the gateways named, then all of the folder with the profiles' own. A folder that cannot be read has none.
 func (f *Folder) Broken(ctx context.Context, uuids ...string) []BrokenFile {
 	var broken []BrokenFile
 	looked := map[string]bool{}
@@ -234,10 +235,4 @@ func startsName(c byte) bool {
 }
 
 // clip keeps a name in an error short.
-func clip(name string) string {
-	const longest = 40
-	if len(name) > longest {
-		name = name[:longest] + "..."
-	}
-	return strings.ToValidUTF8(name, "?")
-}
+func clip(name string) string { return fault.Clip(strings.ToValidUTF8(name, "?")) }

@@ -1,7 +1,6 @@
 // Package file keeps gateways as files, where FusionPBX does: v_<uuid>.xml in the folder of the
 // gateway's SIP profile. It knows how such a file is written so that FreeSWITCH reads back what was asked,
-// how it comes to its place whole, and which file keeps FreeSWITCH from reading any. It reads v_gateways'
-// rows from whoever has them, and knows nothing of jobs, switches or HTTP.
+// and which file keeps FreeSWITCH from reading any. It knows nothing of jobs, switches or HTTP.
 package file
 
 import (
