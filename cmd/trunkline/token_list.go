@@ -151,11 +151,10 @@ func (c tokenRevokeCommand) Run(cmd *command) error {
 // find is the token of that id or name. A revoked one is found by its id alone, since its name may be
 // another's by now.
 func (t *tokens) find(nameOrID string) (token.Token, error) {
-	find := func() (token.Token, error) { return t.store.Named(t.cmd.ctx, nameOrID) }
-	if postgres.IsUUID(nameOrID) {
-		find = func() (token.Token, error) { return t.store.Get(t.cmd.ctx, nameOrID, token.Unbounded) }
+	found, err := t.store.Get(t.cmd.ctx, nameOrID, token.Unbounded)
+	if !postgres.IsUUID(nameOrID) {
+		found, err = t.store.Named(t.cmd.ctx, nameOrID)
 	}
-	found, err := find()
 	if errors.Is(err, token.ErrNotFound) {
 		return found, fmt.Errorf("there is no token %q; trunkline token list shows the tokens, and with --all those revoked, which go by their id", nameOrID)
 	}

@@ -6,7 +6,6 @@ package audit
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -65,7 +64,7 @@ type Log struct {
 
 // New returns the log of the database.
 func New(pool *pgxpool.Pool, log *slog.Logger) *Log {
-	return &Log{pool: pool, log: log, denied: newGathered()}
+	return &Log{pool: pool, log: log, denied: gathered{waiting: map[alike]count{}, seen: map[alike]struct{}{}}}
 }
 
 // Change records a change at once. The change has been made by then: it stands even if it cannot be
@@ -82,14 +81,11 @@ func (l *Log) Change(ctx context.Context, e Event) {
 
 func (l *Log) insert(ctx context.Context, e Event) error {
 	id := uuid.Must(uuid.NewV7())
-	detail, err := json.Marshal(e.Detail)
-	if err != nil {
-		return fmt.Errorf("encoding an audit entry: %w", err)
-	}
+	detail, _ := json.Marshal(e.Detail) // never fails: it holds texts alone
 	const sql = `
 		insert into trunkline.audit (id, kind, address, who, action, subject, domain_uuid, request_id, detail)
 		values ($1, 'change', $2, $3, $4, $5, nullif($6, '')::uuid, $7, $8)`
-	_, err = l.pool.Exec(ctx, sql, id, e.Address, e.Who, e.Action, e.Subject, e.DomainUUID, e.RequestID, detail)
+	_, err := l.pool.Exec(ctx, sql, id, e.Address, e.Who, e.Action, e.Subject, e.DomainUUID, e.RequestID, detail)
 	if unwritable(err) {
 		e = e.inASCII()
 		_, err = l.pool.Exec(ctx, sql, id, e.Address, e.Who, e.Action, e.Subject, e.DomainUUID, e.RequestID, inASCII(string(detail)))

@@ -69,10 +69,6 @@ type gathered struct {
 	seen     map[alike]struct{} // what has a row in this minute, waiting or written
 }
 
-func newGathered() gathered {
-	return gathered{waiting: map[alike]count{}, seen: map[alike]struct{}{}}
-}
-
 func (g *gathered) add(key alike, c count) {
 	if !key.minute.Equal(g.minute) {
 		g.minute = key.minute

@@ -142,10 +142,9 @@ func checkPublicURL(s *Settings) error {
 // checkDatabaseURL says nothing of what the parser found: that could hold the password.
 func checkDatabaseURL(value string) error {
 	u, err := url.Parse(value)
-	if err == nil && (u.Scheme == "postgres" || u.Scheme == "postgresql") {
-		if _, err = pgxpool.ParseConfig(value); err == nil {
-			return nil
-		}
+	_, unusable := pgxpool.ParseConfig(value)
+	if err == nil && unusable == nil && (u.Scheme == "postgres" || u.Scheme == "postgresql") {
+		return nil
 	}
 	return errors.New("not the URL of a Postgres database; write postgres://user:password@host:port/database, with special characters in the password as %XX")
 }
@@ -180,13 +179,8 @@ func checkSwitchPassword(password string) error {
 
 func checkHostPort(value string) error {
 	host, port, err := net.SplitHostPort(value)
-	if err == nil {
-		var n uint64
-		if n, err = strconv.ParseUint(port, 10, 16); err == nil && n == 0 {
-			err = errors.New("port 0")
-		}
-	}
-	if err != nil || strings.ContainsAny(host, " \t/@?#") {
+	number, portErr := strconv.ParseUint(port, 10, 16)
+	if err != nil || portErr != nil || number == 0 || strings.ContainsAny(host, " \t/@?#") {
 		return fmt.Errorf("%q is not host:port; write one such as 127.0.0.1:8021 or [::1]:8021", value)
 	}
 	return nil

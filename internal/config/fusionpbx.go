@@ -32,21 +32,22 @@ const (
 // fixed defaults if that says nothing either. named tells that the path was set and is not the default.
 func fillFromFusionPBX(path string, named bool, values map[string]string, sources map[string]Source) error {
 	unset := func(name string) bool { return values[name] == "" }
+	fill := func(name, value string, source Source) {
+		if unset(name) && value != "" {
+			values[name], sources[name] = value, source
+		}
+	}
 	if unset(nameDatabaseURL) || unset(nameSwitches) || unset(nameSwitchPassword) {
-		if err := readFusionPBX(path, named, unset, values, sources); err != nil {
+		if err := readFusionPBX(path, named, unset, fill); err != nil {
 			return err
 		}
 	}
-	if unset(nameSwitches) {
-		values[nameSwitches] = net.JoinHostPort(defaultSwitchHost, defaultSwitchPort)
-	}
-	if unset(nameSwitchPassword) {
-		values[nameSwitchPassword] = defaultSwitchPassword
-	}
+	fill(nameSwitches, net.JoinHostPort(defaultSwitchHost, defaultSwitchPort), FromDefault)
+	fill(nameSwitchPassword, defaultSwitchPassword, FromDefault)
 	return nil
 }
 
-func readFusionPBX(path string, named bool, unset func(string) bool, values map[string]string, sources map[string]Source) error {
+func readFusionPBX(path string, named bool, unset func(string) bool, fill func(name, value string, source Source)) error {
 	content, err := atomicfile.Read(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && unset(nameDatabaseURL):
@@ -59,20 +60,15 @@ func readFusionPBX(path string, named bool, unset func(string) bool, values map[
 			nameDatabaseURL, nameSwitches, nameSwitchPassword)
 	}
 	conf := parseFusionPBX(content)
-	fill := func(name, value string) {
-		if unset(name) && value != "" {
-			values[name], sources[name] = value, FromFusionPBX
-		}
-	}
 	if unset(nameDatabaseURL) {
 		databaseURL, err := fusionDatabaseURL(conf)
 		if err != nil {
 			return fmt.Errorf("%s: %s: %w; or set %s", nameFusionPBXConfig, path, err, nameDatabaseURL)
 		}
-		fill(nameDatabaseURL, databaseURL)
+		fill(nameDatabaseURL, databaseURL, FromFusionPBX)
 	}
-	fill(nameSwitches, fusionSwitch(conf))
-	fill(nameSwitchPassword, conf["switch.event_socket.password"])
+	fill(nameSwitches, fusionSwitch(conf), FromFusionPBX)
+	fill(nameSwitchPassword, conf["switch.event_socket.password"], FromFusionPBX)
 	return nil
 }
 

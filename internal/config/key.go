@@ -32,10 +32,10 @@ var errNotAKey = errors.New("neither 64 hex digits, nor base64 of 32 bytes, nor 
 // file that it names, which nobody but its owner may read. If there is no such file and create is
 // set, one is made with mode 0600; processes that do so at the same time get the same key.
 func (s Settings) LoadSecretKey(create bool) ([]byte, error) {
-	if key, ok := parseKey(s.SecretKey.Reveal()); ok {
+	path := s.SecretKey.Reveal()
+	if key, ok := parseKey(path); ok {
 		return key, nil
 	}
-	path := s.SecretKey.Reveal()
 	if err := checkSecretKey(path); err != nil {
 		return nil, fmt.Errorf("%s: %w", nameSecretKey, err)
 	}

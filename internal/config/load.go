@@ -171,17 +171,13 @@ func (s *Settings) parse(values map[string]string) map[string]error {
 
 // typeRemedy says what a value of that type looks like.
 func typeRemedy(t reflect.Type, err error) string {
-	switch t {
-	case reflect.TypeFor[time.Duration]():
-		return "not a length of time; write one such as 500ms, 10s, 5m or 24h"
-	case reflect.TypeFor[int]():
-		return "not a whole number; write one such as 20"
-	case reflect.TypeFor[bool]():
-		return "neither true nor false; write one of them"
-	case reflect.TypeFor[slog.Level]():
-		return "not a level; write debug, info, warn or error"
+	remedies := map[reflect.Type]string{
+		reflect.TypeFor[time.Duration](): "not a length of time; write one such as 500ms, 10s, 5m or 24h",
+		reflect.TypeFor[int]():           "not a whole number; write one such as 20",
+		reflect.TypeFor[bool]():          "neither true nor false; write one of them",
+		reflect.TypeFor[slog.Level]():    "not a level; write debug, info, warn or error",
 	}
-	return err.Error()
+	return cmp.Or(remedies[t], err.Error())
 }
 
 // splitList splits at commas and drops what is empty.
