@@ -27,43 +27,31 @@ type turn struct {
 // or until it finds that there is no more waiting. end must be called, with whether the login failed,
 // once the failure is counted where left looks.
 func (t *turns) take(ctx context.Context, left func() ([]turn, error)) (end func(failed bool), err error) {
+	var wanted []turn
+	known := -1 // how many had failed when left was asked; after a further failure it is asked again
 	for {
 		t.mu.Lock()
-		failures := t.failures
-		t.mu.Unlock()
-		wanted, err := left()
-		if err != nil {
-			return nil, err
-		}
-		taken, err := t.await(ctx, wanted, failures)
-		if err != nil {
-			return nil, err
-		}
-		if taken {
-			return func(failed bool) { t.end(wanted, failed) }, nil
-		}
-	}
-}
-
-// await reports false if there have been more failures than so many, so that what is left is to be
-// found out again.
-func (t *turns) await(ctx context.Context, wanted []turn, failures int) (taken bool, err error) {
-	for {
-		t.mu.Lock()
-		current, ended := t.failures == failures, t.ended
-		taken := current && t.free(wanted)
+		failures, ended := t.failures, t.ended
+		taken := failures == known && t.free(wanted)
 		if taken {
 			for _, w := range wanted {
 				t.underWay[w.key]++
 			}
 		}
 		t.mu.Unlock()
-		if taken || !current {
-			return taken, nil
+		if taken {
+			return func(failed bool) { t.end(wanted, failed) }, nil
+		}
+		if failures != known {
+			known = failures
+			if wanted, err = left(); err != nil {
+				return nil, err
+			}
+			continue
 		}
 		select {
 		case <-ctx.Done():
-			return false, context.Cause(ctx)
+			return nil, context.Cause(ctx)
 		case <-ended:
 		}
 	}
