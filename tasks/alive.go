@@ -64,7 +64,7 @@ func Alive(ctx context.Context, rdb redis.UniversalClient, role Role) error {
 	reason := fmt.Errorf("no %s works on %s: none runs here, or Postgres or Redis is away from it; look at its log", role, host)
 	for _, member := range members {
 		pid, err := strconv.Atoi(member)
-		if err != nil || !exists(pid) {
+		if err != nil || errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) { // somebody else's process counts too
 			continue
 		}
 		if role == RoleScheduler {
@@ -75,12 +75,6 @@ func Alive(ctx context.Context, rdb redis.UniversalClient, role Role) error {
 		}
 	}
 	return reason
-}
-
-// exists reports whether there is such a process here, whoever's it is.
-func exists(pid int) bool {
-	err := syscall.Kill(pid, 0)
-	return err == nil || errors.Is(err, syscall.EPERM)
 }
 
 // takesJobs returns nil if the process serves every queue, as asynq has it.

@@ -35,8 +35,8 @@ func (s State) Done() bool { return s != StateQueued && s != StateRunning }
 var States = []State{StateQueued, StateRunning, StateSucceeded, StatePartial, StateFailed, StateCancelled}
 
 // Job is one row of trunkline.jobs without its secrets. DomainUUID is "" for a global gateway and
-// for an export of all domains. Exactly one of Result and Error is set once State.Done. jobColumns has its
-// fields in this order.
+// for an export of all domains. Exactly one of Result and Error is set once State.Done. Its fields stand
+// as in jobColumns.
 type Job struct {
 	ID              string
 	Kind            Kind

@@ -62,12 +62,12 @@ var Kinds = func() (all []Kind) {
 	return all
 }()
 
-// entry is empty for a kind that this build does not know: the job is a newer one's.
+// entry says nothing of a kind that this build does not know: the job is a newer one's.
 func (k Kind) entry() kindEntry {
 	if i := slices.Index(Kinds, k); i >= 0 {
 		return kinds[i]
 	}
-	return kindEntry{}
+	return kindEntry{timeout: func(config.Settings) time.Duration { return 0 }}
 }
 
 // Queue names the queue that the kind's tasks wait in.
@@ -77,12 +77,34 @@ func (k Kind) Queue() string { return k.entry().queue }
 func (k Kind) Scope() token.Scope { return k.entry().scope }
 
 // Timeout is how long one attempt may take.
-func (k Kind) Timeout(s config.Settings) time.Duration {
-	if e := k.entry(); e.timeout != nil {
-		return e.timeout(s)
-	}
-	return 0
-}
+func (k Kind) Timeout(s config.Settings) time.Duration { return k.entry().timeout(s) }
 
 // TimeoutSetting names the setting that Timeout reads.
 func (k Kind) TimeoutSetting() string { return k.entry().timeoutSetting }
+
+// Queue is one entry of the table of queues. A worker serves each by itself, so that what takes long never
+// holds up somebody who waits.
+type Queue struct {
+	Name        string
+	Concurrency func(config.Settings) int           // how many of its jobs one worker runs at a time
+	Poll        func(config.Settings) time.Duration // how often an idle worker looks for a task
+}
+
+const (
+	queueProvision = "provision"
+	queueExport    = "export"
+)
+
+// Queues lists every queue.
+var Queues = []Queue{
+	{
+		Name:        queueProvision,
+		Concurrency: func(s config.Settings) int { return s.ProvisionConcurrency },
+		Poll:        func(s config.Settings) time.Duration { return s.ProvisionPoll },
+	},
+	{
+		Name:        queueExport,
+		Concurrency: func(s config.Settings) int { return s.ExportConcurrency },
+		Poll:        func(s config.Settings) time.Duration { return s.ExportPoll },
+	},
+}

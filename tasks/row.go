@@ -10,7 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// jobColumns are the fields of a Job.
+// jobColumns are the fields of a Job, in their order.
 const jobColumns = `id::text, kind, state, coalesce(domain_uuid::text, ''), created_by::text, created_by_name,
 	coalesce(external_id, ''), params, progress, dispatch, attempt, cancel_requested_at is not null, result,
 	case when error_code is not null then json_build_object('code', error_code, 'message', error_message) end,

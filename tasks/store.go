@@ -85,7 +85,8 @@ func (c *Client) insert(ctx context.Context, n NewJob, params []byte) (Job, erro
 		n.Subject, n.BodyHash, params, sealed)
 }
 
-// attach returns pgx.ErrNoRows if the row that was in the way is there no longer.
+// attach returns pgx.ErrNoRows if the row that was in the way is there no longer, or somebody else put the
+// ended job back to queued first.
 func (c *Client) attach(ctx context.Context, n NewJob, params []byte) (job Job, enqueue bool, err error) {
 	if n.requestKey() == "" {
 		job, err := one[Job](ctx, c.pool, `
@@ -106,7 +107,11 @@ func (c *Client) attach(ctx context.Context, n NewJob, params []byte) (job Job, 
 	if err != nil {
 		return Job{}, false, err
 	}
-	job, err = c.requeue(ctx, job, params, sealed)
+	job, err = one[Job](ctx, c.pool, `
+		update trunkline.jobs set state = 'queued', params = $3, sealed = $4, dispatch = dispatch + 1, dispatched_at = now(),
+			`+freshRun+`
+		where id = $1 and dispatch = $2 and state in ('failed', 'cancelled')
+		returning `+jobColumns, job.ID, job.Dispatch, params, sealed)
 	return job, err == nil, err
 }
 
@@ -136,16 +141,6 @@ func (c *Client) Earlier(ctx context.Context, n NewJob) (job Job, found bool, er
 		return Job{}, false, nil
 	}
 	return job, err == nil, err
-}
-
-// requeue puts an ended job back to queued under a new dispatch. It returns pgx.ErrNoRows if
-// somebody else did so first.
-func (c *Client) requeue(ctx context.Context, job Job, params, sealed []byte) (Job, error) {
-	return one[Job](ctx, c.pool, `
-		update trunkline.jobs set state = 'queued', params = $3, sealed = $4, dispatch = dispatch + 1, dispatched_at = now(),
-			`+freshRun+`
-		where id = $1 and dispatch = $2 and state in ('failed', 'cancelled')
-		returning `+jobColumns, job.ID, job.Dispatch, params, sealed)
 }
 
 // freshRun takes back what an ended run left in the row. The attempt's number stays, since it fences.

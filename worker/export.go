@@ -45,9 +45,9 @@ func (w *Worker) export(ctx context.Context, r *run) (any, error) {
 	}
 	result, err := w.commitExport(ctx, r, file)
 	if err != nil {
-		return nil, errors.Join(err, file.Discard())
+		err = errors.Join(err, file.Discard())
 	}
-	return result, nil
+	return result, err
 }
 
 // commitExport names the file and ends the job, while the job's row is locked to this attempt.

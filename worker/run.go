@@ -130,7 +130,12 @@ func (r *run) end(ctx context.Context, result any, err, cause error) {
 		r.log.Warn("the database went away in the middle; the sweep will dispatch the job again", "error", err)
 		return
 	case errors.Is(cause, errShutdown):
-		r.handBack(ctx)
+		job, err := r.HandBack(ctx)
+		if err != nil {
+			r.log.Warn("job not handed back; the sweep dispatches it again", "error", err)
+			return
+		}
+		r.w.o.Tasks.Enqueue(ctx, job)
 		return
 	case errors.Is(cause, errCancelRequested):
 		message := "cancelled while it ran"
@@ -150,15 +155,6 @@ func (r *run) end(ctx context.Context, result any, err, cause error) {
 		return
 	}
 	r.w.o.Tasks.Finished(ctx, r.Job.ID)
-}
-
-func (r *run) handBack(ctx context.Context) {
-	job, err := r.HandBack(ctx)
-	if err != nil {
-		r.log.Warn("job not handed back; the sweep dispatches it again", "error", err)
-		return
-	}
-	r.w.o.Tasks.Enqueue(ctx, job)
 }
 
 // databaseAway reports whether the database went away under the job. What became a fault was something

@@ -17,10 +17,8 @@ const progressInterval = 250 * time.Millisecond
 // use.
 //
 // The rows are read in one read-only snapshot, in a session whose time zone is UTC; conn must not be in
-// a transaction. When ctx ends Write returns within a fraction of a second, whatever the server is doing;
-// that the server stops too is the doing of pgx, which asks it to before it closes the connection (or as
-// the ContextWatcherHandler of the connection's config says). After an error conn may be closed, and a
-// pool replaces it.
+// a transaction. When ctx ends Write returns within a fraction of a second, whatever the server is doing,
+// and pgx has the server stop too. After an error conn may be closed, and a pool replaces it.
 //
 // Errors: ErrTooManyRows, those of out, ctx.Err() and its cause, *pgconn.PgError.
 func Write(ctx context.Context, conn *pgx.Conn, sql string, args []any, out Out, o Options) (Manifest, error) {

@@ -8,11 +8,16 @@ import (
 	"log/slog"
 	"time"
 
+	"trunkline/internal/audit"
 	"trunkline/tasks"
 )
 
-// sweepTimeout bounds one sweep, so that one that hangs does not stand for all that follow.
-const sweepTimeout = 30 * time.Second
+const (
+	// sweepTimeout bounds one sweep and one pruning, so that one that hangs does not stand for all that follow.
+	sweepTimeout = 30 * time.Second
+	// pruneInterval is how often the audit is looked through for entries past their time.
+	pruneInterval = time.Minute
+)
 
 // Sweeper has tasks.Client.Sweep run once an interval. Any number of processes may have one: one of
 // them sweeps at a time.
@@ -81,4 +86,37 @@ func (s *Sweeper) note(what string, err error, failure string) {
 		s.failing = map[string]bool{}
 	}
 	s.failing[what] = err != nil
+}
+
+// Pruner has the audit forget what is older than the retention. Any number of processes may have one: what
+// one has deleted the others do not find.
+type Pruner struct {
+	Audit     *audit.Log
+	Retention time.Duration
+	Log       *slog.Logger
+}
+
+// Run prunes now, and then once a minute until ctx is done.
+func (p *Pruner) Run(ctx context.Context) error {
+	tick := time.Tick(pruneInterval)
+	for {
+		p.prune(ctx)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick:
+		}
+	}
+}
+
+func (p *Pruner) prune(parent context.Context) {
+	ctx, cancel := context.WithTimeout(parent, sweepTimeout)
+	defer cancel()
+	deleted, err := p.Audit.Prune(ctx, p.Retention)
+	if err != nil && parent.Err() == nil {
+		p.Log.Warn("old audit entries stay for now", "error", err)
+	}
+	if deleted > 0 {
+		p.Log.Info("old audit entries deleted", "deleted", deleted)
+	}
 }
