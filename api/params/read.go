@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"mime"
 	"mime/multipart"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -77,7 +79,7 @@ func (r reader) readQuery(query string) error {
 	if err != nil {
 		return fault.Errorf(fault.InvalidRequest, "the URL's query cannot be read; encode it as a form")
 	}
-	for name := range values {
+	for _, name := range slices.Sorted(maps.Keys(values)) {
 		bare, _, _ := strings.Cut(strings.ToLower(strings.TrimSpace(name)), "[")
 		if remedy := secrets[bare]; remedy != "" {
 			return fault.Errorf(fault.CredentialsInQuery, "%s is in the URL's query, where proxies and logs keep it; send it %s, and change it if it was real", bare, remedy)
@@ -87,8 +89,8 @@ func (r reader) readQuery(query string) error {
 }
 
 func (r reader) addAll(values url.Values) error {
-	for name, all := range values {
-		for _, value := range all {
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		for _, value := range values[name] {
 			if err := r.add(name, value); err != nil {
 				return err
 			}

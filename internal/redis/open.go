@@ -45,6 +45,8 @@ func Open(o Options) (goredis.UniversalClient, error) {
 	options.DialTimeout, options.ReadTimeout, options.WriteTimeout = o.Timeout, o.Timeout, o.Timeout
 	options.DialerRetries = 1 // a command is tried several times, and each try asks again where the primary is
 	options.ContextTimeoutEnabled = true
+	// Nothing here needs what version 3 adds, and with it the client looks for pushed messages before each reply.
+	options.Protocol = 2
 	goredis.SetLogger(logger{o.Log})
 	return goredis.NewUniversalClient(options), nil
 }
