@@ -142,13 +142,4 @@ func (b *bundle) provisioned(t *testing.T, n tasks.NewJob) gateway.Result {
 	return result
 }
 
-// rows is the whole of v_gateways, for comparing before and after.
-func (b *bundle) rows(t *testing.T) string {
-	t.Helper()
-	var rows string
-	must(t, b.pool.QueryRow(t.Context(), `
-		select coalesce(string_agg(to_jsonb(g)::text, E'\n' order by gateway_uuid), '') from v_gateways g`).Scan(&rows))
-	return rows
-}
-
 var must = pbxtest.Must

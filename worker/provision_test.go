@@ -7,6 +7,7 @@ import (
 
 	"trunkline/internal/gateway"
 	"trunkline/internal/pbxtest"
+	"trunkline/internal/pbxtest/testbed"
 	"trunkline/internal/tenant"
 	"trunkline/tasks"
 )
@@ -43,7 +44,7 @@ func TestCancelPutsBack(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, setUp{})
 	b.provisioned(t, b.gateway("", "carrier", carrier()))
-	rows := b.rows(t)
+	rows := testbed.GatewayRows(t, b.pool)
 	held, release := b.switches[0].Hold("killgw")
 	defer release()
 	job, err := b.Submit(t.Context(), b.gateway("", "carrier", carrier("password", "new", "description", "new")))
@@ -51,12 +52,12 @@ func TestCancelPutsBack(t *testing.T) {
 	<-held
 	_, err = b.Cancel(t.Context(), job.ID, tenant.All)
 	must(t, err)
-	pbxtest.Eventually(t, "the row is put back", func() bool { return b.rows(t) == rows })
+	pbxtest.Eventually(t, "the row is put back", func() bool { return testbed.GatewayRows(t, b.pool) == rows })
 	release()
 	if job = b.ended(t, job); job.State != tasks.StateCancelled {
 		t.Fatalf("got %s %v, want cancelled", job.State, job.Error)
 	}
-	if got := b.rows(t); got != rows {
+	if got := testbed.GatewayRows(t, b.pool); got != rows {
 		t.Fatalf("the rows changed:\n%s\nfrom\n%s", got, rows)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"trunkline/internal/fault"
 	"trunkline/internal/fusionpbx"
 	"trunkline/internal/gateway"
+	"trunkline/internal/pbxtest/testbed"
 	"trunkline/internal/tenant"
 	"trunkline/tasks"
 )
@@ -99,7 +100,7 @@ func TestSecondAttemptUndoesWhatTheFirstWrote(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			b := newBundle(t, setUp{stopped: true})
-			rows := b.rows(t)
+			rows := testbed.GatewayRows(t, b.pool)
 			job := tc.arrange(t, b, b.lost(t, b.gateway("", "carrier", carrier()), b.carrierRow()))
 			b.Enqueue(t.Context(), job)
 			b.start(t)
@@ -107,7 +108,7 @@ func TestSecondAttemptUndoesWhatTheFirstWrote(t *testing.T) {
 			if job.State != tc.state || job.Error.Code != tc.code {
 				t.Fatalf("got %s %+v, want %s with %s", job.State, job.Error, tc.state, tc.code)
 			}
-			if got := b.rows(t); got != rows {
+			if got := testbed.GatewayRows(t, b.pool); got != rows {
 				t.Fatalf("the row of the first attempt stands, and the error says: %s", job.Error.Message)
 			}
 		})
@@ -124,8 +125,8 @@ func TestSecondAttemptKeepsTheFirstOnesRow(t *testing.T) {
 	if job = b.ended(t, job); job.State != tasks.StateSucceeded || !strings.Contains(string(job.Result), `"action":"created"`) {
 		t.Fatalf("got %s %s %v", job.State, job.Result, job.Error)
 	}
-	if n, _ := b.copies(t, row.UUID); n != 1 || strings.Count(b.rows(t), `"carrier"`) != 1 {
-		t.Fatalf("got %d copies on the switch, rows\n%s", n, b.rows(t))
+	if n, _ := b.copies(t, row.UUID); n != 1 || strings.Count(testbed.GatewayRows(t, b.pool), `"carrier"`) != 1 {
+		t.Fatalf("got %d copies on the switch, rows\n%s", n, testbed.GatewayRows(t, b.pool))
 	}
 }
 
@@ -136,8 +137,7 @@ func TestShutdownFinishesARound(t *testing.T) {
 	stop := b.start(t)
 	created := b.provisioned(t, b.gateway("", "carrier", carrier()))
 	killing := make(chan struct{})
-	var once sync.Once
-	remove := b.switches[0].OnCommand("killgw", func() { once.Do(func() { close(killing) }) })
+	remove := b.switches[0].OnCommand("killgw", sync.OnceFunc(func() { close(killing) }))
 	defer remove()
 	_, err := b.Submit(t.Context(), b.gateway("", "carrier", carrier("password", "new")))
 	must(t, err)

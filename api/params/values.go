@@ -32,7 +32,7 @@ func (v Values) Has(name string) bool {
 
 // Absent are those of the names that were not given, or given empty.
 func (v Values) Absent(names ...string) []string {
-	return slices.DeleteFunc(names, func(name string) bool { return v.Get(name) != "" })
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return v.Get(name) != "" })
 }
 
 const (

@@ -90,13 +90,10 @@ func TestWorkerKilledWhileItProvisions(t *testing.T) {
 			moment = "rescan"
 		}
 		hit := make(chan struct{})
-		var once sync.Once
-		remove := p.sw.OnCommand(moment, func() {
-			once.Do(func() {
-				first.Kill()
-				close(hit)
-			})
-		})
+		remove := p.sw.OnCommand(moment, sync.OnceFunc(func() {
+			first.Kill()
+			close(hit)
+		}))
 		defer remove()
 		job, err := client.Submit(t.Context(), request(password("after")))
 		must(t, err)

@@ -30,12 +30,13 @@ func TestGuessesAllAtOnce(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				g := gateOf(5, 20)
 				var checked, refused atomic.Int32
+				allCame := make(chan struct{})
 				var wg sync.WaitGroup
 				for i := range 300 {
 					wg.Go(func() {
 						err := g.login(t.Context(), someAddress, c.names(i), func() error {
 							checked.Add(1)
-							time.Sleep(50 * time.Millisecond)
+							<-allCame
 							return fault.Errorf(fault.AuthenticationFailed, "wrong")
 						})
 						if fault.Is(err, fault.RateLimited) {
@@ -43,6 +44,8 @@ func TestGuessesAllAtOnce(t *testing.T) {
 						}
 					})
 				}
+				synctest.Wait()
+				close(allCame)
 				wg.Wait()
 				if checked.Load() != c.want || refused.Load() != 300-c.want {
 					t.Errorf("%d passwords were looked at and %d refused, want %d and the rest", checked.Load(), refused.Load(), c.want)
@@ -64,16 +67,19 @@ func TestRightPasswordsAllAtOnce(t *testing.T) {
 			g.login(t.Context(), someAddress, fmt.Sprint("typo", i), func() error { return fault.Errorf(fault.AuthenticationFailed, "wrong") })
 		}
 		var wg sync.WaitGroup
+		allCame := make(chan struct{})
 		for i := range 100 {
 			wg.Go(func() {
 				if err := g.login(t.Context(), someAddress, fmt.Sprint("name", i), func() error {
-					time.Sleep(50 * time.Millisecond)
+					<-allCame
 					return nil
 				}); err != nil {
 					t.Errorf("refused: %v", err)
 				}
 			})
 		}
+		synctest.Wait()
+		close(allCame)
 		wg.Wait()
 	})
 }

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"trunkline/internal/pbxtest"
 )
 
 // question is one whose answers are numbered, asked through a cache that reads ahead.
@@ -71,14 +73,14 @@ func TestAheadReadsAnewBehindTheCaller(t *testing.T) {
 		q := newQuestion()
 		close(q.release)
 		q.want(t, "first", 1, 1)
-		time.Sleep(maxAge / 2) // in the bubble's clock
+		pbxtest.Pass(maxAge / 2)
 		q.want(t, "at half its age", 1, 1)
-		time.Sleep(time.Nanosecond)
+		pbxtest.Pass(time.Nanosecond)
 		q.want(t, "beyond half its age", 1, 2) // the present answer, and the next is fetched
 		q.want(t, "after that", 2, 2)
-		time.Sleep(maxAge - 1)
+		pbxtest.Pass(maxAge - 1)
 		q.want(t, "just before its full age", 2, 3)
-		time.Sleep(maxAge)
+		pbxtest.Pass(maxAge)
 		q.want(t, "too old", 4, 4)
 	})
 }
@@ -91,13 +93,13 @@ func TestAheadWaitsOnlyIfItMust(t *testing.T) {
 		q := newQuestion()
 		go func() { q.release <- struct{}{} }()
 		q.want(t, "first", 1, 1)
-		time.Sleep(maxAge/2 + 1)
+		pbxtest.Pass(maxAge/2 + 1)
 		for range 3 {
 			if got, err := q.get(t.Context()); err != nil || got != 1 {
 				t.Errorf("got %d, %v; want the present answer", got, err)
 			}
 		}
-		time.Sleep(maxAge)
+		pbxtest.Pass(maxAge)
 		waited := make(chan int)
 		go func() {
 			got, err := q.get(t.Context())
@@ -121,9 +123,9 @@ func TestAheadKeepsNoError(t *testing.T) {
 		close(q.release)
 		q.want(t, "first", 1, 1)
 		q.fails.Store(true)
-		time.Sleep(maxAge/2 + 1)
+		pbxtest.Pass(maxAge/2 + 1)
 		q.want(t, "while the next fails", 1, 2)
-		time.Sleep(maxAge)
+		pbxtest.Pass(maxAge)
 		if got, err := q.get(t.Context()); err == nil {
 			t.Errorf("got %d; want the error, not an answer that is too old", got)
 		}

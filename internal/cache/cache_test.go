@@ -9,6 +9,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"trunkline/internal/pbxtest"
 )
 
 // most is how many values a test's cache keeps.
@@ -25,7 +27,7 @@ type reading struct {
 
 func (r *reading) read(context.Context) (int32, time.Duration, error) {
 	n := r.asked.Add(1)
-	time.Sleep(50 * time.Millisecond) // in the bubble's clock
+	<-time.After(50 * time.Millisecond) // what the reading takes
 	return n, r.holds, r.err
 }
 
@@ -54,7 +56,7 @@ func TestRead(t *testing.T) {
 					if !errors.Is(err, c.reading.err) || got != min(int32(i)+1, c.want) {
 						t.Errorf("got %d, %v", got, err)
 					}
-					time.Sleep(c.after)
+					pbxtest.Pass(c.after)
 				}
 				if got := c.reading.asked.Load(); got != c.want {
 					t.Errorf("it was read %d times, want %d", got, c.want)
@@ -122,7 +124,7 @@ func TestAddKeepsWhatThereIs(t *testing.T) {
 			if got, ok := c.Get("key"); !ok || got != i/2*2 {
 				t.Errorf("number %d: got %d, %t", i, got, ok)
 			}
-			time.Sleep(500 * time.Millisecond)
+			pbxtest.Pass(500 * time.Millisecond)
 		}
 	})
 }

@@ -18,6 +18,7 @@ import (
 	"trunkline/internal/gateway/file"
 	"trunkline/internal/pbx"
 	"trunkline/internal/pbxtest/sample"
+	"trunkline/internal/pbxtest/testbed"
 )
 
 // files are the gateway files, by their path in the bundle's folder.
@@ -246,25 +247,22 @@ func TestFileIsPutBackWithoutTheSwitch(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, setUp{files: true})
 	b.one(t, change("", "carrier", carrier("password", "before")))
-	files, rows := b.files(t), b.rows(t)
+	files, rows := b.files(t), testbed.GatewayRows(t, b.Pool)
 	written := make(chan map[string]string, 1)
-	var once sync.Once
-	defer b.Simulated[0].OnCommand("rescan", func() {
-		once.Do(func() {
-			found, err := b.readFiles()
-			if err := errors.Join(err, b.Simulated[0].Stop()); err != nil {
-				t.Error(err)
-			}
-			written <- found
-		})
-	})()
+	defer b.Simulated[0].OnCommand("rescan", sync.OnceFunc(func() {
+		found, err := b.readFiles()
+		if err := errors.Join(err, b.Simulated[0].Stop()); err != nil {
+			t.Error(err)
+		}
+		written <- found
+	}))()
 	if failure := b.failing(t, change("", "carrier", carrier("password", "after"))); failure.Code != fault.SwitchUnavailable {
 		t.Fatalf("got %v", failure)
 	}
 	if reflect.DeepEqual(<-written, files) {
 		t.Fatal("the file was not written before the rescan")
 	}
-	if got := b.files(t); !reflect.DeepEqual(got, files) || b.rows(t) != rows {
+	if got := b.files(t); !reflect.DeepEqual(got, files) || testbed.GatewayRows(t, b.Pool) != rows {
 		t.Fatalf("the files are\n%v\nand were\n%v", got, files)
 	}
 }
@@ -274,13 +272,10 @@ func TestFileThatSomebodyElseWroteFollowsTheRow(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, setUp{files: true})
 	row, name := b.theirGateway(t)
-	var once sync.Once
-	defer b.Simulated[0].OnCommand("rescan", func() {
-		once.Do(func() {
-			b.writeFile(t, name, strings.Replace(theirFile(row), "s3cret-pw", "after", 1))
-			b.Simulated[0].BreakXML(9, "unclosed tag <x>")
-		})
-	})()
+	defer b.Simulated[0].OnCommand("rescan", sync.OnceFunc(func() {
+		b.writeFile(t, name, strings.Replace(theirFile(row), "s3cret-pw", "after", 1))
+		b.Simulated[0].BreakXML(9, "unclosed tag <x>")
+	}))()
 	b.failing(t, change("", "carrier", carrier("password", "after")))
 	if got := b.files(t)[name]; !strings.Contains(got, `name="password" value="s3cret-pw"`) || !file.Ours([]byte(got)) {
 		t.Fatalf("the file is\n%s\nand not by the row, which has the password of before", got)
@@ -296,16 +291,16 @@ func TestDeleteInFileMode(t *testing.T) {
 		answer(conn, "-ERR not now\n")
 	})
 	b.failing(t, deletion("carrier"))
-	if got := b.files(t); len(got) != 1 || got[name] != theirFile(row) || !strings.Contains(b.rows(t), row.UUID) {
-		t.Fatalf("the files are %v and the rows\n%s", got, b.rows(t))
+	if got := b.files(t); len(got) != 1 || got[name] != theirFile(row) || !strings.Contains(testbed.GatewayRows(t, b.Pool), row.UUID) {
+		t.Fatalf("the files are %v and the rows\n%s", got, testbed.GatewayRows(t, b.Pool))
 	}
 
 	if deleted := b.one(t, deletion("carrier")); deleted.Action != gateway.Deleted {
 		t.Fatalf("got %+v", deleted)
 	}
 	_, loaded := b.Simulated[0].Loaded()[row.UUID]
-	if got := b.files(t); len(got) != 0 || loaded || strings.Contains(b.rows(t), row.UUID) {
-		t.Fatalf("loaded %t, the files are %v and the rows\n%s", loaded, got, b.rows(t))
+	if got := b.files(t); len(got) != 0 || loaded || strings.Contains(testbed.GatewayRows(t, b.Pool), row.UUID) {
+		t.Fatalf("loaded %t, the files are %v and the rows\n%s", loaded, got, testbed.GatewayRows(t, b.Pool))
 	}
 }
 
@@ -349,7 +344,7 @@ func TestSecondAttemptInFileMode(t *testing.T) {
 			t.Parallel()
 			b := newBundle(t, setUp{files: true})
 			row := carrierRow()
-			rows := b.rows(t)
+			rows := testbed.GatewayRows(t, b.Pool)
 			must(t, b.FusionPBX.InsertGateway(t.Context(), row, ""))
 			_, err := b.Pool.Exec(t.Context(), "insert into kept values ('job', 0, $1)", gateway.Written{Row: row, Files: []file.File{}})
 			must(t, err)
@@ -361,7 +356,7 @@ func TestSecondAttemptInFileMode(t *testing.T) {
 			o := b.applier.Apply(t.Context(), []gateway.Change{change("", "carrier", carrier())}, &journal{b: b, name: "job"})[0]
 			got := b.files(t)
 			if broken {
-				if o.Err == nil || len(got) != 1 || b.rows(t) != rows {
+				if o.Err == nil || len(got) != 1 || testbed.GatewayRows(t, b.Pool) != rows {
 					t.Fatalf("got %v and the files %v", o.Err, got)
 				}
 				return

@@ -160,15 +160,6 @@ func (b *bundle) atOnce(t *testing.T, changes ...gateway.Change) []gateway.Outco
 	return outcomes
 }
 
-// rows is the whole of v_gateways, for comparing before and after.
-func (b *bundle) rows(t *testing.T) string {
-	t.Helper()
-	var rows string
-	must(t, b.Pool.QueryRow(t.Context(), `
-		select coalesce(string_agg(to_jsonb(g)::text, E'\n' order by gateway_uuid), '') from v_gateways g`).Scan(&rows))
-	return rows
-}
-
 // settings are the parameters that each switch has loaded each gateway with.
 func (b *bundle) settings() []map[string]map[string]string {
 	var all []map[string]map[string]string

@@ -36,7 +36,7 @@ func (plan *Plan) Replace(previous *fusionpbx.Gateway) {
 // the lock. newUUID is used for a new gateway; mode decides which values can reach FreeSWITCH.
 func NewPlan(mode fusionpbx.GatewayMode, existing []fusionpbx.Gateway, p Request, password *string, newUUID string) (Plan, *fault.Error) {
 	if p.GatewayUUID != "" {
-		existing = slices.DeleteFunc(existing, func(g fusionpbx.Gateway) bool { return g.UUID != p.GatewayUUID })
+		existing = slices.DeleteFunc(slices.Clone(existing), func(g fusionpbx.Gateway) bool { return g.UUID != p.GatewayUUID })
 	}
 	if len(existing) > 1 {
 		uuids := each(existing, func(g fusionpbx.Gateway) string { return g.UUID })

@@ -12,6 +12,7 @@ import (
 	"trunkline/internal/fault"
 	"trunkline/internal/gateway"
 	"trunkline/internal/pbxtest/sample"
+	"trunkline/internal/pbxtest/testbed"
 )
 
 func TestProvisionOnEveryVersion(t *testing.T) {
@@ -215,21 +216,18 @@ func TestChangeByAnotherIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, setUp{})
 	created := b.one(t, change("", "carrier", carrier()))
-	var once sync.Once
-	remove := b.Simulated[0].OnCommand("rescan", func() {
-		once.Do(func() {
-			// As FusionPBX's page would, in the middle of our job; and our job is about to fail.
-			if _, err := b.Pool.Exec(t.Context(), "update v_gateways set description = 'theirs' where gateway_uuid = $1", created.GatewayUUID); err != nil {
-				t.Error(err)
-			}
-			b.Simulated[0].BreakXML(5, "broken meanwhile")
-		})
-	})
+	remove := b.Simulated[0].OnCommand("rescan", sync.OnceFunc(func() {
+		// As FusionPBX's page would, in the middle of our job; and our job is about to fail.
+		if _, err := b.Pool.Exec(t.Context(), "update v_gateways set description = 'theirs' where gateway_uuid = $1", created.GatewayUUID); err != nil {
+			t.Error(err)
+		}
+		b.Simulated[0].BreakXML(5, "broken meanwhile")
+	}))
 	defer remove()
 	if failure := b.failing(t, change("", "carrier", carrier("password", "new"))); !strings.Contains(failure.Message, "changed by somebody else") {
 		t.Fatalf("got %v, want a failure that says so", failure)
 	}
-	if !strings.Contains(b.rows(t), "theirs") {
+	if !strings.Contains(testbed.GatewayRows(t, b.Pool), "theirs") {
 		t.Fatal("their change is gone")
 	}
 }
@@ -238,7 +236,7 @@ func TestChangeByAnotherIsLeftAlone(t *testing.T) {
 // what the switches have loaded as they were.
 func (b *bundle) failsInVain(t *testing.T, values map[string]string, code fault.Code, says []string) {
 	t.Helper()
-	rows, loaded := b.rows(t), b.settings()
+	rows, loaded := testbed.GatewayRows(t, b.Pool), b.settings()
 	failure := b.failing(t, change("", "carrier", values))
 	if failure.Code != code {
 		t.Fatalf("got %+v, want it failed with %s", failure, code)
@@ -248,7 +246,7 @@ func (b *bundle) failsInVain(t *testing.T, values map[string]string, code fault.
 			t.Errorf("the error does not say %q: %s", words, failure.Message)
 		}
 	}
-	if got := b.rows(t); got != rows {
+	if got := testbed.GatewayRows(t, b.Pool); got != rows {
 		t.Errorf("the rows changed:\n%s\nfrom\n%s", got, rows)
 	}
 	if got := b.settings(); !reflect.DeepEqual(got, loaded) {

@@ -30,15 +30,12 @@ func TestMoveRemovesACopyThatSomebodyElseMade(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, setUp{})
 	mover := b.one(t, change("", "mover", carrier()))
-	var once sync.Once
-	remove := b.Simulated[0].OnCommand("lua", func() {
-		once.Do(func() {
-			// As FusionPBX's page would: it rescans without a kill, once the row is written.
-			if err := b.Simulated[0].LoadProfiles(t.Context()); err != nil {
-				t.Error(err)
-			}
-		})
-	})
+	remove := b.Simulated[0].OnCommand("lua", sync.OnceFunc(func() {
+		// As FusionPBX's page would: it rescans without a kill, once the row is written.
+		if err := b.Simulated[0].LoadProfiles(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}))
 	defer remove()
 	b.one(t, change("", "mover", map[string]string{"profile": "internal"}))
 	if n, profile := b.copies(t, mover.GatewayUUID); n != 1 || profile != "internal" {

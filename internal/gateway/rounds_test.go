@@ -17,6 +17,7 @@ import (
 	"trunkline/internal/gateway"
 	"trunkline/internal/pbxtest"
 	"trunkline/internal/pbxtest/fssim"
+	"trunkline/internal/pbxtest/testbed"
 )
 
 // statements counts the statements of a pool, those of a batch one by one, and the round trips.
@@ -289,7 +290,7 @@ func TestSecondAttempt(t *testing.T) {
 			b := newBundle(t, setUp{})
 			b.stand(t, standing{label: "changed", profile: "external", password: "before"})
 			b.stand(t, standing{label: "deleted", profile: "external", password: "before"})
-			rows := b.rows(t)
+			rows := testbed.GatewayRows(t, b.Pool)
 			changes := []gateway.Change{change("", "new", carrier()), change("", "changed", carrier()), deletion("deleted")}
 			ctx, kill := context.WithCancelCause(t.Context())
 			unlock := b.lockSwitch(t) // no round gets anywhere
@@ -313,7 +314,7 @@ func TestSecondAttempt(t *testing.T) {
 				}
 			}
 			if tc.fails {
-				if got := b.rows(t); stamped(got) != stamped(rows) {
+				if got := testbed.GatewayRows(t, b.Pool); stamped(got) != stamped(rows) {
 					t.Errorf("the rows are\n%s\nand were\n%s", got, rows)
 				}
 				return

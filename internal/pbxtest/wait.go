@@ -5,6 +5,7 @@ import (
 	"context"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -29,6 +30,14 @@ func Eventually(t testing.TB, what string, condition func() bool) {
 			t.Fatalf("never happened: %s", what)
 		}
 	}
+}
+
+// Pass lets d go by on the clock of a synctest bubble, and returns once all else in the bubble waits again.
+// Outside of one it panics, so that no test waits on the machine's clock.
+func Pass(d time.Duration) {
+	synctest.Wait()
+	time.Sleep(d)
+	synctest.Wait()
 }
 
 // LogBuffer is a log that a test can read while it is written.

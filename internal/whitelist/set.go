@@ -7,13 +7,17 @@ import (
 )
 
 // Set is a set of addresses and networks. An IPv4 address that is written as IPv6 is IPv4.
-type Set struct{ networks map[netip.Prefix]struct{} }
+type Set struct {
+	networks map[netip.Prefix]struct{}
+	lengths  map[int]struct{} // the prefix lengths that occur: every request is looked up, and a file has few
+}
 
 // NewSet returns a set of these networks.
 func NewSet(networks ...netip.Prefix) *Set {
-	s := &Set{map[netip.Prefix]struct{}{}}
+	s := &Set{networks: map[netip.Prefix]struct{}{}, lengths: map[int]struct{}{}}
 	for _, network := range networks {
-		s.networks[canonical(network)] = struct{}{}
+		network = canonical(network)
+		s.networks[network], s.lengths[network.Bits()] = struct{}{}, struct{}{}
 	}
 	return s
 }
@@ -29,11 +33,13 @@ func canonical(p netip.Prefix) netip.Prefix {
 	return p.Masked()
 }
 
-// Contains expects an address that is unmapped and has no zone. It looks up the networks of each length
-// that could hold it, and so does not walk the set.
+// Contains expects an address that is unmapped and has no zone. It does not walk the set.
 func (s *Set) Contains(addr netip.Addr) bool {
-	for bits := range addr.BitLen() + 1 {
-		network, _ := addr.Prefix(bits)
+	for bits := range s.lengths {
+		network, err := addr.Prefix(bits)
+		if err != nil {
+			continue // only an IPv6 network can be so long
+		}
 		if _, found := s.networks[network]; found {
 			return true
 		}

@@ -153,16 +153,13 @@ func (s *Switch) OnCommand(pattern string, hook func()) (remove func()) {
 // on when release is called. Other connections are served meanwhile.
 func (s *Switch) Hold(pattern string) (held <-chan struct{}, release func()) {
 	stopped, released := make(chan struct{}), make(chan struct{})
-	var once sync.Once
-	remove := s.OnCommand(pattern, func() {
-		once.Do(func() {
-			close(stopped)
-			select {
-			case <-released:
-			case <-s.ctx.Done():
-			}
-		})
-	})
+	remove := s.OnCommand(pattern, sync.OnceFunc(func() {
+		close(stopped)
+		select {
+		case <-released:
+		case <-s.ctx.Done():
+		}
+	}))
 	return stopped, sync.OnceFunc(func() {
 		remove()
 		close(released)

@@ -86,6 +86,18 @@ func New(t testing.TB, o Options) *Bed {
 	return b
 }
 
+// GatewayRows is the whole of v_gateways, for comparing before and after.
+func GatewayRows(t testing.TB, pool *pgxpool.Pool) string {
+	t.Helper()
+	var rows string
+	err := pool.QueryRow(t.Context(), `
+		select coalesce(string_agg(to_jsonb(g)::text, E'\n' order by gateway_uuid), '') from v_gateways g`).Scan(&rows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rows
+}
+
 // Tasks is a client of jobs on that database and Redis, under a key that every test has.
 func Tasks(t testing.TB, pool *pgxpool.Pool, rdb redis.UniversalClient, log *slog.Logger) *tasks.Client {
 	t.Helper()
