@@ -70,6 +70,8 @@ func samplePBXOn(t *testing.T, database string, loaded sample.PBX) *samplePBX {
 		"TRUNKLINE_WHITELIST=" + whitelist,
 		"TRUNKLINE_EXPORT_DIR=" + p.exports(),
 		"TRUNKLINE_EXPORT_MIN_FREE_BYTES=1MiB",
+		// A call waits for its job's end, also on a machine that is slow.
+		"TRUNKLINE_WAIT_DEFAULT=60s", "TRUNKLINE_WAIT_MAX=60s",
 		// Tests ask again until a condition holds.
 		"TRUNKLINE_RATE_LIMIT=1000000", "TRUNKLINE_RATE_LIMIT_GATEWAY=1000000", "TRUNKLINE_RATE_LIMIT_UNAUTHENTICATED=1000000",
 		"TRUNKLINE_LOGIN_FAILURES_ADDRESS=1000000", "TRUNKLINE_AUTH_LOG=none",
