@@ -75,7 +75,7 @@ func (s *Service) Endpoints() []web.Endpoint {
 	return append([]web.Endpoint{
 		{
 			ID: "exportCDR", Summary: "Export CDRs", Methods: []string{"GET", "POST"}, Path: "/app/xml_cdr/export_cdr.php",
-			Entry: web.SignedIn, Scope: token.ScopeExport, Limit: web.LimitExports, Answer: s.export,
+			Entry: web.SignedIn, Scope: token.ScopeExport, Limit: web.LimitExports, Changes: true, Answer: s.export,
 			Params: slices.Concat(windowParams, []web.Param{
 				{Name: "format", About: "The file's format; JSON if left out.", Choices: web.NamesOf(export.Formats())},
 				{Name: "columns", About: "Columns of v_xml_cdr, separated by commas."},

@@ -44,7 +44,7 @@ func (r *Request) fail(err error) {
 	status := StatusOf(f.Code)
 	switch status {
 	case http.StatusUnauthorized:
-		r.c.Writer.Header()["Www-Authenticate"] = access.Challenges
+		r.c.Header("WWW-Authenticate", access.Challenge)
 	case http.StatusServiceUnavailable, http.StatusGatewayTimeout, http.StatusTooManyRequests:
 		r.c.Header("Retry-After", strconv.Itoa(max(int(f.RetryAfter.Seconds()), RetryAfter)))
 	}

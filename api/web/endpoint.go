@@ -32,6 +32,7 @@ type Endpoint struct {
 	Entry   Entry
 	Scope   token.Scope // needed of the credentials; "": any do
 	Limit   Limit       // what signed-in requests are counted against
+	Changes bool        // its GET changes something too; other methods are always taken to
 	Answer  func(*Request) error
 	Params  []Param
 	Replies []Reply
@@ -118,8 +119,12 @@ func (e Endpoint) EntryFaults() []fault.Code {
 	if e.Entry == Whitelisted {
 		return codes
 	}
-	return append(codes, fault.InvalidRequest, fault.CredentialsInQuery, fault.TooLarge, fault.AuthenticationFailed, fault.TOTPRequired,
+	codes = append(codes, fault.InvalidRequest, fault.CredentialsInQuery, fault.TooLarge, fault.AuthenticationFailed, fault.TOTPRequired,
 		fault.Forbidden, fault.Unavailable)
+	if slices.ContainsFunc(e.Methods, e.changedBy) {
+		codes = append(codes, fault.CrossSite)
+	}
+	return codes
 }
 
 // NamesOf are constants as text.

@@ -22,7 +22,11 @@ func (r *Request) enter(e Endpoint) error {
 	if e.Entry == Whitelisted || e.Entry == SignedInOrLink && r.HasLink() {
 		return r.chargeAddress()
 	}
-	if err := r.signIn(e); err != nil {
+	err := r.fromElsewhere(e)
+	if err == nil {
+		err = r.signIn(e)
+	}
+	if err != nil {
 		return r.refused(err)
 	}
 	if err := r.charge(cmp.Or(e.Limit, LimitRequests)); err != nil {

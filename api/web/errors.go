@@ -20,6 +20,7 @@ var Statuses = map[fault.Code]int{
 	fault.UnknownAddress:       http.StatusForbidden,
 	fault.Forbidden:            http.StatusForbidden,
 	fault.TOTPRequired:         http.StatusForbidden,
+	fault.CrossSite:            http.StatusForbidden,
 	fault.InvalidLink:          http.StatusForbidden,
 	fault.LinkExpired:          http.StatusForbidden,
 	fault.NotFound:             http.StatusNotFound,

@@ -42,6 +42,7 @@ type Front struct {
 	locator     access.Locator
 	credentials *access.Authenticator
 	gate        *access.Gate
+	ownPages    *http.CrossOriginProtection
 	stopping    context.Context
 	stop        context.CancelFunc
 }
@@ -49,7 +50,7 @@ type Front struct {
 // New returns a front that lets requests in.
 func New(o Options) *Front {
 	gin.SetMode(gin.ReleaseMode) // else it prints to standard output
-	f := &Front{Options: o, locator: access.NewLocator(o.Settings.TrustedProxies)}
+	f := &Front{Options: o, locator: access.NewLocator(o.Settings.TrustedProxies), ownPages: ownPages(o.Settings.PublicURL)}
 	f.gate = access.NewGate(access.GateLimits{
 		OfName: o.Settings.LoginFailures, OfAddress: o.Settings.LoginFailuresAddress,
 		Window: o.Settings.LoginFailuresWindow, MaxDelay: o.Settings.LoginDelayMax,

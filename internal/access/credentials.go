@@ -21,8 +21,9 @@ const (
 	byParams = "the parameters username and password"
 )
 
-// Challenges are what an answer 401 asks for.
-var Challenges = []string{`Basic realm="FusionPBX", charset="UTF-8"`, `Bearer realm="FusionPBX"`}
+// Challenge is what an answer 401 asks for. It is never Basic, though Basic serves: a browser that is asked for
+// it keeps the password, and sends it along with whatever any page has it ask for.
+const Challenge = `Bearer realm="FusionPBX"`
 
 // sent are credentials and the way in which they came.
 type sent struct {

@@ -28,6 +28,7 @@ const (
 	AuthenticationFailed Code = "authentication_failed"
 	TOTPRequired         Code = "totp_required"
 	Forbidden            Code = "forbidden"
+	CrossSite            Code = "cross_site" // a page of another site asks for a change
 	InvalidLink          Code = "invalid_link"
 	LinkExpired          Code = "link_expired"
 	RateLimited          Code = "rate_limited"
