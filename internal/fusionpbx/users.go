@@ -6,7 +6,6 @@ import (
 	"golang.org/x/crypto/bcrypt"
 
 	"trunkline/internal/fault"
-	"trunkline/internal/postgres"
 )
 
 // Role is what a user may do here.
@@ -82,14 +81,4 @@ func (d *DB) Authenticate(ctx context.Context, passwords *Passwords, username, p
 		return User{}, ErrTOTP
 	}
 	return d.withRole(ctx, matches[0].User)
-}
-
-// withRole fills in the highest role that the user's groups give.
-func (d *DB) withRole(ctx context.Context, u User) (User, error) {
-	role, err := postgres.Value[Role](ctx, d.q, "reading a user's groups", `
-		select coalesce(max(case g.group_name when 'superadmin' then $2::int when 'admin' then $3::int end), $4::int)
-		from v_user_groups ug join v_groups g on g.group_uuid = ug.group_uuid
-		where ug.user_uuid = $1::uuid`, u.UUID, RoleSuperadmin, RoleAdmin, RoleNone)
-	u.Role = role
-	return u, err
 }

@@ -28,9 +28,8 @@ func (d *DB) AuthenticateKey(ctx context.Context, key string) (User, error) {
 		select u.user_uuid::text, coalesce(u.username, ''), d.domain_uuid::text, coalesce(d.domain_name, ''), u.api_key::text
 		from v_users u join v_domains d on d.domain_uuid = u.domain_uuid
 		where octet_length(u.api_key::text) >= $1 and `+d.userEnabled()+d.ordinaryUser()+`
-		and exists (select from v_user_groups ug join v_groups g on g.group_uuid = ug.group_uuid
-			where ug.user_uuid = u.user_uuid and g.group_name = 'superadmin')
-		order by u.user_uuid`, minKey)
+		and `+d.role()+` = $2
+		order by u.user_uuid`, minKey, RoleSuperadmin)
 	if err != nil {
 		return User{}, err
 	}
