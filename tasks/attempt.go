@@ -28,7 +28,7 @@ func (c *Client) Claim(ctx context.Context, jobID string, dispatch int, worker s
 	}](ctx, c.pool, `
 		update trunkline.jobs set state = 'running', attempt = attempt + 1, worker = $3, heartbeat_at = now(),
 			started_at = coalesce(started_at, now())
-		where id = $1 and dispatch = $2 and state = 'queued'
+		where id = $1 and dispatch = $2 and state = 'queued' and admitted_at is not null
 		returning `+jobColumns+`, sealed`, jobID, dispatch, worker)
 	if err != nil {
 		return nil, explained(err, ErrNotClaimed, "claiming", jobID)
@@ -114,8 +114,8 @@ func (a *Attempt) Cancelled(ctx context.Context, message string) error {
 		where id = $1 and attempt = $2 and state = 'running'`, validText(message))
 }
 
-// HandBack returns the job to the queue under a new dispatch, for another worker; the caller enqueues
-// the job that it returns.
+// HandBack returns the job to the queue under a new dispatch, for another worker; its turn and its slot stay.
+// The caller enqueues the job that it returns.
 func (a *Attempt) HandBack(ctx context.Context) (Job, error) {
 	job, err := one[Job](ctx, a.client.pool, `
 		update trunkline.jobs set state = 'queued', dispatch = dispatch + 1, dispatched_at = now(), queued_at = now(), worker = null

@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"trunkline/internal/tenant"
 )
@@ -36,29 +35,38 @@ func (c *Client) Cancel(ctx context.Context, id string, domains tenant.Domains) 
 		}
 		return job, err
 	}
+	if err == nil && job.State.Done() {
+		c.Finished(ctx, id)
+	}
 	return job, explained(err, ErrState, "cancelling", id)
 }
 
 const untouched = "(state = 'queued' and attempt = 0)"
 
-// Retry queues a failed or cancelled job again with the parameters it had. Secrets that were wiped
+// Retry queues a failed or cancelled job again with the parameters it had, in a turn of its own. Secrets that were wiped
 // make it ErrState: the caller has to send the request again.
 func (c *Client) Retry(ctx context.Context, id string, domains tenant.Domains) (Job, error) {
 	job, err := c.Get(ctx, id, domains)
 	if err != nil {
 		return Job{}, err
 	}
-	retried, err := one[Job](ctx, c.pool, `
-		update trunkline.jobs set state = 'queued', dispatch = dispatch + 1, dispatched_at = now(),
-			`+freshRun+`
-		where id = $1 and dispatch = $2 and state in ('failed', 'cancelled') and ($3 or sealed is not null)
-		returning `+jobColumns, job.ID, job.Dispatch, !job.Kind.entry().needsSecrets)
-	var conflict *pgconn.PgError
-	if errors.Is(err, pgx.ErrNoRows) || errors.As(err, &conflict) && conflict.ConstraintName == "jobs_in_flight" {
+	var retried Job
+	err = pgx.BeginFunc(ctx, c.pool, func(tx pgx.Tx) error {
+		if err := lockAll(ctx, tx, job.OrderKeys); err != nil {
+			return err
+		}
+		retried, err = one[Job](ctx, tx, `
+			update trunkline.jobs set state = 'queued', `+freshRun+`
+			where id = $1 and dispatch = $2 and state in ('failed', 'cancelled') and ($3 or sealed is not null)
+			returning `+jobColumns, job.ID, job.Dispatch, !job.Kind.entry().needsSecrets)
+		return err
+	})
+	if errors.Is(err, pgx.ErrNoRows) {
 		return job, ErrState
 	}
 	if err != nil {
 		return Job{}, fmt.Errorf("retrying job %s: %w", id, err)
 	}
+	c.Admit(ctx)
 	return retried, nil
 }

@@ -55,6 +55,7 @@ type Client struct {
 	settings  config.Settings
 	log       *slog.Logger
 	forgot    time.Time // when this process last looked for what is past its time
+	admission admission
 
 	mu      sync.Mutex
 	waiting map[string][]chan struct{}
@@ -77,15 +78,14 @@ func NewClient(pool *pgxpool.Pool, keys *sealing.Keys, rdb goredis.UniversalClie
 // Keys returns the keys that the client seals with.
 func (c *Client) Keys() *sealing.Keys { return c.keys }
 
-// Submit commits the job and enqueues it. If Redis is down the job is committed all the same and the sweep
-// enqueues it.
+// Submit commits the job and has it start as soon as it may. If Redis is down the job is committed all the same
+// and the sweep enqueues it.
 func (c *Client) Submit(ctx context.Context, n NewJob) (Job, error) {
-	job, enqueue, err := c.Create(ctx, n)
-	if err != nil || !enqueue {
-		return job, err
+	job, accepted, err := c.Create(ctx, n)
+	if err == nil && accepted {
+		c.Admit(ctx)
 	}
-	c.Enqueue(ctx, job)
-	return job, nil
+	return job, err
 }
 
 // Enqueue puts the task of the job's present dispatch into its queue. A failure is logged and left to

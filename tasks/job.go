@@ -45,6 +45,7 @@ type Job struct {
 	CreatedBy       string // the uuid of the FusionPBX user or of the token
 	CreatedByName   string // user@domain or the token's name, for people
 	ExternalID      string
+	OrderKeys       []string // what it takes its turn at
 	Params          json.RawMessage
 	Progress        Progress
 	Dispatch        int

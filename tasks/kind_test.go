@@ -40,11 +40,11 @@ func TestSweepLeavesJobsOfKindsToCome(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t)
 	lost := b.submit(t, request(b.keys, "lost"))
-	running := b.submit(t, request(b.keys, "running"))
+	running := b.submit(t, elsewhere(request(b.keys, "running")))
 	b.claim(t, running)
 	must(t, b.redis.FlushDB(t.Context()).Err())
 	b.exec(t, `update trunkline.jobs set kind = 'to_come', dispatched_at = now() - interval '1 minute', heartbeat_at = now() - interval '1 minute'`)
-	known := b.submit(t, request(b.keys, "known"))
+	known := b.submit(t, elsewhere(request(b.keys, "known")))
 	must(t, b.redis.FlushDB(t.Context()).Err())
 	b.exec(t, "update trunkline.jobs set dispatched_at = now() - interval '1 minute' where id = $1", known.ID)
 

@@ -24,7 +24,7 @@ const (
 func (c *Client) redispatchLost(ctx context.Context, report *SweepReport) error {
 	jobs, err := all[Job](ctx, c.pool, `
 		select `+jobColumns+` from trunkline.jobs
-		where state = 'queued' and dispatched_at < now() - $1::interval and kind = any($2)
+		where state = 'queued' and admitted_at is not null and dispatched_at < now() - $1::interval and kind = any($2)
 		order by dispatched_at limit $3`, lostAfter, Kinds, lostBatch)
 	if err != nil {
 		return fmt.Errorf("sweeping up lost tasks: %w", err)
@@ -95,13 +95,13 @@ func (c *Client) failWorkerless(ctx context.Context, report *SweepReport) error 
 			error_message = format('its worker ended in the middle of it %s times; look for the reason in the workers'' log, then retry the job', lost_workers + 1)
 				|| coalesce($4::json->>kind, '')
 		where id in (select id from trunkline.jobs
-			where state = 'running' and heartbeat_at < now() - $1::interval and lost_workers + 1 >= $2 for update skip locked)
+			where state = 'running' and parked_at is null and heartbeat_at < now() - $1::interval and lost_workers + 1 >= $2 for update skip locked)
 		returning id::text`, c.settings.HeartbeatTimeout, c.settings.JobMaxAttempts, fault.WorkerLost, unsure)
 	if err != nil {
 		return fmt.Errorf("sweeping up lost workers: %w", err)
 	}
 	for _, job := range failed {
-		c.Finished(ctx, job.ID)
+		c.publishEnd(ctx, job.ID)
 	}
 	report.Failed += len(failed)
 	return nil
@@ -113,7 +113,7 @@ func (c *Client) requeueWorkerless(ctx context.Context, report *SweepReport) err
 	jobs, err := all[Job](ctx, c.pool, `
 		update trunkline.jobs set state = 'queued', dispatch = dispatch + 1, dispatched_at = now(), queued_at = now(), lost_workers = lost_workers + 1
 		where id in (select id from trunkline.jobs
-			where state = 'running' and heartbeat_at < now() - $1::interval and kind = any($2) for update skip locked)
+			where state = 'running' and parked_at is null and heartbeat_at < now() - $1::interval and kind = any($2) for update skip locked)
 		returning `+jobColumns, c.settings.HeartbeatTimeout, Kinds)
 	if err != nil {
 		return fmt.Errorf("sweeping up lost workers: %w", err)

@@ -1,6 +1,7 @@
 package tasks_test
 
 import (
+	"fmt"
 	"log/slog"
 	"os"
 	"testing"
@@ -59,10 +60,17 @@ func request(keys *sealing.Keys, body string) tasks.NewJob {
 		CreatedBy:     alice,
 		CreatedByName: "alice@a.example",
 		Subject:       "gateway:a:carrier",
+		OrderKeys:     []string{"gateway:a:carrier"},
 		BodyHash:      keys.BodyHash(body),
 		Params:        map[string]any{"gateway_name": "carrier", "values": map[string]string{"proxy": body}},
 		Secrets:       secrets{Password: "hunter2-" + body},
 	}
+}
+
+// elsewhere is the request for a gateway of its own.
+func elsewhere(n tasks.NewJob) tasks.NewJob {
+	n.OrderKeys = []string{fmt.Sprintf("gateway:%x", n.BodyHash)}
+	return n
 }
 
 // exec runs a statement that a test arranges its state with.

@@ -7,24 +7,28 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // jobColumns are the fields of a Job, in their order.
 const jobColumns = `id::text, kind, state, coalesce(domain_uuid::text, ''), created_by::text, created_by_name,
-	coalesce(external_id, ''), params, progress, dispatch, attempt, cancel_requested_at is not null, result,
+	coalesce(external_id, ''), order_keys, params, progress, dispatch, attempt, cancel_requested_at is not null, result,
 	case when error_code is not null then json_build_object('code', error_code, 'message', error_message) end,
 	created_at, started_at, finished_at`
 
+// querier is what a statement is asked on: the pool or a transaction.
+type querier interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}
+
 // one runs a statement that returns at most one row, the fields of a T in their order. Errors: pgx.ErrNoRows.
-func one[T any](ctx context.Context, pool *pgxpool.Pool, sql string, args ...any) (T, error) {
-	rows, _ := pool.Query(ctx, sql, args...) // its error is the rows' too
+func one[T any](ctx context.Context, q querier, sql string, args ...any) (T, error) {
+	rows, _ := q.Query(ctx, sql, args...) // its error is the rows' too
 	return pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[T])
 }
 
 // all runs a statement that returns any number of such rows.
-func all[T any](ctx context.Context, pool *pgxpool.Pool, sql string, args ...any) ([]T, error) {
-	rows, _ := pool.Query(ctx, sql, args...)
+func all[T any](ctx context.Context, q querier, sql string, args ...any) ([]T, error) {
+	rows, _ := q.Query(ctx, sql, args...)
 	return pgx.CollectRows(rows, pgx.RowToStructByPos[T])
 }
 

@@ -5,9 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"trunkline/internal/postgres"
 )
 
 // NewJob is a request for a job.
@@ -21,8 +24,12 @@ type NewJob struct {
 	// Subject says what the job is about; with BodyHash a repeated request without a key finds the job.
 	Subject  string
 	BodyHash []byte
-	Params   any
-	Secrets  any // sealed; nil for none
+	// OrderKeys are what the job takes its turn at: jobs that share one are carried out in the order in which
+	// they were accepted. Empty: the order does not matter.
+	OrderKeys []string
+	Urgent    bool // it goes before others of its domain that wait
+	Params    any
+	Secrets   any // sealed; nil for none
 }
 
 // requestKey is by what a repeated request finds the job of the first: the Idempotency-Key if there is one,
@@ -37,36 +44,74 @@ func (n NewJob) requestKey() string {
 	return ""
 }
 
-// createRounds bounds how often Create looks again when the job it found ended in between.
-const createRounds = 10
+// locks are what no two requests may be accepted for at once.
+func (n NewJob) locks() []string {
+	if key := n.requestKey(); key != "" {
+		return append([]string{"request " + n.CreatedBy + " " + key}, n.OrderKeys...)
+	}
+	return append([]string{"subject " + n.Subject}, n.OrderKeys...)
+}
 
 // Create commits a job row in state queued, or attaches to the row that the same request made before.
-// With a key: same body, in flight or succeeded: that job; failed or cancelled: that job queued again;
-// another body: ErrKeyReused. Without a key: the job in flight with the same subject and body.
-// It reports whether the job has to be enqueued.
-func (c *Client) Create(ctx context.Context, n NewJob) (job Job, enqueue bool, err error) {
+// With a key: same body, in flight or succeeded: that job; failed or cancelled: that job queued again, in a
+// turn of its own; another body: ErrKeyReused. Without a key: the newest unfinished job of what it is about,
+// if that has the same body. It reports whether the job was accepted now, and waits to be admitted.
+func (c *Client) Create(ctx context.Context, n NewJob) (job Job, accepted bool, err error) {
 	params, err := json.Marshal(n.Params)
 	if err != nil {
 		return Job{}, false, fmt.Errorf("encoding a job's parameters: %w", err)
 	}
-	for range createRounds {
-		job, err := c.insert(ctx, n, params)
-		if err == nil {
-			return job, true, nil
+	err = pgx.BeginFunc(ctx, c.pool, func(tx pgx.Tx) error {
+		if err := lockAll(ctx, tx, n.locks()); err != nil {
+			return err
 		}
-		if !errors.Is(err, pgx.ErrNoRows) {
-			return Job{}, false, fmt.Errorf("creating a job: %w", err)
+		job, err = repeated(ctx, tx, n)
+		switch {
+		case errors.Is(err, pgx.ErrNoRows):
+			accepted = true
+			job, err = c.insert(ctx, tx, n, params)
+		case err == nil && (job.State == StateFailed || job.State == StateCancelled):
+			accepted = true
+			job, err = c.insertAgain(ctx, tx, job, n, params)
 		}
-		job, enqueue, err := c.attach(ctx, n, params)
-		if !errors.Is(err, pgx.ErrNoRows) {
-			return job, enqueue, err
-		}
+		return err
+	})
+	if err != nil && !errors.Is(err, ErrKeyReused) {
+		err = fmt.Errorf("creating a job: %w", err)
 	}
-	return Job{}, false, fmt.Errorf("creating a job: the same request kept ending while it was looked at; send it again")
+	return job, accepted, err
 }
 
-// insert returns pgx.ErrNoRows if a row that this request attaches to is in the way.
-func (c *Client) insert(ctx context.Context, n NewJob, params []byte) (Job, error) {
+// lockAll locks names until the transaction ends, always in the same order. It is a statement of its own: the next
+// one sees what was committed before it had the locks.
+func lockAll(ctx context.Context, tx pgx.Tx, names []string) error {
+	keys := make([]int64, len(names))
+	for i, name := range names {
+		keys[i] = postgres.LockKey("jobs of " + name)
+	}
+	slices.Sort(keys)
+	_, err := tx.Exec(ctx, "select pg_advisory_xact_lock(key) from unnest($1::bigint[]) as key", keys)
+	return err
+}
+
+// repeated returns the job that the request attaches to, or pgx.ErrNoRows.
+func repeated(ctx context.Context, q querier, n NewJob) (Job, error) {
+	if n.requestKey() != "" {
+		return byRequestKey(ctx, q, n)
+	}
+	// Without an order, any job that does the same is as good as another.
+	newest := "select id from trunkline.jobs where subject = $4 and body_hash = $3 and state in ('queued', 'running')"
+	about := any(n.Subject)
+	if len(n.OrderKeys) > 0 {
+		newest, about = "select job_id from trunkline.turns where key = any($4) order by turn desc limit 1", n.OrderKeys
+	}
+	return one[Job](ctx, q, `
+		select `+jobColumns+` from trunkline.jobs
+		where id in (`+newest+`) and created_by = $1 and kind = $2 and body_hash = $3 and request_key is null
+		order by id desc limit 1`, n.CreatedBy, n.Kind, n.BodyHash, about)
+}
+
+func (c *Client) insert(ctx context.Context, tx pgx.Tx, n NewJob, params []byte) (Job, error) {
 	id, err := uuid.NewV7()
 	if err != nil {
 		return Job{}, fmt.Errorf("making a job id: %w", err)
@@ -75,53 +120,33 @@ func (c *Client) insert(ctx context.Context, n NewJob, params []byte) (Job, erro
 	if err != nil {
 		return Job{}, err
 	}
-	return one[Job](ctx, c.pool, `
+	return one[Job](ctx, tx, `
 		insert into trunkline.jobs (id, kind, state, domain_uuid, created_by, created_by_name, external_id, request_key,
-			subject, body_hash, params, sealed)
-		values ($1, $2, 'queued', nullif($3, '')::uuid, $4, $5, nullif($6, ''), nullif($7, ''), $8, $9, $10, $11)
-		on conflict do nothing
+			subject, body_hash, order_keys, urgent, params, sealed)
+		values ($1, $2, 'queued', nullif($3, '')::uuid, $4, $5, nullif($6, ''), nullif($7, ''), $8, $9, coalesce($10::text[], '{}'), $11, $12, $13)
 		returning `+jobColumns,
 		id.String(), n.Kind, n.DomainUUID, n.CreatedBy, n.CreatedByName, n.ExternalID, n.requestKey(),
-		n.Subject, n.BodyHash, params, sealed)
+		n.Subject, n.BodyHash, n.OrderKeys, n.Urgent, params, sealed)
 }
 
-// attach returns pgx.ErrNoRows if the row that was in the way is there no longer, or somebody else put the
-// ended job back to queued first.
-func (c *Client) attach(ctx context.Context, n NewJob, params []byte) (job Job, enqueue bool, err error) {
-	if n.requestKey() == "" {
-		job, err := one[Job](ctx, c.pool, `
-			select `+jobColumns+` from trunkline.jobs
-			where created_by = $1 and kind = $2 and subject = $3 and body_hash = $4
-			and request_key is null and state in ('queued', 'running')`,
-			n.CreatedBy, n.Kind, n.Subject, n.BodyHash)
-		return job, false, err
-	}
-	job, err = c.byRequestKey(ctx, n)
-	if err != nil {
-		return job, false, err
-	}
-	if job.State != StateFailed && job.State != StateCancelled {
-		return job, false, nil
-	}
+// insertAgain queues a job that ended without a result, as the request has it now.
+func (c *Client) insertAgain(ctx context.Context, tx pgx.Tx, job Job, n NewJob, params []byte) (Job, error) {
 	sealed, err := c.seal(job.ID, n.Secrets)
 	if err != nil {
-		return Job{}, false, err
+		return Job{}, err
 	}
-	job, err = one[Job](ctx, c.pool, `
-		update trunkline.jobs set state = 'queued', params = $3, sealed = $4, dispatch = dispatch + 1, dispatched_at = now(),
-			`+freshRun+`
-		where id = $1 and dispatch = $2 and state in ('failed', 'cancelled')
-		returning `+jobColumns, job.ID, job.Dispatch, params, sealed)
-	return job, err == nil, err
+	return one[Job](ctx, tx, `
+		update trunkline.jobs set state = 'queued', params = $2, sealed = $3, order_keys = coalesce($4::text[], '{}'), urgent = $5, `+freshRun+`
+		where id = $1 returning `+jobColumns, job.ID, params, sealed, n.OrderKeys, n.Urgent)
 }
 
 // byRequestKey returns the job that has the request's key, or pgx.ErrNoRows; ErrKeyReused if its body was
 // another.
-func (c *Client) byRequestKey(ctx context.Context, n NewJob) (Job, error) {
+func byRequestKey(ctx context.Context, q querier, n NewJob) (Job, error) {
 	found, err := one[struct {
 		Job
 		SameBody bool
-	}](ctx, c.pool, `
+	}](ctx, q, `
 		select `+jobColumns+`, body_hash = $4 from trunkline.jobs
 		where created_by = $1 and kind = $2 and request_key = $3`, n.CreatedBy, n.Kind, n.requestKey(), n.BodyHash)
 	if err == nil && !found.SameBody {
@@ -136,15 +161,16 @@ func (c *Client) Earlier(ctx context.Context, n NewJob) (job Job, found bool, er
 	if n.requestKey() == "" {
 		return Job{}, false, nil
 	}
-	job, err = c.byRequestKey(ctx, n)
+	job, err = byRequestKey(ctx, c.pool, n)
 	if errors.Is(err, pgx.ErrNoRows) || err == nil && (job.State == StateFailed || job.State == StateCancelled) {
 		return Job{}, false, nil
 	}
 	return job, err == nil, err
 }
 
-// freshRun takes back what an ended run left in the row. The attempt's number stays, since it fences.
-const freshRun = `worker = null, heartbeat_at = null, lost_workers = 0, cancel_requested_at = null, progress = '{}',
+// freshRun gives a job that ended a new turn, and takes back what its run left in the row. The attempt's number
+// stays, since it fences.
+const freshRun = `turn = nextval('trunkline.turns_seq'), admitted_at = null, dispatch = dispatch + 1, worker = null, heartbeat_at = null, lost_workers = 0, cancel_requested_at = null, progress = '{}',
 	error_code = null, error_message = null, started_at = null, finished_at = null, queued_at = now()`
 
 func (c *Client) seal(jobID string, secrets any) ([]byte, error) {

@@ -188,7 +188,7 @@ func TestCancelAndRetry(t *testing.T) {
 	b := newBundle(t)
 	all := tenant.All
 
-	queued := b.submit(t, request(b.keys, "queued"))
+	queued := b.submit(t, elsewhere(request(b.keys, "queued")))
 	got, err := b.Cancel(t.Context(), queued.ID, all)
 	must(t, err)
 	if got.State != tasks.StateCancelled || got.Error == nil || got.Error.Code != fault.Cancelled {
@@ -204,7 +204,7 @@ func TestCancelAndRetry(t *testing.T) {
 		t.Fatalf("retrying without its secrets: got %v, want ErrState", err)
 	}
 
-	running := b.submit(t, request(b.keys, "running"))
+	running := b.submit(t, elsewhere(request(b.keys, "running")))
 	attempt := b.claim(t, running)
 	got, err = b.Cancel(t.Context(), running.ID, all)
 	must(t, err)
@@ -216,7 +216,7 @@ func TestCancelAndRetry(t *testing.T) {
 		t.Fatalf("its heartbeat: got %t, %v; want the request", cancelled, err)
 	}
 
-	failed := b.submit(t, request(b.keys, "failed"))
+	failed := b.submit(t, elsewhere(request(b.keys, "failed")))
 	must(t, b.claim(t, failed).Fail(t.Context(), fault.Errorf(fault.SwitchUnavailable, "down")))
 	retried, err := b.Retry(t.Context(), failed.ID, all)
 	must(t, err)

@@ -14,6 +14,7 @@ const forgetInterval = time.Minute
 // SweepReport counts what a sweep did.
 type SweepReport struct {
 	Redispatched int // jobs whose worker or task was lost
+	Admitted     int // jobs whose turn had come unnoticed
 	Failed       int // jobs that lost too many workers
 	Wiped        int // failed jobs whose secrets were wiped
 	Deleted      int // job rows past their retention
@@ -25,6 +26,7 @@ var duties = []func(*Client, context.Context, *SweepReport) error{
 	(*Client).failWorkerless,
 	(*Client).requeueWorkerless,
 	(*Client).redispatchLost,
+	(*Client).admitMissed,
 	(*Client).forgetOld,
 }
 

@@ -47,7 +47,7 @@ var exportOf3 = sized{Rows: 3, Bytes: 700}
 // export is an export job's request.
 func (b *bundle) export(body string) tasks.NewJob {
 	n := request(b.keys, body)
-	n.Kind, n.Subject, n.Params, n.Secrets = tasks.KindExport, "export", struct{}{}, nil
+	n.Kind, n.Subject, n.OrderKeys, n.Params, n.Secrets = tasks.KindExport, "export", nil, struct{}{}, nil
 	return n
 }
 
@@ -103,7 +103,7 @@ func TestEveryEndIsCounted(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := newBundle(t)
-			tc.end(t, b, b.submit(t, request(b.keys, "one")))
+			tc.end(t, b, b.submit(t, elsewhere(request(b.keys, "one"))))
 			b.wantTotals(t, tc.want...)
 		})
 	}
@@ -116,7 +116,7 @@ func TestRacingEndsCountOnce(t *testing.T) {
 	const jobs = 12
 	var wg sync.WaitGroup
 	for i := range jobs {
-		attempt := b.claim(t, b.submit(t, request(b.keys, fmt.Sprint(i))))
+		attempt := b.claim(t, b.submit(t, elsewhere(request(b.keys, fmt.Sprint(i)))))
 		for range 3 {
 			wg.Go(func() {
 				err := attempt.Fail(t.Context(), fault.Errorf(fault.Timeout, "too long"))

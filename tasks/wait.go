@@ -15,8 +15,13 @@ const (
 	waitPoll = 500 * time.Millisecond
 )
 
-// Finished tells whoever waits for the job that it has ended.
+// Finished tells whoever waits for the job that it has ended, and has those start whose turn has come.
 func (c *Client) Finished(ctx context.Context, jobID string) {
+	c.publishEnd(ctx, jobID)
+	c.Admit(ctx)
+}
+
+func (c *Client) publishEnd(ctx context.Context, jobID string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), enqueueTimeout)
 	defer cancel()
 	if err := c.redis.Publish(ctx, finishedChannel, jobID).Err(); err != nil {

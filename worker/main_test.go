@@ -88,7 +88,8 @@ func (b *bundle) gateway(domain, name string, values map[string]string) tasks.Ne
 	}
 	return tasks.NewJob{
 		Kind: tasks.KindProvision, DomainUUID: domain, CreatedBy: b.sample.SuperadminUUID, CreatedByName: "superadmin",
-		Subject: "gateway:" + domain + ":" + name, BodyHash: []byte(uuid.NewString()), Params: params, Secrets: secrets,
+		Subject: "gateway:" + domain + ":" + name, OrderKeys: []string{"gateway:" + domain + ":" + name}, Urgent: params.Stops(),
+		BodyHash: []byte(uuid.NewString()), Params: params, Secrets: secrets,
 	}
 }
 

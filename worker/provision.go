@@ -22,9 +22,6 @@ func (w *Worker) provision(ctx context.Context, r *run) (any, error) {
 	if err := r.Secrets(&j.secrets); err != nil {
 		return nil, fault.Errorf(fault.ServerError, "%w; use the same key in every process, then send the request again", err)
 	}
-	// If ctx ends before it is this job's turn, Apply puts back what an earlier attempt wrote.
-	unlock := w.gateways.lock(ctx, asked.DomainUUID+":"+asked.Name)
-	defer unlock()
 	change := gateway.Change{Request: asked, Password: j.secrets.Password, By: r.Job.CreatedBy}
 	outcome := w.applier.Apply(ctx, []gateway.Change{change}, j)[0]
 	if outcome.Err == nil && asked.WaitFor == gateway.WaitForRegistered && outcome.Registers() {

@@ -32,7 +32,7 @@ func (b *bundle) copies(t *testing.T, uuid string) (n int, profile string) {
 // lost leaves a job as a worker does that was killed right after it wrote the row.
 func (b *bundle) lost(t *testing.T, n tasks.NewJob, row fusionpbx.Gateway) tasks.Job {
 	t.Helper()
-	job, _, err := b.Create(t.Context(), n)
+	job, err := b.Submit(t.Context(), n)
 	must(t, err)
 	attempt, err := b.Claim(t.Context(), job.ID, job.Dispatch, "killed")
 	must(t, err)

@@ -41,7 +41,6 @@ type Worker struct {
 	name     string
 	handlers map[tasks.Kind]handler
 	applier  *gateway.Applier
-	gateways gatewayLocks
 	// running is read-locked by every task that was taken, and locked for good when the worker stops: from
 	// then on TryRLock refuses. asynq may hand out a task as late as that, and a WaitGroup allows no Add
 	// beside its Wait.
@@ -81,15 +80,16 @@ func (w *Worker) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var retention sync.WaitGroup
-	retention.Go(func() { w.o.Exporter.Retain(ctx, w.o.Log) })
+	var beside sync.WaitGroup
+	beside.Go(func() { w.o.Exporter.Retain(ctx, w.o.Log) })
+	beside.Go(func() { w.serve(ctx) })
 	<-ctx.Done()
 	for _, server := range servers {
 		server.Stop()
 	}
 	w.drain()
 	shutDown(servers)
-	retention.Wait()
+	beside.Wait()
 	w.o.Log.Info("worker stopped", "worker", w.name)
 	return nil
 }

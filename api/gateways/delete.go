@@ -112,10 +112,12 @@ func (s *Service) toDelete(r *web.Request) (p gateway.Request, found bool, err e
 	return p, len(rows) > 0, nil
 }
 
-// newJob is a job about one gateway; those about the same one share a subject.
+// newJob is a job about one gateway; those about the same one are carried out in their order. One that stops its
+// calls goes first.
 func newJob(p gateway.Request, password *string) tasks.NewJob {
+	about := "gateway:" + p.DomainUUID + ":" + strings.ToLower(p.Name)
 	return tasks.NewJob{
-		Kind: tasks.KindProvision, DomainUUID: p.DomainUUID, Subject: "gateway:" + p.DomainUUID + ":" + p.Name,
+		Kind: tasks.KindProvision, DomainUUID: p.DomainUUID, Subject: about, OrderKeys: []string{about}, Urgent: p.Stops(),
 		Params: p, Secrets: gateway.Secrets{Password: password},
 	}
 }

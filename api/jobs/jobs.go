@@ -198,21 +198,13 @@ func (s *Service) Get(r *web.Request) (tasks.Job, error) {
 
 // Cancel ends the path's job if it has not begun, and asks the worker of one that runs to stop.
 func (s *Service) Cancel(r *web.Request) (tasks.Job, error) {
-	job, err := s.change(r, "job.cancel", s.tasks.Cancel, "the job has ended already: it is %s")
-	if err == nil && job.State.Done() {
-		s.tasks.Finished(r.Context(), job.ID)
-	}
-	return job, err
+	return s.change(r, "job.cancel", s.tasks.Cancel, "the job has ended already: it is %s")
 }
 
 // Retry queues the path's job again, which failed or was cancelled.
 func (s *Service) Retry(r *web.Request) (tasks.Job, error) {
-	job, err := s.change(r, "job.retry", s.tasks.Retry, "the job cannot be retried: it is %s; "+
-		"only a failed or cancelled one can, and a gateway only while its password is kept and no other job does the same. Otherwise send the request again")
-	if err == nil {
-		s.tasks.Enqueue(r.Context(), job)
-	}
-	return job, err
+	return s.change(r, "job.retry", s.tasks.Retry, "the job cannot be retried: it is %s; "+
+		"only a failed or cancelled one can, and a gateway only while its password is kept. Otherwise send the request again")
 }
 
 // changeJob is a change that a client of the tasks makes, of a job of those domains.

@@ -106,7 +106,7 @@ func (b *bench) enqueueToStart(ctx context.Context, pool *pgxpool.Pool) error {
 			return err
 		}
 		enqueued := time.Now()
-		client.Enqueue(ctx, job)
+		client.Admit(ctx)
 		if job, err = client.Wait(ctx, job.ID, startPatience); err != nil {
 			return err
 		}

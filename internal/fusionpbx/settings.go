@@ -29,6 +29,11 @@ func (d *DB) Domains(ctx context.Context, uuids []string) ([]Domain, error) {
 	return d.domains(ctx, "reading domains", "domain_uuid = any($1::uuid[])", uuids)
 }
 
+// SeveralDomains reports whether there is more than one.
+func (d *DB) SeveralDomains(ctx context.Context) (bool, error) {
+	return postgres.Value[bool](ctx, d.q, "counting domains", "select count(*) > 1 from (select from v_domains limit 2) as some")
+}
+
 func (d *DB) domains(ctx context.Context, doing, condition string, value any) ([]Domain, error) {
 	return postgres.Rows(ctx, d.q, doing, pgx.RowToStructByPos[Domain], `
 		select domain_uuid::text, coalesce(domain_name, ''), coalesce(`+d.isTrue("v_domains", "d.domain_enabled")+`, true)

@@ -20,6 +20,9 @@ type Request struct {
 	GatewayUUID string `json:"gateway_uuid,omitempty"`
 }
 
+// Stops reports whether the gateway makes no calls any more once the request is carried out.
+func (p Request) Stops() bool { return p.Delete || p.Values["enabled"] == "false" }
+
 // Secrets is the sealed part of a provision job. Written is set in the transaction that
 // writes the row, so that a second attempt knows what the first one found there.
 type Secrets struct {

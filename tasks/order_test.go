@@ -1,0 +1,166 @@
+package tasks_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+
+	"trunkline/internal/fault"
+	"trunkline/internal/tenant"
+	"trunkline/tasks"
+)
+
+// started says which of the jobs may run now, by their bodies.
+func (b *bundle) started(t *testing.T, jobs map[string]tasks.Job) (names []string) {
+	t.Helper()
+	for name, job := range jobs {
+		var admitted bool
+		must(t, b.pool.QueryRow(t.Context(), "select admitted_at is not null and state = 'queued' from trunkline.jobs where id = $1", job.ID).Scan(&admitted))
+		if admitted {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+func (b *bundle) wantStarted(t *testing.T, jobs map[string]tasks.Job, want ...string) {
+	t.Helper()
+	if got := b.started(t, jobs); !slices.Equal(got, want) {
+		t.Fatalf("may run: %v, want %v", got, want)
+	}
+}
+
+// of is the request of a domain for a gateway.
+func (b *bundle) of(domain, body string, keys ...string) tasks.NewJob {
+	n := request(b.keys, body)
+	n.DomainUUID, n.OrderKeys = domain, keys
+	return n
+}
+
+// succeed runs the job to its end as a worker does.
+func (b *bundle) succeed(t *testing.T, job tasks.Job) {
+	t.Helper()
+	must(t, b.claim(t, job).Succeed(t.Context(), "ok", tasks.Progress{}))
+	b.Finished(t.Context(), job.ID)
+}
+
+func TestJobsOfOneGatewayTakeTurns(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t)
+	jobs := map[string]tasks.Job{}
+	for _, name := range []string{"1", "2", "3"} {
+		jobs[name] = b.submit(t, b.of(domainA, name, "carrier"))
+	}
+	jobs["other"] = b.submit(t, b.of(domainA, "other", "other"))
+	b.wantStarted(t, jobs, "1", "other")
+	if _, err := b.Claim(t.Context(), jobs["2"].ID, jobs["2"].Dispatch, "early"); !errors.Is(err, tasks.ErrNotClaimed) {
+		t.Fatalf("a job before its turn: got %v, want ErrNotClaimed", err)
+	}
+	b.succeed(t, jobs["1"])
+	b.wantStarted(t, jobs, "2", "other")
+	_, err := b.Cancel(t.Context(), jobs["2"].ID, tenant.All)
+	must(t, err)
+	b.wantStarted(t, jobs, "3", "other")
+}
+
+// A retry comes after what was accepted before it; what is put back for another worker keeps its place.
+func TestRetryTakesANewTurn(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t)
+	jobs := map[string]tasks.Job{"1": b.submit(t, b.of(domainA, "1", "carrier")), "2": b.submit(t, b.of(domainA, "2", "carrier"))}
+	_, err := b.claim(t, jobs["1"]).HandBack(t.Context())
+	must(t, err)
+	b.Admit(t.Context())
+	b.wantStarted(t, jobs, "1")
+	jobs["1"] = b.get(t, jobs["1"].ID)
+	must(t, b.claim(t, jobs["1"]).Fail(t.Context(), fault.Errorf(fault.ServerError, "broke")))
+	jobs["1"], err = b.Retry(t.Context(), jobs["1"].ID, tenant.All)
+	must(t, err)
+	b.wantStarted(t, jobs, "2")
+	b.succeed(t, jobs["2"])
+	b.wantStarted(t, jobs, "1")
+}
+
+// A job of several gateways waits for the earlier ones of each, and the later ones of each for it.
+func TestJobOfSeveralGatewaysTakesATurnAtEach(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t)
+	jobs := map[string]tasks.Job{}
+	for _, j := range []struct {
+		name string
+		keys []string
+	}{{"a", []string{"a"}}, {"b", []string{"b"}}, {"a to b", []string{"b", "a"}}, {"b again", []string{"b"}}} {
+		jobs[j.name] = b.submit(t, b.of(domainA, j.name, j.keys...))
+	}
+	b.wantStarted(t, jobs, "a", "b")
+	b.succeed(t, jobs["b"])
+	b.wantStarted(t, jobs, "a")
+	b.succeed(t, jobs["a"])
+	b.wantStarted(t, jobs, "a to b")
+	b.succeed(t, jobs["a to b"])
+	b.wantStarted(t, jobs, "b again")
+}
+
+// Suspend, unsuspend, suspend: the third asks for what the first did, and is not the first.
+func TestOnlyTheNewestJobOfAGatewayIsAttachedTo(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t)
+	first := b.submit(t, b.of(domainA, "suspend", "carrier"))
+	if again := b.submit(t, b.of(domainA, "suspend", "carrier")); again.ID != first.ID {
+		t.Fatal("the same request sent again made another job")
+	}
+	unsuspend := b.submit(t, b.of(domainA, "unsuspend", "carrier"))
+	third := b.submit(t, b.of(domainA, "suspend", "carrier"))
+	if third.ID == first.ID || third.ID == unsuspend.ID {
+		t.Fatal("the third request attached to a job with another one behind it")
+	}
+}
+
+// With four slots no domain gets the last one, and those that wait are chosen from those that hold the fewest,
+// what is urgent first.
+func TestNoDomainHoldsEverySlot(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t)
+	serve := func(slots int, shared bool) {
+		must(t, b.Serve(t.Context(), tasks.Serving{ID: alice, Name: "test", Shared: shared}))
+		b.exec(t, "update trunkline.workers set slots = $1", slots)
+		b.Admit(t.Context())
+	}
+	serve(4, true)
+	jobs := map[string]tasks.Job{}
+	for i := range 6 {
+		name := fmt.Sprintf("a%d", i)
+		n := b.of(domainA, name, name)
+		n.Urgent = i == 5
+		jobs[name] = b.submit(t, n)
+	}
+	b.wantStarted(t, jobs, "a0", "a1", "a2")
+	for i := range 2 {
+		name := fmt.Sprintf("b%d", i)
+		jobs[name] = b.submit(t, b.of(domainB, name, name))
+	}
+	b.wantStarted(t, jobs, "a0", "a1", "a2", "b0")
+	b.succeed(t, jobs["a0"])
+	b.wantStarted(t, jobs, "a1", "a2", "b0", "b1")
+	b.succeed(t, jobs["b0"])
+	b.wantStarted(t, jobs, "a1", "a2", "a5", "b1")
+	serve(16, false)
+	b.wantStarted(t, jobs, "a1", "a2", "a3", "a4", "a5", "b1")
+}
+
+// What another process should have admitted when it ended its job, the sweep admits.
+func TestSweepAdmitsWhatWasMissed(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t)
+	jobs := map[string]tasks.Job{"1": b.submit(t, b.of(domainA, "1", "carrier")), "2": b.submit(t, b.of(domainA, "2", "carrier"))}
+	must(t, b.claim(t, jobs["1"]).Succeed(t.Context(), "ok", tasks.Progress{}))
+	b.wantStarted(t, jobs)
+	report, err := b.Sweep(t.Context())
+	must(t, err)
+	if report != (tasks.SweepReport{Admitted: 1}) {
+		t.Errorf("got %+v, want one job admitted", report)
+	}
+	b.wantStarted(t, jobs, "2")
+}

@@ -1,0 +1,45 @@
+package worker
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+
+	"trunkline/tasks"
+)
+
+// serve tells the others what this worker serves until ctx is done, and has jobs start that waited for it.
+func (w *Worker) serve(ctx context.Context) {
+	as := tasks.Serving{ID: uuid.NewString(), Name: w.name, Shared: true}
+	tick := time.NewTicker(w.o.Settings.HeartbeatInterval)
+	defer tick.Stop()
+	for first := true; ctx.Err() == nil; first = false {
+		if err := w.tell(ctx, &as); err != nil && ctx.Err() == nil {
+			w.o.Log.Warn("what this worker serves is not noted; others share its queues as if it were not there", "error", err)
+		} else if first {
+			w.o.Tasks.Admit(ctx)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), heartbeatTimeout)
+	defer cancel()
+	if err := w.o.Tasks.ServeNoMore(ctx, as); err != nil {
+		w.o.Log.Warn("that this worker stops is not noted; it passes by itself", "error", err)
+	}
+}
+
+// tell notes what is served, and whether several domains share it.
+func (w *Worker) tell(ctx context.Context, as *tasks.Serving) error {
+	ctx, cancel := context.WithTimeout(ctx, heartbeatTimeout)
+	defer cancel()
+	several, err := w.o.PBX.FusionPBX.SeveralDomains(ctx)
+	if err != nil {
+		return err
+	}
+	as.Shared = several
+	return w.o.Tasks.Serve(ctx, *as)
+}
