@@ -131,9 +131,37 @@ func TestProvisionOptionalFields(t *testing.T) {
 	}
 }
 
+// Scheme and transport of an address have a place of their own: FreeSWITCH would register sip:sip:host.
+func TestProvisionAddresses(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{})
+	for address, want := range map[string]string{
+		"carrier.example":                               "carrier.example carrier.example ",
+		"sip:carrier.example":                           "carrier.example carrier.example ",
+		"SIP:192.0.2.1:5070":                            "192.0.2.1:5070 192.0.2.1:5070 ",
+		"sips:carrier.example:5061":                     "carrier.example:5061 carrier.example:5061 tls",
+		"sip:carrier.example;transport=TCP":             "carrier.example carrier.example tcp",
+		"carrier.example:5061;transport=tls;user=phone": "carrier.example:5061;user=phone carrier.example:5061;user=phone tls",
+	} {
+		b.do(t, b.asSuperadmin(call{path: provisionPath, form: carrier(address, "gateway_domain", address)})).want(t, http.StatusOK, "")
+		var got string
+		must(t, b.pool.QueryRow(t.Context(), "select concat_ws(' ', proxy, realm, coalesce(register_transport, '')) from v_gateways where gateway = $1", address).Scan(&got))
+		if got != want {
+			t.Errorf("%s: got %q, want %q", address, got, want)
+		}
+	}
+	b.do(t, b.asSuperadmin(call{path: provisionPath, form: carrier("realm", "realm", "sip:other.example", "register_proxy", "sip:edge.example;transport=udp")})).want(t, http.StatusOK, "")
+	if b.count(t, `select count(*) from v_gateways where gateway = 'realm' and realm = 'other.example' and register_proxy = 'edge.example' and register_transport = 'udp'`) != 1 {
+		t.Error("a scheme or a transport was left in a realm or a register_proxy")
+	}
+}
+
 func TestProvisionErrors(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, setUp{})
+	b.exec(t, `insert into v_sip_profiles (sip_profile_uuid, sip_profile_name, sip_profile_enabled) values ('00000000-0000-4000-8000-00000000000a', 'plain', 'true')`)
+	b.exec(t, `insert into v_sip_profile_settings (sip_profile_setting_uuid, sip_profile_uuid, sip_profile_setting_name, sip_profile_setting_value, sip_profile_setting_enabled)
+		values (gen_random_uuid(), '00000000-0000-4000-8000-00000000000a', 'tls', 'false', 'true')`)
 	for range 2 {
 		b.exec(t, `insert into v_gateways (gateway_uuid, domain_uuid, gateway) values (gen_random_uuid(), $1, 'twice')`, b.sample.Domains[0].UUID)
 	}
@@ -163,7 +191,13 @@ func TestProvisionErrors(t *testing.T) {
 		"wait_for":              {super("wait_for", "godot"), 400, "invalid_request", []string{"wait_for", "registered"}},
 		"dollar":                {super("gateway_password", "pa$$w&d"), 422, "invalid_gateway", []string{"gateway_password", "$"}},
 		"ampersand":             {super("gateway_username", "a&b"), 422, "invalid_gateway", []string{"gateway_username", "&"}},
-		"variable":              {super("description", "${reboot}"), 422, "invalid_gateway", []string{"description", "${"}},
+		"entity":                {super("gateway_password", "a&amp;b"), 422, "invalid_gateway", []string{"gateway_password", "entity"}},
+		"TLS that is not there": {super("transport", "tls", "profile", "plain"), 422, "invalid_gateway", []string{"transport", "plain", "TLS"}},
+		"expires too soon":      {super("expire_seconds", "4"), 400, "invalid_request", []string{"expire_seconds", "5", "3600"}},
+		"pinged too often":      {super("ping", "1"), 400, "invalid_request", []string{"ping", "5", "no pings"}},
+		"a user in the address": {super("gateway_domain", "sip:me@carrier.example"), 400, "invalid_request", []string{"gateway_domain", "host alone"}},
+		"two transports":        {super("gateway_domain", "sip:carrier.example;transport=tcp", "transport", "udp"), 400, "invalid_request", []string{"transport", "gateway_domain"}},
+		"no such transport":     {super("proxy", "carrier.example;transport=pigeon"), 400, "invalid_request", []string{"proxy", "udp, tcp or tls"}},
 		"transport's column":    {super("from_user", "<x>"), 422, "invalid_gateway", []string{"from_user"}},
 		"line break":            {super("gateway_password", "a\nb"), 400, "invalid_request", []string{"gateway_password", "line break"}},
 		"register, no username": {super("gateway_username", "", "register", "true"), 400, "missing_parameters", []string{"gateway_username"}},

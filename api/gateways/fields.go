@@ -1,7 +1,9 @@
 package gateways
 
 import (
+	"errors"
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -10,6 +12,7 @@ import (
 	"trunkline/api/params"
 	"trunkline/api/web"
 	"trunkline/internal/fault"
+	"trunkline/internal/fusionpbx"
 	"trunkline/internal/gateway"
 	"trunkline/internal/tenant"
 )
@@ -20,6 +23,8 @@ type field struct {
 	columns []string // nil: the one of its name
 	// read is nil if the parameter's kind says how.
 	read func(f *field, value string) (string, error)
+	// host is an address, without scheme and transport: they have a column of their own.
+	host bool
 	// documented is a documented field: empty is as if it were not given. Of any other, empty clears the
 	// column, but for a flag, which has to be true or false.
 	documented bool
@@ -30,28 +35,28 @@ type field struct {
 var fields = []field{
 	{
 		Param:   web.Param{Name: "gateway_domain", About: "The carrier's address: fills proxy and realm."},
-		columns: []string{"proxy", "realm"}, read: readAddress, documented: true,
+		columns: []string{"proxy", "realm"}, read: readAddress, host: true, documented: true,
 	},
 	{Param: web.Param{Name: "gateway_username", About: "The account at the carrier."}, columns: []string{"username"}, documented: true},
 	{Param: web.Param{Name: "gateway_enabled", About: "false suspends the gateway.", Kind: web.KindFlag}, columns: []string{"enabled"}},
 	{Param: web.Param{Name: "enabled", About: "The same.", Kind: web.KindFlag}},
-	{Param: web.Param{Name: "proxy", About: "Instead of gateway_domain's."}, read: readAddress},
-	{Param: web.Param{Name: "realm", About: "Instead of gateway_domain's."}},
+	{Param: web.Param{Name: "proxy", About: "Instead of gateway_domain's."}, read: readAddress, host: true},
+	{Param: web.Param{Name: "realm", About: "Instead of gateway_domain's."}, host: true},
 	{Param: web.Param{Name: "register", About: "Left out: true if username and password are given.", Kind: web.KindFlag}},
 	{Param: web.Param{Name: "profile", About: "The SIP profile; external if it is left out."}},
 	{Param: web.Param{Name: "transport", About: "udp, tcp or tls."}, columns: []string{"register_transport"}, read: readTransport},
 	{Param: web.Param{Name: "register_transport", About: "The same."}, read: readTransport},
-	{Param: web.Param{Name: "register_proxy", About: "Where REGISTER is sent, if that is not the proxy."}, read: readAddress},
-	{Param: web.Param{Name: "outbound_proxy", About: "Through which all requests go."}, read: readAddress},
+	{Param: web.Param{Name: "register_proxy", About: "Where REGISTER is sent, if that is not the proxy."}, read: readAddress, host: true},
+	{Param: web.Param{Name: "outbound_proxy", About: "Through which all requests go."}, read: readAddress, host: true},
 	{Param: web.Param{Name: "auth_username", About: "The name that the password is checked with, if that is not the account."}},
 	{Param: web.Param{Name: "from_user", About: "The user of the From header."}},
-	{Param: web.Param{Name: "from_domain", About: "Its host."}, read: readAddress},
+	{Param: web.Param{Name: "from_domain", About: "Its host."}, read: readAddress, host: true},
 	{Param: web.Param{Name: "contact_params", About: "What is appended to the Contact header."}},
 	{Param: web.Param{Name: "extension", About: "What calls from the carrier are routed as; left out: the account."}},
 	{Param: web.Param{Name: "extension_in_contact", About: "Whether the Contact header names it.", Kind: web.KindFlag}},
-	{Param: web.Param{Name: "expire_seconds", About: "How long a registration lasts.", Kind: web.KindNumberOrEmpty, Least: 1}},
-	{Param: web.Param{Name: "retry_seconds", About: "How long after a failed registration the next is tried.", Kind: web.KindNumberOrEmpty, Least: minRetrySeconds}},
-	{Param: web.Param{Name: "ping", About: "Seconds between OPTIONS requests to the carrier.", Kind: web.KindNumberOrEmpty, Least: 1}},
+	{Param: web.Param{Name: "expire_seconds", About: "How long a registration lasts; 5 or more.", Kind: web.KindNumberOrEmpty}},
+	{Param: web.Param{Name: "retry_seconds", About: "How long after a failed registration the next is tried; 5 or more.", Kind: web.KindNumberOrEmpty}},
+	{Param: web.Param{Name: "ping", About: "Seconds between OPTIONS requests to the carrier, 5 or more; 0: none.", Kind: web.KindNumberOrEmpty}},
 	{Param: web.Param{Name: "ping_min", About: "From how many answered OPTIONS on the gateway is up; a missing answer takes one away.", Kind: web.KindNumberOrEmpty}},
 	{Param: web.Param{Name: "ping_max", About: "The most answers that are counted.", Kind: web.KindNumberOrEmpty}},
 	{Param: web.Param{Name: "contact_in_ping", About: "Whether an OPTIONS request has a Contact header.", Kind: web.KindFlag}},
@@ -82,12 +87,8 @@ func provisionParams() []web.Param {
 	return append(all, jobs.Params...)
 }
 
-const (
-	// minRetrySeconds is the least that FreeSWITCH takes: of less it makes 30.
-	minRetrySeconds = 5
-	// maxGatewayNumber bounds the numbers of a gateway; FreeSWITCH keeps them in 32 bits.
-	maxGatewayNumber = 1<<31 - 1
-)
+// maxGatewayNumber bounds the numbers of a gateway; FreeSWITCH keeps them in 32 bits.
+const maxGatewayNumber = 1<<31 - 1
 
 // value reads what was given.
 func (f *field) value(given string) (string, error) {
@@ -102,7 +103,11 @@ func (f *field) value(given string) (string, error) {
 		if err != nil || n < int64(f.Least) || n > maxGatewayNumber {
 			return "", fault.Invalid(f.Name, "is not a whole number of %d or more", f.Least)
 		}
-		return strconv.FormatInt(n, 10), nil
+		number := strconv.FormatInt(n, 10)
+		if wrong, refused := errors.AsType[*gateway.ValueError](gateway.CheckValue(fusionpbx.ModeAuto, f.fills()[0], number)); refused {
+			return "", fault.Invalid(f.Name, "%s", wrong.Reason)
+		}
+		return number, nil
 	}
 	return given, nil
 }
@@ -128,6 +133,32 @@ func readAddress(f *field, value string) (string, error) {
 		return "", fault.Invalid(f.Name, "is not a host; write one such as sip.carrier.example or 192.0.2.1:5060")
 	}
 	return value, nil
+}
+
+var (
+	sipScheme    = regexp.MustCompile(`(?i)^(sips?):(//)?`)
+	uriTransport = regexp.MustCompile(`(?i);transport=([^;]*)`)
+)
+
+// bareHost takes scheme and transport off an address: FreeSWITCH writes its own before and after it. sips: asks
+// for TLS.
+func bareHost(name, address string) (host, transport string, err error) {
+	host = address
+	if scheme := sipScheme.FindStringSubmatch(host); scheme != nil {
+		host = host[len(scheme[0]):]
+		if strings.EqualFold(scheme[1], "sips") {
+			transport = "tls"
+		}
+		if strings.Contains(host, "@") || host == "" {
+			return "", "", fault.Invalid(name, "is a SIP address and not a host; write the host alone, such as sip.carrier.example")
+		}
+	}
+	if named := uriTransport.FindStringSubmatch(host); named != nil {
+		if host = uriTransport.ReplaceAllString(host, ""); transport == "" {
+			transport = named[1]
+		}
+	}
+	return host, transport, nil
 }
 
 // asked is what a provision request asks for, and which of its parameters fills which column.
@@ -169,10 +200,31 @@ func (g *asked) take(f *field, given params.Values) error {
 	if !given.Has(f.Name) || f.documented && value == "" {
 		return nil
 	}
+	transport := ""
+	if f.host {
+		var err error
+		if value, transport, err = bareHost(f.Name, value); err != nil {
+			return err
+		}
+	}
 	value, err := f.value(value)
 	if err != nil {
 		return err
 	}
+	if transport != "" {
+		inHost := field{Param: web.Param{Name: "the transport in " + f.Name}, columns: []string{"register_transport"}, read: readTransport}
+		if transport, err = readTransport(&inHost, transport); err != nil {
+			return err
+		}
+		if err := g.fill(&inHost, transport); err != nil {
+			return err
+		}
+	}
+	return g.fill(f, value)
+}
+
+// fill sets the field's columns.
+func (g *asked) fill(f *field, value string) error {
 	for _, column := range f.fills() {
 		other := g.names[column]
 		if before, taken := g.params.Values[column]; taken && before != value && other != "gateway_domain" {

@@ -124,17 +124,17 @@ func (s *Service) check(ctx context.Context, g asked) error {
 	if !g.params.Asks(g.password) {
 		return nil
 	}
-	enabled, err := s.db.EnabledProfiles(ctx)
+	enabled, err := s.db.Profiles(ctx)
 	if err != nil {
 		return err
 	}
-	return plan.CheckProfile(enabled)
+	return g.inItsWords(plan.CheckProfile(enabled))
 }
 
 // inItsWords names the request's field if the failure names a column.
-func (g asked) inItsWords(refused *fault.Error) error {
-	if value, ok := errors.AsType[*gateway.ValueError](refused); ok {
-		return fault.Errorf(refused.Code, "%s: %s", g.fieldOf(value.Column), value.Reason)
+func (g asked) inItsWords(err error) error {
+	if value, ok := errors.AsType[*gateway.ValueError](err); ok {
+		return fault.Errorf(fault.InvalidGateway, "%s: %s", g.fieldOf(value.Column), value.Reason)
 	}
-	return refused
+	return err
 }

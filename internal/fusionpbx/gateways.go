@@ -31,11 +31,16 @@ var GatewayColumns = []string{
 	"codec_prefs", "extension_in_contact", "context", "profile", "hostname", "enabled", "description",
 }
 
-// SwitchColumns are those of GatewayColumns that reach FreeSWITCH, or decide whether it loads the
-// gateway.
-var SwitchColumns = slices.DeleteFunc(slices.Clone(GatewayColumns), func(column string) bool {
-	return column == "gateway" || column == "description"
-})
+// LoadedColumns are those of GatewayColumns that a loaded gateway is made of. The others FusionPBX never gives
+// to FreeSWITCH, codec_prefs and channels included.
+var LoadedColumns = without(GatewayColumns, "gateway", "channels", "codec_prefs", "hostname", "enabled", "description")
+
+// SwitchColumns are those that reach FreeSWITCH, or decide whether it loads the gateway.
+var SwitchColumns = append(slices.Clone(LoadedColumns), "hostname", "enabled")
+
+func without(columns []string, some ...string) []string {
+	return slices.DeleteFunc(slices.Clone(columns), func(column string) bool { return slices.Contains(some, column) })
+}
 
 // NewGateway returns a new gateway with the defaults of FusionPBX's page.
 func NewGateway(uuid, domainUUID, label string) Gateway {

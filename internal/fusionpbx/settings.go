@@ -108,10 +108,3 @@ func (d *DB) SIPProfilesDir(ctx context.Context) (string, error) {
 		select coalesce((select value from `+d.defaultSettings()+`
 			where category = 'switch' and subcategory = 'sip_profiles' and name = 'dir' limit 1), '')`)
 }
-
-// EnabledProfiles names the enabled SIP profiles, sorted.
-func (d *DB) EnabledProfiles(ctx context.Context) ([]string, error) {
-	return postgres.Rows(ctx, d.q, "reading the SIP profiles", pgx.RowTo[string], `
-		select distinct p.sip_profile_name from v_sip_profiles p
-		where `+d.isTrue("v_sip_profiles", "p.sip_profile_enabled")+` and p.sip_profile_name <> '' order by 1`)
-}

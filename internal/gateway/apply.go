@@ -147,7 +147,7 @@ func (p *pass) handsOver(ctx context.Context, err error) bool {
 func (p *pass) load(ctx context.Context, works []*work) {
 	works = slices.DeleteFunc(works, func(w *work) bool { return w.written == nil }) // nothing was there to delete
 	p.takeUp(ctx, works, func(w *work) *want {
-		return &want{uuid: w.uuid(), previous: w.written.Previous, row: w.written.Stands(), asked: w.asks(), folder: p.folder}
+		return &want{uuid: w.uuid(), previous: w.written.Previous, row: w.written.Stands(), asked: w.names(fusionpbx.LoadedColumns...), folder: p.folder}
 	})
 	for _, w := range works {
 		w.err = joined(w.taken)

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -17,6 +18,14 @@ type Change struct {
 }
 
 func (c Change) asks() bool { return c.Asks(c.Password) }
+
+// names reports whether one of the columns is asked for.
+func (c Change) names(columns ...string) bool {
+	return slices.ContainsFunc(columns, func(column string) bool {
+		_, named := c.Values[column]
+		return named || column == "password" && c.Password != nil
+	})
+}
 
 // Journal keeps what stood before the changes of one Apply until they have ended, so that a second attempt
 // at them goes on where the first was lost. A change is named by its place among those given to Apply.

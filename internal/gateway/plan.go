@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -16,6 +17,7 @@ type Plan struct {
 	Insert   bool   // this attempt has a row to insert
 	Update   bool   // this attempt has a row to update
 	Delete   bool   // this attempt has a row to delete
+	asked    Change
 }
 
 // Replace tells the plan what stood there before an earlier attempt of the same job wrote its row.
@@ -46,10 +48,10 @@ func NewPlan(mode fusionpbx.GatewayMode, existing []fusionpbx.Gateway, p Request
 	if p.Delete {
 		return planDeletion(existing), nil
 	}
-	plan := Plan{Action: Created, Insert: true}
+	plan := Plan{Action: Created, Insert: true, asked: Change{Request: p, Password: password}}
 	if len(existing) == 1 {
 		previous := existing[0]
-		plan = Plan{Row: previous.Clone(), Previous: &previous}
+		plan.Row, plan.Previous, plan.Insert = previous.Clone(), &previous, false
 	} else {
 		if f := p.missingForNew(password); f != nil {
 			return Plan{}, f
@@ -72,16 +74,31 @@ func NewPlan(mode fusionpbx.GatewayMode, existing []fusionpbx.Gateway, p Request
 	if !p.Asks(password) {
 		return plan, nil
 	}
-	return plan, checkRow(mode, plan.Row, p.Values, password)
+	return plan, plan.checkRow(mode)
 }
 
-// CheckProfile refuses an enabled gateway whose SIP profile is not.
-func (plan *Plan) CheckProfile(enabled []string) error {
-	if !plan.Row.Enabled() || slices.Contains(enabled, plan.Row.Profile()) {
-		return nil
+// judges reports whether the request is to blame for one of these columns: it names it, or makes the gateway.
+// Nothing fails for what stood there before.
+func (plan *Plan) judges(columns ...string) bool {
+	return plan.Insert || plan.asked.names(columns...)
+}
+
+// CheckProfile refuses an enabled gateway whose SIP profile is not, or has no TLS and would need it.
+func (plan *Plan) CheckProfile(enabled map[string]fusionpbx.Profile) error {
+	profile, there := enabled[plan.Row.Profile()]
+	switch {
+	case !plan.Row.Enabled():
+	case !there && plan.judges("profile", "enabled"):
+		return fault.Errorf(fault.ProfileUnavailable, "profile: there is no enabled SIP profile %q in FusionPBX, so FreeSWITCH would never load the gateway; "+
+			"name an enabled profile or enable this one", plan.Row.Profile())
+	case there && profile.WithoutTLS && strings.EqualFold(plan.Row.Get("register_transport"), "tls") && plan.judges("register_transport", "profile", "enabled"):
+		return fault.Errorf(fault.InvalidGateway, "%w", &ValueError{
+			Column: "register_transport",
+			Reason: fmt.Sprintf("is tls, and SIP profile %q has no TLS, so FreeSWITCH would not load the gateway; name a profile that has, "+
+				"or set tls to true among the profile's settings in FusionPBX and restart it", plan.Row.Profile()),
+		})
 	}
-	return fault.Errorf(fault.ProfileUnavailable, "profile: there is no enabled SIP profile %q in FusionPBX, so FreeSWITCH would never load the gateway; "+
-		"name an enabled profile or enable this one", plan.Row.Profile())
+	return nil
 }
 
 // planDeletion deletes the one gateway, or finds that it is absent already.
@@ -127,20 +144,18 @@ func (p Request) place() string {
 	return "domain " + p.DomainName
 }
 
-// checkRow refuses a row that FusionPBX or FreeSWITCH would drop or distort in silence. Of a disabled
-// gateway, which reaches no switch, only what was asked for is checked: disabling is how one with a
-// bad value is made harmless.
-func checkRow(mode fusionpbx.GatewayMode, g fusionpbx.Gateway, asked map[string]string, password *string) *fault.Error {
+// checkRow refuses what FusionPBX or FreeSWITCH would drop or distort in silence.
+func (plan *Plan) checkRow(mode fusionpbx.GatewayMode) *fault.Error {
+	g := plan.Row
 	for _, column := range fusionpbx.GatewayColumns {
-		_, named := asked[column]
-		if !g.Enabled() && !named && !(column == "password" && password != nil) {
+		if !plan.judges(column) {
 			continue
 		}
 		if err := CheckValue(mode, column, g.Get(column)); err != nil {
 			return fault.Errorf(fault.InvalidGateway, "%w", err)
 		}
 	}
-	if g.Enabled() && g.Get("register") == "true" && (g.Get("username") == "" || g.Get("password") == "") {
+	if g.Enabled() && g.Get("register") == "true" && (g.Get("username") == "" || g.Get("password") == "") && plan.judges("enabled", "register", "username", "password") {
 		return fault.Errorf(fault.InvalidGateway, "register: FreeSWITCH skips a gateway that registers without username and password; "+
 			"give gateway_username and gateway_password, or register=false")
 	}

@@ -109,7 +109,7 @@ func (r *round) stillWrong(s *step) error {
 		return fault.Errorf(fault.ServerError, "switch %s still has gateway %s loaded after killgw; look at it there", r.sw.Addr(), s.uuid)
 	}
 	return fault.Errorf(fault.GatewayNotLoaded, "switch %s loaded gateway %s with other settings than its row has: %s; "+
-		"look for a gateway of the same name in another file or profile", r.sw.Addr(), s.uuid, strings.Join(differences(*s.seen, *s.now), ", "))
+		"look for a gateway of the same name in another file or profile", r.sw.Addr(), s.uuid, strings.Join(differences(s.mode(), *s.seen, *s.now), ", "))
 }
 
 // read reads the rows again, now that nobody else reloads this switch.
@@ -159,7 +159,7 @@ func (r *round) decide(ctx context.Context, steps []*step) ([]*step, error) {
 		s.touched, s.listed = s.touched || s.previous == nil, sight.listed
 		switch {
 		// A rescan never changes or removes what is loaded: that takes a kill.
-		case !s.wanted() || s.previous != nil && !s.previous.Same(*s.now, fusionpbx.SwitchColumns...) || len(differences(*loaded[s], *s.now)) > 0:
+		case !s.wanted() || s.previous != nil && !s.previous.Same(*s.now, fusionpbx.LoadedColumns...) || len(differences(s.mode(), *loaded[s], *s.now)) > 0:
 			s.kill, s.load = loaded[s].Profile, s.wanted()
 		default:
 			doubtful = append(doubtful, s)
@@ -235,7 +235,7 @@ func (r *round) verify(ctx context.Context, steps []*step) (again []*step, err e
 		case shown == nil && s.wanted():
 			s.err = r.notLoaded(s)
 		case shown == nil:
-		case !s.wanted() || len(differences(*shown, *s.now)) > 0:
+		case !s.wanted() || len(differences(s.mode(), *shown, *s.now)) > 0:
 			s.kill, s.load, s.linger = shown.Profile, s.wanted(), false
 			again = append(again, s)
 		}

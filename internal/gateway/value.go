@@ -35,11 +35,13 @@ var wholeNumber = regexp.MustCompile(`^[0-9]{1,9}$`)
 // preprocessorCommand is what FreeSWITCH's preprocessor would run, in a file where it is not escaped.
 var preprocessorCommand = regexp.MustCompile(`(?i)<x-pre-process|<!--#`)
 
-// CheckValue refuses what would not arrive at FreeSWITCH as it was asked for, with a *ValueError.
-// In database mode FusionPBX builds the configuration by deleting every $ and escaping nothing, so that
-// such values would change, or break the configuration of all gateways, without an error. In file mode the
-// values are Trunkline's to escape; but what FusionPBX's own page, which escapes nothing there either,
-// would make FreeSWITCH run is refused all the same. An empty value is NULL, and always right.
+// shownUnescaped are the columns that FreeSWITCH's list of gateways prints as they are: in username, to, realm,
+// proxy and context.
+var shownUnescaped = []string{"username", "auth_username", "extension", "from_user", "from_domain", "realm", "proxy", "register_proxy", "context"}
+
+// CheckValue refuses what would not arrive at FreeSWITCH as it was asked for, with a *ValueError; what would
+// spoil FreeSWITCH's list of gateways for whoever reads it as XML; and what FusionPBX's own page, which escapes
+// nothing where gateways are kept as files, would make FreeSWITCH run. An empty value is NULL, and always right.
 func CheckValue(mode fusionpbx.GatewayMode, column, value string) error {
 	refuse := func(format string, args ...any) error {
 		return &ValueError{Column: column, Reason: fmt.Sprintf(format, args...)}
@@ -55,24 +57,21 @@ func CheckValue(mode fusionpbx.GatewayMode, column, value string) error {
 		return refuse("holds a line break or another control character; remove it")
 	case strings.ContainsAny(value, "\uFFFE\uFFFF"):
 		return refuse("holds U+FFFE or U+FFFF, which XML has no place for; remove it")
-	case mode != fusionpbx.ModeFile && strings.Contains(value, "${"):
-		return refuse("holds ${, which FreeSWITCH would expand as a variable; remove it")
 	case column == "profile" && freeswitch.CheckProfile(value) != nil:
 		return refuse("is no name of a SIP profile; use letters, digits, _ . and -")
 	case slices.Contains(flags, column) && value != "true" && value != "false":
 		return refuse("is neither true nor false; give one of them")
 	case slices.Contains(counts, column) && !wholeNumber.MatchString(value):
 		return refuse("is no whole number; give digits alone")
-	case !slices.Contains(fusionpbx.SwitchColumns, column):
+	case !slices.Contains(fusionpbx.LoadedColumns, column):
 		return nil
 	case preprocessorCommand.MatchString(value):
 		return refuse("holds a command of FreeSWITCH's preprocessor, which would run wherever FusionPBX writes the value unescaped; remove it")
-	case mode == fusionpbx.ModeFile:
-		return nil
-	case strings.Contains(value, "$"):
-		return refuse("holds a $; FusionPBX deletes every $ on the way to FreeSWITCH, so that the carrier would get another %s; choose one without it", column)
-	case strings.ContainsAny(value, `&<>"`):
-		return refuse(`holds one of & < > "; FusionPBX does not escape it in FreeSWITCH's configuration, which could break the loading of every gateway; choose a value without it`)
+	case slices.Contains(shownUnescaped, column) && strings.ContainsAny(value, "<&"):
+		return refuse("holds < or &, which FreeSWITCH does not escape in its list of gateways, so that FusionPBX's status page could not read it; choose a value without it")
+	}
+	if reason := altered(mode, column, value); reason != "" {
+		return refuse("%s", reason)
 	}
 	return nil
 }

@@ -1,12 +1,12 @@
 package gateway
 
 import (
-	"encoding/xml"
 	"errors"
 	"strings"
 	"testing"
 
 	"trunkline/internal/fusionpbx"
+	"trunkline/internal/pbxtest/fssim"
 )
 
 func TestCheckValue(t *testing.T) {
@@ -19,13 +19,25 @@ func TestCheckValue(t *testing.T) {
 		{"the password of the reference", "password", "pa$$w&d", "another password"},
 		{"a dollar in the realm", "realm", "a$b", "another realm"},
 		{"an ampersand", "proxy", "a&b", "does not escape"},
+		{"an ampersand in the password", "password", "a&b", ""},
+		{"an entity", "password", "a&amp;b", "decode"},
+		{"a scheme", "realm", "sip:carrier.example", "host alone"},
+		{"a scheme before the proxy", "proxy", "SIPS:carrier.example", "host alone"},
+		{"a registration of 4 s", "expire_seconds", "4", "3600"},
+		{"a registration of 5 s", "expire_seconds", "5", ""},
+		{"a retry after 1 s", "retry_seconds", "1", "30"},
+		{"a ping every 4 s", "ping", "4", "no pings"},
+		{"no ping", "ping", "0", ""},
+		{"a ping every 5 s", "ping", "5", ""},
 		{"an opening bracket", "from_user", "a<b", "does not escape"},
-		{"a closing bracket", "from_user", "a>b", "does not escape"},
-		{"a quote", "contact_params", `a"b`, "does not escape"},
+		{"a closing bracket", "from_user", "a>b", ""},
+		{"a quote", "contact_params", `a"b`, ""},
+		{"an opening bracket that is escaped", "contact_params", "a<b", ""},
 		{"a dollar in a label", "gateway", "a$b & <c>", ""},
 		{"a dollar in a description", "description", `5 $ & "more"`, ""},
-		{"a variable", "description", "x ${y}", "variable"},
-		{"a variable in a label", "gateway", "${hostname}", "variable"},
+		{"a variable", "password", "x ${y}", "another password"},
+		{"a variable in a description", "description", "x ${y}", ""},
+		{"a variable in a label", "gateway", "${hostname}", ""},
 		{"a line feed", "description", "a\nb", "line break"},
 		{"a carriage return", "gateway", "a\rb", "line break"},
 		{"a tab", "username", "a\tb", "control character"},
@@ -76,7 +88,12 @@ func TestCheckValueInFileMode(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, column, value, want string }{ // want: a part of the error, "" for none
 		{"the password of the reference", "password", "pa$$w&d", ""},
-		{"everything that XML has a use for", "username", `a&b<c>"d'`, ""},
+		{"everything that XML has a use for", "password", `a&b<c>"d'`, ""},
+		{"an ampersand where it is shown", "username", "a&b", "does not escape"},
+		{"an opening bracket where it is shown", "register_proxy", "a<b", "does not escape"},
+		{"an entity", "password", "a&amp;b", ""},
+		{"a retry after 1 s", "retry_seconds", "1", "30"},
+		{"a scheme", "proxy", "sip:carrier.example", "host alone"},
 		{"a variable", "password", "$${domain}", ""},
 		{"a word of the preprocessor", "password", "x-pre-process", ""},
 		{"other tags of the preprocessor", "password", "<?<include>", ""},
@@ -100,25 +117,19 @@ func TestCheckValueInFileMode(t *testing.T) {
 	}
 }
 
-// FuzzCheckValue: what is let through arrives as it is, on the way that FusionPBX takes: every
-// $ deleted, nothing escaped, as an attribute of XML.
+// FuzzCheckValue: what is let through arrives as it is, on the way that FusionPBX takes, and of what a value may
+// be nothing else is refused.
 func FuzzCheckValue(f *testing.F) {
-	for _, seed := range []string{"plain", "pa$$w&d", "a\nb", "${x}", `"`, "\xff", "\uFFFE", "&amp;", " a ", "電話"} {
+	for _, seed := range []string{"plain", "pa$$w&d", "a\nb", "${x}", `"`, "\xff", "\uFFFE", "&amp;", " a ", "電話", "&#38;", "&#x41;", "&# +065;", "&#0;", "&&lt;", "&<lt;", "&'amp;"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, value string) {
-		if CheckValue(fusionpbx.ModeDatabase, "password", value) != nil {
-			return
-		}
-		text := `<param name="password" value="` + strings.ReplaceAll(value, "$", "") + `"/>`
-		var param struct {
-			Value string `xml:"value,attr"`
-		}
-		if err := xml.Unmarshal([]byte(text), &param); err != nil {
-			t.Fatalf("%q breaks the configuration: %v", value, err)
-		}
-		if param.Value != value {
-			t.Fatalf("%q arrives as %q", value, param.Value)
+		arrives := fssim.Sanitized(value)
+		switch err := CheckValue(fusionpbx.ModeDatabase, "password", value); {
+		case err == nil && arrives != value:
+			t.Fatalf("%q arrives as %q", value, arrives)
+		case err != nil && arrives == value && CheckValue(fusionpbx.ModeFile, "password", value) == nil:
+			t.Fatalf("%q arrives as it is, and is refused: %v", value, err)
 		}
 	})
 }

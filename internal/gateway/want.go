@@ -11,7 +11,7 @@ type want struct {
 	uuid     string
 	previous *fusionpbx.Gateway // the row that the switch may have loaded; nil: none
 	row      *fusionpbx.Gateway // the row that has to stand now; nil: none
-	// asked: settings were named, so that the switch must have these and no others, also those that it does
+	// asked: settings that a switch loads were named, so that the switch must have these and no others, also those that it does
 	// not show.
 	asked bool
 	// asItStands takes up whatever row stands, since somebody else changed it.
@@ -22,6 +22,16 @@ type want struct {
 	taken
 	group *group
 	turn  turn
+}
+
+// mode is how the switch gets the gateway.
+func (w *want) mode() fusionpbx.GatewayMode { return modeOf(w.folder) }
+
+func modeOf(folder *file.Folder) fusionpbx.GatewayMode {
+	if folder != nil {
+		return fusionpbx.ModeFile
+	}
+	return fusionpbx.ModeDatabase
 }
 
 // taken is what one switch says of a gateway that it was to take up.

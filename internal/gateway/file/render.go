@@ -20,7 +20,7 @@ var params = []struct{ name, column string }{
 	{"retry-seconds", "retry_seconds"}, {"extension", "extension"}, {"ping", "ping"}, {"ping-min", "ping_min"},
 	{"ping-max", "ping_max"}, {"contact-in-ping", "contact_in_ping"}, {"context", "context"},
 	{"caller-id-in-from", "caller_id_in_from"}, {"supress-cng", "supress_cng"}, {"sip_cid_type", "sip_cid_type"},
-	{"codec-prefs", "codec_prefs"}, {"extension-in-contact", "extension_in_contact"},
+	{"extension-in-contact", "extension_in_contact"},
 }
 
 const (

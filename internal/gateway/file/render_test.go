@@ -129,8 +129,8 @@ func TestRenderWritesFusionPBXsFormat(t *testing.T) {
 	t.Parallel()
 	row := fusionpbx.NewGateway(strings.ToUpper(testUUID), "", "carrier")
 	for column, value := range map[string]string{
-		"username": "me", "password": "s&t", "register": "true", "register_transport": "TLS", "retry_seconds": "3", "codec_prefs": "PCMA",
-		"description": "not for the switch", "hostname": "nor this", "channels": "7",
+		"username": "me", "password": "s&t", "register": "true", "register_transport": "TLS", "retry_seconds": "3",
+		"description": "not for the switch", "hostname": "nor this", "channels": "7", "codec_prefs": "PCMA",
 	} {
 		row.Set(column, value)
 	}
@@ -146,7 +146,6 @@ func TestRenderWritesFusionPBXsFormat(t *testing.T) {
     <param name="context" value="public"/>
     <param name="caller-id-in-from" value="false"/>
     <param name="supress-cng" value="false"/>
-    <param name="codec-prefs" value="PCMA"/>
   </gateway>
 </include>
 `

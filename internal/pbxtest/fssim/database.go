@@ -20,12 +20,12 @@ var gatewayParams = []struct{ param, column string }{
 	{"contact-params", "contact_params"}, {"retry-seconds", "retry_seconds"}, {"extension", "extension"},
 	{"ping", "ping"}, {"ping-min", "ping_min"}, {"ping-max", "ping_max"}, {"contact-in-ping", "contact_in_ping"},
 	{"context", "context"}, {"caller-id-in-from", "caller_id_in_from"}, {"supress-cng", "supress_cng"},
-	{"sip_cid_type", "sip_cid_type"}, {"codec-prefs", "codec_prefs"}, {"extension-in-contact", "extension_in_contact"},
+	{"sip_cid_type", "sip_cid_type"}, {"extension-in-contact", "extension_in_contact"},
 }
 
 // GatewaysFromDatabase reads the gateways as FusionPBX's Lua handler does: the enabled ones of each
-// enabled profile, of this host or of no host in particular; named by their UUID in lower case; every $
-// deleted, and nothing escaped, so that an & or a quote in a value goes into the XML as it is. It keeps
+// enabled profile, of this host or of no host in particular; named by their UUID in lower case; values
+// sanitized. It keeps
 // one connection to the database at url, and makes another if that is lost.
 func GatewaysFromDatabase(url string) func(ctx context.Context, hostname string) (map[string]string, error) {
 	d := &configDatabase{url: url}
@@ -131,11 +131,17 @@ func gatewayXML(id string, values []*string) string {
 				value = strconv.Itoa(defaultRetrySeconds)
 			}
 		}
-		fmt.Fprintf(&b, "  <param name=\"%s\" value=\"%s\"/>\n", p.param, strings.ReplaceAll(value, "$", ""))
+		fmt.Fprintf(&b, "  <param name=\"%s\" value=\"%s\"/>\n", p.param, sanitize.Replace(value))
 	}
 	b.WriteString("</gateway>\n")
 	return b.String()
 }
+
+// sanitize is the handler's function of that name: an & goes into the XML as it is.
+var sanitize = strings.NewReplacer("<", "&lt;", ">", "&gt;", `"`, "&quot;", "'", "&apos;", "$", "")
+
+// Sanitized is what becomes of a value on its way from the database through the handler and FreeSWITCH's parser.
+func Sanitized(value string) string { return decodeAttribute(sanitize.Replace(value)) }
 
 // RegisterExtensions registers a device for each of the first n extensions in a sample's database, in the
 // order of the sample's own list of them.

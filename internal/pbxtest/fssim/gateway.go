@@ -12,7 +12,8 @@ import (
 )
 
 const (
-	defaultExpireSeconds = "3600"
+	defaultExpireSeconds = "3600" // also in place of anything under minExpireSeconds
+	minExpireSeconds     = 5
 	defaultRetrySeconds  = 30 // also in place of anything under minRetrySeconds
 	minRetrySeconds      = 5
 	minPingSeconds       = 5
@@ -89,15 +90,12 @@ func newGateway(p *profile, name string, params map[string]string) *gateway {
 		realm:    cmp.Or(params["realm"], params["proxy"], name),
 		username: params["username"], password: params["password"],
 		context: cmp.Or(params["context"], "public"),
-		expires: cmp.Or(params["expire-seconds"], defaultExpireSeconds),
+		expires: params["expire-seconds"],
 		state:   stateUnreged,
 	}
 	proxy := cmp.Or(params["proxy"], g.realm)
-	host, isURI := strings.CutPrefix(proxy, "sip:")
-	g.proxy = "sip:" + host
-	if isURI {
-		g.proxy = proxy
-	}
+	host := proxy
+	g.proxy = "sip:" + proxy
 	fromDomain := cmp.Or(params["from-domain"], g.realm)
 	g.from = "<sip:" + cmp.Or(params["from-user"], g.username) + "@" + fromDomain + ">"
 	g.to = "sip:" + g.username + "@" + host
@@ -106,6 +104,9 @@ func newGateway(p *profile, name string, params map[string]string) *gateway {
 	}
 	g.exten = cmp.Or(params["extension"], g.username)
 	g.contact = contactOf(p, g, transport)
+	if atoi(g.expires) < minExpireSeconds {
+		g.expires = defaultExpireSeconds
+	}
 	g.freq = atoi(g.expires)
 	if g.retrySeconds = atoi(params["retry-seconds"]); g.retrySeconds < minRetrySeconds {
 		g.retrySeconds = defaultRetrySeconds

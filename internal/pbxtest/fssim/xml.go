@@ -2,6 +2,8 @@ package fssim
 
 import (
 	"fmt"
+	"math"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -216,19 +218,24 @@ func decodeAttribute(s string) string {
 	return b.String()
 }
 
+var numberedEntity = regexp.MustCompile(`^#(?:x[ \t\n\v\f\r]*([+-]?)(?:0[xX])?([0-9a-fA-F]+)|[ \t\n\v\f\r]*([+-]?)([0-9]+))$`)
+
+// decodeEntity reads a number as C's strtol does, and takes 0 for none.
 func decodeEntity(entity string) (string, bool) {
-	number, ok := strings.CutPrefix(entity, "#")
-	if !ok {
-		text, known := xmlEntities[entity]
-		return text, known
+	if text, known := xmlEntities[entity]; known {
+		return text, true
 	}
-	base := 10
-	if hex, isHex := strings.CutPrefix(number, "x"); isHex {
-		number, base = hex, 16
-	}
-	r, err := strconv.ParseInt(number, base, 32)
-	if err != nil || r <= 0 {
+	number := numberedEntity.FindStringSubmatch(entity)
+	if number == nil {
 		return "", false
 	}
-	return string(rune(r)), true
+	base, digits := 10, number[3]+number[4]
+	if number[2] != "" {
+		base, digits = 16, number[1]+number[2]
+	}
+	r, err := strconv.ParseInt(digits, base, 64)
+	if err == nil && r == 0 {
+		return "", false
+	}
+	return string(rune(min(max(r, -1), math.MaxInt32))), true // what is no character comes out as another
 }
