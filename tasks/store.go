@@ -24,6 +24,9 @@ type NewJob struct {
 	// Subject says what the job is about; with BodyHash a repeated request without a key finds the job.
 	Subject  string
 	BodyHash []byte
+	// SameBody are all the hashes that the same body may have in a row, after a rotation of the secret key;
+	// none: BodyHash alone.
+	SameBody [][]byte
 	// OrderKeys are what the job takes its turn at: jobs that share one are carried out in the order in which
 	// they were accepted. Empty: the order does not matter.
 	OrderKeys []string
@@ -43,6 +46,9 @@ func (n NewJob) requestKey() string {
 	}
 	return ""
 }
+
+// hashes are those by which the body is told from another one.
+func (n NewJob) hashes() [][]byte { return append([][]byte{n.BodyHash}, n.SameBody...) }
 
 // locks are what no two requests may be accepted for at once.
 func (n NewJob) locks() []string {
@@ -100,15 +106,15 @@ func repeated(ctx context.Context, q querier, n NewJob) (Job, error) {
 		return byRequestKey(ctx, q, n)
 	}
 	// Without an order, any job that does the same is as good as another.
-	newest := "select id from trunkline.jobs where subject = $4 and body_hash = $3 and state in ('queued', 'running')"
+	newest := "select id from trunkline.jobs where subject = $4 and body_hash = any($3) and state in ('queued', 'running')"
 	about := any(n.Subject)
 	if len(n.OrderKeys) > 0 {
 		newest, about = "select job_id from trunkline.turns where key = any($4) order by turn desc limit 1", n.OrderKeys
 	}
 	return one[Job](ctx, q, `
 		select `+jobColumns+` from trunkline.jobs
-		where id in (`+newest+`) and created_by = $1 and kind = $2 and body_hash = $3 and request_key is null
-		order by id desc limit 1`, n.CreatedBy, n.Kind, n.BodyHash, about)
+		where id in (`+newest+`) and created_by = $1 and kind = $2 and body_hash = any($3) and request_key is null
+		order by id desc limit 1`, n.CreatedBy, n.Kind, n.hashes(), about)
 }
 
 func (c *Client) insert(ctx context.Context, tx pgx.Tx, n NewJob, params []byte) (Job, error) {
@@ -147,8 +153,8 @@ func byRequestKey(ctx context.Context, q querier, n NewJob) (Job, error) {
 		Job
 		SameBody bool
 	}](ctx, q, `
-		select `+jobColumns+`, body_hash = $4 from trunkline.jobs
-		where created_by = $1 and kind = $2 and request_key = $3`, n.CreatedBy, n.Kind, n.requestKey(), n.BodyHash)
+		select `+jobColumns+`, body_hash = any($4) from trunkline.jobs
+		where created_by = $1 and kind = $2 and request_key = $3`, n.CreatedBy, n.Kind, n.requestKey(), n.hashes())
 	if err == nil && !found.SameBody {
 		err = ErrKeyReused
 	}

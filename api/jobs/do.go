@@ -39,7 +39,8 @@ func (s *Service) Do(r *web.Request, a Asked) error {
 	if err != nil {
 		return err
 	}
-	a.CreatedBy, a.CreatedByName, a.BodyHash = r.Caller.ID, r.Caller.Name, s.tasks.Keys().BodyHash(a.Body...)
+	a.CreatedBy, a.CreatedByName = r.Caller.ID, r.Caller.Name
+	a.BodyHash, a.SameBody = s.tasks.Keys().BodyHash(a.Body...), s.tasks.Keys().BodyHashes(a.Body...)
 	if err := requestKeys(r, &a.NewJob); err != nil {
 		return err
 	}

@@ -130,7 +130,13 @@ func (c *checker) database() {
 		if !known {
 			return "this database has seen none yet; the first start gives it this one", nil
 		}
-		return "it is the one of this database", keys.CheckDatabase(ctx, pool)
+		if err := keys.CheckDatabase(ctx, pool); err != nil {
+			return "", err
+		}
+		if keys.Superseded() {
+			return "", errors.New("TRUNKLINE_SECRET_KEY is an old key, which is good for a while yet; run `trunkline key rotate` here to bring the one in use, or copy it")
+		}
+		return "it is the one of this database", nil
 	})
 	c.check("export folder shared", func(ctx context.Context) (string, error) {
 		err := cdr.Exporter{PBX: &pbx.PBX{Pool: pool}, Store: service.ExportStore(c.settings)}.CheckStore(ctx)

@@ -40,6 +40,7 @@ type commandLine struct {
 	Audit     auditCommand     `cmd:"" help:"List who was denied what and who changed what."`
 	Config    configCommand    `cmd:"" help:"List the settings, their values and where each comes from."`
 	Token     tokenCommand     `cmd:"" help:"Make, list, rotate and revoke the API tokens that callers send in place of a password."`
+	Key       keyCommand       `cmd:"" help:"Rotate the secret key."`
 	Migrate   migrateCommand   `cmd:"" help:"Create or update Trunkline's own tables, in schema trunkline."`
 	Version   versionCommand   `cmd:"" help:"Print the version, the revision and the time of the build."`
 	Whitelist whitelistCommand `cmd:"" help:"Show, check and edit the list of the addresses that may call."`

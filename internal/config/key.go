@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"trunkline/internal/atomicfile"
 )
@@ -51,6 +52,46 @@ func (s Settings) LoadSecretKey(create bool) ([]byte, error) {
 		return nil, fmt.Errorf("%s: making a key: %w; make the folder, and give it to the user that runs trunkline", nameSecretKey, err)
 	}
 	return readKeyFile(path)
+}
+
+// SecretKeyFile is the file that holds the secret key; false if the setting is the key itself.
+func (s Settings) SecretKeyFile() (path string, isFile bool) {
+	path = s.SecretKey.Reveal()
+	_, isKey := parseKey(path)
+	return path, !isKey
+}
+
+// ReplaceKeyFile puts the key, 64 hex digits, in place of the one in the file, whose owner stays. last is called
+// when nothing is left to do but that, which an error prevents; it may be nil.
+func ReplaceKeyFile(path, key string, last func() error) error {
+	var failed error
+	err := atomicfile.Replacement{
+		Path: path, Content: []byte(key + "\n"),
+		Dress: func(file *os.File) error { return likeOwner(file, path) },
+		Last: func() error {
+			if last != nil {
+				failed = last()
+			}
+			return failed
+		},
+	}.Write()
+	if failed != nil || err == nil {
+		return failed
+	}
+	return fmt.Errorf("%s: writing the key file: %w; run this as the user that the file belongs to, who must be able to write into its folder", nameSecretKey, err)
+}
+
+// likeOwner gives the file the owner of the one at path.
+func likeOwner(file *os.File, path string) error {
+	there, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	owner, ok := there.Sys().(*syscall.Stat_t)
+	if !ok {
+		return nil
+	}
+	return file.Chown(int(owner.Uid), int(owner.Gid))
 }
 
 // checkSecretKey refuses what is neither a key nor a path. The value may be a mistyped key, and is not

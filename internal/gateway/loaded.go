@@ -42,7 +42,7 @@ func (r *round) remember(ctx context.Context, steps []*step) error {
 	var settings [][]byte
 	for _, s := range steps {
 		if s.err == nil && !r.over[s.want] && s.seen != nil && s.load {
-			uuids, settings = append(uuids, s.uuid), append(settings, r.settingsHash(*s.now))
+			uuids, settings = append(uuids, s.uuid), append(settings, r.keys.BodyHash(settingsOf(*s.now)...))
 		}
 	}
 	if len(uuids) == 0 {
@@ -59,8 +59,9 @@ func (r *round) remember(ctx context.Context, steps []*step) error {
 	return nil
 }
 
-func (r *round) settingsHash(row fusionpbx.Gateway) []byte {
-	return r.keys.BodyHash(append([]string{"gateway settings"}, each(fusionpbx.LoadedColumns, row.Get)...)...)
+// settingsOf are what is hashed of a row.
+func settingsOf(row fusionpbx.Gateway) []string {
+	return append([]string{"gateway settings"}, each(fusionpbx.LoadedColumns, row.Get)...)
 }
 
 // sameRow compares what reaches FreeSWITCH of two rows, either of which may be absent.

@@ -185,7 +185,7 @@ func (r *round) outdated(s *step, settings map[string][]byte) bool {
 		// switch does not show the password; a row that this work made itself it knows.
 		return s.asked && s.previous != nil
 	}
-	return string(hash) != string(r.settingsHash(*s.now))
+	return !r.keys.SameBody(hash, settingsOf(*s.now)...)
 }
 
 // look asks what the switch has loaded of the steps' gateways.

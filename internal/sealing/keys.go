@@ -1,54 +1,54 @@
 // Package sealing holds what is derived from TRUNKLINE_SECRET_KEY: secrets are sealed with it, requests
-// hashed and links signed. It knows nothing of what a job does, or of who asks.
+// hashed and links signed. It also changes that key for another one while processes work. It knows nothing of
+// what a job does, or of who asks.
 package sealing
 
 import (
-	"crypto/aes"
-	"crypto/cipher"
-	"crypto/hkdf"
+	"bytes"
 	"crypto/hmac"
-	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"slices"
+	"sync/atomic"
+	"time"
 
-	"trunkline/internal/keyed"
+	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// Keys are derived from TRUNKLINE_SECRET_KEY, one for each purpose, so that what one of them signs or
-// seals means nothing to another.
+// Keys are the key in use and those that were in use before it and are still named by something. What is
+// sealed or hashed begins with its key's name; what was before keys had names is tried with each.
 type Keys struct {
-	seal        cipher.AEAD
-	bodies      keyed.Key
-	downloads   []byte
-	fingerprint string // names the secret key without giving it away: 32 hex digits
+	// LinkLife is for how long a link is signed: one of a retired key that claims to be good for longer was
+	// signed after the key was retired.
+	LinkLife time.Duration
+
+	own  *key // that of TRUNKLINE_SECRET_KEY
+	ring atomic.Pointer[ring]
+	pool atomic.Pointer[pgxpool.Pool] // where a key that is not known yet is looked for; nil before CheckDatabase
+}
+
+// ring is what a process knows of the keys at one time.
+type ring struct {
+	current *key
+	valid   []*key          // the current one first; one that is about to come into use is among them
+	reached map[string]*key // each that was ever valid or led to one that is, by fingerprint
+}
+
+// retired are the keys that were in use.
+func (r *ring) retired() []*key {
+	return slices.DeleteFunc(slices.Clone(r.valid), func(k *key) bool { return k.retired.IsZero() })
 }
 
 // NewKeys derives the keys from the 32-byte secret key.
 func NewKeys(secret []byte) (*Keys, error) {
-	if len(secret) != 32 {
-		return nil, fmt.Errorf("the secret key has %d bytes; it must have 32", len(secret))
-	}
-	derive := func(purpose string) ([]byte, error) {
-		return hkdf.Key(sha256.New, secret, nil, "trunkline "+purpose, 32)
-	}
-	sealKey, err1 := derive("sealed job secrets")
-	bodies, err2 := derive("request bodies")
-	downloads, err3 := derive("download links")
-	fingerprint, err4 := derive("fingerprint")
-	if err := errors.Join(err1, err2, err3, err4); err != nil {
-		return nil, fmt.Errorf("deriving keys: %w", err)
-	}
-	block, err := aes.NewCipher(sealKey)
+	own, err := newKey(secret)
 	if err != nil {
-		return nil, fmt.Errorf("preparing the sealing key: %w", err)
+		return nil, err
 	}
-	seal, err := cipher.NewGCMWithRandomNonce(block)
-	if err != nil {
-		return nil, fmt.Errorf("preparing the sealing key: %w", err)
-	}
-	return &Keys{seal: seal, bodies: bodies, downloads: downloads, fingerprint: hex.EncodeToString(fingerprint[:16])}, nil
+	k := &Keys{own: own}
+	k.ring.Store(&ring{current: own, valid: []*key{own}, reached: map[string]*key{own.fingerprint: own}})
+	return k, nil
 }
 
 // Seal encrypts v, as JSON, for the job and for no other.
@@ -57,30 +57,80 @@ func (k *Keys) Seal(jobID string, v any) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sealing the secrets of job %s: %w", jobID, err)
 	}
-	return k.seal.Seal(nil, nil, plain, []byte(jobID)), nil
+	return k.ring.Load().current.sealFor(jobID, plain), nil
 }
 
 // Open decrypts what Seal made for the same job into v.
 func (k *Keys) Open(jobID string, sealed []byte, v any) error {
-	plain, err := k.seal.Open(nil, nil, sealed, []byte(jobID))
-	if err != nil {
+	plain, ok := k.ring.Load().open(jobID, sealed)
+	if !ok && k.lookAgain() {
+		plain, ok = k.ring.Load().open(jobID, sealed)
+	}
+	if !ok {
 		return fmt.Errorf("the secrets of job %s cannot be opened with this TRUNKLINE_SECRET_KEY", jobID)
 	}
 	return json.Unmarshal(plain, v)
 }
 
+func (r *ring) open(use string, sealed []byte) (plain []byte, ok bool) {
+	for _, key := range r.reached {
+		if rest, named := bytes.CutPrefix(sealed, key.name); named {
+			if plain, err := key.seal.Open(nil, nil, rest, []byte(use)); err == nil {
+				return plain, true
+			}
+		}
+	}
+	for _, key := range r.reached { // from before keys had names
+		if plain, err := key.seal.Open(nil, nil, sealed, []byte(use)); err == nil {
+			return plain, true
+		}
+	}
+	return nil, false
+}
+
 // BodyHash is a keyed hash of a request's parts: there may be a short password among them.
-func (k *Keys) BodyHash(parts ...string) []byte { return k.bodies.Hash(parts...) }
+func (k *Keys) BodyHash(parts ...string) []byte { return k.ring.Load().current.hash(parts) }
+
+// BodyHashes are all the hashes that these parts may have in a row, the one of BodyHash first.
+func (k *Keys) BodyHashes(parts ...string) (hashes [][]byte) {
+	for _, key := range k.ring.Load().valid {
+		hash := key.hash(parts)
+		hashes = append(hashes, hash, hash[nameSize:])
+	}
+	return hashes
+}
+
+// SameBody reports whether the hash is that of these parts, whichever key has made it.
+func (k *Keys) SameBody(hash []byte, parts ...string) bool {
+	for _, h := range k.BodyHashes(parts...) {
+		if hmac.Equal(h, hash) {
+			return true
+		}
+	}
+	return false
+}
 
 // DownloadSignature signs a link to a job's file: who it is for (the tenant, "" for all domains) and
 // until when (Unix seconds).
 func (k *Keys) DownloadSignature(jobID, domainUUID string, expires int64) string {
-	mac := hmac.New(sha256.New, k.downloads)
-	fmt.Fprintf(mac, "%s|%s|%d", jobID, domainUUID, expires)
-	return hex.EncodeToString(mac.Sum(nil))
+	return hex.EncodeToString(k.ring.Load().current.sign(downloadLink(jobID, domainUUID, expires)))
 }
 
 // ValidDownload reports, in constant time, whether signature is DownloadSignature of the same link.
 func (k *Keys) ValidDownload(jobID, domainUUID string, expires int64, signature string) bool {
-	return hmac.Equal([]byte(signature), []byte(k.DownloadSignature(jobID, domainUUID, expires)))
+	given, err := hex.DecodeString(signature)
+	if err != nil {
+		return false
+	}
+	for _, key := range k.ring.Load().valid {
+		late := !key.retired.IsZero() && time.Unix(expires, 0).After(key.retired.Add(k.LinkLife))
+		if hmac.Equal(given, key.sign(downloadLink(jobID, domainUUID, expires))) && !late {
+			return true
+		}
+	}
+	return false
+}
+
+func downloadLink(jobID, domainUUID string, expires int64) string {
+	return fmt.Sprintf("%s|%s|%d", jobID, domainUUID, expires)
 }

@@ -6,6 +6,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"trunkline/api"
+	"trunkline/internal/gateway"
 	"trunkline/scheduler"
 	"trunkline/tasks"
 	"trunkline/worker"
@@ -15,7 +16,7 @@ import (
 // others.
 func (s *Service) run(ctx context.Context, runners ...func(context.Context) error) error {
 	group, ctx := errgroup.WithContext(ctx)
-	for _, run := range append(runners, s.watchRedis) {
+	for _, run := range append(runners, s.watchRedis, s.followKeys) {
 		group.Go(func() error { return run(ctx) })
 	}
 	return group.Wait()
@@ -31,7 +32,7 @@ func (s *Service) Serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.run(ctx, a.Run, w.Run, s.sweeper(tasks.RoleWorker, tasks.RoleScheduler), s.pruner(), s.tasks.Run, s.audit.Run)
+	return s.run(ctx, a.Run, w.Run, s.sweeper(tasks.RoleWorker, tasks.RoleScheduler), s.pruner(), s.keyKeeper(), s.tasks.Run, s.audit.Run)
 }
 
 // API runs the front end alone.
@@ -49,12 +50,12 @@ func (s *Service) Worker(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.run(ctx, w.Run, s.sweeper(tasks.RoleWorker), s.pruner())
+	return s.run(ctx, w.Run, s.sweeper(tasks.RoleWorker), s.pruner(), s.keyKeeper())
 }
 
 // Scheduler runs the scheduler alone.
 func (s *Service) Scheduler(ctx context.Context) error {
-	return s.run(ctx, s.sweeper(tasks.RoleScheduler), s.pruner())
+	return s.run(ctx, s.sweeper(tasks.RoleScheduler), s.pruner(), s.keyKeeper())
 }
 
 func (s *Service) api() (*api.Server, error) {
@@ -98,3 +99,15 @@ func (s *Service) pruner() func(context.Context) error {
 	pruner := scheduler.Pruner{Audit: s.audit, Retention: s.settings.AuditRetention, Log: s.log}
 	return pruner.Run
 }
+
+func (s *Service) keyKeeper() func(context.Context) error {
+	keeper := scheduler.KeyKeeper{
+		Keys:   s.keys,
+		Rehash: func(ctx context.Context) error { return gateway.Rehash(ctx, s.pbx, s.keys) },
+		Log:    s.log,
+	}
+	return keeper.Run
+}
+
+// followKeys has this process use the secret key in use, whoever rotates it.
+func (s *Service) followKeys(ctx context.Context) error { return s.keys.Follow(ctx, s.log) }

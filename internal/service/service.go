@@ -18,6 +18,7 @@ import (
 	"trunkline/internal/pbx"
 	"trunkline/internal/postgres"
 	"trunkline/internal/ratelimit"
+	"trunkline/internal/sealing"
 	"trunkline/tasks"
 )
 
@@ -33,6 +34,7 @@ type Service struct {
 	redisAway bool // it did not answer at the start
 	tasks     *tasks.Client
 	exporter  cdr.Exporter
+	keys      *sealing.Keys
 	limiter   *ratelimit.Limiter
 	audit     *audit.Log
 }
@@ -74,6 +76,9 @@ func Open(ctx context.Context, settings config.Settings, log *slog.Logger, alone
 	s.pbx = NewPBX(settings, s.pool, db)
 	if err := keys.CheckDatabase(ctx, s.pool); err != nil {
 		return nil, err
+	}
+	if s.keys = keys; keys.Superseded() {
+		log.Warn("TRUNKLINE_SECRET_KEY is an old key, which is good for a while yet; run `trunkline key rotate` here to bring the one in use, or copy it")
 	}
 	if s.redis, err = OpenRedis(settings, log); err != nil {
 		return nil, err

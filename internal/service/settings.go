@@ -24,7 +24,11 @@ func Keys(ctx context.Context, settings config.Settings, pool *pgxpool.Pool, cre
 	if err != nil {
 		return nil, err
 	}
-	return sealing.NewKeys(secret)
+	keys, err := sealing.NewKeys(secret)
+	if err == nil {
+		keys.LinkLife = settings.DownloadTTL
+	}
+	return keys, err
 }
 
 // NewPBX is the PBX of the settings, without its switches.
