@@ -65,6 +65,7 @@ func TestDownloadErrors(t *testing.T) {
 		query.Set(name, value)
 		return link.Path + "?" + query.Encode()
 	}
+	by := link.Query().Get("by")
 	past := time.Now().Add(-time.Minute).Unix()
 	keys := b.tasks.Keys()
 	provision := b.do(t, b.asSuperadmin(call{path: provisionPath, form: carrier("x", "wait", "0")})).text(t, "job_id")
@@ -78,11 +79,12 @@ func TestDownloadErrors(t *testing.T) {
 		"another signature":   {call{path: with("signature", strings.Repeat("0", 64))}, 403, "invalid_link"},
 		"an empty signature":  {call{path: with("signature", "")}, 403, "invalid_link"},
 		"a longer life":       {call{path: with("expires", later)}, 403, "invalid_link"},
+		"somebody else":       {call{path: with("by", b.sample.AdminUUID)}, 403, "invalid_link"},
 		"no expiry":           {call{path: with("expires", "never")}, 403, "invalid_link"},
 		"another job":         {call{path: strings.Replace(path, job, queued, 1)}, 403, "invalid_link"},
 		"no such job":         {call{path: strings.Replace(path, job, "0190b5a0-0000-7000-8000-000000000000", 1)}, 403, "invalid_link"},
-		"another tenant's":    {call{path: link.Path + fmt.Sprintf("?expires=%s&signature=%s", later, keys.DownloadSignature(job, b.sample.Domains[1].UUID, 0))}, 403, "invalid_link"},
-		"expired":             {call{path: link.Path + fmt.Sprintf("?expires=%d&signature=%s", past, keys.DownloadSignature(job, "", past))}, 403, "link_expired"},
+		"another tenant's":    {call{path: link.Path + fmt.Sprintf("?by=%s&expires=%s&signature=%s", by, later, keys.DownloadSignature(job, b.sample.Domains[1].UUID+"|"+by, 0))}, 403, "invalid_link"},
+		"expired":             {call{path: link.Path + fmt.Sprintf("?by=%s&expires=%d&signature=%s", by, past, keys.DownloadSignature(job, "|"+by, past))}, 403, "link_expired"},
 		"not whitelisted":     {call{path: path, from: stranger + ":1"}, 403, "not_whitelisted"},
 		"no credentials":      {call{path: link.Path}, 401, "authentication_failed"},
 		"another's":           {b.asAdmin(call{path: link.Path}), 404, "not_found"},

@@ -88,10 +88,11 @@ func New(o Options) (*Server, error) {
 		Settings: o.Settings, DB: o.PBX.FusionPBX, Tokens: token.NewStore(o.PBX.Pool, o.Log), Whitelist: s.whitelist,
 		Limiter: o.Limiter, Audit: o.Audit, Metrics: s.metrics, Log: o.Log,
 	})
-	s.jobs = jobs.New(s.front, o.Tasks, map[tasks.Kind]jobs.Shown{
-		tasks.KindExport: func(job tasks.Job) (any, error) { return s.cdrs.Show(job) },
+	s.jobs = jobs.New(s.front, o.Tasks, map[tasks.Kind]jobs.Kind{
+		tasks.KindExport:    {Show: func(r *web.Request, job tasks.Job) (any, error) { return s.cdrs.Show(r, job) }},
+		tasks.KindProvision: {JudgeRetry: func(r *web.Request, job tasks.Job) error { return s.gateways.JudgeRetry(r, job) }},
 	})
-	s.gateways = gateways.New(o.PBX, s.jobs)
+	s.gateways = gateways.New(o.PBX, o.Tasks, s.jobs)
 	s.cdrs = cdrs.New(o.Settings, o.Exporter, o.Tasks, s.jobs)
 	s.status = status.New(o.Settings, o.PBX)
 	s.admin = admin.New(s.front, o.PBX.Pool)

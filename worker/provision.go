@@ -28,6 +28,7 @@ func (w *Worker) provision(ctx context.Context, r *run) (any, error) {
 		outcome.Err = w.waitRegistered(ctx, j, &outcome)
 	}
 	if outcome.Err != nil {
+		w.keepLeft(ctx, j, asked, outcome)
 		return nil, outcome.Err
 	}
 	return outcome.Result, nil

@@ -12,9 +12,11 @@ import (
 
 	"trunkline/api/jobs"
 	"trunkline/api/web"
+	"trunkline/internal/access"
 	"trunkline/internal/cdr"
 	"trunkline/internal/fault"
 	"trunkline/internal/tenant"
+	"trunkline/internal/token"
 	"trunkline/tasks"
 )
 
@@ -28,19 +30,20 @@ type ExportResult struct {
 	DownloadExpires string `json:"download_expires,omitempty" format:"date-time"` // when it ends
 }
 
-// Show is how callers see the result of an export.
-func (s *Service) Show(job tasks.Job) (any, error) {
+// Show is how callers see the result of an export. The link to its file is for those who may export.
+func (s *Service) Show(r *web.Request, job tasks.Job) (any, error) {
 	result, err := jobs.ResultOf[cdr.Result](job)
-	if err != nil {
-		return nil, err
+	if err != nil || !r.Caller.May(token.ScopeExport) {
+		return ExportResult{Result: result}, err
 	}
-	link, expires := s.downloadLink(job, result)
+	link, expires := s.downloadLink(r.Caller, job, result)
 	return ExportResult{Result: result, DownloadURL: link, DownloadExpires: expires}, nil
 }
 
-// downloadLink is the signed link to the job's file and when it expires: after DownloadTTL, and no
-// later than the file is deleted. Both are "" if that is over.
-func (s *Service) downloadLink(job tasks.Job, result cdr.Result) (link, expires string) {
+// downloadLink is the signed link to the job's file that the caller gets, and when it expires: after
+// DownloadTTL, and no later than the file is deleted. Both are "" if that is over. It names the caller, since it
+// is good for no longer than they are.
+func (s *Service) downloadLink(by access.Caller, job tasks.Job, result cdr.Result) (link, expires string) {
 	now := time.Now()
 	if !result.ExpiresAt.After(now) {
 		return "", ""
@@ -50,11 +53,15 @@ func (s *Service) downloadLink(job tasks.Job, result cdr.Result) (link, expires 
 		until = result.ExpiresAt
 	}
 	query := url.Values{
+		"by":        {by.ID},
 		"expires":   {strconv.FormatInt(until.Unix(), 10)},
-		"signature": {s.tasks.Keys().DownloadSignature(job.ID, job.DomainUUID, until.Unix())},
+		"signature": {s.tasks.Keys().DownloadSignature(job.ID, linkHolder(job, by.ID), until.Unix())},
 	}
 	return s.settings.PublicURL + "/v1/exports/" + job.ID + "/file?" + query.Encode(), web.Time(until)
 }
+
+// linkHolder is who a link is for: a tenant, by the one who was given it.
+func linkHolder(job tasks.Job, by string) string { return job.DomainUUID + "|" + by }
 
 // download sends an export's file to whoever has its link, or may see its job.
 func (s *Service) download(r *web.Request) error {
@@ -85,18 +92,40 @@ func (s *Service) downloadableJob(r *web.Request) (tasks.Job, error) {
 		return s.jobs.OfPath(r)
 	}
 	query := r.HTTP().URL.Query()
+	by := query.Get("by")
 	expires, notNumber := strconv.ParseInt(query.Get("expires"), 10, 64)
 	job, err := s.tasks.Get(r.Context(), r.Path("id"), tenant.All)
 	absent := errors.Is(err, tasks.ErrNotFound)
 	switch {
 	case err != nil && !absent:
 		return tasks.Job{}, err
-	case absent || notNumber != nil || !s.tasks.Keys().ValidDownload(job.ID, job.DomainUUID, expires, query.Get("signature")):
+	case absent || notNumber != nil || !s.tasks.Keys().ValidDownload(job.ID, linkHolder(job, by), expires, query.Get("signature")):
 		return tasks.Job{}, fault.Errorf(fault.InvalidLink, "this download link is not valid; ask for the job again to get a new one")
 	case time.Now().Unix() >= expires:
 		return tasks.Job{}, fault.Errorf(fault.LinkExpired, "this download link has expired; ask for the job again to get a new one")
 	}
-	return job, nil
+	return job, s.stillGives(r, by, job)
+}
+
+// stillGives fails if a link died with what it came from: whoever was given it may no longer export the job's
+// domain, or that domain is disabled.
+func (s *Service) stillGives(r *web.Request, by string, job tasks.Job) error {
+	holder, err := r.Holder(by)
+	if err != nil {
+		return err
+	}
+	good := holder.May(token.ScopeExport) && holder.Domains.HoldUUID(job.DomainUUID)
+	if good && job.DomainUUID != "" {
+		domains, err := s.db.Domains(r.Context(), []string{job.DomainUUID})
+		if err != nil {
+			return err
+		}
+		good = len(domains) == 1 && domains[0].Enabled
+	}
+	if !good {
+		return fault.Errorf(fault.InvalidLink, "this download link has ended with the user, the token or the domain that it was for; ask for the job again to get a new one")
+	}
+	return nil
 }
 
 // serve sends the file, or the range of it that is asked for.

@@ -95,6 +95,7 @@ func (s *Service) Endpoints() []web.Endpoint {
 			ID: "downloadExport", Summary: "Download an export's file", Note: "A signed link needs no scope and no credentials.",
 			Methods: []string{"GET", "HEAD"}, Path: "/v1/exports/:id/file", Entry: web.SignedInOrLink, Answer: s.download,
 			Params: []web.Param{
+				{Name: "by", About: "Of a signed link: who was given it."},
 				{Name: "expires", About: "Of a signed link."},
 				{Name: "signature", About: "Of a signed link, which needs no credentials."},
 				{Name: "Range", About: "bytes=N-: the rest of a download that broke off.", Header: true},
@@ -173,7 +174,7 @@ func (s *Service) answer(r *web.Request, job tasks.Job, asked fileAsked) error {
 		TotalRecords: result.TotalRecords, DateRange: result.DateRange, ExportFormat: result.Format, TimeZone: result.TimeZone,
 		JobID: job.ID, SHA256: result.SHA256, Bytes: result.Bytes,
 	}
-	answer.DownloadURL, answer.DownloadExpires = s.downloadLink(job, result)
+	answer.DownloadURL, answer.DownloadExpires = s.downloadLink(r.Caller, job, result)
 	if answer.Records, err = s.records(r, job, result); err != nil {
 		return err
 	}

@@ -33,13 +33,16 @@ type provisioned struct {
 
 // Service answers for gateways.
 type Service struct {
-	pbx  *pbx.PBX
-	db   *fusionpbx.DB
-	jobs *jobs.Service
+	pbx   *pbx.PBX
+	db    *fusionpbx.DB
+	tasks *tasks.Client
+	jobs  *jobs.Service
 }
 
 // New returns the service of that PBX's gateways, whose changes are jobs.
-func New(p *pbx.PBX, j *jobs.Service) *Service { return &Service{pbx: p, db: p.FusionPBX, jobs: j} }
+func New(p *pbx.PBX, t *tasks.Client, j *jobs.Service) *Service {
+	return &Service{pbx: p, db: p.FusionPBX, tasks: t, jobs: j}
+}
 
 // Endpoints are those of gateways.
 func (s *Service) Endpoints() []web.Endpoint {

@@ -19,6 +19,8 @@ const (
 	keepAlive = 15 * time.Second
 	// eventTimeout bounds how long a caller takes to receive one event.
 	eventTimeout = 10 * time.Second
+	// checkInterval is how often it is looked at whether the caller may still follow the job.
+	checkInterval = time.Second
 	// reconnectAfter is what callers are told to wait before they come back to a stream that broke off.
 	reconnectAfter = 2 * time.Second
 )
@@ -44,14 +46,35 @@ func (s *Service) follow(r *web.Request) error {
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	defer context.AfterFunc(s.front.Stopping(), cancel)()
-	stream, err := newEventStream(r.Writer(), s.view)
+	stream, err := newEventStream(r.Writer(), func(job tasks.Job) (Job, error) { return s.view(r, job) })
 	if err == nil {
-		err = s.tasks.Watch(ctx, job.ID, stream.show)
+		checked := time.Now()
+		err = s.tasks.Watch(ctx, job.ID, func(job tasks.Job) error {
+			if time.Since(checked) >= checkInterval {
+				checked = time.Now()
+				if err := stillMay(ctx, r, job); err != nil {
+					return err
+				}
+			}
+			return stream.show(job)
+		})
 	}
 	if ctx.Err() != nil || errors.Is(err, errGone) {
 		return nil // the caller has hung up, or this front end stops and the caller comes back to another
 	}
 	return err
+}
+
+// stillMay fails once the caller would be refused the stream that they have: their credentials have ended, or no
+// longer reach the job.
+func stillMay(ctx context.Context, r *web.Request, job tasks.Job) error {
+	if err := r.StillMay(ctx); err != nil {
+		return err
+	}
+	if !r.Caller.Domains.HoldUUID(job.DomainUUID) {
+		return tasks.ErrNotFound
+	}
+	return r.Need(job.Kind.Scope(), token.ScopeRead)
 }
 
 // errGone: an event could not be sent.
@@ -60,7 +83,7 @@ var errGone = errors.New("the caller takes no more events")
 // eventStream writes the events of one job.
 type eventStream struct {
 	to         http.ResponseWriter
-	view       func(tasks.Job) (Job, error)
+	view       func(tasks.Job) (Job, error) // as the caller may see it
 	controller *http.ResponseController
 	shown      *tasks.Job // as the caller last saw it, nil before the first event
 	events     int

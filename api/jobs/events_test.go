@@ -12,7 +12,7 @@ import (
 func TestEventStreamIsKeptAlive(t *testing.T) {
 	t.Parallel()
 	recorder := httptest.NewRecorder()
-	stream, err := newEventStream(recorder, new(Service).view)
+	stream, err := newEventStream(recorder, func(job tasks.Job) (Job, error) { return new(Service).view(nil, job) })
 	if err != nil {
 		t.Fatal(err)
 	}

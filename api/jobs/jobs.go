@@ -3,10 +3,7 @@
 package jobs
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"net/http"
 	"slices"
 	"time"
@@ -14,7 +11,6 @@ import (
 	"trunkline/api/web"
 	"trunkline/internal/config"
 	"trunkline/internal/fault"
-	"trunkline/internal/tenant"
 	"trunkline/internal/token"
 	"trunkline/tasks"
 )
@@ -24,17 +20,23 @@ type Service struct {
 	front    *web.Front
 	settings config.Settings
 	tasks    *tasks.Client
-	show     map[tasks.Kind]Shown
+	kinds    map[tasks.Kind]Kind
 	streams  chan struct{} // has a value for each caller who follows a job's events
 }
 
-// Shown is how the result of a succeeded job is shown to callers.
-type Shown func(tasks.Job) (any, error)
+// Kind is what only the endpoints of a kind of job know of it.
+type Kind struct {
+	// Show is the result of a succeeded job as the caller may see it; nil: as the job left it.
+	Show func(*web.Request, tasks.Job) (any, error)
+	// JudgeRetry refuses a retry of an ended job that would be refused as a request of the caller's; nil: whoever
+	// may see the job may ask for the same.
+	JudgeRetry func(*web.Request, tasks.Job) error
+}
 
-// New returns the service. The result of a kind that is not in show is shown as the job left it.
-func New(front *web.Front, t *tasks.Client, show map[tasks.Kind]Shown) *Service {
+// New returns the service of jobs of these kinds.
+func New(front *web.Front, t *tasks.Client, kinds map[tasks.Kind]Kind) *Service {
 	return &Service{
-		front: front, settings: front.Settings, tasks: t, show: show,
+		front: front, settings: front.Settings, tasks: t, kinds: kinds,
 		streams: make(chan struct{}, front.Settings.EventStreams),
 	}
 }
@@ -140,12 +142,13 @@ func (s *Service) Endpoints() []web.Endpoint {
 			ID: "retryJob", Summary: "Queue a failed or cancelled job again", Note: own, Methods: []string{"POST"}, Path: "/v1/jobs/:id/retry",
 			Entry: web.SignedIn, Answer: s.answering(http.StatusAccepted, s.Retry),
 			Replies: []web.Reply{{Status: 202, About: "The job, queued again.", Body: Job{}}},
-			Faults:  []fault.Code{fault.NotFound, fault.JobState},
+			// A retry is refused as a new request would be.
+			Faults: []fault.Code{fault.NotFound, fault.JobState, fault.Conflict, fault.MissingParameters, fault.InvalidGateway, fault.ProfileUnavailable, fault.ServerError},
 		},
 	}
 }
 
-func (s *Service) view(job tasks.Job) (Job, error) {
+func (s *Service) view(r *web.Request, job tasks.Job) (Job, error) {
 	v := Job{
 		JobID: job.ID, Kind: job.Kind, State: job.State, Done: job.State.Done(), Progress: job.Progress, Attempts: job.Attempt,
 		CancelRequested: job.CancelRequested, ExternalID: job.ExternalID, CreatedBy: job.CreatedByName,
@@ -154,9 +157,9 @@ func (s *Service) view(job tasks.Job) (Job, error) {
 	switch {
 	case job.Error != nil:
 		v.Error = &jobError{Code: job.Error.Code, Message: job.Error.Message}
-	case job.Result != nil && s.show[job.Kind] != nil:
+	case job.Result != nil && s.kinds[job.Kind].Show != nil:
 		var err error
-		v.Result, err = s.show[job.Kind](job)
+		v.Result, err = s.kinds[job.Kind].Show(r, job)
 		return v, err
 	case job.Result != nil:
 		v.Result = job.Result
@@ -176,7 +179,7 @@ func (s *Service) List(r *web.Request) (page JobPage, err error) {
 	}
 	page = JobPage{Jobs: make([]Job, len(found)), Next: next}
 	for i, job := range found {
-		if page.Jobs[i], err = s.view(job); err != nil {
+		if page.Jobs[i], err = s.view(r, job); err != nil {
 			return page, err
 		}
 	}
@@ -196,36 +199,6 @@ func (s *Service) Get(r *web.Request) (tasks.Job, error) {
 	return s.await(r, job, patience)
 }
 
-// Cancel ends the path's job if it has not begun, and asks the worker of one that runs to stop.
-func (s *Service) Cancel(r *web.Request) (tasks.Job, error) {
-	return s.change(r, "job.cancel", s.tasks.Cancel, "the job has ended already: it is %s")
-}
-
-// Retry queues the path's job again, which failed or was cancelled.
-func (s *Service) Retry(r *web.Request) (tasks.Job, error) {
-	return s.change(r, "job.retry", s.tasks.Retry, "the job cannot be retried: it is %s; "+
-		"only a failed or cancelled one can, and a gateway only while its password is kept. Otherwise send the request again")
-}
-
-// changeJob is a change that a client of the tasks makes, of a job of those domains.
-type changeJob func(ctx context.Context, id string, of tenant.Domains) (tasks.Job, error)
-
-// change makes a change of the path's job and records it. The refusal says why the job's state does not
-// allow it.
-func (s *Service) change(r *web.Request, action string, do changeJob, refusal string) (tasks.Job, error) {
-	job, err := s.OfPath(r)
-	if err == nil {
-		job, err = do(r.Context(), job.ID, r.Caller.Domains)
-	}
-	if errors.Is(err, tasks.ErrState) {
-		return job, &fault.Error{Code: fault.JobState, Message: fmt.Sprintf(refusal, job.State), JobID: job.ID}
-	}
-	if err == nil {
-		r.Changed(action, string(job.Kind)+" job "+job.ID, job.DomainUUID)
-	}
-	return job, err
-}
-
 // answering answers with the job that get returns.
 func (s *Service) answering(status int, get func(*web.Request) (tasks.Job, error)) func(*web.Request) error {
 	return func(r *web.Request) error {
@@ -233,7 +206,7 @@ func (s *Service) answering(status int, get func(*web.Request) (tasks.Job, error
 		if err != nil {
 			return err
 		}
-		view, err := s.view(job)
+		view, err := s.view(r, job)
 		if err != nil {
 			return err
 		}

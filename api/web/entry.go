@@ -103,7 +103,7 @@ func (r *Request) signIn(e Endpoint) error {
 		}
 		return err
 	}
-	r.Caller = who
+	r.Caller, r.given = who, given
 	if who.IsToken {
 		r.front.Tokens.Used(who.ID, r.Address)
 	}

@@ -32,10 +32,14 @@ type Authenticator struct {
 	apiKeys func(ctx context.Context, key string) (fusionpbx.User, error)
 	tokens  func(ctx context.Context, secret string) (token.Token, time.Duration, error)
 	domains func(ctx context.Context, uuids []string) ([]fusionpbx.Domain, error)
+	// userByID and tokenByID ask for those who are not here to show their credentials.
+	userByID  func(ctx context.Context, uuid string) (user fusionpbx.User, enabled bool, err error)
+	tokenByID func(ctx context.Context, id string) (token.Token, error)
 	// userAge is how long a user is remembered: no longer than their password is.
 	userAge time.Duration
 	key     keyed.Key
 	callers *cache.Cache[Caller]
+	holders *cache.Cache[Holder]
 	gate    *Gate
 }
 
@@ -47,12 +51,17 @@ func NewAuthenticator(db *fusionpbx.DB, tokens *token.Store, gate *Gate, remembe
 		users: func(ctx context.Context, username, password string) (fusionpbx.User, error) {
 			return db.Authenticate(ctx, passwords, username, password)
 		},
-		apiKeys: db.AuthenticateKey,
-		tokens:  tokens.Find,
-		domains: db.Domains,
+		apiKeys:  db.AuthenticateKey,
+		tokens:   tokens.Find,
+		domains:  db.Domains,
+		userByID: db.UserByUUID,
+		tokenByID: func(ctx context.Context, id string) (token.Token, error) {
+			return tokens.Get(ctx, id, token.Unbounded)
+		},
 		userAge: min(rememberPasswords, maxCallerAge),
 		key:     keyed.NewKey(),
 		callers: newCallers(),
+		holders: newHolders(),
 		gate:    gate,
 	}
 }
@@ -73,23 +82,35 @@ func (a *Authenticator) Authenticate(ctx context.Context, addr netip.Addr, given
 		}
 	}
 	return a.callers.Read(ctx, a.hash(addr, given), func(ctx context.Context) (who Caller, holds time.Duration, err error) {
-		switch {
-		case given.Key == "":
+		if given.Key == "" {
 			err = a.gate.login(ctx, addr, given.Username, func() (err error) {
-				who, holds, err = a.user(ctx, given)
+				who, holds, err = a.look(ctx, given)
 				return err
 			})
 			return who, holds, err
-		case strings.HasPrefix(given.Key, token.Prefix):
-			who, holds, err = a.token(ctx, given.Key)
-		default:
-			who, holds, err = a.apiKey(ctx, given.Key)
 		}
-		if unauthenticated(err) {
+		if who, holds, err = a.look(ctx, given); unauthenticated(err) {
 			err = cmp.Or(a.gate.token(ctx, addr), err)
 		}
 		return who, holds, err
 	})
+}
+
+// Again is Authenticate for credentials that were good a moment ago: that they have ended is no attempt at
+// guessing any, and is not counted.
+func (a *Authenticator) Again(ctx context.Context, addr netip.Addr, given Credentials) (Caller, error) {
+	return a.callers.Read(ctx, a.hash(addr, given), func(ctx context.Context) (Caller, time.Duration, error) { return a.look(ctx, given) })
+}
+
+// look finds out who has the credentials, and for how long that holds.
+func (a *Authenticator) look(ctx context.Context, given Credentials) (Caller, time.Duration, error) {
+	switch {
+	case given.Key == "":
+		return a.user(ctx, given)
+	case strings.HasPrefix(given.Key, token.Prefix):
+		return a.token(ctx, given.Key)
+	}
+	return a.apiKey(ctx, given.Key)
 }
 
 // unauthenticated reports whether the credentials were wrong, rather than not to be checked.
@@ -123,14 +144,20 @@ func (a *Authenticator) token(ctx context.Context, secret string) (Caller, time.
 		}
 		return who, 0, err
 	}
+	who, err := a.callerOf(ctx, t)
+	return who, min(holds, maxCallerAge), err
+}
+
+// callerOf is a token that serves, with those of its domains that are enabled now.
+func (a *Authenticator) callerOf(ctx context.Context, t token.Token) (Caller, error) {
 	var domains []fusionpbx.Domain
 	if uuids := token.DomainsOf(t); len(uuids) > 0 {
+		var err error
 		if domains, err = a.domains(ctx, uuids); err != nil {
-			return Caller{}, 0, err
+			return Caller{}, err
 		}
 	}
-	who, err := callerOfToken(t, domains)
-	return who, min(holds, maxCallerAge), err
+	return callerOfToken(t, domains)
 }
 
 func (a *Authenticator) hash(addr netip.Addr, given Credentials) string {

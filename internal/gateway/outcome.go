@@ -14,13 +14,16 @@ import (
 type Outcome struct {
 	Err    error
 	Result Result // if Err is nil
+	// Settled is set if the row is known to stand as this change, or whoever was before it, left it: of a change
+	// that failed, nothing was written, or it was put back.
+	Settled bool
 
 	row   *fusionpbx.Gateway // as it stands; nil: none
 	taken []taken            // by each switch
 }
 
 func (a *Applier) outcome(w *work) Outcome {
-	o := Outcome{Err: w.err, taken: w.taken}
+	o := Outcome{Err: w.err, Settled: w.err == nil || w.onlyShown || w.written == nil || w.undoing.restored, taken: w.taken}
 	if o.Err != nil {
 		return o
 	}

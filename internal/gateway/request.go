@@ -28,6 +28,8 @@ func (p Request) Stops() bool { return p.Delete || p.Values["enabled"] == "false
 type Secrets struct {
 	Password *string  `json:"password,omitempty"`
 	Written  *Written `json:"written,omitempty"`
+	// Left is what the failed job has left behind; nil if that is not known.
+	Left *Standing `json:"left,omitempty"`
 }
 
 // Result is what a succeeded provision job returns. The first four are the documented

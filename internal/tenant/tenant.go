@@ -65,6 +65,11 @@ func (d Domains) find(is func(Domain) bool) (Domain, bool) {
 	return d.List[i], true
 }
 
+// Within reports whether all of them are among the others.
+func (d Domains) Within(others Domains) bool {
+	return others.All || !d.All && !slices.ContainsFunc(d.List, func(one Domain) bool { return !others.HoldUUID(one.UUID) })
+}
+
 // Hold reports whether the domain of that name is among them.
 func (d Domains) Hold(name string) bool {
 	_, found := d.Find(name)

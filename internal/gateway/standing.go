@@ -1,0 +1,25 @@
+package gateway
+
+import (
+	"cmp"
+	"slices"
+
+	"trunkline/internal/fusionpbx"
+)
+
+// Standing is the rows that bore a gateway's name when a job about it had failed. A retry carries out the old
+// request, which may undo what was asked for since.
+type Standing struct {
+	Rows []fusionpbx.Gateway `json:"rows"`
+}
+
+// Still reports whether these are the rows that stood then. If it is not known which did, they are not.
+func (s *Standing) Still(rows []fusionpbx.Gateway) bool {
+	return s != nil && slices.EqualFunc(sorted(s.Rows), sorted(rows), func(a, b fusionpbx.Gateway) bool {
+		return a.UUID == b.UUID && a.Same(b, fusionpbx.GatewayColumns...)
+	})
+}
+
+func sorted(rows []fusionpbx.Gateway) []fusionpbx.Gateway {
+	return slices.SortedFunc(slices.Values(rows), func(a, b fusionpbx.Gateway) int { return cmp.Compare(a.UUID, b.UUID) })
+}
