@@ -49,7 +49,7 @@ func (s *Sweeper) Run(ctx context.Context) error {
 			s.markAlive(ctx)
 		}
 		if report != (tasks.SweepReport{}) {
-			s.Log.Info("swept", "redispatched", report.Redispatched, "admitted", report.Admitted, "failed", report.Failed, "wiped", report.Wiped, "deleted", report.Deleted)
+			s.Log.Info("swept", "redispatched", report.Redispatched, "woken", report.Woken, "admitted", report.Admitted, "failed", report.Failed, "wiped", report.Wiped, "deleted", report.Deleted)
 		}
 	}
 }

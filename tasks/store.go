@@ -176,7 +176,7 @@ func (c *Client) Earlier(ctx context.Context, n NewJob) (job Job, found bool, er
 
 // freshRun gives a job that ended a new turn, and takes back what its run left in the row. The attempt's number
 // stays, since it fences.
-const freshRun = `turn = nextval('trunkline.turns_seq'), admitted_at = null, dispatch = dispatch + 1, worker = null, heartbeat_at = null, lost_workers = 0, cancel_requested_at = null, progress = '{}',
+const freshRun = `turn = nextval('trunkline.turns_seq'), admitted_at = null, parked_at = null, wake_at = null, outcome = null, dispatch = dispatch + 1, worker = null, heartbeat_at = null, lost_workers = 0, cancel_requested_at = null, progress = '{}',
 	error_code = null, error_message = null, started_at = null, finished_at = null, queued_at = now()`
 
 func (c *Client) seal(jobID string, secrets any) ([]byte, error) {

@@ -14,6 +14,7 @@ const forgetInterval = time.Minute
 // SweepReport counts what a sweep did.
 type SweepReport struct {
 	Redispatched int // jobs whose worker or task was lost
+	Woken        int // parked jobs whose time had come
 	Admitted     int // jobs whose turn had come unnoticed
 	Failed       int // jobs that lost too many workers
 	Wiped        int // failed jobs whose secrets were wiped
@@ -26,6 +27,7 @@ var duties = []func(*Client, context.Context, *SweepReport) error{
 	(*Client).failWorkerless,
 	(*Client).requeueWorkerless,
 	(*Client).redispatchLost,
+	(*Client).wakeSleeping,
 	(*Client).admitMissed,
 	(*Client).forgetOld,
 }

@@ -24,40 +24,25 @@ func (w *Worker) provision(ctx context.Context, r *run) (any, error) {
 	}
 	change := gateway.Change{Request: asked, Password: j.secrets.Password, By: r.Job.CreatedBy}
 	outcome := w.applier.Apply(ctx, []gateway.Change{change}, j)[0]
-	if outcome.Err == nil && asked.WaitFor == gateway.WaitForRegistered && outcome.Registers() {
-		outcome.Err = w.waitRegistered(ctx, j, &outcome)
+	for _, id := range j.superseded {
+		w.o.Tasks.Finished(ctx, id)
 	}
 	if outcome.Err != nil {
 		w.keepLeft(ctx, j, asked, outcome)
 		return nil, outcome.Err
 	}
+	if asked.WaitFor == gateway.WaitForRegistered && outcome.Registers() {
+		return nil, r.awaitOutcome(ctx, outcome.Result, "the gateway is configured and loaded; waiting for it to register")
+	}
 	return outcome.Result, nil
-}
-
-// waitRegistered waits until the gateway is registered. What was written and loaded stays whatever comes of
-// it: the carrier may still accept it.
-func (w *Worker) waitRegistered(ctx context.Context, j *sealedJournal, o *gateway.Outcome) error {
-	// From here on a retry starts from the new row.
-	err := pgx.BeginFunc(ctx, w.o.PBX.Pool, func(tx pgx.Tx) error { return j.Keep(ctx, tx, nil) })
-	if err != nil {
-		return err
-	}
-	err = w.applier.UntilRegistered(ctx, o)
-	switch cause := context.Cause(ctx); {
-	case err == nil || errors.Is(cause, errShutdown):
-		return err
-	case errors.Is(cause, errCancelRequested):
-		return fault.Errorf(fault.Cancelled, "the gateway is configured and loaded; waiting for it to register was cancelled")
-	case cause != nil:
-		return fault.Errorf(fault.Timeout, "the gateway is configured and loaded, and did not register in time; look at its state and at the carrier's answer")
-	}
-	return fault.Errorf(fault.SwitchUnavailable, "the gateway is configured and loaded; whether it registers is not known: %w", err)
 }
 
 // sealedJournal keeps what stood before a job's one change in its sealed part, as this attempt's.
 type sealedJournal struct {
 	run     *run
 	secrets gateway.Secrets
+	// superseded are the jobs that this change ended, because they waited for what it replaced.
+	superseded []string
 }
 
 // Earlier is what an earlier attempt at this job wrote.
@@ -71,6 +56,14 @@ func (j *sealedJournal) Keep(ctx context.Context, tx pgx.Tx, entries map[int]*ga
 	written := entries[0]
 	if written != nil && written.Deleted {
 		if err := j.run.ForgetRequests(ctx, tx, written.Row.UUID); err != nil {
+			return err
+		}
+	}
+	if written != nil {
+		var err error
+		j.superseded, err = j.run.Supersede(ctx, tx, fault.Superseded,
+			"the gateway was configured and loaded, and before it registered a later request changed it: what stands is that of job "+j.run.Job.ID)
+		if err != nil {
 			return err
 		}
 	}

@@ -29,6 +29,8 @@ type run struct {
 	progress atomic.Pointer[tasks.Progress]
 	// committed is set by a handler that has ended the job itself, together with its last step.
 	committed bool
+	// parked is set if the job goes on without a worker.
+	parked bool
 }
 
 func newRun(w *Worker, a *tasks.Attempt) *run {
@@ -118,6 +120,9 @@ func (r *run) end(ctx context.Context, result any, err, cause error) {
 	failure, isFailure := errors.AsType[*fault.Error](err)
 	var ending error
 	switch {
+	case r.parked:
+		r.w.o.Tasks.Admit(ctx)
+		return
 	case errors.Is(err, tasks.ErrFenced) || errors.Is(cause, tasks.ErrFenced):
 		r.log.Warn("attempt was given up for lost; it changes nothing")
 		return
@@ -155,6 +160,14 @@ func (r *run) end(ctx context.Context, result any, err, cause error) {
 		return
 	}
 	r.w.o.Tasks.Finished(ctx, r.Job.ID)
+}
+
+// awaitOutcome parks the job, which has the outcome once it has come true, for what is left of its time.
+func (r *run) awaitOutcome(ctx context.Context, outcome any, note string) error {
+	until, _ := ctx.Deadline()
+	err := r.AwaitOutcome(ctx, outcome, until, note)
+	r.parked = err == nil
+	return err
 }
 
 // databaseAway reports whether the database went away under the job. What became a fault was something

@@ -83,6 +83,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	var beside sync.WaitGroup
 	beside.Go(func() { w.o.Exporter.Retain(ctx, w.o.Log) })
 	beside.Go(func() { w.serve(ctx) })
+	beside.Go(func() { w.watch(ctx) })
 	<-ctx.Done()
 	for _, server := range servers {
 		server.Stop()

@@ -75,7 +75,7 @@ func (s *Service) Endpoints() []web.Endpoint {
 // gatewayFaults are those of changing a gateway.
 var gatewayFaults = append([]fault.Code{
 	fault.MissingParameters, fault.NotFound, fault.Conflict, fault.InvalidGateway, fault.ProfileUnavailable,
-	fault.GatewayNotLoaded, fault.SwitchConfiguration,
+	fault.GatewayNotLoaded, fault.SwitchConfiguration, fault.RegistrationFailed, fault.Superseded,
 }, web.SwitchFaults...)
 
 // provision makes or changes a gateway. What is wrong with the request is answered at once; the rest

@@ -42,6 +42,7 @@ const (
 	SwitchUnavailable   Code = "switch_unavailable"
 	SwitchTimeout       Code = "switch_timeout"
 	SwitchConfiguration Code = "switch_configuration"
+	RegistrationFailed  Code = "registration_failed" // the carrier refuses it
 )
 
 // Why a job or an answer was not finished.
@@ -49,6 +50,7 @@ const (
 	Timeout             Code = "timeout"
 	Cancelled           Code = "cancelled"
 	WorkerLost          Code = "worker_lost"
+	Superseded          Code = "superseded" // a later request changed what this one waited for
 	InsufficientStorage Code = "insufficient_storage"
 	Unavailable         Code = "unavailable" // the database or another part does not answer
 	ServerError         Code = "server_error"

@@ -40,8 +40,25 @@ type link struct {
 // openLink dials FreeSWITCH and logs in. Its errors are those of this package,
 // or ctx's own as they are.
 func openLink(ctx context.Context, addr, password string, maxReply int64) (*link, error) {
+	conn, reader, err := dialIn(ctx, addr, password)
+	if err != nil {
+		return nil, err
+	}
+	in, err := openInside(ctx)
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	l := &link{addr: addr, maxReply: maxReply, outside: conn, inside: in}
+	l.life, l.end = context.WithCancelCause(context.Background())
+	l.reading.Go(func() { l.relayReplies(reader) })
+	return l, nil
+}
+
+// dialIn dials FreeSWITCH and logs in.
+func dialIn(ctx context.Context, addr, password string) (net.Conn, *bufio.Reader, error) {
 	if strings.ContainsAny(password, "\r\n\x00") {
-		return nil, &ArgumentError{Name: "the event socket password", Reason: "must not hold a line break or a NUL"}
+		return nil, nil, &ArgumentError{Name: "the event socket password", Reason: "must not hold a line break or a NUL"}
 	}
 	dialer := net.Dialer{KeepAliveConfig: net.KeepAliveConfig{
 		Enable: true, Idle: keepAliveIdle, Interval: keepAliveInterval, Count: keepAliveCount,
@@ -49,31 +66,21 @@ func openLink(ctx context.Context, addr, password string, maxReply int64) (*link
 	conn, err := dialer.DialContext(ctx, "tcp", addr)
 	if err != nil {
 		if ctx.Err() != nil {
-			return nil, ctx.Err()
+			return nil, nil, ctx.Err()
 		}
-		return nil, &UnavailableError{Addr: addr, Reason: ReasonUnreachable, Err: err}
+		return nil, nil, &UnavailableError{Addr: addr, Reason: ReasonUnreachable, Err: err}
 	}
 	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(longAgo) })
 	reader := newFrameReader(conn)
 	err = logIn(conn, reader, addr, password)
-	var in *inside
-	if err == nil {
-		in, err = openInside(ctx)
-	}
 	if !stop() {
 		err = ctx.Err()
 	}
 	if err != nil {
 		conn.Close()
-		if in != nil {
-			in.close()
-		}
-		return nil, err
+		return nil, nil, err
 	}
-	l := &link{addr: addr, maxReply: maxReply, outside: conn, inside: in}
-	l.life, l.end = context.WithCancelCause(context.Background())
-	l.reading.Go(func() { l.relayReplies(reader) })
-	return l, nil
+	return conn, reader, nil
 }
 
 // maxLoginBody bounds a greeting and the reply to auth: at most a farewell.

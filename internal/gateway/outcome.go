@@ -1,9 +1,7 @@
 package gateway
 
 import (
-	"context"
 	"fmt"
-	"time"
 
 	"trunkline/internal/freeswitch"
 	"trunkline/internal/fusionpbx"
@@ -42,50 +40,15 @@ func (a *Applier) outcome(w *work) Outcome {
 // sumUp fills in what the switches show.
 func (a *Applier) sumUp(o *Outcome) {
 	o.Result.Switches = []Shown{}
-	var seen []*freeswitch.Gateway
 	for i, t := range o.taken {
 		if t.meant && o.row != nil {
-			seen = append(seen, t.seen)
 			o.Result.Switches = append(o.Result.Switches, ShownBy(a.batches[i].sw.Addr(), t.seen))
 		}
 	}
-	o.Result.GatewayState, o.Result.GatewayStatus = StateOf(seen)
+	o.Result.sumUp()
 }
 
-// registerPoll is how often a gateway that is waited for is looked at.
-const registerPoll = 100 * time.Millisecond
-
-// Registers reports whether there is something to wait for: a gateway that registers and is enabled.
+// Registers reports whether there is something to wait for: a gateway that registers, is enabled, and is not up.
 func (o *Outcome) Registers() bool {
-	return o.Err == nil && o.row != nil && o.row.Get("register") == "true" && o.row.Enabled()
-}
-
-// UntilRegistered waits until every switch that has the gateway shows it registered, and notes that in the
-// outcome. When ctx ends first, the error is the cause.
-func (a *Applier) UntilRegistered(ctx context.Context, o *Outcome) error {
-	tick := time.NewTicker(registerPoll)
-	defer tick.Stop()
-	for {
-		up := true
-		for i := range o.taken {
-			t, sw := &o.taken[i], a.batches[i].sw
-			if t.seen == nil || t.seen.Up() {
-				continue
-			}
-			seen, err := sw.Gateway(ctx, o.row.UUID)
-			if err != nil {
-				return sw.Fault(err)
-			}
-			t.seen, up = &seen, up && seen.Up()
-		}
-		if up {
-			a.sumUp(o)
-			return nil
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}
+	return o.Err == nil && o.row != nil && o.row.Get("register") == "true" && o.row.Enabled() && o.Result.GatewayStatus != freeswitch.StatusUp
 }

@@ -14,25 +14,33 @@ const StateNotLoaded = "NOT_LOADED"
 
 // ShownBy is how a switch showed a gateway; nil is a gateway that it does not know.
 func ShownBy(addr string, g *freeswitch.Gateway) Shown {
-	state, status := StateOf([]*freeswitch.Gateway{g})
-	return Shown{Switch: addr, State: state, Status: status}
+	switch {
+	case g == nil:
+		return Shown{Switch: addr, State: StateNotLoaded, Status: statusDown}
+	case g.Up():
+		return Shown{Switch: addr, State: g.State, Status: freeswitch.StatusUp}
+	}
+	return Shown{Switch: addr, State: g.State, Status: statusDown}
 }
 
 // StateOf sums up what the switches that a gateway is meant for show: it is UP only if it is up on each
 // of them, and the state is that of the first one on which it is not.
 func StateOf(seen []*freeswitch.Gateway) (state, status string) {
+	return stateOf(each(seen, func(g *freeswitch.Gateway) Shown { return ShownBy("", g) }))
+}
+
+func stateOf(shown []Shown) (state, status string) {
 	state, status = StateNotLoaded, statusDown
-	for _, g := range seen {
-		if g == nil {
-			return StateNotLoaded, statusDown
+	for _, s := range shown {
+		if state, status = s.State, s.Status; status != freeswitch.StatusUp {
+			break
 		}
-		if state = g.State; !g.Up() {
-			return state, statusDown
-		}
-		status = freeswitch.StatusUp
 	}
 	return state, status
 }
+
+// sumUp sets the documented fields by what the switches show.
+func (r *Result) sumUp() { r.GatewayState, r.GatewayStatus = stateOf(r.Switches) }
 
 // statusDown is the documented value of gateway_status besides freeswitch.StatusUp.
 const statusDown = "DOWN"

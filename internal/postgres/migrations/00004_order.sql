@@ -14,7 +14,7 @@ comment on column trunkline.jobs.order_keys is 'What it takes its turn at: jobs 
 comment on column trunkline.jobs.urgent is 'It goes before others of its domain that wait: a suspension, a deletion.';
 comment on column trunkline.jobs.admitted_at is 'Since when it may run, and holds a slot of its queue; NULL: it waits here, and Redis knows nothing of it.';
 comment on column trunkline.jobs.parked_at is 'Since when it runs without a worker, because it only waits for something outside.';
-comment on column trunkline.jobs.wake_at is 'When a worker takes up a parked job again; NULL: whoever watches the outcome ends it.';
+comment on column trunkline.jobs.wake_at is 'When a worker takes up a parked job again; of one that waits to see its outcome, until when it waits.';
 comment on column trunkline.jobs.outcome is 'Of a job that only waits to see its outcome: the result it will have.';
 
 create table trunkline.turns (
@@ -58,8 +58,7 @@ where j.id = ordered.id;
 drop index trunkline.jobs_in_flight;
 create index jobs_in_flight on trunkline.jobs (subject) where state in ('queued', 'running');
 create index jobs_waiting on trunkline.jobs (turn) where state = 'queued' and admitted_at is null;
-create index jobs_parked on trunkline.jobs (parked_at) where parked_at is not null;
-alter table trunkline.jobs add constraint jobs_parked_running check (parked_at is null or state = 'running');
+create index jobs_parked on trunkline.jobs (parked_at) where state = 'running' and parked_at is not null;
 
 create table trunkline.workers (
     id      uuid not null,
@@ -73,15 +72,25 @@ create table trunkline.workers (
 comment on table trunkline.workers is 'What the workers that are alive serve: over all of them, a queue has so many slots.';
 comment on column trunkline.workers.shared is 'The PBX has several domains, so that none may hold the last slot.';
 
+create table trunkline.gateway_answers (
+    gateway_uuid uuid not null,
+    switch       text not null,
+    code         integer not null,
+    phrase       text not null,
+    since        timestamptz not null,
+    primary key (gateway_uuid, switch)
+);
+comment on table trunkline.gateway_answers is 'What the carrier of each gateway answered last, and since when it answers so, as the switches'' events told.';
+
 -- +goose Down
+drop table trunkline.gateway_answers;
 drop table trunkline.workers;
 drop trigger move_turn on trunkline.jobs;
 drop trigger take_turn on trunkline.jobs;
 drop function trunkline.take_turn();
 drop table trunkline.turns;
 drop index trunkline.jobs_in_flight;
-alter table trunkline.jobs drop constraint jobs_parked_running,
-    drop column turn, drop column order_keys, drop column urgent, drop column admitted_at, drop column parked_at,
+alter table trunkline.jobs drop column turn, drop column order_keys, drop column urgent, drop column admitted_at, drop column parked_at,
     drop column wake_at, drop column outcome;
 create unique index jobs_in_flight on trunkline.jobs (created_by, kind, subject, body_hash)
     where request_key is null and state in ('queued', 'running');

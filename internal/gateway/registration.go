@@ -1,0 +1,194 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"trunkline/internal/fault"
+	"trunkline/internal/freeswitch"
+	"trunkline/internal/postgres"
+)
+
+// Registrations knows how the gateways' registrations stand: what the carriers answered last, as the switches' events
+// told since the process began to listen, and what the switches' lists show. Events are hints, the lists are the truth.
+type Registrations struct {
+	applier *Applier
+	changed chan struct{} // has a value if an event came
+
+	mu     sync.Mutex
+	heard  map[at]heard
+	unkept map[at]bool // those whose answer has changed since Keep wrote them
+}
+
+// at is a gateway on a switch.
+type at struct{ uuid, sw string }
+
+// heard is what events told of a gateway since it was loaded.
+type heard struct {
+	state  string
+	answer freeswitch.Answer
+	since  time.Time // of the answer
+}
+
+// Registrations returns a new Registrations of the applier's switches.
+func (a *Applier) Registrations() *Registrations {
+	return &Registrations{applier: a, changed: make(chan struct{}, 1), heard: map[at]heard{}, unkept: map[at]bool{}}
+}
+
+// Changed has a value when an event has come.
+func (r *Registrations) Changed() <-chan struct{} { return r.changed }
+
+// listenAgain is how long to wait before a switch is listened to again.
+const listenAgain = time.Second
+
+// Listen listens to the events of every switch until ctx is done.
+func (r *Registrations) Listen(ctx context.Context) {
+	r.applier.eachSwitch(func(_ int, b *batch) {
+		for ctx.Err() == nil {
+			// What happened while nobody listened is not known, so that nothing is from before.
+			err := b.sw.GatewayEvents(ctx, func(e *freeswitch.GatewayEvent) { r.hear(b.sw.Addr(), e) })
+			b.log.Debug("the switch's events end", "switch", b.sw.Addr(), "error", err)
+			select {
+			case <-time.After(listenAgain):
+			case <-ctx.Done():
+			}
+		}
+	})
+}
+
+// hear takes one event of a switch; nil: its events begin.
+func (r *Registrations) hear(sw string, e *freeswitch.GatewayEvent) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case e == nil:
+		for key := range r.heard {
+			if key.sw == sw {
+				delete(r.heard, key)
+			}
+		}
+		return
+	case !postgres.IsUUID(e.Gateway):
+		return // not one of FusionPBX's
+	}
+	key := at{e.Gateway, sw}
+	h := r.heard[key]
+	switch {
+	case e.Added:
+		h = heard{}
+	case e.Answer.Code != 0 && e.Answer != h.answer:
+		h.answer, h.since = e.Answer, time.Now()
+		r.unkept[key] = true
+	}
+	h.state = e.State
+	r.heard[key] = h
+	select {
+	case r.changed <- struct{}{}:
+	default:
+	}
+}
+
+// Keep writes the answers that have changed into our own table, for lists of gateways.
+func (r *Registrations) Keep(ctx context.Context) error {
+	var uuids, switches, phrases []string
+	var codes []int
+	var since []time.Time
+	r.mu.Lock()
+	kept := r.unkept
+	r.unkept = map[at]bool{}
+	for key := range kept {
+		h := r.heard[key]
+		uuids, switches, phrases = append(uuids, key.uuid), append(switches, key.sw), append(phrases, h.answer.Phrase)
+		codes, since = append(codes, h.answer.Code), append(since, h.since)
+	}
+	r.mu.Unlock()
+	if len(uuids) == 0 {
+		return nil
+	}
+	_, err := r.applier.pbx.Pool.Exec(ctx, `
+		insert into trunkline.gateway_answers as kept (gateway_uuid, switch, code, phrase, since)
+		select * from unnest($1::uuid[], $2::text[], $3::integer[], $4::text[], $5::timestamptz[])
+		on conflict (gateway_uuid, switch) do update set code = excluded.code, phrase = excluded.phrase, since = excluded.since
+		where (kept.code, kept.phrase) <> (excluded.code, excluded.phrase)`, uuids, switches, codes, phrases, since)
+	if err == nil {
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for key := range kept {
+		r.unkept[key] = true
+	}
+	return fmt.Errorf("keeping the carriers' answers: %w", err)
+}
+
+// Seen is what every switch that answered has loaded, by the gateways' names.
+type Seen map[string]map[string]*freeswitch.Gateway
+
+// Look asks each switch for its list, once for all who wait. A switch that does not answer is left out.
+func (r *Registrations) Look(ctx context.Context) Seen {
+	seen := Seen{}
+	var mu sync.Mutex
+	r.applier.eachSwitch(func(_ int, b *batch) {
+		list, err := b.sw.Gateways(ctx)
+		if err != nil {
+			b.log.Debug("registrations are not seen", "switch", b.sw.Addr(), "error", err)
+			return
+		}
+		byName := make(map[string]*freeswitch.Gateway, len(list))
+		for _, g := range list {
+			byName[g.Name] = &g
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		seen[b.sw.Addr()] = byName
+	})
+	return seen
+}
+
+// Judge says what has become of a registration that is waited for: done once it is registered on every switch of
+// the result, which then shows that, or refused by a carrier, which is the error. In the end, when there is no more
+// time, it says why it was in vain.
+func (r *Registrations) Judge(result *Result, seen Seen, end bool) (done bool, err error) {
+	up := true
+	for i := range result.Switches {
+		shown := &result.Switches[i]
+		list, answered := seen[shown.Switch]
+		g := list[result.GatewayUUID]
+		if answered {
+			*shown = ShownBy(shown.Switch, g)
+		}
+		if g == nil || !g.Up() {
+			up = false
+		}
+	}
+	result.sumUp()
+	if up {
+		return true, nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, shown := range result.Switches {
+		h := r.heard[at{result.GatewayUUID, shown.Switch}]
+		if shown.Status != freeswitch.StatusUp && (h.answer.Refuses() || end) {
+			return true, inVain(shown, h)
+		}
+	}
+	return false, nil
+}
+
+// inVain words why a gateway is not registered.
+func inVain(shown Shown, h heard) error {
+	const stands = "the gateway is configured and loaded"
+	failed := shown.State == freeswitch.StateFailed || shown.State == freeswitch.StateFailWait
+	switch {
+	case h.answer.Code >= 300:
+		return fault.Errorf(fault.RegistrationFailed, "%s; its carrier refused the registration from switch %s: %s; correct what it refuses (username, password, domain), or ask the carrier", stands, shown.Switch, h.answer)
+	case shown.State == StateNotLoaded:
+		return fault.Errorf(fault.GatewayNotLoaded, "the gateway is configured and was loaded, and switch %s no longer has it; send the request again", shown.Switch)
+	case failed && h.state == "":
+		return fault.Errorf(fault.RegistrationFailed, "%s; switch %s shows its registration as %s: refused, reason not reported; look for it in freeswitch.log", stands, shown.Switch, shown.State)
+	}
+	return fault.Errorf(fault.Timeout, "%s, and did not register in time: its carrier does not answer switch %s, which shows %s; check gateway_domain and the way there", stands, shown.Switch, shown.State)
+}

@@ -1,0 +1,116 @@
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"sync"
+	"time"
+
+	"trunkline/internal/fault"
+	"trunkline/internal/gateway"
+	"trunkline/internal/postgres"
+	"trunkline/tasks"
+)
+
+const (
+	// watchInterval is how often the registrations that are waited for are looked at.
+	watchInterval = time.Second
+	// hintInterval is the least time between two looks, however many events come.
+	hintInterval = 200 * time.Millisecond
+)
+
+// watch watches the gateways' registrations for all parked jobs, in one worker of all at a time, until ctx is done.
+func (w *Worker) watch(ctx context.Context) {
+	tick := time.NewTicker(watchInterval)
+	defer tick.Stop()
+	for ctx.Err() == nil {
+		lock, err := postgres.TryLock(ctx, w.o.PBX.Pool, "registrations")
+		if err == nil && lock != nil {
+			err = w.watchWith(ctx, lock)
+		}
+		if err != nil && ctx.Err() == nil {
+			w.o.Log.Warn("registrations are not watched for a moment", "error", err)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// watchWith watches for as long as the lock stands.
+func (w *Worker) watchWith(ctx context.Context, lock *postgres.Lock) error {
+	defer lock.Release(ctx)
+	ctx, cancel := context.WithCancel(ctx)
+	var listening sync.WaitGroup
+	defer listening.Wait()
+	defer cancel()
+	registrations := w.applier.Registrations()
+	listening.Go(func() { registrations.Listen(ctx) })
+	tick := time.NewTicker(watchInterval)
+	defer tick.Stop()
+	var looked time.Time
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+			if err := errors.Join(lock.Check(ctx), registrations.Keep(ctx)); err != nil {
+				return err
+			}
+		case <-registrations.Changed():
+			if time.Since(looked) < hintInterval {
+				continue // the next tick sees it
+			}
+		}
+		looked = time.Now()
+		if err := w.endAwaited(ctx, registrations); err != nil {
+			return err
+		}
+	}
+}
+
+// endAwaited ends the parked jobs whose outcome has come, or will not.
+func (w *Worker) endAwaited(ctx context.Context, registrations *gateway.Registrations) error {
+	awaited, err := w.o.Tasks.Awaited(ctx)
+	if err != nil || len(awaited) == 0 {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, endTimeout)
+	defer cancel()
+	seen := registrations.Look(ctx)
+	for _, a := range awaited {
+		ended, err := w.endOf(ctx, a, registrations, seen)
+		if errors.Is(err, tasks.ErrFenced) {
+			continue // somebody else ended it meanwhile
+		}
+		if err != nil {
+			return err
+		}
+		if ended {
+			w.o.Tasks.Finished(ctx, a.Job.ID)
+		}
+	}
+	return nil
+}
+
+// endOf ends the job if it is time.
+func (w *Worker) endOf(ctx context.Context, a *tasks.Awaited, registrations *gateway.Registrations, seen gateway.Seen) (ended bool, err error) {
+	var result gateway.Result
+	if err := json.Unmarshal(a.Outcome, &result); err != nil {
+		return true, a.Fail(ctx, fault.Errorf(fault.ServerError, "the job's outcome cannot be read: %w", err))
+	}
+	if a.Job.CancelRequested {
+		return true, a.Cancelled(ctx, "the gateway is configured and loaded; waiting for it to register was cancelled")
+	}
+	done, err := registrations.Judge(&result, seen, time.Now().After(a.Until))
+	switch {
+	case !done:
+		return false, nil
+	case err != nil:
+		failure, _ := errors.AsType[*fault.Error](err)
+		return true, a.Fail(ctx, failure)
+	}
+	return true, a.Succeed(ctx, result, tasks.Progress{})
+}
