@@ -18,7 +18,7 @@ func TestConnectionCheck(t *testing.T) {
 	b := newBundle(t, setUp{noWorker: true, settings: func(s *config.Settings) { s.TrustedProxies = prefixes("10.0.0.0/8") }})
 	const (
 		granted = `{"success":1,"message":"API Access Granted: Whitelisted IP"}` + "\n"
-		denied  = `{"success":0,"message":"API Access Denied: Only whitelisted IPs may access this endpoint."}` + "\n"
+		denied  = `{"success":0,"message":"API Access Denied: Only whitelisted IPs may access this endpoint.","address":"` + stranger + `"}` + "\n"
 	)
 	for _, path := range []string{"/chkcon.php", "/app/xml_cdr/chkcon.php"} {
 		for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost} {
@@ -67,7 +67,7 @@ func TestWhoMayNotCall(t *testing.T) {
 		code   string
 		says   string
 	}{
-		"not whitelisted":       {func(c *call) { c.from = stranger + ":1" }, 403, "not_whitelisted", "API Access Denied: Only whitelisted IPs may access this endpoint."},
+		"not whitelisted":       {func(c *call) { c.from = stranger + ":1" }, 403, "not_whitelisted", "API Access Denied: Only whitelisted IPs may access this endpoint. Your address is " + stranger + "."},
 		"an untrusted proxy":    {func(c *call) { c.from, c.headers = "127.0.0.1:1", map[string]string{"X-Forwarded-For": caller} }, 403, "untrusted_proxy", "TRUNKLINE_TRUSTED_PROXIES"},
 		"no credentials":        {func(c *call) { c.user = "" }, 401, "authentication_failed", "username and password"},
 		"a wrong password":      {func(c *call) { c.pass = "wrong" }, 401, "authentication_failed", "wrong"},
@@ -152,6 +152,41 @@ func TestPathsThatAreNot(t *testing.T) {
 				t.Errorf("Allow is %q", got.header.Get("Allow"))
 			}
 		})
+	}
+}
+
+// Who opens the front end's own address, or a path that there is not, is told where to go on.
+func TestTheWayToTheDescription(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{noWorker: true})
+	if got := b.do(t, call{path: "/"}).want(t, http.StatusOK, "").text(t, "openapi"); got != "/openapi.json" {
+		t.Errorf("/ points to %q", got)
+	}
+	for _, path := range []string{"/other", "/v1/other", "/app/other.php"} {
+		b.do(t, call{path: path}).want(t, http.StatusNotFound, "not_found").says(t, "/openapi.json")
+	}
+}
+
+// A proxy on another host that the settings do not name makes all its callers one address: the log says so
+// once, however many requests there are.
+func TestUntrustedProxyIsWarnedOf(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{noWorker: true, settings: func(s *config.Settings) { s.TrustedProxies = prefixes("10.0.0.0/8") }})
+	warnings := func() int { return strings.Count(b.log.String(), "TRUNKLINE_TRUSTED_PROXIES, so") }
+	for _, from := range []string{"10.0.0.1:9", caller + ":9"} {
+		b.do(t, call{path: "/chkcon.php", from: from})
+	}
+	for _, from := range []string{"10.0.0.1:9", "127.0.0.1:9"} { // one is believed, and one refused with the remedy
+		b.do(t, withHeader(call{path: "/chkcon.php", from: from}, "X-Forwarded-For", stranger))
+	}
+	if n := warnings(); n != 0 {
+		t.Fatalf("warned %d times of what is right: %s", n, b.log)
+	}
+	for _, from := range []string{caller + ":9", caller + ":10", "[2001:db8::1]:9", "[2001:db8::2]:9"} {
+		b.do(t, withHeader(call{path: "/chkcon.php", from: from}, "X-Forwarded-For", stranger))
+	}
+	if n := warnings(); n != 2 {
+		t.Errorf("warned %d times of two peers: %s", n, b.log)
 	}
 }
 

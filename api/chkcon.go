@@ -14,6 +14,7 @@ const accessGranted = "API Access Granted: Whitelisted IP"
 type connection struct {
 	Success int    `json:"success" enum:"0,1"` // 1: it is on the whitelist
 	Message string `json:"message"`
+	Address string `json:"address,omitempty"` // the caller's, if it is denied: what has to be put on the whitelist
 }
 
 func connectionEndpoints() []web.Endpoint {
@@ -39,11 +40,11 @@ func chkcon(r *web.Request) error {
 	}
 	f := web.FaultOf(err, r.ID)
 	r.Denied(f.Code)
-	message := f.Message
+	denied := connection{Message: web.AccessDenied, Address: r.Address.String()}
 	if f.Code != fault.NotWhitelisted {
 		// An operator sees this in WHMCS's Test Connection: say what to do.
-		message = "API Access Denied: " + message
+		denied = connection{Message: "API Access Denied: " + f.Message}
 	}
-	r.Answer(web.StatusOf(f.Code), connection{Message: message})
+	r.Answer(web.StatusOf(f.Code), denied)
 	return nil
 }

@@ -49,6 +49,11 @@ func (s *Server) healthEndpoints() []web.Endpoint {
 			Faults:  []fault.Code{fault.NotWhitelisted, fault.UntrustedProxy, fault.UnknownAddress, fault.Unavailable},
 		},
 		{
+			ID: "start", Summary: "Where the description is", Methods: []string{"GET", "HEAD"}, Path: "/",
+			Entry: web.Whitelisted, Answer: web.JSON(http.StatusOK, point),
+			Replies: []web.Reply{{Status: 200, About: "The path of the description.", Body: signpost{}}},
+		},
+		{
 			ID: "describe", Summary: "This description", Methods: []string{"GET", "HEAD"}, Path: "/openapi.json",
 			Entry: web.Whitelisted, Answer: describe,
 			Replies: []web.Reply{{Status: 200, About: "OpenAPI 3.1.", Body: map[string]any{}}},

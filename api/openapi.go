@@ -18,6 +18,17 @@ var openAPI []byte
 // unversioned stands in openapi.json in place of the build, which what is served has.
 const unversioned = "unversioned"
 
+// signpost is what stands at /.
+type signpost struct {
+	Name    string `json:"name"`
+	OpenAPI string `json:"openapi"` // the path of the description of every endpoint
+}
+
+// point tells whoever opens the front end's own address where to go on.
+func point(*web.Request) (signpost, error) {
+	return signpost{Name: "Trunkline", OpenAPI: "/openapi.json"}, nil
+}
+
 // describe sends that description, with the build that answers.
 func describe(r *web.Request) error {
 	r.Data(http.StatusOK, "application/json", bytes.Replace(openAPI, []byte(unversioned), []byte(version.This()), 1))

@@ -44,6 +44,12 @@ func TestOverTLS(t *testing.T) {
 	if body, err := io.ReadAll(resp.Body); err != nil || resp.StatusCode != http.StatusOK || resp.ProtoMajor != 2 {
 		t.Errorf("over TLS: got %s %d %s, %v", resp.Proto, resp.StatusCode, body, err)
 	}
+	if got := resp.Header.Get("Strict-Transport-Security"); got != "max-age=31536000" {
+		t.Errorf("Strict-Transport-Security is %q", got)
+	}
+	if got := b.do(t, call{path: "/chkcon.php"}).header.Get("Strict-Transport-Security"); got != "" {
+		t.Errorf("without TLS it is %q", got)
+	}
 
 	renewed := x509.NewCertPool()
 	certified(t, dir, renewed)

@@ -38,7 +38,8 @@ func (r *Request) enter(e Endpoint) error {
 	return r.Need(e.Scope)
 }
 
-// AccessDenied is the documented message for an address that is not on the whitelist.
+// AccessDenied is the documented message for an address that is not on the whitelist. Behind it stands the
+// address, which the caller may not know: it is what has to be put on the list.
 const AccessDenied = "API Access Denied: Only whitelisted IPs may access this endpoint."
 
 // enterOpen counts a request that nobody need sign in for. This host's own health checks are not counted.
@@ -78,7 +79,7 @@ func (r *Request) Admit() error {
 		return r.addressErr
 	}
 	if !r.front.Whitelist.Allows(r.Address) {
-		return &fault.Error{Code: fault.NotWhitelisted, Message: AccessDenied}
+		return fault.Errorf(fault.NotWhitelisted, "%s Your address is %s.", AccessDenied, r.Address)
 	}
 	return nil
 }

@@ -43,6 +43,7 @@ type Front struct {
 	credentials *access.Authenticator
 	gate        *access.Gate
 	ownPages    *http.CrossOriginProtection
+	proxies     proxies
 	stopping    context.Context
 	stop        context.CancelFunc
 }
@@ -80,7 +81,7 @@ func (f *Front) Handler(groups []Group) http.Handler {
 		}
 	}
 	e.NoRoute(f.unrouted(func(*Request) error {
-		return fault.Errorf(fault.NotFound, "there is nothing at this path")
+		return fault.Errorf(fault.NotFound, "there is nothing at this path; /openapi.json describes every path that there is")
 	}))
 	e.NoMethod(f.unrouted(func(r *Request) error {
 		return fault.Errorf(fault.MethodNotAllowed, "this path does not take the method %s; it takes %s", methodName(r.c.Request.Method), r.c.Writer.Header().Get("Allow"))

@@ -45,7 +45,9 @@ type Request struct {
 const AnswerTimeout = 60 * time.Second
 
 const (
-	requestKey = "request"
+	// strictTransport has a browser that came by TLS once come by nothing else for a year.
+	strictTransport = "max-age=31536000"
+	requestKey      = "request"
 	// maxClipped bounds what is logged of a caller's own text, in bytes.
 	maxClipped = 200
 )
@@ -82,8 +84,12 @@ func (f *Front) observe(c *gin.Context) {
 		r.ID = uuid.NewString()
 	}
 	c.Header("X-Request-Id", r.ID)
+	if c.Request.TLS != nil { // not a proxy's connection: whether it has HSTS is for the proxy to say
+		c.Header("Strict-Transport-Security", strictTransport)
+	}
 	c.Set(requestKey, r)
 	r.Address, r.addressErr = f.locator.Locate(c.Request.RemoteAddr, c.Request.Header)
+	f.warnOfProxy(c.Request)
 	defer func() {
 		if p := recover(); p != nil {
 			if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {

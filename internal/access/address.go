@@ -54,6 +54,28 @@ func (l Locator) Locate(remote string, header http.Header) (netip.Addr, error) {
 	return l.behind(peer, header.Values("X-Forwarded-For"))
 }
 
+// Untrusted is the peer if it says for whom it speaks and is not believed, as a proxy on another host may
+// be that the settings do not name: all its callers are then one address. It may as well be a caller who
+// makes it up, and is not refused.
+func (l Locator) Untrusted(remote string, header http.Header) (peer netip.Addr, untrusted bool) {
+	if len(header.Values("X-Forwarded-For")) == 0 {
+		return peer, false
+	}
+	peer, known := ParseAddress(remote)
+	return peer, known && !peer.IsLoopback() && !l.trusted.Contains(peer)
+}
+
+// Network is what counts as one address: of IPv6 the /64, since whoever has one address of it has them all.
+func Network(addr netip.Addr) string {
+	if !addr.Is6() || addr.Is4In6() {
+		return addr.Unmap().String()
+	}
+	return netip.PrefixFrom(addr.WithZone(""), networkBits).Masked().String()
+}
+
+// networkBits is how much of an IPv6 address counts.
+const networkBits = 64
+
 // behind walks the hops from the right. All lines of the header are one list.
 func (l Locator) behind(peer netip.Addr, lines []string) (netip.Addr, error) {
 	hop := peer

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -97,6 +98,33 @@ func (p *pair) greet(address string) (serial string, err error) {
 	}
 	defer conn.Close()
 	return conn.ConnectionState().PeerCertificates[0].SerialNumber.String(), nil
+}
+
+// Of TLS 1.2 no cipher is spoken that chains blocks (CBC), nor one without forward secrecy.
+func TestWeakCiphersAreRefused(t *testing.T) {
+	t.Parallel()
+	p := newPair(t)
+	address, _, _ := p.serve(t)
+	taken := 0
+	for _, suite := range slices.Concat(tls.CipherSuites(), tls.InsecureCipherSuites()) {
+		if !slices.Contains(suite.SupportedVersions, tls.VersionTLS12) {
+			continue
+		}
+		conn, err := tls.Dial("tcp", address, &tls.Config{
+			RootCAs: p.roots, ServerName: "127.0.0.1", MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{suite.ID},
+		})
+		if err != nil {
+			continue
+		}
+		conn.Close()
+		taken++
+		if !strings.Contains(suite.Name, "ECDHE") || strings.Contains(suite.Name, "CBC") {
+			t.Errorf("%s was taken", suite.Name)
+		}
+	}
+	if taken == 0 {
+		t.Error("nobody can speak TLS 1.2")
+	}
 }
 
 func TestRenewedCertificateIsTakenWhileCallersCome(t *testing.T) {
