@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"trunkline/internal/pbxtest"
+	"trunkline/internal/pbxtest/fssim"
 	"trunkline/internal/pbxtest/sample"
 )
 
@@ -90,6 +92,27 @@ func TestListOnEveryVersion(t *testing.T) {
 	}
 }
 
+// Each switch tells since when a gateway is up, how the last ping went, and when the next attempt is.
+func TestListShowsWhatTheSwitchesTell(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{noWorker: true})
+	b.switches[0].SetOutcome(func(params map[string]string) fssim.Outcome { return fssim.Rejected403 })
+	b.exec(t, "update v_gateways set gateway_uuid = '00000000-0000-4000-8000-00000000000b' where gateway = 'carrier-3'")
+	must(t, b.switches[0].AddGateway("external", "00000000-0000-4000-8000-00000000000b", map[string]string{"username": "a", "password": "x", "proxy": "other.example", "register": "true"}))
+	at := func(name string) map[string]any {
+		return b.gateways(t, b.asSuperadmin(call{}))[name]["switches"].([]any)[0].(map[string]any)
+	}
+	pbxtest.Eventually(t, "the carrier has refused", func() bool { return at("carrier-3")["retry_in"] != nil })
+	if got := at("carrier-3"); got["since"] != nil || got["ping_ms"] != nil {
+		t.Errorf("one that is refused: got %v", got)
+	}
+	pinged := at("carrier-5")
+	since, err := time.Parse(time.RFC3339, fmt.Sprint(pinged["since"]))
+	if err != nil || time.Since(since) > time.Hour || pinged["ping_ms"] == nil || pinged["retry_in"] != nil {
+		t.Errorf("one that is pinged: got %v", pinged)
+	}
+}
+
 func TestListTenants(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, setUp{noWorker: true})
@@ -144,15 +167,32 @@ func TestListWithASwitchDown(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, setUp{switches: 2, noWorker: true})
 	must(t, b.switches[1].Stop())
-	got := b.do(t, b.asSuperadmin(call{path: listPath})).want(t, http.StatusServiceUnavailable, "switch_unavailable").says(t, b.switches[1].Addr())
-	if got.header.Get("Retry-After") == "" {
-		t.Error("no Retry-After")
+	b.exec(t, "update v_gateways set hostname = 'pbx-1' where gateway = 'carrier-1'")
+	wants := func(away *fssim.Switch, states map[string]string) {
+		t.Helper()
+		got := b.do(t, b.asSuperadmin(call{path: listPath})).want(t, http.StatusOK, "").decode(t)
+		if warnings := fmt.Sprint(got["warnings"]); !strings.Contains(warnings, away.Addr()) {
+			t.Errorf("the warnings do not name switch %s: %s", away.Addr(), warnings)
+		}
+		for _, g := range got["gateways"].([]any) {
+			g := g.(map[string]any)
+			if want, asked := states[g["gateway_name"].(string)]; asked && g["gateway_status"] != want {
+				t.Errorf("%s: got %v, want it %s", g["gateway_name"], g, want)
+			}
+		}
 	}
+	pbxtest.Eventually(t, "what is meant for the first switch alone is up", func() bool {
+		return b.gateways(t, b.asSuperadmin(call{}))["carrier-1"]["gateway_status"] == "UP"
+	})
+	// carrier-3 is disabled, so that the first switch, which answers, shows it down.
+	wants(b.switches[1], map[string]string{"carrier-1": "UP", "carrier-2": "UNKNOWN", "carrier-3": "DOWN"})
 	must(t, b.switches[1].Restart())
-	pbxtest.Eventually(t, "both answer again", func() bool { return b.do(t, b.asSuperadmin(call{path: listPath})).status == http.StatusOK })
+	pbxtest.Eventually(t, "both answer again", func() bool {
+		return !strings.Contains(b.do(t, b.asSuperadmin(call{path: listPath})).body, "warnings")
+	})
 	b.switches[0].Hang(true)
 	began := time.Now()
-	b.do(t, b.asSuperadmin(call{path: listPath})).want(t, http.StatusGatewayTimeout, "switch_timeout").says(t, b.switches[0].Addr())
+	wants(b.switches[0], map[string]string{"carrier-1": "UNKNOWN"})
 	if took := time.Since(began); took > patience {
 		t.Errorf("it took %v", took)
 	}

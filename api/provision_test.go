@@ -131,6 +131,19 @@ func TestProvisionOptionalFields(t *testing.T) {
 	}
 }
 
+// A name alone shows a gateway, and says so if no call can go through it.
+func TestProvisionNameAloneOfWhatIsNotLoaded(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{})
+	b.do(t, b.asSuperadmin(call{path: provisionPath, form: carrier("idle", "gateway_enabled", "false")})).want(t, http.StatusOK, "").says(t, "configured successfully")
+	alone := b.asSuperadmin(call{path: provisionPath, form: form("gateway_name", "idle")})
+	b.do(t, alone).want(t, http.StatusOK, "").says(t, "Gateway found, and disabled")
+	b.exec(t, "update v_gateways set enabled = 'true' where gateway = 'idle'")
+	b.do(t, alone).want(t, http.StatusOK, "").says(t, "Gateway found, and not loaded", "gateway_enabled=true")
+	b.do(t, b.asSuperadmin(call{path: provisionPath, form: form("gateway_name", "idle", "gateway_enabled", "true")})).want(t, http.StatusOK, "")
+	b.do(t, alone).want(t, http.StatusOK, "").says(t, "Gateway configured successfully")
+}
+
 // Scheme and transport of an address have a place of their own: FreeSWITCH would register sip:sip:host.
 func TestProvisionAddresses(t *testing.T) {
 	t.Parallel()

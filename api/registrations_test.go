@@ -297,6 +297,20 @@ func TestListRegistrations(t *testing.T) {
 	}
 }
 
+// The list knows whoever a check of one extension knows, however long counts may be kept.
+func TestListRegistrationsIsAsFreshAsACheck(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{noWorker: true, settings: shared})
+	list := b.asSuperadmin(call{path: "/v1/registrations"})
+	b.do(t, b.asSuperadmin(call{path: statusPath, form: form()})).want(t, http.StatusOK, "")
+	for i, extension := range []string{"1001", "1002"} {
+		b.register(b.switches[0], 0, extension, nil)
+		if got := b.do(t, list).want(t, http.StatusOK, "").decode(t)["registrations"].([]any); len(got) != i+1 {
+			t.Errorf("after %d registered the list has %d", i+1, len(got))
+		}
+	}
+}
+
 func TestListRegistrationsErrors(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, setUp{noWorker: true})

@@ -5,8 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-
-	"golang.org/x/sync/errgroup"
+	"sync"
 
 	"trunkline/api/web"
 	"trunkline/internal/freeswitch"
@@ -20,6 +19,7 @@ type GatewayList struct {
 	Status   string    `json:"status" enum:"success"`
 	Message  string    `json:"message"`
 	Gateways []Gateway `json:"gateways"`
+	Warnings []string  `json:"warnings,omitempty"` // a switch that does not answer, so that what it has loaded is UNKNOWN
 }
 
 // Gateway is a gateway: the five documented fields, and beside them where it belongs and how
@@ -29,10 +29,10 @@ type Gateway struct {
 	GatewayName    string          `json:"gateway_name"`               // the label
 	GatewayDomain  string          `json:"gateway_domain"`             // the carrier's address
 	GatewayEnabled string          `json:"gateway_enabled" enum:"true,false"`
-	GatewayStatus  string          `json:"gateway_status" enum:"UP,DOWN"` // UP if it is up on every switch that it is meant for
-	GatewayState   string          `json:"gateway_state"`                 // FreeSWITCH's word for the registration, or NOT_LOADED
-	Profile        string          `json:"profile"`                       // the SIP profile
-	TenantDomain   string          `json:"tenant_domain"`                 // its domain, or global
+	GatewayStatus  string          `json:"gateway_status" enum:"UP,DOWN,UNKNOWN"` // UP if it is up on every switch that it is meant for; UNKNOWN if one does not answer
+	GatewayState   string          `json:"gateway_state"`                         // FreeSWITCH's word for the registration, NOT_LOADED or UNKNOWN
+	Profile        string          `json:"profile"`                               // the SIP profile
+	TenantDomain   string          `json:"tenant_domain"`                         // its domain, or global
 	Switches       []gateway.Shown `json:"switches"`
 }
 
@@ -48,8 +48,8 @@ func (s *Service) List(r *web.Request) (list GatewayList, err error) {
 		return list, err
 	}
 	hostnames := slices.ContainsFunc(rows, func(row fusionpbx.Gateway) bool { return row.Get("hostname") != "" })
-	views, err := s.viewSwitches(ctx, hostnames)
-	if err != nil {
+	views := s.viewSwitches(ctx, hostnames)
+	if err := ctx.Err(); err != nil {
 		return list, err
 	}
 	names, err := s.domainNames(ctx, rows)
@@ -57,6 +57,11 @@ func (s *Service) List(r *web.Request) (list GatewayList, err error) {
 		return list, err
 	}
 	list = GatewayList{Status: "success", Message: "Gateways retrieved successfully", Gateways: make([]Gateway, len(rows))}
+	for _, view := range views {
+		if view.err != nil {
+			list.Warnings = append(list.Warnings, view.err.Error())
+		}
+	}
 	for i, row := range rows {
 		list.Gateways[i] = listed(row, names[row.DomainUUID], views)
 	}
@@ -91,16 +96,17 @@ func listed(row fusionpbx.Gateway, tenantName string, views []switchView) Gatewa
 		TenantDomain:   tenantName,
 		Switches:       []gateway.Shown{},
 	}
-	var seen []*freeswitch.Gateway
+	host := row.Get("hostname")
+	elsewhere := slices.ContainsFunc(views, func(view switchView) bool { return view.err == nil && host != "" && view.names.Mean(host) })
 	for _, view := range views {
-		if !view.names.Mean(row.Get("hostname")) {
-			continue
+		switch {
+		case view.err == nil && view.names.Mean(host):
+			g.Switches = append(g.Switches, gateway.ShownBy(view.addr, view.gateways[row.UUID]))
+		case view.err != nil && !elsewhere:
+			g.Switches = append(g.Switches, gateway.Shown{Switch: view.addr, State: gateway.StateUnknown, Status: gateway.StateUnknown})
 		}
-		loaded := view.gateways[row.UUID]
-		seen = append(seen, loaded)
-		g.Switches = append(g.Switches, gateway.ShownBy(view.addr, loaded))
 	}
-	g.GatewayState, g.GatewayStatus = gateway.StateOf(seen)
+	g.GatewayState, g.GatewayStatus = gateway.StateOf(g.Switches)
 	return g
 }
 
@@ -124,23 +130,21 @@ type switchView struct {
 	addr     string
 	gateways map[string]*freeswitch.Gateway // by name
 	names    freeswitch.Names               // asked for if any row has a hostname
+	err      error                          // why none of this is known
 }
 
-// viewSwitches asks all switches at once, each one question for all its gateways. A list that leaves
-// a switch out would show its gateways as down, so one that does not answer is an error.
-func (s *Service) viewSwitches(ctx context.Context, hostnames bool) ([]switchView, error) {
+// viewSwitches asks all switches at once, each one question for all its gateways.
+func (s *Service) viewSwitches(ctx context.Context, hostnames bool) []switchView {
 	views := make([]switchView, len(s.pbx.Switches))
-	group, ctx := errgroup.WithContext(ctx)
+	var group sync.WaitGroup
 	for i, sw := range s.pbx.Switches {
-		group.Go(func() (err error) {
-			views[i], err = viewSwitch(ctx, sw, hostnames)
-			return sw.Fault(err)
-		})
+		group.Go(func() { views[i] = viewSwitch(ctx, sw, hostnames) })
 	}
-	return views, group.Wait()
+	group.Wait()
+	return views
 }
 
-func viewSwitch(ctx context.Context, sw *freeswitch.Switch, hostnames bool) (switchView, error) {
+func viewSwitch(ctx context.Context, sw *freeswitch.Switch, hostnames bool) switchView {
 	view := switchView{addr: sw.Addr(), gateways: map[string]*freeswitch.Gateway{}}
 	loaded, err := sw.Gateways(ctx)
 	for i := range loaded {
@@ -149,5 +153,6 @@ func viewSwitch(ctx context.Context, sw *freeswitch.Switch, hostnames bool) (swi
 	if err == nil && hostnames {
 		view.names, err = sw.Names(ctx)
 	}
-	return view, err
+	view.err = sw.Fault(err)
+	return view
 }

@@ -67,7 +67,7 @@ func (s *Service) Endpoints() []web.Endpoint {
 				{Name: "domain_uuid", About: "The same by UUID.", Kind: web.KindUUID},
 			},
 			Replies: []web.Reply{{Status: 200, About: "The gateways.", Body: GatewayList{}}},
-			Faults:  append([]fault.Code{fault.NotFound}, web.SwitchFaults...),
+			Faults:  []fault.Code{fault.NotFound, fault.ServerError},
 		},
 	}, s.deletionEndpoints()...)
 }
@@ -99,7 +99,7 @@ func (s *Service) provision(r *web.Request) error {
 				return err
 			}
 			r.Answer(http.StatusOK, provisioned{
-				Status: "success", Message: "Gateway configured successfully", Result: result, JobID: job.ID, Ignored: r.Ignored,
+				Status: "success", Message: g.message(result), Result: result, JobID: job.ID, Ignored: r.Ignored,
 			})
 			return nil
 		},
@@ -108,6 +108,17 @@ func (s *Service) provision(r *web.Request) error {
 		job.Action, job.What = "gateway.provision", g.params.Name
 	}
 	return s.jobs.Do(r, job)
+}
+
+// message is the documented one, unless nothing was asked of a gateway that no call can go through.
+func (g asked) message(result gateway.Result) string {
+	switch {
+	case g.params.Asks(g.password) || result.GatewayState != gateway.StateNotLoaded:
+		return "Gateway configured successfully"
+	case result.GatewayEnabled == "true":
+		return "Gateway found, and not loaded; send gateway_enabled=true to have it loaded"
+	}
+	return "Gateway found, and disabled; send gateway_enabled=true to enable it"
 }
 
 // check refuses what the worker would refuse too, so that the caller hears of it at once.

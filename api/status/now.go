@@ -39,11 +39,11 @@ type switchNow struct {
 }
 
 // pbxNow is what was last said of the PBX, no older than StatusMaxAge.
-func (s *Service) pbxNow(ctx context.Context) (*pbxNow, error) {
-	return s.now.Read(ctx, "", func(ctx context.Context) (*pbxNow, time.Duration, error) {
-		now, err := s.askPBX(ctx)
-		return now, s.settings.StatusMaxAge, err
-	})
+func (s *Service) pbxNow(ctx context.Context) (*pbxNow, error) { return s.now.Read(ctx, "", s.read) }
+
+func (s *Service) read(ctx context.Context) (*pbxNow, time.Duration, error) {
+	now, err := s.askPBX(ctx)
+	return now, s.settings.StatusMaxAge, err
 }
 
 // askPBX asks the database and all switches at once. A count that leaves a switch out would be wrong, so

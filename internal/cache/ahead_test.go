@@ -27,14 +27,16 @@ func newQuestion() *question {
 }
 
 func (q *question) get(ctx context.Context) (int, error) {
-	return q.Read(ctx, "", func(context.Context) (int, time.Duration, error) {
-		n := q.asked.Add(1)
-		<-q.release
-		if q.fails.Load() {
-			return 0, maxAge, errors.New("no answer")
-		}
-		return int(n), maxAge, nil
-	})
+	return q.Read(ctx, "", q.read)
+}
+
+func (q *question) read(context.Context) (int, time.Duration, error) {
+	n := q.asked.Add(1)
+	<-q.release
+	if q.fails.Load() {
+		return 0, maxAge, errors.New("no answer")
+	}
+	return int(n), maxAge, nil
 }
 
 func (q *question) want(t *testing.T, when string, answer int, asked int64) {
@@ -131,6 +133,41 @@ func TestAheadKeepsNoError(t *testing.T) {
 		}
 		q.fails.Store(false)
 		q.want(t, "well again", 4, 4)
+	})
+}
+
+// What is read anew is never older than the call; those who come while one reads share the next.
+func TestReadAnew(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := newQuestion()
+		anew := func() int {
+			got, err := q.ReadAnew(t.Context(), "", q.read)
+			if err != nil {
+				t.Error(err)
+			}
+			return got
+		}
+		first, others := make(chan int), make(chan int, 50)
+		go func() { first <- anew() }()
+		synctest.Wait()
+		for range cap(others) {
+			go func() { others <- anew() }()
+		}
+		synctest.Wait()
+		close(q.release)
+		if got := <-first; got != 1 {
+			t.Errorf("the first got %d", got)
+		}
+		for range cap(others) {
+			if got := <-others; got != 2 {
+				t.Errorf("one that came later got %d, want what was read after it came", got)
+			}
+		}
+		q.want(t, "what is kept", 2, 2)
+		if got := anew(); got != 3 {
+			t.Errorf("anew at once: got %d", got)
+		}
 	})
 }
 

@@ -26,6 +26,8 @@ type Options struct {
 type Cache[V any] struct {
 	options Options
 	flights singleflight.Group
+	next    singleflight.Group // those who wait to read anew
+	anew    chan struct{}      // is full while one does
 
 	mu    sync.Mutex
 	known *simplelru.LRU[string, entry[V]]
@@ -43,7 +45,7 @@ func New[V any](o Options) *Cache[V] {
 	if err != nil {
 		panic(err) // Most is not positive
 	}
-	return &Cache[V]{options: o, known: known}
+	return &Cache[V]{options: o, known: known, anew: make(chan struct{}, 1)}
 }
 
 // Get returns the value that is kept under the key.
@@ -84,23 +86,19 @@ func (c *Cache[V]) Read(ctx context.Context, key string, read func(ctx context.C
 	if ok && !c.ages(e) {
 		return e.value, nil
 	}
-	// The reading goes on when the one who began it hangs up, for those who joined.
 	result := c.flights.DoChan(key, func() (any, error) {
 		if e, ok := c.find(key); ok && !c.ages(e) {
 			return e.value, nil // the reading before this one ended just now
 		}
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.options.ReadTimeout)
-		defer cancel()
-		began := time.Now()
-		value, holds, err := read(ctx)
-		if err == nil && holds > 0 {
-			c.put(key, entry[V]{value: value, aging: began.Add(holds / 2), until: began.Add(holds)})
-		}
-		return value, err
+		return c.read(ctx, key, read)
 	})
 	if ok {
 		return e.value, nil
 	}
+	return wait[V](ctx, result)
+}
+
+func wait[V any](ctx context.Context, result <-chan singleflight.Result) (V, error) {
 	select {
 	case <-ctx.Done():
 		var none V
@@ -108,6 +106,29 @@ func (c *Cache[V]) Read(ctx context.Context, key string, read func(ctx context.C
 	case got := <-result:
 		return got.Val.(V), got.Err
 	}
+}
+
+// ReadAnew returns what was read after it was called, whatever is kept. Those who come while one reads share the
+// next reading.
+func (c *Cache[V]) ReadAnew(ctx context.Context, key string, read func(ctx context.Context) (value V, holds time.Duration, err error)) (V, error) {
+	return wait[V](ctx, c.next.DoChan(key, func() (any, error) {
+		c.anew <- struct{}{}
+		defer func() { <-c.anew }()
+		c.next.Forget(key)
+		return c.read(ctx, key, read)
+	}))
+}
+
+// read goes on when the one who began it hangs up, for those who joined.
+func (c *Cache[V]) read(ctx context.Context, key string, read func(ctx context.Context) (value V, holds time.Duration, err error)) (V, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.options.ReadTimeout)
+	defer cancel()
+	began := time.Now()
+	value, holds, err := read(ctx)
+	if err == nil && holds > 0 {
+		c.put(key, entry[V]{value: value, aging: began.Add(holds / 2), until: began.Add(holds)})
+	}
+	return value, err
 }
 
 func (c *Cache[V]) ages(e entry[V]) bool { return c.options.Ahead && time.Now().After(e.aging) }
