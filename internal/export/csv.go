@@ -26,29 +26,31 @@ func appendCell(dst, text []byte, guard bool) []byte {
 	if len(text) == 0 {
 		return append(dst, `""`...)
 	}
-	guard = guard && isFormula(text)
 	if !needsQuotes(text) {
-		if guard {
+		if guard && isFormula(text) {
 			dst = append(dst, '\'')
 		}
 		return append(dst, text...)
 	}
 	dst = append(dst, '"')
-	if guard {
+	if guard && isFormula(text) {
 		dst = append(dst, '\'')
 	}
-	for _, b := range text {
+	for i, b := range text {
 		if b == '"' {
 			dst = append(dst, '"')
 		}
 		dst = append(dst, b)
+		if guard && isSeparator(b) && beginsFormula(text[i+1:], true) {
+			dst = append(dst, '\'')
+		}
 	}
 	return append(dst, '"')
 }
 
-// needsQuotes says whether text has a byte that ends a cell or a row: quote, comma, CR or LF. Nearly
-// no text has one and every byte of an export passes here, so it looks at eight bytes at once and says
-// yes for any control character below 14 as well, which quotes do not harm.
+// needsQuotes says whether text has a byte that ends a cell or a row, for whichever spreadsheet: quote, comma,
+// semicolon, tab, CR or LF. Nearly no text has one and every byte of an export passes here, so it looks at
+// eight bytes at once and says yes for any control character below 14 as well, which quotes do not harm.
 func needsQuotes(text []byte) bool {
 	const (
 		ones  = 0x0101010101010101
@@ -56,41 +58,17 @@ func needsQuotes(text []byte) bool {
 	)
 	for len(text) >= 8 {
 		x := binary.LittleEndian.Uint64(text)
-		quote, comma := x^('"'*ones), x^(','*ones)
-		found := (quote-ones)&^quote | (comma-ones)&^comma | (x-('\r'+1)*ones)&^x
+		quote, comma, semicolon := x^('"'*ones), x^(','*ones), x^(';'*ones)
+		found := (quote-ones)&^quote | (comma-ones)&^comma | (semicolon-ones)&^semicolon | (x-('\r'+1)*ones)&^x
 		if found&highs != 0 {
 			return true
 		}
 		text = text[8:]
 	}
 	for _, b := range text {
-		if b == '"' || b == ',' || b <= '\r' {
+		if b == '"' || b == ',' || b == ';' || b <= '\r' {
 			return true
 		}
 	}
 	return false
-}
-
-// isFormula says whether a spreadsheet would take a cell for a formula. A sign before digits with at
-// most one dot is a number; anything more, a second sign as well, is not.
-func isFormula(text []byte) bool {
-	switch text[0] {
-	case '=', '@', '\t', '\r', '\n':
-		return true
-	case '+', '-':
-	default:
-		return false
-	}
-	digits, dots := 0, 0
-	for _, b := range text[1:] {
-		switch {
-		case b >= '0' && b <= '9':
-			digits++
-		case b == '.' && dots == 0:
-			dots++
-		default:
-			return true
-		}
-	}
-	return digits == 0
 }

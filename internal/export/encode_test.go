@@ -7,6 +7,7 @@ import (
 	"encoding/xml"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -187,6 +188,37 @@ func TestFormulaGuard(t *testing.T) {
 		{"-5", "-5"},
 		{"-5.25", "-5.25"},
 		{"a=b", "a=b"},
+		{"a =b", "a =b"},
+		{"x;=cmd|calc", `"x;'=cmd|calc"`},
+		{"x;+1-2;y", `"x;'+1-2;y"`},
+		{"x; \u200b@A1", "\"x;' \u200b@A1\""},
+		{`x;"=1+1`, `"x;'""=1+1"`},
+		{"x\t=1", "\"x\t'=1\""},
+		{"x\n=1", "\"x\n'=1\""},
+		{"x;+4930", `"x;+4930"`},
+		{";y", `";y"`},
+		{";=y", `";'=y"`},
+		{" =1+1", "' =1+1"},
+		{" -5", " -5"},
+		{" - 5", "' - 5"},
+		{"\u00a0=1", "'\u00a0=1"},
+		{"\xa0=1", "'\xa0=1"}, // a no-break space in Latin-1
+		{"\ufeff=1", "'\ufeff=1"},
+		{"\u200b\u2060=1", "'\u200b\u2060=1"},
+		{"\u202e=1", "'\u202e=1"},
+		{"\ufe0f=1", "'\ufe0f=1"},
+		{"\u3164=1", "'\u3164=1"},
+		{"\x00=1", "\"'\x00=1\""},
+		{"\x1f=1", "'\x1f=1"},
+		{"\x7f=1", "'\x7f=1"},
+		{"＝1+1", "'＝1+1"},
+		{"＋cmd", "'＋cmd"},
+		{"－1", "'－1"},
+		{"＠A1", "'＠A1"},
+		{"−1+2", "'−1+2"},
+		{"Müller", "Müller"},
+		{"日本", "日本"},
+		{" Ann", " Ann"},
 		{"", `""`},
 	} {
 		if got := string(appendCell(nil, []byte(tt.text), true)); got != tt.want {
@@ -198,11 +230,17 @@ func TestFormulaGuard(t *testing.T) {
 	}
 }
 
-// FuzzFormulaGuard makes sure that no guarded cell begins in a way that a spreadsheet computes.
+// unseen is what a spreadsheet may pass over at the beginning of a cell, and more than that.
+var unseen = regexp.MustCompile(`^[\pC\pZ\pM\s\x{115F}\x{1160}\x{3164}\x{FFA0}\x{FFFD}]+`)
+
+// FuzzFormulaGuard makes sure that no guarded cell begins in a way that a spreadsheet computes, whether it
+// separates at commas, semicolons, tabs or lines.
 func FuzzFormulaGuard(f *testing.F) {
 	for _, text := range hostile {
 		f.Add(text)
 	}
+	f.Add("x;=cmd|calc")
+	f.Add("x; \u00a0\ufeff＝1")
 	f.Fuzz(func(t *testing.T, text string) {
 		r := csv.NewReader(bytes.NewReader(append(appendCell(nil, []byte(text), true), '\n')))
 		record, err := r.Read()
@@ -212,12 +250,15 @@ func FuzzFormulaGuard(f *testing.F) {
 		if err != nil {
 			t.Fatalf("%q: %v", text, err)
 		}
-		cell := record[0]
-		if cell == "" || !strings.ContainsRune("=+-@\t\r\n", rune(cell[0])) {
-			return
-		}
-		if cell[0] != '+' && cell[0] != '-' || strings.Trim(cell[1:], "0123456789.") != "" {
-			t.Errorf("cell %q of %q would be computed", cell, text)
+		for _, cell := range strings.FieldsFunc(record[0], func(r rune) bool { return strings.ContainsRune(";\t\r\n", r) }) {
+			seen := unseen.ReplaceAllString(strings.ToValidUTF8(cell, "\ufffd"), "")
+			sign, size := utf8.DecodeRuneInString(seen)
+			if !strings.ContainsRune("=+-@＝＋－＠", sign) || seen == "" {
+				continue
+			}
+			if sign != '+' && sign != '-' || strings.Trim(seen[size:], "0123456789.") != "" {
+				t.Errorf("cell %q of %q would be computed", cell, text)
+			}
 		}
 	})
 }

@@ -15,7 +15,7 @@ const (
 	// Strings are valid UTF-8 always: each byte that is not becomes U+FFFD.
 	JSON Format = "JSON"
 	// CSV is RFC 4180 with LF line ends and a header row. A cell is quoted if it holds a quote, a
-	// comma, CR or LF, and quotes in it are doubled. NULL is an empty cell, an empty string is "".
+	// comma, a semicolon, TAB, CR or LF, and quotes in it are doubled. NULL is an empty cell, an empty string is "".
 	// Bytes are kept exactly, invalid UTF-8 too. In a file of one column NULL is "" as well, since a
 	// blank line is no row to most readers.
 	CSV Format = "CSV"
