@@ -18,8 +18,9 @@ import (
 const registered = 200
 
 type demoCommand struct {
-	Once bool `help:"End when the main job is done: status 0 if all of it held, else 1."`
-	Logs bool `help:"Show the log of the front end and the worker too."`
+	Once    bool `help:"End when the main job is done: status 0 if all of it held, else 1."`
+	Verbose bool `help:"Print every answer whole."`
+	Logs    bool `help:"Show the log of the front end and the worker too."`
 }
 
 func (demoCommand) Help() string {
@@ -31,7 +32,7 @@ Example: trunkline-demo demo --once`
 }
 
 func (d demoCommand) Run(cmd *command) (err error) {
-	cmd.printf("Starting a private Postgres, a private Redis and a simulated FreeSWITCH ...\n")
+	cmd.printf("Starting a private Postgres, a private Redis and a simulated FreeSWITCH: some ten seconds ...\n")
 	pbx, err := running.Start(cmd.ctx, sample.Demo, registered)
 	if err != nil {
 		return err
@@ -66,7 +67,7 @@ func (d demoCommand) Run(cmd *command) (err error) {
 		stop()
 		err = errors.Join(err, <-served)
 	}()
-	tour := &tour.Tour{Out: cmd.out, Base: settings.PublicURL, Sample: pbx.Sample, Registered: registered}
+	tour := &tour.Tour{Out: cmd.out, Base: settings.PublicURL, Sample: pbx.Sample, Registered: registered, Verbose: d.Verbose}
 	if err := tour.Run(ctx); err != nil {
 		cmd.printf("\nThe demo did NOT hold: %v\n", err)
 		return err

@@ -39,7 +39,7 @@ func TestServeDoesTheMainJob(t *testing.T) {
 	p := newSamplePBX(t, 8000)
 	base, proc := p.serve(t, "serve", "TRUNKLINE_LOG_LEVEL=debug")
 	var printed bytes.Buffer
-	tour := &tour.Tour{Out: &printed, Base: base, Sample: p.sample, Registered: sampleRegistered}
+	tour := &tour.Tour{Out: &printed, Base: base, Sample: p.sample, Registered: sampleRegistered, Verbose: true}
 	if err := tour.Run(t.Context()); err != nil {
 		t.Fatalf("%v\n%s\n%s", err, &printed, proc.Log)
 	}
@@ -260,6 +260,37 @@ func TestEveryCommandHasAnExample(t *testing.T) {
 	}
 	if got := runHere(t, nil, "--help"); got.status != 0 || !strings.Contains(got.out, "serve") {
 		t.Errorf("--help: %s", got)
+	}
+}
+
+func TestHelpIsACommandToo(t *testing.T) {
+	t.Parallel()
+	for args, like := range map[string]string{"help": "--help", "help serve": "serve --help", "help token create": "token create --help"} {
+		got, want := runHere(t, nil, strings.Fields(args)...), runHere(t, nil, strings.Fields(like)...)
+		if got.status != 0 || got.out != want.out {
+			t.Errorf("%s: got %s, want %s", args, got, want)
+		}
+	}
+}
+
+// What cannot be read of a command names the flag and that command's own help.
+func TestMissingFlagsNameTheHelp(t *testing.T) {
+	t.Parallel()
+	p := newSamplePBX(t, 0)
+	p.open(t)
+	for args, words := range map[string][]string{
+		"token create --name x":                              {"--scope", "trunkline token create --help"},
+		"token create --name x --scope read":                 {"--domain", "--all-domains", "trunkline token create --help"},
+		"token create --name x --scope read --domain a --no": {"--no", "trunkline token create --help"},
+		"serve --no": {"--no", "trunkline serve --help"},
+		"nonsense":   {"nonsense", "trunkline --help"},
+	} {
+		got := runHere(t, p.env, strings.Fields(args)...)
+		for _, word := range words {
+			if got.status == 0 || !strings.Contains(got.err, word) {
+				t.Errorf("%s: it does not say %q: %s", args, word, got)
+			}
+		}
 	}
 }
 

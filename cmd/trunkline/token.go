@@ -82,6 +82,9 @@ func (c tokenCreateCommand) Run(cmd *command) error {
 // describe is the token that the flags ask for.
 func (t *tokens) describe(c tokenCreateCommand) (token.New, error) {
 	n := token.New{Name: c.Name, AllDomains: c.AllDomains, CreatedBy: runBy()}
+	if len(c.Domain) == 0 && !c.AllDomains {
+		return n, errors.New("neither --domain nor --all-domains is given; name the domains that the token is for, or ask for all domains (trunkline token create --help)")
+	}
 	var err error
 	if n.Scopes, err = token.ParseScopes(strings.Join(c.Scope, ",")); err != nil {
 		return n, t.wording(err)

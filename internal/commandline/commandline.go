@@ -3,8 +3,10 @@
 package commandline
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/alecthomas/kong"
 )
@@ -34,12 +36,15 @@ func (p Program) Run(args []string, bind func() any) int {
 		fmt.Fprintf(p.Err, "%s: %v\n", p.Name, err)
 		return 2
 	}
+	if len(args) > 0 && args[0] == "help" {
+		args = append(slices.Clone(args[1:]), "--help")
+	}
 	parsed, err := parser.Parse(args)
 	if exit >= 0 {
 		return exit
 	}
 	if err != nil {
-		fmt.Fprintf(p.Err, "%s: %v\nRun %[1]s --help for the commands and an example of each.\n", p.Name, err)
+		fmt.Fprintf(p.Err, "%s: %v\n%s\n", p.Name, err, p.whereToLook(err))
 		return 2
 	}
 	if err := parsed.Run(bind()); err != nil {
@@ -47,4 +52,16 @@ func (p Program) Run(args []string, bind func() any) int {
 		return 1
 	}
 	return 0
+}
+
+// whereToLook names the help of the command that could not be read, as far as it was.
+func (p Program) whereToLook(err error) string {
+	if wrong, ok := errors.AsType[*kong.ParseError](err); ok && wrong.Context != nil {
+		for _, step := range slices.Backward(wrong.Context.Path) {
+			if step.Command != nil {
+				return fmt.Sprintf("Run %s --help for its flags and an example.", step.Command.FullPath())
+			}
+		}
+	}
+	return fmt.Sprintf("Run %s --help for the commands and an example of each.", p.Name)
 }

@@ -93,7 +93,7 @@ func unquote(value string) (string, error) {
 		case c == quote && i == len(value)-1:
 			return plain.String(), nil
 		case c == quote:
-			return "", errors.New("there is something behind the closing quote; a quote within double quotes is written \\\"")
+			return "", errors.New("there is something behind the closing quote; a comment needs a line of its own, and a quote within double quotes is written \\\"")
 		case quote == '"' && c == '\\' && i+1 < len(value) && (value[i+1] == '"' || value[i+1] == '\\'):
 			i++
 			plain.WriteByte(value[i])

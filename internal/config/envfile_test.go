@@ -48,6 +48,7 @@ func TestParseEnvFileRefuses(t *testing.T) {
 		{"an open quote", `TRUNKLINE_A="` + secret, "closing quote is missing"},
 		{"a lone quote", `TRUNKLINE_A="`, "closing quote is missing"},
 		{"text behind the quote", `TRUNKLINE_A="a" ` + secret, "behind the closing quote"},
+		{"a comment behind the quote", `TRUNKLINE_A="a" # the first`, "a comment needs a line of its own"},
 		{"a comment behind the value", "TRUNKLINE_A=" + secret + " # main", "put the value in quotes"},
 		{"a control character", "TRUNKLINE_A=" + secret + "\x00", "control character"},
 		{"invalid UTF-8", "TRUNKLINE_A=" + secret + "\xff", "UTF-8"},

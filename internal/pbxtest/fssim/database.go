@@ -157,7 +157,7 @@ func (s *Switch) RegisterExtensions(ctx context.Context, database string, n int)
 	if err != nil {
 		return fmt.Errorf("registering extensions: %w", err)
 	}
-	r := Registration{Profile: "internal", Agent: "Yealink SIP-T46U 108.86.0.20", Port: 5060}
+	r := Registration{Profile: "internal", Agent: "Yealink SIP-T46U 108.86.0.20", Port: 5060, Renews: true}
 	i := 0
 	_, err = pgx.ForEachRow(rows, []any{&r.User, &r.Domain}, func() error {
 		r.IP = "192.0.2." + strconv.Itoa(1+i%250)

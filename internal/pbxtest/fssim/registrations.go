@@ -26,6 +26,7 @@ type Registration struct {
 	Expires time.Time // grace included; six minutes from now if zero
 	Ping    string    // what the switch says of its ping; Reachable if empty
 	Another bool      // beside the user's other devices, as in a profile that allows several
+	Renews  bool      // the device registers again in time, for as long as the switch runs
 
 	flushed bool // gone from the profile, but still in `show registrations`
 }
@@ -155,8 +156,17 @@ func (s *Switch) profileStatus(p *profile, xml bool, words []string) string {
 	return b.String()
 }
 
+// expires is when the registration ends, as it was renewed last.
+func (r *Registration) expires() time.Time {
+	over := time.Since(r.Expires.Add(-registrationGrace))
+	if !r.Renews || over < 0 {
+		return r.Expires
+	}
+	return r.Expires.Add((over/defaultRegistrationTime + 1) * defaultRegistrationTime)
+}
+
 func (r *Registration) secondsLeft() int {
-	return int(time.Until(r.Expires).Round(time.Second) / time.Second)
+	return int(time.Until(r.expires()).Round(time.Second) / time.Second)
 }
 
 func (s *Switch) registrationXML(r *Registration) string {
@@ -164,7 +174,7 @@ func (s *Switch) registrationXML(r *Registration) string {
 	b.WriteString("    <registration>\n")
 	for _, f := range [][2]string{
 		{"call-id", r.CallID}, {"user", r.address()}, {"contact", `"" <` + r.Contact + ">"}, {"agent", r.Agent},
-		{"status", fmt.Sprintf("Registered(UDP)(unknown) exp(%s) expsecs(%d)", r.Expires.Format(time.DateTime), r.secondsLeft())},
+		{"status", fmt.Sprintf("Registered(UDP)(unknown) exp(%s) expsecs(%d)", r.expires().Format(time.DateTime), r.secondsLeft())},
 		{"ping-status", r.Ping}, {"ping-time", "0.00"}, {"host", s.opts.Hostname},
 		{"network-ip", r.IP}, {"network-port", strconv.Itoa(r.Port)},
 		{"sip-auth-user", r.User}, {"sip-auth-realm", r.Domain}, {"mwi-account", r.address()},
@@ -179,7 +189,7 @@ func (s *Switch) registrationText(r *Registration) string {
 	var b strings.Builder
 	for _, f := range [][2]string{
 		{"Call-ID:    ", r.CallID}, {"User:       ", r.address()}, {"Contact:    ", `"" <` + r.Contact + ">"}, {"Agent:      ", r.Agent},
-		{"Status:     ", fmt.Sprintf("Registered(UDP)(unknown) EXP(%s) EXPSECS(%d)", r.Expires.Format(time.DateTime), r.secondsLeft())},
+		{"Status:     ", fmt.Sprintf("Registered(UDP)(unknown) EXP(%s) EXPSECS(%d)", r.expires().Format(time.DateTime), r.secondsLeft())},
 		{"Ping-Status:", r.Ping}, {"Ping-Time:", "0.00"}, {"Host:       ", s.opts.Hostname},
 		{"IP:         ", r.IP}, {"Port:       ", strconv.Itoa(r.Port)},
 		{"Auth-User:  ", r.User}, {"Auth-Realm: ", r.Domain}, {"MWI-Account:", r.address()},

@@ -47,7 +47,7 @@ func (s *Switch) registrationRows() [][]string {
 	var rows [][]string
 	for _, r := range s.registrations {
 		rows = append(rows, []string{
-			r.User, r.Domain, r.CallID, "sofia/" + r.Profile + "/" + r.Contact, strconv.FormatInt(r.Expires.Unix(), 10),
+			r.User, r.Domain, r.CallID, "sofia/" + r.Profile + "/" + r.Contact, strconv.FormatInt(r.expires().Unix(), 10),
 			r.IP, strconv.Itoa(r.Port), "udp", s.opts.Hostname, "",
 		})
 	}

@@ -16,6 +16,9 @@ import (
 	"trunkline/internal/pbxtest/servers"
 )
 
+// folderPrefix begins the names of the folders of sample PBXs.
+const folderPrefix = "trunkline-sample-"
+
 // PBX is a sample PBX with all its files in one folder.
 type PBX struct {
 	Servers  *servers.Pair
@@ -23,16 +26,19 @@ type PBX struct {
 	Sample   sample.PBX
 	Switch   *fssim.Switch
 	Dir      string // where all its files are, and what a program on it writes
+
+	folder *servers.Folder
 }
 
 // Start starts servers and a switch in a folder of their own. A device is registered for so many of the
 // sample's extensions. The caller closes it.
 func Start(ctx context.Context, o sample.Options, registered int) (_ *PBX, err error) {
-	dir, err := os.MkdirTemp("", "trunkline-sample-")
+	folder, err := servers.NewFolder("", folderPrefix)
 	if err != nil {
-		return nil, fmt.Errorf("making the sample PBX's folder: %w", err)
+		return nil, err
 	}
-	p := &PBX{Dir: dir}
+	dir := folder.Path
+	p := &PBX{Dir: dir, folder: folder}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, p.Close())
@@ -90,7 +96,7 @@ func (p *PBX) Close() error {
 	if p.Servers != nil {
 		errs = append(errs, p.Servers.Close())
 	}
-	return errors.Join(append(errs, os.RemoveAll(p.Dir))...)
+	return errors.Join(append(errs, p.folder.Remove())...)
 }
 
 // Settings are those of a Trunkline on this PBX that only this host may call, as lines NAME=VALUE.

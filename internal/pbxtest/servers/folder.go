@@ -13,33 +13,33 @@ const (
 	ownerFile    = "owner"
 )
 
-// folder is the private folder of one Pair. Its owner file is locked for as long as the process
-// that made it lives: a folder whose lock can be had belongs to nobody and may be removed.
-type folder struct {
-	path  string
+// Folder is a folder of one process, such as that of one Pair. Its owner file is locked for as long as the
+// process that made it lives: a folder whose lock can be had belongs to nobody and may be removed.
+type Folder struct {
+	Path  string
 	owner *os.File
 }
 
-// newFolder makes a private folder in dir, or in the system's temporary folder if dir is empty,
-// and removes those that processes which were killed left there.
-func newFolder(dir string) (*folder, error) {
+// NewFolder makes a folder whose name begins with prefix in dir, or in the system's temporary folder if dir
+// is empty, and removes those of that prefix that processes which were killed left there.
+func NewFolder(dir, prefix string) (*Folder, error) {
 	if dir == "" {
 		dir = os.TempDir()
 	}
 	dir, err := filepath.Abs(dir)
 	if err != nil {
-		return nil, fmt.Errorf("making a folder for the private servers: %w", err)
+		return nil, fmt.Errorf("making a folder for the sample PBX: %w", err)
 	}
-	removeAbandoned(dir)
-	path, err := os.MkdirTemp(dir, folderPrefix)
+	removeAbandoned(dir, prefix)
+	path, err := os.MkdirTemp(dir, prefix)
 	if err != nil {
-		return nil, fmt.Errorf("making a folder for the private servers: %w", err)
+		return nil, fmt.Errorf("making a folder for the sample PBX: %w", err)
 	}
 	owner, err := lockNew(path)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("locking the folder of the private servers: %w", err), os.RemoveAll(path))
+		return nil, errors.Join(fmt.Errorf("locking the folder of the sample PBX: %w", err), os.RemoveAll(path))
 	}
-	return &folder{path: path, owner: owner}, nil
+	return &Folder{Path: path, owner: owner}, nil
 }
 
 // lockNew makes the owner file under another name and gives it its own once it is locked, so that
@@ -61,8 +61,8 @@ func lockNew(path string) (*os.File, error) {
 
 // removeAbandoned removes the folders in dir that no living process owns. What it cannot remove (a
 // folder of another user) it leaves alone: it is in nobody's way.
-func removeAbandoned(dir string) {
-	owners, err := filepath.Glob(filepath.Join(dir, folderPrefix+"*", ownerFile))
+func removeAbandoned(dir, prefix string) {
+	owners, err := filepath.Glob(filepath.Join(dir, prefix+"*", ownerFile))
 	if err != nil {
 		return
 	}
@@ -78,7 +78,7 @@ func removeAbandoned(dir string) {
 	}
 }
 
-// remove removes the folder, and the lock with it.
-func (f *folder) remove() error {
-	return errors.Join(os.RemoveAll(f.path), f.owner.Close())
+// Remove removes the folder, and the lock with it.
+func (f *Folder) Remove() error {
+	return errors.Join(os.RemoveAll(f.Path), f.owner.Close())
 }

@@ -29,7 +29,7 @@ type Options struct {
 // Pair is a private Postgres and a private Redis, each on a free port of 127.0.0.1, with all their
 // files in one folder.
 type Pair struct {
-	folder   *folder
+	folder   *Folder
 	programs programs
 	postgres *postgresServer
 	redis    *Redis
@@ -53,7 +53,7 @@ func Start(ctx context.Context, o Options) (*Pair, error) {
 	if err != nil {
 		return nil, err
 	}
-	folder, err := newFolder(o.Dir)
+	folder, err := NewFolder(o.Dir, folderPrefix)
 	if err != nil {
 		return nil, err
 	}
@@ -69,11 +69,11 @@ func (s *Pair) start(ctx context.Context, o Options) error {
 	redisDone := make(chan error, 1)
 	go func() {
 		var err error
-		s.redis, err = startRedis(ctx, s.programs, filepath.Join(s.folder.path, "redis"), redisOptions{})
+		s.redis, err = startRedis(ctx, s.programs, filepath.Join(s.folder.Path, "redis"), redisOptions{})
 		redisDone <- err
 	}()
 	var err error
-	s.postgres, err = startPostgres(ctx, s.programs, s.folder.path, o.Durable)
+	s.postgres, err = startPostgres(ctx, s.programs, s.folder.Path, o.Durable)
 	return errors.Join(err, <-redisDone)
 }
 
@@ -103,7 +103,7 @@ func (s *Pair) NewRedis(ctx context.Context, opts ...RedisOption) (*Redis, error
 
 // newDir names a folder of its own for another server.
 func (s *Pair) newDir(kind string) string {
-	return filepath.Join(s.folder.path, kind+"-"+rand.Text())
+	return filepath.Join(s.folder.Path, kind+"-"+rand.Text())
 }
 
 // own has Close stop another server too. Where the servers are closed it stops at once.
@@ -139,11 +139,11 @@ func (s *Pair) Close() error {
 	if s.postgres != nil {
 		errs = append(errs, s.postgres.stop())
 	}
-	if err := s.folder.remove(); err != nil {
+	if err := s.folder.Remove(); err != nil {
 		errs = append(errs, fmt.Errorf("removing the folder of the private servers: %w", err))
 	}
 	return errors.Join(errs...)
 }
 
 // Dir is the folder that holds all files of the servers; Close removes it.
-func (s *Pair) Dir() string { return s.folder.path }
+func (s *Pair) Dir() string { return s.folder.Path }

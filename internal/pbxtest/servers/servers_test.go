@@ -225,18 +225,18 @@ func TestKilledParent(t *testing.T) {
 	_ = cmd.Wait() // "signal: killed"
 	waitUntil(t, "the servers of the killed program are gone", func() bool { return len(processesIn(t, dir)) == 0 })
 
-	f, err := newFolder(dir)
+	f, err := NewFolder(dir, folderPrefix)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(child); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the killed program's folder is still there: %v", err)
 	}
-	removeAbandoned(dir)
-	if _, err := os.Stat(f.path); err != nil {
+	removeAbandoned(dir, folderPrefix)
+	if _, err := os.Stat(f.Path); err != nil {
 		t.Errorf("a folder that is in use was removed: %v", err)
 	}
-	if err := f.remove(); err != nil {
+	if err := f.Remove(); err != nil {
 		t.Error(err)
 	}
 	checkEmpty(t, dir)

@@ -12,8 +12,11 @@ import (
 	"strings"
 )
 
-// answerShown is how much of an answer is printed, in bytes.
-const answerShown = 900
+// How much of an answer is printed, in bytes.
+const (
+	answerShown = 900
+	lineShown   = 160 // on one line
+)
 
 // Call is one request of the tour.
 type Call struct {
@@ -22,7 +25,8 @@ type Call struct {
 	Form   url.Values
 	Login  bool   // as the sample's superadmin
 	Token  string // instead of Login
-	Whole  bool   // its answer is printed whole
+	Whole  bool   // its answer is printed whole, if answers are
+	SaveAs string // the file that curl writes the answer to; "": the terminal
 }
 
 // Answer is what came back.
@@ -38,16 +42,7 @@ func (t *Tour) show(ctx context.Context, c Call, status int, into any) error {
 	if err != nil {
 		return err
 	}
-	shown := got.Body
-	var indented bytes.Buffer
-	if json.Indent(&indented, shown, "", "  ") == nil {
-		shown = indented.Bytes()
-	}
-	more := ""
-	if len(shown) > answerShown && !c.Whole {
-		shown, more = shown[:answerShown], fmt.Sprintf("\n... (%d bytes in all)", len(got.Body))
-	}
-	t.printf("HTTP %d\n%s%s\n", got.Status, shown, more)
+	t.printf("%s\n", t.shown(c, got))
 	if got.Status != status {
 		return fmt.Errorf("it answered %d and not %d", got.Status, status)
 	}
@@ -55,6 +50,22 @@ func (t *Tour) show(ctx context.Context, c Call, status int, into any) error {
 		return fmt.Errorf("reading the answer: %w", err)
 	}
 	return nil
+}
+
+// shown is the answer as it is printed: on one line, or indented if the tour is verbose.
+func (t *Tour) shown(c Call, got Answer) string {
+	body, most, before := got.Body, lineShown, " "
+	var form bytes.Buffer
+	if t.Verbose && json.Indent(&form, body, "", "  ") == nil {
+		body, most, before = form.Bytes(), answerShown, "\n"
+	} else if json.Compact(&form, body) == nil {
+		body = form.Bytes()
+	}
+	more := ""
+	if len(body) > most && !(c.Whole && t.Verbose) {
+		body, more = body[:most], fmt.Sprintf("%s... (%d bytes in all)", before, len(got.Body))
+	}
+	return fmt.Sprintf("HTTP %d%s%s%s", got.Status, before, body, more)
 }
 
 // Send sends the call and says nothing.
@@ -103,6 +114,9 @@ func (t *Tour) curl(c Call) string {
 	}
 	if c.Form != nil && len(c.Form) == 0 {
 		line = append(line, "-X", c.Method)
+	}
+	if c.SaveAs != "" {
+		line = append(line, "-o", c.SaveAs)
 	}
 	names := make([]string, 0, len(c.Form))
 	for name := range c.Form {

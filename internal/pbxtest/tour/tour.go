@@ -37,6 +37,7 @@ type Tour struct {
 	Sample sample.PBX
 	// Registered is how many of the sample's extensions are registered: fewer than there are.
 	Registered int
+	Verbose    bool // print answers whole, and each look at a job
 
 	domain, token string // the token that the tour made, and its domain
 }
@@ -257,7 +258,9 @@ func (t *Tour) largeExport(ctx context.Context) error {
 		if job.Progress.Total > 0 {
 			of = fmt.Sprintf(" of about %d", job.Progress.Total)
 		}
-		t.printf("  %s: %d%s rows\n", job.State, job.Progress.Done, of)
+		if done := job.State != "queued" && job.State != "running"; t.Verbose || done {
+			t.printf("  %s: %d%s rows\n", job.State, job.Progress.Done, of)
+		}
 		return job.State != "queued" && job.State != "running", nil
 	})
 	if err != nil {
@@ -271,7 +274,7 @@ func (t *Tour) largeExport(ctx context.Context) error {
 
 // checkDownload fetches the file of the job and compares its rows and its hash with the job's result.
 func (t *Tour) checkDownload(ctx context.Context, job exportJob) error {
-	download := Call{Method: http.MethodGet, Path: job.Result.DownloadURL}
+	download := Call{Method: http.MethodGet, Path: job.Result.DownloadURL, SaveAs: "cdrs.csv"}
 	t.printf("\n%s\n", t.curl(download))
 	got, err := t.Send(ctx, download)
 	if err != nil {
