@@ -12,7 +12,7 @@ import (
 // newToken is the token that the parameters describe. It can do no more than the caller. If no domain
 // is named, and the caller is not of all, it is for the caller's home or else all of its own.
 func (s *Service) newToken(r *web.Request) (token.New, error) {
-	n := token.New{Name: r.Params.Get("name"), CreatedBy: r.Caller.Name}
+	n := token.New{Name: r.Params.Get("name"), CreatedBy: r.Caller.Name, By: r.Caller.Creator}
 	absent := r.Params.Absent("name", "scopes")
 	domains := params.Split(r.Params.Get("domains"))
 	all, err := r.Params.Flag("all_domains")

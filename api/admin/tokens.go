@@ -18,7 +18,7 @@ type TokenPage struct {
 
 func (s *Service) tokenEndpoints() []web.Endpoint {
 	expiry := []web.Param{
-		{Name: "expires_in", About: "Such as 90d or 24h."},
+		{Name: "expires_in", About: "Such as 90d or 24h. What a token makes or rotates ends no later than it does itself."},
 		{Name: "expires_at", About: "RFC 3339, or a date: the end of that day, UTC."},
 	}
 	return []web.Endpoint{
@@ -32,7 +32,7 @@ func (s *Service) tokenEndpoints() []web.Endpoint {
 			ID: "createToken", Summary: "Make a token", Methods: []string{"POST"}, Path: "/v1/tokens",
 			Entry: web.SignedIn, Scope: token.ScopeAdmin, Answer: web.JSON(http.StatusCreated, s.CreateToken),
 			Params: slices.Concat([]web.Param{
-				{Name: "name", About: "Unique among tokens that were not revoked.", Required: true, Most: token.MaxName},
+				{Name: "name", About: "Unique among the owner's tokens that were not revoked; a token's owner is that of the one that made it.", Required: true, Most: token.MaxName},
 				{Name: "scopes", About: "read, provision, export, admin, separated by commas.", Required: true},
 				{Name: "domains", About: "Names, separated by commas."},
 				{Name: "all_domains", About: "true for all domains.", Kind: web.KindFlag},
@@ -57,7 +57,8 @@ func (s *Service) tokenEndpoints() []web.Endpoint {
 		{
 			ID: "revokeToken", Summary: "Revoke a token", Methods: []string{"DELETE"}, Path: "/v1/tokens/:id",
 			Entry: web.SignedIn, Scope: token.ScopeAdmin, Answer: web.JSON(http.StatusOK, s.RevokeToken),
-			Replies: []web.Reply{{Status: 200, About: "The token, revoked; also if it was before.", Body: token.View{}}},
+			Params:  []web.Param{{Name: "keep_descendants", About: "true: what the token made or has rotated, and what that made, stays.", Kind: web.KindFlag}},
+			Replies: []web.Reply{{Status: 200, About: "The token, revoked; also if it was before.", Body: RevokedToken{}}},
 			Faults:  []fault.Code{fault.NotFound},
 		},
 	}
@@ -135,16 +136,32 @@ func (s *Service) RotateToken(r *web.Request) (token.Issued, error) {
 	return token.Issued{View: view, Secret: secret}, err
 }
 
-// RevokeToken ends the path's token. One that was revoked already is as good.
-func (s *Service) RevokeToken(r *web.Request) (token.View, error) {
-	t, now, err := s.tokens.Revoke(r.Context(), r.Path("id"), r.Caller.Tokens())
+// RevokedToken is the answer of a revocation.
+type RevokedToken struct {
+	token.View
+	AlsoRevoked []string `json:"also_revoked" format:"uuid"` // the ids of its descendants that were revoked with it
+}
+
+// RevokeToken ends the path's token and its descendants. One that was revoked already is as good.
+func (s *Service) RevokeToken(r *web.Request) (answer RevokedToken, err error) {
+	keep, err := r.Params.Flag("keep_descendants")
 	if err != nil {
-		return token.View{}, err
+		return answer, err
 	}
-	if now {
+	revoked, err := s.tokens.Revoke(r.Context(), r.Path("id"), r.Caller.Tokens(), keep)
+	if err != nil {
+		return answer, err
+	}
+	if revoked.Now {
+		r.Changed("token.revoke", tokenSubject(revoked.Token), "")
+	}
+	answer.AlsoRevoked = []string{}
+	for _, t := range revoked.Descendants {
 		r.Changed("token.revoke", tokenSubject(t), "")
+		answer.AlsoRevoked = append(answer.AlsoRevoked, t.ID)
 	}
-	return s.view(r, t)
+	answer.View, err = s.view(r, revoked.Token)
+	return answer, err
 }
 
 // tokenSubject names a token in the record of changes: its name can be another's later.

@@ -43,7 +43,7 @@ func (cmd *command) withTokens(f func(*tokens) error) error {
 		if err != nil {
 			return err
 		}
-		store := token.NewStore(pool, slog.New(slog.DiscardHandler))
+		store := token.NewStore(pool, settings.TokensPerDomain, slog.New(slog.DiscardHandler))
 		return f(&tokens{cmd: cmd, settings: settings, pool: pool, db: db, store: store})
 	})
 }
@@ -81,7 +81,7 @@ func (c tokenCreateCommand) Run(cmd *command) error {
 
 // describe is the token that the flags ask for.
 func (t *tokens) describe(c tokenCreateCommand) (token.New, error) {
-	n := token.New{Name: c.Name, AllDomains: c.AllDomains, CreatedBy: runBy()}
+	n := token.New{Name: c.Name, AllDomains: c.AllDomains, CreatedBy: runBy(), By: token.Creator{Owner: token.OwnerCLI}}
 	if len(c.Domain) == 0 && !c.AllDomains {
 		return n, errors.New("neither --domain nor --all-domains is given; name the domains that the token is for, or ask for all domains (trunkline token create --help)")
 	}

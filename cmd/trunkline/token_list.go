@@ -119,11 +119,12 @@ func (c tokenRotateCommand) Run(cmd *command) error {
 }
 
 type tokenRevokeCommand struct {
-	Token string `arg:"" name:"name|id" help:"The token's name or id."`
+	Token           string `arg:"" name:"name|id" help:"The token's name or id."`
+	KeepDescendants bool   `help:"Keep the tokens that it made or has rotated, and those that they made."`
 }
 
 func (tokenRevokeCommand) Help() string {
-	return `It is refused everywhere within a second. A token that was revoked before stays revoked.
+	return `It is refused everywhere within a second, and so are the tokens that it made or has rotated, and those that they made. A token that was revoked before stays revoked.
 
 Example: trunkline token revoke whmcs`
 }
@@ -134,16 +135,20 @@ func (c tokenRevokeCommand) Run(cmd *command) error {
 		if err != nil {
 			return err
 		}
-		revoked, now, err := t.store.Revoke(t.cmd.ctx, found.ID, token.Unbounded)
+		revoked, err := t.store.Revoke(t.cmd.ctx, found.ID, token.Unbounded, c.KeepDescendants)
 		if err != nil {
 			return err
 		}
-		if !now {
+		if revoked.Now {
+			t.changed("token.revoke", revoked.Token)
+			cmd.printf("token %s (%s) is revoked\n", revoked.Name, revoked.ID)
+		} else {
 			cmd.printf("token %s (%s) was revoked already, at %s\n", revoked.Name, revoked.ID, moment(revoked.RevokedAt, ""))
-			return nil
 		}
-		t.changed("token.revoke", revoked)
-		cmd.printf("token %s (%s) is revoked\n", revoked.Name, revoked.ID)
+		for _, descendant := range revoked.Descendants {
+			t.changed("token.revoke", descendant)
+			cmd.printf("token %s (%s), which comes from it, is revoked\n", descendant.Name, descendant.ID)
+		}
 		return nil
 	})
 }

@@ -19,6 +19,7 @@ type Caller struct {
 	Home    tenant.Domain  // the domain that a request which names none is about; zero: it has to name one
 	Scopes  []token.Scope  // what it may do
 	IsToken bool           // a token of ours, and no FusionPBX user
+	Creator token.Creator  // as what it makes tokens
 }
 
 // callerOfUser is a FusionPBX superadmin or admin: within its domains it may do everything.
@@ -37,7 +38,7 @@ func tokenCaller(t token.Token) string { return "token:" + t.Name }
 // callerOfToken is a token that serves. Of the domains, which are those of the token that FusionPBX has,
 // it keeps the enabled ones; a token that has none left may do nothing.
 func callerOfToken(t token.Token, domains []fusionpbx.Domain) (Caller, error) {
-	c := Caller{ID: t.ID, Name: tokenCaller(t), Scopes: t.Scopes, IsToken: true}
+	c := Caller{ID: t.ID, Name: tokenCaller(t), Scopes: t.Scopes, IsToken: true, Creator: token.Creator{TokenID: t.ID, Owner: t.Owner, Ends: t.SecretEnds}}
 	for _, d := range domains {
 		if !d.Enabled {
 			continue
@@ -74,4 +75,6 @@ func (c Caller) May(scopes ...token.Scope) bool {
 }
 
 // Tokens are the tokens that the caller may see and change.
-func (c Caller) Tokens() token.Bounds { return token.Bounds{Domains: c.Domains, Scopes: c.Scopes} }
+func (c Caller) Tokens() token.Bounds {
+	return token.Bounds{Domains: c.Domains, Scopes: c.Scopes, By: c.Creator}
+}

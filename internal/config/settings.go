@@ -55,6 +55,7 @@ type Settings struct {
 	AuthLog              string        `env:"TRUNKLINE_AUTH_LOG" envDefault:"/dev/log" help:"where failed logins are written for fail2ban's FusionPBX jail: syslog's socket, a file, or none"`
 
 	TokenGrace      time.Duration `env:"TRUNKLINE_TOKEN_GRACE" envDefault:"24h" least:"0" help:"how long the old secret of a rotated token stays valid if the rotation does not say; 0: not at all"`
+	TokensPerDomain int           `env:"TRUNKLINE_TOKENS_PER_DOMAIN" envDefault:"50" help:"how many tokens that serve one domain may have"`
 	AuditRetention  time.Duration `env:"TRUNKLINE_AUDIT_RETENTION" envDefault:"2160h" help:"how long the audit rows of denials and changes are kept"`
 	StatusMaxAge    time.Duration `env:"TRUNKLINE_STATUS_MAX_AGE" envDefault:"1s" help:"how old the switch's counts in status may be; within it, any number of callers cost one question"`
 	StatusTimeout   time.Duration `env:"TRUNKLINE_STATUS_TIMEOUT" envDefault:"1800ms" help:"how long status and registrations wait for a switch"`

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/jackc/pgx/v5/stdlib"
@@ -48,6 +49,47 @@ func TestJobsAreCountedFromVersion3(t *testing.T) {
 	_, err = provider.DownTo(ctx, 2)
 	must(t, err)
 	want("back to version 2", 6)
+	_, err = provider.Up(ctx)
+	must(t, err)
+}
+
+// Tokens that were there before they knew who made them: each finds its creator among those that had the name at
+// that time, and ends with it.
+func TestTokensFindTheirParents(t *testing.T) {
+	t.Parallel()
+	ctx, pool := t.Context(), open(t)
+	exec(t, pool, "create schema trunkline")
+	db := stdlib.OpenDBFromPool(pool)
+	t.Cleanup(func() { must(t, db.Close()) })
+	provider, err := newProvider(db)
+	must(t, err)
+	_, err = provider.UpTo(ctx, 3)
+	must(t, err)
+	// id, name, by, made, ends and revoked in days from now; 0 of the latter two is never.
+	exec(t, pool, `
+		insert into trunkline.tokens (id, name, sha256, hint, scopes, all_domains, created_by, created_at, expires_at, revoked_at)
+		select ('00000000-0000-7000-8000-00000000000' || n)::uuid, name, n::text::bytea, '', '{read}', true, by, now() + made * interval '1 day',
+			now() + nullif(ends, 0) * interval '1 day', now() + nullif(revoked, 0) * interval '1 day'
+		from (values
+			(1, 'admin', 'cli:root', -9, 5, -7), (2, 'Admin', 'boss@one.example', -6, 9, 0), (3, 'admin', 'root@one.example', -6, 0, -5),
+			(4, 'of the first', 'token:admin', -8, 0, 0), (5, 'of the second', 'token:Admin', -5, 30, 0), (6, 'of that', 'token:of the second', -1, 3, 0),
+			(7, 'of nobody', 'token:gone', -5, 0, 0)) as t (n, name, by, made, ends, revoked)`)
+	_, err = Migrate(ctx, pool)
+	must(t, err)
+	for id, want := range map[int]string{
+		1: " cli 5", 2: " boss@one.example 9", 3: " root@one.example never", 4: "1 cli 5", 5: "2 boss@one.example 9", 6: "5 boss@one.example 3", 7: " token:gone never",
+	} {
+		var got string
+		must(t, pool.QueryRow(ctx, `
+			select coalesce(right(parent::text, 1), '') || ' ' || owner || ' ' || coalesce(round(extract(epoch from expires_at - now()) / 86400)::text, 'never')
+			from trunkline.tokens where right(id::text, 1) = $1::text`, fmt.Sprint(id)).Scan(&got))
+		if got != want {
+			t.Errorf("token %d: got %q, want %q", id, got, want)
+		}
+	}
+	exec(t, pool, "update trunkline.tokens set revoked_at = null, name = 'Admin' where created_by like '%one%'") // names that are one owner's now
+	_, err = provider.DownTo(ctx, 3)
+	must(t, err)
 	_, err = provider.Up(ctx)
 	must(t, err)
 }

@@ -23,12 +23,15 @@ func (s *Store) Find(ctx context.Context, secret string) (t Token, holds time.Du
 	type found struct {
 		Token
 		Expired bool
+		Ends    *time.Time
 		Left    *float64 // the seconds that are left to this secret; nil: it has no end
 	}
 	f, err := one[found](ctx, s.pool, `
 		select `+tokenColumns+`, coalesce(expires_at <= now(), false) as expired,
-			extract(epoch from least(expires_at, case when previous_sha256 = $1 then previous_expires_at end) - now())::float8 as left
-		from trunkline.tokens where sha256 = $1 or previous_sha256 = $1`, hashOf(secret))
+			ends, extract(epoch from ends - now())::float8 as left
+		from trunkline.tokens, lateral (select least(expires_at, case when previous_sha256 = $1 then previous_expires_at end)) as until (ends)
+		where sha256 = $1 or previous_sha256 = $1`, hashOf(secret))
+	f.SecretEnds = f.Ends
 	switch t, left := f.Token, f.Left; {
 	case errors.Is(err, pgx.ErrNoRows):
 		return Token{}, 0, ErrUnknown

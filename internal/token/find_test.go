@@ -33,7 +33,7 @@ func TestFind(t *testing.T) {
 			t.Errorf("%q: got %+v", text, got)
 		}
 	}
-	_, _, err := b.Revoke(t.Context(), made.ID, Unbounded)
+	_, err := b.Revoke(t.Context(), made.ID, Unbounded, false)
 	must(t, err)
 	if got, _ := b.found(t, "revoked", secret, ErrRevoked); got.Name != "whmcs" {
 		t.Errorf("got %+v", got)
@@ -102,7 +102,7 @@ func TestRotate(t *testing.T) {
 	// Revoking ends the old secret with the new one.
 	_, fifth, err := b.Rotate(t.Context(), made.ID, Unbounded, maxGrace, nil)
 	must(t, err)
-	_, _, err = b.Revoke(t.Context(), made.ID, Unbounded)
+	_, err = b.Revoke(t.Context(), made.ID, Unbounded, false)
 	must(t, err)
 	b.found(t, "the old secret of a revoked token", fourth, ErrRevoked)
 	b.found(t, "the new secret of a revoked token", fifth, ErrRevoked)

@@ -23,6 +23,9 @@ const (
 	domainC = "dddddddd-0000-4000-8000-00000000000c"
 )
 
+// perDomain is how many tokens a domain may have.
+const perDomain = 10
+
 // bundle is a store on a database of the test's own.
 type bundle struct {
 	*Store
@@ -34,7 +37,7 @@ func open(t testing.TB, options ...servers.DatabaseOption) bundle {
 	t.Helper()
 	pool := postgrestest.Migrated(t, pbxtest.Database(t, sample.V55, append(options, postgrestest.Tables)...))
 	log := &pbxtest.LogBuffer{}
-	return bundle{NewStore(pool, slog.New(slog.NewTextHandler(log, nil))), pool, log}
+	return bundle{NewStore(pool, perDomain, slog.New(slog.NewTextHandler(log, nil))), pool, log}
 }
 
 // fresh is a token for domain A.

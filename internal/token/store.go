@@ -1,6 +1,7 @@
 package token
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,19 +19,20 @@ import (
 // Store keeps the tokens in Postgres. Times that decide whether a secret is valid are the database's,
 // so that all processes agree, however their own clocks go.
 type Store struct {
-	pool *pgxpool.Pool
-	uses *uses
+	pool      *pgxpool.Pool
+	perDomain int
+	uses      *uses
 }
 
-// NewStore returns the store of the tokens in pool's database. The log gets what goes wrong while nobody
-// waits for an answer.
-func NewStore(pool *pgxpool.Pool, log *slog.Logger) *Store {
-	return &Store{pool: pool, uses: newUses(pool, log)}
+// NewStore returns the store of the tokens in pool's database, of which so many that serve may be for one domain.
+// The log gets what goes wrong while nobody waits for an answer.
+func NewStore(pool *pgxpool.Pool, perDomain int, log *slog.Logger) *Store {
+	return &Store{pool: pool, perDomain: perDomain, uses: newUses(pool, log)}
 }
 
 // tokenColumns are those of a Token.
 const tokenColumns = `id::text, name, hint, scopes, all_domains, domain_uuids::text[], coalesce(home_domain_uuid::text, '') as home_domain_uuid,
-	created_by, created_at, expires_at, rotated_at, previous_expires_at, revoked_at, last_used_at, coalesce(last_used_address, '') as last_used_address`
+	created_by, owner, coalesce(parent::text, '') as parent, created_at, expires_at, rotated_at, previous_expires_at, revoked_at, last_used_at, coalesce(last_used_address, '') as last_used_address`
 
 // withinBounds is the condition that a token lies within Bounds, whose args follow the query's own.
 func withinBounds(firstArg int) string {
@@ -41,23 +43,37 @@ func (b Bounds) args() []any {
 	return []any{b.Domains.All, b.Domains.UUIDs(), append([]Scope{}, b.Scopes...)}
 }
 
-// Create makes a token and returns it with its secret, which cannot be had again. Errors are
-// *InvalidError and ErrNameTaken.
-func (s *Store) Create(ctx context.Context, n New) (Token, string, error) {
-	n, err := n.checked(time.Now())
+// Create makes a token and returns it with its secret, which cannot be had again. What a token makes ends with
+// it, if not earlier. Errors are *InvalidError, ErrNameTaken and other faults.
+func (s *Store) Create(ctx context.Context, n New) (t Token, secret string, err error) {
+	if n, err = n.checked(time.Now()); err != nil {
+		return Token{}, "", err
+	}
+	secret = newSecret()
+	err = s.change(ctx, func(tx pgx.Tx) error {
+		latest, err := n.By.latest(ctx, tx)
+		if err != nil {
+			return err
+		}
+		ends := cmp.Or(n.ExpiresAt, latest)
+		if err := errors.Join(within(latest, ends), s.room(ctx, tx, n.DomainUUIDs, "")); err != nil {
+			return err
+		}
+		t, err = one[Token](ctx, tx, `
+			insert into trunkline.tokens (id, name, sha256, hint, scopes, all_domains, domain_uuids, home_domain_uuid, created_by, expires_at, owner, parent)
+			values ($1, $2, $3, $4, $5, $6, coalesce($7::uuid[], '{}'), nullif($8, '')::uuid, $9, $10, $11, nullif($12, '')::uuid)
+			returning `+tokenColumns,
+			uuid.Must(uuid.NewV7()), n.Name, hashOf(secret), hintOf(secret), n.Scopes, n.AllDomains, n.DomainUUIDs, n.HomeDomainUUID, n.CreatedBy, ends,
+			cmp.Or(n.By.Owner, n.CreatedBy), n.By.TokenID)
+		if conflict, ok := errors.AsType[*pgconn.PgError](err); ok && conflict.ConstraintName == "tokens_name" {
+			return ErrNameTaken
+		}
+		return wrapped(err, "making a token")
+	})
 	if err != nil {
 		return Token{}, "", err
 	}
-	secret := newSecret()
-	t, err := one[Token](ctx, s.pool, `
-		insert into trunkline.tokens (id, name, sha256, hint, scopes, all_domains, domain_uuids, home_domain_uuid, created_by, expires_at)
-		values ($1, $2, $3, $4, $5, $6, coalesce($7::uuid[], '{}'), nullif($8, '')::uuid, $9, $10)
-		returning `+tokenColumns,
-		uuid.Must(uuid.NewV7()), n.Name, hashOf(secret), hintOf(secret), n.Scopes, n.AllDomains, n.DomainUUIDs, n.HomeDomainUUID, n.CreatedBy, n.ExpiresAt)
-	if conflict, ok := errors.AsType[*pgconn.PgError](err); ok && conflict.ConstraintName == "tokens_name" {
-		return Token{}, "", ErrNameTaken
-	}
-	return t, secret, wrapped(err, "making a token")
+	return t, secret, nil
 }
 
 // Filter says which tokens to list.
@@ -90,74 +106,38 @@ func (s *Store) List(ctx context.Context, f Filter) (tokens []Token, next string
 
 // Get returns the token of that id, or ErrNotFound.
 func (s *Store) Get(ctx context.Context, id string, bounds Bounds) (Token, error) {
+	return get(ctx, s.pool, id, bounds)
+}
+
+func get(ctx context.Context, q querier, id string, bounds Bounds) (Token, error) {
 	if !postgres.IsUUID(id) {
 		return Token{}, ErrNotFound
 	}
-	t, err := one[Token](ctx, s.pool, `select `+tokenColumns+` from trunkline.tokens where id = $1 and `+withinBounds(2), append([]any{id}, bounds.args()...)...)
+	t, err := one[Token](ctx, q, `select `+tokenColumns+` from trunkline.tokens where id = $1 and `+withinBounds(2), append([]any{id}, bounds.args()...)...)
 	return t, wrapped(err, "reading token "+id)
 }
 
-// Named returns the token of that name that is not revoked, or ErrNotFound.
+// Named returns the token of that name that is not revoked, ErrNotFound, or ErrSeveral.
 func (s *Store) Named(ctx context.Context, name string) (Token, error) {
 	if checkName(name) != nil {
 		return Token{}, ErrNotFound
 	}
-	t, err := one[Token](ctx, s.pool, `select `+tokenColumns+` from trunkline.tokens where lower(name) = lower($1) and revoked_at is null`, name)
+	t, err := one[Token](ctx, s.pool, `select `+tokenColumns+` from trunkline.tokens where lower(name) = lower($1) and revoked_at is null limit 2`, name)
+	if errors.Is(err, pgx.ErrTooManyRows) {
+		return Token{}, ErrSeveral
+	}
 	return t, wrapped(err, "reading a token by its name")
 }
 
-// Rotate gives the token a new secret, and a new expiry if expires is not nil. The secret that it
-// had stays valid for the grace period, though no longer than it would have been; the one before that
-// ends at once. Errors are ErrNotFound, ErrRevoked, ErrExpired (if there is no new expiry) and
-// *InvalidError.
-func (s *Store) Rotate(ctx context.Context, id string, bounds Bounds, grace time.Duration, expires *time.Time) (Token, string, error) {
-	if err := errors.Join(checkGrace(grace), checkExpiry(expires, time.Now())); err != nil {
-		return Token{}, "", err
-	}
-	before, err := s.Get(ctx, id, bounds)
-	if err != nil {
-		return Token{}, "", err
-	}
-	secret := newSecret()
-	// A secret that has ended must not come back with the new expiry.
-	const oldHolds = "$4 > 0 and (expires_at is null or expires_at > now())"
-	t, err := one[Token](ctx, s.pool, `
-		update trunkline.tokens set
-			previous_sha256 = case when `+oldHolds+` then sha256 end,
-			previous_expires_at = case when `+oldHolds+` then least(now() + make_interval(secs => $4::float8), expires_at) end,
-			sha256 = $2, hint = $3, rotated_at = now(), expires_at = coalesce($5, expires_at)
-		where id = $1 and revoked_at is null and coalesce($5, expires_at, 'infinity') > now()
-		returning `+tokenColumns, before.ID, hashOf(secret), hintOf(secret), grace.Seconds(), expires)
-	if errors.Is(err, pgx.ErrNoRows) {
-		if before, err = s.Get(ctx, id, bounds); err != nil {
-			return Token{}, "", err
-		}
-		if before.RevokedAt != nil {
-			return Token{}, "", ErrRevoked
-		}
-		return Token{}, "", ErrExpired
-	}
-	return t, secret, wrapped(err, "rotating token "+id)
+// querier is what a statement is asked on: the pool or a transaction.
+type querier interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }
 
-// Revoke ends the token and all its secrets, and reports whether it had not been before. The only
-// error of its own is ErrNotFound.
-func (s *Store) Revoke(ctx context.Context, id string, bounds Bounds) (t Token, now bool, err error) {
-	if t, err = s.Get(ctx, id, bounds); err != nil {
-		return t, false, err
-	}
-	t, err = one[Token](ctx, s.pool, `update trunkline.tokens set revoked_at = now() where id = $1 and revoked_at is null returning `+tokenColumns, t.ID)
-	if errors.Is(err, pgx.ErrNoRows) {
-		t, err = s.Get(ctx, id, bounds)
-		return t, false, err
-	}
-	return t, err == nil, wrapped(err, "revoking token "+id)
-}
-
-// one runs a statement that returns at most one row.
-func one[T any](ctx context.Context, pool *pgxpool.Pool, sql string, args ...any) (T, error) {
-	rows, _ := pool.Query(ctx, sql, args...) // an error is in the rows too
-	return pgx.CollectOneRow(rows, pgx.RowToStructByName[T])
+// one runs a statement that returns one row. Errors: pgx.ErrNoRows, pgx.ErrTooManyRows.
+func one[T any](ctx context.Context, q querier, sql string, args ...any) (T, error) {
+	rows, _ := q.Query(ctx, sql, args...) // an error is in the rows too
+	return pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[T])
 }
 
 func wrapped(err error, doing string) error {

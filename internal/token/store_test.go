@@ -50,7 +50,7 @@ func TestNamesAreUniqueUntilRevoked(t *testing.T) {
 	if got, err := b.Named(t.Context(), "Whmcs"); err != nil || got.ID != first.ID {
 		t.Errorf("got %+v, %v", got, err)
 	}
-	_, _, err := b.Revoke(t.Context(), first.ID, Unbounded)
+	_, err := b.Revoke(t.Context(), first.ID, Unbounded, false)
 	must(t, err)
 	if _, err := b.Named(t.Context(), "whmcs"); !errors.Is(err, ErrNotFound) {
 		t.Errorf("a revoked one: got %v", err)
@@ -137,7 +137,7 @@ func TestBounds(t *testing.T) {
 			if _, _, err := b.Rotate(t.Context(), id, c.bounds, 0, nil); !errors.Is(err, ErrNotFound) {
 				t.Errorf("%s: rotating %s: %v", c.name, name, err)
 			}
-			if _, _, err := b.Revoke(t.Context(), id, c.bounds); !errors.Is(err, ErrNotFound) {
+			if _, err := b.Revoke(t.Context(), id, c.bounds, false); !errors.Is(err, ErrNotFound) {
 				t.Errorf("%s: revoking %s: %v", c.name, name, err)
 			}
 		}
@@ -158,7 +158,7 @@ func TestListPages(t *testing.T) {
 		want = append(want, made.ID)
 	}
 	slices.Reverse(want)
-	_, _, err := b.Revoke(t.Context(), want[3], Unbounded)
+	_, err := b.Revoke(t.Context(), want[3], Unbounded, false)
 	must(t, err)
 	for _, revoked := range []bool{true, false} {
 		var got []string
@@ -182,13 +182,13 @@ func TestRevoke(t *testing.T) {
 	t.Parallel()
 	b := open(t)
 	made, _ := b.create(t, fresh("whmcs"))
-	first, now, err := b.Revoke(t.Context(), made.ID, Unbounded)
-	if err != nil || !now || first.RevokedAt == nil {
-		t.Fatalf("got %+v, %t, %v", first, now, err)
+	first, err := b.Revoke(t.Context(), made.ID, Unbounded, false)
+	if err != nil || !first.Now || first.RevokedAt == nil {
+		t.Fatalf("got %+v, %v", first, err)
 	}
-	again, now, err := b.Revoke(t.Context(), made.ID, Unbounded)
-	if err != nil || now || !again.RevokedAt.Equal(*first.RevokedAt) {
-		t.Errorf("again: got %+v, %t, %v", again, now, err)
+	again, err := b.Revoke(t.Context(), made.ID, Unbounded, false)
+	if err != nil || again.Now || !again.RevokedAt.Equal(*first.RevokedAt) {
+		t.Errorf("again: got %+v, %v", again, err)
 	}
 	if _, _, err := b.Rotate(t.Context(), made.ID, Unbounded, 0, nil); !errors.Is(err, ErrRevoked) {
 		t.Errorf("rotating it: got %v", err)

@@ -78,7 +78,9 @@ type Token struct {
 	DomainUUIDs    []string `json:"-"` // one or more, unless AllDomains
 	HomeDomainUUID string   `json:"-"` // the domain of a request that names none; "": it has to name one
 
-	CreatedBy         string     `json:"created_by"` // for people: user@domain, token:NAME or cli:USER
+	CreatedBy         string     `json:"created_by"`                     // for people: user@domain, token:NAME or cli:USER
+	Owner             string     `json:"-"`                              // whose it is: a user, also of what the user's tokens make
+	Parent            string     `json:"parent,omitempty" format:"uuid"` // the token that made it or has rotated it; absent: none did
 	CreatedAt         time.Time  `json:"created_at"`
 	ExpiresAt         *time.Time `json:"expires_at,omitempty"` // absent if it never does
 	RotatedAt         *time.Time `json:"rotated_at,omitempty"`
@@ -86,6 +88,9 @@ type Token struct {
 	RevokedAt         *time.Time `json:"revoked_at,omitempty"`
 	LastUsedAt        *time.Time `json:"last_used_at,omitempty"` // to the minute
 	LastUsedAddress   string     `json:"last_used_address,omitempty"`
+
+	// SecretEnds is when the secret that Find was given ends, nil if it does not; of no meaning otherwise.
+	SecretEnds *time.Time `json:"-" db:"-"`
 }
 
 // State is whether a token can be used.
@@ -111,19 +116,21 @@ func (t Token) State(now time.Time) State {
 
 // New is what a token is to be.
 type New struct {
-	Name           string // 1 to 64 printable characters, which no other token that is not revoked has
+	Name           string // 1 to 64 printable characters, which no other token of its owner has that is not revoked
 	Scopes         []Scope
 	AllDomains     bool
 	DomainUUIDs    []string
 	HomeDomainUUID string // one of DomainUUIDs or, with AllDomains, any; "": none
 	ExpiresAt      *time.Time
-	CreatedBy      string
+	CreatedBy      string  // for people
+	By             Creator // for a token to end with the one that makes it
 }
 
 // Bounds say which tokens somebody may see and change: those that can do no more than they can.
 type Bounds struct {
 	Domains tenant.Domains // all of them: also the tokens for all domains
 	Scopes  []Scope
+	By      Creator // who rotates
 }
 
 // Unbounded is all tokens.
@@ -133,12 +140,14 @@ var Unbounded = Bounds{Domains: tenant.All, Scopes: Scopes}
 var (
 	// ErrNotFound: there is no such token within the bounds.
 	ErrNotFound error = fault.Errorf(fault.NotFound, "there is no such token")
-	// ErrNameTaken: another token that is not revoked has the name, in whatever case.
-	ErrNameTaken error = fault.Errorf(fault.Conflict, "name: another token has it; choose another name, or rotate or revoke that token")
-	ErrUnknown   error = fault.Errorf(fault.AuthenticationFailed, "this token is not known; check that it was copied whole, or make a new one")
-	ErrExpired   error = fault.Errorf(fault.AuthenticationFailed, "this token has expired; rotate it with a new expiry, or make a new one")
-	ErrRotated   error = fault.Errorf(fault.AuthenticationFailed, "this token was rotated and its old secret has expired; use the new secret")
-	ErrRevoked   error = fault.Errorf(fault.AuthenticationFailed, "this token was revoked; make a new one")
+	// ErrNameTaken: another token of the owner that is not revoked has the name, in whatever case.
+	ErrNameTaken error = fault.Errorf(fault.Conflict, "name: another token has it, of the same owner; choose another name, or rotate or revoke that token")
+	// ErrSeveral: several owners have a token of the name.
+	ErrSeveral error = fault.Errorf(fault.Conflict, "several owners have a token of that name; go by its id")
+	ErrUnknown error = fault.Errorf(fault.AuthenticationFailed, "this token is not known; check that it was copied whole, or make a new one")
+	ErrExpired error = fault.Errorf(fault.AuthenticationFailed, "this token has expired; rotate it with a new expiry, or make a new one")
+	ErrRotated error = fault.Errorf(fault.AuthenticationFailed, "this token was rotated and its old secret has expired; use the new secret")
+	ErrRevoked error = fault.Errorf(fault.AuthenticationFailed, "this token was revoked; make a new one")
 )
 
 // InvalidError is a value that cannot be used. It is the cause of a fault.InvalidRequest that says so.
