@@ -260,8 +260,8 @@ func TestProvisionFailedJob(t *testing.T) {
 	b.switches[0].StopProfile("internal")
 	refused(http.StatusUnprocessableEntity, "profile_unavailable")
 	b.switches[0].StartProfile("internal")
-	must(t, b.switches[0].Stop())
-	refused(http.StatusServiceUnavailable, "switch_unavailable")
+	b.switches[0].BreakXML(7, "unexpected closing tag")
+	refused(http.StatusInternalServerError, "switch_configuration")
 }
 
 func TestProvisionPendingAndCancelled(t *testing.T) {
@@ -324,9 +324,9 @@ func TestProvisionKeys(t *testing.T) {
 	b.do(t, b.asSuperadmin(call{path: provisionPath, form: carrier("service-2", "external_id", "4711")})).want(t, http.StatusUnprocessableEntity, "key_reused").says(t, "external_id")
 
 	// A failed attempt is made again under the same job.
-	must(t, b.switches[0].Stop())
-	failed := b.do(t, b.asSuperadmin(call{path: provisionPath, form: carrier("later", "external_id", "5")})).want(t, http.StatusServiceUnavailable, "switch_unavailable")
-	must(t, b.switches[0].Restart())
+	b.switches[0].BreakXML(7, "unexpected closing tag")
+	failed := b.do(t, b.asSuperadmin(call{path: provisionPath, form: carrier("later", "external_id", "5")})).want(t, http.StatusInternalServerError, "switch_configuration")
+	b.switches[0].RepairXML()
 	pbxtest.Eventually(t, "the retry succeeds", func() bool {
 		got := b.do(t, b.asSuperadmin(call{path: provisionPath, form: carrier("later", "external_id", "5")}))
 		return got.status == http.StatusOK && got.text(t, "job_id") == failed.text(t, "job_id")

@@ -18,6 +18,8 @@ func (w *Worker) provision(ctx context.Context, r *run) (any, error) {
 	if err := json.Unmarshal(r.Job.Params, &asked); err != nil {
 		return nil, fault.Errorf(fault.ServerError, "the job's parameters cannot be read: %w", err)
 	}
+	// A suspension or a deletion is never given up because a switch is away: one that starts reads the rows.
+	r.patient = asked.Stops()
 	j := &sealedJournal{run: r}
 	if err := r.Secrets(&j.secrets); err != nil {
 		return nil, fault.Errorf(fault.ServerError, "%w; use the same key in every process, then send the request again", err)
@@ -71,9 +73,9 @@ func (j *sealedJournal) Keep(ctx context.Context, tx pgx.Tx, entries map[int]*ga
 }
 
 // HandsOver reports whether the job is another attempt's, or will be: it was given up for lost, the worker
-// shuts down, or the database is away, which is left to the sweep.
+// shuts down, the database is away, which is left to the sweep, or a switch that need not be waited for.
 func (j *sealedJournal) HandsOver(err error) bool {
-	return errors.Is(err, tasks.ErrFenced) || errors.Is(err, errShutdown) || databaseAway(err)
+	return errors.Is(err, tasks.ErrFenced) || errors.Is(err, errShutdown) || databaseAway(err) || j.run.patient && fault.Passes(err)
 }
 
 // Note shows with the job's progress.

@@ -100,10 +100,12 @@ func TestSecondAttemptUndoesWhatTheFirstWrote(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			b := newBundle(t, setUp{stopped: true})
+			b.options.Settings.ProvisionTimeout = 2 * time.Second
 			rows := testbed.GatewayRows(t, b.pool)
 			job := tc.arrange(t, b, b.lost(t, b.gateway("", "carrier", carrier()), b.carrierRow()))
 			b.Enqueue(t.Context(), job)
 			b.start(t)
+			b.sweeping(t)
 			job = b.ended(t, job)
 			if job.State != tc.state || job.Error.Code != tc.code {
 				t.Fatalf("got %s %+v, want %s with %s", job.State, job.Error, tc.state, tc.code)

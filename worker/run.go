@@ -31,6 +31,8 @@ type run struct {
 	committed bool
 	// parked is set if the job goes on without a worker.
 	parked bool
+	// patient is set if the job waits for what passes by itself however long it takes, and not only for its own time.
+	patient bool
 }
 
 func newRun(w *Worker, a *tasks.Attempt) *run {
@@ -150,6 +152,12 @@ func (r *run) end(ctx context.Context, result any, err, cause error) {
 		ending = r.Cancelled(ctx, message)
 	case errors.Is(cause, context.DeadlineExceeded):
 		ending = r.Fail(ctx, fault.Errorf(fault.Timeout, "the job took longer than its time-out allows; raise %s or ask for less (%s)", r.Job.Kind.TimeoutSetting(), err))
+	case isFailure && failure.Passes && r.sleeps():
+		if err := r.Sleep(ctx, time.Now().Add(r.pause()), failure.Message); err != nil {
+			r.log.Warn("job not parked; the sweep dispatches it again", "error", err)
+		}
+		r.w.o.Tasks.Admit(ctx)
+		return
 	case isFailure:
 		ending = r.Fail(ctx, failure)
 	default:
@@ -160,6 +168,22 @@ func (r *run) end(ctx context.Context, result any, err, cause error) {
 		return
 	}
 	r.w.o.Tasks.Finished(ctx, r.Job.ID)
+}
+
+// How long a job sleeps before a worker tries again what may have passed by then: the longer, the longer it has been
+// waiting already.
+const (
+	leastPause = time.Second
+	mostPause  = 10 * time.Second
+)
+
+func (r *run) pause() time.Duration {
+	return min(max(time.Since(*r.Job.StartedAt)/4, leastPause), mostPause)
+}
+
+// sleeps reports whether there is time to try again.
+func (r *run) sleeps() bool {
+	return r.patient || time.Since(*r.Job.StartedAt)+r.pause() < r.Job.Kind.Timeout(r.w.o.Settings)
 }
 
 // awaitOutcome parks the job, which has the outcome once it has come true, for what is left of its time.

@@ -14,12 +14,16 @@ func (w *Worker) serve(ctx context.Context) {
 	as := tasks.Serving{ID: uuid.NewString(), Name: w.name, Shared: true}
 	tick := time.NewTicker(w.o.Settings.HeartbeatInterval)
 	defer tick.Stop()
-	for first := true; ctx.Err() == nil; first = false {
-		if err := w.tell(ctx, &as); err != nil && ctx.Err() == nil {
-			w.o.Log.Warn("what this worker serves is not noted; others share its queues as if it were not there", "error", err)
-		} else if first {
+	for told, failing := false, false; ctx.Err() == nil; {
+		err := w.tell(ctx, &as)
+		if err == nil && !told {
 			w.o.Tasks.Admit(ctx)
+			told = true
 		}
+		if err != nil && !failing && ctx.Err() == nil {
+			w.o.Log.Warn("what this worker serves is not noted; others share its queues as if it were not there", "error", err)
+		}
+		failing = err != nil
 		select {
 		case <-tick.C:
 		case <-ctx.Done():

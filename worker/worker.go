@@ -64,7 +64,7 @@ func New(o Options) *Worker {
 	}
 	w := &Worker{o: o, name: fmt.Sprintf("%s:%d", host, os.Getpid())}
 	w.stopping, w.stop = context.WithCancelCause(context.Background())
-	limits := gateway.Limits{RoundChanges: o.Settings.RoundChanges, RoundKills: o.Settings.RoundKills}
+	limits := gateway.Limits{RoundChanges: o.Settings.RoundChanges, RoundKills: o.Settings.RoundKills, Settling: o.Settings.SwitchSettling}
 	w.applier = gateway.New(o.PBX, o.Tasks.Keys(), o.Log, limits)
 	w.handlers = map[tasks.Kind]handler{
 		tasks.KindProvision: w.provision,

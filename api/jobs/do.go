@@ -146,7 +146,7 @@ func keyReused(n tasks.NewJob, err error) error {
 // pending is the answer while a job has not ended. It never looks like success.
 type pending struct {
 	Status  string      `json:"status" enum:"pending"`
-	Message string      `json:"message"`              // where to ask again
+	Message string      `json:"message"`              // where to ask again, and what is waited for
 	JobID   string      `json:"job_id" format:"uuid"` // the job
 	State   tasks.State `json:"state" enum:"queued,running"`
 }
@@ -156,9 +156,17 @@ func answerPending(r *web.Request, job tasks.Job) error {
 	askAgain(r, job)
 	r.Answer(http.StatusAccepted, pending{
 		Status: "pending", JobID: job.ID, State: job.State,
-		Message: "The job is not finished yet. Ask for it at " + pathOf(job) + ", or send the same request again",
+		Message: "The job is not finished yet" + waitsFor(job) + ". Ask for it at " + pathOf(job) + ", or send the same request again",
 	})
 	return nil
+}
+
+// waitsFor is what the job says that it waits for.
+func waitsFor(job tasks.Job) string {
+	if job.Progress.Note == "" {
+		return ""
+	}
+	return ": " + job.Progress.Note
 }
 
 // askAgain sets the headers that say where and when to ask for the job again.

@@ -75,6 +75,7 @@ type Settings struct {
 	ProvisionConcurrency int           `env:"TRUNKLINE_PROVISION_CONCURRENCY" envDefault:"16" most:"1000" help:"how many provision jobs a worker runs at a time"`
 	ExportConcurrency    int           `env:"TRUNKLINE_EXPORT_CONCURRENCY" envDefault:"2" most:"1000" help:"how many export jobs a worker runs at a time"`
 	RoundChanges         int           `env:"TRUNKLINE_ROUND_CHANGES" envDefault:"10000" help:"the most gateways that one round on a switch changes; the rest waits for the next round"`
+	SwitchSettling       time.Duration `env:"TRUNKLINE_SWITCH_SETTLING" envDefault:"1m" help:"for how long after a start of FreeSWITCH or Postgres a profile or gateway that is missing is waited for, within the job's time"`
 	RoundKills           int           `env:"TRUNKLINE_ROUND_KILLS" envDefault:"500" help:"the most gateways that one round on a switch kills, to load them again or for good"`
 	ProvisionTimeout     time.Duration `env:"TRUNKLINE_PROVISION_TIMEOUT" envDefault:"60s" help:"how long one attempt at a provision job may take"`
 	ExportTimeout        time.Duration `env:"TRUNKLINE_EXPORT_TIMEOUT" envDefault:"6h" help:"how long one attempt at an export job may take"`

@@ -19,6 +19,8 @@ type Error struct {
 	// RetryAfter is after how long a retry may help; 0: not known.
 	RetryAfter time.Duration
 	Cause      error // for the log; may be nil
+	// Passes is set if what is wrong may be over in a moment without anybody's doing: a switch that restarts.
+	Passes bool
 }
 
 func (e *Error) Error() string { return e.Message }
@@ -57,6 +59,12 @@ func Clip(text string) string {
 		return text
 	}
 	return strings.ToValidUTF8(text[:most], "") + "..."
+}
+
+// Passes reports whether err is, or wraps, an Error that may pass by itself.
+func Passes(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && e.Passes
 }
 
 // Is reports whether err is, or wraps, an Error of that code.

@@ -93,6 +93,9 @@ func (s *Switch) DeleteSofiaCache(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if lacksModule(reply) {
+		return s.unexpected(asked, reply)
+	}
 	if reply != "true,true" {
 		return &ReplyError{Addr: s.addr, Command: asked, Reply: reply, Scripts: true,
 			Remedy: "check that mod_lua is loaded, that FusionPBX's scripts are installed and that FreeSWITCH may delete its cache files"}
@@ -241,7 +244,7 @@ func ask[T any](ctx context.Context, s *Switch, command string, read func(reply 
 // unexpected makes an error of a reply that no rule explains.
 func (s *Switch) unexpected(asked, reply string) error {
 	e := &ReplyError{Addr: s.addr, Command: asked, Reply: reply}
-	if strings.HasSuffix(strings.TrimSpace(reply), "Command not found!") {
+	if lacksModule(reply) {
 		e.Remedy = "check that the command's module, such as mod_sofia, is loaded"
 	}
 	return e

@@ -16,10 +16,27 @@ func (s *Switch) Fault(err error) error {
 	if err == nil || errors.Is(err, context.Canceled) {
 		return err
 	}
+	format := "switch " + s.addr + ": %w"
 	if strings.Contains(err.Error(), s.addr) {
-		return fault.Errorf(faultCode(err), "%w", err)
+		format = "%w"
 	}
-	return fault.Errorf(faultCode(err), "switch %s: %w", s.addr, err)
+	worded := fault.Errorf(faultCode(err), format, err)
+	worded.Passes = passes(err)
+	return worded
+}
+
+// passes reports whether err is what a switch says, or does, that restarts or is too busy for a moment.
+func passes(err error) bool {
+	if gone, ok := errors.AsType[*UnavailableError](err); ok {
+		return gone.Reason != ReasonRefusedByACL && gone.Reason != ReasonWrongPassword
+	}
+	reply, odd := errors.AsType[*ReplyError](err)
+	return is[*TimeoutError](err) || odd && lacksModule(reply.Reply)
+}
+
+// lacksModule reports whether the reply is that of a command whose module is not loaded, or not yet.
+func lacksModule(reply string) bool {
+	return strings.HasSuffix(strings.TrimSpace(reply), "Command not found!")
 }
 
 // is reports whether err is, or wraps, an E.

@@ -31,7 +31,7 @@ func (d *DB) Domains(ctx context.Context, uuids []string) ([]Domain, error) {
 
 // SeveralDomains reports whether there is more than one.
 func (d *DB) SeveralDomains(ctx context.Context) (bool, error) {
-	return postgres.Value[bool](ctx, d.q, "counting domains", "select count(*) > 1 from (select from v_domains limit 2) as some")
+	return postgres.Value[bool](ctx, d.q, "counting domains", "select count(*) > 1 from (select from v_domains limit 2) as domains")
 }
 
 func (d *DB) domains(ctx context.Context, doing, condition string, value any) ([]Domain, error) {

@@ -193,5 +193,8 @@ func joined(taken []taken) error {
 	if !ok {
 		return errs[0]
 	}
-	return &fault.Error{Code: first.Code, Message: strings.Join(each(errs, error.Error), "; ")}
+	return &fault.Error{
+		Code: first.Code, Message: strings.Join(each(errs, error.Error), "; "),
+		Passes: !slices.ContainsFunc(errs, func(err error) bool { return !fault.Passes(err) }),
+	}
 }

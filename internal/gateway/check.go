@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 
 	"trunkline/internal/fault"
 	"trunkline/internal/freeswitch"
 	"trunkline/internal/fusionpbx"
+	"trunkline/internal/pbx"
 )
 
 // show looks at the gateways of which nothing is asked, and changes nothing. If there is not exactly one of
@@ -106,14 +108,19 @@ func (p *pass) plan(w *work, existing []fusionpbx.Gateway) (Plan, error) {
 func (p *pass) checkSwitches(ctx context.Context, works []*work, plans []Plan) {
 	answers := each(works, func(*work) []taken { return make([]taken, len(p.batches)) })
 	p.eachSwitch(func(i int, b *batch) {
-		r := readiness{naming: naming{sw: b.sw}, profiles: map[string]error{}}
+		r := readiness{naming: naming{sw: b.sw}, pbx: p.pbx, within: p.limits.Settling, profiles: map[string]error{}}
 		for n, plan := range plans {
 			answers[n][i].meant, answers[n][i].err = r.ready(ctx, plan.Row)
 		}
 	})
 	writable := map[string]error{}
 	for n, w := range works {
-		if w.err = joined(answers[n]); w.err == nil && !w.Delete {
+		w.err = joined(answers[n])
+		if w.Stops() && fault.Passes(w.err) {
+			w.err = nil // a switch that is away reads the rows when it comes back
+			continue
+		}
+		if w.err == nil && !w.Delete {
 			w.err = p.checkPlace(plans[n], answers[n], writable)
 		}
 	}
@@ -149,6 +156,8 @@ func (p *pass) checkPlace(plan Plan, answers []taken, writable map[string]error)
 // gateways want to know.
 type readiness struct {
 	naming
+	pbx      *pbx.PBX
+	within   time.Duration    // Limits.Settling
 	profiles map[string]error // what it says of each profile
 	answers  *error           // whether it answers at all; nil: not asked yet
 }
@@ -172,7 +181,7 @@ func (r *readiness) ready(ctx context.Context, row fusionpbx.Gateway) (meant boo
 	}
 	err, asked := r.profiles[row.Profile()]
 	if !asked {
-		err = r.sw.Fault(r.sw.ProfileRunning(ctx, row.Profile()))
+		err = settling(ctx, r.pbx, r.sw, r.within, r.sw.Fault(r.sw.ProfileRunning(ctx, row.Profile())))
 		r.profiles[row.Profile()] = err
 	}
 	return meant, err

@@ -151,7 +151,7 @@ func fileFailure(err error) error {
 // keeps it from that.
 func (r *round) failure(ctx context.Context, s *step, err error) error {
 	if _, reload := errors.AsType[*freeswitch.ReloadError](err); s.folder == nil || !reload {
-		return r.sw.Fault(err)
+		return settling(ctx, r.pbx, r.sw, r.limits.Settling, r.sw.Fault(err))
 	}
 	if r.broken == "" {
 		r.broken = brokenFiles(s.folder.Broken(ctx, s.uuid), s.folder.Dir())

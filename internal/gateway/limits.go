@@ -9,6 +9,8 @@ import (
 type Limits struct {
 	RoundChanges int // the most gateways that it takes up
 	RoundKills   int // the most that it kills
+	// Settling is for how long after its start a switch, or the database that it asks, may lack what it will have.
+	Settling time.Duration
 
 	killTime time.Duration // killTime, but in tests
 }

@@ -233,7 +233,7 @@ func (r *round) verify(ctx context.Context, steps []*step) (again []*step, err e
 			s.load, s.linger = true, true // it was one of those that go
 			again = append(again, s)
 		case shown == nil && s.wanted():
-			s.err = r.notLoaded(s)
+			s.err = settling(ctx, r.pbx, r.sw, r.limits.Settling, r.notLoaded(s))
 		case shown == nil:
 		case !s.wanted() || len(differences(s.mode(), *shown, *s.now)) > 0:
 			s.kill, s.load, s.linger = shown.Profile, s.wanted(), false

@@ -148,5 +148,7 @@ func (w *work) say(stopped error) error {
 	if failure.Code == fault.GatewayNotLoaded && u.failed == nil && !u.restored {
 		failure = fault.Errorf(fault.Conflict, "gateway %s was changed or deleted by somebody else before every switch had loaded it; look at it, then send the request again", w.uuid())
 	}
-	return fault.Errorf(failure.Code, "%s (%s)", failure.Message, stands)
+	worded := fault.Errorf(failure.Code, "%s (%s)", failure.Message, stands)
+	worded.Passes = failure.Passes
+	return worded
 }
