@@ -1,15 +1,21 @@
 package api_test
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
 	"trunkline/api"
+	"trunkline/internal/audit"
 	"trunkline/internal/config"
 	"trunkline/internal/pbxtest"
 )
@@ -79,6 +85,72 @@ func TestAccessLog(t *testing.T) {
 	}
 }
 
+// Denials that are alike are one line a minute, and one more that says how many they were.
+func TestDenialsAreLoggedTogether(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{noWorker: true})
+	log := b.accessLog(t, inText)
+	b.options.Audit = audit.New(b.pool, b.options.Log)
+	var err error
+	b.server, err = api.New(b.options)
+	must(t, err)
+	const each = 50
+	for i := range each {
+		b.do(t, call{path: "/v1/jobs", from: stranger + ":1"})
+		b.do(t, call{path: "/v1/jobs", from: fmt.Sprintf("[2001:db8::%x]:1", i)})
+	}
+	ended, end := context.WithCancel(t.Context())
+	end()
+	must(t, b.options.Audit.Run(ended)) // which tells of what it has not told
+	lines, again := len(requestLines(log.String())), 0
+	for line := range strings.Lines(log.String()) {
+		if _, times, found := strings.Cut(line, "times="); found && strings.Contains(line, `msg="denied again"`) {
+			n, err := strconv.Atoi(strings.Fields(times)[0])
+			must(t, err)
+			again += n
+		}
+	}
+	if lines < 2 || lines > 4 || lines+again != 2*each { // they may have come in two minutes
+		t.Errorf("%d requests are %d lines, and %d more that came again:\n%s", 2*each, lines, again, log)
+	}
+}
+
+// A token where people type a name, or in a path, is refused with a hint, and stands in no log.
+func TestTokensInTheWrongPlace(t *testing.T) {
+	t.Parallel()
+	authLog := filepath.Join(t.TempDir(), "auth.log")
+	b := newBundle(t, setUp{noWorker: true, settings: func(s *config.Settings) { s.AuthLog = authLog }})
+	log := b.accessLog(t, inText)
+	_, secret := b.issue(t, "mislaid", "read", "all_domains", "true")
+	part := secret[:len(secret)-12]
+	for name, c := range map[string]struct {
+		call   call
+		status int
+		hint   string
+	}{
+		"as a name":                 {call{path: "/v1/jobs", user: secret, pass: "x"}, http.StatusUnauthorized, "user name is an API token"},
+		"as a name, no password":    {call{path: "/v1/jobs", user: secret}, http.StatusUnauthorized, "user name is an API token"},
+		"as a name in another case": {call{path: "/v1/jobs", user: strings.ToUpper(secret), pass: "x"}, http.StatusUnauthorized, "user name is an API token"},
+		"in a form":                 {call{path: provisionPath, form: form("username", secret)}, http.StatusUnauthorized, "user name is an API token"},
+		"with a domain":             {call{path: provisionPath, form: form("username", part+"@one.example", "password", "x")}, http.StatusUnauthorized, "user name is an API token"},
+		"in a path":                 {call{path: "/v1/jobs/" + secret}, http.StatusBadRequest, "rotate"},
+		"in a path that is not":     {call{path: "/" + secret + "/app/status/index.php"}, http.StatusBadRequest, "rotate"},
+		"in a path, escaped":        {call{path: "/v1/jobs/%74" + part[1:]}, http.StatusBadRequest, "rotate"},
+		"as a request's id":         {call{path: "/v1/jobs", headers: map[string]string{"X-Request-Id": secret}}, http.StatusUnauthorized, "token"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b.do(t, c.call).want(t, c.status, "").says(t, c.hint)
+		})
+	}
+	b.options.Audit.Flush(t.Context())
+	failed, _ := os.ReadFile(authLog)
+	for where, text := range map[string]string{"the log": log.String(), "fail2ban's log": string(failed), "the audit": strings.Join(b.audited(t, "denial", 2, "a::text"), "\n")} {
+		if text = strings.ToLower(text); strings.Contains(text, strings.ToLower(part[:24])) {
+			t.Errorf("the token is in %s: %s", where, text)
+		}
+	}
+}
+
 // Whatever a caller writes where, a request is one line of valid text, and no line is the caller's own.
 func TestHostileValuesStayWithinTheirLine(t *testing.T) {
 	t.Parallel()
@@ -106,6 +178,7 @@ func TestHostileValuesStayWithinTheirLine(t *testing.T) {
 		{path: provisionPath, body: `{"username":"root\n\u2028","password":"` + secret + `"}`, headers: map[string]string{"Content-Type": "application/json"}},
 		{path: provisionPath, body: "x", headers: map[string]string{"Content-Type": forged}},
 	}
+	const alike = 1 + 3 // of two with a path that holds anything, and of four without a name
 	for name, format := range map[string]func(io.Writer) slog.Handler{"text": inText, "json": inJSON} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -116,8 +189,10 @@ func TestHostileValuesStayWithinTheirLine(t *testing.T) {
 				b.do(t, c)
 			}
 			written := log.String()[before:]
-			if lines := requestLines(written); len(lines) != len(calls) || strings.Count(written, "\n") != len(calls) {
-				t.Errorf("%d requests are %d lines:\n%s", len(calls), len(lines), written)
+			// Of those that are denied alike the first has a line; and one line warns of a proxy.
+			lines, want := requestLines(written), len(calls)-alike
+			if len(lines) != want || strings.Count(written, "\n") != want+1 {
+				t.Errorf("%d requests are %d lines, want %d:\n%s", len(calls), len(lines), want, written)
 			}
 			for line := range strings.Lines(written) {
 				if name == "json" && !json.Valid([]byte(line)) {

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -207,6 +208,48 @@ func TestGuessingIsStopped(t *testing.T) {
 	}
 }
 
+// However many guesses come at once, to however many front ends, by whatever alias and from wherever in a
+// /64: no more are checked than may fail.
+func TestGuessesAtOnceToSeveralFrontEnds(t *testing.T) {
+	t.Parallel()
+	settings, authLog := guarded(t)
+	b := newBundle(t, setUp{noWorker: true, settings: settings})
+	must(t, os.WriteFile(b.whitelist, []byte("2001:db8::/32\n"), 0o600))
+	b.exec(t, "update v_users set user_email = 'root@mail.example' where username = $1", b.sample.SuperadminName)
+	var handlers []http.Handler
+	for range 2 {
+		options := b.options
+		options.Limiter = b.limiter(t, b.redis)
+		server, err := api.New(options)
+		must(t, err)
+		handlers = append(handlers, server.Handler())
+	}
+	name := b.sample.SuperadminName
+	aliases := []string{name, strings.ToUpper(name), name + "@" + b.sample.Domains[0].Name, "Root@mail.example"}
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	statuses := map[int]int{}
+	for i := range 60 {
+		wg.Go(func() {
+			recorder := httptest.NewRecorder()
+			guess := call{path: "/v1/jobs", user: aliases[i%len(aliases)], pass: fmt.Sprint("guess", i), from: fmt.Sprintf("[2001:db8:0:1:%x::1]:1", i)}
+			handlers[i%2].ServeHTTP(recorder, guess.request())
+			mu.Lock()
+			defer mu.Unlock()
+			statuses[recorder.Code]++
+		})
+	}
+	wg.Wait()
+	if statuses[http.StatusUnauthorized] != 3 || statuses[http.StatusTooManyRequests] != 57 {
+		t.Errorf("got %v; want 3 that were checked", statuses)
+	}
+	content, err := os.ReadFile(authLog)
+	must(t, err)
+	if n := strings.Count(string(content), "\n"); n != 3 {
+		t.Errorf("%d lines for fail2ban, want 3: %s", n, content)
+	}
+}
+
 // A password that is right makes up for the ones before it.
 func TestSuccessClearsFailures(t *testing.T) {
 	t.Parallel()
@@ -259,22 +302,27 @@ func TestBudgetHeadersAsDocumented(t *testing.T) {
 	}
 }
 
-// Of strangers by IPv6 a whole network has one budget, and of those on the whitelist each its own.
+// By IPv6 a whole /64 has one budget, on the whitelist or not.
 func TestUnauthenticatedLimitOfIPv6(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, setUp{noWorker: true, settings: limited})
-	must(t, os.WriteFile(b.whitelist, []byte("2001:db8:1::/64\n"), 0o600))
+	must(t, os.WriteFile(b.whitelist, []byte("2001:db8:1::/48\n"), 0o600))
 	var err error
 	b.server, err = api.New(b.options) // with that whitelist
 	must(t, err)
 	for n := range 5 {
 		b.do(t, call{path: "/v1/jobs", from: fmt.Sprintf("[2001:db8:2::%x]:1", n)}).want(t, http.StatusForbidden, "not_whitelisted")
-		b.do(t, call{path: "/v1/jobs", from: "[2001:db8:1::1]:1"}).want(t, http.StatusUnauthorized, "")
+		b.do(t, call{path: "/v1/jobs", from: fmt.Sprintf("[2001:db8:1::%x:0:0:1]:1", n)}).want(t, http.StatusUnauthorized, "")
 	}
 	wantLimited(t, b.do(t, call{path: "/v1/jobs", from: "[2001:db8:2::ffff]:1"}))
-	wantLimited(t, b.do(t, call{path: "/v1/jobs", from: "[2001:db8:1::1]:1"}))
+	wantLimited(t, b.do(t, call{path: "/v1/jobs", from: "[2001:db8:1::ffff]:1"}))
 	b.do(t, call{path: "/v1/jobs", from: "[2001:db8:3::1]:1"}).want(t, http.StatusForbidden, "not_whitelisted")
-	b.do(t, call{path: "/v1/jobs", from: "[2001:db8:1::2]:1"}).want(t, http.StatusUnauthorized, "")
+	b.do(t, call{path: "/v1/jobs", from: "[2001:db8:1:1::1]:1"}).want(t, http.StatusUnauthorized, "")
+	// Those who have signed in too.
+	for n := range 4 {
+		wantBudget(t, b.do(t, b.asSuperadmin(call{path: "/v1/jobs", from: fmt.Sprintf("[2001:db8:1:2::%x]:1", n)})), 4, 3-n)
+	}
+	wantLimited(t, b.do(t, b.asSuperadmin(call{path: "/v1/jobs", from: "[2001:db8:1:2::ffff]:1"})))
 }
 
 // A database that is away is nobody's wrong credentials: callers are told of it, however many they are.

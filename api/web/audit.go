@@ -1,6 +1,8 @@
 package web
 
 import (
+	"net/netip"
+
 	"trunkline/internal/access"
 	"trunkline/internal/audit"
 )
@@ -16,28 +18,39 @@ func (r *Request) Changed(action, subject, domainUUID string) {
 }
 
 // denied takes note of a request that was refused for who sent it: for its address, its credentials,
-// its scope, or how many it was.
-func (r *Request) denied() {
+// its scope, or how many it was. It reports whether it is the first of its kind in this minute.
+func (r *Request) denied() (first bool) {
 	who := r.tried
 	if r.Caller.SignedIn() {
 		who = r.Caller.Name
 	}
-	r.front.Audit.Denial(audit.Denial{
-		Address: r.addressOrPeer(), Who: who, Endpoint: r.endpoint, Code: r.denial,
+	return r.front.Audit.Denial(audit.Denial{
+		Address: r.network(), Who: who, Endpoint: r.endpoint, Code: r.denial,
 		DomainUUID: r.auditDomain(), RequestID: r.ID,
 	})
 }
 
 // addressOrPeer is the caller's address, or if that is not known the peer's; "" if that is no address.
 func (r *Request) addressOrPeer() string {
-	addr := r.Address
+	if addr, known := r.located(); known {
+		return addr.String()
+	}
+	return ""
+}
+
+// network is what counts as that address.
+func (r *Request) network() string {
+	if addr, known := r.located(); known {
+		return access.Network(addr)
+	}
+	return ""
+}
+
+func (r *Request) located() (netip.Addr, bool) {
 	if r.addressErr != nil {
-		addr, _ = access.ParseAddress(r.c.Request.RemoteAddr)
+		return access.ParseAddress(r.c.Request.RemoteAddr)
 	}
-	if !addr.IsValid() {
-		return ""
-	}
-	return addr.String()
+	return r.Address, r.Address.IsValid()
 }
 
 // auditDomain is whose entry it is: the domain that is concerned, else that of a caller who has one.

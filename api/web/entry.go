@@ -19,6 +19,9 @@ func (r *Request) enter(e Endpoint) error {
 	if err := r.Admit(); err != nil {
 		return r.refused(err)
 	}
+	if token.Within(r.c.Request.URL.Path) {
+		return r.refused(errTokenInPath)
+	}
 	if e.Entry == Whitelisted || e.Entry == SignedInOrLink && r.HasLink() {
 		return r.chargeAddress()
 	}
@@ -41,6 +44,8 @@ func (r *Request) enter(e Endpoint) error {
 // AccessDenied is the documented message for an address that is not on the whitelist. Behind it stands the
 // address, which the caller may not know: it is what has to be put on the list.
 const AccessDenied = "API Access Denied: Only whitelisted IPs may access this endpoint."
+
+var errTokenInPath error = fault.Errorf(fault.CredentialsInQuery, "an API token is in the path, which logs keep; send it as Authorization: Bearer, and rotate this one: others may have seen it")
 
 // enterOpen counts a request that nobody need sign in for. This host's own health checks are not counted.
 func (r *Request) enterOpen() error {
@@ -93,14 +98,11 @@ func (r *Request) signIn(e Endpoint) error {
 	if err != nil {
 		return err
 	}
-	r.tried = given.Username
-	who, err := r.front.credentials.Authenticate(r.Context(), r.Address, given)
+	r.tried = token.Masked(given.Username)
+	who, err := r.front.credentials.Authenticate(r.Context(), r.front.stopping, r.Address, given)
 	if err != nil {
 		if who.Name != "" { // a token that no longer serves
 			r.tried = who.Name
-		}
-		if fault.Is(err, fault.AuthenticationFailed) {
-			r.front.gate.Hold(r.Context(), r.front.stopping, r.Address)
 		}
 		return err
 	}

@@ -41,7 +41,6 @@ type Front struct {
 	Options
 	locator     access.Locator
 	credentials *access.Authenticator
-	gate        *access.Gate
 	ownPages    *http.CrossOriginProtection
 	proxies     proxies
 	stopping    context.Context
@@ -52,11 +51,11 @@ type Front struct {
 func New(o Options) *Front {
 	gin.SetMode(gin.ReleaseMode) // else it prints to standard output
 	f := &Front{Options: o, locator: access.NewLocator(o.Settings.TrustedProxies), ownPages: ownPages(o.Settings.PublicURL)}
-	f.gate = access.NewGate(access.GateLimits{
+	gate := access.NewGate(access.GateLimits{
 		OfName: o.Settings.LoginFailures, OfAddress: o.Settings.LoginFailuresAddress,
 		Window: o.Settings.LoginFailuresWindow, MaxDelay: o.Settings.LoginDelayMax,
 	}, o.Limiter, authlog.New(o.Settings.AuthLog, o.Log))
-	f.credentials = access.NewAuthenticator(o.DB, o.Tokens, f.gate, o.Settings.CredentialCache)
+	f.credentials = access.NewAuthenticator(o.DB, o.Tokens, gate, o.Settings.CredentialCache)
 	f.stopping, f.stop = context.WithCancel(context.Background())
 	return f
 }

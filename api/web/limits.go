@@ -2,10 +2,10 @@ package web
 
 import (
 	"fmt"
-	"net/netip"
 	"strconv"
 	"time"
 
+	"trunkline/internal/access"
 	"trunkline/internal/fault"
 	"trunkline/internal/ratelimit"
 )
@@ -23,9 +23,6 @@ const (
 	LimitNone Limit = "nothing"
 )
 
-// strangersBits is how much of an IPv6 address that is not on the whitelist counts.
-const strangersBits = 64
-
 // budget is what the caller may do of what is limited in a minute.
 func (r *Request) budget(l Limit) ratelimit.Budget {
 	most := r.front.Settings.RateLimit
@@ -35,19 +32,15 @@ func (r *Request) budget(l Limit) ratelimit.Budget {
 	case LimitExports:
 		most = r.front.Settings.RateLimitExport
 	}
-	return ratelimit.Budget{Key: fmt.Sprintf("%s|%s|%s", l, r.Caller.ID, r.Address), Limit: most, Window: ratelimit.Window}
+	return ratelimit.Budget{Key: fmt.Sprintf("%s|%s|%s", l, r.Caller.ID, access.Network(r.Address)), Limit: most, Window: ratelimit.Window}
 }
 
 // addressBudget is what one address may do in a minute without signing in.
 func (r *Request) addressBudget() ratelimit.Budget {
-	address := r.Address.String()
-	switch {
-	case r.addressErr != nil:
+	address := access.Network(r.Address)
+	if r.addressErr != nil {
 		// Whose request it is is not known; who sent it to us is.
-		address = "peer " + r.addressOrPeer()
-	case r.Address.Is6() && !r.front.Whitelist.Allows(r.Address):
-		// Whoever has one address of such a network usually has them all.
-		address = netip.PrefixFrom(r.Address, strangersBits).Masked().String()
+		address = "peer " + r.network()
 	}
 	return ratelimit.Budget{Key: "address|" + address, Limit: r.front.Settings.RateLimitUnauthenticated, Window: ratelimit.Window}
 }

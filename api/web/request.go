@@ -17,6 +17,7 @@ import (
 	"trunkline/api/params"
 	"trunkline/internal/access"
 	"trunkline/internal/fault"
+	"trunkline/internal/token"
 )
 
 // Request is one request and what has been found out about it.
@@ -80,7 +81,7 @@ func (f *Front) observe(c *gin.Context) {
 	r := &Request{ID: c.GetHeader("X-Request-Id"), c: c, front: f, endpoint: metrics.Unrouted}
 	f.Metrics.Requests.InFlight.Inc()
 	defer f.Metrics.Requests.InFlight.Dec()
-	if !saneRequestID.MatchString(r.ID) {
+	if !saneRequestID.MatchString(r.ID) || token.Within(r.ID) {
 		r.ID = uuid.NewString()
 	}
 	c.Header("X-Request-Id", r.ID)
@@ -99,11 +100,10 @@ func (f *Front) observe(c *gin.Context) {
 			r.fail(FaultOf(errors.New("panic"), r.ID))
 		}
 		took := time.Since(began)
-		r.log(took)
-		f.Metrics.Requests.Observe(r.endpoint, c.Request.Method, c.Writer.Status(), took)
-		if f.Metrics.Requests.Denied(r.denial) {
-			r.denied()
+		if !f.Metrics.Requests.Denied(r.denial) || r.denied() {
+			r.log(took)
 		}
+		f.Metrics.Requests.Observe(r.endpoint, c.Request.Method, c.Writer.Status(), took)
 	}()
 	c.Next()
 }
@@ -117,7 +117,7 @@ func (r *Request) log(took time.Duration) {
 		slog.String("address", r.seenAddress()),
 		slog.String("endpoint", r.endpoint),
 		slog.String("method", Clip(req.Method)),
-		slog.String("path", Clip(req.URL.Path)),
+		slog.String("path", Clip(token.Masked(req.URL.Path))),
 		slog.Int("status", status),
 		slog.Float64("ms", float64(took.Microseconds())/1e3),
 	}

@@ -28,7 +28,7 @@ const (
 // Authenticator finds out whose credentials they are. It remembers who they were for maxCallerAge at most,
 // under a keyed hash of the credentials whose key lives in this process alone.
 type Authenticator struct {
-	users   func(ctx context.Context, username, password string) (fusionpbx.User, error)
+	find    func(ctx context.Context, username string) (named, error)
 	apiKeys func(ctx context.Context, key string) (fusionpbx.User, error)
 	tokens  func(ctx context.Context, secret string) (token.Token, time.Duration, error)
 	domains func(ctx context.Context, uuids []string) ([]fusionpbx.Domain, error)
@@ -38,9 +38,21 @@ type Authenticator struct {
 	// userAge is how long a user is remembered: no longer than their password is.
 	userAge time.Duration
 	key     keyed.Key
-	callers *cache.Cache[Caller]
+	callers *cache.Cache[seen]
 	holders *cache.Cache[Holder]
 	gate    *Gate
+}
+
+// named are the users that a name may mean.
+type named struct {
+	uuids []string
+	check func(ctx context.Context, password string) (fusionpbx.User, error)
+}
+
+// seen is a caller, and when the answer to the login is due: everybody who sends the same waits for it.
+type seen struct {
+	who Caller
+	due time.Time
 }
 
 // NewAuthenticator returns one that knows FusionPBX's users and our tokens. For as long as a right password
@@ -48,8 +60,11 @@ type Authenticator struct {
 func NewAuthenticator(db *fusionpbx.DB, tokens *token.Store, gate *Gate, rememberPasswords time.Duration) *Authenticator {
 	passwords := fusionpbx.NewPasswords(rememberPasswords)
 	return &Authenticator{
-		users: func(ctx context.Context, username, password string) (fusionpbx.User, error) {
-			return db.Authenticate(ctx, passwords, username, password)
+		find: func(ctx context.Context, username string) (named, error) {
+			users, err := db.Find(ctx, username)
+			return named{users.UUIDs(), func(ctx context.Context, password string) (fusionpbx.User, error) {
+				return users.Check(ctx, passwords, password)
+			}}, err
 		},
 		apiKeys:  db.AuthenticateKey,
 		tokens:   tokens.Find,
@@ -67,64 +82,91 @@ func NewAuthenticator(db *fusionpbx.DB, tokens *token.Store, gate *Gate, remembe
 }
 
 // newCallers returns the memory of who was seen lately.
-func newCallers() *cache.Cache[Caller] {
-	return cache.New[Caller](cache.Options{Most: maxCallers, ReadTimeout: callerReadTimeout})
+func newCallers() *cache.Cache[seen] {
+	return cache.New[seen](cache.Options{Most: maxCallers, ReadTimeout: callerReadTimeout})
 }
 
 // Authenticate returns who has the credentials that came from the address, or the failure to answer with:
 // a *fault.Error, unless the database is at fault. Of a token that no longer serves it returns the name
-// beside the failure.
-func (a *Authenticator) Authenticate(ctx context.Context, addr netip.Addr, given Credentials) (Caller, error) {
+// beside the failure. It keeps the answer back while it is not due, unless ctx or stopping ends.
+func (a *Authenticator) Authenticate(ctx, stopping context.Context, addr netip.Addr, given Credentials) (Caller, error) {
+	hash := a.hash(addr, given)
 	if given.Key == "" {
-		// Also for those who are remembered.
-		if err := a.gate.open(ctx, addr, given.Username); err != nil {
+		var users []string
+		if remembered, ok := a.callers.Get(hash); ok {
+			users = append(users, remembered.who.ID)
+		}
+		if err := a.gate.open(ctx, addr, users...); err != nil {
 			return Caller{}, err
 		}
 	}
-	return a.callers.Read(ctx, a.hash(addr, given), func(ctx context.Context) (who Caller, holds time.Duration, err error) {
+	found, err := a.callers.Read(ctx, hash, func(ctx context.Context) (found seen, holds time.Duration, err error) {
 		if given.Key == "" {
-			err = a.gate.login(ctx, addr, given.Username, func() (err error) {
-				who, holds, err = a.look(ctx, given)
-				return err
-			})
-			return who, holds, err
+			return a.guarded(ctx, addr, given)
 		}
-		if who, holds, err = a.look(ctx, given); unauthenticated(err) {
-			err = cmp.Or(a.gate.token(ctx, addr), err)
+		if found.who, holds, err = a.holderOf(ctx, given.Key); unauthenticated(err) {
+			delay, limited := a.gate.token(ctx, addr)
+			found.due, err = time.Now().Add(delay), cmp.Or(limited, err)
 		}
-		return who, holds, err
+		return found, holds, err
 	})
+	a.gate.hold(ctx, stopping, found.due)
+	return found.who, err
 }
 
 // Again is Authenticate for credentials that were good a moment ago: that they have ended is no attempt at
 // guessing any, and is not counted.
 func (a *Authenticator) Again(ctx context.Context, addr netip.Addr, given Credentials) (Caller, error) {
-	return a.callers.Read(ctx, a.hash(addr, given), func(ctx context.Context) (Caller, time.Duration, error) { return a.look(ctx, given) })
+	found, err := a.callers.Read(ctx, a.hash(addr, given), func(ctx context.Context) (found seen, holds time.Duration, err error) {
+		if given.Key != "" {
+			found.who, holds, err = a.holderOf(ctx, given.Key)
+			return found, holds, err
+		}
+		users, err := a.find(ctx, given.Username)
+		if err == nil {
+			found.who, err = users.caller(ctx, given.Password)
+		}
+		return found, a.userAge, err
+	})
+	return found.who, err
 }
 
-// look finds out who has the credentials, and for how long that holds.
-func (a *Authenticator) look(ctx context.Context, given Credentials) (Caller, time.Duration, error) {
-	switch {
-	case given.Key == "":
-		return a.user(ctx, given)
-	case strings.HasPrefix(given.Key, token.Prefix):
-		return a.token(ctx, given.Key)
+// holderOf is who has the key, and for how long that holds.
+func (a *Authenticator) holderOf(ctx context.Context, key string) (Caller, time.Duration, error) {
+	if strings.HasPrefix(key, token.Prefix) {
+		return a.token(ctx, key)
 	}
-	return a.apiKey(ctx, given.Key)
+	return a.apiKey(ctx, key)
 }
 
 // unauthenticated reports whether the credentials were wrong, rather than not to be checked.
 func unauthenticated(err error) bool { return fault.Is(err, fault.AuthenticationFailed) }
 
-func (a *Authenticator) user(ctx context.Context, given Credentials) (Caller, time.Duration, error) {
-	user, err := a.users(ctx, given.Username, given.Password)
+// guarded checks a password if the login gate lets it, and tells the gate how that ended.
+func (a *Authenticator) guarded(ctx context.Context, addr netip.Addr, given Credentials) (found seen, holds time.Duration, err error) {
+	users, err := a.find(ctx, given.Username)
+	if err != nil {
+		return found, 0, err
+	}
+	attempt, err := a.gate.admit(ctx, addr, given.Username, users.uuids)
+	if err != nil {
+		return found, 0, err
+	}
+	found.who, err = users.caller(ctx, given.Password)
+	found.due = attempt.settle(ctx, found.who.ID, err)
+	return found, a.userAge, err
+}
+
+// caller is the user whose password it is.
+func (n named) caller(ctx context.Context, password string) (Caller, error) {
+	user, err := n.check(ctx, password)
 	switch {
 	case err != nil:
-		return Caller{}, 0, err
+		return Caller{}, err
 	case user.Role == fusionpbx.RoleNone:
-		return Caller{}, 0, fault.Errorf(fault.Forbidden, "this user is neither a superadmin nor an admin in FusionPBX")
+		return Caller{}, fault.Errorf(fault.Forbidden, "this user is neither a superadmin nor an admin in FusionPBX")
 	}
-	return callerOfUser(user), a.userAge, nil
+	return callerOfUser(user), nil
 }
 
 func (a *Authenticator) apiKey(ctx context.Context, key string) (Caller, time.Duration, error) {

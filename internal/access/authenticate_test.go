@@ -39,12 +39,18 @@ func counted(userAge, tokenHolds time.Duration) (*Authenticator, *lookUps) {
 		userAge: userAge,
 		callers: newCallers(),
 		gate:    gateOf(math.MaxInt32, math.MaxInt32),
-		users: func(_ context.Context, username, password string) (fusionpbx.User, error) {
-			n.users.Add(1)
-			if password != "right" {
-				return fusionpbx.User{}, fusionpbx.ErrBadCredentials
+		find: func(_ context.Context, username string) (named, error) {
+			id := "u"
+			if !strings.EqualFold(username, "admin") {
+				id = username
 			}
-			return fusionpbx.User{UUID: "u", Name: username, Role: fusionpbx.RoleAdmin}, nil
+			return named{[]string{id}, func(_ context.Context, password string) (fusionpbx.User, error) {
+				n.users.Add(1)
+				if password != "right" {
+					return fusionpbx.User{}, fusionpbx.ErrBadCredentials
+				}
+				return fusionpbx.User{UUID: id, Name: username, Role: fusionpbx.RoleAdmin}, nil
+			}}, nil
 		},
 		apiKeys: func(_ context.Context, key string) (fusionpbx.User, error) {
 			n.keys.Add(1)
@@ -91,7 +97,7 @@ func TestCallersAreRememberedForASecond(t *testing.T) {
 				began := time.Now()
 				for _, after := range append([]time.Duration{0}, c.lookUps[:]...) {
 					pbxtest.Pass(time.Until(began.Add(after)))
-					if who, err := check.Authenticate(t.Context(), someAddress, c.given); err != nil || who.ID != c.want {
+					if who, err := check.Authenticate(t.Context(), t.Context(), someAddress, c.given); err != nil || who.ID != c.want {
 						t.Fatalf("after %v: got %+v, %v", after, who, err)
 					}
 				}
@@ -112,7 +118,7 @@ func TestBadCredentialsAreNotRemembered(t *testing.T) {
 	for range 2 {
 		for _, given := range []Credentials{{Username: "admin", Password: "wrong"}, {Key: "wrong"}, {Key: token.Prefix + "wrong"}} {
 			var refused *fault.Error
-			if _, err := check.Authenticate(t.Context(), someAddress, given); !errors.As(err, &refused) || refused.Code != fault.AuthenticationFailed {
+			if _, err := check.Authenticate(t.Context(), t.Context(), someAddress, given); !errors.As(err, &refused) || refused.Code != fault.AuthenticationFailed {
 				t.Errorf("%+v: got %v", given, err)
 			}
 		}

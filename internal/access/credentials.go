@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"trunkline/internal/fault"
+	"trunkline/internal/token"
 )
 
 // Credentials are what a request shows to say who sent it: a FusionPBX user's name, as user or
@@ -24,6 +25,10 @@ const (
 // Challenge is what an answer 401 asks for. It is never Basic, though Basic serves: a browser that is asked for
 // it keeps the password, and sends it along with whatever any page has it ask for.
 const Challenge = `Bearer realm="FusionPBX"`
+
+// errTokenAsName tells whoever puts a token where people type a name, which is written to logs.
+var errTokenAsName error = fault.Errorf(fault.AuthenticationFailed, "the user name is an API token; send it alone, as %s or %s (in WHMCS: the server's access hash), "+
+	"and rotate it if others may have seen it", byBearer, byKey)
 
 // sent are credentials and the way in which they came.
 type sent struct {
@@ -81,6 +86,8 @@ func fromAuthorization(header http.Header) (*sent, error) {
 		switch {
 		case !ok:
 			return nil, fault.Errorf(fault.AuthenticationFailed, "what follows Basic in the Authorization header is not username:password in base64")
+		case token.Within(username):
+			return nil, errTokenAsName
 		case !isText(username):
 			return nil, fault.Errorf(fault.AuthenticationFailed, "the username in the Authorization header is not text in UTF-8")
 		case username == "" || password == "":
@@ -109,6 +116,8 @@ func fromParams(username, password string) (*sent, error) {
 	switch {
 	case username == "" && password == "":
 		return nil, nil
+	case token.Within(username):
+		return nil, errTokenAsName
 	case username == "" || password == "":
 		return nil, fault.Errorf(fault.AuthenticationFailed, "username and password are both required if one is sent; or send a token as %s", byBearer)
 	}

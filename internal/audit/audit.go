@@ -64,7 +64,7 @@ type Log struct {
 
 // New returns the log of the database.
 func New(pool *pgxpool.Pool, log *slog.Logger) *Log {
-	return &Log{pool: pool, log: log, denied: gathered{waiting: map[alike]count{}, seen: map[alike]struct{}{}}}
+	return &Log{pool: pool, log: log, denied: gathered{waiting: map[alike]count{}, seen: map[alike]struct{}{}, repeated: map[alike]int64{}}}
 }
 
 // Change records a change at once. The change has been made by then: it stands even if it cannot be

@@ -17,7 +17,7 @@ const (
 	// writeTimeout bounds writing them once.
 	writeTimeout = 5 * time.Second
 	// maxDistinct is how many different denials of one minute this process writes as rows of their own:
-	// under an endless flood some 13 million rows in 90 days. The access log has each of them.
+	// under an endless flood some 13 million rows in 90 days.
 	maxDistinct = 100
 	// maxWaiting is how many rows this process keeps while the database is away.
 	maxWaiting = 10_000
@@ -67,9 +67,11 @@ type gathered struct {
 	overflow count
 	minute   time.Time          // the one that seen is about
 	seen     map[alike]struct{} // what has a row in this minute, waiting or written
+	repeated map[alike]int64    // what came again, that the log has not been told of
 }
 
-func (g *gathered) add(key alike, c count) {
+// add reports whether it is the first of its kind in its minute.
+func (g *gathered) add(key alike, c count) (first bool) {
 	if !key.minute.Equal(g.minute) {
 		g.minute = key.minute
 		clear(g.seen)
@@ -78,10 +80,15 @@ func (g *gathered) add(key alike, c count) {
 	_, waits := g.waiting[key]
 	if !known && len(g.seen) >= maxDistinct || !waits && len(g.waiting) >= maxWaiting {
 		g.spill(c)
-		return
+		g.repeated[alike{minute: key.minute, action: ActionOverflow}] += c.times
+		return false
 	}
 	g.seen[key] = struct{}{}
 	g.waiting[key] = g.waiting[key].plus(c)
+	if known {
+		g.repeated[key] += c.times
+	}
+	return !known
 }
 
 // spill counts what gets no row of its own. While the database is away that is one count and no more.
@@ -93,8 +100,9 @@ func (g *gathered) spill(c count) {
 }
 
 // Denial notes a refused request. It does no I/O: Run writes within a second or so, and denials that are
-// alike within a minute are one row.
-func (l *Log) Denial(d Denial) {
+// alike within a minute are one row. It reports whether this is the first of them, of which the caller's log
+// should have a line; of the others Run logs how many they were.
+func (l *Log) Denial(d Denial) (first bool) {
 	now := time.Now().UTC()
 	key := alike{
 		minute: now.Truncate(alikeSpan), address: cleaned(d.Address), who: cleaned(d.Who),
@@ -102,7 +110,7 @@ func (l *Log) Denial(d Denial) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.denied.add(key, count{first: now, last: now, times: 1, requestID: cleaned(d.RequestID)})
+	return l.denied.add(key, count{first: now, last: now, times: 1, requestID: cleaned(d.RequestID)})
 }
 
 // Run writes the denials once a second until ctx is done, and what is left then.
@@ -115,8 +123,23 @@ func (l *Log) Run(ctx context.Context) error {
 		case <-tick.C:
 		}
 		l.Flush(ctx)
+		l.logRepeated(time.Now())
 	}
+	l.logRepeated(time.Now().Add(alikeSpan))
 	return nil
+}
+
+// logRepeated logs what was denied again and again in the minutes that have ended.
+func (l *Log) logRepeated(now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, key := range slices.SortedFunc(maps.Keys(l.denied.repeated), alike.compare) {
+		if !now.Before(key.minute.Add(alikeSpan)) {
+			l.log.Warn("denied again", "address", key.address, "who", key.who, "endpoint", key.action, "denied", key.code,
+				"times", l.denied.repeated[key], "minute", key.minute)
+			delete(l.denied.repeated, key)
+		}
+	}
 }
 
 // Flush writes what waits. If the database is away that waits on, up to maxWaiting rows, and the log says

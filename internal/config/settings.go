@@ -48,10 +48,10 @@ type Settings struct {
 	RateLimitGateway         int `env:"TRUNKLINE_RATE_LIMIT_GATEWAY" envDefault:"50" help:"gateway operations a minute, per credential and address"`
 	RateLimitUnauthenticated int `env:"TRUNKLINE_RATE_LIMIT_UNAUTHENTICATED" envDefault:"60" help:"requests a minute without good credentials, per address"`
 
-	LoginFailures        int           `env:"TRUNKLINE_LOGIN_FAILURES" envDefault:"5" help:"wrong passwords for one name from one address before it is refused"`
-	LoginFailuresAddress int           `env:"TRUNKLINE_LOGIN_FAILURES_ADDRESS" envDefault:"20" help:"failed logins from one address, whatever the names, before it is refused"`
+	LoginFailures        int           `env:"TRUNKLINE_LOGIN_FAILURES" envDefault:"5" help:"wrong passwords for one user from one address, of IPv6 a /64, before it is refused"`
+	LoginFailuresAddress int           `env:"TRUNKLINE_LOGIN_FAILURES_ADDRESS" envDefault:"20" help:"failed logins from one address, of IPv6 a /64, whatever the names, before it is refused"`
 	LoginFailuresWindow  time.Duration `env:"TRUNKLINE_LOGIN_FAILURES_WINDOW" envDefault:"10m" help:"for how long failed logins are counted, and an address or name is refused"`
-	LoginDelayMax        time.Duration `env:"TRUNKLINE_LOGIN_DELAY_MAX" envDefault:"2s" least:"0" help:"the longest that the answer to a repeatedly failed login is held back; 0: not at all"`
+	LoginDelayMax        time.Duration `env:"TRUNKLINE_LOGIN_DELAY_MAX" envDefault:"2s" least:"0" help:"the longest that the answer to a login is held back because logins failed; 0: not at all"`
 	AuthLog              string        `env:"TRUNKLINE_AUTH_LOG" envDefault:"/dev/log" help:"where failed logins are written for fail2ban's FusionPBX jail: syslog's socket, a file, or none"`
 
 	TokenGrace      time.Duration `env:"TRUNKLINE_TOKEN_GRACE" envDefault:"24h" least:"0" help:"how long the old secret of a rotated token stays valid if the rotation does not say; 0: not at all"`

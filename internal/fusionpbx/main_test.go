@@ -112,3 +112,12 @@ func (d *DB) DeleteGateway(ctx context.Context, uuid string) error {
 	w.Delete(uuid)
 	return w.Send(ctx)
 }
+
+// Authenticate finds the users of a name and checks their password.
+func (d *DB) Authenticate(ctx context.Context, passwords *Passwords, username, password string) (User, error) {
+	named, err := d.Find(ctx, username)
+	if err != nil {
+		return User{}, err
+	}
+	return named.Check(ctx, passwords, password)
+}

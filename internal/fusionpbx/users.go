@@ -25,7 +25,7 @@ type User struct {
 	Role                   Role
 }
 
-// What Authenticate can answer besides a user; each is a *fault.Error.
+// What Check can answer besides a user; each is a *fault.Error.
 var (
 	ErrBadCredentials error = fault.Errorf(fault.AuthenticationFailed, "username or password is wrong")
 	// ErrTOTP: a password alone would bypass the account's second factor.
@@ -35,14 +35,35 @@ var (
 	ErrAmbiguous error = fault.Errorf(fault.AuthenticationFailed, "several domains have this user; write the username as user@domain")
 )
 
-// Authenticate returns the enabled user of that name, e-mail address or user@domain whose password
-// this is, or one of the errors above; the role may be RoleNone. A name that nobody has costs as much
-// time as a wrong password. passwords spares the hashing of one that was right before.
-func (d *DB) Authenticate(ctx context.Context, passwords *Passwords, username, password string) (User, error) {
-	found, err := d.candidates(ctx, username)
-	if err != nil {
-		return User{}, err
+// Named are the enabled users that a name may mean.
+type Named struct {
+	db    *DB
+	users []candidate
+}
+
+// Find returns the users that a name, an e-mail address or user@domain may mean.
+func (d *DB) Find(ctx context.Context, username string) (Named, error) {
+	users, err := d.candidates(ctx, username)
+	return Named{db: d, users: users}, err
+}
+
+// UUIDs are the users', none if nobody has the name, or so many that their passwords are not checked.
+func (n Named) UUIDs() []string {
+	if len(n.users) > maxCandidates {
+		return nil
 	}
+	uuids := make([]string, len(n.users))
+	for i, u := range n.users {
+		uuids[i] = u.UUID
+	}
+	return uuids
+}
+
+// Check returns the user whose password this is, or one of the errors above; the role may be RoleNone. A
+// name that nobody has costs as much time as a wrong password of one user; one that several have costs
+// more. passwords spares the hashing of one that was right before.
+func (n Named) Check(ctx context.Context, passwords *Passwords, password string) (User, error) {
+	found := n.users
 	if len(found) > maxCandidates {
 		if err := spendBcrypt(ctx, password); err != nil {
 			return User{}, err
@@ -80,5 +101,5 @@ func (d *DB) Authenticate(ctx context.Context, passwords *Passwords, username, p
 	case matches[0].totp != "":
 		return User{}, ErrTOTP
 	}
-	return d.withRole(ctx, matches[0].User)
+	return n.db.withRole(ctx, matches[0].User)
 }

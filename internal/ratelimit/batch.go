@@ -11,21 +11,6 @@ const maxBatch = 512
 
 var errNoAnswer = errors.New("no answer")
 
-// asked is what Redis is asked about one budget.
-type asked struct {
-	id     string
-	budget Budget
-	amount int // to be counted; 0: none; forget
-}
-
-// question is what one caller asks, and the answer.
-type question struct {
-	asked
-	allowed bool
-	count
-	answered chan bool // whether there is an answer
-}
-
 // askRedis asks Redis, and reports false if it does not answer. All questions that come while others are
 // on their way go together after those, so that a busy front end costs few round trips. A caller that
 // comes while none is on its way sends its own, so that nothing has to be kept running for it.
@@ -77,7 +62,7 @@ func (l *Limiter) received(ctx context.Context, batch []*question, err error) {
 	}
 	for _, q := range batch {
 		if err == nil {
-			l.counts.Put(q.id, q.count, q.until)
+			l.keep(q)
 		}
 		q.answered <- err == nil
 	}
@@ -97,8 +82,8 @@ func (l *Limiter) probe() {
 	}
 	l.probeAt = now.Add(l.Timeout + redisPause) // one at a time
 	go func() {
-		probe := &question{asked: asked{id: "probe", budget: Budget{Limit: 1, Window: redisPause / 2}, amount: 1}}
-		err := l.evaluate(context.Background(), []*question{probe})
+		probe := Step{Budget: Budget{Key: "probe", Limit: 1, Window: redisPause / 2}, Amount: 1}
+		err := l.evaluate(context.Background(), []*question{newQuestion([]Step{probe})})
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		l.probeAt = time.Now().Add(redisPause)

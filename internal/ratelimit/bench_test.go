@@ -31,11 +31,11 @@ func BenchmarkTake(b *testing.B) {
 	sides := []func(Budget){
 		func(budget Budget) { l.Take(ctx, budget) },
 		func(budget Budget) {
-			q := &question{asked: asked{id: hashed(budget.Key), budget: budget, amount: 1}}
+			q := newQuestion([]Step{{Budget: budget, Amount: 1}})
 			if err := l.evaluate(ctx, []*question{q}); err != nil {
 				b.Error(err)
 			}
-			l.counts.Put(q.id, q.count, q.until)
+			l.keep(q)
 		},
 	}
 	for _, work := range []time.Duration{0, otherWork} {

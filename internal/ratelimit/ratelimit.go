@@ -46,6 +46,16 @@ type Budget struct {
 	Window time.Duration
 }
 
+// Step is what is done with one budget among several.
+type Step struct {
+	Budget
+	Amount int // 1: one is counted; 0: none; -1: one is given back; Forget
+	With   int // the number of a step before this one, from 1, whose count counts here too; 0: none
+}
+
+// Forget, as an amount, is to begin anew.
+const Forget = -2
+
 // Limiter counts. It has nothing that must be kept running.
 type Limiter struct {
 	// Timeout bounds one question to Redis; a caller waits for it. It is set before the first one, or left.
@@ -83,28 +93,26 @@ func New(rdb redis.UniversalClient, log *slog.Logger) *Limiter {
 	}
 }
 
-// forget, as an amount, is to begin anew.
-const forget = -1
-
 // Take counts one against the budget, unless it is used up: a refusal is not counted.
-func (l *Limiter) Take(ctx context.Context, b Budget) Decision { return l.ask(ctx, b, 1) }
+func (l *Limiter) Take(ctx context.Context, b Budget) Decision { return l.one(ctx, b, 1) }
 
 // Peek says how the budget stands, and counts nothing.
-func (l *Limiter) Peek(ctx context.Context, b Budget) Decision { return l.ask(ctx, b, 0) }
+func (l *Limiter) Peek(ctx context.Context, b Budget) Decision { return l.one(ctx, b, 0) }
 
-// Clear forgets what was counted under the key.
-func (l *Limiter) Clear(ctx context.Context, key string) {
-	l.ask(ctx, Budget{Key: key, Window: Window}, forget)
+func (l *Limiter) one(ctx context.Context, b Budget, amount int) Decision {
+	_, stand := l.All(ctx, Step{Budget: b, Amount: amount})
+	return stand[0]
 }
 
-// ask asks Redis, or counts in this process while that does not answer. A caller who hangs up is counted
-// all the same: what it did is done.
-func (l *Limiter) ask(ctx context.Context, b Budget, amount int) Decision {
-	q := &question{asked: asked{id: hashed(b.Key), budget: b, amount: amount}}
+// All does all the steps, in one question to Redis; or none of them if a budget of which one is to be counted
+// is used up, as its decision then says. It returns how each stands. A caller who hangs up is counted all
+// the same: what it did is done.
+func (l *Limiter) All(ctx context.Context, steps ...Step) (allowed bool, stand []Decision) {
+	q := newQuestion(steps)
 	if !l.askRedis(context.WithoutCancel(ctx), q) {
-		q.allowed, q.count = l.countHere(q.id, b, amount)
+		l.countHere(q)
 	}
-	return Decision{Allowed: q.allowed, Limit: b.Limit, Remaining: max(b.Limit-q.n, 0), Reset: q.until}
+	return q.allowed, q.stand
 }
 
 // hashed keeps callers' own words out of Redis, and bounds them.
@@ -114,16 +122,23 @@ func hashed(key string) string {
 }
 
 // countHere counts as the script does.
-func (l *Limiter) countHere(id string, b Budget, amount int) (allowed bool, c count) {
+func (l *Limiter) countHere(q *question) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	c, ok := l.counts.Get(id)
-	if !ok || amount == forget {
-		c = count{until: l.now().Add(b.Window)}
+	counts := make([]count, len(q.steps))
+	for i, s := range q.steps {
+		var ok bool
+		if counts[i], ok = l.counts.Get(q.ids[i]); !ok {
+			counts[i] = count{until: l.now().Add(s.Window)}
+		}
 	}
-	if allowed = c.n+max(amount, 1) <= b.Limit; allowed {
-		c.n += max(amount, 0)
+	q.decide(counts)
+	l.keep(q)
+}
+
+// keep keeps a copy of what the question found. mu is held.
+func (l *Limiter) keep(q *question) {
+	for i, id := range q.ids {
+		l.counts.Put(id, q.counts[i], q.counts[i].until)
 	}
-	l.counts.Put(id, c, c.until)
-	return allowed, c
 }

@@ -95,7 +95,7 @@ func TestPeekAndClear(t *testing.T) {
 	if d := l.Peek(t.Context(), b); d.Allowed {
 		t.Fatalf("got %+v", d)
 	}
-	l.Clear(t.Context(), b.Key)
+	l.one(t.Context(), b, Forget)
 	if d := l.Peek(t.Context(), b); !d.Allowed || d.Remaining != 2 {
 		t.Errorf("not cleared: %+v", d)
 	}

@@ -32,9 +32,9 @@ func TestCounting(t *testing.T) {
 				{func() Decision { return l.Take(ctx, b) }, true, 0},
 				{func() Decision { return l.Take(ctx, b) }, false, 0},
 				{func() Decision { return l.Peek(ctx, b) }, false, 0},
-				{func() Decision { l.Clear(ctx, b.Key); return l.Peek(ctx, b) }, true, 3},
+				{func() Decision { l.one(ctx, b, Forget); return l.Peek(ctx, b) }, true, 3},
 				{func() Decision { return l.Take(ctx, b) }, true, 2},
-				{func() Decision { l.Clear(ctx, "nothing"); return l.Take(ctx, b) }, true, 1},
+				{func() Decision { l.one(ctx, budget("nothing", 1), Forget); return l.Take(ctx, b) }, true, 1},
 				{func() Decision { return l.Take(ctx, budget("none", 0)) }, false, 0},
 			} {
 				before := time.Now()

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"regexp"
 	"strings"
 )
 
@@ -24,6 +25,15 @@ func newSecret() string {
 	_, _ = rand.Read(random) // never fails
 	return Prefix + secretEncoding.EncodeToString(random)
 }
+
+// secrets are what is or may be a part of a secret, in whatever case it was typed.
+var secrets = regexp.MustCompile(`(?i)` + Prefix + `[a-z0-9_-]{8,}`)
+
+// Within reports whether a secret, or most of one, stands within the text.
+func Within(text string) bool { return secrets.MatchString(text) }
+
+// Masked is the text with what may be secrets in it made unreadable.
+func Masked(text string) string { return secrets.ReplaceAllString(text, Prefix+"[hidden]") }
 
 // wellFormed reports whether the text can be the secret of a token.
 func wellFormed(text string) bool {

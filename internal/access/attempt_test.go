@@ -34,7 +34,7 @@ func TestGuessesAllAtOnce(t *testing.T) {
 				var wg sync.WaitGroup
 				for i := range 300 {
 					wg.Go(func() {
-						err := g.login(t.Context(), someAddress, c.names(i), func() error {
+						_, err := g.login(t.Context(), someAddress, c.names(i), func() error {
 							checked.Add(1)
 							<-allCame
 							return fault.Errorf(fault.AuthenticationFailed, "wrong")
@@ -50,11 +50,16 @@ func TestGuessesAllAtOnce(t *testing.T) {
 				if checked.Load() != c.want || refused.Load() != 300-c.want {
 					t.Errorf("%d passwords were looked at and %d refused, want %d and the rest", checked.Load(), refused.Load(), c.want)
 				}
-				if len(g.turns.underWay) != 0 {
-					t.Errorf("%v are still under way", g.turns.underWay)
-				}
+				wantNoneUnderWay(t, g)
 			})
 		})
+	}
+}
+
+func wantNoneUnderWay(t *testing.T, g *Gate) {
+	t.Helper()
+	if d := g.limiter.Peek(t.Context(), checking(g.ofAddress(someAddress))); d.Remaining != d.Limit {
+		t.Errorf("%d are still under way", d.Limit-d.Remaining)
 	}
 }
 
@@ -64,13 +69,13 @@ func TestRightPasswordsAllAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := gateOf(5, 20)
 		for i := range 19 {
-			g.login(t.Context(), someAddress, fmt.Sprint("typo", i), func() error { return fault.Errorf(fault.AuthenticationFailed, "wrong") })
+			g.login(t.Context(), someAddress, fmt.Sprint("typo", i), wrong)
 		}
 		var wg sync.WaitGroup
 		allCame := make(chan struct{})
 		for i := range 100 {
 			wg.Go(func() {
-				if err := g.login(t.Context(), someAddress, fmt.Sprint("name", i), func() error {
+				if _, err := g.login(t.Context(), someAddress, fmt.Sprint("name", i), func() error {
 					<-allCame
 					return nil
 				}); err != nil {
@@ -89,20 +94,19 @@ func TestRightPasswordsAllAtOnce(t *testing.T) {
 func TestChecksWithoutAnAnswer(t *testing.T) {
 	t.Parallel()
 	g := gateOf(2, 20)
-	wrong := func() error { return fault.Errorf(fault.AuthenticationFailed, "wrong") }
 	away := errors.New("the database is away")
 	for _, check := range []func() error{wrong, func() error { return away }, func() error { return away }} {
 		g.login(t.Context(), someAddress, "admin", check)
 	}
-	if d := g.limiter.Peek(t.Context(), g.ofName(someAddress, "admin")); d.Remaining != 1 {
+	if d := g.limiter.Peek(t.Context(), g.ofUser(someAddress, countedName("admin"))); d.Remaining != 1 {
 		t.Errorf("%d failures are left, want 1", d.Remaining)
 	}
 	g.login(t.Context(), someAddress, " ADMIN", wrong)
-	if err := g.login(t.Context(), someAddress, "admin", func() error { return nil }); !fault.Is(err, fault.RateLimited) {
+	if _, err := g.login(t.Context(), someAddress, "admin", right); !fault.Is(err, fault.RateLimited) {
 		t.Errorf("the right password after too many wrong ones: %v", err)
 	}
 	ctx, stop := context.WithCancel(t.Context())
-	err := gateOf(1, 1).login(ctx, someAddress, "admin", func() error {
+	_, err := gateOf(1, 1).login(ctx, someAddress, "admin", func() error {
 		stop()
 		return context.Cause(ctx)
 	})
@@ -121,7 +125,10 @@ func TestHangingUpInTheQueue(t *testing.T) {
 		synctest.Wait()
 		ctx, hangUp := context.WithCancel(t.Context())
 		ended := make(chan error)
-		go func() { ended <- g.login(ctx, someAddress, "admin", func() error { return nil }) }()
+		go func() {
+			_, err := g.login(ctx, someAddress, "admin", right)
+			ended <- err
+		}()
 		synctest.Wait()
 		hangUp()
 		if err := <-ended; !errors.Is(err, context.Canceled) {
@@ -129,9 +136,7 @@ func TestHangingUpInTheQueue(t *testing.T) {
 		}
 		close(busy)
 		synctest.Wait()
-		if len(g.turns.underWay) != 0 {
-			t.Errorf("%v are still under way", g.turns.underWay)
-		}
+		wantNoneUnderWay(t, g)
 	})
 }
 
@@ -144,23 +149,23 @@ func TestRememberedPasswordDoesNotShowItself(t *testing.T) {
 		check.gate = gateOf(3, 20)
 		right, wrong := Credentials{Username: "admin", Password: "right"}, Credentials{Username: "Admin", Password: "wrong"}
 		for range 3 {
-			if _, err := check.Authenticate(t.Context(), someAddress, right); err != nil {
+			if _, err := check.Authenticate(t.Context(), t.Context(), someAddress, right); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := check.Authenticate(t.Context(), someAddress, wrong); !unauthenticated(err) {
+			if _, err := check.Authenticate(t.Context(), t.Context(), someAddress, wrong); !unauthenticated(err) {
 				t.Fatal(err)
 			}
 		}
 		if n.users.Load() != 4 {
 			t.Fatalf("%d look-ups, want the right password's and 3 more", n.users.Load())
 		}
-		if _, err := check.Authenticate(t.Context(), someAddress, right); !fault.Is(err, fault.RateLimited) {
+		if _, err := check.Authenticate(t.Context(), t.Context(), someAddress, right); !fault.Is(err, fault.RateLimited) {
 			t.Errorf("a remembered password of a name that is refused: %v", err)
 		}
-		if _, err := check.Authenticate(t.Context(), netip.MustParseAddr("192.0.2.11"), right); err != nil {
+		if _, err := check.Authenticate(t.Context(), t.Context(), netip.MustParseAddr("192.0.2.11"), right); err != nil {
 			t.Errorf("from another address: %v", err)
 		}
-		if _, err := check.Authenticate(t.Context(), someAddress, Credentials{Username: "other", Password: "right"}); err != nil {
+		if _, err := check.Authenticate(t.Context(), t.Context(), someAddress, Credentials{Username: "other", Password: "right"}); err != nil {
 			t.Errorf("another name: %v", err)
 		}
 	})
