@@ -73,15 +73,27 @@ func sleep(ctx context.Context, length time.Duration) bool {
 
 // stillListed returns those of the gateways that are in the list.
 func (s *Switch) stillListed(ctx context.Context, uuids []string) ([]string, error) {
-	list, err := s.Gateways(ctx)
+	listed, err := s.listed.ReadAnew(ctx, "", s.listNames)
 	if err != nil {
 		return nil, err
 	}
-	listed := make(map[string]bool, len(list))
-	for _, g := range list {
-		listed[g.Name] = true
-	}
 	return slices.DeleteFunc(slices.Clone(uuids), func(uuid string) bool { return !listed[uuid] }), nil
+}
+
+// listNames asks for the names in the list, one question for all who wait for gateways to go, and no sooner after
+// the last one than that took.
+func (s *Switch) listNames(ctx context.Context) (names map[string]bool, holds time.Duration, err error) {
+	if !sleep(ctx, time.Until(s.listAgain)) {
+		return nil, 0, ctx.Err()
+	}
+	asked := time.Now()
+	list, err := s.Gateways(ctx)
+	s.listAgain = time.Now().Add(time.Since(asked))
+	names = make(map[string]bool, len(list))
+	for _, g := range list {
+		names[g.Name] = true
+	}
+	return names, 0, err
 }
 
 // stillFound returns those of the gateways that are found by name.

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"trunkline/internal/cache"
 )
 
 // Defaults of Options.
@@ -68,6 +70,9 @@ type Switch struct {
 	close    context.CancelCauseFunc
 	commands sync.WaitGroup
 
+	listed    *cache.Cache[map[string]bool] // the names in the list of gateways
+	listAgain time.Time                     // no list for WaitGone before this; it is the one's who reads it
+
 	mu    sync.Mutex
 	idle  []*link // the last used one last
 	pause pause
@@ -85,6 +90,8 @@ type pause struct {
 func New(addr, password string, o Options) *Switch {
 	o = o.withDefaults()
 	s := &Switch{addr: addr, password: password, options: o, slots: make(chan struct{}, o.MaxConns), dropTime: DropTime}
+	// A command's own time-out is worded; this one only keeps it from going on for ever.
+	s.listed = cache.New[map[string]bool](cache.Options{Most: 1, ReadTimeout: 2 * o.CommandTimeout})
 	s.closing, s.close = context.WithCancelCause(context.Background())
 	return s
 }

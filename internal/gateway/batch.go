@@ -71,6 +71,7 @@ func (b *batch) takeUp(ctx context.Context, wants []*want, note func(string), ca
 func (b *batch) rounds(ctx context.Context) {
 	for {
 		b.gather()
+		b.gatherKills()
 		wants := b.take()
 		if len(wants) == 0 {
 			return
@@ -101,22 +102,41 @@ func (b *batch) take() (wants []*want) {
 func (b *batch) serve(ctx context.Context, wants []*want) {
 	r := &round{batch: b, wants: wants}
 	err := r.carryOut(ctx)
+	leaving := map[*want]bool{}
+	if err == nil && len(r.leave) > 0 {
+		for _, s := range r.leave {
+			leaving[s.want] = true
+		}
+		b.working.Go(func() { b.seeGone(ctx, r.leave) })
+	}
+	for _, w := range wants {
+		switch {
+		case leaving[w]:
+		case r.over[w] && err == nil:
+			b.putBack(w)
+		default:
+			b.end(w, err)
+		}
+	}
+}
+
+// end ends a want, if it has not ended yet. err is what kept the round from it.
+func (b *batch) end(w *want, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, w := range wants {
-		if r.over[w] && err == nil {
-			b.putBack(w)
-			continue
-		}
-		w.err, w.turn = cmp.Or(w.err, err), ended
-		if w.group.left--; w.group.left == 0 {
-			close(w.group.done)
-		}
+	if w.turn == ended {
+		return
+	}
+	w.err, w.turn = cmp.Or(w.err, err), ended
+	if w.group.left--; w.group.left == 0 {
+		close(w.group.done)
 	}
 }
 
 // putBack has a want wait again, unless nobody waits for it any more.
 func (b *batch) putBack(w *want) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	g := w.group
 	if g.abandoned {
 		return

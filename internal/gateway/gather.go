@@ -1,10 +1,34 @@
 package gateway
 
-import "time"
+import (
+	"slices"
+	"time"
+
+	"trunkline/internal/fusionpbx"
+)
 
 // gatherTime is how long a round waits at most for those who are on their way already. A caller who is alone
 // does not wait.
 const gatherTime = 150 * time.Millisecond
+
+// killsGather is how long a round waits for others before it changes what is loaded: that takes FreeSWITCH up to two
+// seconds, which those who come meanwhile would wait for, and then for their own.
+const killsGather = 100 * time.Millisecond
+
+// gatherKills waits for others if somebody who waits changes what is loaded.
+func (b *batch) gatherKills() {
+	b.mu.Lock()
+	kills := slices.ContainsFunc(b.waiting, func(g *group) bool { return slices.ContainsFunc(g.waiting, (*want).reloads) })
+	b.mu.Unlock()
+	if kills {
+		time.Sleep(killsGather)
+	}
+}
+
+// reloads reports whether the gateway is loaded already and has to be loaded with other settings.
+func (w *want) reloads() bool {
+	return w.previous != nil && w.row != nil && w.previous.Enabled() && w.row.Enabled() && !w.previous.Same(*w.row, fusionpbx.LoadedColumns...)
+}
 
 // expect says that a caller is on its way.
 func (b *batch) expect() {

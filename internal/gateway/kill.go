@@ -33,10 +33,38 @@ func (r *round) perform(ctx context.Context, steps []*step) error {
 	if err := r.rescan(ctx, steps, func(s *step) bool { return s.load }); err != nil {
 		return err
 	}
+	if err := r.endLoaded(ctx, steps); err != nil {
+		return err
+	}
 	if err := r.kill(ctx, steps, func(s *step) bool { return s.kill != "" && !s.moves() }); err != nil {
 		return err
 	}
 	return r.rescan(ctx, steps, func(s *step) bool { return s.load && s.kill != "" && !s.moves() })
+}
+
+// endLoaded ends those that are loaded as they should be, if others of the round are still to be killed: nobody
+// waits for another's kill.
+func (r *round) endLoaded(ctx context.Context, steps []*step) error {
+	toKill := func(s *step) bool { return s.err == nil && s.kill != "" && !s.moves() && !s.leaves() }
+	if !slices.ContainsFunc(steps, toKill) {
+		return nil
+	}
+	loaded := slices.DeleteFunc(slices.Clone(steps), func(s *step) bool { return s.err != nil || toKill(s) || s.leaves() })
+	if len(loaded) == 0 || len(loaded) > listAbove {
+		return nil // many wait for each other anyway
+	}
+	again, err := r.verify(ctx, loaded)
+	if err != nil {
+		return err
+	}
+	loaded = slices.DeleteFunc(loaded, func(s *step) bool { return slices.Contains(again, s) })
+	if err := r.remember(ctx, loaded); err != nil {
+		return err
+	}
+	for _, s := range loaded {
+		r.batch.end(s.want, nil)
+	}
+	return nil
 }
 
 // checkMoves sees that what leaves its profile could come back under the other.
@@ -67,7 +95,7 @@ func byProfile(steps []*step, wants func(*step) bool) map[string][]*step {
 }
 
 // kill kills the gateways of the steps that want it, every copy, and waits until the last one has left
-// the switch's list. One that does not go fails alone.
+// the switch's list, unless it leaves for good. One that does not go fails alone.
 func (r *round) kill(ctx context.Context, steps []*step, wants func(*step) bool) error {
 	doomed := slices.DeleteFunc(slices.Clone(steps), func(s *step) bool { return s.err != nil || !wants(s) })
 	if len(doomed) == 0 {
@@ -89,7 +117,7 @@ func (r *round) kill(ctx context.Context, steps []*step, wants func(*step) bool)
 	_ = group.Wait() // its functions return nil
 	going := map[string]*step{}
 	for _, s := range doomed {
-		if s.err == nil {
+		if s.err == nil && !s.leaves() {
 			going[s.uuid] = s
 		}
 	}

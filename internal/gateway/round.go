@@ -18,6 +18,7 @@ type round struct {
 	*batch
 	wants  []*want
 	over   map[*want]bool // those that are beyond the limits of this round
+	leave  []*step        // those that were killed for good, and are not seen to be gone yet
 	locks  []*postgres.Lock
 	looked time.Time // when the switch was first asked what it has loaded
 	broken string    // the files that keep the switch from reading its configuration, in words; "" until looked for
@@ -38,6 +39,10 @@ func (s *step) name() string { return s.uuid }
 
 func (s *step) wanted() bool { return s.meant && s.now.Enabled() }
 
+// leaves reports whether the gateway goes for good. Nothing that others do brings it back, so that it is seen to
+// be gone when the round is over and the switch is somebody else's.
+func (s *step) leaves() bool { return !s.load && (s.kill != "" || s.linger) }
+
 // moves reports whether the gateway has to leave one profile for another.
 func (s *step) moves() bool { return s.kill != "" && s.load && s.kill != s.now.Profile() }
 
@@ -51,7 +56,7 @@ func (s *step) profile() string {
 
 // run does the round. The error it returns is that of every want that has none of its own.
 func (r *round) run(ctx context.Context) error {
-	r.over = map[*want]bool{}
+	r.over, r.leave = map[*want]bool{}, nil
 	steps, err := r.read(ctx)
 	if err != nil {
 		return err
@@ -70,6 +75,9 @@ func (r *round) run(ctx context.Context) error {
 		if err := r.perform(ctx, pending); err != nil {
 			return err
 		}
+		going := slices.DeleteFunc(slices.Clone(pending), func(s *step) bool { return s.err != nil || !s.leaves() })
+		r.leave = append(r.leave, going...)
+		pending = slices.DeleteFunc(pending, func(s *step) bool { return slices.Contains(going, s) || s.turn == ended })
 		if pending, err = r.verify(ctx, pending); err != nil {
 			return err
 		}
@@ -106,7 +114,7 @@ func (r *round) publish(ctx context.Context, steps []*step) error {
 // stillWrong says what the switch shows of a gateway after it was reloaded twice.
 func (r *round) stillWrong(s *step) error {
 	if !s.load {
-		return fault.Errorf(fault.ServerError, "switch %s still has gateway %s loaded after killgw; look at it there", r.sw.Addr(), s.uuid)
+		return r.stillLoaded(s.uuid)
 	}
 	return fault.Errorf(fault.GatewayNotLoaded, "switch %s loaded gateway %s with other settings than its row has: %s; "+
 		"look for a gateway of the same name in another file or profile", r.sw.Addr(), s.uuid, strings.Join(differences(s.mode(), *s.seen, *s.now), ", "))
@@ -119,7 +127,7 @@ func (r *round) read(ctx context.Context) (steps []*step, err error) {
 		return nil, err
 	}
 	for _, w := range r.wants {
-		if w.err != nil {
+		if w.err != nil || w.turn == ended {
 			continue // from before the round lost its lock
 		}
 		s := &step{want: w}
