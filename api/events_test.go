@@ -45,11 +45,17 @@ func (b *bundle) listening(t *testing.T) (base string, stop func()) {
 // events asks for a job's events, and returns the answer's status and the stream.
 func (b *bundle) events(t *testing.T, base, job, lastID string) (int, *stream) {
 	t.Helper()
+	return b.eventsFor(t, b.asSuperadmin, base, job, lastID)
+}
+
+// eventsFor is the same for whom as signs in.
+func (b *bundle) eventsFor(t *testing.T, as func(call) call, base, job, lastID string) (int, *stream) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	t.Cleanup(cancel)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/v1/jobs/"+job+"/events", nil)
 	must(t, err)
-	req.SetBasicAuth(b.sample.SuperadminName, b.sample.SuperadminPassword)
+	req.Header.Set("Authorization", as(call{path: "/"}).request().Header.Get("Authorization"))
 	if lastID != "" {
 		req.Header.Set("Last-Event-ID", lastID)
 	}

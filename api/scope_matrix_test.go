@@ -1,0 +1,120 @@
+package api_test
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"trunkline/internal/token"
+)
+
+// holding is what the answers of one endpoint may hold, and to whom it gives any.
+type holding struct {
+	scopes  []token.Scope // each opens it
+	ids     []string      // the ids in its path that it is tried with; none: one of nothing
+	query   string
+	form    []string
+	link    bool // to those who may export
+	figures bool
+}
+
+// TestScopeMatrix: every scope against every answer. Links are for those who may export, figures for those whom the
+// endpoint is for, and secrets for nobody.
+func TestScopeMatrix(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{cdrs: 20, now: newest})
+	b.exec(t, "update v_users set api_key = $1 where user_uuid = $2", apiKey, b.sample.SuperadminUUID)
+	export, _, _ := b.exported(t, b.asSuperadmin(call{}))
+	made := b.do(t, b.asSuperadmin(call{path: provisionPath, form: carrier("made")})).want(t, http.StatusOK, "").text(t, "job_id")
+	failed := b.failing(t, b.asSuperadmin, "failed")
+	tokenID, tokenSecret := b.issue(t, "shown", "read", "all_domains", "true")
+	secrets := []string{gatewayPassword, tokenSecret, apiKey, b.sample.SuperadminPassword, b.sample.AdminPassword}
+
+	read, provision, exports, admin := token.ScopeRead, token.ScopeProvision, token.ScopeExport, token.ScopeAdmin
+	of := func(scopes ...token.Scope) []token.Scope { return scopes }
+	jobs := []string{made, failed}
+	dates := []string{"date_start", "2020-01-01", "date_end", "2020-12-31"}
+	matrix := map[string][]holding{
+		"GET /v1/jobs":              {{scopes: of(read), link: true, figures: true}},
+		"GET /v1/jobs/:id":          {{scopes: of(read, exports), ids: []string{export}, link: true, figures: true}, {scopes: of(read, provision), ids: jobs}, {scopes: of(read, exports), ids: []string{export}, query: "?wait=1", link: true, figures: true}},
+		"GET /v1/jobs/:id/events":   {{scopes: of(read, exports), ids: []string{export}, link: true, figures: true}, {scopes: of(read, provision), ids: jobs}},
+		"POST /v1/jobs/:id/cancel":  {{scopes: of(exports), ids: []string{export}}, {scopes: of(provision), ids: jobs}},
+		"POST /v1/jobs/:id/retry":   {{scopes: of(exports), ids: []string{export}}, {scopes: of(provision), ids: []string{made}}},
+		"GET /v1/exports/:id/file":  {{scopes: of(exports), ids: []string{export}}},
+		"HEAD /v1/exports/:id/file": {{scopes: of(exports), ids: []string{export}}},
+		"GET /v1/usage":             {{scopes: of(read), query: "?date_start=2020-01-01&date_end=2020-12-31", figures: true}},
+
+		"GET /app/xml_cdr/export_cdr.php":                {{scopes: of(exports), query: "?date_start=2020-01-01&date_end=2020-12-31", link: true, figures: true}},
+		"POST /app/xml_cdr/export_cdr.php":               {{scopes: of(exports), form: dates, link: true, figures: true}},
+		"GET /app/gateways/provision.php":                {{scopes: of(provision), query: "?gateway_name=made&tenant_domain=" + b.sample.Domains[0].Name}},
+		"POST /app/gateways/provision.php":               {{scopes: of(provision), form: []string{"gateway_name", "made", "tenant_domain", b.sample.Domains[0].Name}}},
+		"GET /app/gateways/provision_list.php":           {{scopes: of(read)}},
+		"POST /app/gateways/provision_list.php":          {{scopes: of(read)}},
+		"DELETE /v1/gateways/:id":                        {{scopes: of(provision)}},
+		"DELETE /v1/gateways":                            {{scopes: of(provision)}},
+		"GET /app/status/index.php":                      {{scopes: of(read)}},
+		"POST /app/status/index.php":                     {{scopes: of(read)}},
+		"GET /app/registrations/check_registration.php":  {{scopes: of(read)}},
+		"POST /app/registrations/check_registration.php": {{scopes: of(read)}},
+		"GET /v1/registrations":                          {{scopes: of(read)}},
+		"GET /v1/tokens":                                 {{scopes: of(admin), query: "?revoked=true"}},
+		"GET /v1/tokens/:id":                             {{scopes: of(admin), ids: []string{tokenID}}},
+		"POST /v1/tokens":                                {{scopes: of(admin)}},
+		"POST /v1/tokens/:id/rotate":                     {{scopes: of(admin)}},
+		"DELETE /v1/tokens/:id":                          {{scopes: of(admin)}},
+		"GET /v1/whitelist":                              {{scopes: of(admin)}},
+		"POST /v1/whitelist":                             {{scopes: of(admin)}},
+		"PUT /v1/whitelist":                              {{scopes: of(admin)}},
+		"DELETE /v1/whitelist":                           {{scopes: of(admin)}},
+		"GET /v1/whitelist/check":                        {{scopes: of(admin)}},
+		"GET /v1/audit":                                  {{scopes: of(admin)}},
+	}
+	bearers := map[string][]token.Scope{}
+	for _, scopes := range [][]token.Scope{of(read), of(provision), of(exports), of(admin), of(read, provision, admin), token.Scopes} {
+		name := token.JoinScopes(scopes)
+		_, secret := b.issue(t, name, name, "all_domains", "true")
+		secrets, bearers[secret] = append(secrets, secret), scopes
+	}
+	for _, e := range b.server.Endpoints() {
+		endpoint := e.Method + " " + strings.ReplaceAll(e.Path, noID, ":id")
+		rows, known := matrix[endpoint]
+		if known != e.SignedIn {
+			t.Errorf("%s: its answers are not in the matrix, or need no scope", endpoint)
+		}
+		for _, row := range rows {
+			for _, id := range append(row.ids, noID)[:max(len(row.ids), 1)] {
+				for secret, scopes := range bearers {
+					c := call{method: e.Method, path: strings.ReplaceAll(e.Path, noID, id) + row.query}
+					if row.form != nil {
+						c.form = form(row.form...)
+					}
+					got := b.do(t, bearing(secret, c))
+					row.holds(t, endpoint+" by "+token.JoinScopes(scopes), got, scopes)
+					for _, one := range secrets {
+						if strings.Contains(got.body, one) {
+							t.Errorf("%s by %v: a secret is in %s", endpoint, scopes, got.body)
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+// holds checks one answer to somebody with these scopes.
+func (h holding) holds(t *testing.T, what string, got answer, scopes []token.Scope) {
+	t.Helper()
+	open := slices.ContainsFunc(scopes, func(s token.Scope) bool { return slices.Contains(h.scopes, s) })
+	if (got.status != http.StatusForbidden) != open {
+		t.Errorf("%s: got %d %s", what, got.status, got.body)
+	}
+	link := h.link && open && slices.Contains(scopes, token.ScopeExport)
+	if strings.Contains(got.body, "signature=") != link || strings.Contains(got.body, `"download_url"`) != link {
+		t.Errorf("%s: whether there is a link should be %t: %s", what, link, got.body)
+	}
+	figures := strings.Contains(got.body, `"total_records"`) || strings.Contains(got.body, `"seconds"`)
+	if figures != (h.figures && open) {
+		t.Errorf("%s: whether there are figures should be %t: %s", what, h.figures && open, got.body)
+	}
+}
