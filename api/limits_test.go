@@ -18,6 +18,7 @@ import (
 	"trunkline/api"
 	"trunkline/internal/config"
 	"trunkline/internal/pbxtest"
+	"trunkline/internal/ratelimit"
 )
 
 // limited are settings with budgets that a test can use up.
@@ -61,7 +62,7 @@ func TestRateLimits(t *testing.T) {
 	b.allowAnother(t)
 	jobs := call{path: "/v1/jobs"}
 	list := call{path: listPath}
-	export := call{path: exportPath, form: form("date_start", "nonsense", "date_end", "2024-01-01")}
+	export := call{path: exportPath, form: everything("format", "CSV")}
 	for _, c := range []struct {
 		name  string
 		call  call
@@ -127,10 +128,14 @@ func TestUnauthenticatedLimit(t *testing.T) {
 	}
 }
 
-// Asking for one's own job costs nothing, and for one that there is not as much as anything else.
+// Asking for one's own job costs nothing, up to a ceiling, and for one that there is not as much as anything
+// else.
 func TestWaitingIsFree(t *testing.T) {
 	t.Parallel()
-	b := newBundle(t, setUp{settings: limited})
+	b := newBundle(t, setUp{settings: func(s *config.Settings) {
+		limited(s)
+		s.RateLimitJob = 26
+	}})
 	job := b.do(t, b.asSuperadmin(call{path: provisionPath, form: carrier("waited")})).want(t, http.StatusOK, "").text(t, "job_id")
 	for range 20 {
 		wantBudget(t, b.do(t, b.asSuperadmin(call{path: "/v1/jobs/" + job})).want(t, http.StatusOK, ""), 4, 4)
@@ -139,7 +144,95 @@ func TestWaitingIsFree(t *testing.T) {
 		wantBudget(t, b.do(t, b.asSuperadmin(call{path: "/v1/jobs/0190b5a0-0000-7000-8000-000000000000"})).want(t, http.StatusNotFound, "not_found"), 4, 3-n)
 	}
 	wantLimited(t, b.do(t, b.asSuperadmin(call{path: "/v1/jobs/0190b5a0-0000-7000-8000-000000000000"})))
-	b.do(t, b.asSuperadmin(call{path: "/v1/jobs/" + job})).want(t, http.StatusOK, "")
+	for range 5 { // the question that was refused is the sixth
+		b.do(t, b.asSuperadmin(call{path: "/v1/jobs/" + job})).want(t, http.StatusOK, "")
+	}
+	wantBudget(t, b.do(t, b.asSuperadmin(call{path: "/v1/jobs/" + job})).want(t, http.StatusTooManyRequests, "rate_limited").says(t, "questions about jobs"), 26, 0)
+}
+
+// What is refused as wrong has begun nothing, and takes from the limit of all requests alone.
+func TestWrongRequestsAreNotCharged(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{noWorker: true, cdrs: 5, now: newest, settings: func(s *config.Settings) {
+		limited(s)
+		s.RateLimit = 10
+	}})
+	_, reader := b.issue(t, "reader", "read", "all_domains", "true") // one request
+	left := 9
+	for _, wrong := range []call{
+		{path: exportPath, form: form("date_start", "nonsense", "date_end", "2024-01-01")},
+		{path: exportPath, form: form("date_start", "2024-01-01")},
+		{path: exportPath, form: everything("tenant_domain", "nobody.example")},
+		{path: exportPath, form: everything("format", "EXE")},
+		{path: provisionPath, form: form("gateway_name", "x")},
+	} {
+		got := b.do(t, b.asSuperadmin(wrong))
+		if got.status != http.StatusBadRequest && got.status != http.StatusNotFound {
+			t.Fatalf("got %d %s", got.status, got.body)
+		}
+		left--
+		wantBudget(t, got, 10, left)
+	}
+	for n := range 3 {
+		wantBudget(t, b.do(t, bearing(reader, call{path: exportPath, form: everything()})).want(t, http.StatusForbidden, "forbidden"), 10, 9-n)
+	}
+	for n := range 2 {
+		wantBudget(t, b.do(t, b.asSuperadmin(call{path: exportPath, form: everything("format", "CSV")})).want(t, http.StatusOK, ""), 2, 1-n)
+	}
+	wantLimited(t, b.do(t, b.asSuperadmin(call{path: exportPath, form: everything("format", "CSV")})))
+	for range left {
+		b.do(t, b.asSuperadmin(call{path: provisionPath, form: form("gateway_name", "x")})).want(t, http.StatusBadRequest, "")
+	}
+	wantLimited(t, b.do(t, b.asSuperadmin(call{path: provisionPath, form: form("gateway_name", "x")})))
+}
+
+// However many tokens a domain or a user has, together they may do no more than the shared limit; another
+// domain's are not concerned, whoever made them.
+func TestTokensShareALimit(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{noWorker: true})
+	one, other := b.sample.Domains[0].Name, b.sample.Domains[1].Name
+	secrets := map[string][]string{}
+	for i := range 4 {
+		for of, bounds := range map[string][]string{"one": {"domains", one}, "other": {"domains", other}, "several": {"domains", one + "," + other}, "all": {"all_domains", "true"}} {
+			_, secret := b.issue(t, fmt.Sprint(of, i), "read", bounds...)
+			secrets[of] = append(secrets[of], secret)
+		}
+	}
+	b.options.Settings.RateLimit, b.options.Settings.RateLimitShared = 4, 2
+	b.options.Limiter = ratelimit.New(nil, b.options.Log) // which has counted nothing
+	var err error
+	b.server, err = api.New(b.options)
+	must(t, err)
+	allowed := func(secrets ...string) (n int) {
+		for _, secret := range secrets {
+			for range 6 {
+				got := b.do(t, bearing(secret, call{path: "/v1/jobs"}))
+				if got.status == http.StatusOK {
+					n++
+					continue
+				}
+				wantLimited(t, got)
+			}
+		}
+		return n
+	}
+	for _, c := range []struct {
+		of   string
+		who  []string
+		want int
+	}{
+		{"one token", secrets["one"][:1], 4},
+		{"a domain's", secrets["one"][1:], 4},
+		{"another domain's, by the same user", secrets["other"], 8},
+		{"a user's of several domains, or of all", append(secrets["several"], secrets["all"]...), 8},
+	} {
+		if got := allowed(c.who...); got != c.want {
+			t.Errorf("%s: %d requests were allowed, want %d", c.of, got, c.want)
+		}
+	}
+	b.do(t, b.asSuperadmin(call{path: "/v1/jobs"})).want(t, http.StatusTooManyRequests, "").says(t, "of one user", "8 requests") // who made them
+	b.do(t, b.asAdmin(call{path: "/v1/jobs"})).want(t, http.StatusTooManyRequests, "").says(t, "of one domain", "8 requests")
 }
 
 // guarded are settings with which few logins may fail.

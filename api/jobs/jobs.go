@@ -114,14 +114,14 @@ func (s *Service) Endpoints() []web.Endpoint {
 		},
 		{
 			ID: "getJob", Summary: "Show a job, or with wait wait for its end", Note: readOrOwn, Methods: []string{"GET"}, Path: "/v1/jobs/:id",
-			Entry: web.SignedIn, Limit: web.LimitNone, Answer: s.answering(http.StatusOK, s.Get),
+			Entry: web.SignedIn, Limit: web.LimitOwnJob, Answer: s.answering(http.StatusOK, s.Get),
 			Params:  WaitParams,
 			Replies: []web.Reply{{Status: 200, About: "The job.", Body: Job{}}},
 			Faults:  []fault.Code{fault.NotFound},
 		},
 		{
 			ID: "followJob", Summary: "Follow a job", Note: readOrOwn, Methods: []string{"GET"}, Path: "/v1/jobs/:id/events",
-			Entry: web.SignedIn, Limit: web.LimitNone, Answer: s.follow,
+			Entry: web.SignedIn, Limit: web.LimitOwnJob, Answer: s.follow,
 			Params: []web.Param{{Name: "Last-Event-ID", About: "The id of the last event that arrived: a browser sends it when it reconnects.", Header: true}},
 			Replies: []web.Reply{
 				{

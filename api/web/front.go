@@ -97,11 +97,8 @@ func (f *Front) serve(e Endpoint) gin.HandlerFunc {
 		if err == nil {
 			err = e.Answer(r)
 		}
-		if e.Limit == LimitNone && fault.Is(err, fault.NotFound) {
-			err = cmp.Or(r.charge(LimitRequests), err)
-		}
 		if err != nil {
-			r.fail(err)
+			r.fail(r.recharge(err))
 		}
 	}
 }

@@ -1,7 +1,8 @@
 package web
 
 import (
-	"fmt"
+	"cmp"
+	"net/http"
 	"strconv"
 	"time"
 
@@ -10,8 +11,8 @@ import (
 	"trunkline/internal/ratelimit"
 )
 
-// Limit is the budget that an endpoint's requests are counted against: per credential and address, or
-// per address if nobody has signed in.
+// Limit is the budget that an endpoint's requests are counted against: per credential and address, and of
+// all credentials of a domain together; or per address if nobody has signed in.
 type Limit string
 
 // The limits, each with a setting of its own, as keys and messages have them.
@@ -19,20 +20,42 @@ const (
 	LimitRequests Limit = "requests" // also that of an endpoint that names none
 	LimitGateways Limit = "gateway operations"
 	LimitExports  Limit = "CDR exports"
-	// LimitNone is for asking after one's own job: it counts nothing, unless there is no such job.
-	LimitNone Limit = "nothing"
+	// LimitOwnJob is for asking after one's own job: it takes nothing from the others, unless there is no such
+	// job.
+	LimitOwnJob Limit = "questions about jobs"
 )
 
 // budget is what the caller may do of what is limited in a minute.
 func (r *Request) budget(l Limit) ratelimit.Budget {
-	most := r.front.Settings.RateLimit
-	switch l {
-	case LimitGateways:
-		most = r.front.Settings.RateLimitGateway
-	case LimitExports:
-		most = r.front.Settings.RateLimitExport
+	return r.minute(string(l)+"|"+r.Caller.ID+"|"+access.Network(r.Address), r.most(l))
+}
+
+// shared is what all credentials may do together that are like the caller's: those of its domain or, if it
+// sees several, those that one user has and has made. A user who makes a token for each of many domains does
+// not have one domain's flood take what is the others'.
+func (r *Request) shared(l Limit) ratelimit.Budget {
+	of := "of " + r.Caller.Owner()
+	if d := r.Caller.Domains; !d.All && len(d.List) == 1 {
+		of = "domain " + d.List[0].UUID
 	}
-	return ratelimit.Budget{Key: fmt.Sprintf("%s|%s|%s", l, r.Caller.ID, access.Network(r.Address)), Limit: most, Window: ratelimit.Window}
+	return r.minute(string(l)+"|"+of, r.most(l)*r.front.Settings.RateLimitShared)
+}
+
+func (r *Request) most(l Limit) int {
+	switch s := r.front.Settings; l {
+	case LimitGateways:
+		return s.RateLimitGateway
+	case LimitExports:
+		return s.RateLimitExport
+	case LimitOwnJob:
+		return s.RateLimitJob
+	default:
+		return s.RateLimit
+	}
+}
+
+func (r *Request) minute(key string, most int) ratelimit.Budget {
+	return ratelimit.Budget{Key: key, Limit: most, Window: ratelimit.Window}
 }
 
 // addressBudget is what one address may do in a minute without signing in.
@@ -42,31 +65,68 @@ func (r *Request) addressBudget() ratelimit.Budget {
 		// Whose request it is is not known; who sent it to us is.
 		address = "peer " + r.network()
 	}
-	return ratelimit.Budget{Key: "address|" + address, Limit: r.front.Settings.RateLimitUnauthenticated, Window: ratelimit.Window}
+	return r.minute("address|"+address, r.front.Settings.RateLimitUnauthenticated)
 }
 
 // charge counts the request against its limit, or fails if that is used up.
 func (r *Request) charge(l Limit) error {
-	if l == LimitNone {
-		r.showBudget(r.front.Limiter.Peek(r.Context(), r.budget(LimitRequests)))
-		return nil
+	steps := []ratelimit.Step{{Budget: r.budget(l), Amount: 1}, {Budget: r.shared(l), Amount: 1}}
+	if l == LimitOwnJob {
+		steps = append(steps, ratelimit.Step{Budget: r.budget(LimitRequests)}) // which is shown
 	}
-	return r.take(r.budget(l), "these credentials may make %d "+string(l)+" a minute from one address")
+	if err := r.count(l, steps); err != nil {
+		return err
+	}
+	r.charged = l
+	return nil
+}
+
+// recharge is for a request that failed. One that was refused as wrong has begun nothing: it counts against
+// the limit of all requests in place of its own.
+func (r *Request) recharge(err error) error {
+	f, l := FaultOf(err, r.ID), r.charged
+	status := StatusOf(f.Code)
+	wrong := status >= 400 && status < 500 && status != http.StatusTooManyRequests && f.JobID == ""
+	if !wrong || l == "" || l == LimitRequests || l == LimitOwnJob && f.Code != fault.NotFound || r.c.Writer.Written() {
+		return err
+	}
+	limited := r.count(LimitRequests, []ratelimit.Step{
+		{Budget: r.budget(LimitRequests), Amount: 1}, {Budget: r.shared(LimitRequests), Amount: 1},
+		{Budget: r.budget(l), Amount: -1}, {Budget: r.shared(l), Amount: -1},
+	})
+	return cmp.Or(limited, err)
+}
+
+// count does the steps, of which the first two are the caller's own budget and the shared one, or refuses the
+// request in words that name the limit. It shows the budget of which less is left.
+func (r *Request) count(l Limit, steps []ratelimit.Step) error {
+	allowed, stand := r.front.Limiter.All(r.Context(), steps...)
+	own, shared := stand[0], stand[1]
+	switch {
+	case !own.Allowed:
+		r.showBudget(own)
+		return fault.Limited(own.Reset, "these credentials may make %d "+string(l)+" a minute from one address", own.Limit)
+	case !allowed:
+		r.showBudget(shared)
+		return fault.Limited(shared.Reset, "the credentials of one domain, or of one user, may make %d "+string(l)+" a minute together", shared.Limit)
+	case l == LimitOwnJob:
+		r.showBudget(stand[2])
+	case shared.Remaining < own.Remaining:
+		r.showBudget(shared)
+	default:
+		r.showBudget(own)
+	}
+	return nil
 }
 
 // chargeAddress counts the request against its address, or fails if that is used up.
 func (r *Request) chargeAddress() error {
-	return r.take(r.addressBudget(), "an address may make %d requests a minute without good credentials")
-}
-
-// take counts the request against the budget, or refuses it in words that name the limit.
-func (r *Request) take(b ratelimit.Budget, refusal string) error {
-	d := r.front.Limiter.Take(r.Context(), b)
+	d := r.front.Limiter.Take(r.Context(), r.addressBudget())
 	r.showBudget(d)
 	if d.Allowed {
 		return nil
 	}
-	return fault.Limited(d.Reset, refusal, d.Limit)
+	return fault.Limited(d.Reset, "an address may make %d requests a minute without good credentials", d.Limit)
 }
 
 // showAddress shows the address's budget and counts nothing: whoever starts and stops us asks often.

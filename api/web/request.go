@@ -36,10 +36,11 @@ type Request struct {
 	endpoint   string // the route's template, or metrics.Unrouted
 	domainUUID string // of the domain that the request changes something of, if it is known
 
-	given  access.Credentials // with which the caller signed in
-	tried  string             // the name of the user or token that did not sign in
-	denial fault.Code         // the code of the error that it ended with
-	cause  error              // what lies behind that, for the log
+	given   access.Credentials // with which the caller signed in
+	charged Limit              // what it was counted against, once signed in
+	tried   string             // the name of the user or token that did not sign in
+	denial  fault.Code         // the code of the error that it ended with
+	cause   error              // what lies behind that, for the log
 }
 
 // AnswerTimeout bounds, beyond the longest wait for a job, how long an answer takes to be made and sent.

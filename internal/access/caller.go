@@ -1,6 +1,7 @@
 package access
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -68,6 +69,9 @@ func callerOfToken(t token.Token, domains []fusionpbx.Domain) (Caller, error) {
 
 // SignedIn reports whether the request's credentials were right.
 func (c Caller) SignedIn() bool { return c.ID != "" }
+
+// Owner is whose the credentials are, a user's name or the command line's: also of what their tokens have made.
+func (c Caller) Owner() string { return cmp.Or(c.Creator.Owner, c.Name) }
 
 // May reports whether the caller has one of the scopes.
 func (c Caller) May(scopes ...token.Scope) bool {

@@ -46,6 +46,8 @@ type Settings struct {
 	RateLimit                int `env:"TRUNKLINE_RATE_LIMIT" envDefault:"100" help:"requests a minute, per credential and address"`
 	RateLimitExport          int `env:"TRUNKLINE_RATE_LIMIT_EXPORT" envDefault:"10" help:"CDR exports a minute, per credential and address"`
 	RateLimitGateway         int `env:"TRUNKLINE_RATE_LIMIT_GATEWAY" envDefault:"50" help:"gateway operations a minute, per credential and address"`
+	RateLimitJob             int `env:"TRUNKLINE_RATE_LIMIT_JOB" envDefault:"600" help:"questions a minute about one's own jobs, per credential and address; they take nothing from the other limits"`
+	RateLimitShared          int `env:"TRUNKLINE_RATE_LIMIT_SHARED" envDefault:"5" most:"1000" help:"how many times these limits all credentials of one domain have together or, of those that see several domains, all of one user and of the tokens that it made"`
 	RateLimitUnauthenticated int `env:"TRUNKLINE_RATE_LIMIT_UNAUTHENTICATED" envDefault:"60" help:"requests a minute without good credentials, per address"`
 
 	LoginFailures        int           `env:"TRUNKLINE_LOGIN_FAILURES" envDefault:"5" help:"wrong passwords for one user from one address, of IPv6 a /64, before it is refused"`
