@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -12,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"trunkline/api"
+	"trunkline/api/web"
 	"trunkline/internal/config"
 )
 
@@ -148,4 +151,32 @@ func TestDownloadLinksOutliveNoFile(t *testing.T) {
 	if view["download_url"] != nil {
 		t.Errorf("there is a link to a file that is gone: %v", view)
 	}
+}
+
+// deadlines is an answer whose deadline can be seen.
+type deadlines struct {
+	*httptest.ResponseRecorder
+	last time.Time
+}
+
+func (d *deadlines) SetWriteDeadline(t time.Time) error {
+	d.last = t
+	return nil
+}
+
+// A download has to keep pace from its first byte, and there is a bound on how many there are.
+func TestDownloadsAreBounded(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{cdrs: 50, now: newest, noWorker: true})
+	_, path, _ := b.exported(t, b.asAdmin(call{}))
+	answer := &deadlines{ResponseRecorder: httptest.NewRecorder()}
+	b.server.Handler().ServeHTTP(answer, call{path: path}.request())
+	if answer.Code != http.StatusOK || answer.last.IsZero() || time.Until(answer.last) > web.AnswerTimeout/2 {
+		t.Errorf("got %d, which may take until %v", answer.Code, answer.last)
+	}
+	b.options.Settings.Downloads = 0
+	var err error
+	b.server, err = api.New(b.options)
+	must(t, err)
+	b.do(t, call{path: path}).want(t, http.StatusServiceUnavailable, "unavailable").says(t, "TRUNKLINE_DOWNLOADS")
 }

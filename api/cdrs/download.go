@@ -20,9 +20,6 @@ import (
 	"trunkline/tasks"
 )
 
-// leastDownloadRate is what a caller who downloads must manage on average, in bytes a second.
-const leastDownloadRate = 16 << 10
-
 // ExportResult is an export's result together with a fresh link to its file.
 type ExportResult struct {
 	cdr.Result
@@ -130,6 +127,11 @@ func (s *Service) stillGives(r *web.Request, by string, job tasks.Job) error {
 
 // serve sends the file, or the range of it that is asked for.
 func (s *Service) serve(r *web.Request, job tasks.Job, result cdr.Result) error {
+	leave, err := s.downloads.take(access.Network(r.Address))
+	if err != nil {
+		return err
+	}
+	defer leave()
 	file, err := s.exporter.Open(r.Context(), job.ID, result)
 	if err != nil {
 		return err
@@ -138,11 +140,6 @@ func (s *Service) serve(r *web.Request, job tasks.Job, result cdr.Result) error 
 	digest, err := hex.DecodeString(result.SHA256)
 	if err != nil {
 		return fmt.Errorf("reading the hash of job %s: %w", job.ID, err)
-	}
-	// The server's own time-out is for answers, not for files.
-	enough := web.AnswerTimeout + time.Duration(result.Bytes/leastDownloadRate)*time.Second
-	if err := http.NewResponseController(r.Writer()).SetWriteDeadline(time.Now().Add(enough)); err != nil && !errors.Is(err, http.ErrNotSupported) {
-		return fmt.Errorf("preparing a download: %w", err)
 	}
 	inBase64 := base64.StdEncoding.EncodeToString(digest)
 	header := r.Writer().Header()
@@ -157,6 +154,7 @@ func (s *Service) serve(r *web.Request, job tasks.Job, result cdr.Result) error 
 	if job.FinishedAt != nil {
 		finished = *job.FinishedAt
 	}
-	http.ServeContent(r.Writer(), r.HTTP(), "", finished, file)
-	return nil
+	answer := &paced{ResponseWriter: r.Writer()}
+	http.ServeContent(answer, r.HTTP(), "", finished, file)
+	return answer.tooSlow()
 }

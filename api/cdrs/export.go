@@ -56,11 +56,13 @@ type Service struct {
 	exporter cdr.Exporter
 	tasks    *tasks.Client
 	jobs     *jobs.Service
+
+	downloads *slots
 }
 
 // New returns the service of the PBX's CDRs; exports of many are jobs.
 func New(settings config.Settings, exporter cdr.Exporter, t *tasks.Client, j *jobs.Service) *Service {
-	return &Service{settings: settings, db: exporter.PBX.FusionPBX, exporter: exporter, tasks: t, jobs: j}
+	return &Service{settings: settings, db: exporter.PBX.FusionPBX, exporter: exporter, tasks: t, jobs: j, downloads: newSlots(settings.Downloads)}
 }
 
 // windowParams are the span that CDRs are asked for of.

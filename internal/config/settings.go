@@ -70,6 +70,7 @@ type Settings struct {
 	ExportDir          string        `env:"TRUNKLINE_EXPORT_DIR" envDefault:"/var/lib/trunkline/exports" help:"the folder of export files; front ends and workers must see the same one"`
 	SyncExportRows     int           `env:"TRUNKLINE_SYNC_EXPORT_ROWS" envDefault:"5000" least:"0" help:"the most CDRs that an export answers at once; more becomes a job"`
 	DownloadTTL        time.Duration `env:"TRUNKLINE_DOWNLOAD_TTL" envDefault:"24h" help:"how long a download link is good"`
+	Downloads          int           `env:"TRUNKLINE_DOWNLOADS" envDefault:"200" help:"how many files may be downloaded at once, per process; one address, of IPv6 a /64, has at most half of them"`
 	ExportRetention    time.Duration `env:"TRUNKLINE_EXPORT_RETENTION" envDefault:"168h" help:"how long an export file is kept"`
 	ExportMinFreeBytes Bytes         `env:"TRUNKLINE_EXPORT_MIN_FREE_BYTES" envDefault:"1GiB" least:"0" help:"the free space in the export folder below which no export is written"`
 	CSVFormulaGuard    bool          `env:"TRUNKLINE_CSV_FORMULA_GUARD" envDefault:"true" help:"disarm CSV values that a spreadsheet would run as a formula"`

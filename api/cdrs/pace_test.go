@@ -1,0 +1,119 @@
+package cdrs
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"trunkline/internal/fault"
+	"trunkline/internal/pbxtest"
+)
+
+// taker takes so many bytes of an answer a second.
+type taker struct {
+	*httptest.ResponseRecorder
+	rate     int
+	deadline time.Time
+	moved    int
+}
+
+func (c *taker) SetWriteDeadline(t time.Time) error {
+	c.deadline = t
+	c.moved++
+	return nil
+}
+
+func (c *taker) Write(p []byte) (int, error) {
+	takes := time.Duration(len(p)) * time.Second / time.Duration(c.rate)
+	if left := time.Until(c.deadline); takes > left {
+		pbxtest.Pass(max(left, 0))
+		return 0, os.ErrDeadlineExceeded
+	}
+	pbxtest.Pass(takes)
+	return c.ResponseRecorder.Write(p)
+}
+
+// A download goes on for as long as it takes, if enough is taken over every window, and else breaks off.
+func TestDownloadsKeepPace(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		rate  int
+		whole bool
+	}{
+		"just enough": {leastDownloadRate, true},
+		"much more":   {1 << 30, true},
+		"too little":  {leastDownloadRate - 100, false},
+		"drops":       {1, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				caller := &taker{ResponseRecorder: httptest.NewRecorder(), rate: c.rate}
+				answer := &paced{ResponseWriter: caller}
+				file := bytes.Repeat([]byte("x"), 5*paceBytes+1)
+				began := time.Now()
+				http.ServeContent(answer, httptest.NewRequest(http.MethodGet, "/", nil), "", time.Time{}, bytes.NewReader(file))
+				if got := caller.Body.Len(); (got == len(file)) != c.whole {
+					t.Errorf("%d of %d bytes were taken", got, len(file))
+				}
+				if fault.Is(answer.tooSlow(), fault.Timeout) == c.whole {
+					t.Errorf("it ended with %v", answer.err)
+				}
+				if !c.whole && time.Since(began) > 2*paceWindow {
+					t.Errorf("it was held for %v", time.Since(began))
+				}
+				if c.whole && caller.moved != 6 {
+					t.Errorf("the deadline was moved %d times, want once for every window's bytes", caller.moved)
+				}
+			})
+		})
+	}
+}
+
+// Whoever hangs up was not too slow.
+func TestHangingUpIsNotTooSlow(t *testing.T) {
+	t.Parallel()
+	answer := &paced{ResponseWriter: httptest.NewRecorder(), err: io.ErrClosedPipe}
+	if n, err := answer.Write([]byte("x")); n != 0 || !errors.Is(err, io.ErrClosedPipe) || answer.tooSlow() != nil {
+		t.Errorf("got %d, %v, %v", n, err, answer.tooSlow())
+	}
+}
+
+func TestDownloadSlots(t *testing.T) {
+	t.Parallel()
+	s := newSlots(5)
+	refused := func(address string, want fault.Code) {
+		t.Helper()
+		if _, err := s.take(address); !fault.Is(err, want) {
+			t.Errorf("%s: got %v, want %s", address, err, want)
+		}
+	}
+	take := func(address string) (leave func()) {
+		t.Helper()
+		leave, err := s.take(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return leave
+	}
+	first := take("a")
+	take("a")
+	refused("a", fault.RateLimited)
+	take("b")
+	take("b")
+	take("c")
+	refused("d", fault.Unavailable)
+	first()
+	first() // which gives back no more than was taken
+	last := take("a")
+	refused("a", fault.RateLimited)
+	last()
+	take("d")
+	refused("e", fault.Unavailable)
+}
