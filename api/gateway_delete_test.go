@@ -3,9 +3,11 @@ package api_test
 import (
 	"net/http"
 	"testing"
+	"time"
 
 	"trunkline/internal/pbxtest"
 	"trunkline/internal/pbxtest/sample"
+	"trunkline/scheduler"
 )
 
 func TestDeleteGateway(t *testing.T) {
@@ -74,6 +76,7 @@ func TestDeleteGatewayIsRefused(t *testing.T) {
 		t.Error("the row is not gone")
 	}
 	must(t, b.switches[0].Restart())
+	pbxtest.Start(t, (&scheduler.Sweeper{Tasks: b.tasks, Interval: 100 * time.Millisecond, Log: b.options.Log}).Run)
 	pbxtest.Eventually(t, "the gateway is deleted once the switch is back", func() bool {
 		return b.do(t, b.asSuperadmin(remove("/v1/gateways/"+theirs))).status == http.StatusOK
 	})

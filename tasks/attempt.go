@@ -54,19 +54,6 @@ func (a *Attempt) SaveSecrets(ctx context.Context, tx pgx.Tx, v any) error {
 	return a.change(ctx, tx, `update trunkline.jobs set sealed = $3 where id = $1 and attempt = $2 and state = 'running'`, sealed)
 }
 
-// ForgetRequests has the succeeded jobs of this kind that made a thing forget by which request, in the
-// transaction that deletes the thing: that request must make it again, and not get the old result.
-func (a *Attempt) ForgetRequests(ctx context.Context, tx pgx.Tx, made string) error {
-	_, err := tx.Exec(ctx, `
-		update trunkline.jobs set request_key = null
-		where kind = $1 and state = 'succeeded' and request_key is not null and result->>$2::text = $3`,
-		a.Job.Kind, a.Job.Kind.entry().made, made)
-	if err != nil {
-		return fmt.Errorf("forgetting the requests that made %s: %w", made, err)
-	}
-	return nil
-}
-
 // Fence locks the job's row in the caller's transaction, or fails with ErrFenced.
 func (a *Attempt) Fence(ctx context.Context, tx pgx.Tx) error {
 	return a.change(ctx, tx, `select from trunkline.jobs where id = $1 and attempt = $2 and state = 'running' for update`)
@@ -96,8 +83,19 @@ func (a *Attempt) SucceedIn(ctx context.Context, tx pgx.Tx, result any, p Progre
 	rows, bytes := sizeOf(result)
 	return a.change(ctx, tx, `
 		update trunkline.jobs set state = 'succeeded', result = $3, progress = $4, result_rows = $5, result_bytes = $6,
-			sealed = null, finished_at = now()
-		where id = $1 and attempt = $2 and state = 'running'`, outcome, p, rows, bytes)
+			left_hash = coalesce($7, left_hash), sealed = null, finished_at = now()
+		where id = $1 and attempt = $2 and state = 'running'`, outcome, p, rows, bytes, leftBy(result))
+}
+
+// Leaver is a result that knows what it leaves behind, as a keyed hash: a request that is repeated gets the result
+// only while that stands.
+type Leaver interface{ Leaves() []byte }
+
+func leftBy(result any) []byte {
+	if l, ok := result.(Leaver); ok {
+		return l.Leaves()
+	}
+	return nil
 }
 
 // Fail ends the job with the failure. Its secrets stay for a retry until the sweep wipes them.

@@ -52,6 +52,7 @@ type Job struct {
 	Attempt         int
 	CancelRequested bool
 	Result          json.RawMessage
+	Left            []byte // a keyed hash of what a succeeded job left behind, or nil
 	Error           *fault.Error
 	CreatedAt       time.Time
 	StartedAt       *time.Time

@@ -29,9 +29,6 @@ type kindEntry struct {
 	unsure string
 	// needsSecrets is set if the job cannot be run again once its sealed part was wiped.
 	needsSecrets bool
-	// made is the field of a result that names what was made; "" if the result holds whatever becomes of
-	// that. See ForgetRequests.
-	made string
 }
 
 var kinds = []kindEntry{
@@ -43,7 +40,6 @@ var kinds = []kindEntry{
 		timeoutSetting: "TRUNKLINE_PROVISION_TIMEOUT",
 		unsure:         "until then the gateway's row may be the new one, and the switches may have it loaded or not",
 		needsSecrets:   true,
-		made:           "gateway_uuid",
 	},
 	{
 		kind:           KindExport,

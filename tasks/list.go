@@ -2,8 +2,12 @@ package tasks
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"trunkline/internal/postgres"
 	"trunkline/internal/tenant"
@@ -55,4 +59,27 @@ func (c *Client) List(ctx context.Context, f Filter) (jobs []Job, next string, e
 		next = jobs[f.Limit-1].ID
 	}
 	return jobs, next, nil
+}
+
+// Pending returns the newest job that takes its turn at one of the keys and has not ended, whose ever it is.
+func (c *Client) Pending(ctx context.Context, keys ...string) (job Job, found bool, err error) {
+	job, err = one[Job](ctx, c.pool, `
+		select `+jobColumns+` from trunkline.jobs
+		where id in (select job_id from trunkline.turns where key = any($1)) order by turn desc limit 1`, keys)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return job, false, nil
+	}
+	return job, err == nil, explained(err, ErrNotFound, "looking for", "at "+strings.Join(keys, ", "))
+}
+
+// Later returns the last job about the same thing that succeeded after the job did.
+func (c *Client) Later(ctx context.Context, than Job) (job Job, found bool, err error) {
+	job, err = one[Job](ctx, c.pool, `
+		select `+jobColumns+` from trunkline.jobs
+		where subject = (select subject from trunkline.jobs where id = $1) and turn > (select turn from trunkline.jobs where id = $1)
+		and state = 'succeeded' order by turn desc limit 1`, than.ID)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return job, false, nil
+	}
+	return job, err == nil, explained(err, ErrNotFound, "looking for what came after", than.ID)
 }

@@ -27,8 +27,9 @@ func (a *Attempt) AwaitOutcome(ctx context.Context, outcome any, until time.Time
 		return fmt.Errorf("encoding the outcome of job %s: %w", a.Job.ID, err)
 	}
 	return a.change(ctx, a.client.pool, `
-		update trunkline.jobs set parked_at = now(), wake_at = $4, outcome = $3, sealed = null, admitted_at = null, worker = null, progress = $5
-		where id = $1 and attempt = $2 and state = 'running'`, encoded, until, Progress{Note: note})
+		update trunkline.jobs set parked_at = now(), wake_at = $4, outcome = $3, left_hash = $6, sealed = null, admitted_at = null,
+			worker = null, progress = $5
+		where id = $1 and attempt = $2 and state = 'running'`, encoded, until, Progress{Note: note}, leftBy(outcome))
 }
 
 // Sleep parks the job until a worker takes it up again. It keeps its secrets, and its turn: later jobs wait for it.

@@ -35,16 +35,12 @@ type NewJob struct {
 	Secrets   any // sealed; nil for none
 }
 
-// requestKey is by what a repeated request finds the job of the first: the Idempotency-Key if there is one,
-// else the external_id. The prefix keeps the two from meeting.
+// requestKey is by what a repeated request finds the job of the first, or "".
 func (n NewJob) requestKey() string {
-	switch {
-	case n.IdempotencyKey != "":
-		return "k:" + n.IdempotencyKey
-	case n.ExternalID != "":
-		return "e:" + n.ExternalID
+	if n.IdempotencyKey == "" {
+		return ""
 	}
-	return ""
+	return "k:" + n.IdempotencyKey
 }
 
 // hashes are those by which the body is told from another one.

@@ -43,9 +43,9 @@ func TestRepeatedRequestAttaches(t *testing.T) {
 		{name: "key, cancelled", key: "k", first: "cancelled", body: "one", want: "requeued"},
 		{name: "key, other body in flight", key: "k", first: "queued", body: "two", want: "refused"},
 		{name: "key, other body done", key: "k", first: "succeeded", body: "two", want: "refused"},
-		{name: "external_id, succeeded", external: "77", first: "succeeded", body: "one", want: "same"},
-		{name: "external_id, failed", external: "77", first: "failed", body: "one", want: "requeued"},
-		{name: "external_id, other body", external: "77", first: "succeeded", body: "two", want: "refused"},
+		{name: "external_id, succeeded", external: "77", first: "succeeded", body: "one", want: "new"},
+		{name: "external_id, in flight", external: "77", first: "queued", body: "one", want: "same"},
+		{name: "external_id, other body", external: "77", first: "succeeded", body: "two", want: "new"},
 		{name: "no key, in flight", first: "queued", body: "one", want: "same"},
 		{name: "no key, running", first: "running", body: "one", want: "same"},
 		{name: "no key, other body", first: "queued", body: "two", want: "new"},
@@ -67,7 +67,7 @@ func TestRepeatedRequestAttaches(t *testing.T) {
 			if refused := errors.Is(err, tasks.ErrKeyReused); refused != (tc.want == "refused") {
 				t.Errorf("looking for the earlier job: %v", err)
 			}
-			if keyed := tc.key != "" || tc.external != ""; found != (keyed && tc.want == "same") {
+			if found != (tc.key != "" && tc.want == "same") {
 				t.Errorf("got an earlier job %t", found)
 			}
 			got, err := b.Submit(t.Context(), second)

@@ -17,7 +17,7 @@ func (w *Worker) keepLeft(ctx context.Context, j *sealedJournal, asked gateway.R
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
 	defer cancel()
 	err := pgx.BeginFunc(ctx, w.o.PBX.Pool, func(tx pgx.Tx) error {
-		rows, err := w.o.PBX.FusionPBX.In(tx).GatewaysByLabel(ctx, asked.DomainUUID, asked.Name)
+		rows, err := gateway.Existing(ctx, w.o.PBX.FusionPBX.In(tx), asked)
 		if err != nil {
 			return err
 		}

@@ -18,9 +18,13 @@ func (w *Worker) provision(ctx context.Context, r *run) (any, error) {
 	if err := json.Unmarshal(r.Job.Params, &asked); err != nil {
 		return nil, fault.Errorf(fault.ServerError, "the job's parameters cannot be read: %w", err)
 	}
+	asked, err := gateway.Resolve(ctx, w.o.PBX, asked)
+	if err != nil {
+		return nil, err
+	}
 	// A suspension or a deletion is never given up because a switch is away: one that starts reads the rows.
 	r.patient = asked.Stops()
-	j := &sealedJournal{run: r}
+	j := &sealedJournal{run: r, asked: asked}
 	if err := r.Secrets(&j.secrets); err != nil {
 		return nil, fault.Errorf(fault.ServerError, "%w; use the same key in every process, then send the request again", err)
 	}
@@ -42,6 +46,7 @@ func (w *Worker) provision(ctx context.Context, r *run) (any, error) {
 // sealedJournal keeps what stood before a job's one change in its sealed part, as this attempt's.
 type sealedJournal struct {
 	run     *run
+	asked   gateway.Request
 	secrets gateway.Secrets
 	// superseded are the jobs that this change ended, because they waited for what it replaced.
 	superseded []string
@@ -52,17 +57,15 @@ func (j *sealedJournal) Earlier() map[int]*gateway.Written {
 	return map[int]*gateway.Written{0: j.secrets.Written}
 }
 
-// Keep seals it into the job's row. The request that made a deleted gateway is forgotten in the same
-// transaction.
+// Keep seals it into the job's row. In the same transaction the gateway gets the external_id that it was asked for by,
+// and what waited for how it was before has waited in vain.
 func (j *sealedJournal) Keep(ctx context.Context, tx pgx.Tx, entries map[int]*gateway.Written) error {
 	written := entries[0]
-	if written != nil && written.Deleted {
-		if err := j.run.ForgetRequests(ctx, tx, written.Row.UUID); err != nil {
+	if written != nil {
+		err := j.nameExternally(ctx, tx, written)
+		if err != nil {
 			return err
 		}
-	}
-	if written != nil {
-		var err error
 		j.superseded, err = j.run.Supersede(ctx, tx, fault.Superseded,
 			"the gateway was configured and loaded, and before it registered a later request changed it: what stands is that of job "+j.run.Job.ID)
 		if err != nil {
@@ -70,6 +73,16 @@ func (j *sealedJournal) Keep(ctx context.Context, tx pgx.Tx, entries map[int]*ga
 		}
 	}
 	return j.run.SaveSecrets(ctx, tx, gateway.Secrets{Password: j.secrets.Password, Written: written})
+}
+
+func (j *sealedJournal) nameExternally(ctx context.Context, tx pgx.Tx, written *gateway.Written) error {
+	switch {
+	case written.Deleted:
+		return gateway.ForgetExternally(ctx, tx, written.Row.UUID)
+	case j.asked.ExternalID != "":
+		return gateway.NameExternally(ctx, tx, j.asked, written.Row)
+	}
+	return nil
 }
 
 // HandsOver reports whether the job is another attempt's, or will be: it was given up for lost, the worker

@@ -1,7 +1,9 @@
 package gateways
 
 import (
+	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -35,26 +37,27 @@ func (s *Service) deletionEndpoints() []web.Endpoint {
 	}
 	byName := byID
 	byName.ID, byName.Summary, byName.Path = "deleteGatewayByName", "Delete a gateway by its name", "/v1/gateways"
-	byName.Params = slices.Concat([]web.Param{{Name: "gateway_name", About: "Its label.", Required: true}}, web.OneTenantParams, jobs.Params)
+	byName.Params = slices.Concat([]web.Param{{Name: "gateway_name", About: "Its label; may be left out with external_id."}}, web.OneTenantParams, jobs.Params)
 	return []web.Endpoint{byID, byName}
 }
 
 // delete deletes the gateway of the path's uuid, or of a name. One that is absent is success: whoever
 // terminates a service may do so twice.
 func (s *Service) delete(r *web.Request) error {
-	p, found, err := s.toDelete(r)
+	d, err := s.toDelete(r)
 	if err != nil {
 		return err
 	}
 	return s.jobs.Do(r, jobs.Asked{
-		NewJob: newJob(p, nil),
-		Body:   []string{"delete", p.DomainUUID, p.Name, p.GatewayUUID, r.Params.Get("external_id")},
-		Action: "gateway.delete", What: p.Name,
+		NewJob: newJob(d.Request, d.Request, nil),
+		Body:   append([]string{"delete", r.Params.Get("external_id")}, d.asked...),
+		Stands: func(job tasks.Job) error { return s.stands(r.Context(), job) },
+		Action: "gateway.delete", What: d.Name,
 		Check: func() (answered bool, err error) {
-			if !found {
-				r.Answer(http.StatusOK, deletedGateway{Action: gateway.Absent, GatewayUUID: p.GatewayUUID, GatewayName: p.Name})
+			if d.absent {
+				r.Answer(http.StatusOK, deletedGateway{Action: gateway.Absent, GatewayUUID: d.GatewayUUID, GatewayName: d.Name})
 			}
-			return !found, nil
+			return d.absent, nil
 		},
 		Answer: func(job tasks.Job) error {
 			result, err := jobs.ResultOf[gateway.Result](job)
@@ -70,54 +73,103 @@ func (s *Service) delete(r *web.Request) error {
 	})
 }
 
-// toDelete finds the gateway among those that the caller may see. found is false if there is
-// none, whether or not another tenant has it.
-func (s *Service) toDelete(r *web.Request) (p gateway.Request, found bool, err error) {
-	ctx := r.Context()
-	p = gateway.Request{Delete: true, Values: map[string]string{}}
+// deletion is a gateway that is to be deleted.
+type deletion struct {
+	gateway.Request
+	asked  []string // how the request names it
+	absent bool     // there is none, as far as the caller may see, and none to come
+}
+
+// toDelete finds the gateway among those that the caller may see.
+func (s *Service) toDelete(r *web.Request) (deletion, error) {
 	if id := strings.ToLower(r.Path("id")); id != "" {
-		if !postgres.IsUUID(id) {
-			return p, false, fault.Invalid("the gateway in the path", "is not a UUID")
-		}
-		p.GatewayUUID = id
-		row, err := s.db.GatewayByUUID(ctx, id)
-		if errors.Is(err, fusionpbx.ErrNotFound) {
-			return p, false, nil
-		}
-		if err != nil {
-			return p, false, err
-		}
-		if !r.Caller.Domains.HoldUUID(row.DomainUUID) {
-			return p, false, nil
-		}
-		p.Name, p.DomainUUID = row.Label(), row.DomainUUID
-		return p, true, nil
+		return s.toDeleteByID(r, id)
 	}
+	d := deletion{Request: gateway.Request{Delete: true, Values: map[string]string{}}}
 	t, err := r.OneTenant()
 	if err != nil {
-		return p, false, err
+		return d, err
 	}
-	p.Name, p.DomainUUID, p.DomainName = r.Params.Get("gateway_name"), t.UUID, t.Name
-	if p.Name == "" {
-		return p, false, fault.Missing("gateway_name")
+	d.Name, d.DomainUUID, d.DomainName, d.ExternalID = r.Params.Get("gateway_name"), t.UUID, t.Name, r.Params.Get("external_id")
+	d.asked = []string{"tenant", d.DomainUUID, "name", d.Name}
+	if d.Request, err = gateway.Resolve(r.Context(), s.pbx, d.Request); err != nil {
+		return d, err
 	}
-	rows, err := s.db.GatewaysByLabel(ctx, p.DomainUUID, p.Name)
+	if d.Name == "" {
+		return d, fault.Missing("gateway_name")
+	}
+	rows, err := gateway.Existing(r.Context(), s.db, d.Request)
 	if err != nil {
-		return p, false, err
+		return d, err
 	}
 	// A deletion looks at no value, so the mode does not matter.
-	if _, refused := gateway.NewPlan(fusionpbx.ModeAuto, rows, p, nil, ""); refused != nil {
-		return p, false, refused
+	if _, refused := gateway.NewPlan(fusionpbx.ModeAuto, rows, d.Request, nil, ""); refused != nil {
+		return d, refused
 	}
-	return p, len(rows) > 0, nil
+	if len(rows) > 0 {
+		return d, nil
+	}
+	_, pending, err := s.tasks.Pending(r.Context(), orderKeys(d.Request)...)
+	d.absent = !pending
+	return d, err
+}
+
+// toDeleteByID finds it by its uuid. The row may be gone while a switch still has to be seen without it.
+func (s *Service) toDeleteByID(r *web.Request, id string) (deletion, error) {
+	d := deletion{Request: gateway.Request{Delete: true, Values: map[string]string{}, GatewayUUID: id}, asked: []string{"gateway", id}}
+	if !postgres.IsUUID(id) {
+		return d, fault.Invalid("the gateway in the path", "is not a UUID")
+	}
+	row, err := s.db.GatewayByUUID(r.Context(), id)
+	switch {
+	case err == nil && r.Caller.Domains.HoldUUID(row.DomainUUID):
+		d.Name, d.DomainUUID = row.Label(), row.DomainUUID
+		return d, nil
+	case err == nil:
+		d.absent = true // another tenant's is as if it were not there
+		return d, nil
+	case !errors.Is(err, fusionpbx.ErrNotFound):
+		return d, err
+	}
+	job, pending, err := s.tasks.Pending(r.Context(), uuidKey(id))
+	if d.absent = !pending || !r.Caller.Domains.HoldUUID(job.DomainUUID); err != nil || d.absent {
+		return d, err
+	}
+	var before gateway.Request
+	if err := json.Unmarshal(job.Params, &before); err != nil {
+		return d, fmt.Errorf("reading the parameters of job %s: %w", job.ID, err)
+	}
+	d.Name, d.DomainUUID = before.Name, before.DomainUUID
+	return d, nil
 }
 
 // newJob is a job about one gateway; those about the same one are carried out in their order. One that stops its
-// calls goes first.
-func newJob(p gateway.Request, password *string) tasks.NewJob {
-	about := "gateway:" + p.DomainUUID + ":" + strings.ToLower(p.Name)
+// calls goes first. The worker resolves again what was asked.
+func newJob(resolved, asked gateway.Request, password *string) tasks.NewJob {
+	keys := orderKeys(resolved)
 	return tasks.NewJob{
-		Kind: tasks.KindProvision, DomainUUID: p.DomainUUID, Subject: about, OrderKeys: []string{about}, Urgent: p.Stops(),
-		Params: p, Secrets: gateway.Secrets{Password: password},
+		Kind: tasks.KindProvision, DomainUUID: resolved.DomainUUID, Subject: keys[0], OrderKeys: keys, Urgent: asked.Stops(),
+		Params: asked, Secrets: gateway.Secrets{Password: password},
 	}
 }
+
+// orderKeys are all that the gateway is known by; the first is its name.
+func orderKeys(p gateway.Request) []string {
+	keys := []string{labelKey(p, p.Name)}
+	if name := p.NewName(); name != "" {
+		keys = append(keys, labelKey(p, name))
+	}
+	if p.GatewayUUID != "" {
+		keys = append(keys, uuidKey(p.GatewayUUID))
+	}
+	if p.ExternalID != "" {
+		keys = append(keys, "external_id:"+p.DomainUUID+":"+strings.ToLower(p.ExternalID))
+	}
+	return keys
+}
+
+func labelKey(p gateway.Request, name string) string {
+	return "gateway:" + p.DomainUUID + ":" + strings.ToLower(name)
+}
+
+func uuidKey(gatewayUUID string) string { return "gateway_uuid:" + gatewayUUID }

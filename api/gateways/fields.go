@@ -74,7 +74,7 @@ var fields = []field{
 // provisionParams are all parameters of provision.
 func provisionParams() []web.Param {
 	all := []web.Param{
-		{Name: "gateway_name", About: "The label, unique within its domain.", Required: true},
+		{Name: "gateway_name", About: "The label, unique within its domain. A gateway that external_id names may do without, and gets this name if it has another one."},
 		{Name: "gateway_password", About: "The password of the account at the carrier."},
 		{Name: "tenant_domain", About: "The domain that the gateway belongs to; global for none (superadmin). Left out: the caller's own."},
 		{Name: "domain_uuid", About: "The same by UUID.", Kind: web.KindUUID},
@@ -174,11 +174,9 @@ func askedOf(r *web.Request, t tenant.Domain) (asked, error) {
 		params: gateway.Request{
 			Name: r.Params.Get("gateway_name"), DomainUUID: t.UUID, DomainName: t.Name,
 			Values: map[string]string{}, WaitFor: strings.ToLower(r.Params.Get("wait_for")),
+			ExternalID: r.Params.Get("external_id"),
 		},
 		names: map[string]string{"gateway": "gateway_name", "password": "gateway_password"},
-	}
-	if g.params.Name == "" {
-		return g, fault.Missing("gateway_name")
 	}
 	if g.params.WaitFor != "" && g.params.WaitFor != gateway.WaitForRegistered {
 		return g, fault.Invalid("wait_for", "write %s, or leave it out", gateway.WaitForRegistered)
@@ -252,8 +250,8 @@ func mayAsk(r *web.Request, g asked) error {
 
 // bodyParts are the request's parts as they count for telling whether two requests ask for the same:
 // sorted, read, and without how long the caller waits.
-func (g asked) bodyParts(externalID string) []string {
-	parts := []string{"tenant", g.params.DomainUUID, "name", g.params.Name, "wait_for", g.params.WaitFor, "external_id", externalID}
+func (g asked) bodyParts() []string {
+	parts := []string{"tenant", g.params.DomainUUID, "name", g.params.Name, "wait_for", g.params.WaitFor, "external_id", g.params.ExternalID}
 	if g.password != nil {
 		parts = append(parts, "password", *g.password)
 	}

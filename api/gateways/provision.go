@@ -75,7 +75,7 @@ func (s *Service) Endpoints() []web.Endpoint {
 // gatewayFaults are those of changing a gateway.
 var gatewayFaults = append([]fault.Code{
 	fault.MissingParameters, fault.NotFound, fault.Conflict, fault.InvalidGateway, fault.ProfileUnavailable,
-	fault.GatewayNotLoaded, fault.SwitchConfiguration, fault.RegistrationFailed, fault.Superseded,
+	fault.GatewayNotLoaded, fault.SwitchConfiguration, fault.RegistrationFailed, fault.Superseded, fault.KeySuperseded,
 }, web.SwitchFaults...)
 
 // provision makes or changes a gateway. What is wrong with the request is answered at once; the rest
@@ -89,10 +89,18 @@ func (s *Service) provision(r *web.Request) error {
 	if err != nil {
 		return err
 	}
+	resolved := g
+	if resolved.params, err = gateway.Resolve(r.Context(), s.pbx, g.params); err != nil {
+		return err
+	}
+	if resolved.params.Name == "" {
+		return fault.Missing("gateway_name")
+	}
 	job := jobs.Asked{
-		NewJob: newJob(g.params, g.password),
-		Body:   g.bodyParts(r.Params.Get("external_id")),
-		Check:  func() (answered bool, err error) { return false, s.check(r.Context(), g) },
+		NewJob: newJob(resolved.params, g.params, g.password),
+		Body:   g.bodyParts(),
+		Check:  func() (answered bool, err error) { return false, s.check(r.Context(), resolved) },
+		Stands: func(job tasks.Job) error { return s.stands(r.Context(), job) },
 		Answer: func(job tasks.Job) error {
 			result, err := jobs.ResultOf[gateway.Result](job)
 			if err != nil {
@@ -113,6 +121,8 @@ func (s *Service) provision(r *web.Request) error {
 // message is the documented one, unless nothing was asked of a gateway that no call can go through.
 func (g asked) message(result gateway.Result) string {
 	switch {
+	case result.Action == gateway.Absent:
+		return "There is no gateway of that name, so that nothing can call by it"
 	case g.params.Asks(g.password) || result.GatewayState != gateway.StateNotLoaded:
 		return "Gateway configured successfully"
 	case result.GatewayEnabled == "true":
@@ -127,15 +137,21 @@ func (s *Service) check(ctx context.Context, g asked) error {
 	if err != nil {
 		return err
 	}
-	existing, err := s.db.GatewaysByLabel(ctx, g.params.DomainUUID, g.params.Name)
+	existing, err := gateway.Existing(ctx, s.db, g.params)
 	if err != nil {
 		return err
 	}
 	plan, refused := gateway.NewPlan(mode, existing, g.params, g.password, uuid.NewString())
+	if refused != nil && len(existing) == 0 {
+		// What was accepted before and has not ended may yet make it.
+		if _, pending, err := s.tasks.Pending(ctx, orderKeys(g.params)...); err != nil || pending {
+			return err
+		}
+	}
 	if refused != nil {
 		return g.inItsWords(refused)
 	}
-	if !g.params.Asks(g.password) {
+	if !g.params.Asks(g.password) || plan.Action == gateway.Absent {
 		return nil
 	}
 	enabled, err := s.db.Profiles(ctx)

@@ -24,7 +24,10 @@ func (s *Service) JudgeRetry(r *web.Request, job tasks.Job) error {
 	if err := mayAsk(r, g); err != nil {
 		return err
 	}
-	rows, err := s.db.GatewaysByLabel(r.Context(), g.params.DomainUUID, g.params.Name)
+	if g.params, err = gateway.Resolve(r.Context(), s.pbx, g.params); err != nil {
+		return err
+	}
+	rows, err := gateway.Existing(r.Context(), s.db, g.params)
 	if err != nil {
 		return err
 	}

@@ -25,6 +25,9 @@ type Asked struct {
 	// Check refuses what the worker would refuse too, so that the caller hears of it at once, or answers
 	// if there is nothing to do. It may be nil.
 	Check func() (answered bool, err error)
+	// Stands refuses a repeated request if what its job did was changed since, so that its result is true no
+	// more. It may be nil.
+	Stands func(tasks.Job) error
 	// AtOnce does what is little by itself and records it, within the time. done is false if it is too much.
 	// It may be nil.
 	AtOnce func(n tasks.NewJob, within time.Duration) (job tasks.Job, done bool, err error)
@@ -47,7 +50,12 @@ func (s *Service) Do(r *web.Request, a Asked) error {
 	began := time.Now()
 	job, found, err := s.tasks.Earlier(r.Context(), a.NewJob)
 	if err != nil {
-		return keyReused(a.NewJob, err)
+		return keyReused(err)
+	}
+	if found && job.State.Done() && a.Stands != nil {
+		if err := a.Stands(job); err != nil {
+			return err
+		}
 	}
 	if !found {
 		var answered bool
@@ -82,7 +90,7 @@ func (s *Service) begin(r *web.Request, a Asked, patience time.Duration) (job ta
 	}
 	if !done {
 		if job, err = s.tasks.Submit(r.Context(), a.NewJob); err != nil {
-			return job, false, keyReused(a.NewJob, err)
+			return job, false, keyReused(err)
 		}
 	}
 	if a.Action != "" {
@@ -131,16 +139,12 @@ func requestKeys(r *web.Request, n *tasks.NewJob) error {
 	return nil
 }
 
-// keyReused names the key that was sent with another body before.
-func keyReused(n tasks.NewJob, err error) error {
+// keyReused words that the key was sent with another body before.
+func keyReused(err error) error {
 	if !errors.Is(err, tasks.ErrKeyReused) {
 		return err
 	}
-	name := "external_id"
-	if n.IdempotencyKey != "" {
-		name = "Idempotency-Key"
-	}
-	return fault.Errorf(fault.KeyReused, "%s: %s", name, keyRemedy)
+	return fault.Errorf(fault.KeyReused, "Idempotency-Key: %s", keyRemedy)
 }
 
 // pending is the answer while a job has not ended. It never looks like success.

@@ -79,7 +79,7 @@ var (
 		{Name: "Prefer", About: "wait=N: the same (RFC 7240).", Header: true},
 	}
 	Params = append([]web.Param{
-		{Name: "external_id", About: "The caller's own name for it, such as WHMCS's serviceid; it also is a key.", Most: MaxKey},
+		{Name: "external_id", About: "The caller's own name for it, such as service-101. Of a gateway it is one more name: a later request finds it by that.", Most: MaxKey},
 		{
 			Name: "Idempotency-Key", Header: true, Most: MaxKey,
 			About: "A repeated request with the same key and body attaches to the first one's job; with another body it is 422.",

@@ -13,6 +13,7 @@ const (
 	MethodNotAllowed   Code = "method_not_allowed"
 	TooLarge           Code = "too_large"
 	KeyReused          Code = "key_reused"
+	KeySuperseded      Code = "key_superseded" // what the key's request did was changed since
 	Conflict           Code = "conflict"
 	JobState           Code = "job_state" // the job's state does not allow it
 	Gone               Code = "gone"

@@ -18,13 +18,14 @@ import (
 // Applier brings changes to one PBX. It may be used from several goroutines.
 type Applier struct {
 	pbx     *pbx.PBX
+	keys    *sealing.Keys
 	limits  Limits
 	batches []*batch // one a switch, in the order of the settings
 }
 
 // New returns an applier. A keyed hash of what each switch was told to load is kept under keys.
 func New(p *pbx.PBX, keys *sealing.Keys, log *slog.Logger, limits Limits) *Applier {
-	a := &Applier{pbx: p, limits: limits}
+	a := &Applier{pbx: p, keys: keys, limits: limits}
 	for _, sw := range p.Switches {
 		a.batches = append(a.batches, &batch{sw: sw, pbx: p, keys: keys, log: log, limits: limits})
 	}

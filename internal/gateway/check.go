@@ -21,14 +21,14 @@ func (p *pass) show(ctx context.Context, works []*work) {
 	if len(works) == 0 {
 		return
 	}
-	existing, err := p.pbx.FusionPBX.GatewaysByLabels(ctx, each(works, (*work).label))
+	existing, err := existing(ctx, p.pbx.FusionPBX, works)
 	if err != nil {
 		fail(works, err)
 		return
 	}
-	works = slices.DeleteFunc(works, func(w *work) bool { return len(existing[w.label()]) != 1 })
+	works = slices.DeleteFunc(works, func(w *work) bool { return len(existing[w]) != 1 })
 	for _, w := range works {
-		row := existing[w.label()][0]
+		row := existing[w][0]
 		w.action, w.onlyShown, w.written = Unchanged, true, &Written{Row: row, Previous: &row}
 		w.taken = make([]taken, len(p.batches))
 	}
@@ -52,7 +52,7 @@ func (p *pass) check(ctx context.Context, works []*work) {
 	if len(works) == 0 {
 		return
 	}
-	existing, err := p.pbx.FusionPBX.GatewaysByLabels(ctx, each(works, (*work).label))
+	existing, err := existing(ctx, p.pbx.FusionPBX, works)
 	if err != nil {
 		fail(works, err)
 		return
@@ -65,7 +65,7 @@ func (p *pass) check(ctx context.Context, works []*work) {
 	var planned []*work
 	var plans []Plan
 	for _, w := range works {
-		plan, err := p.plan(w, existing[w.label()])
+		plan, err := p.plan(w, existing[w])
 		if err == nil && !w.Delete {
 			err = plan.CheckProfile(enabled)
 		}

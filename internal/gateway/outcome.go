@@ -33,6 +33,7 @@ func (a *Applier) outcome(w *work) Outcome {
 			o.Result.GatewayName, o.Result.GatewayEnabled = row.Label(), fmt.Sprint(row.Enabled())
 		}
 	}
+	o.Result.leaves = Left(a.keys, o.row)
 	a.sumUp(&o)
 	return o
 }

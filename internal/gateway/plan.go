@@ -38,6 +38,11 @@ func (plan *Plan) Replace(previous *fusionpbx.Gateway) {
 // the lock. newUUID is used for a new gateway; mode decides which values can reach FreeSWITCH.
 func NewPlan(mode fusionpbx.GatewayMode, existing []fusionpbx.Gateway, p Request, password *string, newUUID string) (Plan, *fault.Error) {
 	if p.GatewayUUID != "" {
+		for _, g := range existing {
+			if g.UUID != p.GatewayUUID && g.Label() == p.NewName() {
+				return Plan{}, fault.Errorf(fault.Conflict, "gateway_name: gateway %s in %s is called %q already; choose another name, or rename that one", g.UUID, p.place(), g.Label())
+			}
+		}
 		existing = slices.DeleteFunc(slices.Clone(existing), func(g fusionpbx.Gateway) bool { return g.UUID != p.GatewayUUID })
 	}
 	if len(existing) > 1 {
@@ -47,6 +52,12 @@ func NewPlan(mode fusionpbx.GatewayMode, existing []fusionpbx.Gateway, p Request
 	}
 	if p.Delete {
 		return planDeletion(existing), nil
+	}
+	if enabled, named := p.Values["enabled"]; named && len(p.Values) == 1 && password == nil && len(existing) == 0 {
+		if enabled == "false" {
+			return Plan{Action: Absent}, nil // nothing of it can call
+		}
+		return Plan{}, fault.Errorf(fault.NotFound, "gateway_name: there is no gateway %q in %s to enable; make it, with gateway_domain, gateway_username and gateway_password", p.Name, p.place())
 	}
 	plan := Plan{Action: Created, Insert: true, asked: Change{Request: p, Password: password}}
 	if len(existing) == 1 {

@@ -16,9 +16,14 @@ type Request struct {
 	Values     map[string]string `json:"values"`
 	WaitFor    string            `json:"wait_for,omitempty"`
 	Delete     bool              `json:"delete,omitempty"`
-	// GatewayUUID says which gateway to delete if several bear the name; "" if the name suffices.
+	// GatewayUUID says which gateway is meant, whatever its name; "" if the name suffices.
 	GatewayUUID string `json:"gateway_uuid,omitempty"`
+	// ExternalID is the caller's own name for the gateway, see Resolve.
+	ExternalID string `json:"external_id,omitempty"`
 }
+
+// NewName is what the gateway is to be called from now on, "" if its name stays.
+func (p Request) NewName() string { return p.Values["gateway"] }
 
 // Stops reports whether the gateway makes no calls any more once the request is carried out.
 func (p Request) Stops() bool { return p.Delete || p.Values["enabled"] == "false" }
@@ -35,9 +40,9 @@ type Secrets struct {
 // Result is what a succeeded provision job returns. The first four are the documented
 // fields; all values are strings there.
 type Result struct {
-	GatewayUUID    string  `json:"gateway_uuid" format:"uuid"` // FusionPBX's, and the name that FreeSWITCH knows
-	GatewayName    string  `json:"gateway_name"`               // the label
-	GatewayDomain  string  `json:"gateway_domain"`             // the carrier's address
+	GatewayUUID    string  `json:"gateway_uuid"`   // FusionPBX's, and the name that FreeSWITCH knows; empty: there is none
+	GatewayName    string  `json:"gateway_name"`   // the label
+	GatewayDomain  string  `json:"gateway_domain"` // the carrier's address
 	GatewayEnabled string  `json:"gateway_enabled" enum:"true,false"`
 	GatewayStatus  string  `json:"gateway_status" enum:"UP,DOWN"` // UP if it is up on every switch that it is meant for
 	GatewayState   string  `json:"gateway_state"`                 // FreeSWITCH's word for the registration, or NOT_LOADED
@@ -45,7 +50,12 @@ type Result struct {
 	Switches       []Shown `json:"switches"`
 	// OutboundRoutes is how many of FusionPBX's dial plans still name a deleted gateway.
 	OutboundRoutes int `json:"outbound_routes,omitempty"`
+
+	leaves []byte
 }
+
+// Leaves is a keyed hash of the gateway as the job left it, see Left.
+func (r Result) Leaves() []byte { return r.leaves }
 
 // What a provision job did to the gateway's row.
 const (

@@ -76,13 +76,13 @@ func (p *pass) writeRows(ctx context.Context, tx pgx.Tx, works []*work) (done fu
 	if err := db.LockGateways(ctx, each(works, (*work).domain)...); err != nil {
 		return nil, err
 	}
-	existing, err := p.pbx.FusionPBX.Locking(tx).GatewaysByLabels(ctx, each(works, (*work).label))
+	existing, err := existing(ctx, p.pbx.FusionPBX.Locking(tx), works)
 	if err != nil {
 		return nil, err
 	}
 	steps, writes := make([]*rowStep, len(works)), db.Writes()
 	for i, w := range works {
-		steps[i] = p.writeRow(w, existing[w.label()], writes)
+		steps[i] = p.writeRow(w, existing[w], writes)
 	}
 	if err := writes.Send(ctx); err != nil {
 		return nil, err
@@ -116,7 +116,7 @@ func (p *pass) writeRow(w *work, existing []fusionpbx.Gateway, writes *fusionpbx
 	if s.plan, s.err = p.plan(w, existing); s.err != nil {
 		return s
 	}
-	if s.written = w.written; w.Delete && !s.plan.Delete {
+	if s.written = w.written; s.plan.Action == Absent || w.Delete && !s.plan.Delete {
 		return s // it was never there, or an earlier attempt deleted it
 	}
 	s.written = &Written{Row: s.plan.Row, Previous: s.plan.Previous, Deleted: w.Delete}

@@ -7,7 +7,8 @@ alter table trunkline.jobs
     add column admitted_at timestamptz,
     add column parked_at timestamptz,
     add column wake_at timestamptz,
-    add column outcome json;
+    add column outcome json,
+    add column left_hash bytea;
 alter sequence trunkline.turns_seq owned by trunkline.jobs.turn;
 comment on column trunkline.jobs.turn is 'The order in which jobs were accepted: taken in the accepting transaction, under a lock on the order keys.';
 comment on column trunkline.jobs.order_keys is 'What it takes its turn at: jobs that share a key are carried out one after the other.';
@@ -16,6 +17,8 @@ comment on column trunkline.jobs.admitted_at is 'Since when it may run, and hold
 comment on column trunkline.jobs.parked_at is 'Since when it runs without a worker, because it only waits for something outside.';
 comment on column trunkline.jobs.wake_at is 'When a worker takes up a parked job again; of one that waits to see its outcome, until when it waits.';
 comment on column trunkline.jobs.outcome is 'Of a job that only waits to see its outcome: the result it will have.';
+
+comment on column trunkline.jobs.left_hash is 'A keyed hash of what it left behind: a repeated request gets its result only while that stands.';
 
 create table trunkline.turns (
     key    text not null,
@@ -56,7 +59,7 @@ from (select id, nextval('trunkline.turns_seq') as turn from (
 where j.id = ordered.id;
 
 drop index trunkline.jobs_in_flight;
-create index jobs_in_flight on trunkline.jobs (subject) where state in ('queued', 'running');
+create index jobs_subject on trunkline.jobs (subject, turn);
 create index jobs_waiting on trunkline.jobs (turn) where state = 'queued' and admitted_at is null;
 create index jobs_parked on trunkline.jobs (parked_at) where state = 'running' and parked_at is not null;
 
@@ -89,8 +92,8 @@ drop trigger move_turn on trunkline.jobs;
 drop trigger take_turn on trunkline.jobs;
 drop function trunkline.take_turn();
 drop table trunkline.turns;
-drop index trunkline.jobs_in_flight;
-alter table trunkline.jobs drop column turn, drop column order_keys, drop column urgent, drop column admitted_at, drop column parked_at,
+drop index trunkline.jobs_subject;
+alter table trunkline.jobs drop column left_hash, drop column turn, drop column order_keys, drop column urgent, drop column admitted_at, drop column parked_at,
     drop column wake_at, drop column outcome;
 create unique index jobs_in_flight on trunkline.jobs (created_by, kind, subject, body_hash)
     where request_key is null and state in ('queued', 'running');
