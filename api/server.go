@@ -117,6 +117,15 @@ func (s *Server) groups() []web.Group {
 // not its own take effect only while Run runs.
 func (s *Server) Handler() http.Handler { return s.handler }
 
+// Listen takes the address of the settings. Callers wait until Run answers them.
+func Listen(settings config.Settings) (net.Listener, error) {
+	listener, err := net.Listen("tcp", settings.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("TRUNKLINE_LISTEN: %w; free the port or choose another address", err)
+	}
+	return listener, nil
+}
+
 // Run serves, over TLS if there is a certificate, until ctx is done. Then it takes no more requests,
 // lets waiting callers go with the state that their jobs have by then, and returns when all are answered
 // or ShutdownTimeout has passed.
@@ -124,8 +133,8 @@ func (s *Server) Run(ctx context.Context) error {
 	listener := s.o.Listener
 	if listener == nil {
 		var err error
-		if listener, err = net.Listen("tcp", s.o.Settings.Listen); err != nil {
-			return fmt.Errorf("TRUNKLINE_LISTEN: %w; free the port or choose another address", err)
+		if listener, err = Listen(s.o.Settings); err != nil {
+			return err
 		}
 	}
 	watchCtx, stopWatching := context.WithCancel(ctx)

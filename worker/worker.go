@@ -29,6 +29,10 @@ type Options struct {
 	Tasks    *tasks.Client
 	Exporter cdr.Exporter
 	Log      *slog.Logger
+	// RedisAway reports whether Redis does not answer; whoever gives it tells the log. It may be nil.
+	RedisAway func(context.Context) bool
+	// Started is called once the worker takes jobs. It may be nil.
+	Started func()
 }
 
 // handler runs one attempt of one kind of job and returns its result. It stops soon after ctx ends,
@@ -108,6 +112,9 @@ func (w *Worker) startServers() (servers []*asynq.Server, err error) {
 		started = append(started, q.Name, q.Concurrency(w.o.Settings))
 	}
 	w.o.Log.Info("worker started", started...)
+	if w.o.Started != nil {
+		w.o.Started()
+	}
 	return servers, nil
 }
 
@@ -125,7 +132,7 @@ func (w *Worker) server(q tasks.Queue) *asynq.Server {
 		TaskCheckInterval: q.Poll(w.o.Settings),
 		// Only a task whose job could not be claimed comes back: Postgres was away.
 		RetryDelayFunc: func(int, error, *asynq.Task) time.Duration { return time.Second },
-		Logger:         asynqLogger{w.o.Log},
+		Logger:         asynqLogger{w.o.Log, w.o.RedisAway},
 		LogLevel:       asynq.WarnLevel,
 		// Jobs are waited for in drain, so asynq itself need not wait.
 		ShutdownTimeout: time.Second,
@@ -174,11 +181,22 @@ func (w *Worker) handle(ctx context.Context, t *asynq.Task) error {
 	return nil
 }
 
-// asynqLogger sends asynq's own words to our log.
-type asynqLogger struct{ log *slog.Logger }
+// asynqLogger sends asynq's own words to our log. What it says while Redis is away is for debugging alone: that
+// Redis is away, and why, is said once for all.
+type asynqLogger struct {
+	log  *slog.Logger
+	away func(context.Context) bool
+}
 
 func (l asynqLogger) Debug(args ...any) { l.log.Debug(fmt.Sprint(args...), "from", "asynq") }
 func (l asynqLogger) Info(args ...any)  { l.log.Debug(fmt.Sprint(args...), "from", "asynq") }
-func (l asynqLogger) Warn(args ...any)  { l.log.Warn(fmt.Sprint(args...), "from", "asynq") }
-func (l asynqLogger) Error(args ...any) { l.log.Error(fmt.Sprint(args...), "from", "asynq") }
-func (l asynqLogger) Fatal(args ...any) { l.log.Error(fmt.Sprint(args...), "from", "asynq") }
+func (l asynqLogger) Warn(args ...any)  { l.say(slog.LevelWarn, args) }
+func (l asynqLogger) Error(args ...any) { l.say(slog.LevelError, args) }
+func (l asynqLogger) Fatal(args ...any) { l.say(slog.LevelError, args) }
+
+func (l asynqLogger) say(level slog.Level, args []any) {
+	if l.away != nil && l.away(context.Background()) {
+		level = slog.LevelDebug
+	}
+	l.log.Log(context.Background(), level, fmt.Sprint(args...), "from", "asynq")
+}

@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"strings"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"trunkline/internal/cdr"
 	"trunkline/internal/certificate"
@@ -48,7 +51,9 @@ func (checkCommand) Run(cmd *command) error {
 	for _, sw := range service.OpenSwitches(settings, slog.New(slog.DiscardHandler)) {
 		c.freeswitch(sw)
 	}
+	c.frontEnd()
 	c.check("whitelist", c.whitelist)
+	c.permissions()
 	if settings.TLSCert != "" {
 		c.check("certificate", c.certificate)
 	}
@@ -64,6 +69,7 @@ type checker struct {
 	cmd      *command
 	settings config.Settings
 	failed   bool
+	first    bool // the database has no tables of ours yet: nothing was ever started on it
 }
 
 // check runs one check; what it returns is printed behind "ok".
@@ -82,7 +88,7 @@ func (c *checker) check(part string, f func(ctx context.Context) (string, error)
 }
 
 func (c *checker) database() {
-	pool, err := postgres.Open(c.cmd.ctx, c.settings.DatabaseURL.Reveal(), c.settings.DatabaseConnections)
+	pool, err := service.OpenDatabase(c.cmd.ctx, c.settings)
 	if !c.check("database", func(ctx context.Context) (version string, _ error) {
 		if err != nil {
 			return "", err
@@ -93,7 +99,11 @@ func (c *checker) database() {
 	}
 	defer pool.Close()
 	c.check("schema trunkline", func(ctx context.Context) (string, error) {
-		return "up to date", postgres.CheckVersion(ctx, pool)
+		err := postgres.CheckVersion(ctx, pool)
+		if c.first = errors.Is(err, postgres.ErrNoSchema); c.first {
+			return notYet, nil
+		}
+		return "up to date", err
 	})
 	c.check("fusionpbx", func(ctx context.Context) (string, error) {
 		db, err := fusionpbx.Probe(ctx, pool)
@@ -107,44 +117,65 @@ func (c *checker) database() {
 		flag, _ := db.ColumnType("v_gateways", "enabled")
 		return fmt.Sprintf("version %s, gateway flags are %s", version, flag), nil
 	})
+	var p *pbx.PBX
 	c.check("gateways", func(ctx context.Context) (string, error) {
 		db, err := fusionpbx.Probe(ctx, pool)
 		if err != nil {
 			return "", err
 		}
-		return checkGateways(ctx, service.NewPBX(c.settings, pool, db))
+		p = service.NewPBX(c.settings, pool, db)
+		return checkGateways(ctx, p)
 	})
-	c.check("secret key", func(ctx context.Context) (string, error) {
-		secret, err := c.settings.LoadSecretKey(false)
-		if err != nil {
-			return "", err
-		}
-		keys, err := sealing.NewKeys(secret)
-		if err != nil {
-			return "", err
-		}
-		known, err := sealing.DatabaseHasKey(ctx, pool)
-		if err != nil {
-			return "", err
-		}
-		if !known {
-			return "this database has seen none yet; the first start gives it this one", nil
-		}
-		if err := keys.CheckDatabase(ctx, pool); err != nil {
-			return "", err
-		}
-		if keys.Superseded() {
-			return "", errors.New("TRUNKLINE_SECRET_KEY is an old key, which is good for a while yet; run `trunkline key rotate` here to bring the one in use, or copy it")
-		}
-		return "it is the one of this database", nil
-	})
+	if p != nil {
+		c.carried(p)
+	}
+	c.check("secret key", func(ctx context.Context) (string, error) { return c.secretKey(ctx, pool) })
 	c.check("export folder shared", func(ctx context.Context) (string, error) {
+		if c.first {
+			return noWorkerYet, nil
+		}
 		err := cdr.Exporter{PBX: &pbx.PBX{Pool: pool}, Store: service.ExportStore(c.settings)}.CheckStore(ctx)
 		if errors.Is(err, cdr.ErrUnmarked) {
-			return "no worker has run on this database yet; check again once one has", nil
+			return noWorkerYet, nil
 		}
 		return "what the worker wrote is read here", err
 	})
+}
+
+const (
+	notYet      = "not there yet; the first `trunkline serve` makes it (or `trunkline migrate --key`, for rooms that run apart)"
+	noWorkerYet = "no worker has run on this database yet; check again once one has"
+)
+
+func (c *checker) secretKey(ctx context.Context, pool *pgxpool.Pool) (string, error) {
+	known := false
+	if !c.first {
+		var err error
+		if known, err = sealing.DatabaseHasKey(ctx, pool); err != nil {
+			return "", err
+		}
+	}
+	secret, err := c.settings.LoadSecretKey(false)
+	if path, isFile := c.settings.SecretKeyFile(); isFile && errors.Is(err, config.ErrNoKeyFile) && !known {
+		return notYet, canBeMade(path, "TRUNKLINE_SECRET_KEY")
+	}
+	if err != nil {
+		return "", err
+	}
+	keys, err := sealing.NewKeys(secret)
+	if err != nil {
+		return "", err
+	}
+	if !known {
+		return "this database has seen none yet; the first start gives it this one", nil
+	}
+	if err := keys.CheckDatabase(ctx, pool); err != nil {
+		return "", err
+	}
+	if keys.Superseded() {
+		return "", errors.New("TRUNKLINE_SECRET_KEY is an old key, which is good for a while yet; run `trunkline key rotate` here to bring the one in use, or copy it")
+	}
+	return "it is the one of this database", nil
 }
 
 func (c *checker) redis(ctx context.Context) (string, error) {
@@ -160,7 +191,11 @@ func (c *checker) redis(ctx context.Context) (string, error) {
 	if warning := info.Warning(); warning != "" {
 		return "", errors.New(warning)
 	}
-	return "version " + info.Version + ", " + info.Policy, nil
+	kept := "it keeps an append-only file"
+	if !info.Appends {
+		kept = "it keeps no append-only file: after its crash jobs are taken up again from Postgres, rate limits begin anew (appendonly yes)"
+	}
+	return "version " + info.Version + ", " + info.Policy + "; " + kept, nil
 }
 
 func (c *checker) freeswitch(sw *freeswitch.Switch) {
@@ -169,7 +204,7 @@ func (c *checker) freeswitch(sw *freeswitch.Switch) {
 	if !c.check(name, func(ctx context.Context) (string, error) {
 		status, err := sw.Status(ctx)
 		if err != nil {
-			return "", fmt.Errorf("%w (TRUNKLINE_SWITCHES, TRUNKLINE_SWITCH_PASSWORD)", err)
+			return "", fmt.Errorf("%w (%s)", err, c.whereSwitches())
 		}
 		return status.Version, nil
 	}) {
@@ -178,6 +213,15 @@ func (c *checker) freeswitch(sw *freeswitch.Switch) {
 	c.check("cache keys", func(ctx context.Context) (string, error) {
 		return "FusionPBX's script deletes them on " + sw.Addr(), sw.DeleteSofiaCache(ctx)
 	})
+}
+
+// whereSwitches says where the switches and their password are set.
+func (c *checker) whereSwitches() string {
+	address, password := c.settings.Where("TRUNKLINE_SWITCHES"), c.settings.Where("TRUNKLINE_SWITCH_PASSWORD")
+	if address == password {
+		return address
+	}
+	return address + ", " + password
 }
 
 func (c *checker) whitelist(context.Context) (string, error) {
@@ -199,6 +243,9 @@ func (c *checker) certificate(context.Context) (string, error) {
 
 func (c *checker) exportFolder(context.Context) (string, error) {
 	dir, floor := c.settings.ExportDir, uint64(c.settings.ExportMinFreeBytes)
+	if _, err := os.Stat(dir); c.first && errors.Is(err, fs.ErrNotExist) {
+		return notYet, canBeMade(dir, "TRUNKLINE_EXPORT_DIR")
+	}
 	if err := writeAndRead(dir); err != nil {
 		return "", fmt.Errorf("TRUNKLINE_EXPORT_DIR: %w; make the folder, and give it to the user that runs trunkline", err)
 	}

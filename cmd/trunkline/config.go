@@ -5,7 +5,7 @@ import "trunkline/internal/config"
 type configCommand struct{}
 
 func (configCommand) Help() string {
-	return `Secrets are shown as hidden. Names are those of environment variables and of the lines in a file given by --config.
+	return `Passwords and keys are shown as [hidden]. Names are those of environment variables and of the lines in a file given by --config.
 
 Example: trunkline --config /etc/trunkline/trunkline.env config`
 }

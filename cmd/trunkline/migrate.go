@@ -57,15 +57,13 @@ func (m migrateCommand) withRetries(ctx context.Context, settings config.Setting
 }
 
 func (m migrateCommand) migrate(ctx context.Context, settings config.Settings) (version int64, err error) {
-	pool, err := postgres.Open(ctx, settings.DatabaseURL.Reveal(), settings.DatabaseConnections)
+	pool, err := service.OpenDatabase(ctx, settings)
 	if err != nil {
 		return 0, err
 	}
 	defer pool.Close()
-	if m.Wait > 0 {
-		if _, err := fusionpbx.Probe(ctx, pool); err != nil {
-			return 0, err
-		}
+	if _, err := fusionpbx.Probe(ctx, pool); err != nil {
+		return 0, err
 	}
 	if version, err = postgres.Migrate(ctx, pool); err != nil || !m.Key {
 		return version, err

@@ -76,7 +76,7 @@ func (cmd *command) withDatabase(f func(settings config.Settings, pool *pgxpool.
 }
 
 func withPool(ctx context.Context, settings config.Settings, f func(*pgxpool.Pool) error) error {
-	pool, err := postgres.Open(ctx, settings.DatabaseURL.Reveal(), settings.DatabaseConnections)
+	pool, err := service.OpenDatabase(ctx, settings)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -294,15 +295,46 @@ func TestMissingFlagsNameTheHelp(t *testing.T) {
 	}
 }
 
+// A key in place of its file's path is no path, even if it looks like one.
+func TestConfigHidesAKey(t *testing.T) {
+	t.Parallel()
+	key := "/" + strings.Repeat("Ab+9", 10) + "AA="
+	if got := runHere(t, []string{"TRUNKLINE_DATABASE_URL=postgres://u@127.0.0.1/x", "TRUNKLINE_SECRET_KEY=" + key}, "config"); got.status != 0 || strings.Contains(got.out, key) {
+		t.Errorf("got %s", got)
+	}
+}
+
+// What FusionPBX's configuration says is not blamed on a setting that nobody has set.
+func TestAWrongPasswordIsSoughtWhereItStands(t *testing.T) {
+	t.Parallel()
+	p := newSamplePBX(t, 0)
+	conf := filepath.Join(p.dir, "config.conf")
+	must(t, os.WriteFile(conf, []byte("database.0.host = 127.0.0.1\ndatabase.0.port = 1\ndatabase.0.name = x\ndatabase.0.username = x\ndatabase.0.password = wrong\n"+
+		"switch.event_socket.host = 127.0.0.1\nswitch.event_socket.port = "+p.sw.Addr()[strings.LastIndex(p.sw.Addr(), ":")+1:]+"\nswitch.event_socket.password = wrong\n"), 0o600))
+	env := slices.DeleteFunc(slices.Clone(p.env), func(set string) bool {
+		return strings.HasPrefix(set, "TRUNKLINE_DATABASE_URL") || strings.HasPrefix(set, "TRUNKLINE_SWITCH")
+	})
+	got := runHere(t, append(env, "TRUNKLINE_FUSIONPBX_CONFIG="+conf), "check")
+	if !strings.Contains(got.out, "database.0 in "+conf) || !strings.Contains(got.out, "switch.event_socket in "+conf) ||
+		strings.Contains(got.out, "TRUNKLINE_DATABASE_URL") || strings.Contains(got.out, "TRUNKLINE_SWITCH") {
+		t.Errorf("got %s", got)
+	}
+}
+
 func TestConfigHidesSecrets(t *testing.T) {
 	t.Parallel()
 	got := runHere(t, []string{
-		"TRUNKLINE_DATABASE_URL=postgres://u:Geheim77@127.0.0.1/x", "TRUNKLINE_SWITCH_PASSWORD=Geheim77", "TRUNKLINE_REDIS_URL=redis://:Geheim77@127.0.0.1:6379",
+		"TRUNKLINE_DATABASE_URL=postgres://u:Geheim77@127.0.0.1/x?sslmode=disable&sslpassword=Geheim77", "TRUNKLINE_SWITCH_PASSWORD=/Geheim77",
+		"TRUNKLINE_REDIS_URL=redis-sentinel://:Geheim77@10.0.0.1:26379,10.0.0.2:26379/0?master=m&sentinel_password=Geheim77",
 	}, "config")
 	if got.status != 0 || strings.Contains(got.out, "Geheim77") {
 		t.Fatalf("got %s", got)
 	}
-	for _, want := range []string{"TRUNKLINE_DATABASE_URL=[hidden]", "TRUNKLINE_LISTEN=127.0.0.1:8090", "environment"} {
+	for _, want := range []string{
+		"TRUNKLINE_DATABASE_URL=postgres://u:[hidden]@127.0.0.1/x?sslmode=disable&sslpassword=[hidden]\n", "TRUNKLINE_SWITCH_PASSWORD=[hidden]\n",
+		"TRUNKLINE_REDIS_URL=redis-sentinel://:[hidden]@10.0.0.1:26379,10.0.0.2:26379/0?master=m&sentinel_password=[hidden]\n",
+		"TRUNKLINE_SECRET_KEY=/var/lib/trunkline/secret.key\n", "TRUNKLINE_LISTEN=127.0.0.1:8090", "environment",
+	} {
 		if !strings.Contains(got.out, want) {
 			t.Errorf("it does not show %q", want)
 		}

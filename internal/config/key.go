@@ -29,6 +29,9 @@ const (
 var errNotAKey = errors.New("neither 64 hex digits, nor base64 of 32 bytes, nor an absolute path; " +
 	"make a key with `openssl rand -hex 32`, or name the file of one")
 
+// ErrNoKeyFile is in the error of LoadSecretKey if there is no such file.
+var ErrNoKeyFile = errors.New("there is no key file")
+
 // LoadSecretKey returns the 32 bytes of the secret key: those that the setting holds, or those in the
 // file that it names, which nobody but its owner may read. If there is no such file and create is
 // set, one is made with mode 0600; processes that do so at the same time get the same key.
@@ -45,8 +48,8 @@ func (s Settings) LoadSecretKey(create bool) ([]byte, error) {
 		return key, err
 	}
 	if !create {
-		return nil, fmt.Errorf("%s: there is no key file %s; copy the other processes' key file there, or make one with "+
-			"`(umask 077; openssl rand -hex 32 > %s)`", nameSecretKey, path, path)
+		return nil, fmt.Errorf("%s: %w %s; copy the other processes' key file there, or make one with "+
+			"`(umask 077; openssl rand -hex 32 > %s)`", nameSecretKey, ErrNoKeyFile, path, path)
 	}
 	if err := createKeyFile(path); err != nil {
 		return nil, fmt.Errorf("%s: making a key: %w; make the folder, and give it to the user that runs trunkline", nameSecretKey, err)

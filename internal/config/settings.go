@@ -16,11 +16,11 @@ const prefix = "TRUNKLINE_"
 // Settings are all the settings of all commands, as Load returns them: complete and within their
 // bounds. The tags are their documentation, which `trunkline config` prints: env the name, envDefault the
 // default, default in words one that is worked out, help the meaning. A number must be more than 0, or at
-// least what least says, and at most what most says.
+// least what least says, and at most what most says. Of a secret, public says what may be seen.
 type Settings struct {
-	DatabaseURL         Secret `env:"TRUNKLINE_DATABASE_URL" default:"database.0 of FusionPBX's config.conf" help:"FusionPBX's Postgres database: postgres://user:password@host:port/database"`
+	DatabaseURL         Secret `env:"TRUNKLINE_DATABASE_URL" public:"url" default:"database.0 of FusionPBX's config.conf" help:"FusionPBX's Postgres database: postgres://user:password@host:port/database"`
 	DatabaseConnections int    `env:"TRUNKLINE_DATABASE_CONNECTIONS" envDefault:"20" most:"1000" help:"the most connections to Postgres that one process opens"`
-	RedisURL            Secret `env:"TRUNKLINE_REDIS_URL" envDefault:"redis://127.0.0.1:6379/0" help:"the Redis that carries tasks: redis://user:password@host:port/number, rediss:// for TLS, or redis-sentinel://user:password@host:port,host:port/number?master=NAME, rediss-sentinel:// for TLS (docs/redis.md)"`
+	RedisURL            Secret `env:"TRUNKLINE_REDIS_URL" public:"url" envDefault:"redis://127.0.0.1:6379/0" help:"the Redis that carries tasks: redis://user:password@host:port/number, rediss:// for TLS, or redis-sentinel://user:password@host:port,host:port/number?master=NAME, rediss-sentinel:// for TLS (docs/redis.md)"`
 	RedisCA             string `env:"TRUNKLINE_REDIS_CA" default:"the system's" help:"a file of certificates (PEM), one of which must have signed Redis's own, for TLS"`
 
 	Switches          []string      `env:"TRUNKLINE_SWITCHES" default:"switch.event_socket of FusionPBX's config.conf, else 127.0.0.1:8021" help:"the event socket of each FreeSWITCH of this PBX, at least one: host:port, separated by commas"`
@@ -95,7 +95,7 @@ type Settings struct {
 	ShutdownTimeout time.Duration `env:"TRUNKLINE_SHUTDOWN_TIMEOUT" envDefault:"30s" least:"0" help:"how long running work may take to finish at a shutdown before it is handed back"`
 
 	// SecretKey is read by LoadSecretKey.
-	SecretKey       Secret `env:"TRUNKLINE_SECRET_KEY" envDefault:"/var/lib/trunkline/secret.key" help:"the key that seals secrets and signs links: 64 hex digits, base64 of 32 bytes, or the absolute path of a file with either"`
+	SecretKey       Secret `env:"TRUNKLINE_SECRET_KEY" public:"path" envDefault:"/var/lib/trunkline/secret.key" help:"the key that seals secrets and signs links: 64 hex digits, base64 of 32 bytes, or the absolute path of a file with either"`
 	FusionPBXConfig string `env:"TRUNKLINE_FUSIONPBX_CONFIG" envDefault:"/etc/fusionpbx/config.conf" help:"FusionPBX's own configuration, from which database and event socket come if they are not set"`
 
 	LogLevel  slog.Level `env:"TRUNKLINE_LOG_LEVEL" envDefault:"info" help:"the least that is logged: debug, info, warn or error"`

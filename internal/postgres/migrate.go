@@ -44,6 +44,9 @@ func Migrate(ctx context.Context, pool *pgxpool.Pool) (int64, error) {
 	return provider.GetDBVersion(ctx)
 }
 
+// ErrNoSchema says that Trunkline's tables are not there yet.
+var ErrNoSchema = errors.New("schema trunkline is not there; run: trunkline migrate")
+
 // CheckVersion returns an error that says what to do if the schema trunkline is missing, older or newer
 // than this build.
 func CheckVersion(ctx context.Context, pool *pgxpool.Pool) error {
@@ -52,7 +55,7 @@ func CheckVersion(ctx context.Context, pool *pgxpool.Pool) error {
 		return err
 	}
 	if !exists {
-		return fmt.Errorf("schema trunkline is not there; run: trunkline migrate")
+		return ErrNoSchema
 	}
 	db := stdlib.OpenDBFromPool(pool)
 	defer db.Close()

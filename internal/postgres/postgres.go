@@ -42,7 +42,7 @@ var sessionSettings = map[string]string{
 func Open(ctx context.Context, url string, maxConns int) (*pgxpool.Pool, error) {
 	cfg, err := pgxpool.ParseConfig(url)
 	if err != nil {
-		return nil, fmt.Errorf("TRUNKLINE_DATABASE_URL cannot be read: %w; write it as postgres://user:password@host:port/database", err)
+		return nil, fmt.Errorf("the database's URL cannot be read: %w; write it as postgres://user:password@host:port/database", err)
 	}
 	cfg.MaxConns = int32(maxConns)
 	cfg.ConnConfig.ConnectTimeout = connectTimeout
@@ -67,7 +67,7 @@ func Open(ctx context.Context, url string, maxConns int) (*pgxpool.Pool, error) 
 	}
 	if err := pool.Ping(ctx); err != nil {
 		pool.Close()
-		return nil, fmt.Errorf("the database does not answer: %w; check TRUNKLINE_DATABASE_URL and that Postgres runs", err)
+		return nil, fmt.Errorf("the database does not answer: %w", err)
 	}
 	return pool, nil
 }

@@ -32,6 +32,7 @@ type Info struct {
 	Version string // such as 7.0.15; "" if its user may not run INFO
 	Policy  string // its maxmemory-policy; "" if it does not say
 	Role    string // master or slave
+	Appends bool   // it keeps an append-only file
 }
 
 // Warning is what an operator must be told of a Redis that can be used, "" if there is nothing.
@@ -77,7 +78,7 @@ func readInfo(text string) Info {
 		name, value, _ := strings.Cut(strings.TrimSpace(line), ":")
 		said[name] = value
 	}
-	return Info{Version: said["redis_version"], Policy: said["maxmemory_policy"], Role: said["role"]}
+	return Info{Version: said["redis_version"], Policy: said["maxmemory_policy"], Role: said["role"], Appends: said["aof_enabled"] == "1"}
 }
 
 // Ping asks Redis for an answer. Its errors are those of Check.
@@ -102,6 +103,8 @@ func explain(err error) error {
 		return misconfigured{fmt.Errorf("user or password are refused: %w; correct them in TRUNKLINE_REDIS_URL, those of Sentinels as sentinel_username and sentinel_password", err)}
 	case goredis.HasErrorPrefix(err, "NOPERM"):
 		return misconfigured{fmt.Errorf("its user may not do what is needed: %w; allow it with ACL SETUSER", err)}
+	case errors.Is(err, errDenied):
+		return errDenied
 	case goredis.HasErrorPrefix(err, "DB index is out of range"):
 		return misconfigured{errors.New("it has no database of that number; give a lower one in TRUNKLINE_REDIS_URL, or raise databases in redis.conf")}
 	case errors.Is(err, goredis.Nil):

@@ -48,7 +48,9 @@ func Open(o Options) (goredis.UniversalClient, error) {
 	// Nothing here needs what version 3 adds, and with it the client looks for pushed messages before each reply.
 	options.Protocol = 2
 	goredis.SetLogger(logger{o.Log})
-	return goredis.NewUniversalClient(options), nil
+	client := goredis.NewUniversalClient(options)
+	client.AddHook(denials{})
+	return client, nil
 }
 
 // trust makes the file's certificates those that sign the servers'; c is nil without TLS.

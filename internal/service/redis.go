@@ -18,7 +18,7 @@ const (
 	redisTimeout = time.Second
 	// redisCheckTimeout bounds how long a start waits for Redis: jobs are safe without it.
 	redisCheckTimeout = 3 * time.Second
-	// redisCheckInterval is how often a Redis that was away at the start is looked for.
+	// redisCheckInterval is how often it is looked whether Redis answers.
 	redisCheckInterval = 2 * time.Second
 )
 
@@ -38,35 +38,35 @@ func (s *Service) checkRedis(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, redisCheckTimeout)
 	defer cancel()
 	info, err := redis.Check(ctx, s.redis)
-	known := s.redisAway
-	s.redisAway = err != nil
-	switch warning := info.Warning(); {
-	case errors.Is(err, redis.ErrMisconfigured):
+	if errors.Is(err, redis.ErrMisconfigured) {
 		return fmt.Errorf("this Redis cannot be used: %w", err)
-	case err != nil && known:
-		s.log.Debug("still no Redis", "error", err)
-	case err != nil:
-		s.log.Warn("no Redis to carry tasks; jobs wait in Postgres until there is one", "error", err)
-	case warning != "":
+	}
+	s.redisWatch.Note(err)
+	if err != nil {
+		return nil
+	}
+	s.redisInfo, s.redisAnswered = info, true
+	if warning := info.Warning(); warning != "" {
 		s.log.Error("Redis has to be set up differently", "warning", warning)
-	default:
-		s.log.Debug("Redis can be used", "version", info.Version)
 	}
 	return nil
 }
 
-// watchRedis checks a Redis that was away at the start once it is there.
+// watchRedis tells the log when Redis goes away and comes back. One that was away at the start is checked once it
+// is there.
 func (s *Service) watchRedis(ctx context.Context) error {
 	tick := time.Tick(redisCheckInterval)
-	for s.redisAway {
+	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick:
 		}
+		if s.redisWatch.Away(ctx) || s.redisAnswered {
+			continue
+		}
 		if err := s.checkRedis(ctx); err != nil {
 			return err
 		}
 	}
-	return nil
 }

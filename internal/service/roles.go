@@ -23,8 +23,18 @@ func (s *Service) run(ctx context.Context, runners ...func(context.Context) erro
 }
 
 // Serve runs front end, worker and scheduler together until the context ends.
-func (s *Service) Serve(ctx context.Context) error {
-	w, err := s.worker(ctx)
+func (s *Service) Serve(ctx context.Context) (err error) {
+	// Before the worker takes a job: a second serve by mistake must change nothing.
+	if s.Listener == nil {
+		if s.Listener, err = api.Listen(s.settings); err != nil {
+			return err
+		}
+	}
+	started, carrier := make(chan struct{}), "away"
+	if s.redisAnswered {
+		carrier = s.redisInfo.Version
+	}
+	w, err := s.worker(ctx, func() { close(started) })
 	if err != nil {
 		return err
 	}
@@ -32,7 +42,9 @@ func (s *Service) Serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.run(ctx, a.Run, w.Run, s.sweeper(tasks.RoleWorker, tasks.RoleScheduler), s.pruner(), s.keyKeeper(), s.tasks.Run, s.audit.Run)
+	return s.run(ctx, a.Run, w.Run, s.sweeper(tasks.RoleWorker, tasks.RoleScheduler), s.pruner(), s.keyKeeper(), s.tasks.Run, s.audit.Run, func(ctx context.Context) error {
+		return s.sayReady(ctx, started, carrier)
+	})
 }
 
 // API runs the front end alone.
@@ -46,7 +58,7 @@ func (s *Service) API(ctx context.Context) error {
 
 // Worker runs a worker alone, which sweeps too.
 func (s *Service) Worker(ctx context.Context) error {
-	w, err := s.worker(ctx)
+	w, err := s.worker(ctx, nil)
 	if err != nil {
 		return err
 	}
@@ -71,7 +83,7 @@ func (s *Service) api() (*api.Server, error) {
 	})
 }
 
-func (s *Service) worker(ctx context.Context) (*worker.Worker, error) {
+func (s *Service) worker(ctx context.Context, started func()) (*worker.Worker, error) {
 	if err := s.exporter.MarkStore(ctx); err != nil {
 		return nil, err
 	}
@@ -82,6 +94,9 @@ func (s *Service) worker(ctx context.Context) (*worker.Worker, error) {
 		Tasks:    s.tasks,
 		Exporter: s.exporter,
 		Log:      s.log,
+
+		RedisAway: s.redisWatch.Away,
+		Started:   started,
 	}), nil
 }
 

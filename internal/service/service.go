@@ -9,7 +9,7 @@ import (
 	"net"
 
 	"github.com/jackc/pgx/v5/pgxpool"
-	"github.com/redis/go-redis/v9"
+	goredis "github.com/redis/go-redis/v9"
 
 	"trunkline/internal/audit"
 	"trunkline/internal/cdr"
@@ -18,6 +18,7 @@ import (
 	"trunkline/internal/pbx"
 	"trunkline/internal/postgres"
 	"trunkline/internal/ratelimit"
+	"trunkline/internal/redis"
 	"trunkline/internal/sealing"
 	"trunkline/tasks"
 )
@@ -26,17 +27,19 @@ import (
 type Service struct {
 	Listener net.Listener // where the front end listens; nil: as the settings say
 
-	settings  config.Settings
-	log       *slog.Logger
-	pool      *pgxpool.Pool
-	pbx       *pbx.PBX // nil until its database was probed
-	redis     redis.UniversalClient
-	redisAway bool // it did not answer at the start
-	tasks     *tasks.Client
-	exporter  cdr.Exporter
-	keys      *sealing.Keys
-	limiter   *ratelimit.Limiter
-	audit     *audit.Log
+	settings      config.Settings
+	log           *slog.Logger
+	pool          *pgxpool.Pool
+	pbx           *pbx.PBX // nil until its database was probed
+	redis         goredis.UniversalClient
+	redisWatch    *redis.Watch
+	redisInfo     redis.Info // of the first answer
+	redisAnswered bool
+	tasks         *tasks.Client
+	exporter      cdr.Exporter
+	keys          *sealing.Keys
+	limiter       *ratelimit.Limiter
+	audit         *audit.Log
 }
 
 // Open connects to everything; the caller closes it. With alone, there is no other process (serve, the
@@ -54,7 +57,12 @@ func Open(ctx context.Context, settings config.Settings, log *slog.Logger, alone
 			return nil, err
 		}
 	}
-	if s.pool, err = postgres.Open(ctx, settings.DatabaseURL.Reveal(), settings.DatabaseConnections); err != nil {
+	if s.pool, err = OpenDatabase(ctx, settings); err != nil {
+		return nil, err
+	}
+	// Before anything is written: it may not be FusionPBX's.
+	db, err := fusionpbx.Probe(ctx, s.pool)
+	if err != nil {
 		return nil, err
 	}
 	if alone {
@@ -69,10 +77,6 @@ func Open(ctx context.Context, settings config.Settings, log *slog.Logger, alone
 	if err != nil {
 		return nil, err
 	}
-	db, err := fusionpbx.Probe(ctx, s.pool)
-	if err != nil {
-		return nil, err
-	}
 	s.pbx = NewPBX(settings, s.pool, db)
 	if err := keys.CheckDatabase(ctx, s.pool); err != nil {
 		return nil, err
@@ -83,6 +87,7 @@ func Open(ctx context.Context, settings config.Settings, log *slog.Logger, alone
 	if s.redis, err = OpenRedis(settings, log); err != nil {
 		return nil, err
 	}
+	s.redisWatch = redis.NewWatch(s.redis, log)
 	if err := s.checkRedis(ctx); err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 
@@ -11,6 +12,7 @@ import (
 	"trunkline/internal/freeswitch"
 	"trunkline/internal/fusionpbx"
 	"trunkline/internal/pbx"
+	"trunkline/internal/postgres"
 	"trunkline/internal/sealing"
 )
 
@@ -29,6 +31,15 @@ func Keys(ctx context.Context, settings config.Settings, pool *pgxpool.Pool, cre
 		keys.LinkLife = settings.DownloadTTL
 	}
 	return keys, err
+}
+
+// OpenDatabase opens the database of the settings. Its error names what says which database that is.
+func OpenDatabase(ctx context.Context, settings config.Settings) (*pgxpool.Pool, error) {
+	pool, err := postgres.Open(ctx, settings.DatabaseURL.Reveal(), settings.DatabaseConnections)
+	if err != nil {
+		return nil, fmt.Errorf("%w; check %s and that Postgres runs", err, settings.Where("TRUNKLINE_DATABASE_URL"))
+	}
+	return pool, nil
 }
 
 // NewPBX is the PBX of the settings, without its switches.
