@@ -114,7 +114,7 @@ func askAll(ctx context.Context, parts map[string]func(context.Context) error) m
 		wg.Go(func() {
 			said := ok
 			if err := ask(ctx); err != nil {
-				said = err.Error()
+				said = fault.Text(err)
 			}
 			mu.Lock()
 			defer mu.Unlock()

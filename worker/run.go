@@ -71,7 +71,7 @@ func (r *run) do(ctx context.Context) {
 	close(handled)
 	heartbeats.Wait()
 	r.end(ctx, result, err, cause)
-	r.log.Info("attempt ended", "seconds", time.Since(started).Seconds(), "error", err)
+	r.log.Info("attempt ended", "seconds", time.Since(started).Seconds(), "error", err, "cause", errors.Unwrap(err))
 }
 
 // handle calls the handler of the job's kind. A panic in it fails the job and not the process.
@@ -136,6 +136,13 @@ func (r *run) end(ctx context.Context, result any, err, cause error) {
 		// attempt also sees a request to cancel.
 		r.log.Warn("the database went away in the middle; the sweep will dispatch the job again", "error", err)
 		return
+	case r.tablesAway(err):
+		r.log.Warn("FusionPBX's tables are not as they were; the job waits for them", "error", err)
+		if err := r.Sleep(ctx, time.Now().Add(r.pause()), "FusionPBX's tables are not as they were, as while it is upgraded; the job goes on when they are there"); err != nil {
+			r.log.Warn("job not parked; the sweep dispatches it again", "error", err)
+		}
+		r.w.o.Tasks.Admit(ctx)
+		return
 	case errors.Is(cause, errShutdown):
 		job, err := r.HandBack(ctx)
 		if err != nil {
@@ -199,4 +206,13 @@ func (r *run) awaitOutcome(ctx context.Context, outcome any, note string) error 
 func databaseAway(err error) bool {
 	_, worded := errors.AsType[*fault.Error](err)
 	return !worded && postgres.Away(err)
+}
+
+// upgradePatience is how long after its start a job waits for FusionPBX's tables, which an upgrade takes away.
+const upgradePatience = 10 * time.Minute
+
+// tablesAway reports whether FusionPBX's tables are not as they should be, as while it is upgraded.
+func (r *run) tablesAway(err error) bool {
+	_, worded := errors.AsType[*fault.Error](err)
+	return !worded && postgres.SchemaChanged(err) && time.Since(*r.Job.StartedAt) < upgradePatience
 }

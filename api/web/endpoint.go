@@ -120,7 +120,7 @@ func (e Endpoint) EntryFaults() []fault.Code {
 		return codes
 	}
 	codes = append(codes, fault.InvalidRequest, fault.CredentialsInQuery, fault.TooLarge, fault.AuthenticationFailed, fault.TOTPRequired,
-		fault.Forbidden, fault.Unavailable)
+		fault.Forbidden, fault.Unavailable, fault.ServerError)
 	if slices.ContainsFunc(e.Methods, e.changedBy) {
 		codes = append(codes, fault.CrossSite)
 	}

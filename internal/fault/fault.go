@@ -28,15 +28,20 @@ func (e *Error) Error() string { return e.Message }
 // Unwrap returns what lies behind the fault, for the log.
 func (e *Error) Unwrap() error { return e.Cause }
 
-// Errorf makes an Error. An argument that %w formats is kept as its cause.
+// Errorf makes an Error. An argument that %w formats is kept as its cause. What a database said is for the log
+// alone: the message has other words in its place.
 func Errorf(code Code, format string, args ...any) *Error {
-	err := fmt.Errorf(format, args...)
-	return &Error{Code: code, Message: err.Error(), Cause: errors.Unwrap(err)}
+	err := fmt.Errorf(format, shown(args)...)
+	cause := errors.Unwrap(err)
+	if hidden, ok := cause.(fromDatabase); ok {
+		cause = hidden.error
+	}
+	return &Error{Code: code, Message: err.Error(), Cause: cause}
 }
 
 // Invalid is a parameter that cannot be used, by the name that the caller gave it.
 func Invalid(parameter, format string, args ...any) *Error {
-	return Errorf(InvalidRequest, "%s: %s", parameter, fmt.Sprintf(format, args...))
+	return Errorf(InvalidRequest, "%s: "+format, append([]any{parameter}, args...)...)
 }
 
 // Missing names required parameters that were not given.

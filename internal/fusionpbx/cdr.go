@@ -86,7 +86,9 @@ func (d *DB) CDRQuery(f CDRFilter) (sql string, args []any, err error) {
 func (d *DB) MoreCDRsThan(ctx context.Context, f CDRFilter, n int64) (bool, error) {
 	from, args := f.from()
 	sql := fmt.Sprintf("select count(*) from (select%s limit %d) found", from, n+1)
-	count, err := postgres.Value[int64](ctx, d.q, "counting CDRs", sql, args...)
+	count, err := again(ctx, d, func() (int64, error) {
+		return postgres.Value[int64](ctx, d.q, "counting CDRs", sql, args...)
+	})
 	return count > n, err
 }
 

@@ -28,12 +28,12 @@ func TestCDRColumns(t *testing.T) {
 		t.Run(string(v), func(t *testing.T) {
 			t.Parallel()
 			p := open(t, v)
-			for column := range p.columns["v_xml_cdr"] {
+			for column := range p.tables()["v_xml_cdr"] {
 				if slices.Contains(allowedCDRColumns, column) == slices.Contains(notExported, column) {
 					t.Errorf("%s is neither exported nor left out on purpose", column)
 				}
 			}
-			lacks := slices.DeleteFunc(slices.Clone(CDRColumns), func(column string) bool { return p.columns["v_xml_cdr"][column] != "" })
+			lacks := slices.DeleteFunc(slices.Clone(CDRColumns), func(column string) bool { return p.tables()["v_xml_cdr"][column] != "" })
 			old := v == sample.V53 || v == sample.V54
 			if old && !slices.Equal(lacks, []string{"call_disposition"}) || !old && len(lacks) > 0 {
 				t.Errorf("an export lacks %v", lacks)

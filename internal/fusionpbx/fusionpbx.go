@@ -30,8 +30,9 @@ var ErrNotFound = errors.New("not found in FusionPBX")
 // DB is one FusionPBX database: where its statements run, and what is known of its tables and the types
 // of their columns.
 type DB struct {
-	q       Querier
-	columns map[string]map[string]string // table, column, type as format_type names it
+	q      Querier
+	known  *catalogue
+	within bool // q may be a transaction
 }
 
 // required are the columns without which nothing works, by table. Others may be missing: they are
@@ -65,23 +66,25 @@ func Probe(ctx context.Context, q Querier) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	db := &DB{q: q, columns: map[string]map[string]string{}}
+	all := tables{}
 	for _, c := range found {
-		if db.columns[c.Table] == nil {
-			db.columns[c.Table] = map[string]string{}
+		if all[c.Table] == nil {
+			all[c.Table] = map[string]string{}
 		}
-		db.columns[c.Table][c.Name] = c.Type
+		all[c.Table][c.Name] = c.Type
 	}
+	db := &DB{q: q, known: &catalogue{q: q}}
+	db.known.tables.Store(&all)
 	return db, db.complete()
 }
 
 // In is the same database with its statements run on q: within a transaction, or on another connection.
-func (d *DB) In(q Querier) *DB { return &DB{q: q, columns: d.columns} }
+func (d *DB) In(q Querier) *DB { return &DB{q: q, known: d.known, within: true} }
 
 func (d *DB) complete() error {
 	var missing []string
 	for table, columns := range required {
-		if d.columns[table] == nil {
+		if d.tables()[table] == nil {
 			missing = append(missing, "table "+table)
 			continue
 		}
@@ -102,17 +105,17 @@ func (d *DB) complete() error {
 // ColumnType returns the type of a column as Postgres names it ("text", "boolean", "numeric"...), and
 // whether this database has the column.
 func (d *DB) ColumnType(table, column string) (string, bool) {
-	columnType, ok := d.columns[table][column]
+	columnType, ok := d.tables()[table][column]
 	return columnType, ok
 }
 
 // hasColumn reports whether this database has the column.
-func (d *DB) hasColumn(table, column string) bool { return d.columns[table][column] != "" }
+func (d *DB) hasColumn(table, column string) bool { return d.tables()[table][column] != "" }
 
 // typeOf is the type of a column that is named as in e.enabled; "": this version lacks it.
 func (d *DB) typeOf(table, qualified string) string {
 	_, column, _ := strings.Cut(qualified, ".")
-	return d.columns[table][column]
+	return d.tables()[table][column]
 }
 
 // orNull is an SQL expression of the column, NULL if this version lacks it.
@@ -133,7 +136,9 @@ func (d *DB) isTrue(table, qualified string) string {
 
 // Version returns FusionPBX's own version, "" if it keeps none.
 func (d *DB) Version(ctx context.Context) (string, error) {
-	return postgres.Value[string](ctx, d.q, "reading FusionPBX's version", "select coalesce(max(software_version), '') from v_software")
+	return again(ctx, d, func() (string, error) {
+		return postgres.Value[string](ctx, d.q, "reading FusionPBX's version", "select coalesce(max(software_version), '') from v_software")
+	})
 }
 
 // counts reads rows of a name and a number.
@@ -142,7 +147,9 @@ func (d *DB) counts(ctx context.Context, doing, sql string, args ...any) (map[st
 		Name   string
 		Number int
 	}
-	found, err := postgres.Rows(ctx, d.q, doing, pgx.RowToStructByPos[count], sql, args...)
+	found, err := again(ctx, d, func() ([]count, error) {
+		return postgres.Rows(ctx, d.q, doing, pgx.RowToStructByPos[count], sql, args...)
+	})
 	counts := make(map[string]int, len(found))
 	for _, c := range found {
 		counts[c.Name] = c.Number

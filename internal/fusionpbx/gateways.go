@@ -128,7 +128,7 @@ func (d *DB) GatewaysByLabels(ctx context.Context, labels []Label) (map[Label][]
 
 // Locking is the same database within a transaction that locks the gateways' rows that it reads until it
 // ends: FusionPBX's own pages wait too.
-func (d *DB) Locking(tx pgx.Tx) *DB { return &DB{q: forUpdate{tx}, columns: d.columns} }
+func (d *DB) Locking(tx pgx.Tx) *DB { return &DB{q: forUpdate{tx}, known: d.known, within: true} }
 
 // forUpdate is a transaction whose queries lock the rows that they read.
 type forUpdate struct{ pgx.Tx }
@@ -158,6 +158,10 @@ func (d *DB) Gateways(ctx context.Context, all bool, domainUUID string) ([]Gatew
 }
 
 func (d *DB) gateways(ctx context.Context, condition string, args ...any) ([]Gateway, error) {
+	return again(ctx, d, func() ([]Gateway, error) { return d.readGateways(ctx, condition, args...) })
+}
+
+func (d *DB) readGateways(ctx context.Context, condition string, args ...any) ([]Gateway, error) {
 	columns := d.gatewayColumns()
 	texts := make([]string, len(columns))
 	for i, column := range columns {
@@ -193,7 +197,7 @@ func (d *DB) gatewayColumns() []string {
 // OutboundRoutes is the number of dial plans that send calls to each of the gateways, in one question; one
 // that is not in the map has none. It is empty if this version keeps them elsewhere.
 func (d *DB) OutboundRoutes(ctx context.Context, gatewayUUIDs []string) (map[string]int, error) {
-	details := d.columns["v_dialplan_details"]
+	details := d.tables()["v_dialplan_details"]
 	if len(gatewayUUIDs) == 0 || details["dialplan_uuid"] == "" || details["dialplan_detail_data"] == "" {
 		return nil, nil
 	}
@@ -206,6 +210,6 @@ func (d *DB) OutboundRoutes(ctx context.Context, gatewayUUIDs []string) (map[str
 
 // stamped reports whether v_gateways records who inserted or updated a row, and when.
 func (d *DB) stamped(verb string) bool {
-	columns := d.columns["v_gateways"]
+	columns := d.tables()["v_gateways"]
 	return columns[verb+"_date"] != "" && columns[verb+"_user"] != ""
 }

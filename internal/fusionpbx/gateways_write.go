@@ -128,7 +128,7 @@ func (d *DB) InsertGateway(ctx context.Context, g Gateway, userUUID string) erro
 // cast is the n-th parameter, a text, as the type of the column of v_gateways. A character type gets the
 // text as it is: a cast to varchar(10) would cut off what is longer, while an assignment fails.
 func (w *GatewayWrites) cast(column string, n int) string {
-	columnType := w.d.columns["v_gateways"][column]
+	columnType := w.d.tables()["v_gateways"][column]
 	if strings.HasPrefix(columnType, "character") {
 		return fmt.Sprintf("$%d::text", n)
 	}

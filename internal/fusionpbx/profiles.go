@@ -10,9 +10,11 @@ import (
 
 // EnabledProfiles names the enabled SIP profiles, sorted.
 func (d *DB) EnabledProfiles(ctx context.Context) ([]string, error) {
-	return postgres.Rows(ctx, d.q, "reading the SIP profiles", pgx.RowTo[string], `
+	return again(ctx, d, func() ([]string, error) {
+		return postgres.Rows(ctx, d.q, "reading the SIP profiles", pgx.RowTo[string], `
 		select distinct p.sip_profile_name from v_sip_profiles p
 		where `+d.isTrue("v_sip_profiles", "p.sip_profile_enabled")+` and p.sip_profile_name <> '' order by 1`)
+	})
 }
 
 // Profile is an enabled SIP profile.
@@ -24,9 +26,11 @@ type Profile struct {
 
 // Profiles are the enabled SIP profiles, by name.
 func (d *DB) Profiles(ctx context.Context) (map[string]Profile, error) {
-	found, err := postgres.Rows(ctx, d.q, "reading the SIP profiles", pgx.RowToStructByPos[Profile], `
+	found, err := again(ctx, d, func() ([]Profile, error) {
+		return postgres.Rows(ctx, d.q, "reading the SIP profiles", pgx.RowToStructByPos[Profile], `
 		select p.sip_profile_name, coalesce(bool_and(`+d.withoutTLS()+`), false) from v_sip_profiles p
 		where `+d.isTrue("v_sip_profiles", "p.sip_profile_enabled")+` and p.sip_profile_name <> '' group by 1`)
+	})
 	profiles := make(map[string]Profile, len(found))
 	for _, p := range found {
 		profiles[p.Name] = p

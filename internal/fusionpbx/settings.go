@@ -31,13 +31,17 @@ func (d *DB) Domains(ctx context.Context, uuids []string) ([]Domain, error) {
 
 // SeveralDomains reports whether there is more than one.
 func (d *DB) SeveralDomains(ctx context.Context) (bool, error) {
-	return postgres.Value[bool](ctx, d.q, "counting domains", "select count(*) > 1 from (select from v_domains limit 2) as domains")
+	return again(ctx, d, func() (bool, error) {
+		return postgres.Value[bool](ctx, d.q, "counting domains", "select count(*) > 1 from (select from v_domains limit 2) as domains")
+	})
 }
 
 func (d *DB) domains(ctx context.Context, doing, condition string, value any) ([]Domain, error) {
-	return postgres.Rows(ctx, d.q, doing, pgx.RowToStructByPos[Domain], `
+	return again(ctx, d, func() ([]Domain, error) {
+		return postgres.Rows(ctx, d.q, doing, pgx.RowToStructByPos[Domain], `
 		select domain_uuid::text, coalesce(domain_name, ''), coalesce(`+d.isTrue("v_domains", "d.domain_enabled")+`, true)
 		from v_domains d where `+condition+` order by domain_uuid`, value)
+	})
 }
 
 // DomainNames returns the names of those of the domains that exist, by uuid.
@@ -56,7 +60,8 @@ func (d *DB) DomainNames(ctx context.Context, uuids []string) (map[string]string
 // TimeZone returns the name of the domain's time zone: its own setting, else the default setting, else
 // UTC. The domain "" has the default setting.
 func (d *DB) TimeZone(ctx context.Context, domainUUID string) (string, error) {
-	return postgres.Value[string](ctx, d.q, "reading a domain's time zone", `
+	return again(ctx, d, func() (string, error) {
+		return postgres.Value[string](ctx, d.q, "reading a domain's time zone", `
 		select coalesce(
 			(select s.domain_setting_value from v_domain_settings s
 			where s.domain_uuid = nullif($1, '')::uuid and s.domain_setting_category = 'domain'
@@ -64,6 +69,7 @@ func (d *DB) TimeZone(ctx context.Context, domainUUID string) (string, error) {
 			and s.domain_setting_value <> '' limit 1),
 			(select value from `+d.defaultSettings()+` where category = 'domain' and subcategory = 'time_zone' limit 1),
 			'UTC')`, domainUUID)
+	})
 }
 
 // defaultSettings is an SQL table of the default settings that are enabled and not empty.
@@ -104,7 +110,9 @@ func (d *DB) GatewayMode(ctx context.Context, set GatewayMode) (GatewayMode, err
 // SIPProfilesDir is the folder where FusionPBX keeps gateways as files, of the default setting switch,
 // sip_profiles, dir; "" if that is not enabled.
 func (d *DB) SIPProfilesDir(ctx context.Context) (string, error) {
-	return postgres.Value[string](ctx, d.q, "reading how FusionPBX keeps gateways", `
+	return again(ctx, d, func() (string, error) {
+		return postgres.Value[string](ctx, d.q, "reading how FusionPBX keeps gateways", `
 		select coalesce((select value from `+d.defaultSettings()+`
 			where category = 'switch' and subcategory = 'sip_profiles' and name = 'dir' limit 1), '')`)
+	})
 }

@@ -43,6 +43,10 @@ type UsageFilter struct {
 // another direction, or of none, are Other. Extensions and gateways count if they are disabled too; global
 // gateways belong to no domain.
 func (d *DB) Usage(ctx context.Context, f UsageFilter) ([]DomainUsage, error) {
+	return again(ctx, d, func() ([]DomainUsage, error) { return d.usage(ctx, f) })
+}
+
+func (d *DB) usage(ctx context.Context, f UsageFilter) ([]DomainUsage, error) {
 	answered := d.number("v_xml_cdr", "c.answer_epoch") + " > 0"
 	if !d.hasColumn("v_xml_cdr", "answer_epoch") {
 		answered = d.number("v_xml_cdr", "c.billsec") + " > 0"

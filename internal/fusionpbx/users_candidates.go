@@ -70,15 +70,18 @@ func onlyEnabled(found []candidate) []candidate {
 // namesAreGlobal reports whether FusionPBX keeps the names of users unique over all domains: its default
 // setting users, unique, text is enabled and says global.
 func (d *DB) namesAreGlobal(ctx context.Context) (bool, error) {
-	return postgres.Value[bool](ctx, d.q, "reading whether users' names are unique over all domains", `
+	return again(ctx, d, func() (bool, error) {
+		return postgres.Value[bool](ctx, d.q, "reading whether users' names are unique over all domains", `
 		select exists (select from `+d.defaultSettings()+`
 			where category = 'users' and subcategory = 'unique' and name = 'text' and value = 'global')`)
+	})
 }
 
 // usersCalled are the users of that name or e-mail address, in one domain or with "" in all, those that
 // are enabled first.
 func (d *DB) usersCalled(ctx context.Context, name, domainUUID string) ([]candidate, error) {
-	return postgres.Rows(ctx, d.q, "reading users", readCandidate, `
+	return again(ctx, d, func() ([]candidate, error) {
+		return postgres.Rows(ctx, d.q, "reading users", readCandidate, `
 		select u.user_uuid::text, coalesce(u.username, ''), d.domain_uuid::text, coalesce(d.domain_name, ''),
 			coalesce(u.password, ''), coalesce(u.salt, ''), coalesce(`+d.orNull("v_users", "u.user_totp_secret")+`, ''),
 			`+d.userEnabled()+` as enabled
@@ -86,6 +89,7 @@ func (d *DB) usersCalled(ctx context.Context, name, domainUUID string) ([]candid
 		where (lower(u.username) = lower($1) or lower(`+d.orNull("v_users", "u.user_email")+`) = lower($1))
 		and ($2 = '' or u.domain_uuid = nullif($2, '')::uuid)`+d.ordinaryUser()+`
 		order by enabled desc, u.user_uuid limit $3`, name, domainUUID, maxCandidates+1)
+	})
 }
 
 func readCandidate(row pgx.CollectableRow) (c candidate, err error) {

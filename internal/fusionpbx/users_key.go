@@ -24,12 +24,14 @@ func (d *DB) AuthenticateKey(ctx context.Context, key string) (User, error) {
 	if len(key) < minKey || !d.hasColumn("v_users", "api_key") {
 		return User{}, ErrUnknownKey
 	}
-	superadmins, err := postgres.Rows(ctx, d.q, "reading api_keys", readHolder, `
+	superadmins, err := again(ctx, d, func() ([]keyHolder, error) {
+		return postgres.Rows(ctx, d.q, "reading api_keys", readHolder, `
 		select u.user_uuid::text, coalesce(u.username, ''), d.domain_uuid::text, coalesce(d.domain_name, ''), u.api_key::text
 		from v_users u join v_domains d on d.domain_uuid = u.domain_uuid
 		where octet_length(u.api_key::text) >= $1 and `+d.userEnabled()+d.ordinaryUser()+`
 		and `+d.role()+` = $2
 		order by u.user_uuid`, minKey, RoleSuperadmin)
+	})
 	if err != nil {
 		return User{}, err
 	}

@@ -28,8 +28,10 @@ func (d *DB) role() string {
 
 // withRole fills in the highest role that the user's groups give.
 func (d *DB) withRole(ctx context.Context, u User) (User, error) {
-	role, err := postgres.Value[Role](ctx, d.q, "reading a user's groups",
-		"select coalesce((select "+d.role()+" from v_users u where u.user_uuid = $1::uuid), $2)", u.UUID, RoleNone)
+	role, err := again(ctx, d, func() (Role, error) {
+		return postgres.Value[Role](ctx, d.q, "reading a user's groups",
+			"select coalesce((select "+d.role()+" from v_users u where u.user_uuid = $1::uuid), $2)", u.UUID, RoleNone)
+	})
 	u.Role = role
 	return u, err
 }
@@ -41,11 +43,13 @@ func (d *DB) UserByUUID(ctx context.Context, uuid string) (u User, enabled bool,
 		User
 		enabled bool
 	}
-	found, err := first(postgres.Rows(ctx, d.q, "reading a user", func(row pgx.CollectableRow) (k known, err error) {
-		err = row.Scan(&k.UUID, &k.Name, &k.DomainUUID, &k.DomainName, &k.Role, &k.enabled)
-		return k, err
-	}, `
+	found, err := first(again(ctx, d, func() ([]known, error) {
+		return postgres.Rows(ctx, d.q, "reading a user", func(row pgx.CollectableRow) (k known, err error) {
+			err = row.Scan(&k.UUID, &k.Name, &k.DomainUUID, &k.DomainName, &k.Role, &k.enabled)
+			return k, err
+		}, `
 		select u.user_uuid::text, coalesce(u.username, ''), d.domain_uuid::text, coalesce(d.domain_name, ''), `+d.role()+`, `+d.userEnabled()+`
-		from v_users u join v_domains d on d.domain_uuid = u.domain_uuid where u.user_uuid = $1::uuid`, uuid))
+		from v_users u join v_domains d on d.domain_uuid = u.domain_uuid where u.user_uuid = $1::uuid`, uuid)
+	}))
 	return found.User, found.enabled, err
 }

@@ -86,7 +86,7 @@ func (p *pass) putFilesBack(ctx context.Context, works []*work) {
 			failed = p.putFileBack(w, rows)
 		}
 		if failed != nil {
-			w.undoing.left = append(w.undoing.left, fmt.Sprintf("the file of gateway %s may not be what its row says: %v; then send the request again", w.uuid(), failed))
+			w.undoing.left = append(w.undoing.left, fmt.Sprintf("the file of gateway %s may not be what its row says: %s; then send the request again", w.uuid(), fault.Text(failed)))
 		}
 	}
 }

@@ -116,8 +116,8 @@ func (p *pass) putSwitchesBack(ctx context.Context, works []*work) {
 		for i, b := range p.batches {
 			// A switch where nothing was changed may well be the one that does not answer.
 			if err := w.taken[i].err; err != nil && w.undoing.touched[i] {
-				w.undoing.left = append(w.undoing.left, fmt.Sprintf("on switch %s gateway %s may still be loaded with the new settings (%v): once it answers, send the request again, "+
-					"or remove it with: sofia profile %s killgw %s", b.sw.Addr(), w.uuid(), err, w.written.Row.Profile(), w.uuid()))
+				w.undoing.left = append(w.undoing.left, fmt.Sprintf("on switch %s gateway %s may still be loaded with the new settings (%s): once it answers, send the request again, "+
+					"or remove it with: sofia profile %s killgw %s", b.sw.Addr(), w.uuid(), fault.Text(err), w.written.Row.Profile(), w.uuid()))
 			}
 		}
 	}
@@ -129,7 +129,7 @@ func (w *work) say(stopped error) error {
 	stands := "the PBX is as it was before"
 	switch {
 	case u.failed != nil:
-		stands = fmt.Sprintf("the gateway's new row stands in FusionPBX, since it could not be put back: %v", u.failed)
+		stands = fmt.Sprintf("the gateway's new row stands in FusionPBX, since it could not be put back: %s", fault.Text(u.failed))
 	case !u.restored:
 		stands = "the gateway's row was changed by somebody else meanwhile and was left as it is now"
 	case len(u.left) > 0:
@@ -142,7 +142,7 @@ func (w *work) say(stopped error) error {
 	case errors.Is(w.err, context.Canceled) || stopped != nil && errors.Is(w.err, stopped) && !errors.Is(stopped, context.DeadlineExceeded):
 		failure = fault.Errorf(fault.Cancelled, "cancelled while it ran")
 	default:
-		failure = fault.Errorf(fault.ServerError, "%v", w.err)
+		failure = fault.Errorf(fault.ServerError, "%w", w.err)
 	}
 	// The switch loaded another row than the one it was asked for, or found none.
 	if failure.Code == fault.GatewayNotLoaded && u.failed == nil && !u.restored {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"trunkline/internal/fusionpbx"
+	"trunkline/internal/postgres"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -40,14 +41,21 @@ func (p *pass) write(ctx context.Context, works []*work) {
 // why.
 func (p *pass) inParts(ctx context.Context, works []*work, do func(context.Context, pgx.Tx, []*work) (done func(), err error), failed func([]*work, error)) {
 	var done func()
-	err := func() error {
+	transaction := func() error {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
 		defer cancel()
 		return pgx.BeginFunc(ctx, p.pbx.Pool, func(tx pgx.Tx) (err error) {
 			done, err = do(ctx, tx, works)
 			return err
 		})
-	}()
+	}
+	err := transaction()
+	if postgres.SchemaChanged(err) {
+		// FusionPBX was upgraded meanwhile: the rows are written as its columns are now.
+		if _, failed := p.pbx.FusionPBX.Refresh(ctx); failed == nil {
+			err = transaction()
+		}
+	}
 	var refused *pgconn.PgError
 	switch {
 	case err == nil:

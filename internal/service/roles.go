@@ -16,7 +16,7 @@ import (
 // others.
 func (s *Service) run(ctx context.Context, runners ...func(context.Context) error) error {
 	group, ctx := errgroup.WithContext(ctx)
-	for _, run := range append(runners, s.watchRedis, s.followKeys) {
+	for _, run := range append(runners, s.watchRedis, s.followKeys, s.followTables) {
 		group.Go(func() error { return run(ctx) })
 	}
 	return group.Wait()
@@ -123,6 +123,9 @@ func (s *Service) keyKeeper() func(context.Context) error {
 	}
 	return keeper.Run
 }
+
+// followTables has this process know FusionPBX's tables as they are, whoever upgrades it.
+func (s *Service) followTables(ctx context.Context) error { return s.pbx.FusionPBX.Follow(ctx, s.log) }
 
 // followKeys has this process use the secret key in use, whoever rotates it.
 func (s *Service) followKeys(ctx context.Context) error { return s.keys.Follow(ctx, s.log) }
