@@ -147,6 +147,27 @@ func TestRetryIsJudgedAnew(t *testing.T) {
 	}
 }
 
+// A retry does not undo what was accepted before it and takes effect in between.
+func TestRetryUndoesNothingOfAnEarlierTurn(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{})
+	b.do(t, b.asAdmin(call{path: provisionPath, form: carrier("g")})).want(t, http.StatusOK, "")
+	job := b.failing(t, b.asAdmin, "g", "gateway_password", "the-old-one")
+	held, release := b.switches[0].Hold("killgw")
+	defer release()
+	later := b.do(t, b.asAdmin(call{path: provisionPath, form: form("gateway_name", "g", "expire_seconds", "1111", "wait", "0")})).want(t, http.StatusAccepted, "").text(t, "job_id")
+	<-held // its row is written, and its end is yet to come
+	b.exec(t, "update v_gateways set expire_seconds = 800 where gateway = 'g'")
+	b.retry(t, b.asAdmin, job).want(t, http.StatusAccepted, "")
+	b.exec(t, "update v_gateways set expire_seconds = 1111 where gateway = 'g'")
+	release()
+	b.do(t, b.asAdmin(call{path: "/v1/jobs/" + later + "?wait=20"})).want(t, http.StatusOK, "").says(t, "succeeded")
+	b.do(t, b.asAdmin(call{path: "/v1/jobs/" + job + "?wait=20"})).want(t, http.StatusOK, "").says(t, `"conflict"`)
+	if n := b.count(t, "select count(*) from v_gateways where gateway = 'g' and password = 'the-old-one'"); n != 0 {
+		t.Error("the old password is back")
+	}
+}
+
 // A gateway that was not there is made by the retry, unless somebody has made one since.
 func TestRetryOfACreation(t *testing.T) {
 	t.Parallel()

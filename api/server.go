@@ -90,7 +90,7 @@ func New(o Options) (*Server, error) {
 	})
 	s.jobs = jobs.New(s.front, o.Tasks, map[tasks.Kind]jobs.Kind{
 		tasks.KindExport:    {Show: func(r *web.Request, job tasks.Job) (any, error) { return s.cdrs.Show(r, job) }},
-		tasks.KindProvision: {JudgeRetry: func(r *web.Request, job tasks.Job) error { return s.gateways.JudgeRetry(r, job) }},
+		tasks.KindProvision: {JudgeRetry: func(r *web.Request, job tasks.Job) (any, error) { return s.gateways.JudgeRetry(r, job) }},
 	})
 	s.gateways = gateways.New(o.PBX, o.Tasks, s.jobs)
 	s.cdrs = cdrs.New(o.Settings, o.Exporter, o.Tasks, s.jobs)

@@ -46,7 +46,16 @@ const untouched = "(state = 'queued' and attempt = 0)"
 // Retry queues a failed or cancelled job again with the parameters it had, in a turn of its own. Secrets that were wiped
 // make it ErrState: the caller has to send the request again.
 func (c *Client) Retry(ctx context.Context, id string, domains tenant.Domains) (Job, error) {
+	return c.RetryWith(ctx, id, domains, nil)
+}
+
+// RetryWith is Retry with these secrets in place of those that the job had; nil: with the same.
+func (c *Client) RetryWith(ctx context.Context, id string, domains tenant.Domains, secrets any) (Job, error) {
 	job, err := c.Get(ctx, id, domains)
+	if err != nil {
+		return Job{}, err
+	}
+	sealed, err := c.seal(job.ID, secrets)
 	if err != nil {
 		return Job{}, err
 	}
@@ -56,9 +65,9 @@ func (c *Client) Retry(ctx context.Context, id string, domains tenant.Domains) (
 			return err
 		}
 		retried, err = one[Job](ctx, tx, `
-			update trunkline.jobs set state = 'queued', `+freshRun+`
+			update trunkline.jobs set state = 'queued', sealed = coalesce($4, sealed), `+freshRun+`
 			where id = $1 and dispatch = $2 and state in ('failed', 'cancelled') and ($3 or sealed is not null)
-			returning `+jobColumns, job.ID, job.Dispatch, !job.Kind.entry().needsSecrets)
+			returning `+jobColumns, job.ID, job.Dispatch, !job.Kind.entry().needsSecrets, sealed)
 		return err
 	})
 	if errors.Is(err, pgx.ErrNoRows) {

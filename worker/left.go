@@ -27,3 +27,16 @@ func (w *Worker) keepLeft(ctx context.Context, j *sealedJournal, asked gateway.R
 		j.run.log.Warn("what the job leaves is not kept, so that it cannot be retried", "error", err)
 	}
 }
+
+// stillLeft fails a retry whose gateway was changed after the retry was accepted, by a job that had its turn before
+// or on FusionPBX's page: the old request would undo that.
+func (w *Worker) stillLeft(ctx context.Context, j *sealedJournal, asked gateway.Request) error {
+	if !j.secrets.Retried {
+		return nil
+	}
+	rows, err := gateway.Existing(ctx, w.o.PBX.FusionPBX, asked)
+	if err != nil {
+		return err
+	}
+	return j.secrets.Left.Check(rows)
+}

@@ -28,6 +28,9 @@ func (w *Worker) provision(ctx context.Context, r *run) (any, error) {
 	if err := r.Secrets(&j.secrets); err != nil {
 		return nil, fault.Errorf(fault.ServerError, "%w; use the same key in every process, then send the request again", err)
 	}
+	if err := w.stillLeft(ctx, j, asked); err != nil {
+		return nil, err
+	}
 	change := gateway.Change{Request: asked, Password: j.secrets.Password, By: r.Job.CreatedBy}
 	outcome := w.applier.Apply(ctx, []gateway.Change{change}, j)[0]
 	for _, id := range j.superseded {

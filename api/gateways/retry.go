@@ -5,36 +5,35 @@ import (
 	"fmt"
 
 	"trunkline/api/web"
-	"trunkline/internal/fault"
 	"trunkline/internal/gateway"
 	"trunkline/tasks"
 )
 
 // JudgeRetry refuses a failed job that the caller may not ask for now, as it would the same request of the
-// caller's, and one whose gateway was changed since. If the password is gone there is nothing to judge.
-func (s *Service) JudgeRetry(r *web.Request, job tasks.Job) error {
+// caller's, and one whose gateway was changed since. If the password is gone there is nothing to judge. What it
+// returns has the worker see whether the gateway stands as it was left when it is the retry's turn.
+func (s *Service) JudgeRetry(r *web.Request, job tasks.Job) (any, error) {
 	g, secrets := asked{}, gateway.Secrets{}
 	if err := json.Unmarshal(job.Params, &g.params); err != nil {
-		return fmt.Errorf("reading the parameters of job %s: %w", job.ID, err)
+		return nil, fmt.Errorf("reading the parameters of job %s: %w", job.ID, err)
 	}
 	found, err := s.tasks.Secrets(r.Context(), job, &secrets)
 	if err != nil || !found {
-		return err
+		return nil, err
 	}
 	if err := mayAsk(r, g); err != nil {
-		return err
+		return nil, err
 	}
 	if g.params, err = gateway.Resolve(r.Context(), s.pbx, g.params); err != nil {
-		return err
+		return nil, err
 	}
 	rows, err := gateway.Existing(r.Context(), s.db, g.params)
+	if err == nil {
+		err = secrets.Left.Check(rows)
+	}
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if !secrets.Left.Still(rows) {
-		return &fault.Error{Code: fault.Conflict, JobID: job.ID, Message: "the gateway is not known to be as this job left it: it was changed since, " +
-			"or the job's worker was lost; look at the gateway, then send the request again"}
-	}
-	g.password = secrets.Password
-	return s.check(r.Context(), g)
+	g.password, secrets.Retried = secrets.Password, true
+	return secrets, s.check(r.Context(), g)
 }

@@ -21,12 +21,14 @@ func (s *Service) Retry(r *web.Request) (tasks.Job, error) {
 	return s.change(r, "job.retry", "the job cannot be retried: it is %s; "+
 		"only a failed or cancelled one can, and a gateway only while its password is kept. Otherwise send the request again",
 		func(job tasks.Job) (tasks.Job, error) {
+			var secrets any
 			if judge := s.kinds[job.Kind].JudgeRetry; judge != nil && (job.State == tasks.StateFailed || job.State == tasks.StateCancelled) {
-				if err := judge(r, job); err != nil {
+				var err error
+				if secrets, err = judge(r, job); err != nil {
 					return job, err
 				}
 			}
-			return s.tasks.Retry(r.Context(), job.ID, r.Caller.Domains)
+			return s.tasks.RetryWith(r.Context(), job.ID, r.Caller.Domains, secrets)
 		})
 }
 

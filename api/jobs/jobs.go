@@ -28,9 +28,9 @@ type Service struct {
 type Kind struct {
 	// Show is the result of a succeeded job as the caller may see it; nil: as the job left it.
 	Show func(*web.Request, tasks.Job) (any, error)
-	// JudgeRetry refuses a retry of an ended job that would be refused as a request of the caller's; nil: whoever
-	// may see the job may ask for the same.
-	JudgeRetry func(*web.Request, tasks.Job) error
+	// JudgeRetry refuses a retry of an ended job that would be refused as a request of the caller's, or returns the
+	// secrets to retry it with, nil for those that it has. No function: whoever may see the job may ask for the same.
+	JudgeRetry func(*web.Request, tasks.Job) (secrets any, err error)
 }
 
 // New returns the service of jobs of these kinds.

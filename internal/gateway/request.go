@@ -35,6 +35,8 @@ type Secrets struct {
 	Written  *Written `json:"written,omitempty"`
 	// Left is what the failed job has left behind; nil if that is not known.
 	Left *Standing `json:"left,omitempty"`
+	// Retried is set until the first attempt of a retry: Left has to stand still.
+	Retried bool `json:"retried,omitempty"`
 }
 
 // Result is what a succeeded provision job returns. The first four are the documented
