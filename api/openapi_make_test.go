@@ -109,6 +109,9 @@ func (d *description) operation(tag string, e web.Endpoint, method string) *open
 	}
 	o.Tags, o.Summary, o.OperationID = []string{tag}, e.Summary, operationID(e, method)
 	o.Description = strings.TrimSpace(needs(e) + " " + e.Note)
+	for _, of := range e.AtOnce {
+		o.Description = strings.TrimSpace(o.Description + fmt.Sprintf(" There are only so many %s at once, of which no domain can hold all.", of))
+	}
 	o.Security = security(e, method)
 	inBody := method == http.MethodPost || method == http.MethodPut
 	for _, match := range ginParameter.FindAllStringSubmatch(e.Path, -1) {

@@ -132,6 +132,11 @@ func (s *Service) serve(r *web.Request, job tasks.Job, result cdr.Result) error 
 		return err
 	}
 	defer leave()
+	gone, err := r.Place(web.AtOnceDownloads, job.DomainUUID)
+	if err != nil {
+		return err
+	}
+	defer gone()
 	file, err := s.exporter.Open(r.Context(), job.ID, result)
 	if err != nil {
 		return err

@@ -78,6 +78,7 @@ func (s *Service) Endpoints() []web.Endpoint {
 		{
 			ID: "exportCDR", Summary: "Export CDRs", Methods: []string{"GET", "POST"}, Path: "/app/xml_cdr/export_cdr.php",
 			Entry: web.SignedIn, Scope: token.ScopeExport, Limit: web.LimitExports, Changes: true, Answer: s.export,
+			AtOnce: []web.AtOnce{web.AtOnceReads, web.AtOnceDownloads},
 			Params: slices.Concat(windowParams, []web.Param{
 				{Name: "format", About: "The file's format; JSON if left out.", Choices: web.NamesOf(export.Formats())},
 				{Name: "columns", About: "Columns of v_xml_cdr, separated by commas."},
@@ -96,6 +97,7 @@ func (s *Service) Endpoints() []web.Endpoint {
 		{
 			ID: "downloadExport", Summary: "Download an export's file", Note: "A signed link needs no scope and no credentials.",
 			Methods: []string{"GET", "HEAD"}, Path: "/v1/exports/:id/file", Entry: web.SignedInOrLink, Answer: s.download,
+			AtOnce: []web.AtOnce{web.AtOnceDownloads},
 			Params: []web.Param{
 				{Name: "by", About: "Of a signed link: who was given it."},
 				{Name: "expires", About: "Of a signed link."},
@@ -126,21 +128,30 @@ func (s *Service) export(r *web.Request) error {
 			p.TimeZone, string(p.Format), strings.Join(p.Columns, ","), r.Params.Get("external_id")},
 		Action: "cdr.export", What: p.DateRange(),
 		AtOnce: func(n tasks.NewJob, within time.Duration) (tasks.Job, bool, error) {
-			return s.atOnce(r.Context(), n, p, max(within, leastPatience))
+			return s.atOnce(r, n, p, max(within, leastPatience))
 		},
 		Answer: func(job tasks.Job) error { return s.answer(r, job, asked) },
 	})
 }
 
 // atOnce writes an export of up to SyncExportRows rows and records it as a finished job. done is false if
-// the export has more rows or takes longer than the caller's patience, and if the request has a key: two
-// of the same must meet in one job's row.
-func (s *Service) atOnce(caller context.Context, n tasks.NewJob, p cdr.Request, patience time.Duration) (job tasks.Job, done bool, err error) {
+// the export has more rows or takes longer than the caller's patience, if others of its domain read as many
+// already, and if the request has a key: two of the same must meet in one job's row.
+func (s *Service) atOnce(r *web.Request, n tasks.NewJob, p cdr.Request, patience time.Duration) (job tasks.Job, done bool, err error) {
 	if n.IdempotencyKey != "" || n.ExternalID != "" {
 		return tasks.Job{}, false, nil
 	}
+	caller := r.Context()
 	ctx, cancel := context.WithTimeout(caller, patience)
 	defer cancel()
+	leave, err := r.Place(web.AtOnceReads, p.DomainUUID)
+	if fault.Is(err, fault.RateLimited) || fault.Is(err, fault.Unavailable) {
+		return tasks.Job{}, false, nil
+	}
+	if err != nil {
+		return tasks.Job{}, false, err
+	}
+	defer leave()
 	id, err := uuid.NewV7()
 	if err != nil {
 		return tasks.Job{}, false, fmt.Errorf("making a job id: %w", err)

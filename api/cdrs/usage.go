@@ -28,7 +28,7 @@ type Usage struct {
 func (s *Service) usageEndpoints() []web.Endpoint {
 	return []web.Endpoint{{
 		ID: "getUsage", Summary: "What each domain used in a span", Methods: []string{"GET"}, Path: "/v1/usage",
-		Entry: web.SignedIn, Scope: token.ScopeRead, Answer: web.JSON(http.StatusOK, s.Usage),
+		Entry: web.SignedIn, Scope: token.ScopeRead, AtOnce: []web.AtOnce{web.AtOnceReads}, Answer: web.JSON(http.StatusOK, s.Usage),
 		Params:  slices.Concat(web.TenantParams, windowParams),
 		Replies: []web.Reply{{Status: 200, About: "Every domain that the caller sees, those without calls too.", Body: Usage{}}},
 		Faults:  []fault.Code{fault.MissingParameters, fault.NotFound},
@@ -51,6 +51,11 @@ func (s *Service) Usage(r *web.Request) (answer Usage, err error) {
 	if span.End.Sub(span.Start) > maxUsageDays*24*time.Hour+clockChange {
 		return answer, fault.Invalid("date_end", "is more than %d days after date_start; ask for a shorter span", maxUsageDays)
 	}
+	leave, err := r.Place(web.AtOnceReads, domainUUID)
+	if err != nil {
+		return answer, err
+	}
+	defer leave()
 	domains, err := s.db.Usage(r.Context(), fusionpbx.UsageFilter{Domains: q, Start: span.Start, End: span.End})
 	return Usage{Window: span, Domains: domains}, err
 }

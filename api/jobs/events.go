@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"trunkline/api/web"
-	"trunkline/internal/fault"
 	"trunkline/internal/token"
 	"trunkline/tasks"
 )
@@ -37,12 +36,11 @@ func (s *Service) follow(r *web.Request) error {
 		r.Writer().WriteHeader(http.StatusNoContent)
 		return nil
 	}
-	select {
-	case s.streams <- struct{}{}:
-		defer func() { <-s.streams }()
-	default:
-		return fault.Errorf(fault.Unavailable, "%d callers follow jobs already, the most there may be (TRUNKLINE_EVENT_STREAMS); try again later, or ask for the job with wait", cap(s.streams))
+	leave, err := r.Place(web.AtOnceStreams, job.DomainUUID)
+	if err != nil {
+		return err
 	}
+	defer leave()
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	defer context.AfterFunc(s.front.Stopping(), cancel)()

@@ -21,7 +21,6 @@ type Service struct {
 	settings config.Settings
 	tasks    *tasks.Client
 	kinds    map[tasks.Kind]Kind
-	streams  chan struct{} // has a value for each caller who follows a job's events
 }
 
 // Kind is what only the endpoints of a kind of job know of it.
@@ -35,10 +34,7 @@ type Kind struct {
 
 // New returns the service of jobs of these kinds.
 func New(front *web.Front, t *tasks.Client, kinds map[tasks.Kind]Kind) *Service {
-	return &Service{
-		front: front, settings: front.Settings, tasks: t, kinds: kinds,
-		streams: make(chan struct{}, front.Settings.EventStreams),
-	}
+	return &Service{front: front, settings: front.Settings, tasks: t, kinds: kinds}
 }
 
 // Job is a job as callers see it, in the shape of AIP-151: once done, exactly one of result and
@@ -121,7 +117,7 @@ func (s *Service) Endpoints() []web.Endpoint {
 		},
 		{
 			ID: "followJob", Summary: "Follow a job", Note: readOrOwn, Methods: []string{"GET"}, Path: "/v1/jobs/:id/events",
-			Entry: web.SignedIn, Limit: web.LimitOwnJob, Answer: s.follow,
+			Entry: web.SignedIn, Limit: web.LimitOwnJob, AtOnce: []web.AtOnce{web.AtOnceStreams}, Answer: s.follow,
 			Params: []web.Param{{Name: "Last-Event-ID", About: "The id of the last event that arrived: a browser sends it when it reconnects.", Header: true}},
 			Replies: []web.Reply{
 				{

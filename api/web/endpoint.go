@@ -32,6 +32,7 @@ type Endpoint struct {
 	Entry   Entry
 	Scope   token.Scope // needed of the credentials; "": any do
 	Limit   Limit       // what signed-in requests are counted against
+	AtOnce  []AtOnce    // what it takes places of, by Request.Place
 	Changes bool        // its GET changes something too; other methods are always taken to
 	Answer  func(*Request) error
 	Params  []Param

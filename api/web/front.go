@@ -16,6 +16,7 @@ import (
 	"trunkline/internal/access"
 	"trunkline/internal/audit"
 	"trunkline/internal/authlog"
+	"trunkline/internal/cache"
 	"trunkline/internal/config"
 	"trunkline/internal/fault"
 	"trunkline/internal/fusionpbx"
@@ -43,6 +44,8 @@ type Front struct {
 	credentials *access.Authenticator
 	ownPages    *http.CrossOriginProtection
 	proxies     proxies
+	places      map[AtOnce]*places
+	shared      *cache.Cache[bool] // whether the PBX has several domains
 	stopping    context.Context
 	stop        context.CancelFunc
 }
@@ -50,7 +53,8 @@ type Front struct {
 // New returns a front that lets requests in.
 func New(o Options) *Front {
 	gin.SetMode(gin.ReleaseMode) // else it prints to standard output
-	f := &Front{Options: o, locator: access.NewLocator(o.Settings.TrustedProxies), ownPages: ownPages(o.Settings.PublicURL)}
+	f := &Front{Options: o, locator: access.NewLocator(o.Settings.TrustedProxies), ownPages: ownPages(o.Settings.PublicURL),
+		places: newPlaces(o.Settings), shared: newShared()}
 	gate := access.NewGate(access.GateLimits{
 		OfName: o.Settings.LoginFailures, OfAddress: o.Settings.LoginFailuresAddress,
 		Window: o.Settings.LoginFailuresWindow, MaxDelay: o.Settings.LoginDelayMax,
@@ -93,6 +97,7 @@ func (f *Front) serve(e Endpoint) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		r := c.MustGet(requestKey).(*Request)
 		r.documented, r.endpoint = IsDocumented(cmp.Or(e.Path, c.Request.URL.Path)), cmp.Or(e.Path, metrics.Unrouted)
+		r.atOnce = e.AtOnce
 		err := r.enter(e)
 		if err == nil {
 			err = e.Answer(r)

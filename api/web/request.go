@@ -33,8 +33,9 @@ type Request struct {
 	documented bool  // its path is
 	addressErr error // why the address cannot be known
 
-	endpoint   string // the route's template, or metrics.Unrouted
-	domainUUID string // of the domain that the request changes something of, if it is known
+	endpoint   string   // the route's template, or metrics.Unrouted
+	atOnce     []AtOnce // what the endpoint takes places of
+	domainUUID string   // of the domain that the request changes something of, if it is known
 
 	given   access.Credentials // with which the caller signed in
 	charged Limit              // what it was counted against, once signed in

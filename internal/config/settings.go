@@ -61,7 +61,7 @@ type Settings struct {
 	AuditRetention  time.Duration `env:"TRUNKLINE_AUDIT_RETENTION" envDefault:"2160h" help:"how long the audit rows of denials and changes are kept"`
 	StatusMaxAge    time.Duration `env:"TRUNKLINE_STATUS_MAX_AGE" envDefault:"1s" help:"how old the switch's counts in status may be; within it, any number of callers cost one question"`
 	StatusTimeout   time.Duration `env:"TRUNKLINE_STATUS_TIMEOUT" envDefault:"1800ms" help:"how long status and registrations wait for a switch"`
-	EventStreams    int           `env:"TRUNKLINE_EVENT_STREAMS" envDefault:"200" help:"how many callers may follow the events of jobs at once, per process"`
+	EventStreams    int           `env:"TRUNKLINE_EVENT_STREAMS" envDefault:"200" help:"how many callers may follow the events of jobs at once, per process; no domain can hold them all"`
 	Always200       bool          `env:"TRUNKLINE_ALWAYS_200" envDefault:"false" help:"answer errors of the documented paths (those that end in .php) with HTTP 200 too, for clients that read only the body"`
 	CredentialCache time.Duration `env:"TRUNKLINE_CREDENTIAL_CACHE" envDefault:"60s" least:"0" help:"how long a password that was right is not checked again; 0: it always is"`
 	WaitDefault     time.Duration `env:"TRUNKLINE_WAIT_DEFAULT" envDefault:"4s" least:"0" help:"how long a call waits for its job before it answers 202, if the caller does not say"`
@@ -69,8 +69,9 @@ type Settings struct {
 
 	ExportDir          string        `env:"TRUNKLINE_EXPORT_DIR" envDefault:"/var/lib/trunkline/exports" help:"the folder of export files; front ends and workers must see the same one"`
 	SyncExportRows     int           `env:"TRUNKLINE_SYNC_EXPORT_ROWS" envDefault:"5000" least:"0" help:"the most CDRs that an export answers at once; more becomes a job"`
+	CDRReads           int           `env:"TRUNKLINE_CDR_READS" envDefault:"4" most:"1000" help:"how many usage questions and small exports are read at once, per process; no domain can hold them all, what waits longer is refused, and an export becomes a job"`
 	DownloadTTL        time.Duration `env:"TRUNKLINE_DOWNLOAD_TTL" envDefault:"24h" help:"how long a download link is good"`
-	Downloads          int           `env:"TRUNKLINE_DOWNLOADS" envDefault:"200" help:"how many files may be downloaded at once, per process; one address, of IPv6 a /64, has at most half of them"`
+	Downloads          int           `env:"TRUNKLINE_DOWNLOADS" envDefault:"200" help:"how many files may be downloaded at once, per process; one address, of IPv6 a /64, has at most half of them, and no domain can hold them all"`
 	ExportRetention    time.Duration `env:"TRUNKLINE_EXPORT_RETENTION" envDefault:"168h" help:"how long an export file is kept"`
 	ExportMinFreeBytes Bytes         `env:"TRUNKLINE_EXPORT_MIN_FREE_BYTES" envDefault:"1GiB" least:"0" help:"the free space in the export folder below which no export is written"`
 	CSVFormulaGuard    bool          `env:"TRUNKLINE_CSV_FORMULA_GUARD" envDefault:"true" help:"disarm CSV values that a spreadsheet would run as a formula"`
