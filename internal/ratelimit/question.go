@@ -1,11 +1,5 @@
 package ratelimit
 
-import (
-	"slices"
-	"strconv"
-	"strings"
-)
-
 // question is what one caller asks, and the answer.
 type question struct {
 	steps []Step
@@ -13,7 +7,7 @@ type question struct {
 
 	allowed  bool
 	stand    []Decision
-	counts   []count   // the steps', after it
+	counts   []count   // the steps', after it and those that were asked together with it; nil: a later one has them
 	answered chan bool // whether there is an answer
 }
 
@@ -50,18 +44,4 @@ func (q *question) decide(counts []count) {
 	for i, s := range q.steps {
 		q.stand[i].Limit, q.stand[i].Remaining, q.stand[i].Reset = s.Limit, max(s.Limit-used(i), 0), counts[i].until
 	}
-	q.counts = slices.Clone(counts)
-}
-
-// same is equal for questions that differ in nothing but who asks.
-func (q *question) same() string {
-	var text strings.Builder
-	for i, s := range q.steps {
-		text.WriteString(q.ids[i])
-		for _, number := range []int64{int64(s.Amount), int64(s.Limit), int64(s.Window), int64(s.With)} {
-			text.WriteByte(' ')
-			text.WriteString(strconv.FormatInt(number, 36))
-		}
-	}
-	return text.String()
 }

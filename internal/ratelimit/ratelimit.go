@@ -133,12 +133,13 @@ func (l *Limiter) countHere(q *question) {
 		}
 	}
 	q.decide(counts)
+	q.counts = counts
 	l.keep(q)
 }
 
 // keep keeps a copy of what the question found. mu is held.
 func (l *Limiter) keep(q *question) {
-	for i, id := range q.ids {
-		l.counts.Put(id, q.counts[i], q.counts[i].until)
+	for i, c := range q.counts {
+		l.counts.Put(q.ids[i], c, c.until)
 	}
 }

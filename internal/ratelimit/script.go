@@ -3,6 +3,7 @@ package ratelimit
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -97,6 +98,7 @@ func (l *Limiter) evaluate(ctx context.Context, batch []*question) error {
 		for _, q := range group {
 			q.decide(counts)
 		}
+		group[len(group)-1].counts = counts
 	}
 	return nil
 }
@@ -107,13 +109,12 @@ func grouped(batch []*question) [][]*question {
 		return [][]*question{batch}
 	}
 	var groups [][]*question
-	at := map[string]int{}
+	at := map[string]int{} // by the first id
 	for _, q := range batch {
-		same := q.same()
-		i, known := at[same]
-		if !known {
+		i, known := at[q.ids[0]]
+		if !known || !slices.Equal(q.steps, groups[i][0].steps) {
 			i = len(groups)
-			at[same], groups = i, append(groups, nil)
+			at[q.ids[0]], groups = i, append(groups, nil)
 		}
 		groups[i] = append(groups[i], q)
 	}
