@@ -26,6 +26,7 @@ BUILDVCS := $(shell git rev-parse --is-inside-work-tree >/dev/null 2>&1 && echo 
 TAGS := nomsgpack
 
 build: ## build bin/trunkline and bin/trunkline-demo
+	@[[ -x bin/trunkline ]] || echo "Fetching and compiling: some three minutes the first time, seconds from then on ..."
 	@go build -buildvcs=$(BUILDVCS) -tags $(TAGS) -o bin/ ./cmd/...
 
 openapi: install ## write api/openapi.json from the endpoints and the types of their answers
@@ -39,7 +40,8 @@ demo: install build ## a sample PBX with everything running, until Ctrl-C; ARGS=
 RACE := -race -gcflags=golang.org/x/crypto/blowfish=-race=false
 
 test: install-tests ## run every test with the race detector
-	@go test $(RACE) -timeout $(TEST_TIMEOUT) $(ARGS) ./...
+	@echo "Compiling with the race detector and testing: some ten minutes the first time on two cores. A line a package, as each ends."
+	@go test $(RACE) -json -timeout $(TEST_TIMEOUT) $(ARGS) ./... | go run ./internal/testlines
 
 lint: ## gofmt, go vet, staticcheck, and go.mod tidy
 	@unformatted="$$(gofmt -l .)"; \

@@ -231,7 +231,7 @@ func (b *bundle) send(t *testing.T, req *http.Request) answer {
 	}
 	c, err := theContract()
 	if err == nil && !b.options.Settings.Always200 {
-		err = c.holds(context.WithoutCancel(t.Context()), req, got)
+		err = c.holds(context.WithoutCancel(t.Context()), asDocumented(req), got)
 	}
 	if err != nil {
 		t.Errorf("%s %s: %d %v is not as openapi.json says: %v\n%s", req.Method, req.URL.Path, got.status, got.header, err, got.body)

@@ -169,6 +169,7 @@ func TestEachDocumentedPathReachesTrunkline(t *testing.T) {
 	b, base := behindNginx(t, nil)
 	client := clientFrom(t, listed)
 	for _, path := range []string{
+		"/provision.php", "/provision_list.php", "/check_registration.php", "/export_cdr.php",
 		"/chkcon.php", "/app/xml_cdr/chkcon.php", "/app/xml_cdr/export_cdr.php", "/app/gateways/provision.php", "/app/gateways/provision_list.php",
 		"/app/registrations/check_registration.php", "/app/status/", "/app/status/index.php", "/openapi.json", "/v1/jobs", "/v1/whatever.php",
 	} {

@@ -192,6 +192,7 @@ func TestProvisionErrors(t *testing.T) {
 		says   []string
 	}{
 		"no name":               {super("gateway_name", ""), 400, "missing_parameters", []string{"gateway_name"}},
+		"nothing":               {b.asSuperadmin(call{path: provisionPath, form: form("description", "x")}), 400, "missing_parameters", []string{"gateway_name, gateway_domain, gateway_username, gateway_password"}},
 		"new, name alone":       {b.asSuperadmin(call{path: provisionPath, form: form("gateway_name", "nobody")}), 400, "missing_parameters", []string{"gateway_domain", "gateway_username", "gateway_password"}},
 		"new, no password":      {super("gateway_password", ""), 400, "missing_parameters", []string{"gateway_password"}},
 		"flag":                  {super("gateway_enabled", "maybe"), 400, "invalid_request", []string{"gateway_enabled"}},

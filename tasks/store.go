@@ -193,10 +193,11 @@ func (c *Client) Record(ctx context.Context, id string, n NewJob, result any) (J
 	rows, bytes := sizeOf(result)
 	job, err := one[Job](ctx, c.pool, `
 		insert into trunkline.jobs (id, kind, state, domain_uuid, created_by, created_by_name, external_id,
-			subject, body_hash, params, result, result_rows, result_bytes, dispatch, attempt, started_at, finished_at)
-		values ($1, $2, 'succeeded', nullif($3, '')::uuid, $4, $5, nullif($6, ''), $7, $8, $9, $10, $11, $12, 0, 1, now(), now())
+			subject, body_hash, params, result, result_rows, result_bytes, progress, dispatch, attempt, started_at, finished_at)
+		values ($1, $2, 'succeeded', nullif($3, '')::uuid, $4, $5, nullif($6, ''), $7, $8, $9, $10, $11, $12, $13, 0, 1, now(), now())
 		returning `+jobColumns,
-		id, n.Kind, n.DomainUUID, n.CreatedBy, n.CreatedByName, n.ExternalID, n.Subject, n.BodyHash, params, outcome, rows, bytes)
+		id, n.Kind, n.DomainUUID, n.CreatedBy, n.CreatedByName, n.ExternalID, n.Subject, n.BodyHash, params, outcome, rows, bytes,
+		Progress{Done: rows, Total: rows, Unit: "rows"})
 	if err != nil {
 		return Job{}, fmt.Errorf("recording a finished job: %w", err)
 	}

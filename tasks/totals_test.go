@@ -96,8 +96,11 @@ func TestEveryEndIsCounted(t *testing.T) {
 			must(t, b.claim(t, b.submit(t, b.export("two"))).Succeed(t.Context(), exportOf3, tasks.Progress{}))
 		}, []string{`export succeeded "" 2 6 1400`}},
 		"an export in the front end": {func(t *testing.T, b *bundle, _ tasks.Job) {
-			_, err := b.Record(t.Context(), uuid.NewString(), b.export("one"), exportOf3)
+			job, err := b.Record(t.Context(), uuid.NewString(), b.export("one"), exportOf3)
 			must(t, err)
+			if want := (tasks.Progress{Done: 3, Total: 3, Unit: "rows"}); job.Progress != want {
+				t.Errorf("its progress is %+v, want %+v", job.Progress, want)
+			}
 		}, []string{`export succeeded "" 1 3 700`}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -94,7 +94,7 @@ func (s *Service) provision(r *web.Request) error {
 		return err
 	}
 	if resolved.params.Name == "" {
-		return fault.Missing("gateway_name")
+		return fault.Missing(r.Params.Absent("gateway_name", "gateway_domain", "gateway_username", "gateway_password")...)
 	}
 	job := jobs.Asked{
 		NewJob: newJob(resolved.params, g.params, g.password),

@@ -8,7 +8,9 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"path"
 	"slices"
+	"strings"
 
 	"github.com/gin-gonic/gin"
 
@@ -78,9 +80,18 @@ func (f *Front) Handler(groups []Group) http.Handler {
 	e.HandleMethodNotAllowed = true
 	e.ForwardedByClientIP = false // addresses are found by the locator alone
 	e.Use(f.observe)
+	declared := map[string]bool{}
+	for _, g := range groups {
+		for _, endpoint := range g.Endpoints {
+			declared[endpoint.Path] = true
+		}
+	}
 	for _, g := range groups {
 		for _, endpoint := range g.Endpoints {
 			e.Match(endpoint.Methods, endpoint.Path, f.serve(endpoint))
+			if name := bareName(endpoint.Path); name != "" && !declared[name] {
+				e.Match(endpoint.Methods, name, f.serve(endpoint))
+			}
 		}
 	}
 	e.NoRoute(f.unrouted(func(*Request) error {
@@ -90,6 +101,14 @@ func (f *Front) Handler(groups []Group) http.Handler {
 		return fault.Errorf(fault.MethodNotAllowed, "this path does not take the method %s; it takes %s", methodName(r.c.Request.Method), r.c.Writer.Header().Get("Allow"))
 	}))
 	return e
+}
+
+// bareName is the path without a folder by which callers ask for a documented one too; "": there is none.
+func bareName(documented string) string {
+	if name := path.Base(documented); strings.HasPrefix(documented, "/app/") && strings.HasSuffix(name, ".php") && name != "index.php" {
+		return "/" + name
+	}
+	return ""
 }
 
 // serve lets in who may come, and has the endpoint answer.
