@@ -96,16 +96,27 @@ func TestListOnEveryVersion(t *testing.T) {
 func TestListShowsWhatTheSwitchesTell(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, setUp{noWorker: true})
-	b.switches[0].SetOutcome(func(params map[string]string) fssim.Outcome { return fssim.Rejected403 })
+	b.switches[0].SetOutcome(func(params map[string]string) fssim.Outcome {
+		if params["ping"] != "" {
+			return fssim.Registered
+		}
+		return fssim.Rejected403
+	})
 	b.exec(t, "update v_gateways set gateway_uuid = '00000000-0000-4000-8000-00000000000b' where gateway = 'carrier-3'")
 	must(t, b.switches[0].AddGateway("external", "00000000-0000-4000-8000-00000000000b", map[string]string{"username": "a", "password": "x", "proxy": "other.example", "register": "true"}))
 	at := func(name string) map[string]any {
 		return b.gateways(t, b.asSuperadmin(call{}))[name]["switches"].([]any)[0].(map[string]any)
 	}
 	pbxtest.Eventually(t, "the carrier has refused", func() bool { return at("carrier-3")["retry_in"] != nil })
+	b.exec(t, `insert into trunkline.gateway_answers (gateway_uuid, switch, code, phrase, since)
+		values ('00000000-0000-4000-8000-00000000000b', $1, 403, 'Forbidden', now())`, b.switches[0].Addr())
+	if got, _ := at("carrier-3")["carrier_answer"].(map[string]any); got["code"] != 403.0 || got["phrase"] != "Forbidden" || got["since"] == nil {
+		t.Errorf("the carrier's answer: got %v", at("carrier-3"))
+	}
 	if got := at("carrier-3"); got["since"] != nil || got["ping_ms"] != nil {
 		t.Errorf("one that is refused: got %v", got)
 	}
+	pbxtest.Eventually(t, "the one that is pinged is up", func() bool { return at("carrier-5")["status"] == "UP" })
 	pinged := at("carrier-5")
 	since, err := time.Parse(time.RFC3339, fmt.Sprint(pinged["since"]))
 	if err != nil || time.Since(since) > time.Hour || pinged["ping_ms"] == nil || pinged["retry_in"] != nil {

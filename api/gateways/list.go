@@ -62,8 +62,17 @@ func (s *Service) List(r *web.Request) (list GatewayList, err error) {
 			list.Warnings = append(list.Warnings, view.err.Error())
 		}
 	}
+	uuids := make([]string, len(rows))
+	for i, row := range rows {
+		uuids[i] = row.UUID
+	}
+	answers, err := gateway.ReadAnswers(ctx, s.pbx.Pool, uuids)
+	if err != nil {
+		return list, err
+	}
 	for i, row := range rows {
 		list.Gateways[i] = listed(row, names[row.DomainUUID], views)
+		answers.AddTo(row.UUID, list.Gateways[i].Switches)
 	}
 	return list, nil
 }

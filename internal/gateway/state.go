@@ -23,9 +23,9 @@ type Shown struct {
 
 // CarrierAnswer is what a carrier said to a registration. FreeSWITCH tells it in events alone, and not in its list.
 type CarrierAnswer struct {
-	Code   int    `json:"code"`                  // of SIP; 904 is FreeSWITCH's own: no password meets the challenge
-	Phrase string `json:"phrase"`                // the carrier's words
-	At     string `json:"at" format:"date-time"` // when, in UTC
+	Code   int    `json:"code"`                     // of SIP; 904 is FreeSWITCH's own: no password meets the challenge
+	Phrase string `json:"phrase"`                   // the carrier's words
+	Since  string `json:"since" format:"date-time"` // since when it answers so, in UTC
 }
 
 const (
