@@ -32,6 +32,7 @@ var named = []struct {
 }{
 	{table: "jobs", column: "sealed", sealedFor: "id"},
 	{table: "jobs", column: "body_hash"},
+	{table: "jobs", column: "left_hash"},
 	{table: "loaded_gateways", column: "settings"},
 }
 
