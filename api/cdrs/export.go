@@ -47,6 +47,7 @@ type exported struct {
 	SHA256          string          `json:"sha256"`                                        // of the file, in hex
 	Bytes           int64           `json:"bytes"`                                         // the file's size
 	Records         json.RawMessage `json:"records,omitempty" items:"Record"`              // the rows, if they are few and the format is JSON
+	web.Ignoring
 }
 
 // Service answers for CDRs.
@@ -77,7 +78,7 @@ func (s *Service) Endpoints() []web.Endpoint {
 	return append([]web.Endpoint{
 		{
 			ID: "exportCDR", Summary: "Export CDRs", Methods: []string{"GET", "POST"}, Path: "/app/xml_cdr/export_cdr.php",
-			Entry: web.SignedIn, Scope: token.ScopeExport, Limit: web.LimitExports, Changes: true, Answer: s.export,
+			Entry: web.SignedIn, Scope: token.ScopeExport, Limit: web.LimitExports, Changes: true, Selects: true, Answer: s.export,
 			AtOnce: []web.AtOnce{web.AtOnceReads, web.AtOnceDownloads},
 			Params: slices.Concat(windowParams, []web.Param{
 				{Name: "format", About: "The file's format; JSON if left out.", Choices: web.NamesOf(export.Formats())},
@@ -185,7 +186,7 @@ func (s *Service) answer(r *web.Request, job tasks.Job, asked fileAsked) error {
 	answer := exported{
 		Status: "success", Message: "CDR export completed",
 		TotalRecords: result.TotalRecords, DateRange: result.DateRange, ExportFormat: result.Format, TimeZone: result.TimeZone,
-		JobID: job.ID, SHA256: result.SHA256, Bytes: result.Bytes,
+		JobID: job.ID, SHA256: result.SHA256, Bytes: result.Bytes, Ignoring: r.Ignoring,
 	}
 	answer.DownloadURL, answer.DownloadExpires = s.downloadLink(r.Caller, job, result)
 	if answer.Records, err = s.records(r, job, result); err != nil {

@@ -20,6 +20,7 @@ type GatewayList struct {
 	Message  string    `json:"message"`
 	Gateways []Gateway `json:"gateways"`
 	Warnings []string  `json:"warnings,omitempty"` // a switch that does not answer, so that what it has loaded is UNKNOWN
+	web.Ignoring
 }
 
 // Gateway is a gateway: the five documented fields, and beside them where it belongs and how
@@ -56,7 +57,7 @@ func (s *Service) List(r *web.Request) (list GatewayList, err error) {
 	if err != nil {
 		return list, err
 	}
-	list = GatewayList{Status: "success", Message: "Gateways retrieved successfully", Gateways: make([]Gateway, len(rows))}
+	list = GatewayList{Status: "success", Message: "Gateways retrieved successfully", Gateways: make([]Gateway, len(rows)), Ignoring: r.Ignoring}
 	for _, view := range views {
 		if view.err != nil {
 			list.Warnings = append(list.Warnings, view.err.Error())

@@ -26,9 +26,7 @@ type provisioned struct {
 	Message string `json:"message"`
 	gateway.Result
 	JobID string `json:"job_id" format:"uuid"` // the job that did it
-	// Ignored are the request's parameters that mean nothing here: what was misspelt must not look as if
-	// it had been done.
-	Ignored []string `json:"ignored_parameters,omitempty"`
+	web.Ignoring
 }
 
 // Service answers for gateways.
@@ -60,7 +58,7 @@ func (s *Service) Endpoints() []web.Endpoint {
 		},
 		{
 			ID: "listGateways", Summary: "List the gateways as the switches show them now", Methods: []string{"GET", "POST"},
-			Path: "/app/gateways/provision_list.php", Entry: web.SignedIn, Scope: token.ScopeRead, Limit: web.LimitGateways,
+			Path: "/app/gateways/provision_list.php", Entry: web.SignedIn, Scope: token.ScopeRead, Limit: web.LimitGateways, Selects: true,
 			Answer: web.JSON(http.StatusOK, s.List),
 			Params: []web.Param{
 				{Name: "tenant_domain", About: "The domain, or global. Left out: all that the caller sees."},
@@ -107,7 +105,7 @@ func (s *Service) provision(r *web.Request) error {
 				return err
 			}
 			r.Answer(http.StatusOK, provisioned{
-				Status: "success", Message: g.message(result), Result: result, JobID: job.ID, Ignored: r.Ignored,
+				Status: "success", Message: g.message(result), Result: result, JobID: job.ID, Ignoring: r.Ignoring,
 			})
 			return nil
 		},

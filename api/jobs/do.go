@@ -153,13 +153,14 @@ type pending struct {
 	Message string      `json:"message"`              // where to ask again, and what is waited for
 	JobID   string      `json:"job_id" format:"uuid"` // the job
 	State   tasks.State `json:"state" enum:"queued,running"`
+	web.Ignoring
 }
 
 // answerPending tells the caller where to ask again.
 func answerPending(r *web.Request, job tasks.Job) error {
 	askAgain(r, job)
 	r.Answer(http.StatusAccepted, pending{
-		Status: "pending", JobID: job.ID, State: job.State,
+		Status: "pending", JobID: job.ID, State: job.State, Ignoring: r.Ignoring,
 		Message: "The job is not finished yet" + waitsFor(job) + ". Ask for it at " + pathOf(job) + ", or send the same request again",
 	})
 	return nil

@@ -32,13 +32,14 @@ type Registration struct {
 	TenantDomain      string   `json:"tenant_domain"`
 	ExtensionEnabled  string   `json:"extension_enabled" enum:"true,false"`
 	Registrations     []device `json:"registrations"` // every device, the latest first; the documented fields are of that one
+	web.Ignoring
 }
 
 func (s *Service) registrationEndpoints() []web.Endpoint {
 	return []web.Endpoint{
 		{
 			ID: "checkRegistration", Summary: "Is an extension registered, from where and with what?", Methods: []string{"GET", "POST"},
-			Path: "/app/registrations/check_registration.php", Entry: web.SignedIn, Scope: token.ScopeRead,
+			Path: "/app/registrations/check_registration.php", Entry: web.SignedIn, Scope: token.ScopeRead, Selects: true,
 			Answer: web.JSON(http.StatusOK, s.CheckRegistration),
 			Params: []web.Param{
 				{Name: "extension", About: "Its number, or its alias.", Required: true},
@@ -80,7 +81,7 @@ func (s *Service) CheckRegistration(r *web.Request) (answer Registration, err er
 	answer = Registration{
 		Status: "success", Message: "Extension status retrieved", Registered: "no",
 		Extension: extension.Number, TenantDomain: t.Name, ExtensionEnabled: strconv.FormatBool(extension.Enabled),
-		Registrations: devices,
+		Registrations: devices, Ignoring: r.Ignoring,
 	}
 	if len(devices) > 0 {
 		latest := devices[0]

@@ -31,6 +31,7 @@ type Status struct {
 	TotalExtensions      int      `json:"total_extensions"`
 	RegisteredExtensions int      `json:"registered_extensions"` // however many devices each has
 	Switches             []Switch `json:"switches"`
+	web.Ignoring
 }
 
 // Switch is one FreeSWITCH. Its counts are of the caller's domains.
@@ -64,7 +65,7 @@ func (s *Service) Endpoints() []web.Endpoint {
 	return append([]web.Endpoint{
 		{
 			ID: "getStatus", Summary: "How the PBX is, at most a second old", Methods: []string{"GET", "POST"}, Path: "/app/status/index.php",
-			Entry: web.SignedIn, Scope: token.ScopeRead, Answer: web.JSON(http.StatusOK, s.Status),
+			Entry: web.SignedIn, Scope: token.ScopeRead, Selects: true, Answer: web.JSON(http.StatusOK, s.Status),
 			Params:  web.TenantParams,
 			Replies: []web.Reply{{Status: 200, About: "The whole PBX, or what the caller's domains have of it.", Body: Status{}}},
 			Faults:  append([]fault.Code{fault.NotFound}, web.SwitchFaults...),
@@ -92,7 +93,7 @@ func (s *Service) Status(r *web.Request) (answer Status, err error) {
 		Status: "success", Message: "System operational", Timestamp: web.Time(time.Now()),
 		Version: now.version, Uptime: uptimeText(now.uptime()), ActiveCalls: now.calls(q),
 		TotalExtensions: now.extensionsOf(q), RegisteredExtensions: now.registered.count(q),
-		Switches: make([]Switch, len(now.switches)),
+		Switches: make([]Switch, len(now.switches)), Ignoring: r.Ignoring,
 	}
 	for i, one := range now.switches {
 		answer.Switches[i] = Switch{

@@ -34,6 +34,7 @@ type Endpoint struct {
 	Limit   Limit       // what signed-in requests are counted against
 	AtOnce  []AtOnce    // what it takes places of, by Request.Place
 	Changes bool        // its GET changes something too; other methods are always taken to
+	Selects bool        // its parameters choose what it answers with: one that looks like a filter is not ignored
 	Answer  func(*Request) error
 	Params  []Param
 	Replies []Reply

@@ -113,7 +113,7 @@ func (r *Request) signIn(e Endpoint) error {
 	return nil
 }
 
-// maxIgnored bounds how many ignored parameters are named.
+// maxIgnored bounds how many parameters that mean nothing are named.
 const maxIgnored = 20
 
 // readParams leaves out what the endpoint does not take, so that no handler reads what is not described.
@@ -121,15 +121,28 @@ func (r *Request) readParams(e Endpoint) error {
 	given, err := params.Read(r.c.Writer, r.c.Request, params.Limits{
 		BodyBytes: int64(r.front.Settings.MaxBodyBytes), Count: r.front.Settings.MaxParams, ValueBytes: int(r.front.Settings.MaxParamBytes),
 	})
+	var ignored, refused []string
 	for name := range given {
-		if !e.takes(name) {
-			delete(given, name)
-			r.Ignored = append(r.Ignored, fault.Clip(name))
+		switch {
+		case e.takes(name):
+			continue
+		case e.refuses(name):
+			refused = append(refused, fault.Clip(name))
+		default:
+			ignored = append(ignored, fault.Clip(name))
 		}
+		delete(given, name)
 	}
-	slices.Sort(r.Ignored)
-	r.Params, r.Ignored = given, r.Ignored[:min(len(r.Ignored), maxIgnored)]
+	r.Params, r.Ignoring.Ignored = given, atMost(ignored)
+	if err == nil && len(refused) > 0 {
+		err = e.unknown(atMost(refused))
+	}
 	return err
+}
+
+func atMost(names []string) []string {
+	slices.Sort(names)
+	return names[:min(len(names), maxIgnored)]
 }
 
 // FromThisHost reports whether the caller is on this host.

@@ -22,11 +22,11 @@ import (
 
 // Request is one request and what has been found out about it.
 type Request struct {
-	ID      string
-	Address netip.Addr    // the caller's; not valid if it cannot be known
-	Caller  access.Caller // once signed in
-	Params  params.Values // those that the endpoint takes, once signed in
-	Ignored []string      // the names of those that it does not take, up to maxIgnored
+	ID       string
+	Address  netip.Addr    // the caller's; not valid if it cannot be known
+	Caller   access.Caller // once signed in
+	Params   params.Values // those that the endpoint takes, once signed in
+	Ignoring               // those that it does not take, up to maxIgnored
 
 	c          *gin.Context
 	front      *Front
