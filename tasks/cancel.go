@@ -1,12 +1,14 @@
 package tasks
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
 
+	"trunkline/internal/fault"
 	"trunkline/internal/tenant"
 )
 
@@ -61,8 +63,9 @@ func (c *Client) RetryWith(ctx context.Context, id string, domains tenant.Domain
 	}
 	var retried Job
 	err = pgx.BeginFunc(ctx, c.pool, func(tx pgx.Tx) error {
-		if err := lockAll(ctx, tx, job.OrderKeys); err != nil {
-			return err
+		full, err := c.lockForRoom(ctx, tx, job.OrderKeys, job.Kind, job.DomainUUID, false)
+		if err != nil || full != nil {
+			return cmp.Or(err, full)
 		}
 		retried, err = one[Job](ctx, tx, `
 			update trunkline.jobs set state = 'queued', sealed = coalesce($4, sealed), `+freshRun+`
@@ -72,6 +75,9 @@ func (c *Client) RetryWith(ctx context.Context, id string, domains tenant.Domain
 	})
 	if errors.Is(err, pgx.ErrNoRows) {
 		return job, ErrState
+	}
+	if fault.Is(err, fault.RateLimited) {
+		return Job{}, err
 	}
 	if err != nil {
 		return Job{}, fmt.Errorf("retrying job %s: %w", id, err)

@@ -3,10 +3,13 @@ package tasks_test
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
+	"strings"
 	"testing"
 
 	"trunkline/internal/fault"
+	"trunkline/internal/pbxtest/testbed"
 	"trunkline/internal/tenant"
 	"trunkline/tasks"
 )
@@ -163,4 +166,44 @@ func TestSweepAdmitsWhatWasMissed(t *testing.T) {
 		t.Errorf("got %+v, want one job admitted", report)
 	}
 	b.wantStarted(t, jobs, "2")
+}
+
+// A domain has only so many jobs wait; what is urgent, what attaches and what is another domain's is taken all the
+// same, and there is room again when one has its turn.
+func TestADomainsWaitingJobsAreBounded(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t)
+	settings := testbed.JobSettings
+	settings.QueuedJobs = 2
+	client := tasks.NewClient(b.pool, b.keys, b.redis, settings, slog.New(slog.DiscardHandler))
+	create := func(n tasks.NewJob) error {
+		_, err := client.Submit(t.Context(), n)
+		return err
+	}
+	var jobs []tasks.Job
+	for _, body := range []string{"1", "2", "3"} {
+		jobs = append(jobs, b.submit(t, b.of(domainA, body, "carrier")))
+	}
+	for name, err := range map[string]error{
+		"another job": create(b.of(domainA, "4", "carrier")), "one elsewhere": create(b.of(domainA, "5", "other")),
+	} {
+		if !fault.Is(err, fault.RateLimited) || !strings.Contains(err.Error(), "TRUNKLINE_QUEUED_JOBS") {
+			t.Errorf("%s: got %v, want a refusal that names the setting", name, err)
+		}
+	}
+	urgent := b.of(domainA, "suspend", "third")
+	urgent.Urgent = true
+	for name, n := range map[string]tasks.NewJob{
+		"urgent": urgent, "the same again": b.of(domainA, "3", "carrier"), "another domain's": b.of(domainB, "6", "b"), "no domain's": b.of("", "7", "none"),
+	} {
+		if err := create(n); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	must(t, b.claim(t, jobs[0]).Fail(t.Context(), fault.Errorf(fault.ServerError, "broke")))
+	if _, err := client.Retry(t.Context(), jobs[0].ID, tenant.All); !fault.Is(err, fault.RateLimited) {
+		t.Errorf("a retry: got %v", err)
+	}
+	b.Finished(t.Context(), jobs[0].ID)
+	must(t, create(b.of(domainA, "8", "carrier")))
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"trunkline/internal/fault"
 	"trunkline/internal/postgres"
 )
 
@@ -57,43 +58,48 @@ func (n NewJob) locks() []string {
 // Create commits a job row in state queued, or attaches to the row that the same request made before.
 // With a key: same body, in flight or succeeded: that job; failed or cancelled: that job queued again, in a
 // turn of its own; another body: ErrKeyReused. Without a key: the newest unfinished job of what it is about,
-// if that has the same body. It reports whether the job was accepted now, and waits to be admitted.
+// if that has the same body. A domain that has no room for another job gets a fault.RateLimited. It reports whether the job was accepted now, and waits to be admitted.
 func (c *Client) Create(ctx context.Context, n NewJob) (job Job, accepted bool, err error) {
 	params, err := json.Marshal(n.Params)
 	if err != nil {
 		return Job{}, false, fmt.Errorf("encoding a job's parameters: %w", err)
 	}
 	err = pgx.BeginFunc(ctx, c.pool, func(tx pgx.Tx) error {
-		if err := lockAll(ctx, tx, n.locks()); err != nil {
+		full, err := c.lockForRoom(ctx, tx, n.locks(), n.Kind, n.DomainUUID, n.Urgent)
+		if err != nil {
 			return err
 		}
 		job, err = repeated(ctx, tx, n)
+		fresh := errors.Is(err, pgx.ErrNoRows)
+		again := err == nil && (job.State == StateFailed || job.State == StateCancelled)
 		switch {
-		case errors.Is(err, pgx.ErrNoRows):
-			accepted = true
+		case (fresh || again) && full != nil:
+			return full
+		case fresh:
 			job, err = c.insert(ctx, tx, n, params)
-		case err == nil && (job.State == StateFailed || job.State == StateCancelled):
-			accepted = true
+		case again:
 			job, err = c.insertAgain(ctx, tx, job, n, params)
 		}
+		accepted = fresh || again
 		return err
 	})
-	if err != nil && !errors.Is(err, ErrKeyReused) {
+	if err != nil && !errors.Is(err, ErrKeyReused) && !fault.Is(err, fault.RateLimited) {
 		err = fmt.Errorf("creating a job: %w", err)
 	}
 	return job, accepted, err
 }
 
-// lockAll locks names until the transaction ends, always in the same order. It is a statement of its own: the next
+// lockNames locks names until the transaction ends, always in the same order. It is a statement of its own: the next
 // one sees what was committed before it had the locks.
-func lockAll(ctx context.Context, tx pgx.Tx, names []string) error {
+const lockNames = "select pg_advisory_xact_lock(key) from unnest($1::bigint[]) as key"
+
+func lockKeys(names []string) []int64 {
 	keys := make([]int64, len(names))
 	for i, name := range names {
 		keys[i] = postgres.LockKey("jobs of " + name)
 	}
 	slices.Sort(keys)
-	_, err := tx.Exec(ctx, "select pg_advisory_xact_lock(key) from unnest($1::bigint[]) as key", keys)
-	return err
+	return keys
 }
 
 // repeated returns the job that the request attaches to, or pgx.ErrNoRows.

@@ -91,7 +91,7 @@ func (b *bench) enqueueToStart(ctx context.Context, pool *pgxpool.Pool) error {
 	}
 	rdb := redis.NewClient(&redis.Options{Addr: b.Servers.RedisAddr()})
 	defer rdb.Close()
-	settings := config.Settings{ProvisionTimeout: time.Minute}
+	settings := config.Settings{ProvisionTimeout: time.Minute, QueuedJobs: pairs * callsPerSide}
 	client := tasks.NewClient(pool, keys, rdb, settings, slog.New(slog.DiscardHandler))
 	password := "secret"
 	var waits []float64

@@ -78,6 +78,7 @@ type Settings struct {
 
 	ProvisionConcurrency int           `env:"TRUNKLINE_PROVISION_CONCURRENCY" envDefault:"16" most:"1000" help:"how many provision jobs a worker runs at a time"`
 	ExportConcurrency    int           `env:"TRUNKLINE_EXPORT_CONCURRENCY" envDefault:"2" most:"1000" help:"how many export jobs a worker runs at a time"`
+	QueuedJobs           int           `env:"TRUNKLINE_QUEUED_JOBS" envDefault:"1000" most:"1000000" help:"how many jobs of one domain may wait for their turn in a queue; suspensions and deletions have as much room of their own"`
 	RoundChanges         int           `env:"TRUNKLINE_ROUND_CHANGES" envDefault:"10000" help:"the most gateways that one round on a switch changes; the rest waits for the next round"`
 	SwitchSettling       time.Duration `env:"TRUNKLINE_SWITCH_SETTLING" envDefault:"1m" help:"for how long after a start of FreeSWITCH or Postgres a profile or gateway that is missing is waited for, within the job's time"`
 	RoundKills           int           `env:"TRUNKLINE_ROUND_KILLS" envDefault:"500" help:"the most gateways that one round on a switch kills, to load them again or for good"`

@@ -116,6 +116,7 @@ var JobSettings = config.Settings{
 	ExportConcurrency:    2,
 	ProvisionPoll:        10 * time.Millisecond,
 	ExportPoll:           10 * time.Millisecond,
+	QueuedJobs:           10_000,
 	RoundChanges:         10_000,
 	RoundKills:           500,
 	HeartbeatInterval:    50 * time.Millisecond,
