@@ -43,6 +43,13 @@ func (w *Worker) provision(ctx context.Context, r *run) (any, error) {
 	if asked.WaitFor == gateway.WaitForRegistered && outcome.Registers() {
 		return nil, r.awaitOutcome(ctx, outcome.Result, "the gateway is configured and loaded; waiting for it to register")
 	}
+	if outcome.Result.Action == gateway.Unchanged {
+		answers, err := gateway.ReadAnswers(ctx, w.o.PBX.Pool, []string{outcome.Result.GatewayUUID})
+		if err != nil {
+			return nil, err
+		}
+		answers.AddTo(outcome.Result.GatewayUUID, outcome.Result.Switches)
+	}
 	return outcome.Result, nil
 }
 

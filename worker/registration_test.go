@@ -93,6 +93,12 @@ func TestWhatTheCarrierSaysEndsTheWaiting(t *testing.T) {
 			if job.State != tasks.StateFailed || job.Error.Code != tc.code || !strings.Contains(job.Error.Message, tc.says) || strings.Contains(job.Error.Message, "TRUNKLINE_") {
 				t.Fatalf("it %s: %+v, want %s that says %q", job.State, job.Error, tc.code, tc.says)
 			}
+			if tc.outcome == fssim.Rejected403 {
+				shown := b.provisioned(t, b.gateway("", "carrier", nil)).Switches
+				if len(shown) != 1 || shown[0].CarrierAnswer == nil || shown[0].CarrierAnswer.Code != 403 {
+					t.Errorf("shown, it says %+v, want the carrier's 403", shown)
+				}
+			}
 			if got := len(b.switches[0].Loaded()); got == 0 {
 				t.Error("the gateway is loaded no more")
 			}

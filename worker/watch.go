@@ -56,7 +56,7 @@ func (w *Worker) watchWith(ctx context.Context, lock *postgres.Lock) error {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
-			if err := errors.Join(lock.Check(ctx), registrations.Keep(ctx)); err != nil {
+			if err := lock.Check(ctx); err != nil {
 				return err
 			}
 		case <-registrations.Changed():
@@ -65,6 +65,9 @@ func (w *Worker) watchWith(ctx context.Context, lock *postgres.Lock) error {
 			}
 		}
 		looked = time.Now()
+		if err := registrations.Keep(ctx); err != nil {
+			return err
+		}
 		if err := w.endAwaited(ctx, registrations); err != nil {
 			return err
 		}

@@ -21,7 +21,7 @@ func ReadAnswers(ctx context.Context, q postgres.Querier, uuids []string) (Answe
 		Since        time.Time
 	}
 	found, err := postgres.Rows(ctx, q, "reading the carriers' answers", pgx.RowToStructByPos[kept], `
-		select gateway_uuid::text, switch, code, phrase, since from trunkline.gateway_answers where gateway_uuid = any($1::uuid[])`, uuids)
+		select gateway_uuid::text, switch, code, phrase, since from trunkline.gateway_answers where gateway_uuid = any($1::uuid[]) and code <> 0`, uuids)
 	answers := Answers{}
 	for _, k := range found {
 		if answers[k.UUID] == nil {

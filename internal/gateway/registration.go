@@ -76,8 +76,9 @@ func (r *Registrations) hear(sw string, e *freeswitch.GatewayEvent) {
 	key := at{e.Gateway, sw}
 	h := r.heard[key]
 	switch {
-	case e.Added:
-		h = heard{}
+	case e.Added: // what its carrier answered before was to other settings
+		h = heard{since: time.Now()}
+		r.unkept[key] = true
 	case e.Answer.Code != 0 && e.Answer != h.answer:
 		h.answer, h.since = e.Answer, time.Now()
 		r.unkept[key] = true
@@ -158,6 +159,7 @@ func (r *Registrations) Judge(result *Result, seen Seen, end bool) (done bool, e
 		g := list[result.GatewayUUID]
 		if answered {
 			*shown = ShownBy(shown.Switch, g)
+			shown.CarrierAnswer = r.answer(at{result.GatewayUUID, shown.Switch})
 		}
 		if g == nil || !g.Up() {
 			up = false
@@ -176,6 +178,17 @@ func (r *Registrations) Judge(result *Result, seen Seen, end bool) (done bool, e
 		}
 	}
 	return false, nil
+}
+
+// answer is what the gateway's carrier answered last since it was loaded, nil if that is not known.
+func (r *Registrations) answer(of at) *CarrierAnswer {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	h := r.heard[of]
+	if h.answer.Code == 0 {
+		return nil
+	}
+	return &CarrierAnswer{Code: h.answer.Code, Phrase: h.answer.Phrase, Since: h.since.UTC().Format(time.RFC3339)}
 }
 
 // inVain words why a gateway is not registered.

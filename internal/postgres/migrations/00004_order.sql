@@ -83,6 +83,7 @@ create table trunkline.gateway_answers (
     since        timestamptz not null,
     primary key (gateway_uuid, switch)
 );
+comment on column trunkline.gateway_answers.code is 'Of SIP; 0: none since the gateway was loaded.';
 comment on table trunkline.gateway_answers is 'What the carrier of each gateway answered last, and since when it answers so, as the switches'' events told.';
 
 -- +goose Down
