@@ -138,10 +138,7 @@ func (r *run) end(ctx context.Context, result any, err, cause error) {
 		return
 	case r.tablesAway(err):
 		r.log.Warn("FusionPBX's tables are not as they were; the job waits for them", "error", err)
-		if err := r.Sleep(ctx, time.Now().Add(r.pause()), "FusionPBX's tables are not as they were, as while it is upgraded; the job goes on when they are there"); err != nil {
-			r.log.Warn("job not parked; the sweep dispatches it again", "error", err)
-		}
-		r.w.o.Tasks.Admit(ctx)
+		r.sleep(ctx, "FusionPBX's tables are not as they were, as while it is upgraded; the job goes on when they are there")
 		return
 	case errors.Is(cause, errShutdown):
 		job, err := r.HandBack(ctx)
@@ -160,10 +157,7 @@ func (r *run) end(ctx context.Context, result any, err, cause error) {
 	case errors.Is(cause, context.DeadlineExceeded):
 		ending = r.Fail(ctx, fault.Errorf(fault.Timeout, "the job took longer than its time-out allows; raise %s or ask for less (%s)", r.Job.Kind.TimeoutSetting(), err))
 	case isFailure && failure.Passes && r.sleeps():
-		if err := r.Sleep(ctx, time.Now().Add(r.pause()), failure.Message); err != nil {
-			r.log.Warn("job not parked; the sweep dispatches it again", "error", err)
-		}
-		r.w.o.Tasks.Admit(ctx)
+		r.sleep(ctx, failure.Message)
 		return
 	case isFailure:
 		ending = r.Fail(ctx, failure)
@@ -193,9 +187,18 @@ func (r *run) sleeps() bool {
 	return r.patient || time.Since(*r.Job.StartedAt)+r.pause() < r.Job.Kind.Timeout(r.w.o.Settings)
 }
 
+// sleep parks the job until it is tried again, and gives its slot to another.
+func (r *run) sleep(ctx context.Context, note string) {
+	if err := r.Sleep(ctx, time.Now().Add(r.pause()), note); err != nil {
+		r.log.Warn("job not parked; the sweep dispatches it again", "error", err)
+	}
+	r.w.o.Tasks.Admit(ctx)
+}
+
 // awaitOutcome parks the job, which has the outcome once it has come true, for what is left of its time.
 func (r *run) awaitOutcome(ctx context.Context, outcome any, note string) error {
 	until, _ := ctx.Deadline()
+	r.report(tasks.Progress{Note: note}) // a heartbeat on its way says the same
 	err := r.AwaitOutcome(ctx, outcome, until, note)
 	r.parked = err == nil
 	return err
