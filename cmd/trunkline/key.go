@@ -27,7 +27,7 @@ good, for which the database keeps the old key, sealed with the new one, until n
 The file of TRUNKLINE_SECRET_KEY is written anew; if that setting is the key itself, the new one is printed. Copy it to each
 other host, or run this command there: where the key is an old one it only brings the one in use.
 
-Example: sudo -u trunkline trunkline key rotate`
+Example: trunkline key rotate`
 }
 
 func (keyRotateCommand) Run(cmd *command) error {
