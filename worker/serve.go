@@ -9,10 +9,13 @@ import (
 	"trunkline/tasks"
 )
 
+// servedWithin is how many times a worker tells what it serves before the others take it for gone.
+const servedWithin = 4
+
 // serve tells the others what this worker serves until ctx is done, and has jobs start that waited for it.
 func (w *Worker) serve(ctx context.Context) {
 	as := tasks.Serving{ID: uuid.NewString(), Name: w.name, Shared: true}
-	tick := time.NewTicker(w.o.Settings.HeartbeatInterval)
+	tick := time.NewTicker(w.o.Settings.HeartbeatTimeout / servedWithin)
 	defer tick.Stop()
 	for told, failing := false, false; ctx.Err() == nil; {
 		err := w.tell(ctx, &as)
