@@ -99,7 +99,7 @@ func newBundle(t *testing.T, o setUp) *bundle {
 			RateLimit: plenty, RateLimitExport: plenty, RateLimitGateway: plenty, RateLimitJob: plenty, RateLimitShared: 5, RateLimitUnauthenticated: plenty,
 			LoginFailures: plenty, LoginFailuresAddress: plenty, LoginFailuresWindow: time.Minute, AuthLog: authlog.Off,
 			SyncExportRows: 500, DownloadTTL: 30 * time.Minute, ShutdownTimeout: 10 * time.Second,
-			TokensPerDomain: plenty, StatusMaxAge: fresh, StatusTimeout: 10 * time.Second, EventStreams: 10, CDRReads: plenty, Downloads: plenty,
+			TokensPerDomain: plenty, StatusMaxAge: fresh, StatusTimeout: 10 * time.Second, EventStreams: 10, CDRReads: plenty, JobRequests: 8, Downloads: plenty,
 		},
 		PBX: bed.PBX, Tasks: b.tasks, Log: bed.Log,
 		Exporter: cdr.Exporter{PBX: bed.PBX, Store: store, FormulaGuard: true, Retention: time.Hour},

@@ -31,6 +31,7 @@ func (s *Service) deletionEndpoints() []web.Endpoint {
 	byID := web.Endpoint{
 		ID: "deleteGateway", Summary: "Delete a gateway", Note: "One that is absent is success.",
 		Methods: []string{"DELETE"}, Path: "/v1/gateways/:id", Entry: web.SignedIn, Scope: token.ScopeProvision, Limit: web.LimitGateways, Answer: s.delete,
+		AtOnce:  []web.AtOnce{web.AtOnceJobs},
 		Params:  jobs.Params,
 		Replies: []web.Reply{{Status: 200, About: "It is gone from FusionPBX and from every switch.", Body: deletedGateway{}}, jobs.NotFinished},
 		Faults:  slices.Concat(gatewayFaults, jobs.Faults),

@@ -48,7 +48,7 @@ func (s *Service) Endpoints() []web.Endpoint {
 		{
 			ID: "provisionGateway", Summary: "Make, change, suspend or show a gateway", Methods: []string{"GET", "POST"},
 			Path: "/app/gateways/provision.php", Entry: web.SignedIn, Scope: token.ScopeProvision, Limit: web.LimitGateways,
-			Changes: true, Answer: s.provision,
+			Changes: true, Answer: s.provision, AtOnce: []web.AtOnce{web.AtOnceJobs},
 			Params: provisionParams(),
 			Replies: []web.Reply{
 				{Status: 200, About: "The gateway is as asked for on every switch that it is meant for.", Body: provisioned{}},

@@ -77,6 +77,14 @@ func (s *Service) Do(r *web.Request, a Asked) error {
 
 // begin commits the job, or attaches to the one that the same request made before.
 func (s *Service) begin(r *web.Request, a Asked, patience time.Duration) (job tasks.Job, answered bool, err error) {
+	if a.AtOnce == nil {
+		// A flood of one domain's must not have the others wait for connections to the database.
+		leave, err := r.Place(web.AtOnceJobs, a.DomainUUID)
+		if err != nil {
+			return job, false, err
+		}
+		defer leave()
+	}
 	if a.Check != nil {
 		if answered, err = a.Check(); err != nil || answered {
 			return job, answered, err

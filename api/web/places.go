@@ -18,6 +18,7 @@ type AtOnce string
 // What an endpoint may have places of, each with a setting of its own.
 const (
 	AtOnceReads     AtOnce = "readings of CDRs"
+	AtOnceJobs      AtOnce = "requests for jobs"
 	AtOnceStreams   AtOnce = "streams of events"
 	AtOnceDownloads AtOnce = "downloads"
 )
@@ -25,6 +26,8 @@ const (
 const (
 	// readPatience is how long a request waits for its turn to read. What goes on for long is not waited for.
 	readPatience = 5 * time.Second
+	// acceptPatience is how long a request waits for its turn to be judged and accepted.
+	acceptPatience = 20 * time.Second
 	// placeRetry is when whoever found no place is told to come back.
 	placeRetry = 2 * time.Second
 	// sharedAge is how old the knowledge may be that the PBX has several domains.
@@ -35,6 +38,7 @@ const (
 func newPlaces(s config.Settings) map[AtOnce]*places {
 	return map[AtOnce]*places{
 		AtOnceReads:     {what: AtOnceReads, setting: "TRUNKLINE_CDR_READS", most: s.CDRReads, patience: readPatience},
+		AtOnceJobs:      {what: AtOnceJobs, setting: "TRUNKLINE_JOB_REQUESTS", most: s.JobRequests, patience: acceptPatience},
 		AtOnceStreams:   {what: AtOnceStreams, setting: "TRUNKLINE_EVENT_STREAMS", most: s.EventStreams},
 		AtOnceDownloads: {what: AtOnceDownloads, setting: "TRUNKLINE_DOWNLOADS", most: s.Downloads},
 	}

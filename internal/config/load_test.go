@@ -137,6 +137,7 @@ func TestLoadRefuses(t *testing.T) {
 		{"no format", "TRUNKLINE_LOG_FORMAT=xml", []string{"TRUNKLINE_LOG_FORMAT", "text or json"}},
 		{"zero", "TRUNKLINE_PROVISION_POLL=0s", []string{"TRUNKLINE_PROVISION_POLL", "more than 0"}},
 		{"negative", "TRUNKLINE_CREDENTIAL_CACHE=-1s", []string{"TRUNKLINE_CREDENTIAL_CACHE", "0 or more"}},
+		{"too few beside what is heavy", "TRUNKLINE_DATABASE_CONNECTIONS=10", []string{"TRUNKLINE_DATABASE_CONNECTIONS", "TRUNKLINE_CDR_READS"}},
 		{"too many", "TRUNKLINE_DATABASE_CONNECTIONS=100000", []string{"TRUNKLINE_DATABASE_CONNECTIONS", "1000 or less"}},
 		{"a hasty time-out", "TRUNKLINE_HEARTBEAT_TIMEOUT=1s", []string{"TRUNKLINE_HEARTBEAT_TIMEOUT", "twice TRUNKLINE_HEARTBEAT_INTERVAL"}},
 		{"a long wait", "TRUNKLINE_WAIT_DEFAULT=30s", []string{"TRUNKLINE_WAIT_DEFAULT", "TRUNKLINE_WAIT_MAX"}},

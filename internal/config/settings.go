@@ -69,6 +69,7 @@ type Settings struct {
 
 	ExportDir          string        `env:"TRUNKLINE_EXPORT_DIR" envDefault:"/var/lib/trunkline/exports" help:"the folder of export files; front ends and workers must see the same one"`
 	SyncExportRows     int           `env:"TRUNKLINE_SYNC_EXPORT_ROWS" envDefault:"5000" least:"0" help:"the most CDRs that an export answers at once; more becomes a job"`
+	JobRequests        int           `env:"TRUNKLINE_JOB_REQUESTS" envDefault:"4" most:"1000" help:"how many requests for provisioning are judged and accepted at once, per process; no domain can hold them all, and the others wait for their turn"`
 	CDRReads           int           `env:"TRUNKLINE_CDR_READS" envDefault:"4" most:"1000" help:"how many usage questions and small exports are read at once, per process; no domain can hold them all, what waits longer is refused, and an export becomes a job"`
 	DownloadTTL        time.Duration `env:"TRUNKLINE_DOWNLOAD_TTL" envDefault:"24h" help:"how long a download link is good"`
 	Downloads          int           `env:"TRUNKLINE_DOWNLOADS" envDefault:"200" help:"how many files may be downloaded at once, per process; one address, of IPv6 a /64, has at most half of them, and no domain can hold them all"`
