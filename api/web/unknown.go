@@ -16,19 +16,23 @@ type Ignoring struct {
 var (
 	// limiting are names by which callers mean a tenant, or that nothing is to be done: whoever ignores one does more than
 	// was asked.
-	limiting = regexp.MustCompile(`^(domains?|tenants?|customers?|clients?|accounts?|resellers?|company|organi[sz]ation)(_?(id|name|uuid))?$|` +
-		`^(dry|test|simulat|validat|preview|noop|no_op|check)`)
+	limiting = regexp.MustCompile(`domain|tenant|(^|_)(customers?|clients?|accounts?|resellers?|company|organi[sz]ation)(_?(id|name|uuid))?$|` +
+		`(^|_)(dry|test|simulat|validat|preview|noop|no_op|check)`)
 	// filtering are names by which they mean a part of what an endpoint answers with.
-	filtering = regexp.MustCompile(`^(domain|tenant|customer|client|account|reseller|ext$|extension|user_|number|phone|did|caller|callee|called|cid|` +
-		`source|src|destination|dest|dst|direction|inbound|outbound|leg|hangup|call|context|gateway|profile|trunk|from|to$|start|end|date|time|since|` +
+	filtering = regexp.MustCompile(`(^|_)(customer|client|account|reseller|ext$|extension|user_|agent|queue|number|phone|did|ani$|caller|callee|called|cid|` +
+		`realm|source|src|destination|dest|dst|direction|inbound|outbound|leg|hangup|call|context|gateway|profile|trunk|from|to$|start|end|date|time|since|` +
 		`until|after|before|day|week|month|year|min|max|duration|billsec|missed|status|state|enabled|registered|type|filter|where|query|q$|search|match|only|` +
 		`exclude|include|limit|offset|page|per_page|count|first|last|id$|uuid$)|_(id|uuid|from|to|since|until)$`)
 )
 
+// betweenWords has names that are written in other ways look like ours.
+var betweenWords = strings.NewReplacer("-", "_", ".", "_", " ", "_")
+
 // refuses reports whether a parameter that the endpoint does not take is refused. Under /v1 each is; at a documented path,
 // where callers send what they have, those are that would limit what is done or answered.
 func (e Endpoint) refuses(name string) bool {
-	name, _, _ = strings.Cut(name, "[")
+	name, _, _ = strings.Cut(strings.TrimSpace(name), "[")
+	name = betweenWords.Replace(name)
 	return !IsDocumented(e.Path) || limiting.MatchString(name) || e.Selects && filtering.MatchString(name)
 }
 
