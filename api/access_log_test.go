@@ -136,6 +136,10 @@ func TestTokensInTheWrongPlace(t *testing.T) {
 		"in a path":                 {call{path: "/v1/jobs/" + secret}, http.StatusBadRequest, "rotate"},
 		"in a path that is not":     {call{path: "/" + secret + "/app/status/index.php"}, http.StatusBadRequest, "rotate"},
 		"in a path, escaped":        {call{path: "/v1/jobs/%74" + part[1:]}, http.StatusBadRequest, "rotate"},
+		"as an external_id":         {call{path: provisionPath, form: form("external_id", secret, "gateway_name", "a")}, http.StatusBadRequest, "external_id: holds an API token"},
+		"as a gateway's name":       {call{path: provisionPath, form: form("gateway_name", "x "+secret)}, http.StatusBadRequest, "gateway_name: holds an API token"},
+		"in a query":                {call{path: "/v1/audit?who=" + part}, http.StatusBadRequest, "who: holds an API token"},
+		"as a key":                  {call{path: provisionPath, headers: map[string]string{"Idempotency-Key": secret}}, http.StatusBadRequest, "Idempotency-Key: holds an API token"},
 		"as a request's id":         {call{path: "/v1/jobs", headers: map[string]string{"X-Request-Id": secret}}, http.StatusUnauthorized, "token"},
 	} {
 		t.Run(name, func(t *testing.T) {

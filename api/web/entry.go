@@ -91,7 +91,11 @@ func (r *Request) Admit() error {
 
 // signIn reads the parameters and checks the credentials among them.
 func (r *Request) signIn(e Endpoint) error {
-	if err := r.readParams(e); err != nil {
+	err := r.readParams(e)
+	if err == nil {
+		err = r.noTokenAmong()
+	}
+	if err != nil {
 		return err
 	}
 	given, err := access.CredentialsOf(r.c.Request.Header, r.Params.Get("username"), r.Params.Raw("password"))
@@ -109,6 +113,20 @@ func (r *Request) signIn(e Endpoint) error {
 	r.Caller, r.given = who, given
 	if who.IsToken {
 		r.front.Tokens.Used(who.ID, r.Address)
+	}
+	return nil
+}
+
+// noTokenAmong fails if a token stands in what is kept and shown: a name, a note, a key of the caller's own.
+func (r *Request) noTokenAmong() error {
+	const remedy = "holds an API token, which would be kept and shown; send it as Authorization: Bearer, and rotate it if others may have seen it"
+	if token.Within(r.Header("Idempotency-Key")) {
+		return fault.Invalid("Idempotency-Key", remedy)
+	}
+	for name, value := range r.Params {
+		if !params.IsSecret(name) && token.Within(value) {
+			return fault.Invalid(name, remedy)
+		}
 	}
 	return nil
 }

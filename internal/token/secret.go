@@ -26,8 +26,9 @@ func newSecret() string {
 	return Prefix + secretEncoding.EncodeToString(random)
 }
 
-// secrets are what is or may be a part of a secret, in whatever case it was typed.
-var secrets = regexp.MustCompile(`(?i)` + Prefix + `[a-z0-9_-]{8,}`)
+// secrets are what is or may be most of a secret, in whatever case it was typed. What has less of one cannot be
+// completed by guessing, and may be a name such as trunkline_provisioning.
+var secrets = regexp.MustCompile(`(?i)` + Prefix + `[a-z0-9_-]{20,}`)
 
 // Within reports whether a secret, or most of one, stands within the text.
 func Within(text string) bool { return mayHold(text) && secrets.MatchString(text) }
