@@ -228,7 +228,7 @@ func TestScrapeWithPartsAway(t *testing.T) {
 	b := newBundle(t, setUp{noWorker: true})
 	private := pbxtest.NewRedis(t)
 	client := pbxtest.RedisClient(t, private.URL())
-	b.options.Tasks = tasks.NewClient(b.pool, b.tasks.Keys(), client, config.Settings{QueuedJobs: plenty}, b.options.Log)
+	b.options.Tasks = tasks.NewClient(b.pool, b.tasks.Keys(), client, config.Settings{QueuedJobs: plenty, ExportDomainBytes: plenty}, b.options.Log)
 	const database, inRedis = "trunkline_up{part=database}", "trunkline_up{part=redis}"
 	const ofDatabase, ofRedis = "trunkline_queue_depth{kind=export}", "trunkline_queue_tasks{queue=export,state=pending}"
 	sw := "trunkline_switch_up{switch=" + b.switches[0].Addr() + "}"

@@ -113,7 +113,7 @@ func TestHealth(t *testing.T) {
 	b.do(t, call{path: "/readyz"}).want(t, http.StatusOK, "").says(t, "not reachable")
 	nobody := redis.NewClient(&redis.Options{Addr: "127.0.0.1:1", DialerRetries: 1})
 	defer nobody.Close()
-	b.options.Tasks = tasks.NewClient(b.pool, b.tasks.Keys(), nobody, config.Settings{QueuedJobs: plenty}, b.options.Log)
+	b.options.Tasks = tasks.NewClient(b.pool, b.tasks.Keys(), nobody, config.Settings{QueuedJobs: plenty, ExportDomainBytes: plenty}, b.options.Log)
 	server, err := api.New(b.options)
 	must(t, err)
 	b.server = server

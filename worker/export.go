@@ -20,6 +20,9 @@ func (w *Worker) export(ctx context.Context, r *run) (any, error) {
 	if err := json.Unmarshal(r.Job.Params, &request); err != nil {
 		return nil, fault.Errorf(fault.ServerError, "the job's parameters cannot be read: %w", err)
 	}
+	if err := w.o.Tasks.CheckKept(ctx, r.Job.Kind, r.Job.DomainUUID); err != nil {
+		return nil, err
+	}
 	estimate, err := w.o.Exporter.EstimateRows(ctx, request)
 	if err != nil {
 		return nil, err

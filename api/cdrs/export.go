@@ -127,6 +127,9 @@ func (s *Service) export(r *web.Request) error {
 		NewJob: tasks.NewJob{Kind: tasks.KindExport, DomainUUID: p.DomainUUID, Subject: "export:" + p.DomainUUID, Params: p},
 		Body: []string{p.DomainUUID, p.DateStart, p.DateEnd, p.Start.String(), p.End.String(),
 			p.TimeZone, string(p.Format), strings.Join(p.Columns, ","), r.Params.Get("external_id")},
+		Check: func() (answered bool, err error) {
+			return false, s.tasks.CheckKept(r.Context(), tasks.KindExport, p.DomainUUID)
+		},
 		Action: "cdr.export", What: p.DateRange(),
 		AtOnce: func(n tasks.NewJob, within time.Duration) (tasks.Job, bool, error) {
 			return s.atOnce(r, n, p, max(within, leastPatience))

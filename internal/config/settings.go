@@ -75,6 +75,7 @@ type Settings struct {
 	Downloads          int           `env:"TRUNKLINE_DOWNLOADS" envDefault:"200" help:"how many files may be downloaded at once, per process; one address, of IPv6 a /64, has at most half of them, and no domain can hold them all"`
 	ExportRetention    time.Duration `env:"TRUNKLINE_EXPORT_RETENTION" envDefault:"168h" help:"how long an export file is kept"`
 	ExportMinFreeBytes Bytes         `env:"TRUNKLINE_EXPORT_MIN_FREE_BYTES" envDefault:"1GiB" least:"0" help:"the free space in the export folder below which no export is written"`
+	ExportDomainBytes  Bytes         `env:"TRUNKLINE_EXPORT_DOMAIN_BYTES" envDefault:"10GiB" help:"how many bytes the kept export files of one domain may have before it gets no more"`
 	CSVFormulaGuard    bool          `env:"TRUNKLINE_CSV_FORMULA_GUARD" envDefault:"true" help:"disarm CSV values that a spreadsheet would run as a formula"`
 
 	ProvisionConcurrency int           `env:"TRUNKLINE_PROVISION_CONCURRENCY" envDefault:"16" most:"1000" help:"how many provision jobs a worker runs at a time"`

@@ -117,6 +117,8 @@ var JobSettings = config.Settings{
 	ProvisionPoll:        10 * time.Millisecond,
 	ExportPoll:           10 * time.Millisecond,
 	QueuedJobs:           10_000,
+	ExportRetention:      time.Hour,
+	ExportDomainBytes:    1 << 40,
 	RoundChanges:         10_000,
 	RoundKills:           500,
 	HeartbeatInterval:    50 * time.Millisecond,
