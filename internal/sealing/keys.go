@@ -110,27 +110,27 @@ func (k *Keys) SameBody(hash []byte, parts ...string) bool {
 	return false
 }
 
-// DownloadSignature signs a link to a job's file: who it is for (the tenant, "" for all domains) and
-// until when (Unix seconds).
-func (k *Keys) DownloadSignature(jobID, domainUUID string, expires int64) string {
-	return hex.EncodeToString(k.ring.Load().current.sign(downloadLink(jobID, domainUUID, expires)))
+// DownloadSignature signs a link to a job's file: who holds it, however that is written, and until when (Unix
+// seconds).
+func (k *Keys) DownloadSignature(jobID, holder string, expires int64) string {
+	return hex.EncodeToString(k.ring.Load().current.sign(downloadLink(jobID, holder, expires)))
 }
 
 // ValidDownload reports, in constant time, whether signature is DownloadSignature of the same link.
-func (k *Keys) ValidDownload(jobID, domainUUID string, expires int64, signature string) bool {
+func (k *Keys) ValidDownload(jobID, holder string, expires int64, signature string) bool {
 	given, err := hex.DecodeString(signature)
 	if err != nil {
 		return false
 	}
 	for _, key := range k.ring.Load().valid {
 		late := !key.retired.IsZero() && time.Unix(expires, 0).After(key.retired.Add(k.LinkLife))
-		if hmac.Equal(given, key.sign(downloadLink(jobID, domainUUID, expires))) && !late {
+		if hmac.Equal(given, key.sign(downloadLink(jobID, holder, expires))) && !late {
 			return true
 		}
 	}
 	return false
 }
 
-func downloadLink(jobID, domainUUID string, expires int64) string {
-	return fmt.Sprintf("%s|%s|%d", jobID, domainUUID, expires)
+func downloadLink(jobID, holder string, expires int64) string {
+	return fmt.Sprintf("%s|%s|%d", jobID, holder, expires)
 }
