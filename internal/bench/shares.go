@@ -20,7 +20,7 @@ const (
 	// floodEdits is how many registered gateways one domain changes all the time.
 	floodEdits = 20
 	// sharesCalls is how many gateways the other domain provisions on each side of a pair.
-	sharesCalls = 20
+	sharesCalls = 40
 	// silentCarrier never answers a registration.
 	silentCarrier = "silent.carrier.example"
 )
