@@ -78,7 +78,7 @@ var (
 		{Name: "external_id", About: "The caller's own name for it, such as service-101. Of a gateway it is one more name: a later request finds it by that.", Most: MaxKey},
 		{
 			Name: "Idempotency-Key", Header: true, Most: MaxKey,
-			About: "A repeated request with the same key and body attaches to the first one's job; with another body it is 422.",
+			About: "A repeated request with the same key and body attaches to the first one's job; with another body it is 422, and of a gateway that was changed since 409.",
 		},
 	}, WaitParams...)
 	// NotFinished is the reply if the job takes longer.
