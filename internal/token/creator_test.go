@@ -87,6 +87,39 @@ func TestChildrenEndWithTheirCreator(t *testing.T) {
 	}
 }
 
+// A token that is given an earlier end takes what comes from it along, and nothing else; a later end is its own.
+func TestAnEarlierEndIsTheDescendantsToo(t *testing.T) {
+	t.Parallel()
+	b := open(t)
+	parent, secret := b.ending(t, "parent", 0)
+	child, own := b.mustChild(t, secret, "child")
+	grandchild, _ := b.mustChild(t, own, "grandchild")
+	soon := time.Now().Add(time.Minute).Truncate(time.Microsecond)
+	sooner, _, err := b.child(t, secret, "sooner", at(soon.Add(-time.Second)))
+	must(t, err)
+	other, _ := b.ending(t, "other", 0)
+	ends := func(id string) *time.Time {
+		got, err := b.Get(t.Context(), id, Unbounded)
+		must(t, err)
+		return got.ExpiresAt
+	}
+	for _, end := range []time.Time{soon, soon.Add(time.Hour)} {
+		_, _, err = b.Rotate(t.Context(), parent.ID, Unbounded, 0, &end)
+		must(t, err)
+		for what, c := range map[string]struct {
+			id   string
+			want time.Time
+		}{"child": {child.ID, soon}, "grandchild": {grandchild.ID, soon}, "sooner": {sooner.ID, *sooner.ExpiresAt}} {
+			if got := ends(c.id); got == nil || !got.Equal(c.want) {
+				t.Errorf("%s ends at %v, want %v", what, got, c.want)
+			}
+		}
+	}
+	if got := ends(other.ID); got != nil {
+		t.Errorf("another token ends at %v", got)
+	}
+}
+
 func TestNobodyExtendsItself(t *testing.T) {
 	t.Parallel()
 	b := open(t)

@@ -14,8 +14,9 @@ import (
 // Rotate gives the token a new secret, and a new expiry if expires is not nil. The secret that it
 // had stays valid for the grace period, though no longer than it would have been; the one before that
 // ends at once. Whoever rotates it knows its secret, as whoever makes it does: a token rotates what ends no later
-// than itself, and is its parent from then on; none rotates the one that it comes from. Errors are ErrNotFound,
-// ErrRevoked, ErrExpired (if there is no new expiry), *InvalidError and other faults.
+// than itself, and is its parent from then on; none rotates the one that it comes from. An earlier expiry is that of
+// its descendants too. Errors are ErrNotFound, ErrRevoked, ErrExpired (if there is no new expiry), *InvalidError and
+// other faults.
 func (s *Store) Rotate(ctx context.Context, id string, bounds Bounds, grace time.Duration, expires *time.Time) (t Token, secret string, err error) {
 	if err := errors.Join(checkGrace(grace), checkExpiry(expires, time.Now())); err != nil {
 		return Token{}, "", err
@@ -42,12 +43,25 @@ func (s *Store) Rotate(ctx context.Context, id string, bounds Bounds, grace time
 		if errors.Is(err, pgx.ErrNoRows) {
 			return ErrExpired
 		}
-		return wrapped(err, "rotating token "+id)
+		if err != nil || expires == nil {
+			return wrapped(err, "rotating token "+id)
+		}
+		return endDescendants(ctx, tx, t)
 	})
 	if err != nil {
 		return Token{}, "", err
 	}
 	return t, secret, nil
+}
+
+// endDescendants has the token's descendants end no later than it does.
+func endDescendants(ctx context.Context, tx pgx.Tx, t Token) error {
+	_, err := tx.Exec(ctx, `
+		with recursive line as (
+			select id from trunkline.tokens where parent = $1
+			union select t.id from trunkline.tokens t join line on t.parent = line.id)
+		update trunkline.tokens set expires_at = $2 where id in (select id from line) and coalesce(expires_at > $2, true)`, t.ID, t.ExpiresAt)
+	return wrapped(err, "ending the descendants of token "+t.ID)
 }
 
 // mayRotate fails for what is at an end, and for what is not this one's to rotate.
