@@ -44,6 +44,35 @@ func TestDeleteGateway(t *testing.T) {
 	}
 }
 
+// A gateway that is made between the look at what is there and the one at what is to come is there.
+func TestGatewayThatIsMadeMeanwhile(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{})
+	domain := b.sample.Domains[0]
+	for name, tc := range map[string]struct {
+		call
+		action string
+	}{
+		"deleted": {call{method: http.MethodDelete, path: "/v1/gateways?gateway_name=deleted&tenant_domain=" + domain.Name}, "deleted"},
+		"changed": {call{path: provisionPath, form: form("gateway_name", "changed", "tenant_domain", domain.Name, "description", "new")}, "updated"},
+	} {
+		tx, err := b.pool.Begin(t.Context())
+		must(t, err)
+		_, err = tx.Exec(t.Context(), "lock table trunkline.turns in access exclusive mode")
+		must(t, err)
+		answered := make(chan answer)
+		go func() { answered <- b.do(t, b.asSuperadmin(tc.call)) }()
+		pbxtest.Eventually(t, "it looks for what is to come", func() bool {
+			return b.count(t, "select count(*) from pg_locks where not granted and relation = 'trunkline.turns'::regclass") > 0
+		})
+		b.exec(t, `insert into v_gateways (gateway_uuid, domain_uuid, gateway, profile, enabled) values (gen_random_uuid(), $1, $2, 'external', 'false')`, domain.UUID, name)
+		must(t, tx.Commit(t.Context()))
+		if got := <-answered; got.want(t, http.StatusOK, "").text(t, "action") != tc.action {
+			t.Errorf("got %s", got.body)
+		}
+	}
+}
+
 func TestDeleteGatewayIsRefused(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, setUp{})

@@ -111,7 +111,12 @@ func (s *Service) toDelete(r *web.Request) (deletion, error) {
 		return d, nil
 	}
 	_, pending, err := s.tasks.Pending(r.Context(), orderKeys(d.Request)...)
-	d.absent = !pending
+	if err != nil || pending {
+		return d, err
+	}
+	// What ended between the two looks may have made it.
+	rows, err = gateway.Existing(r.Context(), s.db, d.Request)
+	d.absent = len(rows) == 0
 	return d, err
 }
 

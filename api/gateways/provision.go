@@ -141,10 +141,14 @@ func (s *Service) check(ctx context.Context, g asked) error {
 	}
 	plan, refused := gateway.NewPlan(mode, existing, g.params, g.password, uuid.NewString())
 	if refused != nil && len(existing) == 0 {
-		// What was accepted before and has not ended may yet make it.
+		// What was accepted before and has not ended may yet make it, and what has ended may have made it since.
 		if _, pending, err := s.tasks.Pending(ctx, orderKeys(g.params)...); err != nil || pending {
 			return err
 		}
+		if existing, err = gateway.Existing(ctx, s.db, g.params); err != nil {
+			return err
+		}
+		plan, refused = gateway.NewPlan(mode, existing, g.params, g.password, uuid.NewString())
 	}
 	if refused != nil {
 		return g.inItsWords(refused)
