@@ -47,9 +47,11 @@ func (c *Client) admit(ctx context.Context) (admitted int, err error) {
 		return 0, fmt.Errorf("admitting jobs: %w", err)
 	}
 	c.admission.served = served
-	for _, job := range jobs {
-		c.Enqueue(ctx, job)
+	var enqueuing sync.WaitGroup
+	for _, job := range jobs { // all at once, so that a Redis that hangs costs its time-out but once
+		enqueuing.Go(func() { c.Enqueue(ctx, job) })
 	}
+	enqueuing.Wait()
 	return len(jobs), nil
 }
 

@@ -207,3 +207,16 @@ func TestADomainsWaitingJobsAreBounded(t *testing.T) {
 	b.Finished(t.Context(), jobs[0].ID)
 	must(t, create(b.of(domainA, "8", "carrier")))
 }
+
+// What is sent again after its cancellation was asked for is meant: it does not share in that.
+func TestAJobThatIsBeingCancelledIsNotAttachedTo(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t)
+	first := b.submit(t, b.of(domainA, "suspend", "carrier"))
+	b.claim(t, first)
+	_, err := b.Cancel(t.Context(), first.ID, tenant.All)
+	must(t, err)
+	if again := b.submit(t, b.of(domainA, "suspend", "carrier")); again.ID == first.ID {
+		t.Fatal("the request attached to a job that is being cancelled")
+	}
+}

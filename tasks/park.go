@@ -39,15 +39,15 @@ func (a *Attempt) Sleep(ctx context.Context, wake time.Time, note string) error 
 		where id = $1 and attempt = $2 and state = 'running'`, wake, Progress{Note: note})
 }
 
-// Awaited returns the jobs whose outcome is waited for.
-func (c *Client) Awaited(ctx context.Context) ([]*Awaited, error) {
+// Awaited returns the jobs of that kind whose outcome is waited for.
+func (c *Client) Awaited(ctx context.Context, kind Kind) ([]*Awaited, error) {
 	found, err := all[struct {
 		Job
 		Outcome json.RawMessage
 		Until   time.Time
 	}](ctx, c.pool, `
 		select `+jobColumns+`, outcome, wake_at from trunkline.jobs
-		where state = 'running' and parked_at is not null and outcome is not null order by turn`)
+		where state = 'running' and parked_at is not null and outcome is not null and kind = $1 order by turn`, kind)
 	if err != nil {
 		return nil, fmt.Errorf("reading the jobs that wait for their outcome: %w", err)
 	}

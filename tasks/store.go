@@ -58,7 +58,7 @@ func (n NewJob) locks() []string {
 // Create commits a job row in state queued, or attaches to the row that the same request made before.
 // With a key: same body, in flight or succeeded: that job; failed or cancelled: that job queued again, in a
 // turn of its own; another body: ErrKeyReused. Without a key: the newest unfinished job of what it is about,
-// if that has the same body. A domain that has no room for another job gets a fault.RateLimited. It reports whether the job was accepted now, and waits to be admitted.
+// if that has the same body and is not being cancelled. A domain that has no room for another job gets a fault.RateLimited. It reports whether the job was accepted now, and waits to be admitted.
 func (c *Client) Create(ctx context.Context, n NewJob) (job Job, accepted bool, err error) {
 	params, err := json.Marshal(n.Params)
 	if err != nil {
@@ -116,6 +116,7 @@ func repeated(ctx context.Context, q querier, n NewJob) (Job, error) {
 	return one[Job](ctx, q, `
 		select `+jobColumns+` from trunkline.jobs
 		where id in (`+newest+`) and created_by = $1 and kind = $2 and body_hash = any($3) and request_key is null
+		and cancel_requested_at is null
 		order by id desc limit 1`, n.CreatedBy, n.Kind, n.hashes(), about)
 }
 

@@ -18,17 +18,21 @@ func (w *Worker) provision(ctx context.Context, r *run) (any, error) {
 	if err := json.Unmarshal(r.Job.Params, &asked); err != nil {
 		return nil, fault.Errorf(fault.ServerError, "the job's parameters cannot be read: %w", err)
 	}
-	asked, err := gateway.Resolve(ctx, w.o.PBX, asked)
+	// A job that is cancelled between two attempts comes as far as to put back what the first one wrote.
+	reading, stop := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
+	defer stop()
+	byUUID := asked.GatewayUUID
+	asked, err := gateway.Resolve(reading, w.o.PBX, asked)
 	if err != nil {
 		return nil, err
 	}
 	// A suspension or a deletion is never given up because a switch is away: one that starts reads the rows.
 	r.patient = asked.Stops()
-	j := &sealedJournal{run: r, asked: asked}
+	j := &sealedJournal{run: r, asked: asked, known: asked.GatewayUUID != byUUID}
 	if err := r.Secrets(&j.secrets); err != nil {
 		return nil, fault.Errorf(fault.ServerError, "%w; use the same key in every process, then send the request again", err)
 	}
-	if err := w.stillLeft(ctx, j, asked); err != nil {
+	if err := w.stillLeft(reading, j, asked); err != nil {
 		return nil, err
 	}
 	change := gateway.Change{Request: asked, Password: j.secrets.Password, By: r.Job.CreatedBy}
@@ -39,6 +43,11 @@ func (w *Worker) provision(ctx context.Context, r *run) (any, error) {
 	if outcome.Err != nil {
 		w.keepLeft(ctx, j, asked, outcome)
 		return nil, outcome.Err
+	}
+	if outcome.Result.Action == gateway.Deleted {
+		if err := gateway.ForgetExternally(ctx, w.o.PBX.Pool, outcome.Result.GatewayUUID); err != nil {
+			r.log.Warn("the deleted gateway's external_id is kept; it names nothing", "error", err)
+		}
 	}
 	if asked.WaitFor == gateway.WaitForRegistered && outcome.Registers() {
 		return nil, r.awaitOutcome(ctx, outcome.Result, "the gateway is configured and loaded; waiting for it to register")
@@ -58,6 +67,7 @@ type sealedJournal struct {
 	run     *run
 	asked   gateway.Request
 	secrets gateway.Secrets
+	known   bool // the gateway was found by its external_id
 	// superseded are the jobs that this change ended, because they waited for what it replaced.
 	superseded []string
 }
@@ -71,13 +81,13 @@ func (j *sealedJournal) Earlier() map[int]*gateway.Written {
 // and what waited for how it was before has waited in vain.
 func (j *sealedJournal) Keep(ctx context.Context, tx pgx.Tx, entries map[int]*gateway.Written) error {
 	written := entries[0]
+	if err := j.nameExternally(ctx, tx, written); err != nil {
+		return err
+	}
 	if written != nil {
-		err := j.nameExternally(ctx, tx, written)
-		if err != nil {
-			return err
-		}
+		var err error
 		j.superseded, err = j.run.Supersede(ctx, tx, fault.Superseded,
-			"the gateway was configured and loaded, and before it registered a later request changed it: what stands is that of job "+j.run.Job.ID)
+			"the gateway was configured and loaded, and before it registered a later request about it began: what stands now is what came of job "+j.run.Job.ID)
 		if err != nil {
 			return err
 		}
@@ -87,12 +97,12 @@ func (j *sealedJournal) Keep(ctx context.Context, tx pgx.Tx, entries map[int]*ga
 
 func (j *sealedJournal) nameExternally(ctx context.Context, tx pgx.Tx, written *gateway.Written) error {
 	switch {
-	case written.Deleted:
-		return gateway.ForgetExternally(ctx, tx, written.Row.UUID)
-	case j.asked.ExternalID != "":
-		return gateway.NameExternally(ctx, tx, j.asked, written.Row)
+	case j.asked.ExternalID == "" || j.asked.Delete || j.known:
+		return nil
+	case written == nil: // it was put back as it was
+		return gateway.UnnameExternally(ctx, tx, j.asked)
 	}
-	return nil
+	return gateway.NameExternally(ctx, tx, j.asked, written.Row)
 }
 
 // HandsOver reports whether the job is another attempt's, or will be: it was given up for lost, the worker

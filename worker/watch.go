@@ -76,7 +76,7 @@ func (w *Worker) watchWith(ctx context.Context, lock *postgres.Lock) error {
 
 // endAwaited ends the parked jobs whose outcome has come, or will not.
 func (w *Worker) endAwaited(ctx context.Context, registrations *gateway.Registrations) error {
-	awaited, err := w.o.Tasks.Awaited(ctx)
+	awaited, err := w.o.Tasks.Awaited(ctx, tasks.KindProvision)
 	if err != nil || len(awaited) == 0 {
 		return err
 	}

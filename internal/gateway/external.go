@@ -7,6 +7,7 @@ import (
 	"maps"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"trunkline/internal/fault"
 	"trunkline/internal/fusionpbx"
@@ -60,9 +61,20 @@ func NameExternally(ctx context.Context, tx pgx.Tx, asked Request, row fusionpbx
 	return nil
 }
 
-// ForgetExternally forgets, in the caller's transaction, by which external_ids a gateway was known.
-func ForgetExternally(ctx context.Context, tx pgx.Tx, gatewayUUID string) error {
-	if _, err := tx.Exec(ctx, "delete from trunkline.external_ids where gateway_uuid = $1", gatewayUUID); err != nil {
+// UnnameExternally takes back, in the caller's transaction, what NameExternally noted.
+func UnnameExternally(ctx context.Context, tx pgx.Tx, asked Request) error {
+	_, err := tx.Exec(ctx, `
+		delete from trunkline.external_ids
+		where domain_uuid is not distinct from nullif($1, '')::uuid and external_id = $2`, asked.DomainUUID, asked.ExternalID)
+	if err != nil {
+		return fmt.Errorf("taking back a gateway's external_id: %w", err)
+	}
+	return nil
+}
+
+// ForgetExternally forgets by which external_ids a gateway that is gone was known.
+func ForgetExternally(ctx context.Context, pool *pgxpool.Pool, gatewayUUID string) error {
+	if _, err := pool.Exec(ctx, "delete from trunkline.external_ids where gateway_uuid = $1", gatewayUUID); err != nil {
 		return fmt.Errorf("forgetting a gateway's external_id: %w", err)
 	}
 	return nil

@@ -130,6 +130,9 @@ func (p Request) Asks(password *string) bool {
 // that does not register may do without username and password.
 func (p Request) missingForNew(password *string) *fault.Error {
 	var missing []string
+	if p.Name == "" { // its external_id named a gateway that is gone
+		missing = append(missing, "gateway_name")
+	}
 	if p.Values["proxy"] == "" {
 		missing = append(missing, "gateway_domain")
 	}
