@@ -17,6 +17,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/redis/go-redis/v9"
+	"golang.org/x/sync/errgroup"
 
 	"trunkline/internal/config"
 	"trunkline/internal/freeswitch"
@@ -91,8 +92,13 @@ func (b *bench) enqueueToStart(ctx context.Context, pool *pgxpool.Pool) error {
 	}
 	rdb := redis.NewClient(&redis.Options{Addr: b.Servers.RedisAddr()})
 	defer rdb.Close()
-	settings := config.Settings{ProvisionTimeout: time.Minute, QueuedJobs: pairs * callsPerSide}
+	settings := config.Settings{ProvisionTimeout: time.Minute, HeartbeatTimeout: startPatience, QueuedJobs: pairs * callsPerSide}
 	client := tasks.NewClient(pool, keys, rdb, settings, slog.New(slog.DiscardHandler))
+	ctx, stop := context.WithCancel(ctx)
+	var listening errgroup.Group
+	defer listening.Wait()
+	defer stop()
+	listening.Go(func() error { return client.Run(ctx) })
 	password := "secret"
 	var waits []float64
 	for i := range pairs * callsPerSide {

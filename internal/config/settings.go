@@ -87,7 +87,7 @@ type Settings struct {
 	ProvisionTimeout     time.Duration `env:"TRUNKLINE_PROVISION_TIMEOUT" envDefault:"60s" help:"how long one attempt at a provision job may take"`
 	ExportTimeout        time.Duration `env:"TRUNKLINE_EXPORT_TIMEOUT" envDefault:"6h" help:"how long one attempt at an export job may take"`
 
-	ProvisionPoll     time.Duration `env:"TRUNKLINE_PROVISION_POLL" envDefault:"12ms" help:"how often an idle worker looks for a provision job; a person waits for it"`
+	ProvisionPoll     time.Duration `env:"TRUNKLINE_PROVISION_POLL" envDefault:"10ms" help:"how often an idle worker looks for a provision job; a person waits for it"`
 	ExportPoll        time.Duration `env:"TRUNKLINE_EXPORT_POLL" envDefault:"500ms" help:"how often an idle worker looks for an export job"`
 	HeartbeatInterval time.Duration `env:"TRUNKLINE_HEARTBEAT_INTERVAL" envDefault:"500ms" help:"how often a worker writes a running job's heartbeat, and looks whether the job was cancelled"`
 	HeartbeatTimeout  time.Duration `env:"TRUNKLINE_HEARTBEAT_TIMEOUT" envDefault:"10s" help:"how old a running job's heartbeat may be before another worker gets the job; more than twice TRUNKLINE_HEARTBEAT_INTERVAL"`
