@@ -41,7 +41,9 @@ func TestKeyOfWhatWasChangedSinceIsRefused(t *testing.T) {
 	// Brought back to what it was, the result is true again.
 	provision("gateway_name", "carrier", "gateway_enabled", "true")
 	b.do(t, create).want(t, http.StatusOK, "")
-	b.exec(t, "update v_gateways set password = 'another' where gateway = 'carrier'")
+	b.exec(t, "update v_gateways set gateway = 'renamed' where gateway = 'carrier'")
+	b.do(t, create).want(t, http.StatusConflict, "key_superseded")
+	b.exec(t, "update v_gateways set gateway = 'carrier', password = 'another' where gateway = 'renamed'")
 	b.do(t, create).want(t, http.StatusConflict, "key_superseded")
 	b.exec(t, "delete from v_gateways where gateway = 'carrier'")
 	b.do(t, create).want(t, http.StatusConflict, "key_superseded").says(t, "FusionPBX")

@@ -108,7 +108,7 @@ func (j *sealedJournal) nameExternally(ctx context.Context, tx pgx.Tx, written *
 // HandsOver reports whether the job is another attempt's, or will be: it was given up for lost, the worker
 // shuts down, the database is away, which is left to the sweep, or a switch that need not be waited for.
 func (j *sealedJournal) HandsOver(err error) bool {
-	return errors.Is(err, tasks.ErrFenced) || errors.Is(err, errShutdown) || databaseAway(err) || j.run.tablesAway(err) || j.run.patient && fault.Passes(err)
+	return errors.Is(err, tasks.ErrFenced) || errors.Is(err, errShutdown) || databaseAway(err) || j.run.tablesAway(err) || j.run.patient && (fault.Passes(err) || errors.Is(err, context.DeadlineExceeded))
 }
 
 // Note shows with the job's progress.

@@ -128,3 +128,29 @@ func TestGatewayIsStoppedWhileASwitchIsAway(t *testing.T) {
 		}
 	}
 }
+
+// A switch that answers nothing in the job's time is waited for too, with the row written.
+func TestGatewayIsStoppedWhileASwitchHangs(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{timeout: 20 * time.Second, stopped: true})
+	b.options.Settings.ProvisionTimeout = 3 * time.Second
+	b.start(t)
+	b.sweeping(t)
+	made := b.provisioned(t, b.gateway("", "carrier", carrier()))
+	held, release := b.switches[0].Hold("killgw")
+	defer release()
+	job, err := b.Submit(t.Context(), b.gateway("", "carrier", map[string]string{"enabled": "false"}))
+	must(t, err)
+	<-held
+	b.asleep(t, job)
+	if !strings.Contains(testbed.GatewayRows(t, b.pool), made.GatewayUUID) {
+		t.Error("the row is gone")
+	}
+	release()
+	if job = b.ended(t, job); job.State != tasks.StateSucceeded {
+		t.Errorf("it %s: %v", job.State, job.Error)
+	}
+	if _, loaded := b.switches[0].Loaded()[made.GatewayUUID]; loaded {
+		t.Error("the gateway is loaded still")
+	}
+}

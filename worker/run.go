@@ -154,6 +154,9 @@ func (r *run) end(ctx context.Context, result any, err, cause error) {
 			message = failure.Message
 		}
 		ending = r.Cancelled(ctx, message)
+	case r.patient && errors.Is(cause, context.DeadlineExceeded) && (!isFailure || failure.Passes):
+		r.sleep(ctx, "a switch answers too slowly; the job goes on")
+		return
 	case errors.Is(cause, context.DeadlineExceeded):
 		ending = r.Fail(ctx, fault.Errorf(fault.Timeout, "the job took longer than its time-out allows; raise %s or ask for less (%s)", r.Job.Kind.TimeoutSetting(), err))
 	case isFailure && failure.Passes && r.sleeps():

@@ -5,7 +5,8 @@ import (
 	"trunkline/internal/sealing"
 )
 
-// Left is a keyed hash of a gateway as a job left it: what reaches the switch, and whether it is enabled. nil is none.
+// Left is a keyed hash of a gateway as a job left it: its name, what reaches the switch, and whether it is enabled. nil
+// is none.
 func Left(keys *sealing.Keys, row *fusionpbx.Gateway) []byte { return keys.BodyHash(leftParts(row)...) }
 
 // IsLeft reports whether the gateway stands as it was left.
@@ -17,7 +18,7 @@ func leftParts(row *fusionpbx.Gateway) []string {
 	if row == nil {
 		return []string{"absent"}
 	}
-	parts := []string{row.UUID}
+	parts := []string{row.UUID, row.Label()}
 	for _, column := range fusionpbx.SwitchColumns {
 		parts = append(parts, column, row.Get(column))
 	}
