@@ -48,7 +48,7 @@ func TestLoadDefaults(t *testing.T) {
 		{"key", s.SecretKey.Reveal(), "/var/lib/trunkline/secret.key"},
 		{"body", s.MaxBodyBytes, Bytes(1 << 20)},
 		{"free space", s.ExportMinFreeBytes, Bytes(1 << 30)},
-		{"poll", s.ProvisionPoll, 12 * time.Millisecond},
+		{"poll", s.ProvisionPoll, 10 * time.Millisecond},
 		{"formula guard", s.CSVFormulaGuard, true},
 		{"log level", s.LogLevel.String(), "INFO"},
 		{"retention", s.JobRetention, 720 * time.Hour},
