@@ -106,6 +106,24 @@ func TestJobOfSeveralGatewaysTakesATurnAtEach(t *testing.T) {
 	b.wantStarted(t, jobs, "b again")
 }
 
+// What is accepted about a gateway by different names, while it is being renamed, takes effect in that order too.
+func TestOrderHoldsThroughRenames(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t)
+	jobs := map[string]tasks.Job{}
+	for _, j := range []struct {
+		name string
+		keys []string
+	}{{"1: a to b", []string{"a", "b"}}, {"2: b to c", []string{"b", "c"}}, {"3: by uuid, while it is a", []string{"a", "uuid"}}, {"other", []string{"d"}}} {
+		jobs[j.name] = b.submit(t, b.of(domainA, j.name, j.keys...))
+	}
+	b.wantStarted(t, jobs, "1: a to b", "other")
+	b.succeed(t, jobs["1: a to b"])
+	b.wantStarted(t, jobs, "2: b to c", "other")
+	b.succeed(t, jobs["2: b to c"])
+	b.wantStarted(t, jobs, "3: by uuid, while it is a", "other")
+}
+
 // Suspend, unsuspend, suspend: the third asks for what the first did, and is not the first.
 func TestOnlyTheNewestJobOfAGatewayIsAttachedTo(t *testing.T) {
 	t.Parallel()

@@ -120,6 +120,13 @@ func repeated(ctx context.Context, q querier, n NewJob) (Job, error) {
 		order by id desc limit 1`, n.CreatedBy, n.Kind, n.hashes(), about)
 }
 
+// inherited are a job's order keys, and those of the unfinished jobs that share one: whoever is about a gateway that is
+// being renamed waits for all who are, by whichever of its names.
+func inherited(keys string) string {
+	return `array(select unnest(` + keys + `::text[]) union select others.key from trunkline.turns as shared
+		join trunkline.turns as others using (job_id) where shared.key = any(` + keys + `::text[]))`
+}
+
 func (c *Client) insert(ctx context.Context, tx pgx.Tx, n NewJob, params []byte) (Job, error) {
 	id, err := uuid.NewV7()
 	if err != nil {
@@ -132,7 +139,7 @@ func (c *Client) insert(ctx context.Context, tx pgx.Tx, n NewJob, params []byte)
 	return one[Job](ctx, tx, `
 		insert into trunkline.jobs (id, kind, state, domain_uuid, created_by, created_by_name, external_id, request_key,
 			subject, body_hash, order_keys, urgent, params, sealed)
-		values ($1, $2, 'queued', nullif($3, '')::uuid, $4, $5, nullif($6, ''), nullif($7, ''), $8, $9, coalesce($10::text[], '{}'), $11, $12, $13)
+		values ($1, $2, 'queued', nullif($3, '')::uuid, $4, $5, nullif($6, ''), nullif($7, ''), $8, $9, `+inherited("$10")+`, $11, $12, $13)
 		returning `+jobColumns,
 		id.String(), n.Kind, n.DomainUUID, n.CreatedBy, n.CreatedByName, n.ExternalID, n.requestKey(),
 		n.Subject, n.BodyHash, n.OrderKeys, n.Urgent, params, sealed)
@@ -145,7 +152,7 @@ func (c *Client) insertAgain(ctx context.Context, tx pgx.Tx, job Job, n NewJob, 
 		return Job{}, err
 	}
 	return one[Job](ctx, tx, `
-		update trunkline.jobs set state = 'queued', params = $2, sealed = $3, order_keys = coalesce($4::text[], '{}'), urgent = $5, `+freshRun+`
+		update trunkline.jobs set state = 'queued', params = $2, sealed = $3, order_keys = `+inherited("$4")+`, urgent = $5, `+freshRun+`
 		where id = $1 returning `+jobColumns, job.ID, params, sealed, n.OrderKeys, n.Urgent)
 }
 
