@@ -68,7 +68,8 @@ func (c *Client) RetryWith(ctx context.Context, id string, domains tenant.Domain
 			return cmp.Or(err, full)
 		}
 		retried, err = one[Job](ctx, tx, `
-			update trunkline.jobs set state = 'queued', sealed = coalesce($4, sealed), `+freshRun+`
+			update trunkline.jobs set state = 'queued', sealed = coalesce($4, sealed), order_keys = `+inherited("order_keys")+`,
+				`+freshRun+`
 			where id = $1 and dispatch = $2 and state in ('failed', 'cancelled') and ($3 or sealed is not null)
 			returning `+jobColumns, job.ID, job.Dispatch, !job.Kind.entry().needsSecrets, sealed)
 		return err

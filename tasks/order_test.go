@@ -42,6 +42,21 @@ func (b *bundle) of(domain, body string, keys ...string) tasks.NewJob {
 	return n
 }
 
+// keyedJob is a job by its body, and what it takes its turn at.
+type keyedJob struct {
+	name string
+	keys []string
+}
+
+func (b *bundle) submitAll(t *testing.T, all []keyedJob) map[string]tasks.Job {
+	t.Helper()
+	jobs := map[string]tasks.Job{}
+	for _, j := range all {
+		jobs[j.name] = b.submit(t, b.of(domainA, j.name, j.keys...))
+	}
+	return jobs
+}
+
 // succeed runs the job to its end as a worker does.
 func (b *bundle) succeed(t *testing.T, job tasks.Job) {
 	t.Helper()
@@ -90,13 +105,7 @@ func TestRetryTakesANewTurn(t *testing.T) {
 func TestJobOfSeveralGatewaysTakesATurnAtEach(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t)
-	jobs := map[string]tasks.Job{}
-	for _, j := range []struct {
-		name string
-		keys []string
-	}{{"a", []string{"a"}}, {"b", []string{"b"}}, {"a to b", []string{"b", "a"}}, {"b again", []string{"b"}}} {
-		jobs[j.name] = b.submit(t, b.of(domainA, j.name, j.keys...))
-	}
+	jobs := b.submitAll(t, []keyedJob{{"a", []string{"a"}}, {"b", []string{"b"}}, {"a to b", []string{"b", "a"}}, {"b again", []string{"b"}}})
 	b.wantStarted(t, jobs, "a", "b")
 	b.succeed(t, jobs["b"])
 	b.wantStarted(t, jobs, "a")
@@ -110,18 +119,29 @@ func TestJobOfSeveralGatewaysTakesATurnAtEach(t *testing.T) {
 func TestOrderHoldsThroughRenames(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t)
-	jobs := map[string]tasks.Job{}
-	for _, j := range []struct {
-		name string
-		keys []string
-	}{{"1: a to b", []string{"a", "b"}}, {"2: b to c", []string{"b", "c"}}, {"3: by uuid, while it is a", []string{"a", "uuid"}}, {"other", []string{"d"}}} {
-		jobs[j.name] = b.submit(t, b.of(domainA, j.name, j.keys...))
-	}
+	jobs := b.submitAll(t, []keyedJob{{"1: a to b", []string{"a", "b"}}, {"2: b to c", []string{"b", "c"}}, {"3: by uuid, while it is a", []string{"a", "uuid"}}, {"other", []string{"d"}}})
 	b.wantStarted(t, jobs, "1: a to b", "other")
 	b.succeed(t, jobs["1: a to b"])
 	b.wantStarted(t, jobs, "2: b to c", "other")
 	b.succeed(t, jobs["2: b to c"])
 	b.wantStarted(t, jobs, "3: by uuid, while it is a", "other")
+}
+
+// A retry by one name stands before what is accepted later by the name that the gateway has got meanwhile.
+func TestRetryHoldsItsTurnThroughRenames(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t)
+	failed := b.submit(t, b.of(domainA, "by uuid", "a", "uuid"))
+	must(t, b.claim(t, failed).Fail(t.Context(), fault.Errorf(fault.ServerError, "broke")))
+	jobs := b.submitAll(t, []keyedJob{{"1: a to b", []string{"a", "b"}}})
+	again, err := b.Retry(t.Context(), failed.ID, tenant.All)
+	must(t, err)
+	jobs["2: by uuid"] = again
+	b.succeed(t, jobs["1: a to b"])
+	jobs["3: by the name b"] = b.submit(t, b.of(domainA, "3: by the name b", "b"))
+	b.wantStarted(t, jobs, "2: by uuid")
+	b.succeed(t, again)
+	b.wantStarted(t, jobs, "3: by the name b")
 }
 
 // Suspend, unsuspend, suspend: the third asks for what the first did, and is not the first.
