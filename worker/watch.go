@@ -24,14 +24,15 @@ const (
 func (w *Worker) watch(ctx context.Context) {
 	tick := time.NewTicker(watchInterval)
 	defer tick.Stop()
-	for ctx.Err() == nil {
+	for failing := false; ctx.Err() == nil; {
 		lock, err := postgres.TryLock(ctx, w.o.PBX.Pool, "registrations")
 		if err == nil && lock != nil {
 			err = w.watchWith(ctx, lock)
 		}
-		if err != nil && ctx.Err() == nil {
-			w.o.Log.Warn("registrations are not watched for a moment", "error", err)
+		if err != nil && !failing && ctx.Err() == nil {
+			w.o.Log.Warn("registrations are not watched until this passes", "error", err)
 		}
+		failing = err != nil
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
