@@ -63,7 +63,7 @@ func (c *Client) RetryWith(ctx context.Context, id string, domains tenant.Domain
 	}
 	var retried Job
 	err = pgx.BeginFunc(ctx, c.pool, func(tx pgx.Tx) error {
-		full, err := c.lockForRoom(ctx, tx, job.OrderKeys, job.Kind, job.DomainUUID, false)
+		full, err := c.lockForRoom(ctx, tx, job.OrderKeys, job.Kind, job.DomainUUID, job.Urgent)
 		if err != nil || full != nil {
 			return cmp.Or(err, full)
 		}

@@ -46,6 +46,7 @@ type Job struct {
 	CreatedByName   string // user@domain or the token's name, for people
 	ExternalID      string
 	OrderKeys       []string // what it takes its turn at
+	Urgent          bool     // it goes before others of its domain that wait
 	Params          json.RawMessage
 	Progress        Progress
 	Dispatch        int

@@ -238,6 +238,13 @@ func TestADomainsWaitingJobsAreBounded(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	stop := b.of(domainA, "stop", "fourth")
+	stop.Urgent = true
+	stopping := b.submit(t, stop)
+	must(t, b.claim(t, stopping).Fail(t.Context(), fault.Errorf(fault.ServerError, "broke")))
+	if _, err := client.Retry(t.Context(), stopping.ID, tenant.All); err != nil {
+		t.Errorf("a retry of what is urgent: %v", err)
+	}
 	must(t, b.claim(t, jobs[0]).Fail(t.Context(), fault.Errorf(fault.ServerError, "broke")))
 	if _, err := client.Retry(t.Context(), jobs[0].ID, tenant.All); !fault.Is(err, fault.RateLimited) {
 		t.Errorf("a retry: got %v", err)
