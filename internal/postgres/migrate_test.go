@@ -4,21 +4,31 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
 )
 
-// A database that was in use before jobs were counted by a trigger: what has ended is not counted again,
-// what ends from now on is, each job once, however many one statement ends.
-func TestJobsAreCountedFromVersion3(t *testing.T) {
-	t.Parallel()
-	ctx, pool := t.Context(), open(t)
+// openAt is a database whose schema is that of an earlier version.
+func openAt(t *testing.T, version int64) (*pgxpool.Pool, *goose.Provider) {
+	t.Helper()
+	pool := open(t)
 	exec(t, pool, "create schema trunkline")
 	db := stdlib.OpenDBFromPool(pool)
 	t.Cleanup(func() { must(t, db.Close()) })
 	provider, err := newProvider(db)
 	must(t, err)
-	_, err = provider.UpTo(ctx, 2)
+	_, err = provider.UpTo(t.Context(), version)
 	must(t, err)
+	return pool, provider
+}
+
+// A database that was in use before jobs were counted by a trigger: what has ended is not counted again,
+// what ends from now on is, each job once, however many one statement ends.
+func TestJobsAreCountedFromVersion3(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	pool, provider := openAt(t, 2)
 	exec(t, pool, `
 		insert into trunkline.jobs (id, kind, state, created_by, created_by_name, subject, body_hash, params, error_code, error_message,
 			heartbeat_at, started_at, finished_at)
@@ -26,7 +36,7 @@ func TestJobsAreCountedFromVersion3(t *testing.T) {
 			case when ended then 'timeout' end, case when ended then 'too long' end, now(), now() - interval '5 s', case when ended then now() end
 		from generate_series(1, 6) n, lateral (select n <= 2 as ended) e`)
 	exec(t, pool, "insert into trunkline.job_totals values ('provision', 'failed', 'timeout', 3, 2, 0, 0, 10)")
-	_, err = Migrate(ctx, pool)
+	_, err := Migrate(ctx, pool)
 	must(t, err)
 
 	want := func(when string, jobs int) {
@@ -57,14 +67,8 @@ func TestJobsAreCountedFromVersion3(t *testing.T) {
 // that time, and ends with it.
 func TestTokensFindTheirParents(t *testing.T) {
 	t.Parallel()
-	ctx, pool := t.Context(), open(t)
-	exec(t, pool, "create schema trunkline")
-	db := stdlib.OpenDBFromPool(pool)
-	t.Cleanup(func() { must(t, db.Close()) })
-	provider, err := newProvider(db)
-	must(t, err)
-	_, err = provider.UpTo(ctx, 3)
-	must(t, err)
+	ctx := t.Context()
+	pool, provider := openAt(t, 3)
 	// id, name, by, made, ends and revoked in days from now; 0 of the latter two is never.
 	exec(t, pool, `
 		insert into trunkline.tokens (id, name, sha256, hint, scopes, all_domains, created_by, created_at, expires_at, revoked_at)
@@ -74,7 +78,7 @@ func TestTokensFindTheirParents(t *testing.T) {
 			(1, 'admin', 'cli:root', -9, 5, -7), (2, 'Admin', 'boss@one.example', -6, 9, 0), (3, 'admin', 'root@one.example', -6, 0, -5),
 			(4, 'of the first', 'token:admin', -8, 0, 0), (5, 'of the second', 'token:Admin', -5, 30, 0), (6, 'of that', 'token:of the second', -1, 3, 0),
 			(7, 'of nobody', 'token:gone', -5, 0, 0)) as t (n, name, by, made, ends, revoked)`)
-	_, err = Migrate(ctx, pool)
+	_, err := Migrate(ctx, pool)
 	must(t, err)
 	for id, want := range map[int]string{
 		1: " cli 5", 2: " boss@one.example 9", 3: " root@one.example never", 4: "1 cli 5", 5: "2 boss@one.example 9", 6: "5 boss@one.example 3", 7: " token:gone never",
