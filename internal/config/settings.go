@@ -43,6 +43,11 @@ type Settings struct {
 	MaxParams     int   `env:"TRUNKLINE_MAX_PARAMS" envDefault:"500" help:"the most parameters of a request"`
 	MaxParamBytes Bytes `env:"TRUNKLINE_MAX_PARAM_BYTES" envDefault:"4KiB" help:"the longest value of a parameter"`
 
+	BulkRows    int   `env:"TRUNKLINE_BULK_ROWS" envDefault:"10000" most:"100000" help:"the most rows of a file of gateways"`
+	BulkBytes   Bytes `env:"TRUNKLINE_BULK_BYTES" envDefault:"16MiB" most:"256MiB" help:"the largest file of gateways; a proxy before Trunkline has to let it through (deploy/nginx.conf)"`
+	BulkErrors  int   `env:"TRUNKLINE_BULK_ERRORS" envDefault:"1000" most:"100000" help:"how many of the errors in a file of gateways an answer lists; it counts all"`
+	BulkUploads int   `env:"TRUNKLINE_BULK_UPLOADS" envDefault:"8" most:"1000" help:"how many files of gateways are read at once, per process; no domain can hold them all, and the others wait for their turn"`
+
 	RateLimit                int `env:"TRUNKLINE_RATE_LIMIT" envDefault:"100" help:"requests a minute, per credential and address"`
 	RateLimitExport          int `env:"TRUNKLINE_RATE_LIMIT_EXPORT" envDefault:"10" help:"CDR exports a minute, per credential and address"`
 	RateLimitGateway         int `env:"TRUNKLINE_RATE_LIMIT_GATEWAY" envDefault:"50" help:"gateway operations a minute, per credential and address"`

@@ -41,7 +41,7 @@ func appendCell(dst, text []byte, guard bool) []byte {
 			dst = append(dst, '"')
 		}
 		dst = append(dst, b)
-		if guard && isSeparator(b) && beginsFormula(text[i+1:], true) {
+		if guard && isSeparator(b) && BeginsFormula(text[i+1:], true) {
 			dst = append(dst, '\'')
 		}
 	}

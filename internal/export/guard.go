@@ -25,12 +25,12 @@ func isFormula(text []byte) bool {
 	if looksPlain[text[0]] {
 		return false
 	}
-	return isSeparator(text[0]) && text[0] != ';' || beginsFormula(text, false)
+	return isSeparator(text[0]) && text[0] != ';' || BeginsFormula(text, false)
 }
 
-// beginsFormula says whether the text, which may end a cell of ours, is a formula. A sign before digits with
-// at most one dot is a number; anything more, a second sign as well, is not.
-func beginsFormula(text []byte, afterSeparator bool) bool {
+// BeginsFormula says whether the text, which may end a cell of ours (afterSeparator), is a formula. A sign before digits
+// with at most one dot is a number; anything more, a second sign as well, is not.
+func BeginsFormula(text []byte, afterSeparator bool) bool {
 	for len(text) > 0 {
 		r, size := utf8.DecodeRune(text)
 		text = text[size:]

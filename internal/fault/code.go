@@ -12,6 +12,7 @@ const (
 	NotFound           Code = "not_found"
 	MethodNotAllowed   Code = "method_not_allowed"
 	TooLarge           Code = "too_large"
+	InvalidRows        Code = "invalid_rows" // a file of which rows are wrong; each has a code of its own
 	KeyReused          Code = "key_reused"
 	KeySuperseded      Code = "key_superseded" // what the key's request did was changed since
 	Conflict           Code = "conflict"

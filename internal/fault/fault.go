@@ -19,8 +19,21 @@ type Error struct {
 	// RetryAfter is after how long a retry may help; 0: not known.
 	RetryAfter time.Duration
 	Cause      error // for the log; may be nil
+	// Details are each thing that is wrong if they are many, and DetailsTotal how many there are; nil: the message says it
+	// all.
+	Details      []Detail
+	DetailsTotal int
 	// Passes is set if what is wrong may be over in a moment without anybody's doing: a switch that restarts.
 	Passes bool
+}
+
+// Detail is one of many things that are wrong, with where in a file it is. Like an Error it holds no secret.
+type Detail struct {
+	Line    int    `json:"line,omitempty"`  // of the file, from 1
+	Row     int    `json:"row,omitempty"`   // from 1; a header is none
+	Field   string `json:"field,omitempty"` // the parameter or, if it is unknown, the column as the file calls it
+	Code    Code   `json:"code"`
+	Message string `json:"message"` // what is wrong and what to do about it
 }
 
 func (e *Error) Error() string { return e.Message }
