@@ -32,6 +32,7 @@ var Statuses = map[fault.Code]int{
 	fault.Superseded:           http.StatusConflict,
 	fault.KeySuperseded:        http.StatusConflict,
 	fault.Gone:                 http.StatusGone,
+	fault.PreconditionFailed:   http.StatusPreconditionFailed,
 	fault.TooLarge:             http.StatusRequestEntityTooLarge,
 	fault.KeyReused:            http.StatusUnprocessableEntity,
 	fault.InvalidGateway:       http.StatusUnprocessableEntity,

@@ -16,7 +16,8 @@ const (
 	KeyReused          Code = "key_reused"
 	KeySuperseded      Code = "key_superseded" // what the key's request did was changed since
 	Conflict           Code = "conflict"
-	JobState           Code = "job_state" // the job's state does not allow it
+	PreconditionFailed Code = "precondition_failed" // If-Match or If-None-Match does not hold
+	JobState           Code = "job_state"           // the job's state does not allow it
 	Gone               Code = "gone"
 	Lockout            Code = "lockout" // the whitelist would lock its editor out
 	NotWritable        Code = "not_writable"

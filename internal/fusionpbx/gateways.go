@@ -194,18 +194,33 @@ func (d *DB) gatewayColumns() []string {
 	return slices.DeleteFunc(slices.Clone(GatewayColumns), func(column string) bool { return !d.hasColumn("v_gateways", column) })
 }
 
-// OutboundRoutes is the number of dial plans that send calls to each of the gateways, in one question; one
-// that is not in the map has none. It is empty if this version keeps them elsewhere.
-func (d *DB) OutboundRoutes(ctx context.Context, gatewayUUIDs []string) (map[string]int, error) {
-	details := d.tables()["v_dialplan_details"]
-	if len(gatewayUUIDs) == 0 || details["dialplan_uuid"] == "" || details["dialplan_detail_data"] == "" {
+// OutboundRoutes are the names of the dial plans that send calls to each of the gateways, in one question; one
+// that is not in the map has none. A dial plan without a name has its uuid in place of it. There are none if this
+// version keeps them elsewhere.
+func (d *DB) OutboundRoutes(ctx context.Context, gatewayUUIDs []string) (map[string][]string, error) {
+	if len(gatewayUUIDs) == 0 || !d.hasColumn("v_dialplan_details", "dialplan_uuid") || !d.hasColumn("v_dialplan_details", "dialplan_detail_data") {
 		return nil, nil
 	}
-	return d.counts(ctx, "counting outbound routes", `
-		select named[1], count(distinct dialplan_uuid)
-		from v_dialplan_details, regexp_matches(dialplan_detail_data, 'sofia/gateway/([^/]+)/', 'g') as named
-		where dialplan_detail_data like '%sofia/gateway/%' and named[1] = any($1)
-		group by 1`, gatewayUUIDs)
+	name, plans := "null", ""
+	if d.hasColumn("v_dialplans", "dialplan_uuid") && d.hasColumn("v_dialplans", "dialplan_name") {
+		name, plans = "nullif(p.dialplan_name, '')", "left join v_dialplans p on p.dialplan_uuid::text = d.dialplan_uuid::text"
+	}
+	type route struct{ Gateway, Name string }
+	found, err := again(ctx, d, func() ([]route, error) {
+		return postgres.Rows(ctx, d.q, "looking for outbound routes", pgx.RowToStructByPos[route], `
+			select distinct on (named[1], d.dialplan_uuid) named[1], coalesce(`+name+`, d.dialplan_uuid::text, '')
+			from v_dialplan_details d `+plans+`, regexp_matches(d.dialplan_detail_data, 'sofia/gateway/([^/]+)/', 'g') as named
+			where d.dialplan_detail_data like '%sofia/gateway/%' and named[1] = any($1)
+			order by 1, d.dialplan_uuid`, gatewayUUIDs)
+	})
+	routes := map[string][]string{}
+	for _, r := range found {
+		routes[r.Gateway] = append(routes[r.Gateway], r.Name)
+	}
+	for _, names := range routes {
+		slices.Sort(names)
+	}
+	return routes, err
 }
 
 // stamped reports whether v_gateways records who inserted or updated a row, and when.

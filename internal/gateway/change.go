@@ -23,7 +23,7 @@ func (c Change) asks() bool { return c.Asks(c.Password) }
 func (c Change) names(columns ...string) bool {
 	return slices.ContainsFunc(columns, func(column string) bool {
 		_, named := c.Values[column]
-		return named || column == "password" && c.Password != nil
+		return named || slices.Contains(c.Reset, column) || column == "password" && c.Password != nil
 	})
 }
 

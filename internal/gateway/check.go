@@ -89,7 +89,14 @@ func (p *pass) plan(w *work, existing []fusionpbx.Gateway) (Plan, error) {
 	if w.written != nil {
 		newUUID = w.written.Row.UUID
 	}
-	plan, failure := NewPlan(modeOf(p.folder), existing, w.Request, w.Password, newUUID)
+	request := w.Request
+	if w.standsAsWritten(existing) {
+		request, existing = request.fulfilled(existing)
+	}
+	if err := request.CheckConditions(p.keys, existing); err != nil {
+		return Plan{}, err
+	}
+	plan, failure := NewPlan(modeOf(p.folder), existing, request, w.Password, newUUID)
 	switch {
 	case failure != nil:
 		return Plan{}, failure

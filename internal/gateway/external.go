@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -92,8 +93,10 @@ func existing(ctx context.Context, db *fusionpbx.DB, works []*work) (map[*work][
 	var uuids []string
 	for _, w := range works {
 		labels = append(labels, w.labels()...)
-		if w.GatewayUUID != "" {
-			uuids = append(uuids, w.GatewayUUID)
+		for _, uuid := range []string{w.GatewayUUID, w.CopyOf} {
+			if uuid != "" {
+				uuids = append(uuids, uuid)
+			}
 		}
 	}
 	byLabel, err := db.GatewaysByLabels(ctx, labels)
@@ -108,12 +111,15 @@ func existing(ctx context.Context, db *fusionpbx.DB, works []*work) (map[*work][
 	}
 	found := make(map[*work][]fusionpbx.Gateway, len(works))
 	for _, w := range works {
-		if row, there := byUUID[w.GatewayUUID]; there && row.DomainUUID == w.DomainUUID {
-			found[w] = append(found[w], row)
+		named := []string{w.GatewayUUID, w.CopyOf}
+		for _, uuid := range named {
+			if row, there := byUUID[uuid]; there && row.DomainUUID == w.DomainUUID {
+				found[w] = append(found[w], row)
+			}
 		}
 		for _, label := range w.labels() {
 			for _, row := range byLabel[label] {
-				if row.UUID != w.GatewayUUID {
+				if !slices.Contains(named, row.UUID) {
 					found[w] = append(found[w], row)
 				}
 			}

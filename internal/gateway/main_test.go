@@ -61,6 +61,12 @@ func (b *bundle) newApplier(t *testing.T, limits gateway.Limits) *gateway.Applie
 	return a
 }
 
+func (b *bundle) exec(t *testing.T, sql string, args ...any) {
+	t.Helper()
+	_, err := b.Pool.Exec(t.Context(), sql, args...)
+	must(t, err)
+}
+
 // change asks for a gateway of that domain, "" for a global one. A password among the values is given apart.
 func change(domain, name string, values map[string]string) gateway.Change {
 	c := gateway.Change{Request: gateway.Request{Name: name, DomainUUID: domain, Values: map[string]string{}}}

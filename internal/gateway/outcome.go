@@ -31,6 +31,7 @@ func (a *Applier) outcome(w *work) Outcome {
 		o.Result.GatewayUUID, o.Result.GatewayDomain = row.UUID, row.Address()
 		if o.row = w.written.Stands(); o.row != nil {
 			o.Result.GatewayName, o.Result.GatewayEnabled = row.Label(), fmt.Sprint(row.Enabled())
+			o.Result.ETag = Tag(a.keys, row)
 		}
 	}
 	o.Result.leaves = Left(a.keys, o.row)

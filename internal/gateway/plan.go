@@ -37,6 +37,12 @@ func (plan *Plan) Replace(previous *fusionpbx.Gateway) {
 // checks the whole row. The front end plans to answer bad input at once; the worker plans again under
 // the lock. newUUID is used for a new gateway; mode decides which values can reach FreeSWITCH.
 func NewPlan(mode fusionpbx.GatewayMode, existing []fusionpbx.Gateway, p Request, password *string, newUUID string) (Plan, *fault.Error) {
+	var source *fusionpbx.Gateway
+	if p.CopyOf != "" {
+		if source, existing = takeOut(existing, p.CopyOf); source == nil {
+			return Plan{}, fault.Errorf(fault.NotFound, "gateway %s, of which a copy was asked for, is not in %s any more; nothing was made", p.CopyOf, p.place())
+		}
+	}
 	if p.GatewayUUID != "" {
 		for _, g := range existing {
 			if g.UUID != p.GatewayUUID && g.Label() == p.NewName() {
@@ -53,17 +59,25 @@ func NewPlan(mode fusionpbx.GatewayMode, existing []fusionpbx.Gateway, p Request
 	if p.Delete {
 		return planDeletion(existing), nil
 	}
-	if enabled, named := p.Values["enabled"]; named && len(p.Values) == 1 && password == nil && len(existing) == 0 {
+	if enabled, named := p.Values["enabled"]; named && len(p.Values) == 1 && password == nil && source == nil && len(existing) == 0 {
 		if enabled == "false" {
 			return Plan{Action: Absent}, nil // nothing of it can call
 		}
 		return Plan{}, fault.Errorf(fault.NotFound, "gateway_name: there is no gateway %q in %s to enable; make it, with gateway_domain, gateway_username and gateway_password", p.Name, p.place())
 	}
 	plan := Plan{Action: Created, Insert: true, asked: Change{Request: p, Password: password}}
-	if len(existing) == 1 {
+	switch {
+	case len(existing) == 1:
 		previous := existing[0]
 		plan.Row, plan.Previous, plan.Insert = previous.Clone(), &previous, false
-	} else {
+		if f := p.reset(plan.Row, password); f != nil {
+			return Plan{}, f
+		}
+	case source != nil:
+		plan.Row = source.Clone()
+		plan.Row.UUID = newUUID
+		plan.Row.Set("gateway", p.Name)
+	default:
 		if f := p.missingForNew(password); f != nil {
 			return Plan{}, f
 		}
@@ -123,12 +137,25 @@ func planDeletion(existing []fusionpbx.Gateway) Plan {
 
 // Asks reports whether the request asks for a change; one that does not only shows the gateway.
 func (p Request) Asks(password *string) bool {
-	return len(p.Values) > 0 || password != nil || p.Delete
+	return len(p.Values) > 0 || password != nil || p.Delete || len(p.Reset) > 0 || p.CopyOf != ""
 }
 
-// missingForNew names the documented fields that a new gateway needs and the request lacks. A gateway
-// that does not register may do without username and password.
+// missingForNew names the documented fields that a new gateway needs and the request lacks.
 func (p Request) missingForNew(password *string) *fault.Error {
+	return missingFields(p.missing(password), "there is no gateway %q in %s yet, and a new one also needs", p.Name, p.place())
+}
+
+// missingFields is the fault of a request that lacks these fields, nil if they are none.
+func missingFields(fields []string, format string, args ...any) *fault.Error {
+	if len(fields) == 0 {
+		return nil
+	}
+	return fault.Errorf(fault.MissingParameters, "%s: %s", fmt.Sprintf(format, args...), strings.Join(fields, ", "))
+}
+
+// missing are the documented fields that a whole gateway needs and the request lacks. One that does not register may
+// do without username and password.
+func (p Request) missing(password *string) []string {
 	var missing []string
 	if p.Name == "" { // its external_id named a gateway that is gone
 		missing = append(missing, "gateway_name")
@@ -144,11 +171,7 @@ func (p Request) missingForNew(password *string) *fault.Error {
 			missing = append(missing, "gateway_password")
 		}
 	}
-	if len(missing) == 0 {
-		return nil
-	}
-	return fault.Errorf(fault.MissingParameters, "there is no gateway %q in %s yet, and a new one also needs: %s",
-		p.Name, p.place(), strings.Join(missing, ", "))
+	return missing
 }
 
 func (p Request) place() string {

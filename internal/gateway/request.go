@@ -20,6 +20,13 @@ type Request struct {
 	GatewayUUID string `json:"gateway_uuid,omitempty"`
 	// ExternalID is the caller's own name for the gateway, see Resolve.
 	ExternalID string `json:"external_id,omitempty"`
+	// Reset are the columns that get what FusionPBX's page would give a new gateway, unless Values names them.
+	Reset []string `json:"reset,omitempty"`
+	// CopyOf is the uuid of the gateway of the same domain that a new one begins as, the password included.
+	CopyOf string `json:"copy_of,omitempty"`
+	// Force deletes the gateway although outbound routes name it.
+	Force bool `json:"force,omitempty"`
+	Conditions
 }
 
 // NewName is what the gateway is to be called from now on, "" if its name stays.
@@ -52,6 +59,9 @@ type Result struct {
 	Switches       []Shown `json:"switches"`
 	// OutboundRoutes is how many of FusionPBX's dial plans still name a deleted gateway.
 	OutboundRoutes int `json:"outbound_routes,omitempty"`
+
+	// ETag is the gateway's Tag as it stands; absent: there is none.
+	ETag string `json:"etag,omitempty"`
 
 	leaves []byte
 }

@@ -78,6 +78,9 @@ type rowStep struct {
 	err     error
 }
 
+// stands reports whether there is a row once the step is done.
+func (s *rowStep) stands() bool { return s.err == nil && s.written != nil && !s.written.Deleted }
+
 // writeRows plans again, now that nobody else writes these domains' gateways, and writes what is planned.
 func (p *pass) writeRows(ctx context.Context, tx pgx.Tx, works []*work) (done func(), err error) {
 	db := p.pbx.FusionPBX.In(tx)
@@ -88,9 +91,13 @@ func (p *pass) writeRows(ctx context.Context, tx pgx.Tx, works []*work) (done fu
 	if err != nil {
 		return nil, err
 	}
+	routes, err := routesOf(ctx, db, works, existing)
+	if err != nil {
+		return nil, err
+	}
 	steps, writes := make([]*rowStep, len(works)), db.Writes()
 	for i, w := range works {
-		steps[i] = p.writeRow(w, existing[w], writes)
+		steps[i] = p.writeRow(w, existing[w], routes, writes)
 	}
 	if err := writes.Send(ctx); err != nil {
 		return nil, err
@@ -118,14 +125,37 @@ func (p *pass) writeRows(ctx context.Context, tx pgx.Tx, works []*work) (done fu
 	}, nil
 }
 
+// routesOf are the outbound routes of the gateways that are to be deleted: their calls fail from then on.
+func routesOf(ctx context.Context, db *fusionpbx.DB, works []*work, existing map[*work][]fusionpbx.Gateway) (map[string][]string, error) {
+	var deleted []string
+	for _, w := range works {
+		if w.Delete {
+			deleted = append(deleted, each(existing[w], func(g fusionpbx.Gateway) string { return g.UUID })...)
+			if w.written != nil { // an earlier attempt deleted it
+				deleted = append(deleted, w.uuid())
+			}
+		}
+	}
+	return db.OutboundRoutes(ctx, deleted)
+}
+
 // writeRow plans one work and adds what it writes.
-func (p *pass) writeRow(w *work, existing []fusionpbx.Gateway, writes *fusionpbx.GatewayWrites) *rowStep {
+func (p *pass) writeRow(w *work, existing []fusionpbx.Gateway, routes map[string][]string, writes *fusionpbx.GatewayWrites) *rowStep {
 	s := &rowStep{work: w}
 	if s.plan, s.err = p.plan(w, existing); s.err != nil {
 		return s
 	}
+	if w.Delete && w.written != nil {
+		s.routes = len(routes[w.uuid()])
+	}
 	if s.written = w.written; s.plan.Action == Absent || w.Delete && !s.plan.Delete {
 		return s // it was never there, or an earlier attempt deleted it
+	}
+	if s.plan.Delete {
+		s.routes = len(routes[s.plan.Row.UUID])
+		if s.err = w.CheckRoutes(s.plan.Row, routes[s.plan.Row.UUID]); s.err != nil {
+			return s
+		}
 	}
 	s.written = &Written{Row: s.plan.Row, Previous: s.plan.Previous, Deleted: w.Delete}
 	if s.written.Files, s.err = p.filesBefore(w, s.plan); s.err != nil {
@@ -142,16 +172,11 @@ func (p *pass) writeRow(w *work, existing []fusionpbx.Gateway, writes *fusionpbx
 	return s
 }
 
-// readBack reads the rows as the database keeps them, so that later comparisons compare like with like; and
-// of deleted ones, how many dial plans still name them: their calls fail from now on.
+// readBack reads the rows as the database keeps them, so that later comparisons compare like with like.
 func readBack(ctx context.Context, db *fusionpbx.DB, steps []*rowStep) error {
-	var stand, gone []string
+	var stand []string
 	for _, s := range steps {
-		switch {
-		case s.err != nil || s.written == nil:
-		case s.written.Deleted:
-			gone = append(gone, s.written.Row.UUID)
-		default:
+		if s.stands() {
 			stand = append(stand, s.written.Row.UUID)
 		}
 	}
@@ -159,16 +184,8 @@ func readBack(ctx context.Context, db *fusionpbx.DB, steps []*rowStep) error {
 	if err != nil {
 		return err
 	}
-	routes, err := db.OutboundRoutes(ctx, gone)
-	if err != nil {
-		return err
-	}
 	for _, s := range steps {
-		if s.err != nil || s.written == nil {
-			continue
-		}
-		s.routes = routes[s.written.Row.UUID]
-		if s.written.Deleted {
+		if !s.stands() {
 			continue
 		}
 		row, there := rows[s.written.Row.UUID]
