@@ -83,9 +83,11 @@ func (c *Client) choose(ctx context.Context) (jobs []Job, err error) {
 				+ row_number() over (partition by queue, domain order by urgent desc, turn) as nth
 			from (select *, coalesce(domain_uuid::text, '') as domain from trunkline.jobs) as j
 			join queues using (kind) left join held using (queue, domain)
-			where state = 'queued' and admitted_at is null and not exists (
+			where state = 'queued' and admitted_at is null and case when items = 0 then not exists (
 				select from trunkline.turns as mine join trunkline.turns as earlier
 				on earlier.key = mine.key and earlier.turn < mine.turn and earlier.holds where mine.job_id = j.id)
+			else not exists (
+				select from trunkline.jobs as earlier where earlier.id = any(j.after) and earlier.finished_at is null and earlier.outcome is null) end
 		), ranked as (
 			select id, slots, coalesce((select sum(jobs) from held where held.queue = next.queue), 0)
 				+ row_number() over (partition by queue order by nth, urgent desc, turn) as nth

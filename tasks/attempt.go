@@ -87,6 +87,18 @@ func (a *Attempt) SucceedIn(ctx context.Context, tx pgx.Tx, result any, p Progre
 		where id = $1 and attempt = $2 and state = 'running'`, outcome, p, rows, bytes, leftBy(result))
 }
 
+// Partial ends a job of many of which some items succeeded and some did not. Its secrets stay for a retry until the sweep
+// wipes them.
+func (a *Attempt) Partial(ctx context.Context, result any, p Progress) error {
+	outcome, err := json.Marshal(result)
+	if err != nil {
+		return fmt.Errorf("encoding the result of job %s: %w", a.Job.ID, err)
+	}
+	return a.change(ctx, a.client.pool, `
+		update trunkline.jobs set state = 'partial', result = $3, progress = $4, finished_at = now()
+		where id = $1 and attempt = $2 and state = 'running'`, outcome, p)
+}
+
 // Leaver is a result that knows what it leaves behind, as a keyed hash: a request that is repeated gets the result
 // only while that stands.
 type Leaver interface{ Leaves() []byte }

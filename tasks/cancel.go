@@ -45,7 +45,8 @@ func (c *Client) Cancel(ctx context.Context, id string, domains tenant.Domains) 
 
 const untouched = "(state = 'queued' and attempt = 0)"
 
-// Retry queues a failed or cancelled job again with the parameters it had, in a turn of its own. Secrets that were wiped
+// Retry queues a failed, partial or cancelled job again with the parameters it had, in a turn of its own: of many items,
+// those that have not succeeded. Secrets that were wiped
 // make it ErrState: the caller has to send the request again.
 func (c *Client) Retry(ctx context.Context, id string, domains tenant.Domains) (Job, error) {
 	return c.RetryWith(ctx, id, domains, nil)
@@ -63,14 +64,22 @@ func (c *Client) RetryWith(ctx context.Context, id string, domains tenant.Domain
 	}
 	var retried Job
 	err = pgx.BeginFunc(ctx, c.pool, func(tx pgx.Tx) error {
-		full, err := c.lockForRoom(ctx, tx, job.OrderKeys, job.Kind, job.DomainUUID, job.Urgent)
+		full, err := c.lockForRoom(ctx, tx, job.place())
 		if err != nil || full != nil {
 			return cmp.Or(err, full)
 		}
+		if job.Items > 0 {
+			if err := lockDomains(ctx, tx, job.Domains); err != nil {
+				return err
+			}
+			if err := widenItems(ctx, tx, job.ID); err != nil {
+				return err
+			}
+		}
 		retried, err = one[Job](ctx, tx, `
 			update trunkline.jobs set state = 'queued', sealed = coalesce($4, sealed), order_keys = `+inherited("order_keys")+`,
-				`+freshRun+`
-			where id = $1 and dispatch = $2 and state in ('failed', 'cancelled') and ($3 or sealed is not null)
+				after = `+earlier("$1")+`, `+freshRun+`
+			where id = $1 and dispatch = $2 and state in ('failed', 'cancelled', 'partial') and ($3 or sealed is not null)
 			returning `+jobColumns, job.ID, job.Dispatch, !job.Kind.entry().needsSecrets, sealed)
 		return err
 	})

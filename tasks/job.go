@@ -47,6 +47,8 @@ type Job struct {
 	ExternalID      string
 	OrderKeys       []string // what it takes its turn at
 	Urgent          bool     // it goes before others of its domain that wait
+	Items           int      // how many it has; 0: it is not a job of many
+	Domains         []string // those that its items are about
 	Params          json.RawMessage
 	Progress        Progress
 	Dispatch        int
@@ -62,10 +64,12 @@ type Job struct {
 
 // Progress is how far a running job has come.
 type Progress struct {
-	Done  int64  `json:"done"`
-	Total int64  `json:"total,omitempty"` // an estimate; absent if there is none
-	Unit  string `json:"unit,omitempty"`
-	Note  string `json:"note,omitempty"`
+	Done  int64 `json:"done"`
+	Total int64 `json:"total,omitempty"` // an estimate; absent if there is none
+	// Failed is how many of those that are done have failed.
+	Failed int64  `json:"failed,omitempty"`
+	Unit   string `json:"unit,omitempty"`
+	Note   string `json:"note,omitempty"`
 }
 
 // Errors that callers tell apart.

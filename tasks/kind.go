@@ -15,6 +15,7 @@ type Kind string
 const (
 	KindProvision Kind = "provision"
 	KindExport    Kind = "export"
+	KindBulk      Kind = "bulk"
 )
 
 // kindEntry is one entry of the table of kinds: all that the rooms must know of a kind, but for what its
@@ -47,6 +48,15 @@ var kinds = []kindEntry{
 		scope:          token.ScopeExport,
 		timeout:        func(s config.Settings) time.Duration { return s.ExportTimeout },
 		timeoutSetting: "TRUNKLINE_EXPORT_TIMEOUT",
+	},
+	{
+		kind:           KindBulk,
+		queue:          queueBulk,
+		scope:          token.ScopeProvision,
+		timeout:        func(s config.Settings) time.Duration { return s.BulkTimeout },
+		timeoutSetting: "TRUNKLINE_BULK_TIMEOUT",
+		unsure:         "until then the rows of its gateways may be the new ones, and the switches may have them loaded or not",
+		needsSecrets:   true,
 	},
 }
 
@@ -89,6 +99,7 @@ type Queue struct {
 const (
 	queueProvision = "provision"
 	queueExport    = "export"
+	queueBulk      = "bulk"
 )
 
 // Queues lists every queue.
@@ -102,5 +113,10 @@ var Queues = []Queue{
 		Name:        queueExport,
 		Concurrency: func(s config.Settings) int { return s.ExportConcurrency },
 		Poll:        func(s config.Settings) time.Duration { return s.ExportPoll },
+	},
+	{
+		Name:        queueBulk,
+		Concurrency: func(s config.Settings) int { return s.BulkConcurrency },
+		Poll:        func(s config.Settings) time.Duration { return s.BulkPoll },
 	},
 }

@@ -59,14 +59,15 @@ func (c *Client) Awaited(ctx context.Context, kind Kind) ([]*Awaited, error) {
 }
 
 // Supersede ends, in the caller's transaction, the earlier jobs of the same thing that only wait for their outcome:
-// this job changes what they wait for. It returns their ids; the caller tells of their ends with Finished.
-func (a *Attempt) Supersede(ctx context.Context, tx pgx.Tx, code, message string) ([]string, error) {
+// this job, or of a job of many these items, changes what they wait for. It returns their ids; the caller tells of their
+// ends with Finished.
+func (a *Attempt) Supersede(ctx context.Context, tx pgx.Tx, items []int, code, message string) ([]string, error) {
 	superseded, err := all[struct{ ID string }](ctx, tx, `
 		update trunkline.jobs set state = 'failed', error_code = $2, error_message = $3, finished_at = now()
 		where state = 'running' and outcome is not null and id in (
 			select earlier.job_id from trunkline.turns as mine join trunkline.turns as earlier on earlier.key = mine.key
-			where mine.job_id = $1 and earlier.turn < mine.turn)
-		returning id::text`, a.Job.ID, code, message)
+			where mine.job_id = $1 and ($4::integer[] is null or mine.item = any($4)) and earlier.turn < mine.turn)
+		returning id::text`, a.Job.ID, code, message, items)
 	if err != nil {
 		return nil, fmt.Errorf("ending the jobs that job %s supersedes: %w", a.Job.ID, err)
 	}

@@ -2,6 +2,8 @@ package tasks
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -12,26 +14,63 @@ import (
 // fullRetry is when whoever was refused for want of room is told to come back.
 const fullRetry = 10 * time.Second
 
-// lockForRoom locks the names and, with the same round trip, looks whether the domain may have
+// place is where a job is to wait: for which it has to be locked, and for which it counts.
+type place struct {
+	locks      []string
+	kind       Kind
+	domainUUID string
+	urgent     bool
+	many       bool // it locks the domains of its items by itself, once they are written
+}
+
+func (n NewJob) place() place {
+	return place{locks: n.locks(), kind: n.Kind, domainUUID: n.DomainUUID, urgent: n.Urgent, many: len(n.Items) > 0}
+}
+
+func (j Job) place() place {
+	return place{locks: j.OrderKeys, kind: j.Kind, domainUUID: j.DomainUUID, urgent: j.Urgent, many: j.Items > 0}
+}
+
+// lockDomain keeps the domain from being locked for a job of many while a job of one takes its turn there, and
+// lockDomains the other way round, always in the same order.
+const lockDomain = "select pg_advisory_xact_lock_shared($1)"
+
+func lockDomains(ctx context.Context, tx pgx.Tx, domains []string) error {
+	names := make([]string, len(domains))
+	for i, domain := range domains {
+		names[i] = turnsOf(domain)
+	}
+	if _, err := tx.Exec(ctx, lockNames, lockKeys(names)); err != nil {
+		return fmt.Errorf("locking the turns of domains: %w", err)
+	}
+	return nil
+}
+
+func turnsOf(domain string) string { return "domain " + strings.ToLower(domain) }
+
+// lockForRoom locks what the job needs and, with the same round trip, looks whether the domain may have
 // another job wait in the queue; full is why not. What is urgent has room of its own, so that a domain that has
 // asked for too much can still suspend. Those who ask at the same moment may all get the last room: a bound on what
 // is kept, not a count.
-func (c *Client) lockForRoom(ctx context.Context, tx pgx.Tx, names []string, kind Kind, domainUUID string, urgent bool) (full, err error) {
+func (c *Client) lockForRoom(ctx context.Context, tx pgx.Tx, p place) (full, err error) {
 	var waiting int
 	batch := &pgx.Batch{}
-	batch.Queue(lockNames, lockKeys(names))
+	if !p.many {
+		batch.Queue(lockDomain, lockKeys([]string{turnsOf(p.domainUUID)})[0])
+	}
+	batch.Queue(lockNames, lockKeys(p.locks))
 	batch.Queue(`
 		select count(*) from (
 			select from trunkline.jobs
 			where state = 'queued' and admitted_at is null and kind = any($1)
 			and domain_uuid is not distinct from nullif($2, '')::uuid and urgent = $3
 			limit $4) as waiting`,
-		kindsOf(kind.Queue()), domainUUID, urgent, c.settings.QueuedJobs).QueryRow(func(row pgx.Row) error { return row.Scan(&waiting) })
+		kindsOf(p.kind.Queue()), p.domainUUID, p.urgent, c.settings.QueuedJobs).QueryRow(func(row pgx.Row) error { return row.Scan(&waiting) })
 	if err := tx.SendBatch(ctx, batch).Close(); err != nil || waiting < c.settings.QueuedJobs {
 		return nil, err
 	}
 	refusal := fault.Errorf(fault.RateLimited, "this domain has %d jobs waiting in the queue %s, the most that one may have (TRUNKLINE_QUEUED_JOBS); "+
-		"send this again when some have ended, or cancel some: GET /v1/jobs?state=queued lists them", waiting, kind.Queue())
+		"send this again when some have ended, or cancel some: GET /v1/jobs?state=queued lists them", waiting, p.kind.Queue())
 	refusal.RetryAfter = fullRetry
 	return refusal, nil
 }

@@ -11,7 +11,7 @@ import (
 
 // jobColumns are the fields of a Job, in their order.
 const jobColumns = `id::text, kind, state, coalesce(domain_uuid::text, ''), created_by::text, created_by_name,
-	coalesce(external_id, ''), order_keys, urgent, params, progress, dispatch, attempt, cancel_requested_at is not null, result, left_hash,
+	coalesce(external_id, ''), order_keys, urgent, items, domains, params, progress, dispatch, attempt, cancel_requested_at is not null, result, left_hash,
 	case when error_code is not null then json_build_object('code', error_code, 'message', error_message) end,
 	created_at, started_at, finished_at`
 

@@ -34,6 +34,9 @@ type NewJob struct {
 	Urgent    bool // it goes before others of its domain that wait
 	Params    any
 	Secrets   any // sealed; nil for none
+	// Items make it a job of many, and Domains are those that they are about; "" is none.
+	Items   []NewItem
+	Domains []string
 }
 
 // requestKey is by what a repeated request finds the job of the first, or "".
@@ -50,7 +53,7 @@ func (n NewJob) hashes() [][]byte { return append([][]byte{n.BodyHash}, n.SameBo
 // locks are what no two requests may be accepted for at once.
 func (n NewJob) locks() []string {
 	if key := n.requestKey(); key != "" {
-		return append([]string{"request " + n.CreatedBy + " " + key}, n.OrderKeys...)
+		return append([]string{"request " + string(n.Kind) + " " + n.CreatedBy + " " + key}, n.OrderKeys...)
 	}
 	return append([]string{"subject " + n.Subject}, n.OrderKeys...)
 }
@@ -65,7 +68,7 @@ func (c *Client) Create(ctx context.Context, n NewJob) (job Job, accepted bool, 
 		return Job{}, false, fmt.Errorf("encoding a job's parameters: %w", err)
 	}
 	err = pgx.BeginFunc(ctx, c.pool, func(tx pgx.Tx) error {
-		full, err := c.lockForRoom(ctx, tx, n.locks(), n.Kind, n.DomainUUID, n.Urgent)
+		full, err := c.lockForRoom(ctx, tx, n.place())
 		if err != nil {
 			return err
 		}
@@ -124,7 +127,7 @@ func repeated(ctx context.Context, q querier, n NewJob) (Job, error) {
 // being renamed waits for all who are, by whichever of its names.
 func inherited(keys string) string {
 	return `array(select unnest(` + keys + `::text[]) union select others.key from trunkline.turns as shared
-		join trunkline.turns as others using (job_id) where shared.key = any(` + keys + `::text[]))`
+		join trunkline.turns as others using (job_id, item) where shared.key = any(` + keys + `::text[]))`
 }
 
 func (c *Client) insert(ctx context.Context, tx pgx.Tx, n NewJob, params []byte) (Job, error) {
@@ -136,13 +139,17 @@ func (c *Client) insert(ctx context.Context, tx pgx.Tx, n NewJob, params []byte)
 	if err != nil {
 		return Job{}, err
 	}
+	if err := c.insertItems(ctx, tx, id.String(), n); err != nil {
+		return Job{}, err
+	}
 	return one[Job](ctx, tx, `
 		insert into trunkline.jobs (id, kind, state, domain_uuid, created_by, created_by_name, external_id, request_key,
-			subject, body_hash, order_keys, urgent, params, sealed)
-		values ($1, $2, 'queued', nullif($3, '')::uuid, $4, $5, nullif($6, ''), nullif($7, ''), $8, $9, `+inherited("$10")+`, $11, $12, $13)
+			subject, body_hash, order_keys, urgent, params, sealed, items, domains, after)
+		values ($1, $2, 'queued', nullif($3, '')::uuid, $4, $5, nullif($6, ''), nullif($7, ''), $8, $9, `+inherited("$10")+`, $11, $12, $13,
+			$14, $15, `+earlier("$1")+`)
 		returning `+jobColumns,
 		id.String(), n.Kind, n.DomainUUID, n.CreatedBy, n.CreatedByName, n.ExternalID, n.requestKey(),
-		n.Subject, n.BodyHash, n.OrderKeys, n.Urgent, params, sealed)
+		n.Subject, n.BodyHash, n.OrderKeys, n.Urgent, params, sealed, len(n.Items), n.domains())
 }
 
 // insertAgain queues a job that ended without a result, as the request has it now.
@@ -151,9 +158,18 @@ func (c *Client) insertAgain(ctx context.Context, tx pgx.Tx, job Job, n NewJob, 
 	if err != nil {
 		return Job{}, err
 	}
+	if job.Items > 0 {
+		if _, err := tx.Exec(ctx, `delete from trunkline.items where job_id = $1`, job.ID); err != nil {
+			return Job{}, fmt.Errorf("replacing the items of job %s: %w", job.ID, err)
+		}
+	}
+	if err := c.insertItems(ctx, tx, job.ID, n); err != nil {
+		return Job{}, err
+	}
 	return one[Job](ctx, tx, `
-		update trunkline.jobs set state = 'queued', params = $2, sealed = $3, order_keys = `+inherited("$4")+`, urgent = $5, `+freshRun+`
-		where id = $1 returning `+jobColumns, job.ID, params, sealed, n.OrderKeys, n.Urgent)
+		update trunkline.jobs set state = 'queued', params = $2, sealed = $3, order_keys = `+inherited("$4")+`, urgent = $5, items = $6, domains = $7,
+			after = `+earlier("$1")+`, `+freshRun+`
+		where id = $1 returning `+jobColumns, job.ID, params, sealed, n.OrderKeys, n.Urgent, len(n.Items), n.domains())
 }
 
 // byRequestKey returns the job that has the request's key, or pgx.ErrNoRows; ErrKeyReused if its body was
@@ -187,7 +203,7 @@ func (c *Client) Earlier(ctx context.Context, n NewJob) (job Job, found bool, er
 // freshRun gives a job that ended a new turn, and takes back what its run left in the row. The attempt's number
 // stays, since it fences.
 const freshRun = `turn = nextval('trunkline.turns_seq'), admitted_at = null, parked_at = null, wake_at = null, outcome = null, dispatch = dispatch + 1, worker = null, heartbeat_at = null, lost_workers = 0, cancel_requested_at = null, progress = '{}',
-	error_code = null, error_message = null, started_at = null, finished_at = null, queued_at = now()`
+	result = null, error_code = null, error_message = null, started_at = null, finished_at = null, queued_at = now()`
 
 func (c *Client) seal(jobID string, secrets any) ([]byte, error) {
 	if secrets == nil {

@@ -57,7 +57,12 @@ func (c *Client) forgetOld(ctx context.Context, report *SweepReport) error {
 	c.forgot = time.Now()
 	wiped, err := c.pool.Exec(ctx, `
 		update trunkline.jobs set sealed = null
-		where state = 'failed' and sealed is not null and finished_at < now() - $1::interval`, c.settings.SecretRetention)
+		where state in ('failed', 'partial') and sealed is not null and finished_at < now() - $1::interval`, c.settings.SecretRetention)
+	if err == nil {
+		_, err = c.pool.Exec(ctx, `
+			update trunkline.items set sealed = null
+			where sealed is not null and job_id in (select id from trunkline.jobs where finished_at is not null and sealed is null)`)
+	}
 	if err != nil {
 		return fmt.Errorf("wiping old secrets: %w", err)
 	}

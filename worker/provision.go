@@ -3,7 +3,6 @@ package worker
 import (
 	"context"
 	"encoding/json"
-	"errors"
 
 	"github.com/jackc/pgx/v5"
 
@@ -86,7 +85,7 @@ func (j *sealedJournal) Keep(ctx context.Context, tx pgx.Tx, entries map[int]*ga
 	}
 	if written != nil {
 		var err error
-		j.superseded, err = j.run.Supersede(ctx, tx, fault.Superseded,
+		j.superseded, err = j.run.Supersede(ctx, tx, nil, fault.Superseded,
 			"the gateway was configured and loaded, and before it registered a later request about it began: what stands now is what came of job "+j.run.Job.ID)
 		if err != nil {
 			return err
@@ -105,11 +104,8 @@ func (j *sealedJournal) nameExternally(ctx context.Context, tx pgx.Tx, written *
 	return gateway.NameExternally(ctx, tx, j.asked, written.Row)
 }
 
-// HandsOver reports whether the job is another attempt's, or will be: it was given up for lost, the worker
-// shuts down, the database is away, which is left to the sweep, or a switch that need not be waited for.
-func (j *sealedJournal) HandsOver(err error) bool {
-	return errors.Is(err, tasks.ErrFenced) || errors.Is(err, errShutdown) || databaseAway(err) || j.run.tablesAway(err) || j.run.patient && (fault.Passes(err) || errors.Is(err, context.DeadlineExceeded))
-}
+// HandsOver reports whether another attempt goes on.
+func (j *sealedJournal) HandsOver(err error) bool { return j.run.handsOver(err) }
 
 // Note shows with the job's progress.
 func (j *sealedJournal) Note(text string) { j.run.report(tasks.Progress{Note: text}) }

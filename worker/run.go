@@ -33,6 +33,11 @@ type run struct {
 	parked bool
 	// patient is set if the job waits for what passes by itself however long it takes, and not only for its own time.
 	patient bool
+	// resumes is set if what passes by itself is waited for with everything as it stands, while there is time: another
+	// attempt goes on from there.
+	resumes bool
+	// partial is set by a handler of many items of which some have failed.
+	partial bool
 }
 
 func newRun(w *Worker, a *tasks.Attempt) *run {
@@ -129,6 +134,8 @@ func (r *run) end(ctx context.Context, result any, err, cause error) {
 		r.log.Warn("attempt was given up for lost; it changes nothing")
 		return
 	case r.committed:
+	case err == nil && r.partial:
+		ending = r.Partial(ctx, result, *r.progress.Load())
 	case err == nil:
 		ending = r.Succeed(ctx, result, *r.progress.Load())
 	case databaseAway(err):
@@ -205,6 +212,18 @@ func (r *run) awaitOutcome(ctx context.Context, outcome any, note string) error 
 	err := r.AwaitOutcome(ctx, outcome, until, note)
 	r.parked = err == nil
 	return err
+}
+
+// handsOver reports whether err means that the job is another attempt's, or will be: it was given up for lost, the worker
+// shuts down, the database is away, which is left to the sweep, or a switch that need not be waited for.
+func (r *run) handsOver(err error) bool {
+	switch {
+	case errors.Is(err, tasks.ErrFenced), errors.Is(err, errShutdown), databaseAway(err), r.tablesAway(err):
+		return true
+	case r.patient:
+		return fault.Passes(err) || errors.Is(err, context.DeadlineExceeded)
+	}
+	return r.resumes && fault.Passes(err) && r.sleeps()
 }
 
 // databaseAway reports whether the database went away under the job. What became a fault was something

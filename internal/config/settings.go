@@ -85,15 +85,18 @@ type Settings struct {
 
 	ProvisionConcurrency int           `env:"TRUNKLINE_PROVISION_CONCURRENCY" envDefault:"16" most:"1000" help:"how many provision jobs a worker runs at a time"`
 	ExportConcurrency    int           `env:"TRUNKLINE_EXPORT_CONCURRENCY" envDefault:"2" most:"1000" help:"how many export jobs a worker runs at a time"`
+	BulkConcurrency      int           `env:"TRUNKLINE_BULK_CONCURRENCY" envDefault:"2" most:"1000" help:"how many bulk jobs a worker runs at a time"`
 	QueuedJobs           int           `env:"TRUNKLINE_QUEUED_JOBS" envDefault:"1000" most:"1000000" help:"how many jobs of one domain may wait for their turn in a queue; suspensions and deletions have as much room of their own"`
 	RoundChanges         int           `env:"TRUNKLINE_ROUND_CHANGES" envDefault:"10000" help:"the most gateways that one round on a switch changes; the rest waits for the next round"`
 	SwitchSettling       time.Duration `env:"TRUNKLINE_SWITCH_SETTLING" envDefault:"1m" help:"for how long after a start of FreeSWITCH or Postgres a profile or gateway that is missing is waited for, within the job's time"`
 	RoundKills           int           `env:"TRUNKLINE_ROUND_KILLS" envDefault:"500" help:"the most gateways that one round on a switch kills, to load them again or for good"`
 	ProvisionTimeout     time.Duration `env:"TRUNKLINE_PROVISION_TIMEOUT" envDefault:"60s" help:"how long one attempt at a provision job may take"`
+	BulkTimeout          time.Duration `env:"TRUNKLINE_BULK_TIMEOUT" envDefault:"1h" help:"how long one attempt at a bulk job may take"`
 	ExportTimeout        time.Duration `env:"TRUNKLINE_EXPORT_TIMEOUT" envDefault:"6h" help:"how long one attempt at an export job may take"`
 
 	ProvisionPoll     time.Duration `env:"TRUNKLINE_PROVISION_POLL" envDefault:"10ms" help:"how often an idle worker looks for a provision job; a person waits for it"`
 	ExportPoll        time.Duration `env:"TRUNKLINE_EXPORT_POLL" envDefault:"500ms" help:"how often an idle worker looks for an export job"`
+	BulkPoll          time.Duration `env:"TRUNKLINE_BULK_POLL" envDefault:"50ms" help:"how often an idle worker looks for a bulk job"`
 	HeartbeatInterval time.Duration `env:"TRUNKLINE_HEARTBEAT_INTERVAL" envDefault:"500ms" help:"how often a worker writes a running job's heartbeat, and looks whether the job was cancelled"`
 	HeartbeatTimeout  time.Duration `env:"TRUNKLINE_HEARTBEAT_TIMEOUT" envDefault:"10s" help:"how old a running job's heartbeat may be before another worker gets the job; more than twice TRUNKLINE_HEARTBEAT_INTERVAL"`
 	SweepInterval     time.Duration `env:"TRUNKLINE_SWEEP_INTERVAL" envDefault:"1s" help:"how often the scheduler looks for jobs that were lost"`

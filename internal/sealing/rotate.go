@@ -28,9 +28,12 @@ const (
 // named are the columns whose values name their key.
 var named = []struct {
 	table, column string
-	sealedFor     string // the column that says for what it is sealed; "" if it is a hash, which stays as it is
+	sealedFor     string // what says for what it is sealed; "" if it is a hash, which stays as it is
+	row           string // the row of which $2 says that
 }{
-	{table: "jobs", column: "sealed", sealedFor: "id"},
+	{table: "jobs", column: "sealed", sealedFor: "id::text", row: "id = $2"},
+	{table: "items", column: "sealed", sealedFor: "job_id || '/' || number", row: "job_id = split_part($2, '/', 1)::uuid and number = split_part($2, '/', 2)::integer"},
+	{table: "items", column: "left_hash"},
 	{table: "jobs", column: "body_hash"},
 	{table: "jobs", column: "left_hash"},
 	{table: "loaded_gateways", column: "settings"},
@@ -152,7 +155,7 @@ func (k *Keys) Upkeep(ctx context.Context) (done Upkeep, err error) {
 		if n.sealedFor == "" {
 			continue
 		}
-		resealed, err := k.reseal(ctx, pool, n.table, n.column, n.sealedFor)
+		resealed, err := k.reseal(ctx, pool, n.table, n.column, n.sealedFor, n.row)
 		done.Resealed += resealed
 		if err != nil {
 			return done, err
@@ -174,7 +177,7 @@ func (k *Keys) Upkeep(ctx context.Context) (done Upkeep, err error) {
 
 // reseal seals again what is not sealed with the key in use. A value that somebody else changes meanwhile is
 // theirs.
-func (k *Keys) reseal(ctx context.Context, pool *pgxpool.Pool, table, column, sealedFor string) (resealed int64, err error) {
+func (k *Keys) reseal(ctx context.Context, pool *pgxpool.Pool, table, column, sealedFor, row string) (resealed int64, err error) {
 	type value struct {
 		For    string
 		Sealed []byte
@@ -183,8 +186,8 @@ func (k *Keys) reseal(ctx context.Context, pool *pgxpool.Pool, table, column, se
 	from := ""
 	for {
 		values, err := postgres.Rows(ctx, pool, "reading what is sealed", pgx.RowToStructByPos[value], fmt.Sprintf(`
-			select %[3]s::text, %[2]s from trunkline.%[1]s
-			where %[2]s is not null and substring(%[2]s for %[4]d) <> $1 and %[3]s::text > $2 order by %[3]s::text limit %[5]d`,
+			select %[3]s, %[2]s from trunkline.%[1]s
+			where %[2]s is not null and substring(%[2]s for %[4]d) <> $1 and %[3]s > $2 order by %[3]s limit %[5]d`,
 			table, column, sealedFor, nameSize, resealBatch), r.current.name, from)
 		if err != nil || len(values) == 0 {
 			return resealed, err
@@ -195,7 +198,7 @@ func (k *Keys) reseal(ctx context.Context, pool *pgxpool.Pool, table, column, se
 			if !ok {
 				continue // sealed with a key that was lost; whoever needs it is told
 			}
-			done, err := pool.Exec(ctx, fmt.Sprintf(`update trunkline.%[1]s set %[2]s = $1 where %[3]s = $2 and %[2]s = $3`, table, column, sealedFor),
+			done, err := pool.Exec(ctx, fmt.Sprintf(`update trunkline.%[1]s set %[2]s = $1 where %[3]s and %[2]s = $3`, table, column, row),
 				r.current.sealFor(v.For, plain), v.For, v.Sealed)
 			if err != nil {
 				return resealed, fmt.Errorf("sealing again: %w", err)
