@@ -11,6 +11,7 @@ import (
 	"trunkline/api/jobs"
 	"trunkline/api/params"
 	"trunkline/api/web"
+	"trunkline/internal/access"
 	"trunkline/internal/fault"
 	"trunkline/internal/fusionpbx"
 	"trunkline/internal/gateway"
@@ -128,9 +129,11 @@ func readTransport(f *field, value string) (string, error) {
 	return value, nil
 }
 
+// readAddress takes a host, with a port and SIP's parameters if they are there.
 func readAddress(f *field, value string) (string, error) {
-	if strings.ContainsAny(value, " \t") {
-		return "", fault.Invalid(f.Name, "is not a host; write one such as sip.carrier.example or 192.0.2.1:5060")
+	host, _, _ := strings.Cut(value, ";")
+	if value != "" && (!isHostPort(host) || strings.ContainsAny(value, " \t")) {
+		return "", fault.Invalid(f.Name, "is not a host; write one such as sip.carrier.example, 192.0.2.1:5060 or [2001:db8::1]:5060, with a port from 1 to 65535 if any")
 	}
 	return value, nil
 }
@@ -170,26 +173,35 @@ type asked struct {
 
 // askedOf reads the gateway's parameters for that tenant.
 func askedOf(r *web.Request, t tenant.Domain) (asked, error) {
-	g := asked{
+	g, wrong := readAsked(r.Params, t, r.Caller)
+	if len(wrong) > 0 {
+		return g, wrong[0]
+	}
+	return g, nil
+}
+
+// readAsked reads what the caller gives of a gateway of that tenant, and finds all that is wrong with it by itself.
+func readAsked(given params.Values, t tenant.Domain, by access.Caller) (g asked, wrong []error) {
+	g = asked{
 		params: gateway.Request{
-			Name: r.Params.Get("gateway_name"), DomainUUID: t.UUID, DomainName: t.Name,
-			Values: map[string]string{}, WaitFor: strings.ToLower(r.Params.Get("wait_for")),
-			ExternalID: r.Params.Get("external_id"),
+			Name: given.Get("gateway_name"), DomainUUID: t.UUID, DomainName: t.Name,
+			Values: map[string]string{}, WaitFor: strings.ToLower(given.Get("wait_for")),
+			ExternalID: given.Get("external_id"),
 		},
 		names: map[string]string{"gateway": "gateway_name", "password": "gateway_password"},
 	}
 	if g.params.WaitFor != "" && g.params.WaitFor != gateway.WaitForRegistered {
-		return g, fault.Invalid("wait_for", "write %s, or leave it out", gateway.WaitForRegistered)
+		wrong = append(wrong, fault.Invalid("wait_for", "write %s, or leave it out", gateway.WaitForRegistered))
 	}
-	if password := r.Params.Raw("gateway_password"); password != "" {
+	if password := given.Raw("gateway_password"); password != "" {
 		g.password = &password
 	}
 	for i := range fields {
-		if err := g.take(&fields[i], r.Params); err != nil {
-			return g, err
+		if err := g.take(&fields[i], given); err != nil {
+			wrong = append(wrong, err)
 		}
 	}
-	return g, mayAsk(r, g)
+	return g, append(wrong, mayAsk(by, g)...)
 }
 
 // take reads one field, if it was given, into its columns.
@@ -235,15 +247,25 @@ func (g *asked) fill(f *field, value string) error {
 
 // mayAsk keeps an admin to its own domain's calls: another context would let calls into another
 // tenant's dial plan, a hostname would take the gateway from the others' switches.
-func mayAsk(r *web.Request, g asked) error {
-	if r.Caller.Domains.All {
-		return nil
+func mayAsk(by access.Caller, g asked) (wrong []error) {
+	for _, column := range []string{"hostname", "context"} {
+		if value, given := g.params.Values[column]; given {
+			if err := maySet(by, tenant.Domain{UUID: g.params.DomainUUID, Name: g.params.DomainName}, column, value); err != nil {
+				wrong = append(wrong, err)
+			}
+		}
 	}
-	if _, given := g.params.Values["hostname"]; given {
+	return wrong
+}
+
+// maySet refuses a value that the caller may not give a gateway of that domain.
+func maySet(by access.Caller, of tenant.Domain, column, value string) error {
+	switch {
+	case by.Domains.All:
+	case column == "hostname":
 		return fault.Errorf(fault.Forbidden, "hostname: only a superadmin may set it; leave it out")
-	}
-	if context, given := g.params.Values["context"]; given && context != "public" && context != g.params.DomainName {
-		return fault.Errorf(fault.Forbidden, "context: an admin may set it to public or %s", g.params.DomainName)
+	case column == "context" && value != "public" && value != of.Name:
+		return fault.Errorf(fault.Forbidden, "context: an admin may set it to public or %s", of.Name)
 	}
 	return nil
 }

@@ -21,8 +21,8 @@ func (s *Service) JudgeRetry(r *web.Request, job tasks.Job) (any, error) {
 	if err != nil || !found {
 		return nil, err
 	}
-	if err := mayAsk(r, g); err != nil {
-		return nil, err
+	if wrong := mayAsk(r.Caller, g); len(wrong) > 0 {
+		return nil, wrong[0]
 	}
 	if g.params, err = gateway.Resolve(r.Context(), s.pbx, g.params); err != nil {
 		return nil, err

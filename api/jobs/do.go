@@ -141,7 +141,12 @@ func requestKeys(r *web.Request, n *tasks.NewJob) error {
 	if len(n.IdempotencyKey) > MaxKey || strings.ContainsFunc(n.IdempotencyKey, func(c rune) bool { return c < ' ' || c > '~' }) {
 		return fault.Invalid("Idempotency-Key", "must be at most %d printable ASCII characters", MaxKey)
 	}
-	if len(n.ExternalID) > MaxKey {
+	return CheckExternalID(n.ExternalID)
+}
+
+// CheckExternalID refuses one that is too long.
+func CheckExternalID(id string) error {
+	if len(id) > MaxKey {
 		return fault.Invalid("external_id", "is longer than %d bytes", MaxKey)
 	}
 	return nil

@@ -21,8 +21,8 @@ func filter(r *web.Request) (tasks.Filter, error) {
 	if f.State != "" && !slices.Contains(tasks.States, f.State) {
 		return f, fault.Invalid("state", "unknown state %.200q; use one of %s", f.State, strings.Join(web.NamesOf(tasks.States), ", "))
 	}
-	if len(f.ExternalID) > MaxKey {
-		return f, fault.Invalid("external_id", "is longer than %d bytes", MaxKey)
+	if err := CheckExternalID(f.ExternalID); err != nil {
+		return f, err
 	}
 	t, named, err := r.Tenant()
 	if err != nil {

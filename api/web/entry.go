@@ -119,13 +119,19 @@ func (r *Request) signIn(e Endpoint) error {
 
 // noTokenAmong fails if a token stands in what is kept and shown: a name, a note, a key of the caller's own.
 func (r *Request) noTokenAmong() error {
-	const remedy = "holds an API token, which would be kept and shown; send it as Authorization: Bearer, and rotate it if others may have seen it"
 	if token.Within(r.Header("Idempotency-Key")) {
-		return fault.Invalid("Idempotency-Key", remedy)
+		return fault.Invalid("Idempotency-Key", noTokenRemedy)
 	}
-	for name, value := range r.Params {
+	return NoTokenAmong(r.Params)
+}
+
+const noTokenRemedy = "holds an API token, which would be kept and shown; send it as Authorization: Bearer, and rotate it if others may have seen it"
+
+// NoTokenAmong fails if a token stands in one of the values that are kept and shown.
+func NoTokenAmong(given params.Values) error {
+	for name, value := range given {
 		if !params.IsSecret(name) && token.Within(value) {
-			return fault.Invalid(name, remedy)
+			return fault.Invalid(name, noTokenRemedy)
 		}
 	}
 	return nil

@@ -12,8 +12,12 @@ import (
 	"trunkline/internal/fusionpbx"
 )
 
-// maxValue bounds a value of a gateway, in bytes. FusionPBX's columns have no bound.
-const maxValue = 1024
+const (
+	// maxValue bounds a value of a gateway, in bytes. FusionPBX's columns have no bound.
+	maxValue = 1024
+	// maxLabel bounds a gateway's name, in characters: people read it, in lists.
+	maxLabel = 128
+)
 
 // ValueError says why a value cannot be a gateway's. It never holds the value, which may be a secret.
 type ValueError struct {
@@ -57,6 +61,8 @@ func CheckValue(mode fusionpbx.GatewayMode, column, value string) error {
 		return refuse("holds a line break or another control character; remove it")
 	case strings.ContainsAny(value, "\uFFFE\uFFFF"):
 		return refuse("holds U+FFFE or U+FFFF, which XML has no place for; remove it")
+	case column == "gateway" && utf8.RuneCountInString(value) > maxLabel:
+		return refuse("is longer than %d characters; shorten it", maxLabel)
 	case column == "profile" && freeswitch.CheckProfile(value) != nil:
 		return refuse("is no name of a SIP profile; use letters, digits, _ . and -")
 	case slices.Contains(flags, column) && value != "true" && value != "false":
