@@ -108,7 +108,7 @@ func (w *Worker) endOf(ctx context.Context, a *tasks.Awaited, registrations *gat
 	if a.Job.CancelRequested {
 		return true, a.Cancelled(ctx, "the gateway is configured and loaded; waiting for it to register was cancelled")
 	}
-	done, err := registrations.Judge(&result, seen, time.Now().After(a.Until))
+	done, err := registrations.Judge(&result, seen, *a.Job.StartedAt, time.Now().After(a.Until))
 	switch {
 	case !done:
 		return false, nil

@@ -2,6 +2,7 @@ package freeswitch
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -201,13 +202,59 @@ func (s *Switch) KillGateway(ctx context.Context, profile, gatewayUUID string) (
 	return false, s.unexpected(asked, reply)
 }
 
+// Unregister has a loaded gateway unregister at its carrier. It returns before that has happened: the state is
+// StateUnregister meanwhile, and StateDown then. For the errors see Register.
+func (s *Switch) Unregister(ctx context.Context, profile, gatewayUUID string) error {
+	return s.registration(ctx, profile, "unregister", gatewayUUID)
+}
+
+// Register has a loaded gateway register at its carrier now, and returns before it has. It leaves out an Unregister
+// that has not happened yet. The error is ErrNoGateway if no gateway of that name is loaded, ErrNoRegister if it is
+// one that does not register, and a *ProfileError if the profile does not run.
+func (s *Switch) Register(ctx context.Context, profile, gatewayUUID string) error {
+	return s.registration(ctx, profile, "register", gatewayUUID)
+}
+
+func (s *Switch) registration(ctx context.Context, profile, verb, gatewayUUID string) error {
+	if err := CheckUUID(gatewayUUID); err != nil { // FreeSWITCH takes all for every gateway of the profile
+		return err
+	}
+	asked := "sofia profile " + profile + " " + verb + " " + gatewayUUID
+	reply, err := s.askProfile(ctx, profile, asked)
+	switch {
+	case err != nil:
+		return err
+	case strings.TrimSpace(reply) == "+OK":
+		return nil
+	case strings.HasPrefix(reply, "Invalid gateway!"):
+		return ErrNoGateway
+	case strings.HasPrefix(reply, "-ERR NOREG gateway"):
+		return ErrNoRegister
+	}
+	return s.unexpected(asked, reply)
+}
+
+// GatewayUnder looks up a loaded gateway under one profile: if several have loaded it, Gateway shows but one. The
+// error is ErrNoGateway if that profile has none of the name.
+func (s *Switch) GatewayUnder(ctx context.Context, profile, gatewayUUID string) (Gateway, error) {
+	if err := errors.Join(CheckProfile(profile), CheckUUID(gatewayUUID)); err != nil {
+		return Gateway{}, err
+	}
+	return s.lookUp(ctx, profile+"::"+gatewayUUID, gatewayUUID)
+}
+
 // Gateway looks up one loaded gateway by name, which for FusionPBX's gateways is
 // the UUID. The error is ErrNoGateway if none of that name is loaded.
 func (s *Switch) Gateway(ctx context.Context, name string) (Gateway, error) {
 	if !gatewayName.MatchString(name) {
 		return Gateway{}, &ArgumentError{Name: "the gateway name", Reason: "must be 1 to 255 letters, digits, dots, hyphens or underscores"}
 	}
-	asked := "sofia xmlstatus gateway " + name
+	return s.lookUp(ctx, name, name)
+}
+
+// lookUp asks for the gateway of that name by a key that FreeSWITCH finds it by.
+func (s *Switch) lookUp(ctx context.Context, key, name string) (Gateway, error) {
+	asked := "sofia xmlstatus gateway " + key
 	reply, err := s.api(ctx, asked, asked)
 	if err != nil {
 		return Gateway{}, err

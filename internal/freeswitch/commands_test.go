@@ -40,6 +40,9 @@ func TestArgumentsAreRefusedBeforeAnythingIsSent(t *testing.T) {
 		refused("ProfileRunning", value, s.ProfileRunning(t.Context(), value))
 		_, err = s.KillGateway(t.Context(), value, uuidA)
 		refused("KillGateway's profile", value, err)
+		refused("Register's profile", value, s.Register(t.Context(), value, uuidA))
+		_, err = s.GatewayUnder(t.Context(), value, uuidA)
+		refused("GatewayUnder's profile", value, err)
 	}
 	for _, value := range []string{
 		"", "_all_", "gw-1", strings.ToUpper(uuidA), "{" + uuidA + "}", "urn:uuid:" + uuidA, strings.ReplaceAll(uuidA, "-", ""),
@@ -47,6 +50,10 @@ func TestArgumentsAreRefusedBeforeAnythingIsSent(t *testing.T) {
 	} {
 		_, err := s.KillGateway(t.Context(), "external", value)
 		refused("KillGateway", value, err)
+		refused("Register", value, s.Register(t.Context(), "external", value))
+		refused("Unregister", value, s.Unregister(t.Context(), "external", value))
+		_, err = s.GatewayUnder(t.Context(), "external", value)
+		refused("GatewayUnder", value, err)
 		_, err = s.WaitGone(t.Context(), []string{uuidA, value})
 		refused("WaitGone", value, err)
 	}

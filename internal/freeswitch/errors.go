@@ -11,6 +11,9 @@ import (
 // killed it: Gateways lists it for up to two seconds more.
 var ErrNoGateway = errors.New("freeswitch: no such gateway is loaded")
 
+// ErrNoRegister says that a gateway does not register, so that it cannot be told to.
+var ErrNoRegister = errors.New("freeswitch: the gateway does not register")
+
 // ErrClosed is returned by every command after Close, and by the commands that
 // Close interrupts.
 var ErrClosed = errors.New("freeswitch: the switch client is closed")

@@ -68,6 +68,9 @@ func TestRecordedAnswers(t *testing.T) {
 			return err
 		}
 	}
+	reregister := func(ctx context.Context, s *Switch) error { return s.Register(ctx, "external", uuid) }
+	unregister := func(ctx context.Context, s *Switch) error { return s.Unregister(ctx, "external", uuid) }
+	is := func(want error) func(error) bool { return func(err error) bool { return errors.Is(err, want) } }
 	registered := func(want ...string) func(context.Context, *Switch) error {
 		return func(ctx context.Context, s *Switch) error {
 			found, err := s.Registrations(ctx, "internal")
@@ -124,6 +127,12 @@ func TestRecordedAnswers(t *testing.T) {
 		{"api_killgw_twice", kill(false), none, "gw-reged " + uuid},
 		{"api_killgw_nosuch", kill(false), none, "nosuch " + uuid},
 		{"api_killgw_profile_stopped", kill(false), profileIs("external", ProfileNotRunning), " v  " + uuid},
+		{"api_profile_register_gw", reregister, none, "gw-reged " + uuid},
+		{"api_profile_register_noreg", reregister, is(ErrNoRegister), "gw-noreg " + uuid},
+		{"api_sofia_profile_register_nosuch", reregister, is(ErrNoGateway), "nosuch " + uuid},
+		{"api_profile_unregister_gw", unregister, none, "gw-reged " + uuid},
+		{"api_profile_unregister_noreg", unregister, is(ErrNoRegister), "gw-noreg " + uuid},
+		{"api_unknown", reregister, replied, "-"},
 		{"api_sofia_xmlstatus_profile_external", running("external"), none, ""},
 		{"api_sofia_xmlstatus_profile_internal", running("internal"), none, ""},
 		{"api_sofia_xmlstatus_profile_nosuch", running("nosuch"), profileIs("nosuch", ProfileNotRunning), ""},

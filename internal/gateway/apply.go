@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -58,14 +59,14 @@ func (a *Applier) Apply(ctx context.Context, changes []Change, journal Journal) 
 // work is one change on its way.
 type work struct {
 	Change
-	index     int
-	written   *Written // what an earlier attempt wrote, later what this one did; nil: nothing
-	action    string
-	routes    int     // the dial plans that still name a gateway that was deleted
-	taken     []taken // by each switch; nil: this attempt has not come so far
-	onlyShown bool    // nothing was asked of it
-	undoing   undoing
-	err       error
+	index    int
+	written  *Written // what an earlier attempt wrote, later what this one did; nil: nothing
+	action   string
+	routes   int     // the dial plans that still name a gateway that was deleted
+	taken    []taken // by each switch; nil: this attempt has not come so far
+	rowStays bool    // nothing was asked that changes its row
+	undoing  undoing
+	err      error
 }
 
 func (w *work) uuid() string   { return w.written.Row.UUID }
@@ -73,6 +74,11 @@ func (w *work) domain() string { return w.DomainUUID }
 
 func (w *work) label() fusionpbx.Label {
 	return fusionpbx.Label{DomainUUID: w.DomainUUID, Name: w.Name}
+}
+
+// meant is what tells works of one gateway from those of another: its label, or its uuid if it has none.
+func (w *work) meant() fusionpbx.Label {
+	return fusionpbx.Label{DomainUUID: w.DomainUUID, Name: cmp.Or(w.Name, w.GatewayUUID)}
 }
 
 // each is what of says of all of them, in their order.
@@ -89,8 +95,8 @@ func each[S, T any](all []S, of func(S) T) []T {
 func waves(all []*work) (split [][]*work) {
 	seen := map[fusionpbx.Label]int{}
 	for _, w := range all {
-		n := seen[w.label()]
-		seen[w.label()]++
+		n := seen[w.meant()]
+		seen[w.meant()]++
 		if n == len(split) {
 			split = append(split, nil)
 		}
@@ -121,6 +127,8 @@ func (p *pass) run(ctx context.Context, works []*work) {
 	if p.folder, err = file.FindFolder(ctx, p.pbx); err != nil {
 		fail(works, err)
 	}
+	p.reregister(ctx, unfinished(works))
+	p.reconcile(ctx, unfinished(works))
 	p.show(ctx, unfinished(works))
 	p.check(ctx, unfinished(works))
 	p.write(ctx, unfinished(works))
@@ -130,7 +138,11 @@ func (p *pass) run(ctx context.Context, works []*work) {
 
 // unfinished are the works that have more to do.
 func unfinished(works []*work) []*work {
-	return slices.DeleteFunc(slices.Clone(works), func(w *work) bool { return w.err != nil || w.onlyShown })
+	return slices.DeleteFunc(slices.Clone(works), func(w *work) bool { return w.err != nil || w.rowStays })
+}
+
+func unfailed(works []*work) []*work {
+	return slices.DeleteFunc(slices.Clone(works), func(w *work) bool { return w.err != nil })
 }
 
 func fail(works []*work, err error) {

@@ -29,7 +29,7 @@ func (p *pass) show(ctx context.Context, works []*work) {
 	works = slices.DeleteFunc(works, func(w *work) bool { return len(existing[w]) != 1 })
 	for _, w := range works {
 		row := existing[w][0]
-		w.action, w.onlyShown, w.written = Unchanged, true, &Written{Row: row, Previous: &row}
+		w.action, w.rowStays, w.written = Unchanged, true, &Written{Row: row, Previous: &row}
 		w.taken = make([]taken, len(p.batches))
 	}
 	p.eachSwitch(func(i int, b *batch) {

@@ -26,6 +26,9 @@ const (
 // back, since that fails for broken XML, a stopped profile or one without configuration; it loads what
 // is new meanwhile. So new gateways cost one rescan of each profile, and changed ones a second.
 func (r *round) perform(ctx context.Context, steps []*step) error {
+	for _, s := range steps {
+		s.changed = s.changed || s.kill != "" || s.load
+	}
 	r.checkMoves(ctx, steps)
 	if err := r.kill(ctx, steps, func(s *step) bool { return s.moves() || s.linger }); err != nil {
 		return err

@@ -36,11 +36,21 @@ func (s *sight) of(uuid, profile string) (*freeswitch.Gateway, error) {
 
 // look asks what the switch has loaded of these gateways. note is told if that takes long.
 func look(ctx context.Context, sw *freeswitch.Switch, log *slog.Logger, uuids []string, note func(string)) *sight {
-	s := &sight{found: map[string][]freeswitch.Gateway{}, failed: map[string]error{}}
 	if len(uuids) <= listAbove {
+		s := newSight()
 		s.askByName(ctx, sw, uuids)
 		return s
 	}
+	return lookInList(ctx, sw, log, uuids, note)
+}
+
+func newSight() *sight {
+	return &sight{found: map[string][]freeswitch.Gateway{}, failed: map[string]error{}}
+}
+
+// lookInList is look for any number.
+func lookInList(ctx context.Context, sw *freeswitch.Switch, log *slog.Logger, uuids []string, note func(string)) *sight {
+	s := newSight()
 	list, err := sw.Gateways(ctx)
 	switch {
 	case errors.Is(err, freeswitch.ErrReplyTooLong):

@@ -21,7 +21,7 @@ type Outcome struct {
 }
 
 func (a *Applier) outcome(w *work) Outcome {
-	o := Outcome{Err: w.err, Settled: w.err == nil || w.onlyShown || w.written == nil || w.undoing.restored, taken: w.taken}
+	o := Outcome{Err: w.err, Settled: w.err == nil || w.rowStays || w.written == nil || w.undoing.restored, taken: w.taken}
 	if o.Err != nil {
 		return o
 	}

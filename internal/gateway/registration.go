@@ -30,6 +30,7 @@ type heard struct {
 	state  string
 	answer freeswitch.Answer
 	since  time.Time // of the answer
+	last   time.Time // when it was heard last
 }
 
 // Registrations returns a new Registrations of the applier's switches.
@@ -82,6 +83,9 @@ func (r *Registrations) hear(sw string, e *freeswitch.GatewayEvent) {
 	case e.Answer.Code != 0 && e.Answer != h.answer:
 		h.answer, h.since = e.Answer, time.Now()
 		r.unkept[key] = true
+	}
+	if e.Answer.Code != 0 {
+		h.last = time.Now()
 	}
 	h.state = e.State
 	r.heard[key] = h
@@ -150,8 +154,9 @@ func (r *Registrations) Look(ctx context.Context) Seen {
 
 // Judge says what has become of a registration that is waited for: done once it is registered on every switch of
 // the result, which then shows that, or refused by a carrier, which is the error. In the end, when there is no more
-// time, it says why it was in vain.
-func (r *Registrations) Judge(result *Result, seen Seen, end bool) (done bool, err error) {
+// time, it says why it was in vain. A gateway that registers again is not refused by what was answered before that
+// began.
+func (r *Registrations) Judge(result *Result, seen Seen, began time.Time, end bool) (done bool, err error) {
 	up := true
 	for i := range result.Switches {
 		shown := &result.Switches[i]
@@ -173,7 +178,8 @@ func (r *Registrations) Judge(result *Result, seen Seen, end bool) (done bool, e
 	defer r.mu.Unlock()
 	for _, shown := range result.Switches {
 		h := r.heard[at{result.GatewayUUID, shown.Switch}]
-		if shown.Status != freeswitch.StatusUp && (h.answer.Refuses() || end) {
+		refused := h.answer.Refuses() && (result.Action != Reregistered || h.last.After(began))
+		if shown.Status != freeswitch.StatusUp && (refused || end) {
 			return true, inVain(shown, h)
 		}
 	}

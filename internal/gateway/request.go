@@ -27,7 +27,16 @@ type Request struct {
 	// Force deletes the gateway although outbound routes name it.
 	Force bool `json:"force,omitempty"`
 	Conditions
+	// Do asks the switches for something that leaves the gateway's row as it is: Reregister or Reconcile; "": it is
+	// the row that is made or changed.
+	Do string `json:"do,omitempty"`
 }
+
+// What a request asks of the switches alone, and not of the row.
+const (
+	Reregister = "reregister" // the gateway unregisters at its carrier and registers again
+	Reconcile  = "reconcile"  // every switch gets what the row says; the gateway is meant by its uuid alone, and need have no row
+)
 
 // NewName is what the gateway is to be called from now on, "" if its name stays.
 func (p Request) NewName() string { return p.Values["gateway"] }
@@ -55,7 +64,7 @@ type Result struct {
 	GatewayEnabled string  `json:"gateway_enabled" enum:"true,false"`
 	GatewayStatus  string  `json:"gateway_status" enum:"UP,DOWN"` // UP if it is up on every switch that it is meant for
 	GatewayState   string  `json:"gateway_state"`                 // FreeSWITCH's word for the registration, or NOT_LOADED
-	Action         string  `json:"action" enum:"created,updated,unchanged,deleted,absent"`
+	Action         string  `json:"action" enum:"created,updated,unchanged,deleted,absent,reregistered,reconciled"`
 	Switches       []Shown `json:"switches"`
 	// OutboundRoutes is how many of FusionPBX's dial plans still name a deleted gateway.
 	OutboundRoutes int `json:"outbound_routes,omitempty"`
@@ -69,11 +78,13 @@ type Result struct {
 // Leaves is a keyed hash of the gateway as the job left it, see Left.
 func (r Result) Leaves() []byte { return r.leaves }
 
-// What a provision job did to the gateway's row.
+// What a provision job did to the gateway's row, or to the switches.
 const (
-	Created   = "created"
-	Updated   = "updated"
-	Unchanged = "unchanged"
-	Deleted   = "deleted"
-	Absent    = "absent" // there was none to delete
+	Created      = "created"
+	Updated      = "updated"
+	Unchanged    = "unchanged"
+	Deleted      = "deleted"
+	Absent       = "absent"       // there was none to delete
+	Reregistered = "reregistered" // it was told to register again
+	Reconciled   = "reconciled"   // a switch had something else loaded than the row says
 )

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -32,6 +33,7 @@ type step struct {
 	load   bool               // a rescan has to bring it
 	linger bool               // it is not found by name, and may still be in the list of those that go
 	listed bool               // it was found in the list, and may be one of those that go
+	twice  bool               // it is loaded under several profiles
 }
 
 // name is what the switch knows the gateway by.
@@ -134,7 +136,9 @@ func (r *round) read(ctx context.Context) (steps []*step, err error) {
 		if row, there := rows[w.uuid]; there {
 			s.now = &row
 		}
-		if !w.asItStands && !sameRow(s.now, w.row) {
+		if w.reconcile {
+			w.previous = s.now // nothing is known to have been loaded but this
+		} else if !w.asItStands && !sameRow(s.now, w.row) {
 			w.err = fault.Errorf(fault.Conflict, "gateway %s was changed or deleted by somebody else, in FusionPBX or by a request to another worker, before switch %s could load it; "+
 				"look at it, then send the request again", w.uuid, r.sw.Addr())
 			continue
@@ -146,7 +150,7 @@ func (r *round) read(ctx context.Context) (steps []*step, err error) {
 
 // decide says what each step needs, and returns those of which that is known.
 func (r *round) decide(ctx context.Context, steps []*step) ([]*step, error) {
-	names, sight := naming{sw: r.sw}, r.look(ctx, steps)
+	names, sight := naming{sw: r.sw}, r.lookFirst(ctx, steps)
 	r.looked = time.Now()
 	loaded := map[*step]*freeswitch.Gateway{}
 	var doubtful []*step
@@ -159,6 +163,9 @@ func (r *round) decide(ctx context.Context, steps []*step) ([]*step, error) {
 		if loaded[s], s.err = sight.of(s.uuid, s.profile()); s.err != nil {
 			continue
 		}
+		if s.twice, s.err = r.loadedTwice(ctx, s, sight); s.err != nil {
+			continue
+		}
 		if loaded[s] == nil {
 			s.linger, s.load = s.previous != nil && !sight.listed, s.wanted()
 			continue
@@ -167,7 +174,7 @@ func (r *round) decide(ctx context.Context, steps []*step) ([]*step, error) {
 		s.touched, s.listed = s.touched || s.previous == nil, sight.listed
 		switch {
 		// A rescan never changes or removes what is loaded: that takes a kill.
-		case !s.wanted() || s.previous != nil && !s.previous.Same(*s.now, fusionpbx.LoadedColumns...) || len(differences(s.mode(), *loaded[s], *s.now)) > 0:
+		case !s.wanted() || s.twice || s.previous != nil && !s.previous.Same(*s.now, fusionpbx.LoadedColumns...) || len(differences(s.mode(), *loaded[s], *s.now)) > 0:
 			s.kill, s.load = loaded[s].Profile, s.wanted()
 		default:
 			doubtful = append(doubtful, s)
@@ -191,7 +198,7 @@ func (r *round) outdated(s *step, settings map[string][]byte) bool {
 	if !known {
 		// It was loaded by somebody else. If the caller named settings they are made sure of, since the
 		// switch does not show the password; a row that this work made itself it knows.
-		return s.asked && s.previous != nil
+		return (s.asked || s.reconcile) && s.previous != nil
 	}
 	return !r.keys.SameBody(hash, settingsOf(*s.now)...)
 }
@@ -199,6 +206,33 @@ func (r *round) outdated(s *step, settings map[string][]byte) bool {
 // look asks what the switch has loaded of the steps' gateways.
 func (r *round) look(ctx context.Context, steps []*step) *sight {
 	return look(ctx, r.sw, r.log, each(steps, (*step).name), r.note)
+}
+
+// lookFirst is look, but that it reads the list if copies matter: by name a switch shows one of them.
+func (r *round) lookFirst(ctx context.Context, steps []*step) *sight {
+	if slices.ContainsFunc(steps, func(s *step) bool { return s.reconcile }) {
+		return lookInList(ctx, r.sw, r.log, each(steps, (*step).name), r.note)
+	}
+	return r.look(ctx, steps)
+}
+
+// loadedTwice reports whether a gateway that is to be reconciled is loaded under several profiles. The list also has
+// copies that were killed and go: those the switch denies by name.
+func (r *round) loadedTwice(ctx context.Context, s *step, sight *sight) (bool, error) {
+	if !s.reconcile || len(sight.found[s.uuid]) < 2 {
+		return false, nil
+	}
+	profiles := map[string]bool{}
+	for _, copied := range sight.found[s.uuid] {
+		_, err := r.sw.GatewayUnder(ctx, copied.Profile, s.uuid)
+		switch {
+		case err == nil:
+			profiles[copied.Profile] = true
+		case !errors.Is(err, freeswitch.ErrNoGateway):
+			return false, r.sw.Fault(err)
+		}
+	}
+	return len(profiles) > 1, nil
 }
 
 // note tells everybody who shares the round.

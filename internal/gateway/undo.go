@@ -25,7 +25,7 @@ type undoing struct {
 // were touched, and adds to the error what stands where.
 func (p *pass) undo(ctx context.Context, works []*work) {
 	works = slices.DeleteFunc(slices.Clone(works), func(w *work) bool {
-		return w.err == nil || w.written == nil || w.onlyShown || p.handsOver(ctx, w.err)
+		return w.err == nil || w.written == nil || w.rowStays || p.handsOver(ctx, w.err)
 	})
 	if len(works) == 0 {
 		return

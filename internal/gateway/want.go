@@ -16,6 +16,8 @@ type want struct {
 	asked bool
 	// asItStands takes up whatever row stands, since somebody else changed it.
 	asItStands bool
+	// reconcile takes up whatever row stands, and loads anew what is not known to be that.
+	reconcile  bool
 	folder     *file.Folder // where gateways are kept as files; nil: in the database
 	filesStand bool         // the gateway's files are right already
 
@@ -38,6 +40,7 @@ func modeOf(folder *file.Folder) fusionpbx.GatewayMode {
 type taken struct {
 	meant   bool                // the row is for this switch (its hostname)
 	touched bool                // something may have been changed on the switch on its behalf
+	changed bool                // the switch had something else loaded than it was to have
 	seen    *freeswitch.Gateway // as the switch showed it in the end; nil: not loaded
 	err     error
 }
