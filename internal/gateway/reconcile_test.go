@@ -219,9 +219,3 @@ func TestReregisterInVain(t *testing.T) {
 		t.Errorf("it was told to register a disabled one %d times", n)
 	}
 }
-
-func (b *bundle) exec(t *testing.T, sql string, args ...any) {
-	t.Helper()
-	_, err := b.Pool.Exec(t.Context(), sql, args...)
-	must(t, err)
-}
