@@ -112,10 +112,13 @@ func Tasks(t testing.TB, pool *pgxpool.Pool, rdb redis.UniversalClient, log *slo
 var JobSettings = config.Settings{
 	ProvisionTimeout:     time.Minute,
 	ExportTimeout:        time.Hour,
+	BulkTimeout:          time.Hour,
 	ProvisionConcurrency: 16,
 	ExportConcurrency:    2,
+	BulkConcurrency:      2,
 	ProvisionPoll:        10 * time.Millisecond,
 	ExportPoll:           10 * time.Millisecond,
+	BulkPoll:             10 * time.Millisecond,
 	QueuedJobs:           10_000,
 	ExportRetention:      time.Hour,
 	ExportDomainBytes:    1 << 40,
