@@ -41,5 +41,5 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 		Out:         out,
 		Err:         errOut,
 	}
-	return program.Run(args, func() any { return &command{ctx: ctx, out: out, err: errOut} })
+	return program.Run(args, func() []any { return []any{&command{ctx: ctx, out: out, err: errOut}} })
 }

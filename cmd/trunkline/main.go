@@ -7,13 +7,16 @@ import (
 	"io"
 	"os"
 
+	"github.com/alecthomas/kong"
+
 	"trunkline/internal/commandline"
+	"trunkline/internal/remote"
 )
 
 func main() {
 	ctx, stop := commandline.UntilStopped()
 	defer stop()
-	os.Exit(run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr))
+	os.Exit(run(ctx, os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr))
 }
 
 // command is what each subcommand's Run gets: where its settings come from and where it writes.
@@ -37,6 +40,7 @@ type commandLine struct {
 	Check     checkCommand     `cmd:"" help:"Test every part and say what to do if one is not right."`
 	Audit     auditCommand     `cmd:"" help:"List who was denied what and who changed what."`
 	Config    configCommand    `cmd:"" help:"List the settings, their values and where each comes from."`
+	Jobs      remote.Jobs      `cmd:"" help:"List, show, follow, cancel and retry jobs, over the HTTP API from anywhere."`
 	Token     tokenCommand     `cmd:"" help:"Make, list, rotate and revoke the API tokens that callers send in place of a password."`
 	Key       keyCommand       `cmd:"" help:"Rotate the secret key."`
 	Migrate   migrateCommand   `cmd:"" help:"Create or update Trunkline's own tables, in schema trunkline."`
@@ -48,17 +52,21 @@ func newCommandLine() *commandLine {
 	return &commandLine{Serve: serve, API: api, Worker: worker, Scheduler: scheduler}
 }
 
-// run is the program: its arguments and environment in, its exit status out. Tests call it too.
-func run(ctx context.Context, args, environ []string, out, errOut io.Writer) int {
+// run is the program: its arguments, environment and input in, its exit status out. Tests call it too.
+func run(ctx context.Context, args, environ []string, in io.Reader, out, errOut io.Writer) int {
 	line := newCommandLine()
 	program := commandline.Program{
 		Name:        "trunkline",
 		Description: "The programmable front door of a FusionPBX: gateways and CDR exports over HTTP, as jobs that do not get lost.",
 		Line:        line,
+		Groups:      []kong.Group{remote.ConnectionFlags},
 		Out:         out,
 		Err:         errOut,
 	}
-	return program.Run(args, func() any {
-		return &command{ctx: ctx, configFile: line.ConfigFile, environ: environ, out: out, err: errOut}
+	return program.Run(args, func() []any {
+		return []any{
+			&command{ctx: ctx, configFile: line.ConfigFile, environ: environ, out: out, err: errOut},
+			remote.NewProgram(ctx, environ, in, out, errOut),
+		}
 	})
 }

@@ -356,6 +356,6 @@ func runHere(t *testing.T, env []string, args ...string) result {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	var out, err bytes.Buffer
-	status := run(ctx, args, env, &out, &err)
+	status := run(ctx, args, env, strings.NewReader(""), &out, &err)
 	return result{status, out.String(), err.String()}
 }

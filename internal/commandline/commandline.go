@@ -15,14 +15,15 @@ import (
 type Program struct {
 	Name        string
 	Description string
-	Line        any // a pointer to the struct that kong fills: its flags and commands
+	Line        any          // a pointer to the struct that kong fills: its flags and commands
+	Groups      []kong.Group // of flags that a help shows apart
 	Out, Err    io.Writer
 }
 
 // Run parses the arguments and calls the Run of the command that they name with what bind returns, which
-// is called once Line is filled. It returns the exit status: 0, 1 if the command failed, 2 if there is no
-// such command line.
-func (p Program) Run(args []string, bind func() any) int {
+// is called once Line is filled. It returns the exit status: 0, that of an Ended, 1 if the command failed
+// otherwise, 2 if there is no such command line.
+func (p Program) Run(args []string, bind func() []any) int {
 	exit := -1
 	parser, err := kong.New(p.Line,
 		kong.Name(p.Name),
@@ -30,6 +31,7 @@ func (p Program) Run(args []string, bind func() any) int {
 		kong.Writers(p.Out, p.Err),
 		kong.Exit(func(status int) { exit = status }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.ExplicitGroups(p.Groups),
 		kong.Help(printHelp),
 	)
 	if err != nil {
@@ -47,12 +49,26 @@ func (p Program) Run(args []string, bind func() any) int {
 		fmt.Fprintf(p.Err, "%s: %v\n%s\n", p.Name, err, p.whereToLook(err))
 		return 2
 	}
-	if err := parsed.Run(bind()); err != nil {
+	if err := parsed.Run(bind()...); err != nil {
 		fmt.Fprintf(p.Err, "%s: %v\n", p.Name, err)
+		if own, ok := errors.AsType[*Ended](err); ok {
+			return own.Status
+		}
 		return 1
 	}
 	return 0
 }
+
+// Ended is why a command ended as it did, with an exit status that tells it from others.
+type Ended struct {
+	Status int
+	Err    error
+}
+
+func (e *Ended) Error() string { return e.Err.Error() }
+
+// Unwrap returns why.
+func (e *Ended) Unwrap() error { return e.Err }
 
 // whereToLook names the help of the command that could not be read, as far as it was.
 func (p Program) whereToLook(err error) string {

@@ -20,7 +20,8 @@ import (
 // file over config.conf, and that over the defaults; an empty value is the same as none.
 //
 // The error names every unknown setting and every invalid value at once, each with the remedy, and
-// never holds a secret. Names in the environment that do not begin with TRUNKLINE_ are not ours.
+// never holds a secret. Names in the environment that do not begin with TRUNKLINE_ are not ours, and those that
+// clients find there are no settings.
 func Load(path string, environ []string) (Settings, error) {
 	return load(path, environ, true)
 }
@@ -73,7 +74,7 @@ func overlay(from map[string]string, source Source, values map[string]string, so
 func fromEnvironment(environ []string) map[string]string {
 	ours := map[string]string{}
 	for _, pair := range environ {
-		if name, value, found := strings.Cut(pair, "="); found && strings.HasPrefix(name, prefix) {
+		if name, value, found := strings.Cut(pair, "="); found && strings.HasPrefix(name, prefix) && !forClients[name] {
 			ours[name] = value
 		}
 	}

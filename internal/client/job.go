@@ -1,0 +1,105 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// Job is a job as the API shows it. Once Done it has exactly one of Result and Error.
+type Job struct {
+	JobID           string          `json:"job_id"`
+	Kind            string          `json:"kind"`
+	State           string          `json:"state"` // queued, running, succeeded, partial, failed, cancelled
+	Done            bool            `json:"done"`
+	Progress        Progress        `json:"progress"`
+	Attempts        int             `json:"attempts"`
+	CancelRequested bool            `json:"cancel_requested"`
+	ExternalID      string          `json:"external_id"`
+	CreatedBy       string          `json:"created_by"`
+	CreatedAt       time.Time       `json:"created_at"`
+	StartedAt       *time.Time      `json:"started_at"`
+	FinishedAt      *time.Time      `json:"finished_at"`
+	Parameters      json.RawMessage `json:"parameters"`
+	Result          json.RawMessage `json:"result"`
+	Error           *JobError       `json:"error"`
+	Counts          map[string]int  `json:"counts"` // of its items by their state, and their total; nil: it has none
+	Raw             json.RawMessage `json:"-"`      // the job as it came
+}
+
+// The ends of a job.
+const (
+	Succeeded = "succeeded"
+	Partial   = "partial"
+	Failed    = "failed"
+	Cancelled = "cancelled"
+)
+
+// Progress is how far a job has come. Total is 0 if it is not known.
+type Progress struct {
+	Done   int64  `json:"done"`
+	Failed int64  `json:"failed"`
+	Total  int64  `json:"total"`
+	Unit   string `json:"unit"`
+	Note   string `json:"note"`
+}
+
+// JobError is why a job ended without a result.
+type JobError struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+}
+
+// UnmarshalJSON keeps what it decodes as Raw.
+func (j *Job) UnmarshalJSON(text []byte) error {
+	type plain Job
+	if err := json.Unmarshal(text, (*plain)(j)); err != nil {
+		return err
+	}
+	j.Raw = json.RawMessage(append([]byte(nil), text...))
+	return nil
+}
+
+// jobPath is the path of a job, or of what lies below it.
+func jobPath(id string, below ...string) string {
+	return "/v1/jobs/" + strings.Join(append([]string{url.PathEscape(id)}, below...), "/")
+}
+
+// Job is the job of that id.
+func (c *Client) Job(ctx context.Context, id string) (job Job, err error) {
+	return job, c.Get(ctx, jobPath(id), nil, &job)
+}
+
+// Cancel ends a job that has not begun, and asks one that runs to stop.
+func (c *Client) Cancel(ctx context.Context, id string) (Job, error) {
+	return c.change(ctx, id, "cancel")
+}
+
+// Retry queues a job again that has failed, was cancelled, or has items that failed.
+func (c *Client) Retry(ctx context.Context, id string) (Job, error) {
+	return c.change(ctx, id, "retry")
+}
+
+func (c *Client) change(ctx context.Context, id, what string) (job Job, err error) {
+	answer, err := c.Do(ctx, Request{Method: http.MethodPost, Path: jobPath(id, what)})
+	if err != nil {
+		return job, err
+	}
+	return job, answer.Decode(&job)
+}
+
+// Ask asks for what is done as a job, and returns the job once it has been accepted, however it stands then.
+func (c *Client) Ask(ctx context.Context, r Request) (job Job, err error) {
+	answer, err := c.Do(ctx, r)
+	if err != nil {
+		return job, err
+	}
+	if err := answer.Decode(&job); err != nil || answer.Status != http.StatusAccepted {
+		return job, err
+	}
+	// What is pending is told in fewer words than a job.
+	return c.Job(ctx, job.JobID)
+}

@@ -1,0 +1,225 @@
+package remote
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"trunkline/internal/client"
+)
+
+type jobShowCommand struct {
+	Job       string `arg:"" name:"id" help:"The job's id."`
+	Output    string `short:"o" enum:"table,json,csv" default:"table" help:"table, json; with --items csv too: the rows of the file as it came, with what became of each."`
+	Items     bool   `help:"Show what became of each row of a job that is about many."`
+	ItemState string `placeholder:"STATE" help:"Only rows that are queued, succeeded, failed or skipped; with --items."`
+}
+
+func (jobShowCommand) Help() string {
+	return `Example: trunkline jobs show 0190f3c2-7d1e-7c55-b2a4-5a1f6f0e9a11
+
+Example: trunkline jobs show 0190f3c2-7d1e-7c55-b2a4-5a1f6f0e9a11 --items --item-state failed`
+}
+
+func (c jobShowCommand) Run(s *session) error {
+	id, err := jobID(c.Job)
+	if err != nil {
+		return err
+	}
+	if c.Items {
+		return c.items(s, id)
+	}
+	job, err := s.api.Job(s.ctx, id)
+	if err != nil {
+		return s.worded(err)
+	}
+	switch c.Output {
+	case "json":
+		return s.printJSON(job.Raw)
+	case "csv":
+		return fmt.Errorf("-o csv: a job is no table; -o json prints it, and --items -o csv its rows")
+	}
+	s.printJob(job)
+	return nil
+}
+
+// printJob prints a job, one line for each thing that there is to say.
+func (s *session) printJob(job client.Job) {
+	line := func(name, value string) {
+		if value != "" {
+			s.printf("%-12s %s\n", name, visible(value))
+		}
+	}
+	line("job", job.JobID)
+	line("kind", job.Kind)
+	line("state", job.State)
+	line("progress", howFar(job.Progress))
+	line("note", noteOf(job))
+	line("rows", counted(job.Counts))
+	line("external id", job.ExternalID)
+	line("asked by", job.CreatedBy)
+	line("created", job.CreatedAt.UTC().Format(time.RFC3339))
+	line("started", when(job.StartedAt))
+	line("finished", when(job.FinishedAt))
+	if job.Attempts > 1 {
+		line("attempts", fmt.Sprint(job.Attempts))
+	}
+	for _, part := range []struct {
+		name string
+		json json.RawMessage
+	}{{"asked for", job.Parameters}, {"result", job.Result}} {
+		if len(part.json) > 0 {
+			s.printf("%-12s %s\n", part.name, strings.ReplaceAll(indented(part.json), "\n", "\n"+strings.Repeat(" ", 13)))
+		}
+	}
+}
+
+func when(t *time.Time) string {
+	if t == nil {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339)
+}
+
+// counted is how many there are of what, the total first.
+func counted(counts map[string]int) string {
+	const total = "total"
+	var parts []string
+	if n, ok := counts[total]; ok {
+		parts = append(parts, fmt.Sprintf("%d in all", n))
+	}
+	for _, name := range slices.Sorted(maps.Keys(counts)) {
+		if name != total && counts[name] > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", counts[name], name))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+type jobWatchCommand struct {
+	Job  string `arg:"" name:"id" help:"The job's id."`
+	JSON bool   `name:"json" help:"Print the job as JSON once it has ended."`
+}
+
+func (jobWatchCommand) Help() string {
+	return `A connection that breaks off is made again; the job goes on without it. Ctrl-C ends the watching and not the job.
+
+` + statusHelp + `
+
+Example: trunkline jobs watch 0190f3c2-7d1e-7c55-b2a4-5a1f6f0e9a11`
+}
+
+func (c jobWatchCommand) Run(s *session) error {
+	id, err := jobID(c.Job)
+	if err != nil {
+		return err
+	}
+	job, err := s.api.Job(s.ctx, id)
+	if err != nil {
+		return s.worded(err)
+	}
+	return s.watch(job, c.JSON)
+}
+
+// watch follows a job to its end and prints how it ended.
+func (s *session) watch(job client.Job, asJSON bool) error {
+	job, err := s.follow(job)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		if err := s.printJSON(job.Raw); err != nil {
+			return err
+		}
+		return endOf(job)
+	}
+	text := fmt.Sprintf("job %s %s", job.JobID, job.State)
+	if rows := counted(job.Counts); rows != "" {
+		text += ": " + rows
+	} else if far := howFar(job.Progress); far != "" {
+		text += ": " + far
+	}
+	s.printf("%s\n", visible(text))
+	return endOf(job)
+}
+
+type jobCancelCommand struct {
+	Jobs []string `arg:"" name:"id" help:"The jobs' ids."`
+}
+
+func (jobCancelCommand) Help() string {
+	return `Example: trunkline jobs cancel 0190f3c2-7d1e-7c55-b2a4-5a1f6f0e9a11`
+}
+
+func (c jobCancelCommand) Run(s *session) error {
+	for _, given := range c.Jobs {
+		id, err := jobID(given)
+		if err != nil {
+			return err
+		}
+		job, err := s.api.Cancel(s.ctx, id)
+		if err != nil {
+			return s.worded(err)
+		}
+		if job.Done {
+			s.printf("job %s is %s\n", id, visible(job.State))
+		} else {
+			s.printf("job %s runs, and is asked to stop; trunkline jobs watch %[1]s shows what it leaves\n", id)
+		}
+	}
+	return nil
+}
+
+type jobRetryCommand struct {
+	Job   string `arg:"" name:"id" help:"The job's id."`
+	Watch bool   `help:"Follow it to its end."`
+}
+
+func (jobRetryCommand) Help() string {
+	return `Example: trunkline jobs retry 0190f3c2-7d1e-7c55-b2a4-5a1f6f0e9a11 --watch`
+}
+
+func (c jobRetryCommand) Run(s *session) error {
+	id, err := jobID(c.Job)
+	if err != nil {
+		return err
+	}
+	job, err := s.api.Retry(s.ctx, id)
+	if err != nil {
+		return s.worded(err)
+	}
+	if c.Watch {
+		return s.watch(job, false)
+	}
+	s.printf("job %s is %s again; trunkline jobs watch %[1]s follows it\n", id, visible(job.State))
+	return nil
+}
+
+func (c jobShowCommand) items(s *session, id string) error {
+	query := url.Values{}
+	if c.ItemState != "" {
+		query.Set("state", c.ItemState)
+	}
+	path := "/v1/jobs/" + id + "/items"
+	if c.Output == "csv" {
+		query.Set("format", "csv")
+		return s.worded(s.api.Download(s.ctx, client.Request{Path: path, Query: query}, "text/csv", s.out))
+	}
+	raw, _, err := s.pages(path, query, "items", 0)
+	if err != nil {
+		return err
+	}
+	items, err := itemsOf(raw)
+	if err != nil {
+		return err
+	}
+	l := listing{headings: itemHeadings, raw: raw}
+	for _, i := range items {
+		l.rows = append(l.rows, i.cells())
+	}
+	return s.print(Format{Output: c.Output}, l)
+}

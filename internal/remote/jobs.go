@@ -1,0 +1,139 @@
+package remote
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"time"
+
+	"github.com/google/uuid"
+
+	"trunkline/internal/client"
+	"trunkline/internal/fault"
+	"trunkline/internal/token"
+)
+
+// Jobs are the commands about jobs.
+type Jobs struct {
+	Connection
+
+	List   jobListCommand   `cmd:"" help:"List jobs, newest first."`
+	Show   jobShowCommand   `cmd:"" help:"Show a job: its state, what was asked for, its result or its error."`
+	Watch  jobWatchCommand  `cmd:"" help:"Follow a job to its end, and tell by the exit status how it ended."`
+	Cancel jobCancelCommand `cmd:"" help:"End jobs that have not begun, and ask those that run to stop."`
+	Retry  jobRetryCommand  `cmd:"" help:"Queue a job again that failed or was cancelled; of one of many rows those that failed."`
+}
+
+// Help is the group's.
+func (Jobs) Help() string {
+	return `They ask the HTTP API, so that they work from anywhere: at TRUNKLINE_URL, with the token of TRUNKLINE_TOKEN.
+
+` + statusHelp + `
+
+Example: trunkline jobs list --state failed --since 24h`
+}
+
+type jobListCommand struct {
+	Format
+	Kind       string `placeholder:"KIND" help:"Only those of a kind: provision, bulk or export."`
+	State      string `placeholder:"STATE" help:"Only those that are queued, running, succeeded, partial, failed or cancelled."`
+	Since      string `placeholder:"TIME" help:"Only those made since then: a time back from now (24h, 7d), a date or a time."`
+	Until      string `placeholder:"TIME" help:"Only those made before then."`
+	ExternalID string `placeholder:"ID" help:"Only those with the caller's own name."`
+	Domain     string `placeholder:"NAME" help:"Only those of a domain; global for those of none."`
+	Limit      int    `default:"50" help:"How many at most; 0 for all."`
+}
+
+func (jobListCommand) Help() string {
+	return `Example: trunkline jobs list --kind bulk --since 7d
+
+Example: trunkline jobs list --state failed --limit 0 -o csv`
+}
+
+func (c jobListCommand) Run(s *session) error {
+	query, err := c.query(time.Now())
+	if err != nil {
+		return err
+	}
+	raw, more, err := s.pages("/v1/jobs", query, "jobs", c.Limit)
+	if err != nil {
+		return err
+	}
+	l := listing{headings: []string{"JOB", "KIND", "STATE", "CREATED", "BY", "EXTERNAL ID", "PROGRESS", "NOTE"}, raw: raw}
+	for _, text := range raw {
+		var job client.Job
+		if err := json.Unmarshal(text, &job); err != nil {
+			return fmt.Errorf("reading the list of jobs: %w", err)
+		}
+		l.rows = append(l.rows, []string{
+			job.JobID, job.Kind, job.State, job.CreatedAt.UTC().Format(time.RFC3339), job.CreatedBy, job.ExternalID, howFar(job.Progress), noteOf(job),
+		})
+	}
+	if err := s.print(c.Format, l); err != nil {
+		return err
+	}
+	if more {
+		s.tell("older ones are left out; --limit shows more")
+	}
+	return nil
+}
+
+// noteOf is why a job failed, or what it waits for.
+func noteOf(job client.Job) string {
+	switch {
+	case job.Error != nil:
+		return job.Error.Code + ": " + job.Error.Message
+	case !job.Done && job.CancelRequested:
+		return "asked to stop"
+	case !job.Done:
+		return job.Progress.Note
+	}
+	return ""
+}
+
+func (c jobListCommand) query(now time.Time) (url.Values, error) {
+	q := url.Values{}
+	for name, value := range map[string]string{"kind": c.Kind, "state": c.State, "external_id": c.ExternalID, "tenant_domain": c.Domain} {
+		if value != "" {
+			q.Set(name, value)
+		}
+	}
+	for _, bound := range []struct{ flag, name, text string }{{"--since", "created_after", c.Since}, {"--until", "created_before", c.Until}} {
+		if bound.text == "" {
+			continue
+		}
+		at, err := timeOf(bound.flag, bound.text, now)
+		if err != nil {
+			return nil, err
+		}
+		q.Set(bound.name, at.UTC().Format(time.RFC3339))
+	}
+	if c.Limit < 0 {
+		return nil, errors.New("--limit: write how many to show, or 0 for all")
+	}
+	return q, nil
+}
+
+// timeOf is a date, a time, or a length of time back from now.
+func timeOf(flag, text string, now time.Time) (time.Time, error) {
+	for _, layout := range []string{time.RFC3339, time.DateOnly} {
+		if at, err := time.Parse(layout, text); err == nil {
+			return at, nil
+		}
+	}
+	back, err := token.ParseLifetime(flag, text)
+	if err != nil {
+		return now, fmt.Errorf("%s: %q is no time; write how far back (24h, 7d), a date (2026-01-31) or a time (2026-01-31T12:00:00Z)", flag, fault.Clip(text))
+	}
+	return now.Add(-back), nil
+}
+
+// jobID checks that it is one before it becomes a part of a path.
+func jobID(given string) (string, error) {
+	id, err := uuid.Parse(given)
+	if err != nil || len(given) != len(id.String()) {
+		return "", fmt.Errorf("%q is not a job's id; trunkline jobs list shows them", fault.Clip(given))
+	}
+	return id.String(), nil
+}
