@@ -30,6 +30,7 @@ var Statuses = map[fault.Code]int{
 	fault.Conflict:             http.StatusConflict,
 	fault.Cancelled:            http.StatusConflict,
 	fault.Superseded:           http.StatusConflict,
+	fault.Skipped:              http.StatusConflict,
 	fault.KeySuperseded:        http.StatusConflict,
 	fault.Gone:                 http.StatusGone,
 	fault.PreconditionFailed:   http.StatusPreconditionFailed,

@@ -54,6 +54,7 @@ const (
 	Cancelled           Code = "cancelled"
 	WorkerLost          Code = "worker_lost"
 	Superseded          Code = "superseded" // a later request changed what this one waited for
+	Skipped             Code = "skipped"    // nothing is wrong with it: another change failed, and it was to be all or none
 	InsufficientStorage Code = "insufficient_storage"
 	Unavailable         Code = "unavailable" // the database or another part does not answer
 	ServerError         Code = "server_error"

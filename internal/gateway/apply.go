@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"trunkline/internal/fault"
 	"trunkline/internal/fusionpbx"
@@ -44,11 +45,7 @@ func (a *Applier) Wait() {
 // checked first, then the rows are written, then each switch takes them up and shows that it did. What fails
 // of one change fails no other, and is put back; so is what has not been taken up when ctx ends.
 func (a *Applier) Apply(ctx context.Context, changes []Change, journal Journal) []Outcome {
-	earlier := journal.Earlier()
-	all := make([]*work, len(changes))
-	for i, change := range changes {
-		all[i] = &work{Change: change, index: i, written: earlier[i]}
-	}
+	all := works(changes, journal.Earlier())
 	for _, wave := range waves(all) {
 		p := &pass{Applier: a, journal: journal}
 		p.run(ctx, wave)
@@ -56,16 +53,27 @@ func (a *Applier) Apply(ctx context.Context, changes []Change, journal Journal) 
 	return each(all, a.outcome)
 }
 
+// works are the changes on their way, with what earlier attempts wrote.
+func works(changes []Change, earlier map[int]*Written) []*work {
+	all := make([]*work, len(changes))
+	for i, change := range changes {
+		all[i] = &work{Change: change, index: i, written: earlier[i]}
+	}
+	return all
+}
+
 // work is one change on its way.
 type work struct {
 	Change
 	index    int
 	written  *Written // what an earlier attempt wrote, later what this one did; nil: nothing
+	plan     Plan     // by the rows as they stood when it was checked
 	action   string
 	routes   int     // the dial plans that still name a gateway that was deleted
 	taken    []taken // by each switch; nil: this attempt has not come so far
 	rowStays bool    // nothing was asked that changes its row
 	undoing  undoing
+	skipped  bool // err is not of its own making
 	err      error
 }
 
@@ -109,6 +117,7 @@ func waves(all []*work) (split [][]*work) {
 type pass struct {
 	*Applier
 	journal Journal
+	whole   bool         // all works or none
 	folder  *file.Folder // where gateways are kept as files; nil: in the database
 	came    []func()     // tells each batch that this pass is on its way no more
 }
@@ -127,12 +136,13 @@ func (p *pass) run(ctx context.Context, works []*work) {
 	if p.folder, err = file.FindFolder(ctx, p.pbx); err != nil {
 		fail(works, err)
 	}
-	p.reregister(ctx, unfinished(works))
-	p.reconcile(ctx, unfinished(works))
-	p.show(ctx, unfinished(works))
-	p.check(ctx, unfinished(works))
-	p.write(ctx, unfinished(works))
-	p.load(ctx, unfinished(works))
+	for _, stage := range []func(context.Context, []*work){p.reregister, p.reconcile, p.show, p.check, p.write, p.load} {
+		if p.spoilt(works) {
+			break
+		}
+		stage(ctx, unfinished(works))
+	}
+	p.skip(ctx, works)
 	p.undo(ctx, works)
 }
 
@@ -159,16 +169,36 @@ func (p *pass) handsOver(ctx context.Context, err error) bool {
 // load has every switch take up the rows as they stand, and see that it did.
 func (p *pass) load(ctx context.Context, works []*work) {
 	works = slices.DeleteFunc(works, func(w *work) bool { return w.written == nil }) // nothing was there to delete
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	ended := p.counting()
 	p.takeUp(ctx, works, func(w *work) *want {
 		return &want{uuid: w.uuid(), previous: w.written.Previous, row: w.written.Stands(), asked: w.names(fusionpbx.LoadedColumns...), folder: p.folder}
+	}, func(w *want) {
+		ended(w)
+		if p.whole && w.err != nil {
+			stop(errAnother)
+		}
 	})
 	for _, w := range works {
 		w.err = joined(w.taken)
 	}
 }
 
-// takeUp has every switch take up what is wanted of each work, and notes what they say.
-func (p *pass) takeUp(ctx context.Context, works []*work, wanted func(*work) *want) {
+// counting tells the journal, if it wants to know, how many works every switch has taken up, each time one more has
+// on one of them.
+func (p *pass) counting() (ended func(*want)) {
+	counter, counts := p.journal.(Counter)
+	if !counts {
+		return func(*want) {}
+	}
+	var n atomic.Int64
+	return func(*want) { counter.Ended(int(n.Add(1)) / len(p.batches)) }
+}
+
+// takeUp has every switch take up what is wanted of each work, and notes what they say. ended is called with each
+// want that ends.
+func (p *pass) takeUp(ctx context.Context, works []*work, wanted func(*work) *want, ended func(*want)) {
 	if len(works) == 0 {
 		return
 	}
@@ -176,7 +206,7 @@ func (p *pass) takeUp(ctx context.Context, works []*work, wanted func(*work) *wa
 		w.taken = make([]taken, len(p.batches))
 	}
 	p.eachSwitch(func(i int, b *batch) {
-		for n, result := range b.takeUp(ctx, each(works, wanted), p.journal.Note, p.came[i]) {
+		for n, result := range b.takeUp(ctx, each(works, wanted), ended, p.journal.Note, p.came[i]) {
 			works[n].taken[i] = result
 		}
 	})

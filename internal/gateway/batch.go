@@ -31,9 +31,9 @@ type batch struct {
 
 // takeUp returns once the switch shows what each row says, or why it does not. When ctx ends it leaves the
 // wants that have not ended: those of a round in progress may still be taken up. came is called when they
-// wait for their round.
-func (b *batch) takeUp(ctx context.Context, wants []*want, note func(string), came func()) []taken {
-	g := &group{waiting: slices.Clone(wants), left: len(wants), done: make(chan struct{}), note: note}
+// wait for their round, and ended with each one that has ended, from any goroutine: it must return at once.
+func (b *batch) takeUp(ctx context.Context, wants []*want, ended func(*want), note func(string), came func()) []taken {
+	g := &group{waiting: slices.Clone(wants), left: len(wants), done: make(chan struct{}), ended: ended, note: note}
 	for _, w := range wants {
 		w.group = g
 	}
@@ -55,7 +55,7 @@ func (b *batch) takeUp(ctx context.Context, wants []*want, note func(string), ca
 	results := make([]taken, len(wants))
 	for i, w := range wants {
 		switch w.turn {
-		case ended:
+		case hasEnded:
 			results[i] = w.taken
 		case inRound:
 			// The round goes on for those who share it, and w is still the round's to write to.
@@ -124,10 +124,11 @@ func (b *batch) serve(ctx context.Context, wants []*want) {
 func (b *batch) end(w *want, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if w.turn == ended {
+	if w.turn == hasEnded {
 		return
 	}
-	w.err, w.turn = cmp.Or(w.err, err), ended
+	w.err, w.turn = cmp.Or(w.err, err), hasEnded
+	w.group.ended(w)
 	if w.group.left--; w.group.left == 0 {
 		close(w.group.done)
 	}

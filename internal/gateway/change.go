@@ -42,6 +42,13 @@ type Journal interface {
 	Note(text string)
 }
 
+// Counter is a Journal that is told how far the work has come.
+type Counter interface {
+	// Ended tells how many of the changes every switch has taken up. It may be called from any goroutine, and must
+	// return at once.
+	Ended(n int)
+}
+
 // Written is the row that a change wrote and the one that stood there before, nil for none. Of a deleted
 // one both are the row as it was.
 type Written struct {

@@ -63,23 +63,15 @@ func (p *pass) check(ctx context.Context, works []*work) {
 		return
 	}
 	var planned []*work
-	var plans []Plan
 	for _, w := range works {
-		plan, err := p.plan(w, existing[w])
-		if err == nil && !w.Delete {
-			err = plan.CheckProfile(enabled)
+		if w.plan, w.err = p.plan(w, existing[w]); w.err == nil && !w.Delete {
+			w.err = w.plan.CheckProfile(enabled)
 		}
-		if w.err = err; err != nil || plan.Action == Absent {
-			continue
+		if w.err == nil && w.plan.Action != Absent {
+			planned = append(planned, w)
 		}
-		if w.Delete {
-			// What is not to be loaded needs no profile that runs.
-			plan.Row = plan.Row.Clone()
-			plan.Row.Set("enabled", "false")
-		}
-		planned, plans = append(planned, w), append(plans, plan)
 	}
-	p.checkSwitches(ctx, planned, plans)
+	p.checkSwitches(ctx, planned)
 }
 
 // plan merges the change with the row that stands. After an earlier attempt that row may be the one it wrote:
@@ -111,13 +103,14 @@ func (p *pass) plan(w *work, existing []fusionpbx.Gateway) (Plan, error) {
 	return plan, nil
 }
 
-// checkSwitches asks each switch whether it could take up the rows, one of each work.
-func (p *pass) checkSwitches(ctx context.Context, works []*work, plans []Plan) {
+// checkSwitches asks each switch whether it could take up the planned rows.
+func (p *pass) checkSwitches(ctx context.Context, works []*work) {
 	answers := each(works, func(*work) []taken { return make([]taken, len(p.batches)) })
 	p.eachSwitch(func(i int, b *batch) {
 		r := readiness{naming: naming{sw: b.sw}, pbx: p.pbx, within: p.limits.Settling, profiles: map[string]error{}}
-		for n, plan := range plans {
-			answers[n][i].meant, answers[n][i].err = r.ready(ctx, plan.Row)
+		for n, w := range works {
+			// What is not to be loaded needs no profile that runs.
+			answers[n][i].meant, answers[n][i].err = r.ready(ctx, w.plan.Row, w.plan.Row.Enabled() && !w.Delete)
 		}
 	})
 	writable := map[string]error{}
@@ -128,7 +121,7 @@ func (p *pass) checkSwitches(ctx context.Context, works []*work, plans []Plan) {
 			continue
 		}
 		if w.err == nil && !w.Delete {
-			w.err = p.checkPlace(plans[n], answers[n], writable)
+			w.err = p.checkPlace(w.plan, answers[n], writable)
 		}
 	}
 }
@@ -170,12 +163,12 @@ type readiness struct {
 }
 
 // ready reports whether the row is meant for this switch, and fails if the switch could not take it up: it
-// does not answer, or the profile does not run there.
-func (r *readiness) ready(ctx context.Context, row fusionpbx.Gateway) (meant bool, err error) {
+// does not answer, or is to load it and the profile does not run there.
+func (r *readiness) ready(ctx context.Context, row fusionpbx.Gateway, load bool) (meant bool, err error) {
 	if meant, err = r.meant(ctx, row); err != nil {
 		return false, err
 	}
-	if !meant || !row.Enabled() {
+	if !meant || !load {
 		if r.answers == nil {
 			_, err := r.sw.Gateway(ctx, row.UUID)
 			if errors.Is(err, freeswitch.ErrNoGateway) {

@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -20,42 +19,91 @@ import (
 // it otherwise renames it. It returns the request as it is if there is none yet. A fault.Conflict is an external_id that
 // differs from another one in case alone, or a deletion that calls the gateway otherwise.
 func Resolve(ctx context.Context, p *pbx.PBX, asked Request) (Request, error) {
-	if asked.ExternalID == "" {
-		return asked, nil
+	resolved, faults, err := ResolveAll(ctx, p, []Request{asked})
+	if err != nil {
+		return asked, err
 	}
-	type named struct{ ExternalID, UUID string }
+	return resolved[0], faults[0]
+}
+
+// ResolveAll is Resolve of any number of requests, in two questions. faults has a place for each of them.
+func ResolveAll(ctx context.Context, p *pbx.PBX, asked []Request) (resolved []Request, faults []error, err error) {
+	resolved, faults = slices.Clone(asked), make([]error, len(asked))
+	var domains, ids []string
+	for _, r := range asked {
+		if r.ExternalID != "" {
+			domains, ids = append(domains, r.DomainUUID), append(ids, r.ExternalID)
+		}
+	}
+	if len(ids) == 0 {
+		return resolved, faults, nil
+	}
+	type named struct{ DomainUUID, Asked, ExternalID, UUID string }
 	found, err := postgres.Rows(ctx, p.Pool, "reading whose external_id it is", pgx.RowToStructByPos[named], `
-		select external_id, gateway_uuid::text from trunkline.external_ids
-		where domain_uuid is not distinct from nullif($1, '')::uuid and lower(external_id) = lower($2)`, asked.DomainUUID, asked.ExternalID)
+		select asked.domain, asked.id, e.external_id, e.gateway_uuid::text
+		from (select distinct * from unnest($1::text[], $2::text[]) as asked (domain, id)) as asked
+		join trunkline.external_ids e on coalesce(e.domain_uuid, '00000000-0000-0000-0000-000000000000')
+				= coalesce(nullif(asked.domain, '')::uuid, '00000000-0000-0000-0000-000000000000')
+			and lower(e.external_id) = lower(asked.id)`, domains, ids)
 	if err != nil || len(found) == 0 {
-		return asked, err
+		return resolved, faults, err
 	}
-	row, err := p.FusionPBX.GatewayByUUID(ctx, found[0].UUID)
+	rows, err := p.FusionPBX.GatewaysByUUIDs(ctx, each(found, func(n named) string { return n.UUID }))
+	if err != nil {
+		return nil, nil, err
+	}
+	names := make(map[[2]string]named, len(found))
+	for _, n := range found {
+		names[[2]string{n.DomainUUID, n.Asked}] = n
+	}
+	for i, r := range asked {
+		n, known := names[[2]string{r.DomainUUID, r.ExternalID}]
+		row, there := rows[n.UUID]
+		if known && there && row.DomainUUID == r.DomainUUID {
+			resolved[i], faults[i] = r.resolved(n.ExternalID, row)
+		}
+	}
+	return resolved, faults, nil
+}
+
+// resolved is the request about the gateway that the external_id names, as it was written.
+func (r Request) resolved(externalID string, row fusionpbx.Gateway) (Request, error) {
 	switch {
-	case errors.Is(err, fusionpbx.ErrNotFound) || err == nil && row.DomainUUID != asked.DomainUUID:
-		return asked, nil
-	case err != nil:
-		return asked, err
-	case found[0].ExternalID != asked.ExternalID:
-		return asked, fault.Errorf(fault.Conflict, "external_id: %q is that of gateway %s, but for its case; write it as it was, or use another one",
-			fault.Clip(found[0].ExternalID), row.UUID)
-	case asked.Name != "" && asked.Name != row.Label() && asked.Delete:
-		return asked, fault.Errorf(fault.Conflict, "gateway_name: external_id %q names gateway %q; send one of them, or both as they belong together",
-			fault.Clip(asked.ExternalID), row.Label())
-	case asked.Name != "" && asked.Name != row.Label():
-		asked.Values = maps.Clone(asked.Values)
-		asked.Values["gateway"] = asked.Name
+	case externalID != r.ExternalID:
+		return r, fault.Errorf(fault.Conflict, "external_id: %q is that of gateway %s, but for its case; write it as it was, or use another one",
+			fault.Clip(externalID), row.UUID)
+	case r.Name != "" && r.Name != row.Label() && r.Delete:
+		return r, fault.Errorf(fault.Conflict, "gateway_name: external_id %q names gateway %q; send one of them, or both as they belong together",
+			fault.Clip(r.ExternalID), row.Label())
+	case r.Name != "" && r.Name != row.Label():
+		r.Values = maps.Clone(r.Values)
+		r.Values["gateway"] = r.Name
 	}
-	asked.GatewayUUID, asked.Name = row.UUID, row.Label()
-	return asked, nil
+	r.GatewayUUID, r.Name = row.UUID, row.Label()
+	return r, nil
+}
+
+// ExternalName says which gateway a request's external_id names.
+type ExternalName struct {
+	Asked       Request
+	GatewayUUID string
 }
 
 // NameExternally notes, in the caller's transaction, by which external_id the gateway is known from now on.
 func NameExternally(ctx context.Context, tx pgx.Tx, asked Request, row fusionpbx.Gateway) error {
+	return NameAllExternally(ctx, tx, []ExternalName{{asked, row.UUID}})
+}
+
+// NameAllExternally is NameExternally of any number, in one statement. No two of them have one external_id.
+func NameAllExternally(ctx context.Context, tx pgx.Tx, named []ExternalName) error {
 	_, err := tx.Exec(ctx, `
-		insert into trunkline.external_ids (domain_uuid, external_id, gateway_uuid) values (nullif($1, '')::uuid, $2, $3)
+		insert into trunkline.external_ids (domain_uuid, external_id, gateway_uuid)
+		select nullif(domain, '')::uuid, id, gateway from unnest($1::text[], $2::text[], $3::uuid[]) as named (domain, id, gateway)
 		on conflict (coalesce(domain_uuid, '00000000-0000-0000-0000-000000000000'), lower(external_id))
-		do update set external_id = excluded.external_id, gateway_uuid = excluded.gateway_uuid`, asked.DomainUUID, asked.ExternalID, row.UUID)
+		do update set external_id = excluded.external_id, gateway_uuid = excluded.gateway_uuid`,
+		each(named, func(n ExternalName) string { return n.Asked.DomainUUID }),
+		each(named, func(n ExternalName) string { return n.Asked.ExternalID }),
+		each(named, func(n ExternalName) string { return n.GatewayUUID }))
 	if err != nil {
 		return fmt.Errorf("noting a gateway's external_id: %w", err)
 	}
@@ -64,9 +112,17 @@ func NameExternally(ctx context.Context, tx pgx.Tx, asked Request, row fusionpbx
 
 // UnnameExternally takes back, in the caller's transaction, what NameExternally noted.
 func UnnameExternally(ctx context.Context, tx pgx.Tx, asked Request) error {
+	return UnnameAllExternally(ctx, tx, []Request{asked})
+}
+
+// UnnameAllExternally is UnnameExternally of any number, in one statement.
+func UnnameAllExternally(ctx context.Context, tx pgx.Tx, asked []Request) error {
 	_, err := tx.Exec(ctx, `
-		delete from trunkline.external_ids
-		where domain_uuid is not distinct from nullif($1, '')::uuid and external_id = $2`, asked.DomainUUID, asked.ExternalID)
+		delete from trunkline.external_ids e using unnest($1::text[], $2::text[]) as asked (domain, id)
+		where coalesce(e.domain_uuid, '00000000-0000-0000-0000-000000000000')
+				= coalesce(nullif(asked.domain, '')::uuid, '00000000-0000-0000-0000-000000000000')
+			and lower(e.external_id) = lower(asked.id) and e.external_id = asked.id`,
+		each(asked, func(r Request) string { return r.DomainUUID }), each(asked, func(r Request) string { return r.ExternalID }))
 	if err != nil {
 		return fmt.Errorf("taking back a gateway's external_id: %w", err)
 	}
@@ -75,7 +131,12 @@ func UnnameExternally(ctx context.Context, tx pgx.Tx, asked Request) error {
 
 // ForgetExternally forgets by which external_ids a gateway that is gone was known.
 func ForgetExternally(ctx context.Context, pool *pgxpool.Pool, gatewayUUID string) error {
-	if _, err := pool.Exec(ctx, "delete from trunkline.external_ids where gateway_uuid = $1", gatewayUUID); err != nil {
+	return ForgetAllExternally(ctx, pool, []string{gatewayUUID})
+}
+
+// ForgetAllExternally is ForgetExternally of any number.
+func ForgetAllExternally(ctx context.Context, pool *pgxpool.Pool, gatewayUUIDs []string) error {
+	if _, err := pool.Exec(ctx, "delete from trunkline.external_ids where gateway_uuid = any($1::uuid[])", gatewayUUIDs); err != nil {
 		return fmt.Errorf("forgetting a gateway's external_id: %w", err)
 	}
 	return nil
@@ -83,9 +144,18 @@ func ForgetExternally(ctx context.Context, pool *pgxpool.Pool, gatewayUUID strin
 
 // Existing are the rows that bear on the request: those of its gateway, and those that bear the name it is to get.
 func Existing(ctx context.Context, db *fusionpbx.DB, asked Request) ([]fusionpbx.Gateway, error) {
-	w := &work{Change: Change{Request: asked}}
-	rows, err := existing(ctx, db, []*work{w})
-	return rows[w], err
+	rows, err := ExistingOfAll(ctx, db, []Request{asked})
+	if err != nil {
+		return nil, err
+	}
+	return rows[0], nil
+}
+
+// ExistingOfAll is Existing of any number of requests, in two questions.
+func ExistingOfAll(ctx context.Context, db *fusionpbx.DB, asked []Request) ([][]fusionpbx.Gateway, error) {
+	works := each(asked, func(r Request) *work { return &work{Change: Change{Request: r}} })
+	rows, err := existing(ctx, db, works)
+	return each(works, func(w *work) []fusionpbx.Gateway { return rows[w] }), err
 }
 
 func existing(ctx context.Context, db *fusionpbx.DB, works []*work) (map[*work][]fusionpbx.Gateway, error) {

@@ -10,8 +10,11 @@ import (
 // Outcome is what became of one change. If Err is not nil everything is as it was before, or the error says
 // what stands where, unless the journal hands over.
 type Outcome struct {
-	Err    error
-	Result Result // if Err is nil
+	Err error
+	// Skipped is set if nothing is wrong with this change: another one failed, and it was to be all or none, or ctx ended
+	// before it was done.
+	Skipped bool
+	Result  Result // if Err is nil
 	// Settled is set if the row is known to stand as this change, or whoever was before it, left it: of a change
 	// that failed, nothing was written, or it was put back.
 	Settled bool
@@ -21,7 +24,7 @@ type Outcome struct {
 }
 
 func (a *Applier) outcome(w *work) Outcome {
-	o := Outcome{Err: w.err, Settled: w.err == nil || w.rowStays || w.written == nil || w.undoing.restored, taken: w.taken}
+	o := Outcome{Err: w.err, Skipped: w.err != nil && w.skipped, Settled: w.err == nil || w.rowStays || w.written == nil || w.undoing.restored, taken: w.taken}
 	if o.Err != nil {
 		return o
 	}

@@ -32,7 +32,7 @@ func (p *pass) reconcile(ctx context.Context, works []*work) {
 	}
 	p.takeUp(ctx, works, func(w *work) *want {
 		return &want{uuid: w.GatewayUUID, reconcile: true, folder: p.folder}
-	})
+	}, p.counting())
 	for _, w := range works {
 		w.err = joined(w.taken)
 		switch {

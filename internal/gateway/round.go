@@ -79,7 +79,7 @@ func (r *round) run(ctx context.Context) error {
 		}
 		going := slices.DeleteFunc(slices.Clone(pending), func(s *step) bool { return s.err != nil || !s.leaves() })
 		r.leave = append(r.leave, going...)
-		pending = slices.DeleteFunc(pending, func(s *step) bool { return slices.Contains(going, s) || s.turn == ended })
+		pending = slices.DeleteFunc(pending, func(s *step) bool { return slices.Contains(going, s) || s.turn == hasEnded })
 		if pending, err = r.verify(ctx, pending); err != nil {
 			return err
 		}
@@ -129,7 +129,7 @@ func (r *round) read(ctx context.Context) (steps []*step, err error) {
 		return nil, err
 	}
 	for _, w := range r.wants {
-		if w.err != nil || w.turn == ended {
+		if w.err != nil || w.turn == hasEnded {
 			continue // from before the round lost its lock
 		}
 		s := &step{want: w}

@@ -39,7 +39,7 @@ func (p *pass) undo(ctx context.Context, works []*work) {
 	stopped := context.Cause(ctx)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.limits.undoTime(len(works)))
 	defer cancel()
-	for some := range slices.Chunk(works, rowsAtOnce) {
+	for some := range slices.Chunk(works, p.rowsAtOnce(works)) {
 		p.inParts(ctx, some, p.restore, func(works []*work, err error) {
 			for _, w := range works {
 				w.undoing.failed = err
@@ -111,7 +111,7 @@ func (p *pass) putSwitchesBack(ctx context.Context, works []*work) {
 			uuid: w.uuid(), previous: w.written.Stands(), row: w.written.Previous,
 			asItStands: !w.undoing.restored, folder: p.folder, filesStand: true,
 		}
-	})
+	}, func(*want) {})
 	for _, w := range works {
 		for i, b := range p.batches {
 			// A switch where nothing was changed may well be the one that does not answer.

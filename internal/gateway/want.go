@@ -51,7 +51,7 @@ type turn int
 const (
 	waits turn = iota
 	inRound
-	ended
+	hasEnded
 )
 
 // group is what one caller wants of a switch.
@@ -60,5 +60,6 @@ type group struct {
 	left      int           // how many have not ended
 	done      chan struct{} // closed when none is left
 	abandoned bool          // the caller has gone
+	ended     func(*want)   // is told of each that has ended
 	note      func(string)
 }

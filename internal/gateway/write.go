@@ -19,30 +19,45 @@ const (
 	// rowsAtOnce is how many rows one transaction writes: enough that ten thousand take some dozens of round
 	// trips, and so few that a domain's other gateways and the rows are not locked for long.
 	rowsAtOnce = 500
-	// writeTimeout bounds one such transaction, which a request to cancel does not interrupt.
-	writeTimeout = 20 * time.Second
+	// writeTimeout bounds one such transaction, which a request to cancel does not interrupt, and writeEachTime is what
+	// each of its rows adds.
+	writeTimeout  = 20 * time.Second
+	writeEachTime = 2 * time.Millisecond
 )
 
 // write writes the rows, and has the journal keep those that stood there, in the same transactions. One that
 // has begun is finished even if the work is being cancelled: half a commit could not be undone.
 func (p *pass) write(ctx context.Context, works []*work) {
 	slices.SortStableFunc(works, func(a, b *work) int { return strings.Compare(a.DomainUUID, b.DomainUUID) })
-	for some := range slices.Chunk(works, rowsAtOnce) {
+	for some := range slices.Chunk(works, p.rowsAtOnce(works)) {
 		if err := context.Cause(ctx); err != nil {
 			fail(some, err)
+			continue
+		}
+		if p.whole {
+			p.writeWhole(ctx, some)
 			continue
 		}
 		p.inParts(ctx, some, p.writeRows, fail)
 	}
 }
 
-// inParts carries out do, a transaction over some works. If the database refuses what one of them writes, it
-// does the same with either half, so that no other fails for it; failed is told which could not be done, and
-// why.
-func (p *pass) inParts(ctx context.Context, works []*work, do func(context.Context, pgx.Tx, []*work) (done func(), err error), failed func([]*work, error)) {
+// rowsAtOnce is how many of the works one transaction may have.
+func (p *pass) rowsAtOnce(works []*work) int {
+	if p.whole {
+		return max(len(works), 1)
+	}
+	return rowsAtOnce
+}
+
+// rowsWork is what one transaction does over some works. What it returns is called once that is committed.
+type rowsWork func(ctx context.Context, tx pgx.Tx, works []*work) (done func(), err error)
+
+// transact carries out a transaction over some works.
+func (p *pass) transact(ctx context.Context, works []*work, do rowsWork) error {
 	var done func()
 	transaction := func() error {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout+time.Duration(len(works))*writeEachTime)
 		defer cancel()
 		return pgx.BeginFunc(ctx, p.pbx.Pool, func(tx pgx.Tx) (err error) {
 			done, err = do(ctx, tx, works)
@@ -56,17 +71,32 @@ func (p *pass) inParts(ctx context.Context, works []*work, do func(context.Conte
 			err = transaction()
 		}
 	}
-	var refused *pgconn.PgError
+	if err == nil {
+		done()
+	}
+	return err
+}
+
+// inParts carries out do, a transaction over some works. If the database refuses what one of them writes, it
+// does the same with either half, so that no other fails for it; failed is told which could not be done, and
+// why.
+func (p *pass) inParts(ctx context.Context, works []*work, do rowsWork, failed func([]*work, error)) {
+	err := p.transact(ctx, works, do)
 	switch {
 	case err == nil:
-		done()
-	case len(works) > 1 && errors.As(err, &refused) && !p.handsOver(ctx, err):
+	case len(works) > 1 && p.refused(ctx, err):
 		half := len(works) / 2
 		p.inParts(ctx, works[:half], do, failed)
 		p.inParts(ctx, works[half:], do, failed)
 	default:
 		failed(works, err)
 	}
+}
+
+// refused reports whether the database refuses what one of the works writes.
+func (p *pass) refused(ctx context.Context, err error) bool {
+	_, refused := errors.AsType[*pgconn.PgError](err)
+	return refused && !p.handsOver(ctx, err)
 }
 
 // rowStep is what one transaction does for one work. It counts once that is committed.
@@ -81,8 +111,37 @@ type rowStep struct {
 // stands reports whether there is a row once the step is done.
 func (s *rowStep) stands() bool { return s.err == nil && s.written != nil && !s.written.Deleted }
 
-// writeRows plans again, now that nobody else writes these domains' gateways, and writes what is planned.
+// writeRows writes the rows and has the journal keep what stood there.
 func (p *pass) writeRows(ctx context.Context, tx pgx.Tx, works []*work) (done func(), err error) {
+	steps, err := p.planAndWrite(ctx, tx, works)
+	if err != nil {
+		return nil, err
+	}
+	entries := map[int]*Written{}
+	for _, s := range steps {
+		if s.err == nil {
+			entries[s.index] = s.written
+		}
+	}
+	if len(entries) > 0 {
+		if err := p.journal.Keep(ctx, tx, entries); err != nil {
+			return nil, err
+		}
+	}
+	return func() { finish(steps) }, nil
+}
+
+// finish notes on the works what the steps did.
+func finish(steps []*rowStep) {
+	for _, s := range steps {
+		if s.work.err = s.err; s.err == nil {
+			s.work.written, s.work.action, s.work.routes = s.written, s.plan.Action, s.routes
+		}
+	}
+}
+
+// planAndWrite plans again, now that nobody else writes these domains' gateways, and writes what is planned.
+func (p *pass) planAndWrite(ctx context.Context, tx pgx.Tx, works []*work) ([]*rowStep, error) {
 	db := p.pbx.FusionPBX.In(tx)
 	if err := db.LockGateways(ctx, each(works, (*work).domain)...); err != nil {
 		return nil, err
@@ -99,30 +158,13 @@ func (p *pass) writeRows(ctx context.Context, tx pgx.Tx, works []*work) (done fu
 	for i, w := range works {
 		steps[i] = p.writeRow(w, existing[w], routes, writes)
 	}
+	if p.whole && faulty(steps) {
+		return nil, errFaulty
+	}
 	if err := writes.Send(ctx); err != nil {
 		return nil, err
 	}
-	if err := readBack(ctx, db, steps); err != nil {
-		return nil, err
-	}
-	entries := map[int]*Written{}
-	for _, s := range steps {
-		if s.err == nil {
-			entries[s.index] = s.written
-		}
-	}
-	if len(entries) > 0 {
-		if err := p.journal.Keep(ctx, tx, entries); err != nil {
-			return nil, err
-		}
-	}
-	return func() {
-		for _, s := range steps {
-			if s.work.err = s.err; s.err == nil {
-				s.work.written, s.work.action, s.work.routes = s.written, s.plan.Action, s.routes
-			}
-		}
-	}, nil
+	return steps, readBack(ctx, db, steps)
 }
 
 // routesOf are the outbound routes of the gateways that are to be deleted: their calls fail from then on.

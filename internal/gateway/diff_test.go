@@ -1,0 +1,94 @@
+package gateway_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"trunkline/internal/fault"
+	"trunkline/internal/gateway"
+	"trunkline/internal/pbxtest/testbed"
+)
+
+// What a dry run says of each change, and that nothing comes of it.
+func TestDiff(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{})
+	for _, label := range []string{"same", "changed", "renamed", "deleted"} {
+		b.stand(t, standing{label: label, ours: true})
+	}
+	renamed := change("", "renamed", map[string]string{"gateway": "new name"})
+	renamed.GatewayUUID = uuidOf(t, b, "renamed")
+	taken := renamed
+	taken.Values = map[string]string{"gateway": "same"}
+	rows, told := testbed.GatewayRows(t, b.Pool), b.saw()
+	for name, tc := range map[string]struct {
+		change gateway.Change
+		want   string // the action, and of a change what changes, as JSON; of a conflict the code
+		says   string
+	}{
+		"a new one":              {change: change("", "new", carrier()), want: "add"},
+		"the same":               {change: change("", "same", carrier()), want: "unchanged"},
+		"nothing asked":          {change: change("", "same", nil), want: "unchanged"},
+		"another password":       {change: change("", "changed", carrier("password", "other")), want: `change [{"field":"password","changed":true}]`},
+		"no port any more":       {change: change("", "changed", map[string]string{"realm": ""}), want: `change [{"field":"realm","from":"sip.carrier.example","to":""}]`},
+		"codecs, and disabled":   {change: change("", "changed", map[string]string{"codec_prefs": "PCMA", "enabled": "false"}), want: `change [{"field":"codec_prefs","from":"","to":"PCMA"},{"field":"enabled","from":"true","to":"false"}]`},
+		"another name":           {change: renamed, want: `change [{"field":"gateway","from":"renamed","to":"new name"}]`},
+		"a name that is taken":   {change: taken, want: "conflict " + fault.Conflict, says: "gateway_name"},
+		"a deletion":             {change: deletion("deleted"), want: "delete"},
+		"a deletion of none":     {change: deletion("none"), want: "absent"},
+		"too little of a new":    {change: change("", "new", map[string]string{"proxy": "x"}), want: "conflict " + fault.MissingParameters, says: "gateway_username"},
+		"a value that is bad":    {change: change("", "new", carrier("password", "a$b")), want: "conflict " + fault.InvalidGateway, says: "password"},
+		"an unknown profile":     {change: change("", "new", carrier("profile", "nowhere")), want: "conflict " + fault.ProfileUnavailable, says: "nowhere"},
+		"another switch's":       {change: change("", "new", carrier("hostname", "elsewhere")), want: "conflict " + fault.InvalidGateway, says: "hostname"},
+		"one to enable, unknown": {change: change("", "none", map[string]string{"enabled": "true"}), want: "conflict " + fault.NotFound, says: "none"},
+	} {
+		d := b.applier.Diff(t.Context(), []gateway.Change{change("", "beside it", carrier()), tc.change})[1]
+		got := d.Action
+		if len(d.Changes) > 0 {
+			text, err := json.Marshal(d.Changes)
+			must(t, err)
+			got += " " + string(text)
+		}
+		if d.Err != nil {
+			got += " " + d.Err.(*fault.Error).Code
+			if !strings.Contains(d.Err.Error(), tc.says) {
+				t.Errorf("%s: the fault does not say %q: %v", name, tc.says, d.Err)
+			}
+		}
+		if got != tc.want {
+			t.Errorf("%s: got %s, want %s", name, got, tc.want)
+		}
+		if stands := d.Action == gateway.ToChange || d.Action == gateway.ToDelete || d.Action == gateway.Unchanged; stands != (d.GatewayUUID != "") {
+			t.Errorf("%s: the gateway is %q", name, d.GatewayUUID)
+		}
+	}
+	if got := testbed.GatewayRows(t, b.Pool); got != rows {
+		t.Errorf("the rows are\n%s\nand were\n%s", got, rows)
+	}
+	if got := b.saw(); got != told {
+		t.Errorf("the switch saw %+v, and before %+v", got, told)
+	}
+}
+
+func uuidOf(t *testing.T, b *bundle, label string) string {
+	t.Helper()
+	rows, err := b.FusionPBX.GatewaysByLabel(t.Context(), "", label)
+	must(t, err)
+	return rows[0].UUID
+}
+
+// A switch that is away is told of by a dry run as by the run.
+func TestDiffAsksTheSwitches(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{})
+	b.Simulated[0].StopProfile("external")
+	d := b.applier.Diff(t.Context(), []gateway.Change{change("", "new", carrier()), change("", "off", carrier("enabled", "false"))})
+	if !fault.Is(d[0].Err, fault.ProfileUnavailable) || d[1].Action != gateway.ToAdd {
+		t.Errorf("the profile does not run: got %+v", d)
+	}
+	must(t, b.Simulated[0].Stop())
+	if d := b.applier.Diff(t.Context(), []gateway.Change{change("", "new", carrier())}); !fault.Is(d[0].Err, fault.SwitchUnavailable) {
+		t.Errorf("the switch is away: got %+v", d)
+	}
+}
