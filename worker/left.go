@@ -40,3 +40,24 @@ func (w *Worker) stillLeft(ctx context.Context, j *sealedJournal, asked gateway.
 	}
 	return j.secrets.Left.Check(rows)
 }
+
+// keepLeft seals into failed items which rows they leave behind: they are retried only while those stand.
+func (b *bulk) keepLeft(ctx context.Context, items []*bulkItem) {
+	if len(items) == 0 {
+		return
+	}
+	err := pgx.BeginFunc(ctx, b.o.PBX.Pool, func(tx pgx.Tx) error {
+		rows, err := gateway.ExistingOfAll(ctx, b.o.PBX.FusionPBX.In(tx), requests(items))
+		if err != nil {
+			return err
+		}
+		secrets := make(map[int]any, len(items))
+		for i, item := range items {
+			secrets[item.Number] = gateway.Secrets{Password: item.secrets.Password, Left: &gateway.Standing{Rows: rows[i]}}
+		}
+		return b.SaveItemSecrets(ctx, tx, secrets)
+	})
+	if err != nil {
+		b.log.Warn("what the failed items leave is not kept, so that they cannot be retried", "error", err)
+	}
+}

@@ -73,6 +73,7 @@ func New(o Options) *Worker {
 	w.handlers = map[tasks.Kind]handler{
 		tasks.KindProvision: w.provision,
 		tasks.KindExport:    w.export,
+		tasks.KindBulk:      w.bulk,
 	}
 	return w
 }

@@ -1,0 +1,300 @@
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"time"
+
+	"trunkline/internal/fault"
+	"trunkline/internal/gateway"
+	"trunkline/tasks"
+)
+
+// bulk makes, changes or deletes many gateways, or says what it would do.
+func (w *Worker) bulk(ctx context.Context, r *run) (any, error) {
+	b := &bulk{Worker: w, run: r}
+	r.resumes = true
+	if err := json.Unmarshal(r.Job.Params, &b.asked); err != nil {
+		return nil, fault.Errorf(fault.ServerError, "the job's parameters cannot be read: %w", err)
+	}
+	// A job that is cancelled between two attempts comes as far as to put back what the first one wrote.
+	reading, stop := context.WithTimeout(context.WithoutCancel(ctx), bulkReadTime)
+	defer stop()
+	if err := b.read(reading); err != nil {
+		return nil, err
+	}
+	if b.asked.DryRun {
+		return b.compare(ctx)
+	}
+	if err := b.resolve(reading); err != nil {
+		return nil, err
+	}
+	return b.apply(ctx)
+}
+
+const (
+	// bulkReadTime bounds the reading of what is asked, which a request to cancel does not interrupt, and bulkEndTime
+	// the writing of what became of it.
+	bulkReadTime = time.Minute
+	bulkEndTime  = time.Minute
+)
+
+// bulk is one attempt at a bulk job.
+type bulk struct {
+	*Worker
+	*run
+	asked gateway.Bulk
+	items []*bulkItem
+
+	succeeded int // of the job's items, once all have ended
+}
+
+// bulkItem is one item on its way.
+type bulkItem struct {
+	*tasks.Todo
+	asked   gateway.BulkItem
+	secrets gateway.Secrets
+	known   bool  // its gateway was found by its external_id
+	err     error // why it is not to be done
+}
+
+func (i *bulkItem) change(by string) gateway.Change {
+	return gateway.Change{Request: i.asked.Request, Password: i.secrets.Password, By: by}
+}
+
+// read reads the items that have not ended.
+func (b *bulk) read(ctx context.Context) error {
+	todo, err := b.Todo(ctx)
+	if err != nil {
+		return err
+	}
+	for _, t := range todo {
+		item := &bulkItem{Todo: t}
+		if err := json.Unmarshal(t.Params, &item.asked); err != nil {
+			return fault.Errorf(fault.ServerError, "the parameters of item %d cannot be read: %w", t.Number, err)
+		}
+		if err := t.Secrets(&item.secrets); err != nil {
+			return fault.Errorf(fault.ServerError, "%w; use the same key in every process, then send the request again", err)
+		}
+		b.items = append(b.items, item)
+	}
+	return nil
+}
+
+// compare is a dry run.
+func (b *bulk) compare(ctx context.Context) (any, error) {
+	if err := b.resolve(ctx); err != nil {
+		return nil, err
+	}
+	ends := make([]tasks.ItemEnd, 0, len(b.items))
+	var todo []*bulkItem
+	for _, item := range b.items {
+		if item.err != nil {
+			ends = append(ends, item.end(gateway.InConflict, nil, item.err, false))
+			continue
+		}
+		todo = append(todo, item)
+	}
+	differences := b.applier.Diff(ctx, b.changes(todo))
+	if err := context.Cause(ctx); err != nil {
+		return nil, err
+	}
+	for i, difference := range differences {
+		if b.handsOver(difference.Err) {
+			return nil, difference.Err
+		}
+		ends = append(ends, todo[i].end(difference.Action, difference, difference.Err, false))
+	}
+	return b.end(ctx, ends)
+}
+
+func (b *bulk) changes(items []*bulkItem) []gateway.Change {
+	changes := make([]gateway.Change, len(items))
+	for i, item := range items {
+		changes[i] = item.change(b.Job.CreatedBy)
+	}
+	return changes
+}
+
+// resolve finds the gateways that external_ids name, and sees that those of a retry stand as they were left.
+func (b *bulk) resolve(ctx context.Context) error {
+	asked := make([]gateway.Request, len(b.items))
+	for i, item := range b.items {
+		asked[i] = item.asked.Request
+	}
+	resolved, faults, err := gateway.ResolveAll(ctx, b.o.PBX, asked)
+	if err != nil {
+		return err
+	}
+	for i, item := range b.items {
+		switch written := item.secrets.Written; {
+		case written != nil && faults[i] != nil: // what an earlier attempt wrote is this one's to finish
+			item.asked.GatewayUUID, item.known = written.Row.UUID, true
+		default:
+			item.known, item.err = resolved[i].GatewayUUID != asked[i].GatewayUUID, faults[i]
+			item.asked.Request = resolved[i]
+		}
+	}
+	b.patient = !slices.ContainsFunc(b.items, func(i *bulkItem) bool { return !i.asked.Stops() })
+	return b.stillLeft(ctx)
+}
+
+// stillLeft fails the items of a retry whose gateways were changed since they failed.
+func (b *bulk) stillLeft(ctx context.Context) error {
+	var retried []*bulkItem
+	for _, item := range b.items {
+		if item.err == nil && item.secrets.Left != nil {
+			retried = append(retried, item)
+		}
+	}
+	rows, err := gateway.ExistingOfAll(ctx, b.o.PBX.FusionPBX, requests(retried))
+	for i, item := range retried {
+		if err == nil {
+			item.err = item.secrets.Left.Check(rows[i])
+		}
+	}
+	return err
+}
+
+func requests(items []*bulkItem) []gateway.Request {
+	asked := make([]gateway.Request, len(items))
+	for i, item := range items {
+		asked[i] = item.asked.Request
+	}
+	return asked
+}
+
+// apply does what is asked. What another attempt has to go on with is left as it is.
+func (b *bulk) apply(ctx context.Context) (any, error) {
+	todo, ends := b.begin()
+	j := newItemsJournal(b, todo)
+	apply := b.applier.Apply
+	if b.asked.Mode == gateway.ModeAll {
+		apply = b.applier.ApplyAll
+	}
+	outcomes := apply(ctx, b.changes(todo), j)
+	for _, id := range j.superseded {
+		b.o.Tasks.Finished(ctx, id)
+	}
+	// What has ended is written whatever ended the work.
+	ending, stop := context.WithTimeout(context.WithoutCancel(ctx), bulkEndTime)
+	defer stop()
+	ended, goesOn := b.settle(ending, todo, outcomes)
+	ends = append(ends, ended...)
+	if goesOn != nil {
+		return nil, errors.Join(goesOn, b.endItems(ending, ends))
+	}
+	result, err := b.end(ending, ends)
+	if b.partial && errors.Is(context.Cause(ctx), errCancelRequested) {
+		return nil, fault.Errorf(fault.Cancelled, "cancelled while it ran: %d of %d gateways were done and stand; each of the others says what became of it", b.succeeded, b.Job.Items)
+	}
+	return result, err
+}
+
+// begin parts the items into those to be done, and those that end at once.
+func (b *bulk) begin() (todo []*bulkItem, ends []tasks.ItemEnd) {
+	faulty := slices.ContainsFunc(b.items, func(i *bulkItem) bool { return i.err != nil })
+	for _, item := range b.items {
+		switch {
+		case item.err != nil:
+			ends = append(ends, item.end("", nil, item.err, false))
+		case faulty && b.asked.Mode == gateway.ModeAll:
+			ends = append(ends, item.end("", nil, fault.Errorf(fault.Skipped, "nothing was done: another item is at fault, and mode is all"), true))
+		default:
+			todo = append(todo, item)
+		}
+	}
+	return todo, ends
+}
+
+// settle says how the items end that were done, or could not be. goesOn is why another attempt has to go on with others.
+func (b *bulk) settle(ctx context.Context, todo []*bulkItem, outcomes []gateway.Outcome) (ends []tasks.ItemEnd, goesOn error) {
+	var left []*bulkItem
+	var deleted []string
+	for i, o := range outcomes {
+		item := todo[i]
+		if o.Err != nil && b.handsOver(o.Err) {
+			goesOn = o.Err
+			continue
+		}
+		if o.Err != nil && o.Settled {
+			left = append(left, item)
+		}
+		if o.Err == nil && o.Result.Action == gateway.Deleted {
+			deleted = append(deleted, o.Result.GatewayUUID)
+		}
+		ends = append(ends, item.end(o.Result.Action, o.Result, o.Err, o.Skipped))
+	}
+	b.keepLeft(ctx, left)
+	if err := gateway.ForgetAllExternally(ctx, b.o.PBX.Pool, deleted); err != nil {
+		b.log.Warn("the deleted gateways' external_ids are kept; they name nothing", "error", err)
+	}
+	return ends, goesOn
+}
+
+// end is how the item ends: with a result, or an error.
+func (i *bulkItem) end(outcome string, result any, err error, skipped bool) tasks.ItemEnd {
+	if err == nil {
+		return tasks.ItemEnd{Number: i.Number, Outcome: outcome, Result: result}
+	}
+	failure, worded := errors.AsType[*fault.Error](err)
+	if !worded {
+		failure = fault.Errorf(fault.ServerError, "%w", err)
+	}
+	return tasks.ItemEnd{Number: i.Number, Outcome: outcome, Error: failure, Skipped: skipped}
+}
+
+// endsAtOnce is how many items one statement ends.
+const endsAtOnce = 2000
+
+func (b *bulk) endItems(ctx context.Context, ends []tasks.ItemEnd) error {
+	for some := range slices.Chunk(ends, endsAtOnce) {
+		if err := b.EndItems(ctx, some); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// end ends the items, and says how the job ends with them: a dry run has done what it was to, whatever it found.
+func (b *bulk) end(ctx context.Context, ends []tasks.ItemEnd) (any, error) {
+	if err := b.endItems(ctx, ends); err != nil {
+		return nil, err
+	}
+	counts, err := b.Outcomes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	result := gateway.BulkResult{Mode: b.asked.Mode, Action: b.asked.Action, DryRun: b.asked.DryRun, Counts: map[string]int{"total": b.Job.Items}}
+	for _, c := range counts {
+		result.Counts[c.Outcome] += c.Items
+		if c.State == tasks.ItemSucceeded {
+			b.succeeded += c.Items
+		}
+	}
+	failed := b.Job.Items - b.succeeded
+	b.report(tasks.Progress{Done: int64(b.Job.Items), Total: int64(b.Job.Items), Failed: int64(failed), Unit: itemUnit})
+	if b.asked.DryRun || failed == 0 {
+		return result, nil
+	}
+	if b.partial = b.succeeded > 0; b.partial {
+		return result, nil
+	}
+	return nil, b.failure(ends)
+}
+
+// failure is why nothing was done: the first fault.
+func (b *bulk) failure(ends []tasks.ItemEnd) error {
+	var first *tasks.ItemEnd
+	for i, e := range ends {
+		if e.Error != nil && (first == nil || first.Skipped && !e.Skipped) {
+			first = &ends[i]
+		}
+	}
+	if first == nil {
+		return fault.Errorf(fault.InvalidRequest, "none of the %d gateways was changed; each item says why", b.Job.Items)
+	}
+	return fault.Errorf(first.Error.Code, "none of the %d gateways was changed; item %d: %s", b.Job.Items, first.Number, first.Error.Message)
+}

@@ -1,0 +1,102 @@
+package worker
+
+import (
+	"context"
+	"sync"
+
+	"github.com/jackc/pgx/v5"
+
+	"trunkline/internal/fault"
+	"trunkline/internal/gateway"
+	"trunkline/tasks"
+)
+
+// itemUnit is what a bulk job counts.
+const itemUnit = "gateways"
+
+// itemsJournal keeps what stood before each item's change in the item's sealed part, as this attempt's.
+type itemsJournal struct {
+	*bulk
+	items []*bulkItem // in the order of the changes
+	// superseded are the jobs that these changes ended, because they waited for what was replaced.
+	superseded []string
+
+	mu       sync.Mutex
+	progress tasks.Progress
+	before   int64 // the items that earlier attempts have ended
+}
+
+func newItemsJournal(b *bulk, items []*bulkItem) *itemsJournal {
+	j := &itemsJournal{bulk: b, items: items, before: int64(b.Job.Items - len(items))}
+	j.Ended(0)
+	return j
+}
+
+// Earlier is what earlier attempts at this job wrote.
+func (j *itemsJournal) Earlier() map[int]*gateway.Written {
+	earlier := map[int]*gateway.Written{}
+	for i, item := range j.items {
+		if item.secrets.Written != nil {
+			earlier[i] = item.secrets.Written
+		}
+	}
+	return earlier
+}
+
+// Keep seals it into the items' rows. In the same transaction the gateways get the external_ids that they were asked
+// for by, and what waited for how they were before has waited in vain.
+func (j *itemsJournal) Keep(ctx context.Context, tx pgx.Tx, entries map[int]*gateway.Written) error {
+	secrets := make(map[int]any, len(entries))
+	var named []gateway.ExternalName
+	var unnamed []gateway.Request
+	var written []int
+	for i, entry := range entries {
+		item := j.items[i]
+		secrets[item.Number] = gateway.Secrets{Password: item.secrets.Password, Written: entry}
+		if entry != nil {
+			written = append(written, item.Number)
+		}
+		switch {
+		case item.asked.ExternalID == "" || item.asked.Delete || item.known:
+		case entry == nil:
+			unnamed = append(unnamed, item.asked.Request)
+		default:
+			named = append(named, gateway.ExternalName{Asked: item.asked.Request, GatewayUUID: entry.Row.UUID})
+		}
+	}
+	if err := gateway.NameAllExternally(ctx, tx, named); err != nil {
+		return err
+	}
+	if err := gateway.UnnameAllExternally(ctx, tx, unnamed); err != nil {
+		return err
+	}
+	if len(written) == 0 {
+		return j.SaveItemSecrets(ctx, tx, secrets)
+	}
+	superseded, err := j.Supersede(ctx, tx, written, fault.Superseded,
+		"the gateway was configured and loaded, and before it registered a later request about it began: what stands now is what came of job "+j.Job.ID)
+	if err != nil {
+		return err
+	}
+	j.superseded = append(j.superseded, superseded...)
+	return j.SaveItemSecrets(ctx, tx, secrets)
+}
+
+// HandsOver reports whether another attempt goes on.
+func (j *itemsJournal) HandsOver(err error) bool { return j.handsOver(err) }
+
+// Note shows with the job's progress.
+func (j *itemsJournal) Note(text string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.progress.Note = text
+	j.report(j.progress)
+}
+
+// Ended shows how many of the changes every switch has taken up.
+func (j *itemsJournal) Ended(n int) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.progress.Done, j.progress.Total, j.progress.Unit = j.before+int64(n), int64(j.Job.Items), itemUnit
+	j.report(j.progress)
+}
