@@ -35,7 +35,7 @@ func TestWorkerKilledInTheMiddleOfABulkJob(t *testing.T) {
 				BodyHash: []byte(uuid.NewString()), Params: gateway.Bulk{Mode: mode, Action: "import"}, Secrets: struct{}{}, Domains: []string{""},
 			}
 			for row := range n {
-				name := fmt.Sprintf("carrier%03d", row)
+				name := fmt.Sprintf("bulk-%03d", row)
 				job.Items = append(job.Items, tasks.NewItem{
 					Params: gateway.BulkItem{Request: gateway.Request{Name: name, ExternalID: "service-" + name,
 						Values: map[string]string{"proxy": "sip.carrier.example", "realm": "sip.carrier.example", "username": "account"}}},
@@ -83,7 +83,7 @@ func TestWorkerKilledInTheMiddleOfABulkJob(t *testing.T) {
 		must(t, p.pool.QueryRow(t.Context(), `
 			select count(*), count(distinct gateway), (select count(*) from trunkline.external_ids as e join v_gateways as g using (gateway_uuid)
 				where e.external_id = 'service-' || g.gateway)
-			from v_gateways where gateway like 'carrier%'`).Scan(&rows, &names, &mapped))
+			from v_gateways where gateway like 'bulk-%'`).Scan(&rows, &names, &mapped))
 		if len(items) != bulkRows || rows != bulkRows || names != bulkRows || mapped != bulkRows {
 			t.Fatalf("%d items, %d rows of %d names, %d external_ids; want %d of each", len(items), rows, names, mapped, bulkRows)
 		}
