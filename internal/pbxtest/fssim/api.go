@@ -127,12 +127,13 @@ var (
 	luaWrite  = regexp.MustCompile(`^~\s*stream:write\("([^"\\]*)"\)\s*;?\s*$`)
 	luaSilent = regexp.MustCompile(`^~\s*local\s+\w+\s*=\s*\d+\s*;?\s*$`)
 	luaDelete = regexp.MustCompile(`^tostring\(c\.del\("([^"\\]*)"\)\)$`)
+	luaGet    = regexp.MustCompile(`^tostring\(c\.get\("([^"\\]*)"\)(?: or c\.get\("([^"\\]*)"\))?\)$`)
 	luaText   = regexp.MustCompile(`^"([^"\\]*)"$`)
 )
 
 const luaError = "-ERR Cannot execute script\n"
 
-// lua runs the few scripts that it knows: those that delete keys of FusionPBX's cache and write what
+// lua runs the few scripts that it knows: those that read and delete keys of FusionPBX's cache and write what
 // that answered, and those that were recorded. Any other is one that fails.
 func (s *Switch) lua(script string) string {
 	if s.config.luaBroken() {
@@ -154,6 +155,10 @@ func (s *Switch) lua(script string) string {
 		term = strings.TrimSpace(term)
 		if text := luaText.FindStringSubmatch(term); text != nil {
 			output.WriteString(text[1])
+			continue
+		}
+		if got := luaGet.FindStringSubmatch(term); got != nil {
+			output.WriteString(s.config.cached(got[1:]))
 			continue
 		}
 		key := luaDelete.FindStringSubmatch(term)

@@ -28,6 +28,7 @@ type switchConfig struct {
 
 // sofiaConf is a sofia.conf and what FreeSWITCH's parser makes of it.
 type sofiaConf struct {
+	text     string
 	gateways map[string][]configuredGateway // by profile
 	err      *xmlError
 }
@@ -88,6 +89,18 @@ func (c *switchConfig) forget(key string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.cache, key)
+}
+
+// cached is the first of the keys' values that is there, or nil as Lua writes it.
+func (c *switchConfig) cached(keys []string) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, key := range keys {
+		if conf := c.cache[key]; conf != nil {
+			return conf.text
+		}
+	}
+	return "nil"
 }
 
 // cacheKey is the key that this switch's FusionPBX keeps sofia.conf under.
@@ -211,9 +224,9 @@ func sofiaConfXML(gateways map[string]string) string {
 func parseSofiaConf(text string) *sofiaConf {
 	root, err := parseXML(text)
 	if err != nil {
-		return &sofiaConf{err: err}
+		return &sofiaConf{text: text, err: err}
 	}
-	conf := &sofiaConf{gateways: map[string][]configuredGateway{}}
+	conf := &sofiaConf{text: text, gateways: map[string][]configuredGateway{}}
 	for _, p := range root.all("section", "configuration", "profiles", "profile") {
 		var gateways []configuredGateway
 		for _, g := range p.all("gateways", "gateway") {

@@ -1,0 +1,261 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"trunkline/internal/fault"
+	"trunkline/internal/freeswitch"
+	"trunkline/internal/fusionpbx"
+	"trunkline/internal/gateway/file"
+	"trunkline/internal/postgres"
+)
+
+// comparison is one Drift under way.
+type comparison struct {
+	Drift
+	folder   *file.Folder // where gateways are kept as files; nil: in the database
+	rows     []fusionpbx.Gateway
+	byUUID   map[string]*fusionpbx.Gateway
+	profiles map[string]fusionpbx.Profile // the enabled ones
+	hashes   map[at][]byte
+	answers  Answers
+	sights   []*driftSight
+	report   *DriftReport
+}
+
+const (
+	reconcileIt = "reconcile it: POST /v1/gateways/reconcile"
+	// pingGrace is how late a ping may be beyond two of its intervals: the clocks differ.
+	pingGrace = time.Minute
+)
+
+var errCacheNotWhole = errors.New("the cached sofia.conf is cut off, or is none; delete FusionPBX's cache, and see that its folder has room")
+
+// find adds a finding about a gateway that has a row.
+func (c *comparison) find(kind, sw string, row *fusionpbx.Gateway, repair bool, remedy, what string, args ...any) {
+	c.report.Findings = append(c.report.Findings, Finding{
+		Kind: kind, GatewayUUID: row.UUID, GatewayName: row.Label(), DomainUUID: row.DomainUUID, HasRow: true, Switch: sw,
+		What: fmt.Sprintf(what, args...), Remedy: remedy, Repair: repair,
+	})
+}
+
+// findOrphan adds one about what has none, of which only those hear who see all rows.
+func (c *comparison) findOrphan(kind, sw, name, what, remedy string) {
+	if !c.Orphans {
+		return
+	}
+	f := Finding{Kind: kind, GatewayName: name, Switch: sw, What: what, Remedy: remedy}
+	if postgres.IsUUID(name) {
+		f.GatewayUUID, f.Repair = name, true
+	} else {
+		f.Remedy = "look for the file or the system that configures it: FusionPBX's gateways are called by their UUIDs, and reconcile leaves others alone"
+	}
+	c.report.Findings = append(c.report.Findings, f)
+}
+
+// failing are the gateways that a switch shows as refused.
+func (c *comparison) failing() (uuids []string) {
+	for _, s := range c.sights {
+		for _, g := range s.loaded {
+			if refused := g.State == freeswitch.StateFailWait || g.State == freeswitch.StateFailed; refused && c.byUUID[g.Name] != nil {
+				uuids = append(uuids, g.Name)
+			}
+		}
+	}
+	return uuids
+}
+
+// compareSwitch compares what one switch has loaded, and would load next.
+func (c *comparison) compareSwitch(s *driftSight) {
+	of := DriftSwitch{Switch: s.sw.Addr(), Loaded: len(s.loaded), Cached: s.cached}
+	defer func() { c.report.Switches = append(c.report.Switches, of) }()
+	if s.err != nil {
+		of.Error = fault.Text(s.err)
+		return
+	}
+	loaded := make(map[string][]*freeswitch.Gateway, len(s.loaded))
+	for i := range s.loaded {
+		g := &s.loaded[i]
+		loaded[g.Name] = append(loaded[g.Name], g)
+	}
+	for i := range c.rows {
+		c.compareRow(&of, s, &c.rows[i], loaded[c.rows[i].UUID])
+	}
+	for name, copies := range loaded {
+		if c.byUUID[name] == nil {
+			c.findOrphan(DriftOrphan, of.Switch, name, fmt.Sprintf("it is loaded under profile %s, and no row of FusionPBX has it", profilesOf(copies)),
+				"reconcile it, which kills it: POST /v1/gateways/reconcile")
+		}
+	}
+	if s.cacheErr != nil {
+		of.CacheError = fault.Text(s.cacheErr)
+		return
+	}
+	if s.cached {
+		c.compareCache(s)
+	}
+}
+
+func profilesOf(copies []*freeswitch.Gateway) string {
+	return strings.Join(each(copies, func(g *freeswitch.Gateway) string { return g.Profile }), " and ")
+}
+
+// compareRow compares one row with what a switch has loaded of it.
+func (c *comparison) compareRow(of *DriftSwitch, s *driftSight, row *fusionpbx.Gateway, copies []*freeswitch.Gateway) {
+	meant := s.names.Mean(row.Get("hostname"))
+	switch {
+	case len(copies) == 0 && (!meant || !row.Enabled()):
+		return
+	case len(copies) == 0:
+		what, remedy, repair := c.whyNotLoaded(row)
+		c.find(DriftNotLoaded, of.Switch, row, repair, remedy, "%s", what)
+		return
+	case !row.Enabled():
+		c.find(DriftDisabled, of.Switch, row, true, reconcileIt, "it is disabled, and still loaded under profile %s: calls can go through it", profilesOf(copies))
+		return
+	case !meant:
+		c.find(DriftOtherSwitch, of.Switch, row, true, reconcileIt, "its row is for the switch %q alone, and this one has it loaded", row.Get("hostname"))
+		return
+	case len(copies) > 1:
+		c.find(DriftTwice, of.Switch, row, true, reconcileIt, "it is loaded %d times, under profile %s, and belongs to %s", len(copies), profilesOf(copies), row.Profile())
+		return
+	}
+	g := copies[0]
+	if g.Profile != row.Profile() {
+		c.find(DriftOtherProfile, of.Switch, row, true, reconcileIt, "it is loaded under profile %s and not %s", g.Profile, row.Profile())
+		return
+	}
+	hash, known := c.hashes[at{row.UUID, of.Switch}]
+	same := known && c.Keys.SameBody(hash, settingsOf(*row)...)
+	switch differ := differences(modeOf(c.folder), *g, *row); {
+	case len(differ) > 0:
+		c.find(DriftSettings, of.Switch, row, true, reconcileIt, "it is loaded with other settings: %s", strings.Join(differ, ", "))
+	case known && !same:
+		c.find(DriftOutdated, of.Switch, row, true, reconcileIt, "its row was changed since it was loaded, in what the switch does not show, such as the password")
+	case same:
+		of.SettingsKnown++
+	default:
+		of.SettingsUnknown++
+	}
+	c.compareHealth(of.Switch, row, g)
+}
+
+// whyNotLoaded says why an enabled gateway may not be loaded.
+func (c *comparison) whyNotLoaded(row *fusionpbx.Gateway) (what, remedy string, repair bool) {
+	_, enabled := c.profiles[row.Profile()]
+	switch {
+	case !enabled:
+		return fmt.Sprintf("it is enabled and not loaded: its profile %q is no enabled SIP profile", row.Profile()),
+			"give the gateway an enabled profile, or enable that one", false
+	case row.Get("register") == "true" && (row.Get("username") == "" || row.Get("password") == ""):
+		return "it is enabled and not loaded: it registers, and lacks a username or a password", "give it both, or set register to false", false
+	}
+	return "it is enabled and not loaded", reconcileIt, true
+}
+
+// compareHealth reports what is wrong although the gateway is loaded as it should be.
+func (c *comparison) compareHealth(sw string, row *fusionpbx.Gateway, g *freeswitch.Gateway) {
+	if answer, told := c.answers[row.UUID][sw]; told && answer.Code >= 300 && (g.State == freeswitch.StateFailWait || g.State == freeswitch.StateFailed) {
+		since, err := time.Parse(time.RFC3339, answer.Since)
+		if err == nil && time.Since(since) > c.FailWait {
+			c.find(DriftFailWait, sw, row, false, "correct what the carrier refuses (username, password, domain), or ask the carrier; then register it again",
+				"its carrier refuses it since %s: %d %s", answer.Since, answer.Code, answer.Phrase)
+		}
+	}
+	every, err := strconv.ParseInt(g.PingFreq, 10, 64)
+	due, dueErr := strconv.ParseInt(g.Ping, 10, 64)
+	if err != nil || dueErr != nil || every <= 0 || due <= 0 {
+		return
+	}
+	if late := time.Since(time.Unix(due, 0)); late > 2*time.Duration(every)*time.Second+pingGrace {
+		c.find(DriftStalePing, sw, row, false, "register it again, or restart its profile: FreeSWITCH has stopped looking after it",
+			"it should be pinged every %d s, and its last ping is overdue by %s", every, late.Round(time.Second))
+	}
+}
+
+// compareCache compares what FusionPBX's scripts keep for a switch's next rescan.
+func (c *comparison) compareCache(s *driftSight) {
+	sw := s.sw.Addr()
+	there := make(map[string]bool, len(s.gateways))
+	for _, g := range s.gateways {
+		there[g.Name] = true
+		row := c.byUUID[g.Name]
+		switch {
+		case row == nil:
+			c.findOrphan(DriftCacheHas, sw, g.Name, "FusionPBX's cached configuration still has it, and no row does: a rescan would load it", reconcileIt)
+		case !row.Enabled() || !s.names.Mean(row.Get("hostname")):
+			c.find(DriftCacheHas, sw, row, true, reconcileIt, "FusionPBX's cached configuration still has it, and its row is disabled or for another switch: a rescan would load it")
+		default:
+			differ := file.Differ(g.Params(), *row, sameInCache)
+			if g.Profile != row.Profile() {
+				differ = append(differ, "profile")
+			}
+			if len(differ) > 0 {
+				c.find(DriftCacheDiffers, sw, row, true, reconcileIt, "FusionPBX's cached configuration has other settings of it: %s", strings.Join(differ, ", "))
+			}
+		}
+	}
+	for i := range c.rows {
+		row := &c.rows[i]
+		_, enabled := c.profiles[row.Profile()]
+		if row.Enabled() && enabled && !there[row.UUID] && s.names.Mean(row.Get("hostname")) {
+			c.find(DriftCacheLacks, sw, row, true, reconcileIt, "FusionPBX's cached configuration lacks it, so that no rescan would load it")
+		}
+	}
+}
+
+// sameInCache reports whether a written value is what FusionPBX's scripts make of a row's: they delete every $.
+func sameInCache(raw, value string) bool {
+	return freeswitch.Unescape(raw) == freeswitch.Unescape(strings.ReplaceAll(value, "$", ""))
+}
+
+func sameInFile(raw, value string) bool { return freeswitch.Unescape(raw) == value }
+
+// compareFiles compares the gateways' files, where there are some in place of a cached configuration.
+func (c *comparison) compareFiles() {
+	files, err := c.folder.Every()
+	if err != nil {
+		c.report.FilesError = fault.Text(fileFailure(err))
+		return
+	}
+	for _, uuid := range slices.Sorted(maps.Keys(files)) {
+		row := c.byUUID[uuid]
+		switch {
+		case row == nil:
+			c.findOrphan(DriftFileHas, "", uuid, "it has a file, and no row of FusionPBX: a rescan loads it", reconcileIt)
+		case !row.Enabled():
+			c.find(DriftFileHas, "", row, true, reconcileIt, "it is disabled, and still has a file: a rescan loads it")
+		default:
+			c.compareFile(row, files[uuid])
+		}
+	}
+	for i := range c.rows {
+		if row := &c.rows[i]; row.Enabled() && len(files[row.UUID]) == 0 {
+			c.find(DriftFileLacks, "", row, true, reconcileIt, "it is enabled, and has no file under profile %s", row.Profile())
+		}
+	}
+}
+
+func (c *comparison) compareFile(row *fusionpbx.Gateway, files []file.File) {
+	at := slices.IndexFunc(files, func(f file.File) bool { return f.Profile == row.Profile() })
+	if at < 0 || len(files) > 1 {
+		profiles := each(files, func(f file.File) string { return f.Profile })
+		c.find(DriftFileDiffers, "", row, true, reconcileIt, "it has a file under profile %s, and belongs to %s", strings.Join(profiles, " and "), row.Profile())
+		return
+	}
+	gateways, _ := freeswitch.ParseSofiaConf(string(files[at].Content))
+	named := slices.IndexFunc(gateways, func(g freeswitch.ConfiguredGateway) bool { return g.Name == row.UUID })
+	if named < 0 {
+		c.find(DriftFileDiffers, "", row, true, reconcileIt, "its file does not hold it")
+		return
+	}
+	if differ := file.Differ(gateways[named].Params(), *row, sameInFile); len(differ) > 0 {
+		c.find(DriftFileDiffers, "", row, true, reconcileIt, "its file has other settings: %s", strings.Join(differ, ", "))
+	}
+}
