@@ -53,6 +53,8 @@ func TestScopeMatrix(t *testing.T) {
 		"POST /app/gateways/provision_list.php":          {{scopes: of(read)}},
 		"DELETE /v1/gateways/:id":                        {{scopes: of(provision)}},
 		"DELETE /v1/gateways":                            {{scopes: of(provision)}},
+		"GET /v1/gateways/drift":                         {{scopes: of(read)}},
+		"POST /v1/gateways/reconcile":                    {{scopes: of(provision)}},
 		"GET /app/status/index.php":                      {{scopes: of(read)}},
 		"POST /app/status/index.php":                     {{scopes: of(read)}},
 		"GET /app/registrations/check_registration.php":  {{scopes: of(read)}},

@@ -67,6 +67,8 @@ func (s *Service) Endpoints() []web.Endpoint {
 			Replies: []web.Reply{{Status: 200, About: "The gateways.", Body: GatewayList{}}},
 			Faults:  []fault.Code{fault.NotFound, fault.ServerError},
 		},
+		s.driftEndpoint(),
+		s.reconcileEndpoint(),
 	}, s.deletionEndpoints()...)
 }
 

@@ -163,6 +163,11 @@ func (s *Service) view(r *web.Request, job tasks.Job) (Job, error) {
 	return v, nil
 }
 
+// Answer answers with a job that has ended.
+func (s *Service) Answer(r *web.Request, job tasks.Job) error {
+	return s.answering(http.StatusOK, func(*web.Request) (tasks.Job, error) { return job, nil })(r)
+}
+
 // List lists the jobs that the user may see, newest first, in pages by key.
 func (s *Service) List(r *web.Request) (page JobPage, err error) {
 	f, err := filter(r)

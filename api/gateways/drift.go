@@ -1,0 +1,138 @@
+package gateways
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"trunkline/api/web"
+	"trunkline/internal/fault"
+	"trunkline/internal/fusionpbx"
+	"trunkline/internal/gateway"
+	"trunkline/internal/token"
+)
+
+const (
+	usualFailWait = 600    // seconds
+	mostFailWait  = 864000 // seconds
+	usualFindings = 1000
+	mostFindings  = 10_000
+)
+
+// driftKinds are the kinds of finding.
+var driftKinds = []string{
+	gateway.DriftNotLoaded, gateway.DriftDisabled, gateway.DriftOrphan, gateway.DriftOtherSwitch, gateway.DriftOtherProfile, gateway.DriftTwice,
+	gateway.DriftSettings, gateway.DriftOutdated, gateway.DriftFailWait, gateway.DriftStalePing, gateway.DriftCacheLacks, gateway.DriftCacheHas,
+	gateway.DriftCacheDiffers, gateway.DriftFileLacks, gateway.DriftFileHas, gateway.DriftFileDiffers,
+}
+
+// driftReport is what differs between FusionPBX's database and the switches.
+type driftReport struct {
+	Findings []driftFinding        `json:"findings"` // by the gateways' names
+	Total    int                   `json:"total"`    // how many there are, also beyond limit
+	Counts   map[string]int        `json:"counts"`   // by kind
+	Switches []gateway.DriftSwitch `json:"switches"`
+	FileMode bool                  `json:"file_mode"` // gateways are kept as files, which are compared in place of a cached configuration
+	// FilesError is why the files could not be compared.
+	FilesError string `json:"files_error,omitempty"`
+	// NotCompared are the columns that a switch does not show: of a gateway that Trunkline did not load, a difference
+	// in these cannot be seen.
+	NotCompared []string `json:"not_compared"`
+}
+
+type driftFinding struct {
+	gateway.Finding
+	TenantDomain string `json:"tenant_domain,omitempty"` // its domain, or global; absent: it has no row
+}
+
+func (s *Service) driftEndpoint() web.Endpoint {
+	return web.Endpoint{
+		ID: "driftOfGateways", Summary: "Compare FusionPBX's gateways with what the switches have loaded",
+		Note:    "Nothing is changed. Of jobs under way it may show what is half done. Gateways without a row are shown to callers of all domains alone.",
+		Methods: []string{"GET"}, Path: "/v1/gateways/drift", Entry: web.SignedIn, Scope: token.ScopeRead, Limit: web.LimitGateways, Selects: true,
+		Answer: web.JSON(http.StatusOK, s.drift),
+		Params: []web.Param{
+			{Name: "tenant_domain", About: "The domain, or global. Left out: all that the caller sees."},
+			{Name: "domain_uuid", About: "The same by UUID.", Kind: web.KindUUID},
+			{Name: "kind", About: "Findings of one kind.", Choices: driftKinds},
+			{Name: "fail_wait_seconds", About: "For how long a carrier may refuse a gateway before that is reported.", Kind: web.KindNumber, Most: mostFailWait, Usual: usualFailWait},
+			{Name: "limit", About: "The most findings that are shown.", Kind: web.KindNumber, Least: 1, Most: mostFindings, Usual: usualFindings},
+		},
+		Replies: []web.Reply{{Status: 200, About: "What differs.", Body: driftReport{}}},
+		Faults:  []fault.Code{fault.NotFound, fault.ServerError},
+	}
+}
+
+// drift compares the gateways that the caller may see. Those without a row are nobody's, so that only who sees all
+// hears of them.
+func (s *Service) drift(r *web.Request) (answer driftReport, err error) {
+	t, named, err := r.Tenant()
+	if err != nil {
+		return answer, err
+	}
+	failWait, err := number(r, "fail_wait_seconds", usualFailWait, 0, mostFailWait)
+	if err != nil {
+		return answer, err
+	}
+	limit, err := number(r, "limit", usualFindings, 1, mostFindings)
+	if err != nil {
+		return answer, err
+	}
+	all := r.Caller.Domains.All && !named
+	report, err := gateway.Drift{
+		PBX: s.pbx, Keys: s.tasks.Keys(), Orphans: all, FailWait: time.Duration(failWait) * time.Second,
+		Rows: func(ctx context.Context) ([]fusionpbx.Gateway, error) { return s.rows(r, t, named) },
+	}.Compare(r.Context())
+	if err != nil {
+		return answer, err
+	}
+	if kind := r.Params.Get("kind"); kind != "" {
+		report.Findings = slices.DeleteFunc(report.Findings, func(f gateway.Finding) bool { return f.Kind != kind })
+	}
+	answer = driftReport{
+		Total: len(report.Findings), Counts: map[string]int{}, Switches: report.Switches, FileMode: report.FileMode,
+		FilesError: report.FilesError, NotCompared: gateway.NotCompared,
+	}
+	for _, f := range report.Findings {
+		answer.Counts[f.Kind]++
+	}
+	if !r.Caller.Domains.All {
+		for i := range answer.Switches { // how many gateways others have
+			answer.Switches[i].Loaded = 0
+		}
+	}
+	answer.Findings, err = s.inTheirDomains(r.Context(), report.Findings[:min(len(report.Findings), limit)])
+	return answer, err
+}
+
+// number is a parameter, or what is usual if it is left out.
+func number(r *web.Request, name string, usual, least, most int) (int, error) {
+	text := r.Params.Get(name)
+	if text == "" {
+		return usual, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < least || n > most {
+		return 0, fault.Invalid(name, "is not a whole number of %d to %d", least, most)
+	}
+	return n, nil
+}
+
+// inTheirDomains adds what the findings' domains are called.
+func (s *Service) inTheirDomains(ctx context.Context, findings []gateway.Finding) ([]driftFinding, error) {
+	rows := make([]fusionpbx.Gateway, len(findings))
+	for i, f := range findings {
+		rows[i].DomainUUID = f.DomainUUID
+	}
+	names, err := s.domainNames(ctx, rows)
+	shown := make([]driftFinding, len(findings))
+	for i, f := range findings {
+		shown[i].Finding = f
+		if f.HasRow {
+			shown[i].TenantDomain = names[f.DomainUUID]
+		}
+	}
+	return shown, err
+}
