@@ -61,7 +61,7 @@ func TestDriftIsTheCallersOwn(t *testing.T) {
 	if m := first.decode(t); len(m["findings"].([]any)) != 1 || m["total"].(float64) < 8 {
 		t.Errorf("got %s", first.body)
 	}
-	b.do(t, b.asAdmin(call{path: path + "?tenant_domain=" + other})).want(t, http.StatusNotFound, "")
+	b.do(t, b.asAdmin(call{path: path + "?tenant_domain=" + other})).want(t, http.StatusForbidden, "forbidden")
 	b.do(t, b.asAdmin(call{path: path + "?limit=0"})).want(t, http.StatusBadRequest, "")
 	b.do(t, b.asAdmin(call{path: path + "?kind=nonsense"})).want(t, http.StatusBadRequest, "")
 }
