@@ -1,11 +1,13 @@
 package worker_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/uuid"
@@ -275,4 +277,36 @@ func TestBulkIsCancelled(t *testing.T) {
 		t.Errorf("%d items keep their secrets", got)
 	}
 	pbxtest.Eventually(t, "the switch has what the rows say", func() bool { return b.loaded()-before == 0 || b.loaded()-before == 20 })
+}
+
+// A bulk job whose connections to the database are cut in the middle, as by its restart, is gone on with.
+func TestBulkGoesOnAfterTheDatabaseRestarted(t *testing.T) {
+	t.Parallel()
+	for _, command := range []string{"sofia xmlstatus gateway", "sofia profile external rescan"} {
+		for _, mode := range []string{gateway.ModeAll, gateway.ModeEach} {
+			t.Run(mode+" at "+command, func(t *testing.T) {
+				t.Parallel()
+				b := newBundle(t, setUp{})
+				b.sweeping(t)
+				before := b.loaded()
+				cut := sync.OnceFunc(func() {
+					_, err := b.pool.Exec(context.WithoutCancel(t.Context()), `
+						select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()`)
+					if err != nil {
+						t.Error(err)
+					}
+				})
+				defer b.switches[0].OnCommand(command, cut)()
+				job, err := b.Submit(t.Context(), b.many(gateway.Bulk{Mode: mode, Action: "import"}, b.carriers(30)...))
+				must(t, err)
+				job = b.ended(t, job)
+				b.wantBulk(t, job, tasks.StateSucceeded, "created 30, total 30")
+				var rows int
+				must(t, b.pool.QueryRow(t.Context(), "select count(*) from v_gateways where gateway like 'carrier0%'").Scan(&rows))
+				if got := b.loaded() - before; got != 30 || rows != 30 {
+					t.Errorf("%d rows and %d gateways, want 30 of each", rows, got)
+				}
+			})
+		}
+	}
 }
