@@ -16,7 +16,7 @@ import (
 // many is a request for a job of many; each key is an item's, and what begins with ! was refused.
 func (b *bundle) many(body string, keys ...string) tasks.NewJob {
 	n := request(b.keys, body)
-	n.Kind, n.Subject, n.OrderKeys, n.Secrets, n.Domains = tasks.KindBulk, "bulk", nil, secrets{"whole"}, []string{domainA}
+	n.Kind, n.Subject, n.OrderKeys, n.Secrets, n.Domains = tasks.KindBulk, "bulk", nil, nil, []string{domainA}
 	for _, key := range keys {
 		item := tasks.NewItem{Params: map[string]string{"name": key}, Secrets: secrets{"hunter2-" + key}, OrderKeys: []string{key}}
 		if key[0] == '!' {

@@ -67,6 +67,9 @@ func (c *Client) Create(ctx context.Context, n NewJob) (job Job, accepted bool, 
 	if err != nil {
 		return Job{}, false, fmt.Errorf("encoding a job's parameters: %w", err)
 	}
+	if len(n.Items) > 0 && n.Secrets == nil {
+		n.Secrets = struct{}{} // it is wiped with the items' secrets, and says whether they are there
+	}
 	err = pgx.BeginFunc(ctx, c.pool, func(tx pgx.Tx) error {
 		full, err := c.lockForRoom(ctx, tx, n.place())
 		if err != nil {

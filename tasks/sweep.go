@@ -55,18 +55,20 @@ func (c *Client) forgetOld(ctx context.Context, report *SweepReport) error {
 		return nil
 	}
 	c.forgot = time.Now()
-	wiped, err := c.pool.Exec(ctx, `
-		update trunkline.jobs set sealed = null
-		where state in ('failed', 'partial') and sealed is not null and finished_at < now() - $1::interval`, c.settings.SecretRetention)
-	if err == nil {
-		_, err = c.pool.Exec(ctx, `
-			update trunkline.items set sealed = null
-			where sealed is not null and job_id in (select id from trunkline.jobs where finished_at is not null and sealed is null)`)
-	}
+	wiped, err := one[struct{ Jobs int }](ctx, c.pool, `
+		with wiped as (
+			update trunkline.jobs set sealed = null
+			where state in ('failed', 'partial') and sealed is not null and finished_at < now() - $1::interval
+			returning id, items
+		), items as (
+			update trunkline.items set sealed = null from wiped
+			where wiped.items > 0 and job_id = wiped.id and sealed is not null
+		)
+		select count(*) from wiped`, c.settings.SecretRetention)
 	if err != nil {
 		return fmt.Errorf("wiping old secrets: %w", err)
 	}
-	report.Wiped = int(wiped.RowsAffected())
+	report.Wiped = wiped.Jobs
 	deleted, err := c.pool.Exec(ctx, `delete from trunkline.jobs where finished_at < now() - $1::interval`, c.settings.JobRetention)
 	if err != nil {
 		return fmt.Errorf("deleting old jobs: %w", err)

@@ -23,7 +23,7 @@ import (
 func (b *bundle) many(asked gateway.Bulk, gateways ...tasks.NewJob) tasks.NewJob {
 	n := tasks.NewJob{
 		Kind: tasks.KindBulk, CreatedBy: b.sample.SuperadminUUID, CreatedByName: "superadmin", Subject: "bulk",
-		BodyHash: []byte(uuid.NewString()), Params: asked, Secrets: struct{}{}, Domains: []string{""},
+		BodyHash: []byte(uuid.NewString()), Params: asked, Domains: []string{""},
 	}
 	for i, g := range gateways {
 		n.Items = append(n.Items, tasks.NewItem{

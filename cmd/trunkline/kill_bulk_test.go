@@ -32,7 +32,7 @@ func TestWorkerKilledInTheMiddleOfABulkJob(t *testing.T) {
 		request := func(password string, n int) tasks.NewJob {
 			job := tasks.NewJob{
 				Kind: tasks.KindBulk, CreatedBy: p.sample.SuperadminUUID, CreatedByName: "superadmin", Subject: "bulk",
-				BodyHash: []byte(uuid.NewString()), Params: gateway.Bulk{Mode: mode, Action: "import"}, Secrets: struct{}{}, Domains: []string{""},
+				BodyHash: []byte(uuid.NewString()), Params: gateway.Bulk{Mode: mode, Action: "import"}, Domains: []string{""},
 			}
 			for row := range n {
 				name := fmt.Sprintf("bulk-%03d", row)

@@ -230,31 +230,31 @@ func (m *bulkBench) load(ctx context.Context, p *process, n int) (call bulkCall,
 	}
 	ctx, cancel := context.WithTimeout(ctx, bulkPatience)
 	defer cancel()
-	var accepted struct {
+	var pending struct {
 		JobID string `json:"job_id"`
 	}
 	call.accepting, err = m.timed(func() error {
-		return m.ask(ctx, p, http.MethodPost, "/v1/gateways/bulk?tenant_domain=global&wait=0", "text/csv", []byte(file.String()), &accepted)
+		return m.ask(ctx, p, http.MethodPost, "/v1/gateways/bulk?tenant_domain=global&wait=0", "text/csv", []byte(file.String()), &pending)
 	})
 	if err != nil {
 		return call, err
 	}
+	accepted := time.Now()
 	var job struct {
 		State      string          `json:"state"`
 		Done       bool            `json:"done"`
 		Error      json.RawMessage `json:"error"`
-		CreatedAt  time.Time       `json:"created_at"`
 		FinishedAt time.Time       `json:"finished_at"`
 	}
 	for !job.Done {
-		if err := m.ask(ctx, p, http.MethodGet, "/v1/jobs/"+accepted.JobID+"?wait=20", "", nil, &job); err != nil {
+		if err := m.ask(ctx, p, http.MethodGet, "/v1/jobs/"+pending.JobID+"?wait=20", "", nil, &job); err != nil {
 			return call, err
 		}
 	}
 	if job.State != "succeeded" {
 		return call, fmt.Errorf("a bulk job of %d gateways ended as %s: %s", n, job.State, job.Error)
 	}
-	call.work = job.FinishedAt.Sub(job.CreatedAt)
+	call.work = job.FinishedAt.Sub(accepted)
 	return call, nil
 }
 

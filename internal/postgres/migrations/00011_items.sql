@@ -27,8 +27,6 @@ comment on column trunkline.items.number is 'From 1, in the order in which they 
 comment on column trunkline.items.refused is 'It was at fault when the job was accepted; a retry leaves it as it is.';
 comment on column trunkline.items.outcome is 'In a word what became of it, for counting; NULL: its state says so.';
 comment on column trunkline.items.sealed is 'Its secrets and the previous row, AES-GCM, sealed for job_id/number; NULL once wiped.';
-create index items_state on trunkline.items (job_id, state, number);
-create index items_sealed on trunkline.items (job_id) where sealed is not null;
 
 -- The turns of ten thousand items are written at once: the key would check each against its job.
 alter table trunkline.turns drop constraint turns_job_id_fkey;
