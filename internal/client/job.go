@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -91,15 +92,26 @@ func (c *Client) change(ctx context.Context, id, what string) (job Job, err erro
 	return job, answer.Decode(&job)
 }
 
-// Ask asks for what is done as a job, and returns the job once it has been accepted, however it stands then.
+// Ask asks for what is done as a job, without waiting for it, and returns the job. What was done at once has a job of
+// state succeeded, with what was answered as its Result.
 func (c *Client) Ask(ctx context.Context, r Request) (job Job, err error) {
+	r.Wait = Now
 	answer, err := c.Do(ctx, r)
+	if problem, ok := errors.AsType[*Problem](err); ok && problem.JobID != "" {
+		// An earlier request with this key was taken, and its job has failed since.
+		return c.Job(ctx, problem.JobID)
+	}
 	if err != nil {
 		return job, err
 	}
-	if err := answer.Decode(&job); err != nil || answer.Status != http.StatusAccepted {
+	if err := answer.Decode(&job); err != nil {
 		return job, err
 	}
-	// What is pending is told in fewer words than a job.
-	return c.Job(ctx, job.JobID)
+	switch {
+	case answer.Status == http.StatusAccepted: // what is pending is told in fewer words than a job
+		return c.Job(ctx, job.JobID)
+	case !job.Done:
+		return Job{JobID: job.JobID, State: Succeeded, Done: true, Result: answer.Body}, nil
+	}
+	return job, nil
 }

@@ -14,7 +14,7 @@ type item struct {
 	Action      string     `json:"action"` // what was done, or would be
 	GatewayUUID string     `json:"gateway_uuid"`
 	GatewayName string     `json:"gateway_name"`
-	Domain      string     `json:"domain"`
+	Domain      string     `json:"tenant_domain"`
 	Error       *itemError `json:"error"`
 	Changes     []change   `json:"changes"`
 }

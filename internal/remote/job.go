@@ -209,15 +209,15 @@ func (c jobShowCommand) items(s *session, id string) error {
 		query.Set("format", "csv")
 		return s.worded(s.api.Download(s.ctx, client.Request{Path: path, Query: query}, "text/csv", s.out))
 	}
-	raw, _, err := s.pages(path, query, "items", 0)
+	found, err := s.pages(path, query, "items", 0)
 	if err != nil {
 		return err
 	}
-	items, err := itemsOf(raw)
+	items, err := itemsOf(found.entries)
 	if err != nil {
 		return err
 	}
-	l := listing{headings: itemHeadings, raw: raw}
+	l := listing{headings: itemHeadings, raw: found.entries}
 	for _, i := range items {
 		l.rows = append(l.rows, i.cells())
 	}

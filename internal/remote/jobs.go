@@ -56,12 +56,12 @@ func (c jobListCommand) Run(s *session) error {
 	if err != nil {
 		return err
 	}
-	raw, more, err := s.pages("/v1/jobs", query, "jobs", c.Limit)
+	found, err := s.pages("/v1/jobs", query, "jobs", c.Limit)
 	if err != nil {
 		return err
 	}
-	l := listing{headings: []string{"JOB", "KIND", "STATE", "CREATED", "BY", "EXTERNAL ID", "PROGRESS", "NOTE"}, raw: raw}
-	for _, text := range raw {
+	l := listing{headings: []string{"JOB", "KIND", "STATE", "CREATED", "BY", "EXTERNAL ID", "PROGRESS", "NOTE"}, raw: found.entries}
+	for _, text := range found.entries {
 		var job client.Job
 		if err := json.Unmarshal(text, &job); err != nil {
 			return fmt.Errorf("reading the list of jobs: %w", err)
@@ -73,7 +73,7 @@ func (c jobListCommand) Run(s *session) error {
 	if err := s.print(c.Format, l); err != nil {
 		return err
 	}
-	if more {
+	if found.more {
 		s.tell("older ones are left out; --limit shows more")
 	}
 	return nil

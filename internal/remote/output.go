@@ -2,10 +2,11 @@ package remote
 
 import (
 	"bytes"
-	"encoding/csv"
 	"encoding/json"
 	"fmt"
 	"strings"
+
+	"trunkline/internal/gateway/table"
 )
 
 // Format is the flag that says how a command prints what it found.
@@ -31,19 +32,19 @@ func (s *session) print(f Format, l listing) error {
 	return writeTable(s.out, l.headings, l.rows)
 }
 
+// printCSV prints CSV in which a spreadsheet takes nothing for a formula.
 func (s *session) printCSV(l listing) error {
-	w := csv.NewWriter(s.out)
+	w := table.NewCSVWriter(s.out, "", true)
 	names := make([]string, len(l.headings))
 	for i, heading := range l.headings {
 		names[i] = strings.ReplaceAll(strings.ToLower(heading), " ", "_")
 	}
-	if err := w.Write(names); err != nil {
-		return fmt.Errorf("printing: %w", err)
+	for _, row := range append([][]string{names}, l.rows...) {
+		if err := w.Row(row); err != nil {
+			return err
+		}
 	}
-	if err := w.WriteAll(l.rows); err != nil {
-		return fmt.Errorf("printing: %w", err)
-	}
-	return nil
+	return w.Flush()
 }
 
 // printJSON prints v, indented.

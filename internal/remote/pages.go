@@ -3,6 +3,7 @@ package remote
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/url"
 	"strconv"
 )
@@ -10,28 +11,39 @@ import (
 // pageSize is how many entries a page is asked for.
 const pageSize = 200
 
-// pages are the entries of a list from page to page, at most most of them, 0 for all. more says that there are others.
-func (s *session) pages(path string, query url.Values, field string, most int) (entries []json.RawMessage, more bool, err error) {
-	entries = []json.RawMessage{}
+// list is what was read of a list.
+type list struct {
+	entries []json.RawMessage
+	more    bool                       // there are others, which were not asked for
+	first   map[string]json.RawMessage // the first page, for what else it says
+}
+
+// pages reads a list from page to page, at most most entries of it, 0 for all.
+func (s *session) pages(path string, query url.Values, field string, most int) (list, error) {
+	l := list{entries: []json.RawMessage{}}
+	query = maps.Clone(query)
 	for {
 		size := pageSize
 		if most > 0 {
-			size = min(size, most-len(entries))
+			size = min(size, most-len(l.entries))
 		}
 		query.Set("limit", strconv.Itoa(size))
 		page := map[string]json.RawMessage{}
 		if err := s.api.Get(s.ctx, path, query, &page); err != nil {
-			return nil, false, s.worded(err)
+			return l, s.worded(err)
+		}
+		if l.first == nil {
+			l.first = page
 		}
 		var some []json.RawMessage
-		var next json.RawMessage
 		if err := json.Unmarshal(page[field], &some); err != nil {
-			return nil, false, fmt.Errorf("the answer of %s has no %s: %w", path, field, err)
+			return l, fmt.Errorf("the answer of %s has no %s: %w", path, field, err)
 		}
-		entries, next = append(entries, some...), page["next"]
-		after := plain(next)
-		if after == "" || after == "0" || most > 0 && len(entries) >= most {
-			return entries, after != "" && after != "0", nil
+		l.entries = append(l.entries, some...)
+		after := plain(page["next"])
+		l.more = after != "" && after != "0"
+		if !l.more || most > 0 && len(l.entries) >= most {
+			return l, nil
 		}
 		query.Set("after", after)
 	}

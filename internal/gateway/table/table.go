@@ -38,7 +38,7 @@ type Options struct {
 	Field func(name string) string
 	// Skip reports whether a column of that tidy name is passed over without a word.
 	Skip func(name string) bool
-	// Key are the fields of which a file needs one, by the names that a message gives them.
+	// Key are the fields of which a file needs one, by the names that a message gives them; nil: it needs none.
 	Key []string
 	// Disarm takes off what Guard puts before a cell, if a column of one of these tidy names shows that the file is one
 	// of ours; nil: never.
@@ -188,7 +188,7 @@ func (r *reader) column(name string, line, row int) string {
 
 // keyed reports whether one of the columns says which gateway a row is about.
 func (r *reader) keyed() bool {
-	return slices.ContainsFunc(r.file.Columns, func(c Column) bool { return slices.Contains(r.Key, c.Field) })
+	return len(r.Key) == 0 || slices.ContainsFunc(r.file.Columns, func(c Column) bool { return slices.Contains(r.Key, c.Field) })
 }
 
 var betweenWords = strings.NewReplacer("-", "_", ".", "_", " ", "_", "\t", "_")
