@@ -14,6 +14,7 @@ import (
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 
+	"trunkline/internal/audit"
 	"trunkline/internal/cdr"
 	"trunkline/internal/config"
 	"trunkline/internal/gateway"
@@ -28,7 +29,9 @@ type Options struct {
 	Redis    redis.UniversalClient
 	Tasks    *tasks.Client
 	Exporter cdr.Exporter
-	Log      *slog.Logger
+	// Audit is told what the worker does without being asked. It may be nil.
+	Audit *audit.Log
+	Log   *slog.Logger
 	// RedisAway reports whether Redis does not answer; whoever gives it tells the log. It may be nil.
 	RedisAway func(context.Context) bool
 	// Started is called once the worker takes jobs. It may be nil.
@@ -89,6 +92,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	beside.Go(func() { w.o.Exporter.Retain(ctx, w.o.Log) })
 	beside.Go(func() { w.serve(ctx) })
 	beside.Go(func() { w.watch(ctx) })
+	beside.Go(func() { w.reconcileLeft(ctx) })
 	<-ctx.Done()
 	for _, server := range servers {
 		server.Stop()

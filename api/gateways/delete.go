@@ -178,4 +178,4 @@ func labelKey(p gateway.Request, name string) string {
 	return "gateway:" + p.DomainUUID + ":" + strings.ToLower(name)
 }
 
-func uuidKey(gatewayUUID string) string { return "gateway_uuid:" + gatewayUUID }
+func uuidKey(gatewayUUID string) string { return gateway.UUIDKey(gatewayUUID) }

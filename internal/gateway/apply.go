@@ -21,13 +21,14 @@ import (
 type Applier struct {
 	pbx     *pbx.PBX
 	keys    *sealing.Keys
+	log     *slog.Logger
 	limits  Limits
 	batches []*batch // one a switch, in the order of the settings
 }
 
 // New returns an applier. A keyed hash of what each switch was told to load is kept under keys.
 func New(p *pbx.PBX, keys *sealing.Keys, log *slog.Logger, limits Limits) *Applier {
-	a := &Applier{pbx: p, keys: keys, limits: limits}
+	a := &Applier{pbx: p, keys: keys, log: log, limits: limits}
 	for _, sw := range p.Switches {
 		a.batches = append(a.batches, &batch{sw: sw, pbx: p, keys: keys, log: log, limits: limits})
 	}
@@ -79,6 +80,14 @@ type work struct {
 
 func (w *work) uuid() string   { return w.written.Row.UUID }
 func (w *work) domain() string { return w.DomainUUID }
+
+// meantUUID is the gateway's uuid, also of one without a row.
+func (w *work) meantUUID() string {
+	if w.written != nil {
+		return w.uuid()
+	}
+	return w.GatewayUUID
+}
 
 func (w *work) label() fusionpbx.Label {
 	return fusionpbx.Label{DomainUUID: w.DomainUUID, Name: w.Name}

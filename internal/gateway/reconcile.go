@@ -33,6 +33,10 @@ func (p *pass) reconcile(ctx context.Context, works []*work) {
 	p.takeUp(ctx, works, func(w *work) *want {
 		return &want{uuid: w.GatewayUUID, reconcile: true, folder: p.folder}
 	}, p.counting())
+	if err := p.forgetLeft(ctx, works); err != nil {
+		fail(works, err)
+		return
+	}
 	for _, w := range works {
 		w.err = joined(w.taken)
 		switch {

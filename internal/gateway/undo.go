@@ -97,6 +97,9 @@ func (p *pass) restore(ctx context.Context, tx pgx.Tx, works []*work) (done func
 		}
 		restored = append(restored, w)
 	}
+	if err := p.noteLeft(ctx, tx, restored); err != nil {
+		return nil, err
+	}
 	return func() {
 		for _, w := range restored {
 			w.undoing.restored = true
@@ -112,12 +115,15 @@ func (p *pass) putSwitchesBack(ctx context.Context, works []*work) {
 			asItStands: !w.undoing.restored, folder: p.folder, filesStand: true,
 		}
 	}, func(*want) {})
+	if err := p.forgetLeft(ctx, works); err != nil {
+		p.log.Warn("switches that are right again are looked at once more", "error", err)
+	}
 	for _, w := range works {
 		for i, b := range p.batches {
 			// A switch where nothing was changed may well be the one that does not answer.
 			if err := w.taken[i].err; err != nil && w.undoing.touched[i] {
-				w.undoing.left = append(w.undoing.left, fmt.Sprintf("on switch %s gateway %s may still be loaded with the new settings (%s): once it answers, send the request again, "+
-					"or remove it with: sofia profile %s killgw %s", b.sw.Addr(), w.uuid(), fault.Text(err), w.written.Row.Profile(), w.uuid()))
+				w.undoing.left = append(w.undoing.left, fmt.Sprintf("on switch %s gateway %s may still be loaded with the new settings (%s): once it answers, a job puts that right; "+
+					"or remove it at once with: sofia profile %s killgw %s", b.sw.Addr(), w.uuid(), fault.Text(err), w.written.Row.Profile(), w.uuid()))
 			}
 		}
 	}

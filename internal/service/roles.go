@@ -93,6 +93,7 @@ func (s *Service) worker(ctx context.Context, started func()) (*worker.Worker, e
 		Redis:    s.redis,
 		Tasks:    s.tasks,
 		Exporter: s.exporter,
+		Audit:    s.audit,
 		Log:      s.log,
 
 		RedisAway: s.redisWatch.Away,

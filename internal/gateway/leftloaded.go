@@ -1,0 +1,116 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"trunkline/internal/pbx"
+	"trunkline/internal/postgres"
+)
+
+// A switch that goes away while it loads a gateway may have it loaded, and keep it, although its row was put back.
+// trunkline.left_loaded remembers these from the transaction that puts the row back until the switch was seen to be
+// right, so that no crash in between forgets one.
+
+// LeftLoaded is a gateway that a switch may have loaded with what was taken back.
+type LeftLoaded struct {
+	GatewayUUID string
+	Switch      string // its event socket, host:port
+	DomainUUID  string // "": it is global
+}
+
+// noteLeft remembers, in the transaction that puts back the rows, what the switches that were touched may have loaded.
+func (p *pass) noteLeft(ctx context.Context, tx pgx.Tx, works []*work) error {
+	var uuids, switches, domains []string
+	for _, w := range works {
+		for i, b := range p.batches {
+			if w.undoing.touched[i] {
+				uuids, switches, domains = append(uuids, w.uuid()), append(switches, b.sw.Addr()), append(domains, w.DomainUUID)
+			}
+		}
+	}
+	if len(uuids) == 0 {
+		return nil
+	}
+	_, err := tx.Exec(ctx, `
+		insert into trunkline.left_loaded (gateway_uuid, switch, domain_uuid)
+		select distinct on (uuid, switch) uuid, switch, nullif(domain, '')::uuid from unnest($1::uuid[], $2::text[], $3::text[]) as touched (uuid, switch, domain)
+		on conflict (gateway_uuid, switch) do nothing`, uuids, switches, domains)
+	if err != nil {
+		return fmt.Errorf("noting what switches may have left loaded: %w", err)
+	}
+	return nil
+}
+
+// forgetLeft forgets those of which the switches are seen to be right. What fails here is found to be right later.
+func (p *pass) forgetLeft(ctx context.Context, works []*work) error {
+	var uuids, switches []string
+	for _, w := range works {
+		for i, b := range p.batches {
+			if i < len(w.taken) && w.taken[i].err == nil {
+				uuids, switches = append(uuids, w.meantUUID()), append(switches, b.sw.Addr())
+			}
+		}
+	}
+	if len(uuids) == 0 {
+		return nil
+	}
+	_, err := p.pbx.Pool.Exec(ctx, `
+		delete from trunkline.left_loaded using unnest($1::uuid[], $2::text[]) as right_again (uuid, addr)
+		where gateway_uuid = right_again.uuid and switch = right_again.addr`, uuids, switches)
+	if err != nil {
+		return fmt.Errorf("forgetting what switches had left loaded: %w", err)
+	}
+	return nil
+}
+
+// FindLeftLoaded returns those that a switch may have loaded which answers by now, and of which none was tried for so
+// long. A switch is asked only if there are some.
+func FindLeftLoaded(ctx context.Context, p *pbx.PBX, untried time.Duration) ([]LeftLoaded, error) {
+	found, err := postgres.Rows(ctx, p.Pool, "reading what switches may have left loaded", pgx.RowToStructByPos[LeftLoaded], `
+		select gateway_uuid::text, switch, coalesce(domain_uuid::text, '') from trunkline.left_loaded
+		where tried_at is null or tried_at < now() - $1::interval order by since, gateway_uuid`, untried)
+	if err != nil {
+		return nil, err
+	}
+	answers := map[string]bool{}
+	var back []LeftLoaded
+	for _, l := range found {
+		there, asked := answers[l.Switch]
+		if !asked {
+			there = answering(ctx, p, l.Switch)
+			answers[l.Switch] = there
+		}
+		if there {
+			back = append(back, l)
+		}
+	}
+	return back, nil
+}
+
+// answering reports whether the switch is one of the PBX's and answers.
+func answering(ctx context.Context, p *pbx.PBX, addr string) bool {
+	for _, sw := range p.Switches {
+		if sw.Addr() == addr {
+			status, err := sw.Status(ctx)
+			return err == nil && status.Ready
+		}
+	}
+	return false
+}
+
+// NoteTried notes which job was made to reconcile the gateway.
+func NoteTried(ctx context.Context, pool *pgxpool.Pool, gatewayUUID, jobID string) error {
+	_, err := pool.Exec(ctx, "update trunkline.left_loaded set tried_at = now(), job_id = $2 where gateway_uuid = $1", gatewayUUID, jobID)
+	if err != nil {
+		return fmt.Errorf("noting a job that reconciles what a switch left loaded: %w", err)
+	}
+	return nil
+}
+
+// UUIDKey is what jobs about the gateway of that uuid take their turn at.
+func UUIDKey(gatewayUUID string) string { return "gateway_uuid:" + gatewayUUID }
