@@ -43,7 +43,7 @@ func (s *Server) Endpoints() []Endpoint {
 	for _, e := range s.endpoints() {
 		for _, method := range e.Methods {
 			all = append(all, Endpoint{
-				Method: method, Path: strings.ReplaceAll(e.Path, ":id", "0190b5a0-0000-7000-8000-000000000000"),
+				Method: method, Path: strings.NewReplacer(":id", "0190b5a0-0000-7000-8000-000000000000", ":external_id", "nobody%2Fs").Replace(e.Path),
 				SignedIn: e.Entry == web.SignedIn || e.Entry == web.SignedInOrLink, Everybody: e.Entry == web.Everybody,
 			})
 		}

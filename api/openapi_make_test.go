@@ -113,9 +113,13 @@ func (d *description) operation(tag string, e web.Endpoint, method string) *open
 		o.Description = strings.TrimSpace(o.Description + fmt.Sprintf(" There are only so many %s at once, of which no domain can hold all.", of))
 	}
 	o.Security = security(e, method)
-	inBody := method == http.MethodPost || method == http.MethodPut
+	inBody := method == http.MethodPost || method == http.MethodPut || method == http.MethodPatch
 	for _, match := range ginParameter.FindAllStringSubmatch(e.Path, -1) {
 		of := strings.TrimSuffix(strings.Split(e.Path, "/")[2], "s")
+		if match[1] != "id" {
+			o.AddParameter(openapi3.NewPathParameter(match[1]).WithDescription("The caller's own name for the " + of + ", percent-encoded.").WithSchema(openapi3.NewStringSchema()))
+			continue
+		}
 		o.AddParameter(openapi3.NewPathParameter(match[1]).WithDescription("The " + of + "'s UUID.").WithSchema(openapi3.NewUUIDSchema()))
 	}
 	body := openapi3.NewObjectSchema()

@@ -20,6 +20,7 @@ var headerTexts = map[string]string{
 	"X-RateLimit-Remaining": "Requests that are left of it.",
 	"X-RateLimit-Reset":     "When it is full again, Unix seconds.",
 	"Retry-After":           "Seconds to wait before asking again.",
+	"ETag":                  "Names the thing as it stands, for If-Match.",
 	"Location":              "Where what was made is, or the job.",
 	"WWW-Authenticate":      "How to sign in.",
 }
@@ -31,6 +32,7 @@ var faultTexts = map[int]string{
 	403: "The address is not on the whitelist, or the credentials do not permit this.",
 	404: "There is no such thing.",
 	409: "It cannot be done as things stand.",
+	412: "If-Match or If-None-Match does not hold.",
 	410: "The file was deleted when its time was up.",
 	413: "The body is too large.",
 	422: "It cannot be provisioned like this, or the key was used with another body.",
@@ -70,6 +72,9 @@ func (d *description) reply(r web.Reply, method string) *openapi3.Response {
 	}
 	if r.Status == http.StatusAccepted || r.Location {
 		response.Headers["Location"] = headerRef("Location")
+	}
+	if r.ETag {
+		response.Headers["ETag"] = headerRef("ETag")
 	}
 	if method == http.MethodHead {
 		return response

@@ -26,7 +26,9 @@ func TestScopeMatrix(t *testing.T) {
 	b := newBundle(t, setUp{cdrs: 20, now: newest})
 	b.exec(t, "update v_users set api_key = $1 where user_uuid = $2", apiKey, b.sample.SuperadminUUID)
 	export, _, _ := b.exported(t, b.asSuperadmin(call{}))
-	made := b.do(t, b.asSuperadmin(call{path: provisionPath, form: carrier("made")})).want(t, http.StatusOK, "").text(t, "job_id")
+	provisioned := b.do(t, b.asSuperadmin(call{path: provisionPath, form: carrier("made")})).want(t, http.StatusOK, "")
+	made, gatewayID := provisioned.text(t, "job_id"), provisioned.text(t, "gateway_uuid")
+	const external = "/v1/gateways/by-external-id/nobody%2Fs"
 	failed := b.failing(t, b.asSuperadmin, "failed")
 	tokenID, tokenSecret := b.issue(t, "shown", "read", "all_domains", "true")
 	secrets := []string{gatewayPassword, tokenSecret, apiKey, b.sample.SuperadminPassword, b.sample.AdminPassword}
@@ -55,6 +57,23 @@ func TestScopeMatrix(t *testing.T) {
 		"DELETE /v1/gateways":                            {{scopes: of(provision)}},
 		"GET /v1/gateways/drift":                         {{scopes: of(read)}},
 		"POST /v1/gateways/reconcile":                    {{scopes: of(provision)}},
+		"GET /v1/gateways":                               {{scopes: of(read)}},
+		"GET /v1/gateways/:id":                           {{scopes: of(read), ids: []string{gatewayID}}},
+		"POST /v1/gateways":                              {{scopes: of(provision)}},
+		"PUT /v1/gateways/:id":                           {{scopes: of(provision)}},
+		"PATCH /v1/gateways/:id":                         {{scopes: of(provision), ids: []string{gatewayID}, query: "?description=seen"}},
+		"POST /v1/gateways/:id/enable":                   {{scopes: of(provision)}},
+		"POST /v1/gateways/:id/disable":                  {{scopes: of(provision)}},
+		"POST /v1/gateways/:id/re-register":              {{scopes: of(provision)}},
+		"POST /v1/gateways/:id/copy":                     {{scopes: of(provision), ids: []string{gatewayID}}},
+		"GET " + external:                                {{scopes: of(read)}},
+		"PUT " + external:                                {{scopes: of(provision)}},
+		"DELETE " + external:                             {{scopes: of(provision)}},
+		"POST " + external + "/enable":                   {{scopes: of(provision)}},
+		"POST " + external + "/disable":                  {{scopes: of(provision)}},
+		"POST " + external + "/adopt":                    {{scopes: of(provision)}},
+		"GET /v1/profiles":                               {{scopes: of(read)}},
+		"GET /v1/domains":                                {{scopes: of(read)}},
 		"GET /app/status/index.php":                      {{scopes: of(read)}},
 		"POST /app/status/index.php":                     {{scopes: of(read)}},
 		"GET /app/registrations/check_registration.php":  {{scopes: of(read)}},

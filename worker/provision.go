@@ -52,11 +52,11 @@ func (w *Worker) provision(ctx context.Context, r *run) (any, error) {
 		return nil, r.awaitOutcome(ctx, outcome.Result, "the gateway is configured and loaded; waiting for it to register")
 	}
 	if outcome.Result.Action == gateway.Unchanged {
-		answers, err := gateway.ReadAnswers(ctx, w.o.PBX.Pool, []string{outcome.Result.GatewayUUID})
+		history, err := gateway.ReadHistory(ctx, w.o.PBX.Pool, []string{outcome.Result.GatewayUUID})
 		if err != nil {
 			return nil, err
 		}
-		answers.AddTo(outcome.Result.GatewayUUID, outcome.Result.Switches)
+		history.AddTo(outcome.Result.GatewayUUID, outcome.Result.Switches)
 	}
 	return outcome.Result, nil
 }

@@ -48,10 +48,13 @@ func (w *Worker) watchWith(ctx context.Context, lock *postgres.Lock) error {
 	defer listening.Wait()
 	defer cancel()
 	registrations := w.applier.Registrations()
+	if err := registrations.Recall(ctx); err != nil {
+		return err
+	}
 	listening.Go(func() { registrations.Listen(ctx) })
 	tick := time.NewTicker(watchInterval)
 	defer tick.Stop()
-	var looked time.Time
+	var looked, polled time.Time
 	for {
 		select {
 		case <-ctx.Done():
@@ -69,21 +72,44 @@ func (w *Worker) watchWith(ctx context.Context, lock *postgres.Lock) error {
 		if err := registrations.Keep(ctx); err != nil {
 			return err
 		}
-		if err := w.endAwaited(ctx, registrations); err != nil {
+		due := registrations.Blind() || time.Since(polled) >= w.o.Settings.StatePoll
+		if due {
+			polled = time.Now()
+		}
+		if err := w.lookAt(ctx, registrations, due); err != nil {
 			return err
+		}
+		changes, err := registrations.KeepStates(ctx)
+		if err != nil {
+			return err
+		}
+		for _, change := range changes {
+			w.stateChanged(change)
 		}
 	}
 }
 
-// endAwaited ends the parked jobs whose outcome has come, or will not.
-func (w *Worker) endAwaited(ctx context.Context, registrations *gateway.Registrations) error {
+// stateChanged is told of each gateway that a switch shows otherwise than before: the one place for whoever wants to
+// hear of it.
+func (w *Worker) stateChanged(c gateway.StateChange) {
+	w.o.Log.Debug("a gateway's state has changed", "gateway", c.GatewayUUID, "switch", c.Switch, "state", c.State, "status", c.Status, "since", c.Since)
+}
+
+// lookAt ends the parked jobs whose outcome has come, or will not, and corrects what is known of all gateways by what
+// the switches have, if that is due or known anyway.
+func (w *Worker) lookAt(ctx context.Context, registrations *gateway.Registrations, due bool) error {
 	awaited, err := w.o.Tasks.Awaited(ctx, tasks.KindProvision)
-	if err != nil || len(awaited) == 0 {
+	if err != nil || len(awaited) == 0 && !due {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, endTimeout)
 	defer cancel()
 	seen := registrations.Look(ctx)
+	registrations.Correct(seen)
+	return w.endAwaited(ctx, awaited, registrations, seen)
+}
+
+func (w *Worker) endAwaited(ctx context.Context, awaited []*tasks.Awaited, registrations *gateway.Registrations, seen gateway.Seen) error {
 	for _, a := range awaited {
 		ended, err := w.endOf(ctx, a, registrations, seen)
 		if errors.Is(err, tasks.ErrFenced) {

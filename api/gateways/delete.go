@@ -1,9 +1,6 @@
 package gateways
 
 import (
-	"encoding/json"
-	"errors"
-	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -11,10 +8,7 @@ import (
 	"trunkline/api/jobs"
 	"trunkline/api/web"
 	"trunkline/internal/fault"
-	"trunkline/internal/fusionpbx"
 	"trunkline/internal/gateway"
-	"trunkline/internal/postgres"
-	"trunkline/internal/token"
 	"trunkline/tasks"
 )
 
@@ -27,38 +21,42 @@ type deletedGateway struct {
 	JobID          string `json:"job_id,omitempty" format:"uuid"` // the job that did it
 }
 
-func (s *Service) deletionEndpoints() []web.Endpoint {
-	byID := web.Endpoint{
-		ID: "deleteGateway", Summary: "Delete a gateway", Note: "One that is absent is success.",
-		Methods: []string{"DELETE"}, Path: "/v1/gateways/:id", Entry: web.SignedIn, Scope: token.ScopeProvision, Limit: web.LimitGateways, Answer: s.delete,
-		AtOnce:  []web.AtOnce{web.AtOnceJobs},
-		Params:  jobs.Params,
-		Replies: []web.Reply{{Status: 200, About: "It is gone from FusionPBX and from every switch.", Body: deletedGateway{}}, jobs.NotFinished},
-		Faults:  slices.Concat(gatewayFaults, jobs.Faults),
-	}
-	byName := byID
-	byName.ID, byName.Summary, byName.Path = "deleteGatewayByName", "Delete a gateway by its name", "/v1/gateways"
-	byName.Params = slices.Concat([]web.Param{{Name: "gateway_name", About: "Its label; may be left out with external_id."}}, web.OneTenantParams, jobs.Params)
-	return []web.Endpoint{byID, byName}
-}
+// forceParam deletes what outbound routes name.
+var forceParam = web.Param{Name: "force", Kind: web.KindFlag, About: "true: also if outbound routes name it, whose calls fail then. Left out, such a one is refused with their names."}
 
-// delete deletes the gateway of the path's uuid, or of a name. One that is absent is success: whoever
-// terminates a service may do so twice.
+// delete deletes the gateway of the path, or of a name. One that is absent is success: whoever terminates a service
+// may do so twice.
 func (s *Service) delete(r *web.Request) error {
 	d, err := s.toDelete(r)
 	if err != nil {
 		return err
 	}
+	for _, p := range []*gateway.Request{&d.Request, &d.resolved} {
+		p.Delete, p.Values = true, map[string]string{}
+		if p.Force, err = r.Params.Flag("force"); err != nil {
+			return err
+		}
+		if p.Conditions, err = conditionsOf(r); err != nil {
+			return err
+		}
+		if p.IfNoneMatch {
+			return fault.Invalid("If-None-Match", "means nothing of a deletion; send If-Match")
+		}
+	}
+	if d.absent && len(d.IfMatch) > 0 {
+		return fault.Errorf(fault.PreconditionFailed, "If-Match: there is no such gateway")
+	}
 	return s.jobs.Do(r, jobs.Asked{
-		NewJob: newJob(d.Request, d.Request, nil),
-		Body:   append([]string{"delete", r.Params.Get("external_id")}, d.asked...),
+		NewJob: newJob(d.resolved, d.Request, nil),
+		Body:   slices.Concat([]string{"delete", r.Params.Get("external_id")}, d.asked, conditionParts(d.Request)),
 		Stands: func(job tasks.Job) error { return s.stands(r.Context(), job) },
-		Action: "gateway.delete", What: d.Name,
+		Action: "gateway.delete", What: d.resolved.Name,
 		Check: func() (answered bool, err error) {
 			if d.absent {
-				r.Answer(http.StatusOK, deletedGateway{Action: gateway.Absent, GatewayUUID: d.GatewayUUID, GatewayName: d.Name})
+				r.Answer(http.StatusOK, deletedGateway{Action: gateway.Absent, GatewayUUID: d.resolved.GatewayUUID, GatewayName: d.resolved.Name})
+				return true, nil
 			}
-			return d.absent, nil
+			return false, s.check(r.Context(), asked{params: d.resolved})
 		},
 		Answer: func(job tasks.Job) error {
 			result, err := jobs.ResultOf[gateway.Result](job)
@@ -74,79 +72,41 @@ func (s *Service) delete(r *web.Request) error {
 	})
 }
 
-// deletion is a gateway that is to be deleted.
-type deletion struct {
-	gateway.Request
-	asked  []string // how the request names it
-	absent bool     // there is none, as far as the caller may see, and none to come
-}
-
 // toDelete finds the gateway among those that the caller may see.
-func (s *Service) toDelete(r *web.Request) (deletion, error) {
-	if id := strings.ToLower(r.Path("id")); id != "" {
-		return s.toDeleteByID(r, id)
+func (s *Service) toDelete(r *web.Request) (target, error) {
+	if r.Path("id") != "" || r.Path("external_id") != "" {
+		return s.ofPath(r)
 	}
-	d := deletion{Request: gateway.Request{Delete: true, Values: map[string]string{}}}
 	t, err := r.OneTenant()
 	if err != nil {
-		return d, err
+		return target{}, err
 	}
-	d.Name, d.DomainUUID, d.DomainName, d.ExternalID = r.Params.Get("gateway_name"), t.UUID, t.Name, r.Params.Get("external_id")
+	d := target{Request: gateway.Request{
+		Name: r.Params.Get("gateway_name"), DomainUUID: t.UUID, DomainName: t.Name, ExternalID: r.Params.Get("external_id"),
+		Delete: true, Values: map[string]string{},
+	}}
 	d.asked = []string{"tenant", d.DomainUUID, "name", d.Name}
-	if d.Request, err = gateway.Resolve(r.Context(), s.pbx, d.Request); err != nil {
+	if d.resolved, err = gateway.Resolve(r.Context(), s.pbx, d.Request); err != nil {
 		return d, err
 	}
-	if d.Name == "" {
+	if d.resolved.Name == "" {
 		return d, fault.Missing("gateway_name")
 	}
-	rows, err := gateway.Existing(r.Context(), s.db, d.Request)
+	rows, err := gateway.Existing(r.Context(), s.db, d.resolved)
 	if err != nil {
 		return d, err
-	}
-	// A deletion looks at no value, so the mode does not matter.
-	if _, refused := gateway.NewPlan(fusionpbx.ModeAuto, rows, d.Request, nil, ""); refused != nil {
-		return d, refused
 	}
 	if len(rows) > 0 {
 		return d, nil
 	}
-	_, pending, err := s.tasks.Pending(r.Context(), orderKeys(d.Request)...)
+	_, pending, err := s.tasks.Pending(r.Context(), orderKeys(d.resolved)...)
 	if err != nil || pending {
 		return d, err
 	}
 	// What ended between the two looks may have made it.
-	rows, err = gateway.Existing(r.Context(), s.db, d.Request)
+	rows, err = gateway.Existing(r.Context(), s.db, d.resolved)
 	d.absent = len(rows) == 0
 	return d, err
-}
-
-// toDeleteByID finds it by its uuid. The row may be gone while a switch still has to be seen without it.
-func (s *Service) toDeleteByID(r *web.Request, id string) (deletion, error) {
-	d := deletion{Request: gateway.Request{Delete: true, Values: map[string]string{}, GatewayUUID: id}, asked: []string{"gateway", id}}
-	if !postgres.IsUUID(id) {
-		return d, fault.Invalid("the gateway in the path", "is not a UUID")
-	}
-	row, err := s.db.GatewayByUUID(r.Context(), id)
-	switch {
-	case err == nil && r.Caller.Domains.HoldUUID(row.DomainUUID):
-		d.Name, d.DomainUUID = row.Label(), row.DomainUUID
-		return d, nil
-	case err == nil:
-		d.absent = true // another tenant's is as if it were not there
-		return d, nil
-	case !errors.Is(err, fusionpbx.ErrNotFound):
-		return d, err
-	}
-	job, pending, err := s.tasks.Pending(r.Context(), uuidKey(id))
-	if d.absent = !pending || !r.Caller.Domains.HoldUUID(job.DomainUUID); err != nil || d.absent {
-		return d, err
-	}
-	var before gateway.Request
-	if err := json.Unmarshal(job.Params, &before); err != nil {
-		return d, fmt.Errorf("reading the parameters of job %s: %w", job.ID, err)
-	}
-	d.Name, d.DomainUUID = before.Name, before.DomainUUID
-	return d, nil
 }
 
 // newJob is a job about one gateway; those about the same one are carried out in their order. One that stops its
@@ -161,12 +121,17 @@ func newJob(resolved, asked gateway.Request, password *string) tasks.NewJob {
 
 // orderKeys are all that the gateway is known by; the first is its name.
 func orderKeys(p gateway.Request) []string {
-	keys := []string{labelKey(p, p.Name)}
+	var keys []string
+	if p.Name != "" {
+		keys = append(keys, labelKey(p, p.Name))
+	}
 	if name := p.NewName(); name != "" {
 		keys = append(keys, labelKey(p, name))
 	}
-	if p.GatewayUUID != "" {
-		keys = append(keys, uuidKey(p.GatewayUUID))
+	for _, uuid := range []string{p.GatewayUUID, p.CopyOf} {
+		if uuid != "" {
+			keys = append(keys, uuidKey(uuid))
+		}
 	}
 	if p.ExternalID != "" {
 		keys = append(keys, "external_id:"+p.DomainUUID+":"+strings.ToLower(p.ExternalID))

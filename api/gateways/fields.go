@@ -280,7 +280,7 @@ func (g asked) bodyParts() []string {
 	for _, column := range slices.Sorted(maps.Keys(g.params.Values)) {
 		parts = append(parts, "column "+column, g.params.Values[column])
 	}
-	return parts
+	return append(parts, conditionParts(g.params)...)
 }
 
 // fieldOf is the parameter that fills a column: the one that was given, else the documented one.

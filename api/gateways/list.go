@@ -2,6 +2,7 @@ package gateways
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strconv"
@@ -67,13 +68,13 @@ func (s *Service) List(r *web.Request) (list GatewayList, err error) {
 	for i, row := range rows {
 		uuids[i] = row.UUID
 	}
-	answers, err := gateway.ReadAnswers(ctx, s.pbx.Pool, uuids)
+	history, err := gateway.ReadHistory(ctx, s.pbx.Pool, uuids)
 	if err != nil {
 		return list, err
 	}
 	for i, row := range rows {
 		list.Gateways[i] = listed(row, names[row.DomainUUID], views)
-		answers.AddTo(row.UUID, list.Gateways[i].Switches)
+		history.AddTo(row.UUID, list.Gateways[i].Switches)
 	}
 	return list, nil
 }
@@ -104,20 +105,26 @@ func listed(row fusionpbx.Gateway, tenantName string, views []switchView) Gatewa
 		GatewayEnabled: strconv.FormatBool(row.Enabled()),
 		Profile:        row.Profile(),
 		TenantDomain:   tenantName,
-		Switches:       []gateway.Shown{},
+		Switches:       shownBy(row, views),
 	}
+	g.GatewayState, g.GatewayStatus = gateway.StateOf(g.Switches)
+	return g
+}
+
+// shownBy is how the switches that the row is meant for show it.
+func shownBy(row fusionpbx.Gateway, views []switchView) []gateway.Shown {
+	shown := []gateway.Shown{}
 	host := row.Get("hostname")
 	elsewhere := slices.ContainsFunc(views, func(view switchView) bool { return view.err == nil && host != "" && view.names.Mean(host) })
 	for _, view := range views {
 		switch {
 		case view.err == nil && view.names.Mean(host):
-			g.Switches = append(g.Switches, gateway.ShownBy(view.addr, view.gateways[row.UUID]))
+			shown = append(shown, gateway.ShownBy(view.addr, view.gateways[row.UUID]))
 		case view.err != nil && !elsewhere:
-			g.Switches = append(g.Switches, gateway.Shown{Switch: view.addr, State: gateway.StateUnknown, Status: gateway.StateUnknown})
+			shown = append(shown, gateway.Shown{Switch: view.addr, State: gateway.StateUnknown, Status: gateway.StateUnknown})
 		}
 	}
-	g.GatewayState, g.GatewayStatus = gateway.StateOf(g.Switches)
-	return g
+	return shown
 }
 
 // domainNames are the names of the rows' domains by uuid; one that was deleted has none.
@@ -145,24 +152,38 @@ type switchView struct {
 
 // viewSwitches asks all switches at once, each one question for all its gateways.
 func (s *Service) viewSwitches(ctx context.Context, hostnames bool) []switchView {
+	return s.view(ctx, hostnames, (*freeswitch.Switch).Gateways)
+}
+
+// viewGateway asks all switches at once for one gateway.
+func (s *Service) viewGateway(ctx context.Context, uuid string, hostnames bool) []switchView {
+	return s.view(ctx, hostnames, func(sw *freeswitch.Switch, ctx context.Context) ([]freeswitch.Gateway, error) {
+		g, err := sw.Gateway(ctx, uuid)
+		if errors.Is(err, freeswitch.ErrNoGateway) {
+			return nil, nil
+		}
+		return []freeswitch.Gateway{g}, err
+	})
+}
+
+func (s *Service) view(ctx context.Context, hostnames bool, ask func(*freeswitch.Switch, context.Context) ([]freeswitch.Gateway, error)) []switchView {
 	views := make([]switchView, len(s.pbx.Switches))
 	var group sync.WaitGroup
 	for i, sw := range s.pbx.Switches {
-		group.Go(func() { views[i] = viewSwitch(ctx, sw, hostnames) })
+		group.Go(func() {
+			view := switchView{addr: sw.Addr(), gateways: map[string]*freeswitch.Gateway{}}
+			loaded, err := ask(sw, ctx)
+			if err == nil && hostnames {
+				view.names, err = sw.Names(ctx)
+			}
+			if view.err = sw.Fault(err); err == nil {
+				for i := range loaded {
+					view.gateways[loaded[i].Name] = &loaded[i]
+				}
+			}
+			views[i] = view
+		})
 	}
 	group.Wait()
 	return views
-}
-
-func viewSwitch(ctx context.Context, sw *freeswitch.Switch, hostnames bool) switchView {
-	view := switchView{addr: sw.Addr(), gateways: map[string]*freeswitch.Gateway{}}
-	loaded, err := sw.Gateways(ctx)
-	for i := range loaded {
-		view.gateways[loaded[i].Name] = &loaded[i]
-	}
-	if err == nil && hostnames {
-		view.names, err = sw.Names(ctx)
-	}
-	view.err = sw.Fault(err)
-	return view
 }

@@ -44,7 +44,7 @@ func New(p *pbx.PBX, t *tasks.Client, j *jobs.Service) *Service {
 
 // Endpoints are those of gateways.
 func (s *Service) Endpoints() []web.Endpoint {
-	return append([]web.Endpoint{
+	return slices.Concat([]web.Endpoint{
 		{
 			ID: "provisionGateway", Summary: "Make, change, suspend or show a gateway", Methods: []string{"GET", "POST"},
 			Path: "/app/gateways/provision.php", Entry: web.SignedIn, Scope: token.ScopeProvision, Limit: web.LimitGateways,
@@ -69,12 +69,12 @@ func (s *Service) Endpoints() []web.Endpoint {
 		},
 		s.driftEndpoint(),
 		s.reconcileEndpoint(),
-	}, s.deletionEndpoints()...)
+	}, s.resourceEndpoints(), s.choiceEndpoints())
 }
 
 // gatewayFaults are those of changing a gateway.
 var gatewayFaults = append([]fault.Code{
-	fault.MissingParameters, fault.NotFound, fault.Conflict, fault.InvalidGateway, fault.ProfileUnavailable,
+	fault.MissingParameters, fault.NotFound, fault.Conflict, fault.PreconditionFailed, fault.InvalidGateway, fault.ProfileUnavailable,
 	fault.GatewayNotLoaded, fault.SwitchConfiguration, fault.RegistrationFailed, fault.Superseded, fault.KeySuperseded,
 }, web.SwitchFaults...)
 
@@ -137,25 +137,19 @@ func (s *Service) check(ctx context.Context, g asked) error {
 	if err != nil {
 		return err
 	}
-	existing, err := gateway.Existing(ctx, s.db, g.params)
-	if err != nil {
-		return err
-	}
-	plan, refused := gateway.NewPlan(mode, existing, g.params, g.password, uuid.NewString())
-	if refused != nil && len(existing) == 0 {
-		// What was accepted before and has not ended may yet make it, and what has ended may have made it since.
+	plan, passes, refused := s.judge(ctx, mode, g)
+	if passes {
+		// What was accepted before and has not ended may yet make it as it has to be, and what has ended may have made
+		// it since.
 		if _, pending, err := s.tasks.Pending(ctx, orderKeys(g.params)...); err != nil || pending {
 			return err
 		}
-		if existing, err = gateway.Existing(ctx, s.db, g.params); err != nil {
-			return err
-		}
-		plan, refused = gateway.NewPlan(mode, existing, g.params, g.password, uuid.NewString())
+		plan, _, refused = s.judge(ctx, mode, g)
 	}
 	if refused != nil {
 		return g.inItsWords(refused)
 	}
-	if !g.params.Asks(g.password) || plan.Action == gateway.Absent {
+	if !g.params.Asks(g.password) || plan.Action == gateway.Absent || g.params.Delete || g.params.Do != "" {
 		return nil
 	}
 	enabled, err := s.db.Profiles(ctx)
@@ -163,6 +157,33 @@ func (s *Service) check(ctx context.Context, g asked) error {
 		return err
 	}
 	return g.inItsWords(plan.CheckProfile(enabled))
+}
+
+// judge plans what is asked for on what stands now. passes is set if it is refused for what is there or is not, which
+// an earlier request may change.
+func (s *Service) judge(ctx context.Context, mode fusionpbx.GatewayMode, g asked) (plan gateway.Plan, passes bool, err error) {
+	existing, err := gateway.Existing(ctx, s.db, g.params)
+	if err != nil {
+		return plan, false, err
+	}
+	if err := g.params.CheckConditions(s.tasks.Keys(), existing); err != nil {
+		return plan, true, err
+	}
+	if g.params.Do == gateway.Reregister {
+		return plan, len(existing) == 0, g.params.CheckReregister(existing)
+	}
+	plan, refused := gateway.NewPlan(mode, existing, g.params, g.password, uuid.NewString())
+	if refused != nil {
+		return plan, len(existing) == 0, refused
+	}
+	if !plan.Delete {
+		return plan, false, nil
+	}
+	routes, err := s.db.OutboundRoutes(ctx, []string{plan.Row.UUID})
+	if err != nil {
+		return plan, false, err
+	}
+	return plan, false, g.params.CheckRoutes(plan.Row, routes[plan.Row.UUID])
 }
 
 // inItsWords names the request's field if the failure names a column.

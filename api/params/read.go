@@ -209,7 +209,7 @@ func (r reader) addJSON(name string, value json.Token) error {
 	case bool:
 		return r.add(name, strconv.FormatBool(v))
 	}
-	if !isText(name) {
+	if !IsText(name) {
 		name = "a parameter"
 	}
 	return fault.Invalid(fault.Clip(name), "is nested; write a string (several values with commas between them), a number or a boolean")
@@ -219,13 +219,13 @@ func (r reader) addJSON(name string, value json.Token) error {
 func (r reader) add(name, value string) error {
 	name = strings.ToLower(name)
 	switch {
-	case !isText(name):
+	case !IsText(name):
 		return fault.Errorf(fault.InvalidRequest, "a parameter's name holds control characters or is not valid UTF-8")
 	case r.Has(name):
 		return fault.Invalid(fault.Clip(name), "is given twice; give it once")
 	case !utf8.ValidString(value):
 		return fault.Invalid(fault.Clip(name), "is not valid UTF-8; send it as UTF-8")
-	case !isText(value) && !(name == Text && isMultiline(value)):
+	case !IsText(value) && !(name == Text && isMultiline(value)):
 		return fault.Invalid(fault.Clip(name), "holds a line break or another control character; remove it")
 	case len(value) > r.limits.ValueBytes:
 		return fault.Invalid(fault.Clip(name), "is longer than %d bytes; shorten it", r.limits.ValueBytes)
@@ -236,7 +236,8 @@ func (r reader) add(name, value string) error {
 	return nil
 }
 
-func isText(s string) bool { return utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl) }
+// IsText reports whether a text is valid UTF-8 without control characters.
+func IsText(s string) bool { return utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl) }
 
 // isMultiline expects valid UTF-8.
 func isMultiline(s string) bool {

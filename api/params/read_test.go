@@ -144,7 +144,7 @@ func FuzzRead(f *testing.F) {
 			return
 		}
 		for name, value := range got {
-			if strings.ToLower(name) != name || !isText(name) || !isText(value) && !(name == Text && isMultiline(value)) {
+			if strings.ToLower(name) != name || !IsText(name) || !IsText(value) && !(name == Text && isMultiline(value)) {
 				t.Fatalf("got %q=%q", name, value)
 			}
 		}

@@ -81,6 +81,7 @@ type Reply struct {
 	Media    string // what it is in place of JSON
 	File     bool   // an export's file, in any of its formats; with a body, one or the other
 	Location bool   // it says where what was made is
+	ETag     bool   // it names what stands now
 }
 
 // Parameters of several resources.

@@ -79,6 +79,8 @@ func (f *Front) Handler(groups []Group) http.Handler {
 	e.RedirectFixedPath = false
 	e.HandleMethodNotAllowed = true
 	e.ForwardedByClientIP = false // addresses are found by the locator alone
+	e.UseRawPath = true           // a name in a path may hold a slash
+	e.UnescapePathValues = false  // gin would take a + for a space; Path does it
 	e.Use(f.observe)
 	declared := map[string]bool{}
 	for _, g := range groups {
@@ -100,7 +102,18 @@ func (f *Front) Handler(groups []Group) http.Handler {
 	e.NoMethod(f.unrouted(func(r *Request) error {
 		return fault.Errorf(fault.MethodNotAllowed, "this path does not take the method %s; it takes %s", methodName(r.c.Request.Method), r.c.Writer.Header().Get("Allow"))
 	}))
-	return e
+	return plainPaths(e)
+}
+
+// plainPaths has a path be routed as it was written only if a name in it holds a slash: any other may be escaped as
+// one likes.
+func plainPaths(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if !strings.Contains(strings.ToLower(req.URL.RawPath), "%2f") {
+			req.URL.RawPath = ""
+		}
+		next.ServeHTTP(w, req)
+	})
 }
 
 // bareName is the path without a folder by which callers ask for a documented one too; "": there is none.

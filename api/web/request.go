@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"regexp"
 	"runtime/debug"
 	"time"
@@ -64,8 +65,15 @@ func (r *Request) HTTP() *http.Request { return r.c.Request }
 // Writer takes an answer that Answer and Data cannot write.
 func (r *Request) Writer() http.ResponseWriter { return r.c.Writer }
 
-// Path is a parameter of the endpoint's path.
-func (r *Request) Path(name string) string { return r.c.Param(name) }
+// Path is a parameter of the endpoint's path, "" if it cannot be read.
+func (r *Request) Path(name string) string {
+	value := r.c.Param(name)
+	if r.c.Request.URL.RawPath == "" {
+		return value
+	}
+	value, _ = url.PathUnescape(value) // the path was parsed, so that it can be
+	return value
+}
 
 // Header is the first value of a header of the request.
 func (r *Request) Header(name string) string { return r.c.GetHeader(name) }

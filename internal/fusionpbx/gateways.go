@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"trunkline/internal/postgres"
+	"trunkline/internal/tenant"
 )
 
 // Gateway is a row of v_gateways. Values holds the GatewayColumns that the database has, each as
@@ -157,12 +158,20 @@ func (d *DB) Gateways(ctx context.Context, all bool, domainUUID string) ([]Gatew
 	return d.gateways(ctx, "$1 or domain_uuid is not distinct from nullif($2, '')::uuid", all, domainUUID)
 }
 
-func (d *DB) gateways(ctx context.Context, condition string, args ...any) ([]Gateway, error) {
-	return again(ctx, d, func() ([]Gateway, error) { return d.readGateways(ctx, condition, args...) })
+// GatewaysIn returns the gateways of the domains with these of GatewayColumns alone, by label: what is read of many, in
+// one question.
+func (d *DB) GatewaysIn(ctx context.Context, domains tenant.Domains, columns ...string) ([]Gateway, error) {
+	return again(ctx, d, func() ([]Gateway, error) {
+		has := slices.DeleteFunc(d.gatewayColumns(), func(column string) bool { return !slices.Contains(columns, column) })
+		return d.readGateways(ctx, has, "$1 or coalesce(domain_uuid::text, '') = any($2::text[])", domains.All, domains.UUIDs())
+	})
 }
 
-func (d *DB) readGateways(ctx context.Context, condition string, args ...any) ([]Gateway, error) {
-	columns := d.gatewayColumns()
+func (d *DB) gateways(ctx context.Context, condition string, args ...any) ([]Gateway, error) {
+	return again(ctx, d, func() ([]Gateway, error) { return d.readGateways(ctx, d.gatewayColumns(), condition, args...) })
+}
+
+func (d *DB) readGateways(ctx context.Context, columns []string, condition string, args ...any) ([]Gateway, error) {
 	texts := make([]string, len(columns))
 	for i, column := range columns {
 		texts[i] = column + "::text"

@@ -17,6 +17,24 @@ func (d *DB) EnabledProfiles(ctx context.Context) ([]string, error) {
 	})
 }
 
+// ProfileNames are all SIP profiles, and whether each is enabled.
+func (d *DB) ProfileNames(ctx context.Context) (map[string]bool, error) {
+	type named struct {
+		Name    string
+		Enabled bool
+	}
+	found, err := again(ctx, d, func() ([]named, error) {
+		return postgres.Rows(ctx, d.q, "reading the SIP profiles", pgx.RowToStructByPos[named], `
+		select p.sip_profile_name, coalesce(bool_or(`+d.isTrue("v_sip_profiles", "p.sip_profile_enabled")+`), false) from v_sip_profiles p
+		where p.sip_profile_name <> '' group by 1`)
+	})
+	profiles := make(map[string]bool, len(found))
+	for _, n := range found {
+		profiles[n.Name] = n.Enabled
+	}
+	return profiles, err
+}
+
 // Profile is an enabled SIP profile.
 type Profile struct {
 	Name string

@@ -24,7 +24,7 @@ type comparison struct {
 	byUUID   map[string]*fusionpbx.Gateway
 	profiles map[string]fusionpbx.Profile // the enabled ones
 	hashes   map[at][]byte
-	answers  Answers
+	history  History
 	sights   []*driftSight
 	report   *DriftReport
 }
@@ -161,7 +161,7 @@ func (c *comparison) whyNotLoaded(row *fusionpbx.Gateway) (what, remedy string, 
 
 // compareHealth reports what is wrong although the gateway is loaded as it should be.
 func (c *comparison) compareHealth(sw string, row *fusionpbx.Gateway, g *freeswitch.Gateway) {
-	if answer, told := c.answers[row.UUID][sw]; told && answer.Code >= 300 && (g.State == freeswitch.StateFailWait || g.State == freeswitch.StateFailed) {
+	if answer := c.history[row.UUID][sw].answer; answer != nil && answer.Code >= 300 && (g.State == freeswitch.StateFailWait || g.State == freeswitch.StateFailed) {
 		since, err := time.Parse(time.RFC3339, answer.Since)
 		if err == nil && time.Since(since) > c.FailWait {
 			c.find(DriftFailWait, sw, row, false, "correct what the carrier refuses (username, password, domain), or ask the carrier; then register it again",

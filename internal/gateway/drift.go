@@ -118,7 +118,7 @@ func (d Drift) Compare(ctx context.Context) (*DriftReport, error) {
 	for i := range c.rows {
 		c.byUUID[c.rows[i].UUID] = &c.rows[i]
 	}
-	if c.answers, err = ReadAnswers(ctx, d.PBX.Pool, c.failing()); err != nil {
+	if c.history, err = ReadHistory(ctx, d.PBX.Pool, c.failing()); err != nil {
 		return nil, err
 	}
 	for _, s := range c.sights {

@@ -206,3 +206,39 @@ func (w *work) labels() []fusionpbx.Label {
 	}
 	return labels
 }
+
+// DomainsOf are the domains in which a gateway that there is has the external_id, "" for the global ones.
+func DomainsOf(ctx context.Context, p *pbx.PBX, externalID string) ([]string, error) {
+	type named struct{ Domain, UUID string }
+	found, err := postgres.Rows(ctx, p.Pool, "reading whose external_id it is", pgx.RowToStructByPos[named], `
+		select coalesce(domain_uuid::text, ''), gateway_uuid::text from trunkline.external_ids where lower(external_id) = lower($1) order by 1`, externalID)
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	rows, err := p.FusionPBX.GatewaysByUUIDs(ctx, each(found, func(n named) string { return n.UUID }))
+	var domains []string
+	for _, n := range found {
+		if row, there := rows[n.UUID]; there && row.DomainUUID == n.Domain {
+			domains = append(domains, n.Domain)
+		}
+	}
+	return domains, err
+}
+
+// ExternalIDs are the external_ids of these gateways, by uuid.
+func ExternalIDs(ctx context.Context, q postgres.Querier, uuids []string) (map[string][]string, error) {
+	type named struct{ UUID, ExternalID string }
+	found, err := postgres.Rows(ctx, q, "reading external_ids", pgx.RowToStructByPos[named], `
+		select gateway_uuid::text, external_id from trunkline.external_ids where gateway_uuid = any($1::uuid[]) order by 1, 2`, uuids)
+	ids := map[string][]string{}
+	for _, n := range found {
+		ids[n.UUID] = append(ids[n.UUID], n.ExternalID)
+	}
+	return ids, err
+}
+
+// WithExternalID are the uuids of the gateways that have the external_id, in any domain.
+func WithExternalID(ctx context.Context, q postgres.Querier, externalID string) ([]string, error) {
+	return postgres.Rows(ctx, q, "reading whose external_id it is", pgx.RowTo[string], `
+		select gateway_uuid::text from trunkline.external_ids where lower(external_id) = lower($1) and external_id = $1`, externalID)
+}

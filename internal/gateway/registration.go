@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync"
@@ -20,10 +21,15 @@ type Registrations struct {
 	mu     sync.Mutex
 	heard  map[at]heard
 	unkept map[at]bool // those whose answer has changed since Keep wrote them
+	states map[at]showing
+	moved  map[at]time.Time // when those came to be so whose state has changed since KeepStates wrote them
+	blind  bool             // events may have been missed since the last look
 }
 
 // at is a gateway on a switch.
 type at struct{ uuid, sw string }
+
+func compareAt(a, b at) int { return cmp.Or(cmp.Compare(a.uuid, b.uuid), cmp.Compare(a.sw, b.sw)) }
 
 // heard is what events told of a gateway since it was loaded.
 type heard struct {
@@ -35,7 +41,8 @@ type heard struct {
 
 // Registrations returns a new Registrations of the applier's switches.
 func (a *Applier) Registrations() *Registrations {
-	return &Registrations{applier: a, changed: make(chan struct{}, 1), heard: map[at]heard{}, unkept: map[at]bool{}}
+	return &Registrations{applier: a, changed: make(chan struct{}, 1), heard: map[at]heard{}, unkept: map[at]bool{},
+		states: map[at]showing{}, moved: map[at]time.Time{}}
 }
 
 // Changed has a value when an event has come.
@@ -70,6 +77,8 @@ func (r *Registrations) hear(sw string, e *freeswitch.GatewayEvent) {
 				delete(r.heard, key)
 			}
 		}
+		r.blind = true
+		r.wake()
 		return
 	case !postgres.IsUUID(e.Gateway):
 		return // not one of FusionPBX's
@@ -89,10 +98,27 @@ func (r *Registrations) hear(sw string, e *freeswitch.GatewayEvent) {
 	}
 	h.state = e.State
 	r.heard[key] = h
+	if !e.Added {
+		r.hearState(key, e.State)
+	}
+	r.wake()
+}
+
+// wake has Changed say so.
+func (r *Registrations) wake() {
 	select {
 	case r.changed <- struct{}{}:
 	default:
 	}
+}
+
+// Blind reports, once, that a switch has been listened to anew: what happened before it told nobody.
+func (r *Registrations) Blind() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	blind := r.blind
+	r.blind = false
+	return blind
 }
 
 // Keep writes the answers that have changed into our own table, for lists of gateways.

@@ -32,7 +32,11 @@ func (p *pass) reregister(ctx context.Context, works []*work) {
 	}
 	for _, w := range works {
 		w.rowStays, w.action = true, Reregistered
-		if row, err := registering(w, existing[w]); err != nil {
+		row, err := registering(w, existing[w])
+		if err == nil {
+			err = w.CheckConditions(p.keys, existing[w])
+		}
+		if err != nil {
 			w.err = err
 		} else {
 			w.written, w.taken = &Written{Row: row, Previous: &row}, make([]taken, len(p.batches))
@@ -47,6 +51,12 @@ func (p *pass) reregister(ctx context.Context, works []*work) {
 	for _, w := range works {
 		w.err = joined(w.taken)
 	}
+}
+
+// CheckReregister refuses to have a gateway register again that cannot register. rows are those of Existing.
+func (p Request) CheckReregister(rows []fusionpbx.Gateway) error {
+	_, err := registering(&work{Change: Change{Request: p}}, rows)
+	return err
 }
 
 // registering is the one row of a gateway that can register.

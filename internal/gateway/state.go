@@ -13,7 +13,9 @@ type Shown struct {
 	Switch string `json:"switch"`                             // its event socket, host:port
 	State  string `json:"state"`                              // FreeSWITCH's word for the registration, NOT_LOADED or UNKNOWN
 	Status string `json:"status" enum:"UP,DOWN,UNKNOWN"`      // UNKNOWN: the switch does not answer
-	Since  string `json:"since,omitempty" format:"date-time"` // since when it is UP, in UTC
+	Since  string `json:"since,omitempty" format:"date-time"` // since when it has been UP, in UTC
+	// StateSince is since when it is in this state with this status, in UTC; absent: not known.
+	StateSince string `json:"state_since,omitempty" format:"date-time"`
 	// RetryIn is how long until the next attempt to register, such as 26s, or NEVER; absent unless one failed or runs.
 	RetryIn string `json:"retry_in,omitempty"`
 	PingMS  *int64 `json:"ping_ms,omitempty"` // the last ping's round trip in milliseconds; absent if it is not pinged
@@ -47,7 +49,7 @@ func ShownBy(addr string, g *freeswitch.Gateway) Shown {
 		shown.Status = freeswitch.StatusUp
 		if g.UptimeUsec > 0 {
 			up := time.Duration(g.UptimeUsec) * time.Microsecond
-			shown.Since = time.Now().Add(-up).UTC().Format(time.RFC3339)
+			shown.Since = timeText(time.Now().Add(-up))
 		}
 	}
 	if seconds, err := strconv.Atoi(g.PingFreq); err == nil && seconds > 0 {

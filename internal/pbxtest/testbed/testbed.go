@@ -119,6 +119,7 @@ var JobSettings = config.Settings{
 	ProvisionPoll:        10 * time.Millisecond,
 	ExportPoll:           10 * time.Millisecond,
 	BulkPoll:             10 * time.Millisecond,
+	StatePoll:            time.Hour, // a look at once, when its events are listened to
 	QueuedJobs:           10_000,
 	ExportRetention:      time.Hour,
 	ExportDomainBytes:    1 << 40,

@@ -1,0 +1,104 @@
+package gateways
+
+import (
+	"fmt"
+	"strconv"
+
+	"trunkline/api/web"
+	"trunkline/internal/fault"
+	"trunkline/internal/fusionpbx"
+	"trunkline/internal/gateway"
+)
+
+// enable has a gateway take calls again, disable take none. What is absent is disabled already.
+func (s *Service) enable(r *web.Request) error  { return s.flip(r, "enable", true) }
+func (s *Service) disable(r *web.Request) error { return s.flip(r, "disable", false) }
+
+func (s *Service) flip(r *web.Request, verb string, enabled bool) error {
+	return s.only(r, verb, !enabled, func(p *gateway.Request) { p.Values["enabled"] = strconv.FormatBool(enabled) })
+}
+
+// reregister has every switch end the gateway's registration and begin a new one.
+func (s *Service) reregister(r *web.Request) error {
+	return s.only(r, "reregister", false, func(p *gateway.Request) { p.Do = gateway.Reregister })
+}
+
+// only does one thing with the gateway of the path. ofAbsent: it is done already if there is no such gateway.
+func (s *Service) only(r *web.Request, verb string, ofAbsent bool, do func(*gateway.Request)) error {
+	t, err := s.ofPath(r)
+	if err != nil {
+		return err
+	}
+	if t.absent && !ofAbsent {
+		return t.noGateway()
+	}
+	c := changing{verb: verb, named: t.asked, action: "gateway." + verb, absent: t.absent}
+	c.params, c.resolved.params = t.Request, t.resolved
+	for _, p := range []*gateway.Request{&c.params, &c.resolved.params} {
+		p.Values = map[string]string{}
+		if p.Conditions, err = conditionsOf(r); err != nil {
+			return err
+		}
+		if p.IfNoneMatch {
+			return fault.Invalid("If-None-Match", "means nothing of a gateway that there is; send If-Match")
+		}
+		do(p)
+	}
+	if c.absent && len(c.params.IfMatch) > 0 {
+		return fault.Errorf(fault.PreconditionFailed, "If-Match: there is no such gateway")
+	}
+	return s.change(r, c)
+}
+
+// copy makes a gateway like the one of the path, disabled and under another name. Its password is the other's, and
+// never shown.
+func (s *Service) copy(r *web.Request) error {
+	t, err := s.ofPath(r)
+	if err != nil {
+		return err
+	}
+	if t.absent || t.resolved.Name == "" {
+		return t.noGateway()
+	}
+	c := changing{verb: "copy", named: t.asked, action: "gateway.copy"}
+	c.params = gateway.Request{
+		Name: r.Params.Get("gateway_name"), DomainUUID: t.DomainUUID, DomainName: t.DomainName, CopyOf: t.resolved.GatewayUUID,
+		Values: map[string]string{"enabled": "false"},
+	}
+	if c.params.Conditions, err = conditionsOf(r); err != nil {
+		return err
+	}
+	if len(c.params.IfMatch) > 0 || c.params.IfNoneMatch {
+		return fault.Invalid("If-Match", "means nothing of a copy; leave it and If-None-Match out")
+	}
+	c.params.Only = gateway.OnlyNew
+	if c.params.Name == "" {
+		if c.params.Name, err = s.freeName(r, t.resolved); err != nil {
+			return err
+		}
+	}
+	c.resolved.params = c.params
+	return s.change(r, c)
+}
+
+// maxCopies is how many names are tried for a copy.
+const maxCopies = 100
+
+// freeName is the first name for a copy of the gateway that none in its domain has.
+func (s *Service) freeName(r *web.Request, of gateway.Request) (string, error) {
+	labels := make([]fusionpbx.Label, maxCopies)
+	for i := range labels {
+		labels[i] = fusionpbx.Label{DomainUUID: of.DomainUUID, Name: fmt.Sprintf("%s (copy %d)", of.Name, i+1)}
+	}
+	labels[0].Name = of.Name + " (copy)"
+	taken, err := s.db.GatewaysByLabels(r.Context(), labels)
+	if err != nil {
+		return "", err
+	}
+	for _, label := range labels {
+		if len(taken[label]) == 0 {
+			return label.Name, nil
+		}
+	}
+	return "", fault.Errorf(fault.Conflict, "gateway_name: there are %d copies of %q already; name the new one", maxCopies, of.Name)
+}

@@ -1,0 +1,132 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"trunkline/internal/freeswitch"
+	"trunkline/internal/postgres"
+)
+
+// StateChange is a gateway that a switch shows otherwise than before, or for the first time.
+type StateChange struct {
+	GatewayUUID string
+	Switch      string
+	State       string // FreeSWITCH's word for the registration
+	Status      string // UP or DOWN
+	Since       time.Time
+}
+
+// showing is how a switch shows a gateway.
+type showing struct{ state, status string }
+
+// hearState takes a state that an event told. What else there is to a gateway the next look sees.
+func (r *Registrations) hearState(key at, state string) {
+	before := r.states[key]
+	now := showing{state, before.status}
+	switch {
+	case state == freeswitch.StateReged:
+		now.status = freeswitch.StatusUp
+	case before.status == "" || state == before.state || state == freeswitch.StateNoReg || state == freeswitch.StateRegister:
+		return // a refresh passes through REGISTER, and a NOREG gateway's status is not told
+	default:
+		now.status = statusDown
+	}
+	r.note(key, now)
+}
+
+// note notes how a switch shows a gateway, if that is new.
+func (r *Registrations) note(key at, now showing) {
+	if r.states[key] != now {
+		r.states[key] = now
+		r.moved[key] = time.Now()
+	}
+}
+
+// Correct puts right, by what each switch that answered has loaded, how the gateways are known to stand. What a switch
+// does not have any more is forgotten.
+func (r *Registrations) Correct(seen Seen) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for sw, list := range seen {
+		for name, g := range list {
+			refreshes := g.State == freeswitch.StateRegister && g.Status == freeswitch.StatusUp
+			if postgres.IsUUID(name) && !refreshes {
+				shown := ShownBy(sw, g)
+				r.note(at{name, sw}, showing{shown.State, shown.Status})
+			}
+		}
+		for key := range r.states {
+			if key.sw == sw && list[key.uuid] == nil {
+				delete(r.states, key)
+				r.moved[key] = time.Now()
+			}
+		}
+	}
+}
+
+// KeepStates writes how gateways stand into our own table, for lists of gateways, and returns those that stand
+// otherwise than it had them.
+func (r *Registrations) KeepStates(ctx context.Context) ([]StateChange, error) {
+	r.mu.Lock()
+	moved := r.moved
+	r.moved = map[at]time.Time{}
+	var uuids, switches, states, statuses, goneUUIDs, goneSwitches []string
+	var since []time.Time
+	for _, key := range slices.SortedFunc(maps.Keys(moved), compareAt) {
+		now, stands := r.states[key]
+		if !stands {
+			goneUUIDs, goneSwitches = append(goneUUIDs, key.uuid), append(goneSwitches, key.sw)
+			continue
+		}
+		uuids, switches, states, statuses, since = append(uuids, key.uuid), append(switches, key.sw), append(states, now.state), append(statuses, now.status), append(since, moved[key])
+	}
+	r.mu.Unlock()
+	if len(moved) == 0 {
+		return nil, nil
+	}
+	var changes []StateChange
+	err := pgx.BeginFunc(ctx, r.applier.pbx.Pool, func(tx pgx.Tx) (err error) {
+		changes, err = postgres.Rows(ctx, tx, "keeping the gateways' states", pgx.RowToStructByPos[StateChange], `
+			insert into trunkline.gateway_states as kept (gateway_uuid, switch, state, status, since)
+			select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::timestamptz[])
+			on conflict (gateway_uuid, switch) do update set state = excluded.state, status = excluded.status, since = excluded.since
+			where (kept.state, kept.status) <> (excluded.state, excluded.status)
+			returning gateway_uuid::text, switch, state, status, since`, uuids, switches, states, statuses, since)
+		if err == nil {
+			_, err = tx.Exec(ctx, `
+				delete from trunkline.gateway_states using unnest($1::uuid[], $2::text[]) as gone (gateway_uuid, switch)
+				where gateway_states.gateway_uuid = gone.gateway_uuid and gateway_states.switch = gone.switch`, goneUUIDs, goneSwitches)
+		}
+		return err
+	})
+	if err == nil {
+		return changes, nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for key, when := range moved {
+		if _, later := r.moved[key]; !later {
+			r.moved[key] = when
+		}
+	}
+	return nil, fmt.Errorf("keeping the gateways' states: %w", err)
+}
+
+// Recall reads what was kept, so that what has gone since is forgotten there too.
+func (r *Registrations) Recall(ctx context.Context) error {
+	type kept struct{ UUID, Switch, State, Status string }
+	found, err := postgres.Rows(ctx, r.applier.pbx.Pool, "reading the gateways' states", pgx.RowToStructByPos[kept], `
+		select gateway_uuid::text, switch, state, status from trunkline.gateway_states`)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, k := range found {
+		r.states[at{k.UUID, k.Switch}] = showing{k.State, k.Status}
+	}
+	return err
+}
