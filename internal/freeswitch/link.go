@@ -31,6 +31,7 @@ type link struct {
 	outside  net.Conn // to FreeSWITCH
 	inside   *inside  // to the library
 	asked    atomic.Bool
+	large    atomic.Pointer[string] // the body that the library was not given, of the command under way
 
 	life    context.Context // ends with the link, and holds why
 	end     context.CancelCauseFunc
@@ -163,6 +164,9 @@ func (l *link) send(ctx context.Context, command string) (string, error) {
 	if !marked {
 		l.close(errors.New("go-eventsocket returned a reply that the relay did not send"))
 		return "", context.Cause(l.life)
+	}
+	if large := l.large.Swap(nil); large != nil {
+		return *large, nil
 	}
 	return body, nil
 }

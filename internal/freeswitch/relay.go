@@ -19,6 +19,11 @@ import (
 // body of less than two bytes, and takes one that starts with -E apart.
 const bodyMark = "=:"
 
+// largeBody is from how many bytes on a body does not go through the library, which
+// would hold it twice more: the list of ten thousand gateways has 9 MB. The library
+// gets the mark alone, and link.send the body.
+const largeBody = 256 << 10
+
 // maxCommand bounds what the relay reads from the library, in bytes. The longest
 // command has a few hundred.
 const maxCommand = 8 << 10
@@ -183,6 +188,11 @@ func (l *link) relayReply(r *bufio.Reader) error {
 		}
 		if !l.asked.CompareAndSwap(true, false) {
 			return &ProtocolError{Addr: l.addr, Detail: "a reply to no command"}
+		}
+		if len(f.body) >= largeBody {
+			body := string(f.body)
+			l.large.Store(&body)
+			f.body = nil
 		}
 		head := fmt.Sprintf("Content-Type: %s\nContent-Length: %d\n\n%s", typeAPIResponse, len(bodyMark)+len(f.body), bodyMark)
 		buffers := net.Buffers{[]byte(head), f.body}

@@ -22,6 +22,7 @@ import (
 type Querier interface {
 	postgres.Querier
 	SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults
+	CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, rows pgx.CopyFromSource) (int64, error)
 }
 
 // ErrNotFound is returned if there is no such domain, extension or gateway.

@@ -3,9 +3,9 @@ package fusionpbx
 import (
 	"cmp"
 	"context"
-	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/jackc/pgx/v5"
 
@@ -13,24 +13,28 @@ import (
 	"trunkline/internal/tenant"
 )
 
-// Gateway is a row of v_gateways. Values holds the GatewayColumns that the database has, each as
-// Postgres prints it ('true' and 'false' for a flag in every version); nil is NULL. DomainUUID is ""
-// for a global gateway. It holds the password in plain text, as FusionPBX does: never log one.
+// Gateway is a row of v_gateways, with the columns of it that the database has, each as Postgres prints it ('true' and
+// 'false' for a flag in every version). DomainUUID is "" for a global gateway. It holds the password in plain text, as
+// FusionPBX does: never log one. A copy of it is another row: Set changes nothing in the one it is a copy of.
 type Gateway struct {
-	UUID       string             `json:"uuid"`
-	DomainUUID string             `json:"domain_uuid,omitempty"`
-	Values     map[string]*string `json:"values"`
-	UpdateDate *string            `json:"update_date,omitempty"` // when and by whom it was last changed;
-	UpdateUser *string            `json:"update_user,omitempty"` // read, and written by RestoreGateway alone
+	UUID       string
+	DomainUUID string
+	UpdateDate *string // when and by whom it was last changed;
+	UpdateUser *string // read, and written by Restore alone
+
+	packed *packed
 }
 
-// GatewayColumns are the columns that FusionPBX's gateway page writes, but for the two UUIDs.
-var GatewayColumns = []string{
+// columnNames are the columns that FusionPBX's gateway page writes, but for the two UUIDs.
+var columnNames = [...]string{
 	"gateway", "username", "password", "distinct_to", "auth_username", "realm", "from_user", "from_domain", "proxy",
 	"register_proxy", "outbound_proxy", "expire_seconds", "register", "register_transport", "contact_params", "retry_seconds",
 	"extension", "ping", "ping_min", "ping_max", "contact_in_ping", "channels", "caller_id_in_from", "supress_cng", "sip_cid_type",
 	"codec_prefs", "extension_in_contact", "context", "profile", "hostname", "enabled", "description",
 }
+
+// GatewayColumns are those columns.
+var GatewayColumns = columnNames[:]
 
 // LoadedColumns are those of GatewayColumns that a loaded gateway is made of. The others FusionPBX never gives
 // to FreeSWITCH, codec_prefs and channels included.
@@ -45,39 +49,22 @@ func without(columns []string, some ...string) []string {
 
 // NewGateway returns a new gateway with the defaults of FusionPBX's page.
 func NewGateway(uuid, domainUUID, label string) Gateway {
-	g := Gateway{UUID: strings.ToLower(uuid), DomainUUID: domainUUID, Values: map[string]*string{}}
+	g := Gateway{UUID: strings.ToLower(uuid), DomainUUID: domainUUID, packed: pageDefaults()}
+	g.Set("gateway", label)
+	return g
+}
+
+var pageDefaults = sync.OnceValue(func() *packed {
+	var g Gateway
 	for column, value := range map[string]string{
-		"gateway": label, "enabled": "true", "register": "false", "distinct_to": "false", "contact_in_ping": "false",
+		"enabled": "true", "register": "false", "distinct_to": "false", "contact_in_ping": "false",
 		"caller_id_in_from": "false", "supress_cng": "false", "expire_seconds": "800", "retry_seconds": "30",
 		"context": "public", "profile": "external", "channels": "0",
 	} {
 		g.Set(column, value)
 	}
-	return g
-}
-
-// Get returns the column's value, "" for NULL.
-func (g Gateway) Get(column string) string {
-	if v := g.Values[column]; v != nil {
-		return *v
-	}
-	return ""
-}
-
-// Set sets the column; "" is NULL, since FusionPBX never stores an empty text.
-func (g Gateway) Set(column, value string) {
-	if value == "" {
-		g.Values[column] = nil
-		return
-	}
-	g.Values[column] = &value
-}
-
-// Clone returns a copy that shares nothing with g.
-func (g Gateway) Clone() Gateway {
-	g.Values = maps.Clone(g.Values)
-	return g
-}
+	return g.packed
+})
 
 // Label is the gateway's name for people; FreeSWITCH knows it by its UUID.
 func (g Gateway) Label() string { return g.Get("gateway") }
@@ -94,7 +81,7 @@ func (g Gateway) Address() string { return cmp.Or(g.Get("realm"), g.Get("proxy")
 
 // Same reports whether both rows have the same values in the given columns; NULL is the same as "".
 func (g Gateway) Same(other Gateway, columns ...string) bool {
-	return !slices.ContainsFunc(columns, func(column string) bool { return g.Get(column) != other.Get(column) })
+	return g.packed == other.packed || !slices.ContainsFunc(columns, func(column string) bool { return g.Get(column) != other.Get(column) })
 }
 
 // Label names a gateway as people do: its domain ("" for a global gateway) and its name there. Several can
@@ -180,18 +167,17 @@ func (d *DB) readGateways(ctx context.Context, columns []string, condition strin
 	if d.stamped("update") {
 		stamps = "update_date::text, update_user::text"
 	}
+	places := make([]int, len(columns))
+	for i, column := range columns {
+		places[i] = columnPlaces[column]
+	}
+	// All of them are texts, so that the bytes that came are the values.
 	read := func(row pgx.CollectableRow) (Gateway, error) {
-		g := Gateway{Values: make(map[string]*string, len(columns))}
-		values := make([]*string, len(columns))
-		into := []any{&g.UUID, &g.DomainUUID, &g.UpdateDate, &g.UpdateUser}
-		for i := range values {
-			into = append(into, &values[i])
-		}
-		err := row.Scan(into...)
-		for i, column := range columns {
-			g.Values[column] = values[i]
-		}
-		return g, err
+		raw := row.RawValues()
+		return Gateway{
+			UUID: string(raw[0]), DomainUUID: string(raw[1]), UpdateDate: textOf(raw[2]), UpdateUser: textOf(raw[3]),
+			packed: pack(places, raw[4:]),
+		}, nil
 	}
 	return postgres.Rows(ctx, d.q, "reading gateways", read, `
 		select gateway_uuid::text, coalesce(domain_uuid::text, ''), `+stamps+`, `+strings.Join(texts, ", ")+`

@@ -86,12 +86,20 @@ func (b *batch) take() (wants []*want) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	slices.SortStableFunc(b.waiting, func(x, y *group) int { return cmp.Compare(len(x.waiting), len(y.waiting)) })
+	kills := 0
 	for _, g := range b.waiting {
-		n := min(len(g.waiting), b.limits.RoundChanges-len(wants))
-		for _, w := range g.waiting[:n] {
+		g.waiting = slices.DeleteFunc(g.waiting, func(w *want) bool {
+			// What is known to be over the limits is not even looked at.
+			if len(wants) == b.limits.RoundChanges || w.unloads() && kills == b.limits.RoundKills {
+				return false
+			}
+			if w.unloads() {
+				kills++
+			}
 			w.turn = inRound
-		}
-		wants, g.waiting = append(wants, g.waiting[:n]...), g.waiting[n:]
+			wants = append(wants, w)
+			return true
+		})
 	}
 	b.waiting = slices.DeleteFunc(b.waiting, func(g *group) bool { return len(g.waiting) == 0 })
 	b.running = len(wants) > 0

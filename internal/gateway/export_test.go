@@ -19,3 +19,6 @@ func (a *Applier) Waiting(n int) int {
 	}
 	return waiting
 }
+
+// RowsAtOnce is how many rows one transaction writes.
+const RowsAtOnce = rowsAtOnce

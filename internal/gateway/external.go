@@ -96,6 +96,9 @@ func NameExternally(ctx context.Context, tx pgx.Tx, asked Request, row fusionpbx
 
 // NameAllExternally is NameExternally of any number, in one statement. No two of them have one external_id.
 func NameAllExternally(ctx context.Context, tx pgx.Tx, named []ExternalName) error {
+	if len(named) == 0 {
+		return nil
+	}
 	_, err := tx.Exec(ctx, `
 		insert into trunkline.external_ids (domain_uuid, external_id, gateway_uuid)
 		select nullif(domain, '')::uuid, id, gateway from unnest($1::text[], $2::text[], $3::uuid[]) as named (domain, id, gateway)
@@ -117,6 +120,9 @@ func UnnameExternally(ctx context.Context, tx pgx.Tx, asked Request) error {
 
 // UnnameAllExternally is UnnameExternally of any number, in one statement.
 func UnnameAllExternally(ctx context.Context, tx pgx.Tx, asked []Request) error {
+	if len(asked) == 0 {
+		return nil
+	}
 	_, err := tx.Exec(ctx, `
 		delete from trunkline.external_ids e using unnest($1::text[], $2::text[]) as asked (domain, id)
 		where coalesce(e.domain_uuid, '00000000-0000-0000-0000-000000000000')
@@ -136,6 +142,9 @@ func ForgetExternally(ctx context.Context, pool *pgxpool.Pool, gatewayUUID strin
 
 // ForgetAllExternally is ForgetExternally of any number.
 func ForgetAllExternally(ctx context.Context, pool *pgxpool.Pool, gatewayUUIDs []string) error {
+	if len(gatewayUUIDs) == 0 {
+		return nil
+	}
 	if _, err := pool.Exec(ctx, "delete from trunkline.external_ids where gateway_uuid = any($1::uuid[])", gatewayUUIDs); err != nil {
 		return fmt.Errorf("forgetting a gateway's external_id: %w", err)
 	}

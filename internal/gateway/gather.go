@@ -30,6 +30,11 @@ func (w *want) reloads() bool {
 	return w.previous != nil && w.row != nil && w.previous.Enabled() && w.row.Enabled() && !w.previous.Same(*w.row, fusionpbx.LoadedColumns...)
 }
 
+// unloads reports whether what is loaded of the gateway has to be killed.
+func (w *want) unloads() bool {
+	return w.reloads() || w.previous != nil && w.previous.Enabled() && (w.row == nil || !w.row.Enabled())
+}
+
 // expect says that a caller is on its way.
 func (b *batch) expect() {
 	b.mu.Lock()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 
 	"trunkline/internal/freeswitch"
 	"trunkline/internal/fusionpbx"
@@ -17,11 +18,25 @@ const listAbove = 20
 
 // sight is what a switch has loaded of the gateways that were looked for.
 type sight struct {
-	found  map[string][]freeswitch.Gateway // by name; the latest first, if there are copies
+	found  map[string][]*freeswitch.Gateway // by name; the latest first, if there are copies
 	failed map[string]error
 	// listed: the switch was asked for its list. Unlike an answer by name it also holds gateways that were
 	// killed, for up to freeswitch.DropTime.
 	listed bool
+	// unasked: the switch was not asked.
+	unasked bool
+}
+
+// keptOf is what is kept of a gateway that was seen, without the whole list that it was in.
+func keptOf(shown *freeswitch.Gateway) *freeswitch.Gateway {
+	if shown == nil {
+		return nil
+	}
+	return &freeswitch.Gateway{
+		Name: strings.Clone(shown.Name), Profile: strings.Clone(shown.Profile), State: strings.Clone(shown.State), Status: strings.Clone(shown.Status),
+		Retry: strings.Clone(shown.Retry), PingFreq: strings.Clone(shown.PingFreq), PingTime: strings.Clone(shown.PingTime), UptimeUsec: shown.UptimeUsec,
+		CallsIn: shown.CallsIn, CallsOut: shown.CallsOut, FailedCallsIn: shown.FailedCallsIn, FailedCallsOut: shown.FailedCallsOut,
+	}
 }
 
 // of is the gateway as the switch shows it, of several copies the one under that profile; nil: not loaded.
@@ -30,8 +45,8 @@ func (s *sight) of(uuid, profile string) (*freeswitch.Gateway, error) {
 	if len(copies) == 0 {
 		return nil, s.failed[uuid]
 	}
-	i := slices.IndexFunc(copies, func(g freeswitch.Gateway) bool { return g.Profile == profile })
-	return &copies[max(i, 0)], nil
+	i := slices.IndexFunc(copies, func(g *freeswitch.Gateway) bool { return g.Profile == profile })
+	return copies[max(i, 0)], nil
 }
 
 // look asks what the switch has loaded of these gateways. note is told if that takes long.
@@ -45,7 +60,7 @@ func look(ctx context.Context, sw *freeswitch.Switch, log *slog.Logger, uuids []
 }
 
 func newSight() *sight {
-	return &sight{found: map[string][]freeswitch.Gateway{}, failed: map[string]error{}}
+	return &sight{found: map[string][]*freeswitch.Gateway{}, failed: map[string]error{}}
 }
 
 // lookInList is look for any number.
@@ -63,8 +78,14 @@ func lookInList(ctx context.Context, sw *freeswitch.Switch, log *slog.Logger, uu
 		return s
 	}
 	s.listed = true
-	for _, g := range list {
-		s.found[g.Name] = append(s.found[g.Name], g)
+	wanted := make(map[string]bool, len(uuids))
+	for _, uuid := range uuids {
+		wanted[uuid] = true
+	}
+	for i := range list {
+		if g := &list[i]; wanted[g.Name] {
+			s.found[g.Name] = append(s.found[g.Name], g)
+		}
 	}
 	return s
 }
@@ -76,7 +97,7 @@ func (s *sight) askByName(ctx context.Context, sw *freeswitch.Switch, uuids []st
 		_, odd := errors.AsType[*freeswitch.ReplyError](err)
 		switch {
 		case err == nil:
-			s.found[uuid] = []freeswitch.Gateway{g}
+			s.found[uuid] = []*freeswitch.Gateway{&g}
 		case errors.Is(err, freeswitch.ErrNoGateway):
 		case odd:
 			s.failed[uuid] = sw.Fault(err)

@@ -69,12 +69,12 @@ func NewPlan(mode fusionpbx.GatewayMode, existing []fusionpbx.Gateway, p Request
 	switch {
 	case len(existing) == 1:
 		previous := existing[0]
-		plan.Row, plan.Previous, plan.Insert = previous.Clone(), &previous, false
-		if f := p.reset(plan.Row, password); f != nil {
+		plan.Row, plan.Previous, plan.Insert = previous, &previous, false
+		if f := p.reset(&plan.Row, password); f != nil {
 			return Plan{}, f
 		}
 	case source != nil:
-		plan.Row = source.Clone()
+		plan.Row = *source
 		plan.Row.UUID = newUUID
 		plan.Row.Set("gateway", p.Name)
 	default:
@@ -132,7 +132,7 @@ func planDeletion(existing []fusionpbx.Gateway) Plan {
 		return Plan{Action: Absent}
 	}
 	previous := existing[0]
-	return Plan{Row: previous.Clone(), Previous: &previous, Action: Deleted, Delete: true}
+	return Plan{Row: previous, Previous: &previous, Action: Deleted, Delete: true}
 }
 
 // Asks reports whether the request asks for a change; one that does not only shows the gateway.

@@ -9,7 +9,7 @@ import (
 
 // reset gives the row of a gateway that there is the page's defaults in the columns of Reset, and refuses a request
 // that would leave it without what every gateway needs. What has no default, such as the password, is kept.
-func (p Request) reset(row fusionpbx.Gateway, password *string) *fault.Error {
+func (p Request) reset(row *fusionpbx.Gateway, password *string) *fault.Error {
 	if len(p.Reset) == 0 {
 		return nil
 	}

@@ -34,6 +34,7 @@ type step struct {
 	linger bool               // it is not found by name, and may still be in the list of those that go
 	listed bool               // it was found in the list, and may be one of those that go
 	twice  bool               // it is loaded under several profiles
+	differ string             // what the switch showed otherwise than the row has it, in words
 }
 
 // name is what the switch knows the gateway by.
@@ -77,9 +78,9 @@ func (r *round) run(ctx context.Context) error {
 		if err := r.perform(ctx, pending); err != nil {
 			return err
 		}
-		going := slices.DeleteFunc(slices.Clone(pending), func(s *step) bool { return s.err != nil || !s.leaves() })
-		r.leave = append(r.leave, going...)
-		pending = slices.DeleteFunc(pending, func(s *step) bool { return slices.Contains(going, s) || s.turn == hasEnded })
+		goes := func(s *step) bool { return s.err == nil && s.leaves() }
+		r.leave = append(r.leave, slices.DeleteFunc(slices.Clone(pending), func(s *step) bool { return !goes(s) })...)
+		pending = slices.DeleteFunc(pending, func(s *step) bool { return goes(s) || s.turn == hasEnded })
 		if pending, err = r.verify(ctx, pending); err != nil {
 			return err
 		}
@@ -97,8 +98,11 @@ func (r *round) withinLimits(steps []*step) []*step {
 		if s.kill != "" {
 			kills++
 		}
-		r.over[s.want] = s.kill != "" && kills > r.limits.RoundKills
-		return r.over[s.want]
+		over := s.kill != "" && kills > r.limits.RoundKills
+		if over {
+			r.over[s.want] = true
+		}
+		return over
 	})
 }
 
@@ -119,7 +123,7 @@ func (r *round) stillWrong(s *step) error {
 		return r.stillLoaded(s.uuid)
 	}
 	return fault.Errorf(fault.GatewayNotLoaded, "switch %s loaded gateway %s with other settings than its row has: %s; "+
-		"look for a gateway of the same name in another file or profile", r.sw.Addr(), s.uuid, strings.Join(differences(s.mode(), *s.seen, *s.now), ", "))
+		"look for a gateway of the same name in another file or profile", r.sw.Addr(), s.uuid, s.differ)
 }
 
 // read reads the rows again, now that nobody else reloads this switch.
@@ -167,6 +171,7 @@ func (r *round) decide(ctx context.Context, steps []*step) ([]*step, error) {
 			continue
 		}
 		if loaded[s] == nil {
+			s.touched = s.touched || sight.unasked
 			s.linger, s.load = s.previous != nil && !sight.listed, s.wanted()
 			continue
 		}
@@ -210,10 +215,21 @@ func (r *round) look(ctx context.Context, steps []*step) *sight {
 
 // lookFirst is look, but that it reads the list if copies matter: by name a switch shows one of them.
 func (r *round) lookFirst(ctx context.Context, steps []*step) *sight {
+	if len(steps) > listAbove && allNew(steps) {
+		return &sight{unasked: true}
+	}
 	if slices.ContainsFunc(steps, func(s *step) bool { return s.reconcile }) {
 		return lookInList(ctx, r.sw, r.log, each(steps, (*step).name), r.note)
 	}
 	return r.look(ctx, steps)
+}
+
+// allNew reports whether no switch can have loaded any of these but as their rows say: they are new, and still as they
+// were written. If another round has loaded one, a rescan leaves it, and it is seen afterwards.
+func allNew(steps []*step) bool {
+	return !slices.ContainsFunc(steps, func(s *step) bool {
+		return s.previous != nil || s.now == nil || s.asItStands || s.reconcile || !s.now.Enabled()
+	})
 }
 
 // loadedTwice reports whether a gateway that is to be reconciled is loaded under several profiles. The list also has
@@ -268,7 +284,7 @@ func (r *round) verify(ctx context.Context, steps []*step) (again []*step, err e
 		}
 		var shown *freeswitch.Gateway
 		shown, s.err = in.of(s.uuid, s.profile())
-		s.seen = shown
+		s.seen = keptOf(shown)
 		switch {
 		case s.err != nil:
 		case shown == nil && s.wanted() && s.listed && !s.load:
@@ -277,9 +293,14 @@ func (r *round) verify(ctx context.Context, steps []*step) (again []*step, err e
 		case shown == nil && s.wanted():
 			s.err = settling(ctx, r.pbx, r.sw, r.limits.Settling, r.notLoaded(s))
 		case shown == nil:
-		case !s.wanted() || len(differences(s.mode(), *shown, *s.now)) > 0:
-			s.kill, s.load, s.linger = shown.Profile, s.wanted(), false
+		case !s.wanted():
+			s.kill, s.load, s.linger = shown.Profile, false, false
 			again = append(again, s)
+		default:
+			if s.differ = strings.Join(differences(s.mode(), *shown, *s.now), ", "); s.differ != "" {
+				s.kill, s.load, s.linger = shown.Profile, true, false
+				again = append(again, s)
+			}
 		}
 	}
 	return again, nil

@@ -3,7 +3,6 @@ package gateway
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -16,9 +15,9 @@ import (
 )
 
 const (
-	// rowsAtOnce is how many rows one transaction writes: enough that ten thousand take some dozens of round
-	// trips, and so few that a domain's other gateways and the rows are not locked for long.
-	rowsAtOnce = 500
+	// rowsAtOnce is how many rows one transaction writes, unless it has to write all: enough that ten thousand take some
+	// dozens of round trips, and so few that a domain's other gateways and the rows are not locked for long.
+	rowsAtOnce = 2500
 	// writeTimeout bounds one such transaction, which a request to cancel does not interrupt, and writeEachTime is what
 	// each of its rows adds.
 	writeTimeout  = 20 * time.Second
@@ -164,7 +163,7 @@ func (p *pass) planAndWrite(ctx context.Context, tx pgx.Tx, works []*work) ([]*r
 	if err := writes.Send(ctx); err != nil {
 		return nil, err
 	}
-	return steps, readBack(ctx, db, steps)
+	return steps, readBack(ctx, writes, steps)
 }
 
 // routesOf are the outbound routes of the gateways that are to be deleted: their calls fail from then on.
@@ -214,15 +213,9 @@ func (p *pass) writeRow(w *work, existing []fusionpbx.Gateway, routes map[string
 	return s
 }
 
-// readBack reads the rows as the database keeps them, so that later comparisons compare like with like.
-func readBack(ctx context.Context, db *fusionpbx.DB, steps []*rowStep) error {
-	var stand []string
-	for _, s := range steps {
-		if s.stands() {
-			stand = append(stand, s.written.Row.UUID)
-		}
-	}
-	rows, err := db.GatewaysByUUIDs(ctx, stand)
+// readBack gives the steps the rows as the database keeps them, so that later comparisons compare like with like.
+func readBack(ctx context.Context, writes *fusionpbx.GatewayWrites, steps []*rowStep) error {
+	kept, err := writes.Kept(ctx)
 	if err != nil {
 		return err
 	}
@@ -230,11 +223,9 @@ func readBack(ctx context.Context, db *fusionpbx.DB, steps []*rowStep) error {
 		if !s.stands() {
 			continue
 		}
-		row, there := rows[s.written.Row.UUID]
-		if !there {
-			return fmt.Errorf("reading gateway %s back: %w", s.written.Row.UUID, fusionpbx.ErrNotFound)
+		if row, otherwise := kept[s.written.Row.UUID]; otherwise {
+			s.written.Row = row
 		}
-		s.written.Row = row
 	}
 	return nil
 }
