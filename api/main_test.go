@@ -98,7 +98,7 @@ func newBundle(t *testing.T, o setUp) *bundle {
 			CredentialCache: time.Minute, WaitDefault: 10 * time.Second, WaitMax: 20 * time.Second,
 			RateLimit: plenty, RateLimitExport: plenty, RateLimitGateway: plenty, RateLimitJob: plenty, RateLimitShared: 5, RateLimitUnauthenticated: plenty,
 			LoginFailures: plenty, LoginFailuresAddress: plenty, LoginFailuresWindow: time.Minute, AuthLog: authlog.Off,
-			SyncExportRows: 500, DownloadTTL: 30 * time.Minute, ShutdownTimeout: 10 * time.Second,
+			SyncExportRows: 500, BulkRows: 10_000, DownloadTTL: 30 * time.Minute, ShutdownTimeout: 10 * time.Second,
 			TokensPerDomain: plenty, StatusMaxAge: fresh, StatusTimeout: 10 * time.Second, EventStreams: 10, CDRReads: plenty, JobRequests: 8, Downloads: plenty,
 		},
 		PBX: bed.PBX, Tasks: b.tasks, Log: bed.Log,

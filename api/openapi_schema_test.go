@@ -27,7 +27,7 @@ var schemaNames = map[reflect.Type]string{
 }
 
 // jobResults are what the kinds of job leave.
-var jobResults = []any{gateway.Result{}, cdrs.ExportResult{}}
+var jobResults = []any{gateway.Result{}, cdrs.ExportResult{}, gateway.BulkResult{}}
 
 // schemaName is the type's own name, in the capitals of an exported one, but for schemaNames.
 func schemaName(t reflect.Type) string {

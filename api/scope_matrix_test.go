@@ -72,6 +72,7 @@ func TestScopeMatrix(t *testing.T) {
 		"POST " + external + "/enable":                   {{scopes: of(provision)}},
 		"POST " + external + "/disable":                  {{scopes: of(provision)}},
 		"POST " + external + "/adopt":                    {{scopes: of(provision)}},
+		"POST /v1/gateways/actions":                      {{scopes: of(provision)}},
 		"GET /v1/profiles":                               {{scopes: of(read)}},
 		"GET /v1/domains":                                {{scopes: of(read)}},
 		"GET /app/status/index.php":                      {{scopes: of(read)}},

@@ -92,7 +92,7 @@ func New(o Options) (*Server, error) {
 		tasks.KindExport:    {Show: func(r *web.Request, job tasks.Job) (any, error) { return s.cdrs.Show(r, job) }},
 		tasks.KindProvision: {JudgeRetry: func(r *web.Request, job tasks.Job) (any, error) { return s.gateways.JudgeRetry(r, job) }},
 	})
-	s.gateways = gateways.New(o.PBX, o.Tasks, s.jobs)
+	s.gateways = gateways.New(o.Settings, o.PBX, o.Tasks, s.jobs)
 	s.cdrs = cdrs.New(o.Settings, o.Exporter, o.Tasks, s.jobs)
 	s.status = status.New(o.Settings, o.PBX)
 	s.admin = admin.New(s.front, o.PBX.Pool)

@@ -18,6 +18,8 @@ const (
 	watchInterval = time.Second
 	// hintInterval is the least time between two looks, however many events come.
 	hintInterval = 200 * time.Millisecond
+	// lookInterval is the least time between two looks at how all gateways stand.
+	lookInterval = 2 * time.Second
 )
 
 // watch watches the gateways' registrations for all parked jobs, in one worker of all at a time, until ctx is done.
@@ -72,7 +74,7 @@ func (w *Worker) watchWith(ctx context.Context, lock *postgres.Lock) error {
 		if err := registrations.Keep(ctx); err != nil {
 			return err
 		}
-		due := registrations.Blind() || time.Since(polled) >= w.o.Settings.StatePoll
+		due := time.Since(polled) >= w.o.Settings.StatePoll || time.Since(polled) >= lookInterval && registrations.Blind()
 		if due {
 			polled = time.Now()
 		}

@@ -60,8 +60,11 @@ func parseTags(header string) (tags []string, err error) {
 		if !whole || !strings.HasPrefix(strings.TrimPrefix(rest, "W/"), `"`) || len(tags) == maxTags || after != "" && !strings.HasPrefix(strings.TrimLeft(after, " \t"), ",") {
 			return nil, fault.Invalid("If-Match", `is not *, nor up to %d ETags in quotes with commas between them, such as "0a1b"`, maxTags)
 		}
-		if weak {
+		switch {
+		case weak:
 			tag = "W/" + tag
+		case tag == gateway.AnyTag:
+			tag = `"*"` // a tag that no gateway has, and not any
 		}
 		tags, rest = append(tags, tag), after
 	}

@@ -12,6 +12,7 @@ import (
 
 	"trunkline/api/jobs"
 	"trunkline/api/web"
+	"trunkline/internal/config"
 	"trunkline/internal/fault"
 	"trunkline/internal/fusionpbx"
 	"trunkline/internal/gateway"
@@ -31,15 +32,16 @@ type provisioned struct {
 
 // Service answers for gateways.
 type Service struct {
-	pbx   *pbx.PBX
-	db    *fusionpbx.DB
-	tasks *tasks.Client
-	jobs  *jobs.Service
+	settings config.Settings
+	pbx      *pbx.PBX
+	db       *fusionpbx.DB
+	tasks    *tasks.Client
+	jobs     *jobs.Service
 }
 
 // New returns the service of that PBX's gateways, whose changes are jobs.
-func New(p *pbx.PBX, t *tasks.Client, j *jobs.Service) *Service {
-	return &Service{pbx: p, db: p.FusionPBX, tasks: t, jobs: j}
+func New(settings config.Settings, p *pbx.PBX, t *tasks.Client, j *jobs.Service) *Service {
+	return &Service{settings: settings, pbx: p, db: p.FusionPBX, tasks: t, jobs: j}
 }
 
 // Endpoints are those of gateways.
@@ -69,6 +71,7 @@ func (s *Service) Endpoints() []web.Endpoint {
 		},
 		s.driftEndpoint(),
 		s.reconcileEndpoint(),
+		s.actionsEndpoint(),
 	}, s.resourceEndpoints(), s.choiceEndpoints())
 }
 

@@ -23,7 +23,7 @@ type Registrations struct {
 	unkept map[at]bool // those whose answer has changed since Keep wrote them
 	states map[at]showing
 	moved  map[at]time.Time // when those came to be so whose state has changed since KeepStates wrote them
-	blind  bool             // events may have been missed since the last look
+	blind  bool             // there is something since the last look that no event tells
 }
 
 // at is a gateway on a switch.
@@ -89,6 +89,7 @@ func (r *Registrations) hear(sw string, e *freeswitch.GatewayEvent) {
 	case e.Added: // what its carrier answered before was to other settings
 		h = heard{since: time.Now()}
 		r.unkept[key] = true
+		r.blind = true // how it stands is not told
 	case e.Answer.Code != 0 && e.Answer != h.answer:
 		h.answer, h.since = e.Answer, time.Now()
 		r.unkept[key] = true
@@ -112,7 +113,8 @@ func (r *Registrations) wake() {
 	}
 }
 
-// Blind reports, once, that a switch has been listened to anew: what happened before it told nobody.
+// Blind reports, once, that there is something to see that no event tells: a switch is listened to anew, or has loaded
+// a gateway.
 func (r *Registrations) Blind() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
