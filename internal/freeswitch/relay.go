@@ -10,6 +10,7 @@ import (
 	"net"
 	"strings"
 	"time"
+	"unsafe"
 
 	"github.com/fiorix/go-eventsocket/eventsocket"
 )
@@ -190,7 +191,7 @@ func (l *link) relayReply(r *bufio.Reader) error {
 			return &ProtocolError{Addr: l.addr, Detail: "a reply to no command"}
 		}
 		if len(f.body) >= largeBody {
-			body := string(f.body)
+			body := unsafe.String(unsafe.SliceData(f.body), len(f.body)) // nobody writes to it any more
 			l.large.Store(&body)
 			f.body = nil
 		}

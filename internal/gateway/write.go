@@ -180,11 +180,19 @@ func routesOf(ctx context.Context, db *fusionpbx.DB, works []*work, existing map
 	return db.OutboundRoutes(ctx, deleted)
 }
 
+// stillNew reports whether the gateway is to be made and nothing bears on it, now as when it was checked: it would be
+// planned the same.
+func (w *work) stillNew(existing []fusionpbx.Gateway) bool {
+	return w.plan.Insert && w.plan.Previous == nil && w.CopyOf == "" && w.written == nil && len(existing) == 0
+}
+
 // writeRow plans one work and adds what it writes.
 func (p *pass) writeRow(w *work, existing []fusionpbx.Gateway, routes map[string][]string, writes *fusionpbx.GatewayWrites) *rowStep {
-	s := &rowStep{work: w}
-	if s.plan, s.err = p.plan(w, existing); s.err != nil {
-		return s
+	s := &rowStep{work: w, plan: w.plan}
+	if !w.stillNew(existing) {
+		if s.plan, s.err = p.plan(w, existing); s.err != nil {
+			return s
+		}
 	}
 	if w.Delete && w.written != nil {
 		s.routes = len(routes[w.uuid()])
