@@ -61,7 +61,7 @@ func (p *pass) skip(ctx context.Context, works []*work) {
 	if !p.spoilt(works) {
 		return
 	}
-	why := ended
+	why := cmp.Or(ended, errAnother)
 	switch {
 	case goesOn != nil:
 		why = goesOn.err

@@ -133,7 +133,11 @@ type counting struct {
 	most int
 }
 
-func (c *counting) Ended(n int) { c.most = max(c.most, n) }
+func (c *counting) Ended(n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.most = max(c.most, n)
+}
 
 // All of many are written in one transaction, in which the journal is told of all of them at once.
 func TestApplyAllOfMany(t *testing.T) {

@@ -238,6 +238,10 @@ func joined(taken []taken) error {
 			errs = append(errs, t.err)
 		}
 	}
+	// What is wrong with the work itself counts, and not that the waiting for another switch was ended for it.
+	if own := slices.DeleteFunc(slices.Clone(errs), func(err error) bool { return errors.Is(err, errAnother) }); len(own) > 0 {
+		errs = own
+	}
 	if len(errs) < 2 {
 		return errors.Join(errs...)
 	}
