@@ -328,6 +328,31 @@ func TestLargeBodiesBehindNginx(t *testing.T) {
 	}
 }
 
+// A file of gateways may be large; Trunkline says of one that is too large.
+func TestFilesOfGatewaysBehindNginx(t *testing.T) {
+	t.Parallel()
+	b, base := behindNginx(t, func(s *config.Settings) { s.BulkRows = plenty })
+	client := clientFrom(t, listed)
+	row := "a," + strings.Repeat("b", 1021) + "\n"
+	for _, tc := range []struct {
+		bytes, status int
+		says          string
+	}{{16<<20 - 1024, http.StatusBadRequest, "line 2"}, {16<<20 + 1024, http.StatusRequestEntityTooLarge, "TRUNKLINE_BULK_BYTES"}, {20 << 20, http.StatusRequestEntityTooLarge, ""}} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, base+bulkPath, strings.NewReader("name,host\nx\n"+strings.Repeat(row, tc.bytes/1024)))
+		must(t, err)
+		req.SetBasicAuth(b.sample.AdminName, b.sample.AdminPassword)
+		req.Header.Set("Content-Type", "text/csv")
+		resp, err := client.Do(req)
+		must(t, err)
+		body, err := io.ReadAll(resp.Body)
+		must(t, err)
+		resp.Body.Close()
+		if resp.StatusCode != tc.status || !strings.Contains(string(body), tc.says) {
+			t.Errorf("%d bytes: got %d %.300s", tc.bytes, resp.StatusCode, body)
+		}
+	}
+}
+
 // Without TRUNKLINE_TRUSTED_PROXIES everybody would be 127.0.0.1: nobody is let in, and told why.
 func TestNginxThatIsNotTrusted(t *testing.T) {
 	t.Parallel()

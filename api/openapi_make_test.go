@@ -130,7 +130,7 @@ func (d *description) operation(tag string, e web.Endpoint, method string) *open
 			d.t.Errorf("%s: nothing says what %s is", e.ID, p.Name)
 		case p.Header:
 			o.AddParameter(openapi3.NewHeaderParameter(p.Name).WithDescription(paramText(p)).WithSchema(paramSchema(p)))
-		case !inBody && !secret:
+		case (!inBody || e.File) && !secret:
 			o.AddParameter(openapi3.NewQueryParameter(p.Name).WithDescription(paramText(p)).WithRequired(p.Required).WithSchema(paramSchema(p)))
 		case inBody:
 			schema := paramSchema(p)
@@ -141,7 +141,9 @@ func (d *description) operation(tag string, e web.Endpoint, method string) *open
 			}
 		}
 	}
-	if inBody && len(body.Properties) > 0 {
+	if e.File {
+		o.RequestBody = d.file(e)
+	} else if inBody && len(body.Properties) > 0 {
 		for _, p := range credentialParams {
 			schema := paramSchema(p)
 			schema.Description = paramText(p)
@@ -154,6 +156,26 @@ func (d *description) operation(tag string, e web.Endpoint, method string) *open
 	}
 	d.answers(o, e, method)
 	return o
+}
+
+// file is a body that is a file, or a form with one and the endpoint's parameters.
+func (d *description) file(e web.Endpoint) *openapi3.RequestBodyRef {
+	form := openapi3.NewObjectSchema().WithProperty(params.FileField, &openapi3.Schema{Type: &openapi3.Types{"string"}, Format: "binary", Description: "The file."})
+	form.Required = []string{params.FileField}
+	for _, p := range e.Params {
+		if !p.Header {
+			schema := paramSchema(p)
+			schema.Description = paramText(p)
+			form.WithProperty(p.Name, schema)
+		}
+	}
+	text := openapi3.NewStringSchema()
+	rows := openapi3.NewArraySchema().WithItems(openapi3.NewObjectSchema().WithAnyAdditionalProperties())
+	content := openapi3.Content{
+		"text/csv": openapi3.NewMediaType().WithSchema(text), "application/x-ndjson": openapi3.NewMediaType().WithSchema(text),
+		"application/json": openapi3.NewMediaType().WithSchema(rows), "multipart/form-data": openapi3.NewMediaType().WithSchema(form),
+	}
+	return &openapi3.RequestBodyRef{Value: openapi3.NewRequestBody().WithRequired(true).WithContent(content)}
 }
 
 // credentialParams are those of every body, where somebody has to sign in.

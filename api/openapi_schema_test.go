@@ -12,6 +12,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3gen"
 
 	"trunkline/api/cdrs"
+	"trunkline/api/gateways"
 	"trunkline/internal/audit"
 	"trunkline/internal/gateway"
 	"trunkline/internal/token"
@@ -28,6 +29,9 @@ var schemaNames = map[reflect.Type]string{
 
 // jobResults are what the kinds of job leave.
 var jobResults = []any{gateway.Result{}, cdrs.ExportResult{}, gateway.BulkResult{}}
+
+// jobItem is what a job of many has of each item.
+var jobItem = gateways.Item{}
 
 // schemaName is the type's own name, in the capitals of an exported one, but for schemaNames.
 func schemaName(t reflect.Type) string {
@@ -122,6 +126,9 @@ func (s *schemas) completeField(key string, field reflect.StructField, property 
 		if record := field.Tag.Get("items"); record != "" {
 			value.Type, value.Items = &openapi3.Types{openapi3.TypeArray}, openapi3.NewSchemaRef("#/components/schemas/"+record, nil)
 		}
+	case field.Type.Kind() == reflect.Interface && field.Tag.Get("items") != "":
+		s.of(jobItem)
+		value.Type, value.Items = &openapi3.Types{openapi3.TypeArray}, openapi3.NewSchemaRef("#/components/schemas/"+field.Tag.Get("items"), nil)
 	case field.Type.Kind() == reflect.Interface:
 		for _, result := range jobResults {
 			value.OneOf = append(value.OneOf, s.of(result))

@@ -30,6 +30,7 @@ func TestScopeMatrix(t *testing.T) {
 	made, gatewayID := provisioned.text(t, "job_id"), provisioned.text(t, "gateway_uuid")
 	const external = "/v1/gateways/by-external-id/nobody%2Fs"
 	failed := b.failing(t, b.asSuperadmin, "failed")
+	imported := b.do(t, b.asSuperadmin(file("", "name,host,user,secret\nimported,host,account,"+gatewayPassword+"\n"))).bulk(t).JobID
 	tokenID, tokenSecret := b.issue(t, "shown", "read", "all_domains", "true")
 	secrets := []string{gatewayPassword, tokenSecret, apiKey, b.sample.SuperadminPassword, b.sample.AdminPassword}
 
@@ -41,6 +42,7 @@ func TestScopeMatrix(t *testing.T) {
 		"GET /v1/jobs":              {{scopes: of(read), link: true, figures: true}},
 		"GET /v1/jobs/:id":          {{scopes: of(read, exports), ids: []string{export}, link: true, figures: true}, {scopes: of(read, provision), ids: jobs}, {scopes: of(read, exports), ids: []string{export}, query: "?wait=1", link: true, figures: true}},
 		"GET /v1/jobs/:id/events":   {{scopes: of(read, exports), ids: []string{export}, link: true, figures: true}, {scopes: of(read, provision), ids: jobs}},
+		"GET /v1/jobs/:id/items":    {{scopes: of(read, provision), ids: []string{imported}}, {scopes: of(read, provision), ids: []string{imported}, query: "?format=csv"}},
 		"POST /v1/jobs/:id/cancel":  {{scopes: of(exports), ids: []string{export}}, {scopes: of(provision), ids: jobs}},
 		"POST /v1/jobs/:id/retry":   {{scopes: of(exports), ids: []string{export}}, {scopes: of(provision), ids: []string{made}}},
 		"GET /v1/exports/:id/file":  {{scopes: of(exports), ids: []string{export}}},
@@ -53,6 +55,7 @@ func TestScopeMatrix(t *testing.T) {
 		"POST /app/gateways/provision.php":               {{scopes: of(provision), form: []string{"gateway_name", "made", "tenant_domain", b.sample.Domains[0].Name}}},
 		"GET /app/gateways/provision_list.php":           {{scopes: of(read)}},
 		"POST /app/gateways/provision_list.php":          {{scopes: of(read)}},
+		"POST /v1/gateways/bulk":                         {{scopes: of(provision)}},
 		"DELETE /v1/gateways/:id":                        {{scopes: of(provision)}},
 		"DELETE /v1/gateways":                            {{scopes: of(provision)}},
 		"GET /v1/gateways/drift":                         {{scopes: of(read)}},

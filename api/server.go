@@ -89,7 +89,16 @@ func New(o Options) (*Server, error) {
 		Limiter: o.Limiter, Audit: o.Audit, Metrics: s.metrics, Log: o.Log,
 	})
 	s.jobs = jobs.New(s.front, o.Tasks, map[tasks.Kind]jobs.Kind{
-		tasks.KindExport:    {Show: func(r *web.Request, job tasks.Job) (any, error) { return s.cdrs.Show(r, job) }},
+		tasks.KindExport: {Show: func(r *web.Request, job tasks.Job) (any, error) { return s.cdrs.Show(r, job) }},
+		tasks.KindBulk: {
+			ShowItems: func(_ *web.Request, job tasks.Job, items []tasks.Item) (any, error) {
+				return gateways.ShowItems(job, items)
+			},
+			ItemsFile: func(r *web.Request, job tasks.Job, state tasks.ItemState) error {
+				return s.gateways.ItemsFile(r, job, state)
+			},
+			JudgeRetry: func(r *web.Request, job tasks.Job) (any, error) { return s.gateways.JudgeBulkRetry(r, job) },
+		},
 		tasks.KindProvision: {JudgeRetry: func(r *web.Request, job tasks.Job) (any, error) { return s.gateways.JudgeRetry(r, job) }},
 	})
 	s.gateways = gateways.New(o.Settings, o.PBX, o.Tasks, s.jobs)

@@ -81,7 +81,7 @@ func (c *Client) copyItems(ctx context.Context, tx pgx.Tx, jobID string, items [
 				return []any{jobID, i + 1, ItemFailed, true, []string{}, params, nil, n.Fault.Code, validText(n.Fault.Message)}, nil
 			}
 			sealed, err := c.seal(sealedFor(jobID, i+1), n.Secrets)
-			return []any{jobID, i + 1, ItemQueued, false, n.OrderKeys, params, sealed, nil, nil}, err
+			return []any{jobID, i + 1, ItemQueued, false, append([]string{}, n.OrderKeys...), params, sealed, nil, nil}, err
 		}))
 	if err != nil {
 		return fmt.Errorf("writing the items of job %s: %w", jobID, err)

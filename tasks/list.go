@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,8 +21,22 @@ func (c *Client) Get(ctx context.Context, id string, domains tenant.Domains) (Jo
 	}
 	job, err := one[Job](ctx, c.pool, `
 		select `+jobColumns+` from trunkline.jobs
-		where id = $1 and ($2 or domain_uuid = any($3::uuid[]))`, id, domains.All, domains.UUIDs())
+		where id = $1 and `+within("$2", "$3"), id, domains.All, domains.UUIDs())
 	return job, explained(err, ErrNotFound, "reading", id)
+}
+
+// Within is whether a caller of these domains may see the job: it is of one of them or, of many, is about these alone.
+func (j Job) Within(domains tenant.Domains) bool {
+	if j.DomainUUID == "" && len(j.Domains) > 0 {
+		return !slices.ContainsFunc(j.Domains, func(uuid string) bool { return !domains.HoldUUID(uuid) })
+	}
+	return domains.HoldUUID(j.DomainUUID)
+}
+
+// within is an SQL condition on a job: all domains are meant, or it is of one of them; one of many has items of these
+// alone.
+func within(all, uuids string) string {
+	return "(" + all + " or domain_uuid = any(" + uuids + "::uuid[]) or domain_uuid is null and domains <> '{}' and domains <@ " + uuids + "::text[])"
 }
 
 // Filter says which jobs a list shows: newest first, after the job After ("" for the first page), at
@@ -43,7 +58,7 @@ type Filter struct {
 func (c *Client) List(ctx context.Context, f Filter) (jobs []Job, next string, err error) {
 	jobs, err = all[Job](ctx, c.pool, `
 		select `+jobColumns+` from trunkline.jobs
-		where ($1 or domain_uuid = any($2::uuid[]))
+		where `+within("$1", "$2")+`
 		and ($3 = '' or kind = $3) and ($4 = '' or state = $4)
 		and ($5 = '' or id < nullif($5, '')::uuid)
 		and (not $7 or domain_uuid is null) and ($8 = '' or external_id = $8)
@@ -70,6 +85,19 @@ func (c *Client) Pending(ctx context.Context, keys ...string) (job Job, found bo
 		return job, false, nil
 	}
 	return job, err == nil, explained(err, ErrNotFound, "looking for", "at "+strings.Join(keys, ", "))
+}
+
+// PendingAt returns those of the keys at which a job that has not ended takes its turn.
+func (c *Client) PendingAt(ctx context.Context, keys []string) (map[string]bool, error) {
+	found, err := all[struct{ Key string }](ctx, c.pool, `select distinct key from trunkline.turns where key = any($1)`, keys)
+	if err != nil {
+		return nil, fmt.Errorf("looking for unfinished jobs: %w", err)
+	}
+	pending := make(map[string]bool, len(found))
+	for _, f := range found {
+		pending[f.Key] = true
+	}
+	return pending, nil
 }
 
 // Later returns the last job about the same thing that succeeded after the job did.

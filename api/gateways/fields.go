@@ -201,7 +201,7 @@ func readAsked(given params.Values, t tenant.Domain, by access.Caller) (g asked,
 			wrong = append(wrong, err)
 		}
 	}
-	return g, append(wrong, mayAsk(by, g)...)
+	return g, append(wrong, mayAsk(by, g.params)...)
 }
 
 // take reads one field, if it was given, into its columns.
@@ -247,10 +247,10 @@ func (g *asked) fill(f *field, value string) error {
 
 // mayAsk keeps an admin to its own domain's calls: another context would let calls into another
 // tenant's dial plan, a hostname would take the gateway from the others' switches.
-func mayAsk(by access.Caller, g asked) (wrong []error) {
+func mayAsk(by access.Caller, p gateway.Request) (wrong []error) {
 	for _, column := range []string{"hostname", "context"} {
-		if value, given := g.params.Values[column]; given {
-			if err := maySet(by, tenant.Domain{UUID: g.params.DomainUUID, Name: g.params.DomainName}, column, value); err != nil {
+		if value, given := p.Values[column]; given {
+			if err := maySet(by, tenant.Domain{UUID: p.DomainUUID, Name: p.DomainName}, column, value); err != nil {
 				wrong = append(wrong, err)
 			}
 		}

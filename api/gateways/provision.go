@@ -8,8 +8,6 @@ import (
 	"net/http"
 	"slices"
 
-	"github.com/google/uuid"
-
 	"trunkline/api/jobs"
 	"trunkline/api/web"
 	"trunkline/internal/config"
@@ -72,6 +70,7 @@ func (s *Service) Endpoints() []web.Endpoint {
 		s.driftEndpoint(),
 		s.reconcileEndpoint(),
 		s.actionsEndpoint(),
+		s.bulkEndpoint(),
 	}, s.resourceEndpoints(), s.choiceEndpoints())
 }
 
@@ -134,59 +133,13 @@ func (g asked) message(result gateway.Result) string {
 	return "Gateway found, and disabled; send gateway_enabled=true to enable it"
 }
 
-// check refuses what the worker would refuse too, so that the caller hears of it at once.
+// check is checkAll of one request, and the first that is wrong with it.
 func (s *Service) check(ctx context.Context, g asked) error {
-	mode, err := s.pbx.Mode(ctx)
-	if err != nil {
+	wrong, err := s.checkAll(ctx, []asked{g})
+	if err != nil || len(wrong[0]) == 0 {
 		return err
 	}
-	plan, passes, refused := s.judge(ctx, mode, g)
-	if passes {
-		// What was accepted before and has not ended may yet make it as it has to be, and what has ended may have made
-		// it since.
-		if _, pending, err := s.tasks.Pending(ctx, orderKeys(g.params)...); err != nil || pending {
-			return err
-		}
-		plan, _, refused = s.judge(ctx, mode, g)
-	}
-	if refused != nil {
-		return g.inItsWords(refused)
-	}
-	if !g.params.Asks(g.password) || plan.Action == gateway.Absent || g.params.Delete || g.params.Do != "" {
-		return nil
-	}
-	enabled, err := s.db.Profiles(ctx)
-	if err != nil {
-		return err
-	}
-	return g.inItsWords(plan.CheckProfile(enabled))
-}
-
-// judge plans what is asked for on what stands now. passes is set if it is refused for what is there or is not, which
-// an earlier request may change.
-func (s *Service) judge(ctx context.Context, mode fusionpbx.GatewayMode, g asked) (plan gateway.Plan, passes bool, err error) {
-	existing, err := gateway.Existing(ctx, s.db, g.params)
-	if err != nil {
-		return plan, false, err
-	}
-	if err := g.params.CheckConditions(s.tasks.Keys(), existing); err != nil {
-		return plan, true, err
-	}
-	if g.params.Do == gateway.Reregister {
-		return plan, len(existing) == 0, g.params.CheckReregister(existing)
-	}
-	plan, refused := gateway.NewPlan(mode, existing, g.params, g.password, uuid.NewString())
-	if refused != nil {
-		return plan, len(existing) == 0, refused
-	}
-	if !plan.Delete {
-		return plan, false, nil
-	}
-	routes, err := s.db.OutboundRoutes(ctx, []string{plan.Row.UUID})
-	if err != nil {
-		return plan, false, err
-	}
-	return plan, false, g.params.CheckRoutes(plan.Row, routes[plan.Row.UUID])
+	return wrong[0][0]
 }
 
 // inItsWords names the request's field if the failure names a column.

@@ -22,7 +22,7 @@ func (s *Service) Retry(r *web.Request) (tasks.Job, error) {
 		"only a failed or cancelled one can, and a gateway only while its password is kept. Otherwise send the request again",
 		func(job tasks.Job) (tasks.Job, error) {
 			var secrets any
-			if judge := s.kinds[job.Kind].JudgeRetry; judge != nil && (job.State == tasks.StateFailed || job.State == tasks.StateCancelled) {
+			if judge := s.kinds[job.Kind].JudgeRetry; judge != nil && (job.State == tasks.StateFailed || job.State == tasks.StateCancelled || job.State == tasks.StatePartial) {
 				var err error
 				if secrets, err = judge(r, job); err != nil {
 					return job, err

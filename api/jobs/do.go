@@ -25,6 +25,9 @@ type Asked struct {
 	// Check refuses what the worker would refuse too, so that the caller hears of it at once, or answers
 	// if there is nothing to do. It may be nil.
 	Check func() (answered bool, err error)
+	// Fill judges what is asked for and sets the rest of the job, such as its items: it is asked only if there is no earlier
+	// job. It may be nil.
+	Fill func(*tasks.NewJob) error
 	// Stands refuses a repeated request if what its job did was changed since, so that its result is true no
 	// more. It may be nil.
 	Stands func(tasks.Job) error
@@ -88,6 +91,11 @@ func (s *Service) begin(r *web.Request, a Asked, patience time.Duration) (job ta
 	if a.Check != nil {
 		if answered, err = a.Check(); err != nil || answered {
 			return job, answered, err
+		}
+	}
+	if a.Fill != nil {
+		if err := a.Fill(&a.NewJob); err != nil {
+			return job, false, err
 		}
 	}
 	done := false

@@ -44,7 +44,13 @@ func (s *Service) follow(r *web.Request) error {
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	defer context.AfterFunc(s.front.Stopping(), cancel)()
-	stream, err := newEventStream(r.Writer(), func(job tasks.Job) (Job, error) { return s.view(r, job) })
+	stream, err := newEventStream(r.Writer(), func(job tasks.Job) (Job, error) {
+		view, err := s.view(r, job)
+		if err == nil && job.State.Done() {
+			err = s.addItems(r, job, &view)
+		}
+		return view, err
+	})
 	if err == nil {
 		checked := time.Now()
 		err = s.tasks.Watch(ctx, job.ID, func(job tasks.Job) error {
@@ -69,7 +75,7 @@ func stillMay(ctx context.Context, r *web.Request, job tasks.Job) error {
 	if err := r.StillMay(ctx); err != nil {
 		return err
 	}
-	if !r.Caller.Domains.HoldUUID(job.DomainUUID) {
+	if !job.Within(r.Caller.Domains) {
 		return tasks.ErrNotFound
 	}
 	return r.Need(job.Kind.Scope(), token.ScopeRead)

@@ -30,6 +30,10 @@ type Kind struct {
 	// JudgeRetry refuses a retry of an ended job that would be refused as a request of the caller's, or returns the
 	// secrets to retry it with, nil for those that it has. No function: whoever may see the job may ask for the same.
 	JudgeRetry func(*web.Request, tasks.Job) (secrets any, err error)
+	// ShowItems are items of a job of many as callers see them.
+	ShowItems func(*web.Request, tasks.Job, []tasks.Item) (any, error)
+	// ItemsFile writes all its items as CSV.
+	ItemsFile func(*web.Request, tasks.Job, tasks.ItemState) error
 }
 
 // New returns the service of jobs of these kinds.
@@ -55,6 +59,8 @@ type Job struct {
 	Parameters      json.RawMessage `json:"parameters"`            // what was asked for, without secrets
 	Result          any             `json:"result,omitempty"`      // what it left, by its kind
 	Error           *jobError       `json:"error,omitempty"`
+	Counts          *ItemCounts     `json:"counts,omitempty"` // of a job of many: how many items are in each state
+	Items           *ItemPage       `json:"items,omitempty"`  // and the first page of them
 }
 
 type jobError struct {
@@ -74,13 +80,13 @@ var (
 		{Name: "wait", About: "Seconds to wait for the job; 0 does not. More than the server allows is as much as it allows.", Kind: web.KindNumber},
 		{Name: "Prefer", About: "wait=N: the same (RFC 7240).", Header: true},
 	}
-	Params = append([]web.Param{
+	KeyParams = []web.Param{{
+		Name: "Idempotency-Key", Header: true, Most: MaxKey,
+		About: "A repeated request with the same key and body attaches to the first one's job; with another body it is 422, and of a gateway that was changed since 409.",
+	}}
+	Params = slices.Concat([]web.Param{
 		{Name: "external_id", About: "The caller's own name for it, such as service-101. Of a gateway it is one more name: a later request finds it by that.", Most: MaxKey},
-		{
-			Name: "Idempotency-Key", Header: true, Most: MaxKey,
-			About: "A repeated request with the same key and body attaches to the first one's job; with another body it is 422, and of a gateway that was changed since 409.",
-		},
-	}, WaitParams...)
+	}, KeyParams, WaitParams)
 	// NotFinished is the reply if the job takes longer.
 	NotFinished = web.Reply{
 		Status: http.StatusAccepted, About: "The job is not finished yet. Ask at Location, or send the same request again.", Body: pending{},
@@ -129,6 +135,16 @@ func (s *Service) Endpoints() []web.Endpoint {
 			Faults: []fault.Code{fault.NotFound},
 		},
 		{
+			ID: "listItems", Summary: "List the items of a job of many", Note: readOrOwn, Methods: []string{"GET"}, Path: "/v1/jobs/:id/items",
+			Entry: web.SignedIn, Limit: web.LimitOwnJob, Answer: s.items,
+			Params: slices.Concat([]web.Param{
+				{Name: "state", About: "Those in a state.", Choices: web.NamesOf(tasks.ItemStates)},
+				{Name: "format", About: "json; or csv: all of them, in the columns of the file that they came from and result_ columns.", Choices: []string{"json", "csv"}},
+			}, web.PageParams),
+			Replies: []web.Reply{{Status: 200, About: "A page of items; or all of them as CSV, without secrets.", Body: ItemPage{}, File: true}},
+			Faults:  []fault.Code{fault.NotFound},
+		},
+		{
 			ID: "cancelJob", Summary: "Cancel a job", Note: own, Methods: []string{"POST"}, Path: "/v1/jobs/:id/cancel",
 			Entry: web.SignedIn, Answer: s.answering(http.StatusOK, s.Cancel),
 			Replies: []web.Reply{{Status: 200, About: "The job: cancelled, or asked to stop.", Body: Job{}}},
@@ -161,11 +177,6 @@ func (s *Service) view(r *web.Request, job tasks.Job) (Job, error) {
 		v.Result = job.Result
 	}
 	return v, nil
-}
-
-// Answer answers with a job that has ended.
-func (s *Service) Answer(r *web.Request, job tasks.Job) error {
-	return s.answering(http.StatusOK, func(*web.Request) (tasks.Job, error) { return job, nil })(r)
 }
 
 // List lists the jobs that the user may see, newest first, in pages by key.
@@ -207,16 +218,29 @@ func (s *Service) answering(status int, get func(*web.Request) (tasks.Job, error
 		if err != nil {
 			return err
 		}
-		view, err := s.view(r, job)
-		if err != nil {
-			return err
-		}
-		if !view.Done {
-			askAgain(r, job)
-		}
-		r.Answer(status, view)
-		return nil
+		return s.answer(r, status, job)
 	}
+}
+
+// Answer answers with a job that has ended.
+func (s *Service) Answer(r *web.Request, job tasks.Job) error {
+	return s.answer(r, http.StatusOK, job)
+}
+
+// answer answers with the job as the caller may see it; of one of many with the first page of its items.
+func (s *Service) answer(r *web.Request, status int, job tasks.Job) error {
+	view, err := s.view(r, job)
+	if err == nil {
+		err = s.addItems(r, job, &view)
+	}
+	if err != nil {
+		return err
+	}
+	if !view.Done {
+		askAgain(r, job)
+	}
+	r.Answer(status, view)
+	return nil
 }
 
 // OfPath is the job that the path names, if the caller may see it and has its kind's scope or one

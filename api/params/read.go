@@ -101,7 +101,7 @@ func (r reader) addAll(values url.Values) error {
 
 func (r reader) readBody(req *http.Request) error {
 	if encoding := req.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
-		return fault.Errorf(fault.InvalidRequest, "Content-Encoding: a compressed body is not read; send it as it is")
+		return errCompressed
 	}
 	body, err := io.ReadAll(req.Body)
 	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
@@ -126,6 +126,8 @@ func (r reader) readBody(req *http.Request) error {
 	}
 	return fault.Errorf(fault.InvalidRequest, "Content-Type: send application/x-www-form-urlencoded, multipart/form-data or application/json")
 }
+
+var errCompressed error = fault.Errorf(fault.InvalidRequest, "Content-Encoding: a compressed body is not read; send it as it is")
 
 func unreadable(err error) error {
 	return &fault.Error{Code: fault.InvalidRequest, Message: "the request's body cannot be read", Cause: err}

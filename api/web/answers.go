@@ -32,6 +32,9 @@ type Problem struct {
 	Code      fault.Code `json:"code"`
 	RequestID string     `json:"request_id"`                     // the X-Request-Id of this request, which the log has too
 	JobID     string     `json:"job_id,omitempty" format:"uuid"` // the job that failed, if one did
+	// Errors are each thing that is wrong with a file, up to TRUNKLINE_BULK_ERRORS.
+	Errors      []fault.Detail `json:"errors,omitempty"`
+	ErrorsTotal int            `json:"errors_total,omitempty"` // how many there are
 }
 
 // fail answers with an error and has it logged.
@@ -55,6 +58,7 @@ func (r *Request) fail(err error) {
 		}
 		r.write(status, "application/problem+json", Problem{
 			Title: http.StatusText(status), Status: status, Detail: detail, Code: f.Code, RequestID: r.ID, JobID: f.JobID,
+			Errors: f.Details, ErrorsTotal: f.DetailsTotal,
 		})
 		return
 	}

@@ -35,6 +35,9 @@ type Endpoint struct {
 	AtOnce  []AtOnce    // what it takes places of, by Request.Place
 	Changes bool        // its GET changes something too; other methods are always taken to
 	Selects bool        // its parameters choose what it answers with: one that looks like a filter is not ignored
+	// File: its body is a file, or a form with one, that Answer reads by Request.File. Its parameters stand in the query
+	// too, and credentials come by headers alone.
+	File    bool
 	Answer  func(*Request) error
 	Params  []Param
 	Replies []Reply

@@ -99,6 +99,9 @@ func (r *Request) signIn(e Endpoint) error {
 		return err
 	}
 	given, err := access.CredentialsOf(r.c.Request.Header, r.Params.Get("username"), r.Params.Raw("password"))
+	if e.File && fault.Is(err, fault.AuthenticationFailed) && r.Header("Authorization") == "" && r.Header("X-API-Key") == "" {
+		err = errNotInFile
+	}
 	if err != nil {
 		return err
 	}
@@ -116,6 +119,9 @@ func (r *Request) signIn(e Endpoint) error {
 	}
 	return nil
 }
+
+// errNotInFile tells whoever put credentials into a form with a file, which is not read before they are known.
+var errNotInFile error = fault.Errorf(fault.AuthenticationFailed, "send credentials in a header: HTTP Basic (curl -u), or a token as Authorization: Bearer or X-API-Key; they are not looked for beside a file")
 
 // noTokenAmong fails if a token stands in what is kept and shown: a name, a note, a key of the caller's own.
 func (r *Request) noTokenAmong() error {
@@ -142,9 +148,27 @@ const maxIgnored = 20
 
 // readParams leaves out what the endpoint does not take, so that no handler reads what is not described.
 func (r *Request) readParams(e Endpoint) error {
-	given, err := params.Read(r.c.Writer, r.c.Request, params.Limits{
-		BodyBytes: int64(r.front.Settings.MaxBodyBytes), Count: r.front.Settings.MaxParams, ValueBytes: int(r.front.Settings.MaxParamBytes),
-	})
+	var given params.Values
+	var err error
+	if e.File {
+		given, err = params.ReadQuery(r.c.Request, r.limits())
+	} else {
+		given, err = params.Read(r.c.Writer, r.c.Request, r.limits())
+	}
+	if wrong := r.keep(e, given); err == nil {
+		err = wrong
+	}
+	return err
+}
+
+// limits bound the parameters of a request.
+func (r *Request) limits() params.Limits {
+	s := r.front.Settings
+	return params.Limits{BodyBytes: int64(s.MaxBodyBytes), Count: s.MaxParams, ValueBytes: int(s.MaxParamBytes)}
+}
+
+// keep takes over the parameters that the endpoint takes, and refuses or names the others.
+func (r *Request) keep(e Endpoint, given params.Values) error {
 	var ignored, refused []string
 	for name := range given {
 		switch {
@@ -158,10 +182,10 @@ func (r *Request) readParams(e Endpoint) error {
 		delete(given, name)
 	}
 	r.Params, r.Ignoring.Ignored = given, atMost(ignored)
-	if err == nil && len(refused) > 0 {
-		err = e.unknown(atMost(refused))
+	if len(refused) > 0 {
+		return e.unknown(atMost(refused))
 	}
-	return err
+	return nil
 }
 
 func atMost(names []string) []string {

@@ -36,6 +36,7 @@ var Statuses = map[fault.Code]int{
 	fault.PreconditionFailed:   http.StatusPreconditionFailed,
 	fault.TooLarge:             http.StatusRequestEntityTooLarge,
 	fault.KeyReused:            http.StatusUnprocessableEntity,
+	fault.InvalidRows:          http.StatusUnprocessableEntity,
 	fault.InvalidGateway:       http.StatusUnprocessableEntity,
 	fault.ProfileUnavailable:   http.StatusUnprocessableEntity,
 	fault.RegistrationFailed:   http.StatusUnprocessableEntity,

@@ -129,7 +129,7 @@ func (f *Front) serve(e Endpoint) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		r := c.MustGet(requestKey).(*Request)
 		r.documented, r.endpoint = IsDocumented(cmp.Or(e.Path, c.Request.URL.Path)), cmp.Or(e.Path, metrics.Unrouted)
-		r.atOnce = e.AtOnce
+		r.of = e
 		err := r.enter(e)
 		if err == nil {
 			err = e.Answer(r)

@@ -21,6 +21,7 @@ const (
 	AtOnceJobs      AtOnce = "requests for jobs"
 	AtOnceStreams   AtOnce = "streams of events"
 	AtOnceDownloads AtOnce = "downloads"
+	AtOnceUploads   AtOnce = "uploads"
 )
 
 const (
@@ -40,6 +41,7 @@ func newPlaces(s config.Settings) map[AtOnce]*places {
 		AtOnceReads:     {what: AtOnceReads, setting: "TRUNKLINE_CDR_READS", most: s.CDRReads, patience: readPatience},
 		AtOnceJobs:      {what: AtOnceJobs, setting: "TRUNKLINE_JOB_REQUESTS", most: s.JobRequests, patience: acceptPatience},
 		AtOnceStreams:   {what: AtOnceStreams, setting: "TRUNKLINE_EVENT_STREAMS", most: s.EventStreams},
+		AtOnceUploads:   {what: AtOnceUploads, setting: "TRUNKLINE_BULK_UPLOADS", most: s.BulkUploads, patience: acceptPatience},
 		AtOnceDownloads: {what: AtOnceDownloads, setting: "TRUNKLINE_DOWNLOADS", most: s.Downloads},
 	}
 }
@@ -47,7 +49,7 @@ func newPlaces(s config.Settings) map[AtOnce]*places {
 // Place takes one of the places for what the request does of the domain ("": of none, or of all), or refuses it.
 // The endpoint must declare it. leave gives it back, once.
 func (r *Request) Place(of AtOnce, domainUUID string) (leave func(), err error) {
-	if !slices.Contains(r.atOnce, of) {
+	if !slices.Contains(r.of.AtOnce, of) {
 		return nil, fmt.Errorf("the endpoint %s does not declare that it has places of %s", r.endpoint, of)
 	}
 	shared, err := r.front.shared.Read(r.Context(), "", func(ctx context.Context) (bool, time.Duration, error) {

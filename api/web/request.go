@@ -35,7 +35,7 @@ type Request struct {
 	addressErr error // why the address cannot be known
 
 	endpoint   string   // the route's template, or metrics.Unrouted
-	atOnce     []AtOnce // what the endpoint takes places of
+	of         Endpoint // at which it has arrived
 	domainUUID string   // of the domain that the request changes something of, if it is known
 
 	given   access.Credentials // with which the caller signed in

@@ -11,11 +11,17 @@ import (
 	"trunkline/internal/tenant"
 )
 
+// Domains are FusionPBX's: its database, or some that were read of it. No such domain is fusionpbx.ErrNotFound.
+type Domains interface {
+	DomainByName(ctx context.Context, name string) (fusionpbx.Domain, error)
+	DomainByUUID(ctx context.Context, uuid string) (fusionpbx.Domain, error)
+}
+
 // Tenant is the domain that a request names, by the values of its parameters tenant_domain and
 // domain_uuid, of which either or both may be empty. If it names none (named is false), it is the
 // caller's home. A caller of some domains may name those alone, and cannot find out which others there
 // are. Refusals are *fault.Error and name the parameter.
-func (c Caller) Tenant(ctx context.Context, db *fusionpbx.DB, name, uuid string) (d tenant.Domain, named bool, err error) {
+func (c Caller) Tenant(ctx context.Context, db Domains, name, uuid string) (d tenant.Domain, named bool, err error) {
 	uuid = strings.ToLower(uuid)
 	switch {
 	case name == "" && uuid == "":
@@ -35,7 +41,7 @@ func (c Caller) Tenant(ctx context.Context, db *fusionpbx.DB, name, uuid string)
 }
 
 // Domain is the domain of that name, if the caller may see it; the parameter is the one that named it.
-func (c Caller) Domain(ctx context.Context, db *fusionpbx.DB, parameter, name string) (fusionpbx.Domain, error) {
+func (c Caller) Domain(ctx context.Context, db Domains, parameter, name string) (fusionpbx.Domain, error) {
 	if !c.Domains.All {
 		own, found := c.Domains.Find(name)
 		if !found {
@@ -50,7 +56,7 @@ func (c Caller) Domain(ctx context.Context, db *fusionpbx.DB, parameter, name st
 	return d, err
 }
 
-func (c Caller) byUUID(ctx context.Context, db *fusionpbx.DB, uuid string) (tenant.Domain, error) {
+func (c Caller) byUUID(ctx context.Context, db Domains, uuid string) (tenant.Domain, error) {
 	if !c.Domains.All {
 		own, found := c.Domains.FindUUID(uuid)
 		if !found {

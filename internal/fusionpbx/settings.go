@@ -2,6 +2,8 @@ package fusionpbx
 
 import (
 	"context"
+	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -29,6 +31,37 @@ func (d *DB) Domains(ctx context.Context, uuids []string) ([]Domain, error) {
 	return d.domains(ctx, "reading domains", "domain_uuid = any($1::uuid[])", uuids)
 }
 
+// DomainsRead are domains that were read at once.
+type DomainsRead struct{ byName, byUUID map[string]Domain }
+
+// DomainsNamed returns those of the domains that exist of these names, in any case, and of these uuids, in one
+// question.
+func (d *DB) DomainsNamed(ctx context.Context, names, uuids []string) (DomainsRead, error) {
+	read := DomainsRead{map[string]Domain{}, map[string]Domain{}}
+	found, err := d.domains(ctx, "reading domains", "lower(domain_name) = any(select lower(unnest($1::text[]))) or domain_uuid::text = any($2::text[])", names, uuids)
+	for _, domain := range slices.Backward(found) { // of two the first, as DomainByName has it
+		read.byName[strings.ToLower(domain.Name)], read.byUUID[domain.UUID] = domain, domain
+	}
+	return read, err
+}
+
+// DomainByName is that of DB.
+func (r DomainsRead) DomainByName(_ context.Context, name string) (Domain, error) {
+	return among(r.byName, strings.ToLower(name))
+}
+
+// DomainByUUID is that of DB.
+func (r DomainsRead) DomainByUUID(_ context.Context, uuid string) (Domain, error) {
+	return among(r.byUUID, uuid)
+}
+
+func among(domains map[string]Domain, key string) (Domain, error) {
+	if domain, there := domains[key]; there {
+		return domain, nil
+	}
+	return Domain{}, ErrNotFound
+}
+
 // SeveralDomains reports whether there is more than one.
 func (d *DB) SeveralDomains(ctx context.Context) (bool, error) {
 	return again(ctx, d, func() (bool, error) {
@@ -36,11 +69,11 @@ func (d *DB) SeveralDomains(ctx context.Context) (bool, error) {
 	})
 }
 
-func (d *DB) domains(ctx context.Context, doing, condition string, value any) ([]Domain, error) {
+func (d *DB) domains(ctx context.Context, doing, condition string, values ...any) ([]Domain, error) {
 	return again(ctx, d, func() ([]Domain, error) {
 		return postgres.Rows(ctx, d.q, doing, pgx.RowToStructByPos[Domain], `
 		select domain_uuid::text, coalesce(domain_name, ''), coalesce(`+d.isTrue("v_domains", "d.domain_enabled")+`, true)
-		from v_domains d where `+condition+` order by domain_uuid`, value)
+		from v_domains d where `+condition+` order by domain_uuid`, values...)
 	})
 }
 

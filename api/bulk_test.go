@@ -1,0 +1,512 @@
+package api_test
+
+import (
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"mime/multipart"
+	"net/http"
+	"net/textproto"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"trunkline/internal/config"
+	"trunkline/internal/fault"
+)
+
+const bulkPath = "/v1/gateways/bulk"
+
+// file is a call that sends a file of gateways as its body; the query holds the parameters.
+func file(query, text string) call {
+	path := bulkPath
+	if query != "" {
+		path += "?" + query
+	}
+	return call{method: http.MethodPost, path: path, body: text, headers: map[string]string{"Content-Type": "text/csv"}}
+}
+
+// problem is what an answer says is wrong with a file.
+type problem struct {
+	Code        string         `json:"code"`
+	Errors      []fault.Detail `json:"errors"`
+	ErrorsTotal int            `json:"errors_total"`
+}
+
+func (a answer) problem(t *testing.T) (p problem) {
+	t.Helper()
+	must(t, json.Unmarshal([]byte(a.body), &p))
+	return p
+}
+
+// bulkJob is a bulk job as its answer shows it.
+type bulkJob struct {
+	JobID  string         `json:"job_id"`
+	State  string         `json:"state"`
+	Counts map[string]int `json:"counts"`
+	Result struct {
+		Counts map[string]int `json:"counts"`
+	} `json:"result"`
+	Items struct {
+		Items []bulkItem `json:"items"`
+		Next  int        `json:"next"`
+	} `json:"items"`
+}
+
+type bulkItem struct {
+	Number, Line int
+	State        string
+	Action       string
+	GatewayUUID  string `json:"gateway_uuid"`
+	GatewayName  string `json:"gateway_name"`
+	TenantDomain string `json:"tenant_domain"`
+	Error        *struct{ Code, Field, Message string }
+	Changes      []struct {
+		Field   string
+		From    *string
+		To      *string
+		Changed bool
+	}
+}
+
+func (a answer) bulk(t *testing.T) (job bulkJob) {
+	t.Helper()
+	if a.status != http.StatusOK {
+		t.Fatalf("got %d %s", a.status, a.body)
+	}
+	must(t, json.Unmarshal([]byte(a.body), &job))
+	return job
+}
+
+const threeRows = "name;host;user;secret\n" +
+	"one;sip.carrier.example;0049;" + gatewayPassword + "\n" +
+	"two;sip.carrier.example:5080;+49;'=" + gatewayPassword + "\n" +
+	"three;[2001:db8::1];three;\" " + gatewayPassword + "\"\"\"\n"
+
+// A file goes in as body and as a form by curl and by PHP, and all cells are text.
+func TestBulkImport(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{})
+	job := b.do(t, b.asAdmin(file("", threeRows))).bulk(t)
+	if job.State != "succeeded" || job.Counts["succeeded"] != 3 || job.Result.Counts["created"] != 3 || len(job.Items.Items) != 3 {
+		t.Fatalf("got %+v", job)
+	}
+	if first := job.Items.Items[0]; first.Number != 1 || first.Line != 2 || first.State != "succeeded" || first.Action != "created" || first.GatewayUUID == "" ||
+		first.GatewayName != "one" || first.TenantDomain != b.sample.AdminDomain {
+		t.Errorf("the first item is %+v", first)
+	}
+	for name, want := range map[string][2]string{"one": {"0049", gatewayPassword}, "two": {"+49", "'=" + gatewayPassword}, "three": {"three", " " + gatewayPassword + `"`}} {
+		if n := b.count(t, "select count(*) from v_gateways where gateway = $1 and username = $2 and password = $3", name, want[0], want[1]); n != 1 {
+			t.Errorf("%s: %d rows are as they were sent", name, n)
+		}
+	}
+	again := b.do(t, b.asAdmin(file("", threeRows))).bulk(t)
+	if again.Result.Counts["unchanged"] != 3 || again.JobID == job.JobID {
+		t.Errorf("the same again is %+v", again)
+	}
+	dry := b.do(t, b.asAdmin(file("dry_run=true", strings.Replace(threeRows, ";three;", ";other;", 1)+"four;host;u;p\n"))).bulk(t)
+	if dry.Result.Counts["unchanged"] != 2 || dry.Result.Counts["change"] != 1 || dry.Result.Counts["add"] != 1 || dry.Items.Items[2].Action != "change" ||
+		len(dry.Items.Items[2].Changes) != 1 || dry.Items.Items[2].Changes[0].Field != "username" {
+		t.Errorf("the dry run is %+v", dry)
+	}
+	if b.count(t, "select count(*) from v_gateways where gateway = 'four' or username = 'other'") != 0 {
+		t.Error("a dry run has written")
+	}
+	if b.recorded(t, "gateway.bulk", "3 gateways by a file of csv") != 2 {
+		t.Error("the audit does not have the two imports alone")
+	}
+}
+
+func TestBulkFormats(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{})
+	row := func(name string) string {
+		return fmt.Sprintf(`{"gateway_name":%q,"gateway_domain":"sip.carrier.example","gateway_username":"account","gateway_password":%q,"ping":30,"contact_in_ping":true,"description":null}`, name, gatewayPassword)
+	}
+	csvOf := func(name string) string {
+		return "gateway_name,gateway_domain,gateway_username,gateway_password,ping\n" + name + ",sip.carrier.example,account," + gatewayPassword + ",30\n"
+	}
+	form := func(name, media, text string, after ...string) call {
+		var body bytes.Buffer
+		w := multipart.NewWriter(&body)
+		must(t, w.WriteField("mode", "each"))
+		part, err := w.CreatePart(textproto.MIMEHeader{"Content-Disposition": {`form-data; name="` + name + `"; filename="gateways"`}, "Content-Type": {media}})
+		must(t, err)
+		_, err = part.Write([]byte(text))
+		must(t, err)
+		for i := 0; i < len(after); i += 2 {
+			must(t, w.WriteField(after[i], after[i+1]))
+		}
+		must(t, w.Close())
+		return call{method: http.MethodPost, path: bulkPath, body: body.String(), headers: map[string]string{"Content-Type": w.FormDataContentType()}}
+	}
+	of := func(media, text string) call {
+		c := file("", text)
+		c.headers["Content-Type"] = media
+		return c
+	}
+	for i, c := range []call{
+		of("application/json", "["+row("f0")+"]"),
+		of("application/x-ndjson", row("f1")+"\n"),
+		of("application/json", row("f2")),
+		of("", csvOf("f3")),
+		of("application/octet-stream", "\ufeff"+strings.ReplaceAll(csvOf("f4"), "\n", "\r\n")),
+		form("file", "text/csv", csvOf("f5"), "dry_run", "false", "wait", "20"),
+		form("gateways", "application/octet-stream", row("f6")),
+		form("file", "text/csv", strings.Replace(strings.Replace(csvOf("f7"), "\n", ",colour\n", 1), "30\n", "30,red\n", 1), "ignore_columns", "Colour, size"),
+	} {
+		if job := b.do(t, b.asSuperadmin(c)).bulk(t); job.State != "succeeded" || job.Items.Items[0].GatewayName != fmt.Sprintf("f%d", i) {
+			t.Errorf("%d: got %+v", i, job)
+		}
+	}
+	if n := b.count(t, "select count(*) from v_gateways where gateway ~ '^f[0-7]$' and ping = '30' and password = $1", gatewayPassword); n != 8 {
+		t.Errorf("%d gateways are there", n)
+	}
+	b.do(t, b.asSuperadmin(form("file", "text/csv", csvOf("x"), "password", "s"))).want(t, http.StatusBadRequest, "invalid_request").says(t, "HTTP Basic")
+	b.do(t, b.asSuperadmin(form("file", "text/csv", csvOf("x"), "colour", "s"))).want(t, http.StatusBadRequest, "invalid_request").says(t, "colour: unknown here")
+	b.do(t, call{method: http.MethodPost, path: bulkPath, body: csvOf("x"), headers: map[string]string{"Content-Type": "text/csv"}}).
+		want(t, http.StatusUnauthorized, "authentication_failed").says(t, "in a header")
+	b.do(t, b.asSuperadmin(call{method: http.MethodPost, path: bulkPath, form: asForm("mode", "all")})).want(t, http.StatusBadRequest, "invalid_request").says(t, "curl -F file=@")
+}
+
+// asForm is form where another is called so.
+var asForm = form
+
+// What curl and PHP send is what their users write.
+func TestBulkByCurlAndPHP(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{})
+	base, _ := b.serve(t)
+	dir := t.TempDir()
+	path := func(name string) string {
+		at := filepath.Join(dir, name+".csv")
+		must(t, os.WriteFile(at, []byte("name,host,user,secret\n"+name+",sip.carrier.example,account,"+gatewayPassword+"\n"), 0o600))
+		return at
+	}
+	login := b.sample.AdminName + ":" + b.sample.AdminPassword
+	script := filepath.Join(dir, "bulk.php")
+	must(t, os.WriteFile(script, []byte(`<?php
+$c = curl_init($argv[1]);
+curl_setopt_array($c, [CURLOPT_USERPWD => $argv[2], CURLOPT_RETURNTRANSFER => true, CURLOPT_POSTFIELDS => ['file' => new CURLFile($argv[3]), 'mode' => 'each']]);
+echo curl_exec($c);
+`), 0o600))
+	for name, args := range map[string][]string{
+		"curl-form": {"curl", "-sS", "-u", login, "-F", "file=@" + path("curl-form"), "-F", "mode=all", base + bulkPath},
+		"curl-body": {"curl", "-sS", "-u", login, "-H", "Content-Type: text/csv", "--data-binary", "@" + path("curl-body"), base + bulkPath},
+		"php":       {"php", script, base + bulkPath, login, path("php")},
+	} {
+		out, err := exec.CommandContext(t.Context(), args[0], args[1:]...).Output()
+		if err != nil || !strings.Contains(string(out), `"state":"succeeded"`) {
+			t.Errorf("%s: %v %s", name, err, out)
+		}
+		if b.count(t, "select count(*) from v_gateways where gateway = $1 and password = $2", name, gatewayPassword) != 1 {
+			t.Errorf("%s: there is no gateway", name)
+		}
+	}
+}
+
+// All faults of all rows are told, each with its line and field, and nothing is written; in mode each what is right
+// goes through.
+func TestBulkFaults(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{})
+	b.do(t, b.asSuperadmin(call{path: provisionPath, form: carrier("there", "external_id", "service-1")})).want(t, http.StatusOK, "")
+	other := b.sample.Domains[0].Name
+	if other == b.sample.AdminDomain {
+		other = b.sample.Domains[1].Name
+	}
+	const head = "gateway_name,gateway_domain,gateway_username,gateway_password,profile,transport,ping,expire_seconds,hostname,context,tenant_domain,external_id,gateway_uuid,description\n"
+	long := strings.Repeat("x", 129)
+	rows := []struct{ cells, field, code, says string }{
+		{"good,sip.carrier.example,u," + gatewayPassword + ",,,,,,,,,,", "", "", ""},
+		{",sip.carrier.example,u,p,,,,,,,,,,", "gateway_name", "missing_parameters", "gateway_name"},
+		{long + ",sip.carrier.example,u,p,,,,,,,,,,", "gateway_name", "invalid_gateway", "128 characters"},
+		{"a,not a host,u,p,,,,,,,,,,", "gateway_domain", "invalid_request", "is not a host"},
+		{"b,host:99999,u,p,,,,,,,,,,", "gateway_domain", "invalid_request", "65535"},
+		{"c,host,u,p,none,,,,,,,,,", "profile", "profile_unavailable", "profile"},
+		{"d,host,u,p,,sctp,,,,,,,,", "transport", "invalid_request", "udp, tcp or tls"},
+		{"e,host,u,p,,,3,,,,,,,", "ping", "invalid_request", "under 5"},
+		{"f,host,u,p,,,,99999999999,,,,,,", "expire_seconds", "invalid_request", "whole number"},
+		{"g,host,u,pa$s,,,,,,,,,,", "gateway_password", "invalid_gateway", "$"},
+		{"h,host,u,p,,,,,fs1,,,,,", "hostname", "forbidden", "superadmin"},
+		{"i,host,u,p,,,,,,other.example,,,,", "context", "forbidden", "public"},
+		{"j,host,u,p,,,,,,," + other + ",,,", "tenant_domain", "forbidden", "alone"},
+		{"k,host,u,p,,,,,,,,,not-a-uuid,", "gateway_uuid", "invalid_request", "UUID"},
+		{"l,host,u,p,,,,,,,,,0190b5a0-0000-7000-8000-000000000000,", "gateway_uuid", "not_found", "ignore_columns"},
+		{"GOOD,host,u,p,,,,,,,,,,", "gateway_name", "conflict", "row 1 (line 2)"},
+		{"m,host,,,,,,,,,,,,", "gateway_username", "missing_parameters", "gateway_password"},
+		{"n,host,u,p,,,,,,,," + strings.Repeat("y", 256) + ",,", "external_id", "invalid_request", "255"},
+		{"\"o\no\",host,u,p,,,,,,,,,,", "gateway_name", "invalid_request", "line break"},
+		{"p,host,u,p,,,,,,,,,,\x01", "description", "invalid_request", "control character"},
+		{"q,host,u," + strings.Repeat("z", 5000) + ",,,,,,,,,,", "gateway_password", "invalid_request", "4096 bytes"},
+		{"r,a b,u,p$,,x,1,,,,,,,", "gateway_domain", "invalid_request", "is not a host"},
+	}
+	text, line := head, 1
+	type want struct {
+		line, row         int
+		field, code, says string
+	}
+	var wants []want
+	for i, row := range rows {
+		text += row.cells + "\n"
+		if row.code != "" {
+			wants = append(wants, want{line + 1, i + 1, row.field, row.code, row.says})
+		}
+		line += 1 + strings.Count(row.cells, "\n")
+	}
+	before := b.count(t, "select count(*) from v_gateways")
+	got := b.do(t, b.asAdmin(file("", text))).want(t, http.StatusUnprocessableEntity, "invalid_rows")
+	p := got.problem(t)
+	for _, w := range wants {
+		found := false
+		for _, e := range p.Errors {
+			found = found || e.Line == w.line && e.Row == w.row && e.Field == w.field && e.Code == w.code && strings.Contains(e.Message, w.says)
+		}
+		if !found {
+			t.Errorf("%+v is not among the errors", w)
+		}
+	}
+	ofLast := 0
+	for _, e := range p.Errors {
+		if e.Row == len(rows) {
+			ofLast++
+		}
+	}
+	if ofLast != 3 || p.ErrorsTotal != len(p.Errors) || p.ErrorsTotal != len(wants)+2 {
+		t.Errorf("%d errors, %d of the last row: %s", p.ErrorsTotal, ofLast, got.body)
+	}
+	if strings.Contains(got.body, gatewayPassword) || strings.Contains(got.body, "pa$s") {
+		t.Error("a password is in the answer")
+	}
+	if after := b.count(t, "select count(*) from v_gateways"); after != before || b.count(t, "select count(*) from trunkline.jobs where kind = 'bulk'") != 0 {
+		t.Errorf("%d gateways became %d", before, after)
+	}
+	job := b.do(t, b.asAdmin(file("mode=each", text))).bulk(t)
+	if job.State != "partial" || job.Counts["succeeded"] != 1 || job.Counts["failed"] != len(rows)-1 || b.count(t, "select count(*) from v_gateways") != before+1 {
+		t.Errorf("mode each: got %+v", job.Counts)
+	}
+	if second := job.Items.Items[1]; second.Error == nil || second.Error.Code != "missing_parameters" {
+		t.Errorf("the second item is %+v", second)
+	}
+	b.do(t, b.asAdmin(file("mode=each", head+rows[1].cells+"\n"))).want(t, http.StatusUnprocessableEntity, "invalid_rows")
+}
+
+// What makes a file unreadable is refused in either mode, with the line.
+func TestBulkUnreadableFiles(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{noWorker: true, settings: func(s *config.Settings) { s.BulkErrors = 3; s.BulkRows = 5; s.BulkBytes = 1 << 20 }})
+	const good = "name,host,user,secret\na,host,u," + gatewayPassword + "\n"
+	for name, c := range map[string]struct {
+		text, code string
+		line       int
+		field      string
+		says       string
+	}{
+		"nothing":          {"", "invalid_request", 0, "", "empty"},
+		"a header alone":   {"name,host\n", "invalid_request", 0, "", "no rows"},
+		"no header":        {"a,host,u," + gatewayPassword + "\n", "invalid_request", 1, "", "name the columns"},
+		"unknown columns":  {strings.Replace(good, "secret", "secret,colour", 1), "invalid_request", 1, "colour", "ignore_columns"},
+		"a doubled column": {strings.Replace(good, "user", "Gateway-Name", 1), "invalid_request", 1, "gateway_name", "twice"},
+		"ragged":           {good + "b\n", "invalid_request", 3, "", "1 cells"},
+		"a quote":          {good + "b,\"host,u,p\n", "invalid_request", 3, "", "never closed"},
+		"UTF-16":           {"\xff\xfen\x00a\x00m\x00e\x00", "invalid_request", 1, "", "UTF-16"},
+		"Windows-1252":     {strings.Replace(good, "a,host", "a,h\xf6st", 1), "invalid_request", 2, "gateway_domain", "Windows-1252"},
+		"deep JSON":        {strings.Repeat(`[`, 10_000), "invalid_request", 1, "", "object"},
+		"a doubled name":   {`[{"name":"a","Name":"b"}]`, "invalid_request", 1, "gateway_name", "twice"},
+		"many rows":        {"name,host\n" + strings.Repeat("a,h\n", 6), "too_large", 7, "", "TRUNKLINE_BULK_ROWS"},
+		"many bytes":       {"name,host\n" + strings.Repeat("x", 1<<20), "too_large", 0, "", "TRUNKLINE_BULK_BYTES"},
+		"very many bytes":  {"name,host\n" + strings.Repeat("x", 3<<20), "too_large", 0, "", ""},
+	} {
+		for _, mode := range []string{"all", "each"} {
+			got := b.do(t, b.asSuperadmin(file("mode="+mode, c.text)))
+			p := got.problem(t)
+			if got.status != http.StatusBadRequest && got.status != http.StatusRequestEntityTooLarge || p.Code != c.code || len(p.Errors) == 0 && name != "very many bytes" {
+				t.Errorf("%s: got %d %.500s", name, got.status, got.body)
+				continue
+			}
+			if name == "very many bytes" {
+				continue
+			}
+			if e := p.Errors[0]; c.line > 0 && e.Line != c.line || e.Field != c.field || !strings.Contains(e.Message, c.says) {
+				t.Errorf("%s: got %+v", name, e)
+			}
+			if strings.Contains(got.body, gatewayPassword) {
+				t.Errorf("%s: the password is in %s", name, got.body)
+			}
+		}
+	}
+	many := b.do(t, b.asSuperadmin(file("", good+strings.Repeat("b\n", 4)))).problem(t)
+	if len(many.Errors) != 3 || many.ErrorsTotal != 4 {
+		t.Errorf("of many errors: %+v", many)
+	}
+	c := b.asSuperadmin(file("", good))
+	c.headers["Content-Encoding"] = "gzip"
+	b.do(t, c).want(t, http.StatusBadRequest, "invalid_request").says(t, "Content-Encoding")
+	b.do(t, b.asSuperadmin(file("format=json", good))).want(t, http.StatusBadRequest, "invalid_request").says(t, "format")
+	b.do(t, b.asSuperadmin(file("mode=some", good))).want(t, http.StatusBadRequest, "invalid_request").says(t, "mode")
+	b.do(t, b.asSuperadmin(file("colour=red", good))).want(t, http.StatusBadRequest, "invalid_request").says(t, "colour")
+	if b.count(t, "select count(*) from trunkline.jobs") != 0 {
+		t.Error("a job was accepted")
+	}
+}
+
+// Results come by page and state, and as the file itself; it can be sent again.
+func TestBulkItems(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{})
+	text := "Name;Host;User;Secret;Notes\none;host;u;" + gatewayPassword + ";\"=1+1; a\"\ntwo;a b;u;" + gatewayPassword + ";\nthree;host;u;" + gatewayPassword + ";plain\n"
+	job := b.do(t, b.asAdmin(file("mode=each", text))).bulk(t)
+	path := "/v1/jobs/" + job.JobID + "/items"
+	var page struct {
+		Items []bulkItem
+		Next  int
+	}
+	must(t, json.Unmarshal([]byte(b.do(t, b.asAdmin(call{path: path + "?limit=2"})).want(t, http.StatusOK, "").body), &page))
+	if len(page.Items) != 2 || page.Next != 2 || page.Items[1].Error == nil || page.Items[1].Error.Field != "gateway_domain" {
+		t.Errorf("the first page is %+v", page)
+	}
+	page.Items, page.Next = nil, 0
+	must(t, json.Unmarshal([]byte(b.do(t, b.asAdmin(call{path: path + "?after=1&state=succeeded"})).want(t, http.StatusOK, "").body), &page))
+	if len(page.Items) != 1 || page.Next != 0 || page.Items[0].GatewayName != "three" {
+		t.Errorf("the second page is %+v", page)
+	}
+	got := b.do(t, b.asAdmin(call{path: path + "?format=csv"})).want(t, http.StatusOK, "")
+	reader := csv.NewReader(strings.NewReader(got.body))
+	reader.Comma = ';'
+	rows, err := reader.ReadAll()
+	must(t, err)
+	if len(rows) != 4 || strings.Join(rows[0], " ") != "Name Host User Secret Notes result_state result_action result_gateway_uuid result_code result_error" ||
+		rows[1][3] != "" || rows[1][4] != "'=1+1; a" || rows[2][5] != "failed" || rows[2][8] != "invalid_request" || rows[3][6] != "created" {
+		t.Errorf("the file is %q", rows)
+	}
+	corrected := strings.Replace(got.body, "a b;u;;", "host;u;"+gatewayPassword+";", 1)
+	second := b.do(t, b.asAdmin(file("", corrected))).bulk(t)
+	if second.Result.Counts["unchanged"] != 2 || second.Result.Counts["created"] != 1 {
+		t.Errorf("the corrected file is %+v from %s", second, corrected)
+	}
+	b.do(t, b.asAdmin(call{path: path + "?state=lost"})).want(t, http.StatusBadRequest, "invalid_request")
+	b.do(t, b.asAdmin(call{path: path + "?after=x"})).want(t, http.StatusBadRequest, "invalid_request")
+	single := b.do(t, b.asAdmin(call{path: provisionPath, form: carrier("single")})).want(t, http.StatusOK, "").text(t, "job_id")
+	b.do(t, b.asAdmin(call{path: "/v1/jobs/" + single + "/items"})).want(t, http.StatusNotFound, "not_found")
+	stranger := b.token(t, "stranger", "read", otherDomain(b))
+	b.do(t, stranger(call{path: path})).want(t, http.StatusNotFound, "not_found")
+}
+
+// otherDomain is the name of a domain that is not the admin's.
+func otherDomain(b *bundle) string {
+	for _, d := range b.sample.Domains {
+		if d.Name != b.sample.AdminDomain {
+			return d.Name
+		}
+	}
+	panic("the sample has one domain")
+}
+
+// Rows of several domains are one job, which those see who see all of them.
+func TestBulkOfSeveralDomains(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{})
+	own, other := b.sample.AdminDomain, otherDomain(b)
+	both := b.token(t, "both", "provision,read", own+","+other)
+	text := "name,host,user,secret,domain\na,host,u,p1," + own + "\na,host,u,p1," + other + "\n"
+	job := b.do(t, both(file("", text))).bulk(t)
+	if job.State != "succeeded" || job.Items.Items[1].TenantDomain != other {
+		t.Fatalf("got %+v", job)
+	}
+	b.do(t, both(call{path: "/v1/jobs/" + job.JobID})).want(t, http.StatusOK, "")
+	b.do(t, both(call{path: "/v1/jobs"})).want(t, http.StatusOK, "").says(t, job.JobID)
+	b.do(t, b.asAdmin(call{path: "/v1/jobs/" + job.JobID})).want(t, http.StatusNotFound, "not_found")
+	if list := b.do(t, b.asAdmin(call{path: "/v1/jobs"})).want(t, http.StatusOK, ""); strings.Contains(list.body, job.JobID) {
+		t.Error("an admin of one of the domains sees the job in the list")
+	}
+	b.do(t, both(file("", "name,host,user,secret\nb,host,u,p\n"))).want(t, http.StatusUnprocessableEntity, "invalid_rows").says(t, "tenant_domain")
+	b.do(t, both(file("tenant_domain="+other, "name,host,user,secret\nb,host,u,p\n"))).want(t, http.StatusOK, "")
+	b.do(t, b.asSuperadmin(file("", "name,host,user,secret,domain\ng,host,u,p,global\nh,host,u,p,nowhere.example\n"))).
+		want(t, http.StatusUnprocessableEntity, "invalid_rows").says(t, "nowhere.example")
+	// Another tenant's gateway is as if it were not there.
+	uuid := job.Items.Items[1].GatewayUUID
+	b.do(t, b.asAdmin(file("", "gateway_uuid,description\n"+uuid+",mine\n"))).want(t, http.StatusUnprocessableEntity, "invalid_rows").says(t, "not_found")
+	// Named by its uuid a gateway needs no domain, and another name is its new one.
+	renamed := b.do(t, both(file("", "gateway_uuid,name\n"+uuid+",renamed\n"))).bulk(t)
+	if renamed.Items.Items[0].Action != "updated" || renamed.Items.Items[0].GatewayName != "renamed" || renamed.Items.Items[0].GatewayUUID != uuid {
+		t.Errorf("the renaming is %+v", renamed)
+	}
+}
+
+// The same key and rows attach to the job while every gateway stands as it left them.
+func TestBulkKeys(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{})
+	keyed := func(text string) call {
+		c := b.asAdmin(file("", text))
+		c.headers["Idempotency-Key"] = "monday"
+		return c
+	}
+	first := b.do(t, keyed(threeRows)).bulk(t)
+	if again := b.do(t, keyed(strings.ReplaceAll(threeRows, ";", "|"))).bulk(t); again.JobID != first.JobID {
+		t.Error("the same rows with the same key are another job")
+	}
+	b.do(t, keyed(strings.Replace(threeRows, gatewayPassword, "other", 1))).want(t, http.StatusUnprocessableEntity, "key_reused")
+	b.do(t, b.asAdmin(call{path: provisionPath, form: form("gateway_name", "two", "ping", "30")})).want(t, http.StatusOK, "")
+	b.do(t, keyed(threeRows)).want(t, http.StatusConflict, "key_superseded").says(t, "two", "row 2")
+}
+
+// Ten thousand rows in one file are one job. Secrets are nowhere but in the gateways' own rows, sealed until then.
+func TestBulkTenThousandRowsAndSecrets(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{noWorker: true})
+	rows := func(name string, n int) string {
+		var text strings.Builder
+		text.WriteString("name,host,user,secret,external_id\n")
+		for i := range n {
+			fmt.Fprintf(&text, "%s-%d,sip.carrier.example,u%d,%s-%d,%[1]s-%[2]d\n", name, i, i, gatewayPassword, i)
+		}
+		return text.String()
+	}
+	many := b.do(t, b.asAdmin(file("wait=0", rows("trunk", 10_000)))).want(t, http.StatusAccepted, "")
+	id := many.text(t, "job_id")
+	if n := b.count(t, "select count(*) from trunkline.items where job_id = $1 and state = 'queued' and sealed is not null", id); n != 10_000 {
+		t.Errorf("%d items are sealed", n)
+	}
+	secretFree(t, b, many.body)
+	b.do(t, b.asAdmin(call{method: http.MethodPost, path: "/v1/jobs/" + id + "/cancel"})).want(t, http.StatusOK, "")
+	b.startWorker(t)
+	few := b.do(t, b.asAdmin(file("", rows("few", 100))))
+	if job := few.bulk(t); job.State != "succeeded" {
+		t.Errorf("got %+v", job)
+	}
+	dry := b.do(t, b.asAdmin(file("dry_run=true", strings.ReplaceAll(rows("few", 100), gatewayPassword, gatewayPassword+"-new"))))
+	if job := dry.bulk(t); job.Result.Counts["change"] != 100 || job.Items.Items[0].Changes[0].Field != "password" || !job.Items.Items[0].Changes[0].Changed {
+		t.Errorf("got %+v", job)
+	}
+	items := b.do(t, b.asAdmin(call{path: "/v1/jobs/" + few.text(t, "job_id") + "/items?format=csv"})).want(t, http.StatusOK, "")
+	if n := strings.Count(items.body, "\n"); n != 101 {
+		t.Errorf("the file has %d lines", n)
+	}
+	secretFree(t, b, few.body+dry.body+items.body)
+	if n := b.count(t, "select count(*) from trunkline.items where sealed is not null"); n != 0 {
+		t.Errorf("%d items keep their secrets", n)
+	}
+	if n := b.count(t, "select count(*) from v_gateways where strpos(password, $1) = 1", gatewayPassword); n != 100 {
+		t.Errorf("%d gateways have their passwords", n)
+	}
+}
+
+// secretFree looks for the password in answers, in the log, and in our own rows.
+func secretFree(t *testing.T, b *bundle, answers string) {
+	t.Helper()
+	for where, text := range map[string]string{"the log": b.log.String(), "the answers": answers} {
+		if strings.Contains(text, gatewayPassword) {
+			t.Errorf("a password is in %s", where)
+		}
+	}
+	found := b.count(t, `select count(*) from trunkline.items i where strpos((to_jsonb(i) - 'sealed')::text || encode(coalesce(sealed, ''), 'escape'), $1) > 0`, gatewayPassword) +
+		b.count(t, `select count(*) from trunkline.jobs j where strpos((to_jsonb(j) - 'sealed')::text || encode(coalesce(sealed, ''), 'escape'), $1) > 0`, gatewayPassword) +
+		b.count(t, `select count(*) from trunkline.audit a where strpos(to_jsonb(a)::text, $1) > 0`, gatewayPassword)
+	if found != 0 {
+		t.Errorf("%d rows hold a password", found)
+	}
+}

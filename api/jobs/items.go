@@ -1,0 +1,91 @@
+package jobs
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"trunkline/api/params"
+	"trunkline/api/web"
+	"trunkline/internal/fault"
+	"trunkline/internal/token"
+	"trunkline/tasks"
+)
+
+// ItemPage is one page of a job's items, in their order.
+type ItemPage struct {
+	Items any `json:"items" items:"Item"`
+	Next  int `json:"next,omitempty"` // the after of the next page; absent on the last one
+}
+
+// ItemCounts are how many items of a job are in each state.
+type ItemCounts struct {
+	Total     int `json:"total"`
+	Queued    int `json:"queued"`
+	Succeeded int `json:"succeeded"`
+	Failed    int `json:"failed"`
+	Skipped   int `json:"skipped"` // nothing was done for them, or it was put back
+}
+
+// addItems adds what the view of a job of many has beside that of another.
+func (s *Service) addItems(r *web.Request, job tasks.Job, view *Job) error {
+	if job.Items == 0 {
+		return nil
+	}
+	counts, err := s.tasks.ItemCounts(r.Context(), job)
+	if err != nil {
+		return err
+	}
+	view.Counts = &ItemCounts{
+		Total: job.Items, Queued: counts[tasks.ItemQueued], Succeeded: counts[tasks.ItemSucceeded],
+		Failed: counts[tasks.ItemFailed], Skipped: counts[tasks.ItemSkipped],
+	}
+	page, err := s.itemPage(r, job, tasks.ItemFilter{Limit: params.DefaultPage})
+	view.Items = &page
+	return err
+}
+
+func (s *Service) itemPage(r *web.Request, job tasks.Job, f tasks.ItemFilter) (page ItemPage, err error) {
+	items, next, err := s.tasks.Items(r.Context(), job, f)
+	if err != nil {
+		return page, err
+	}
+	page.Next = next
+	page.Items, err = s.kinds[job.Kind].ShowItems(r, job, items)
+	return page, err
+}
+
+// items answers with a page of the items of the path's job, or with all of them as CSV.
+func (s *Service) items(r *web.Request) error {
+	job, err := s.OfPath(r, token.ScopeRead)
+	if err != nil {
+		return err
+	}
+	f := tasks.ItemFilter{State: tasks.ItemState(r.Params.Get("state"))}
+	format := r.Params.Get("format")
+	switch {
+	case job.Items == 0:
+		return fault.Errorf(fault.NotFound, "this job has no items: only a job of kind %s has", tasks.KindBulk)
+	case f.State != "" && !slices.Contains(tasks.ItemStates, f.State):
+		return fault.Invalid("state", "unknown state %.200q; use one of %s", f.State, strings.Join(web.NamesOf(tasks.ItemStates), ", "))
+	case format == "csv":
+		return s.kinds[job.Kind].ItemsFile(r, job, f.State)
+	case format != "" && format != "json":
+		return fault.Invalid("format", "write json or csv")
+	}
+	if after := r.Params.Get("after"); after != "" {
+		if f.After, err = strconv.Atoi(after); err != nil || f.After < 1 {
+			return fault.Invalid("after", "is not what the page before gave as next")
+		}
+	}
+	if f.Limit, err = r.Params.Limit(); err != nil {
+		return err
+	}
+	page, err := s.itemPage(r, job, f)
+	if err != nil {
+		return err
+	}
+	r.Answer(http.StatusOK, page)
+	return nil
+}
