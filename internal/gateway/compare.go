@@ -7,7 +7,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"trunkline/internal/fault"
 	"trunkline/internal/freeswitch"
@@ -26,6 +29,7 @@ type comparison struct {
 	hashes   map[at][]byte
 	history  History
 	sights   []*driftSight
+	mu       sync.Mutex // guards report: rows are compared in parts at the same time
 	report   *DriftReport
 }
 
@@ -33,13 +37,15 @@ const (
 	reconcileIt = "reconcile it: POST /v1/gateways/reconcile"
 	// pingGrace is how late a ping may be beyond two of its intervals: the clocks differ.
 	pingGrace = time.Minute
+	// comparedAtOnce is how many rows one part of a comparison has.
+	comparedAtOnce = 500
 )
 
 var errCacheNotWhole = errors.New("the cached sofia.conf is cut off, or is none; delete FusionPBX's cache, and see that its folder has room")
 
 // find adds a finding about a gateway that has a row.
 func (c *comparison) find(kind, sw string, row *fusionpbx.Gateway, repair bool, remedy, what string, args ...any) {
-	c.report.Findings = append(c.report.Findings, Finding{
+	c.add(Finding{
 		Kind: kind, GatewayUUID: row.UUID, GatewayName: row.Label(), DomainUUID: row.DomainUUID, HasRow: true, Switch: sw,
 		What: fmt.Sprintf(what, args...), Remedy: remedy, Repair: repair,
 	})
@@ -56,6 +62,12 @@ func (c *comparison) findOrphan(kind, sw, name, what, remedy string) {
 	} else {
 		f.Remedy = "look for the file or the system that configures it: FusionPBX's gateways are called by their UUIDs, and reconcile leaves others alone"
 	}
+	c.add(f)
+}
+
+func (c *comparison) add(f Finding) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.report.Findings = append(c.report.Findings, f)
 }
 
@@ -84,9 +96,24 @@ func (c *comparison) compareSwitch(s *driftSight) {
 		g := &s.loaded[i]
 		loaded[g.Name] = append(loaded[g.Name], g)
 	}
-	for i := range c.rows {
-		c.compareRow(&of, s, &c.rows[i], loaded[c.rows[i].UUID])
+	var comparing errgroup.Group
+	if s.cached && s.cacheErr == nil {
+		comparing.Go(func() error { c.compareCache(s); return nil })
 	}
+	for part := range slices.Chunk(c.rows, comparedAtOnce) {
+		comparing.Go(func() error {
+			var counted DriftSwitch
+			for i := range part {
+				c.compareRow(&counted, s, &part[i], loaded[part[i].UUID])
+			}
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			of.SettingsKnown += counted.SettingsKnown
+			of.SettingsUnknown += counted.SettingsUnknown
+			return nil
+		})
+	}
+	_ = comparing.Wait() // its functions return nil
 	for name, copies := range loaded {
 		if c.byUUID[name] == nil {
 			c.findOrphan(DriftOrphan, of.Switch, name, fmt.Sprintf("it is loaded under profile %s, and no row of FusionPBX has it", profilesOf(copies)),
@@ -95,10 +122,6 @@ func (c *comparison) compareSwitch(s *driftSight) {
 	}
 	if s.cacheErr != nil {
 		of.CacheError = fault.Text(s.cacheErr)
-		return
-	}
-	if s.cached {
-		c.compareCache(s)
 	}
 }
 
@@ -107,43 +130,43 @@ func profilesOf(copies []*freeswitch.Gateway) string {
 }
 
 // compareRow compares one row with what a switch has loaded of it.
-func (c *comparison) compareRow(of *DriftSwitch, s *driftSight, row *fusionpbx.Gateway, copies []*freeswitch.Gateway) {
-	meant := s.names.Mean(row.Get("hostname"))
+func (c *comparison) compareRow(counted *DriftSwitch, s *driftSight, row *fusionpbx.Gateway, copies []*freeswitch.Gateway) {
+	sw, meant := s.sw.Addr(), s.names.Mean(row.Get("hostname"))
 	switch {
 	case len(copies) == 0 && (!meant || !row.Enabled()):
 		return
 	case len(copies) == 0:
 		what, remedy, repair := c.whyNotLoaded(row)
-		c.find(DriftNotLoaded, of.Switch, row, repair, remedy, "%s", what)
+		c.find(DriftNotLoaded, sw, row, repair, remedy, "%s", what)
 		return
 	case !row.Enabled():
-		c.find(DriftDisabled, of.Switch, row, true, reconcileIt, "it is disabled, and still loaded under profile %s: calls can go through it", profilesOf(copies))
+		c.find(DriftDisabled, sw, row, true, reconcileIt, "it is disabled, and still loaded under profile %s: calls can go through it", profilesOf(copies))
 		return
 	case !meant:
-		c.find(DriftOtherSwitch, of.Switch, row, true, reconcileIt, "its row is for the switch %q alone, and this one has it loaded", row.Get("hostname"))
+		c.find(DriftOtherSwitch, sw, row, true, reconcileIt, "its row is for the switch %q alone, and this one has it loaded", row.Get("hostname"))
 		return
 	case len(copies) > 1:
-		c.find(DriftTwice, of.Switch, row, true, reconcileIt, "it is loaded %d times, under profile %s, and belongs to %s", len(copies), profilesOf(copies), row.Profile())
+		c.find(DriftTwice, sw, row, true, reconcileIt, "it is loaded %d times, under profile %s, and belongs to %s", len(copies), profilesOf(copies), row.Profile())
 		return
 	}
 	g := copies[0]
 	if g.Profile != row.Profile() {
-		c.find(DriftOtherProfile, of.Switch, row, true, reconcileIt, "it is loaded under profile %s and not %s", g.Profile, row.Profile())
+		c.find(DriftOtherProfile, sw, row, true, reconcileIt, "it is loaded under profile %s and not %s", g.Profile, row.Profile())
 		return
 	}
-	hash, known := c.hashes[at{row.UUID, of.Switch}]
+	hash, known := c.hashes[at{row.UUID, sw}]
 	same := known && c.Keys.SameBody(hash, settingsOf(*row)...)
 	switch differ := differences(modeOf(c.folder), *g, *row); {
 	case len(differ) > 0:
-		c.find(DriftSettings, of.Switch, row, true, reconcileIt, "it is loaded with other settings: %s", strings.Join(differ, ", "))
+		c.find(DriftSettings, sw, row, true, reconcileIt, "it is loaded with other settings: %s", strings.Join(differ, ", "))
 	case known && !same:
-		c.find(DriftOutdated, of.Switch, row, true, reconcileIt, "its row was changed since it was loaded, in what the switch does not show, such as the password")
+		c.find(DriftOutdated, sw, row, true, reconcileIt, "its row was changed since it was loaded, in what the switch does not show, such as the password")
 	case same:
-		of.SettingsKnown++
+		counted.SettingsKnown++
 	default:
-		of.SettingsUnknown++
+		counted.SettingsUnknown++
 	}
-	c.compareHealth(of.Switch, row, g)
+	c.compareHealth(sw, row, g)
 }
 
 // whyNotLoaded says why an enabled gateway may not be loaded.
