@@ -79,6 +79,7 @@ func provisionParams() []web.Param {
 		{Name: "gateway_password", About: "The password of the account at the carrier."},
 		{Name: "tenant_domain", About: "The domain that the gateway belongs to; global for none (superadmin). Left out: the caller's own."},
 		{Name: "domain_uuid", About: "The same by UUID.", Kind: web.KindUUID},
+		{Name: providerCIDRs, About: "The addresses and networks, with commas between, from which its carrier calls without credentials: FusionPBX's access list providers allows them while the gateway is enabled. Empty: none. Superadmin alone."},
 		{Name: "wait_for", About: "registered: the job ends when the gateway is registered."},
 		{Name: "whitelisted", About: "Says nothing: FusionPBX's documentation lists it, and the caller's address has to be on the whitelist."},
 	}
@@ -201,8 +202,18 @@ func readAsked(given params.Values, t tenant.Domain, by access.Caller) (g asked,
 			wrong = append(wrong, err)
 		}
 	}
+	if given.Has(providerCIDRs) {
+		cidrs, err := gateway.ParseCIDRs(providerCIDRs, given.Get(providerCIDRs))
+		if err != nil {
+			wrong = append(wrong, err)
+		}
+		g.params.CIDRs = &cidrs
+	}
 	return g, append(wrong, mayAsk(by, g.params)...)
 }
+
+// providerCIDRs is the parameter that keeps FusionPBX's access list of carriers in step with the gateway.
+const providerCIDRs = "provider_cidrs"
 
 // take reads one field, if it was given, into its columns.
 func (g *asked) take(f *field, given params.Values) error {
@@ -246,8 +257,12 @@ func (g *asked) fill(f *field, value string) error {
 }
 
 // mayAsk keeps an admin to its own domain's calls: another context would let calls into another
-// tenant's dial plan, a hostname would take the gateway from the others' switches.
+// tenant's dial plan, a hostname would take the gateway from the others' switches, and the access list is the whole
+// PBX's.
 func mayAsk(by access.Caller, p gateway.Request) (wrong []error) {
+	if p.CIDRs != nil && !by.Domains.All {
+		wrong = append(wrong, fault.Errorf(fault.Forbidden, "%s: only a superadmin may set it, since whoever calls from there calls the whole PBX without credentials; leave it out", providerCIDRs))
+	}
 	for _, column := range []string{"hostname", "context"} {
 		if value, given := p.Values[column]; given {
 			if err := maySet(by, tenant.Domain{UUID: p.DomainUUID, Name: p.DomainName}, column, value); err != nil {
@@ -279,6 +294,9 @@ func (g asked) bodyParts() []string {
 	}
 	for _, column := range slices.Sorted(maps.Keys(g.params.Values)) {
 		parts = append(parts, "column "+column, g.params.Values[column])
+	}
+	if g.params.CIDRs != nil {
+		parts = append(parts, providerCIDRs, strings.Join(*g.params.CIDRs, ","))
 	}
 	return append(parts, conditionParts(g.params)...)
 }

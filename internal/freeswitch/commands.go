@@ -104,6 +104,26 @@ func (s *Switch) DeleteSofiaCache(ctx context.Context) error {
 	return nil
 }
 
+// ReloadAccessLists makes FusionPBX's scripts forget the access lists that they keep, and FreeSWITCH read them again.
+func (s *Switch) ReloadAccessLists(ctx context.Context) error {
+	const asked = "the deletion of the cached acl.conf"
+	reply, err := s.api(ctx, asked, `lua ~local c=require "resources.functions.cache"; stream:write(tostring(c.del("configuration:acl.conf")))`)
+	switch {
+	case err != nil:
+		return err
+	case lacksModule(reply):
+		return s.unexpected(asked, reply)
+	case reply != "true":
+		return &ReplyError{Addr: s.addr, Command: asked, Reply: reply, Scripts: true,
+			Remedy: "check that mod_lua is loaded, that FusionPBX's scripts are installed and that FreeSWITCH may delete its cache files"}
+	}
+	reply, err = s.api(ctx, "reloadacl", "reloadacl")
+	if err == nil && strings.TrimSpace(reply) != "+OK acl reloaded" {
+		return s.unexpected("reloadacl", reply)
+	}
+	return err
+}
+
 // ReloadXML makes FreeSWITCH read its configuration again; *ReloadError: it cannot.
 func (s *Switch) ReloadXML(ctx context.Context) error {
 	reply, err := s.api(ctx, "reloadxml", "reloadxml")

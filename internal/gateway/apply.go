@@ -145,7 +145,7 @@ func (p *pass) run(ctx context.Context, works []*work) {
 	if p.folder, err = file.FindFolder(ctx, p.pbx); err != nil {
 		fail(works, err)
 	}
-	for _, stage := range []func(context.Context, []*work){p.reregister, p.reconcile, p.show, p.check, p.write, p.load} {
+	for _, stage := range []func(context.Context, []*work){p.reregister, p.reconcile, p.show, p.check, p.write, p.reloadProviders, p.load} {
 		if p.spoilt(works) {
 			break
 		}

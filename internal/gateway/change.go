@@ -57,6 +57,8 @@ type Written struct {
 	Deleted  bool               `json:"deleted,omitempty"`
 	// Files are the gateway's files as they stood before; nil if FusionPBX keeps gateways in the database.
 	Files []file.File `json:"files"`
+	// Providers is what stood in the access list providers for it; nil if the change does not concern that.
+	Providers *Providers `json:"providers,omitempty"`
 }
 
 // Stands is the row as the change left it, nil if it deleted it.

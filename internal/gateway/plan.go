@@ -137,7 +137,7 @@ func planDeletion(existing []fusionpbx.Gateway) Plan {
 
 // Asks reports whether the request asks for a change; one that does not only shows the gateway.
 func (p Request) Asks(password *string) bool {
-	return len(p.Values) > 0 || password != nil || p.Delete || len(p.Reset) > 0 || p.CopyOf != "" || p.Do != ""
+	return len(p.Values) > 0 || password != nil || p.Delete || len(p.Reset) > 0 || p.CopyOf != "" || p.Do != "" || p.CIDRs != nil
 }
 
 // missingForNew names the documented fields that a new gateway needs and the request lacks.

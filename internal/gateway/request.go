@@ -26,6 +26,9 @@ type Request struct {
 	CopyOf string `json:"copy_of,omitempty"`
 	// Force deletes the gateway although outbound routes name it.
 	Force bool `json:"force,omitempty"`
+	// CIDRs are the networks from which its carrier calls without credentials, as ParseCIDRs writes them: FusionPBX's
+	// access list providers allows them while the gateway is enabled. nil: they stay as they are.
+	CIDRs *[]string `json:"provider_cidrs,omitempty"`
 	Conditions
 	// Do asks the switches for something that leaves the gateway's row as it is: Reregister or Reconcile; "": it is
 	// the row that is made or changed.

@@ -54,6 +54,7 @@ func (p *pass) undo(ctx context.Context, works []*work) {
 		return taken
 	})
 	p.putFilesBack(ctx, works)
+	p.putProvidersBack(ctx, works)
 	p.putSwitchesBack(ctx, works)
 	for _, w := range works {
 		w.err = w.say(stopped)
@@ -97,14 +98,14 @@ func (p *pass) restore(ctx context.Context, tx pgx.Tx, works []*work) (done func
 		}
 		restored = append(restored, w)
 	}
-	if err := p.noteLeft(ctx, tx, restored); err != nil {
+	if err := errors.Join(p.noteLeft(ctx, tx, restored), writes.Send(ctx)); err != nil {
 		return nil, err
 	}
 	return func() {
 		for _, w := range restored {
 			w.undoing.restored = true
 		}
-	}, writes.Send(ctx)
+	}, p.restoreProviders(ctx, tx, restored)
 }
 
 // putSwitchesBack has the switches take up what was put back, or whatever row somebody else wrote.

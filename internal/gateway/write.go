@@ -163,7 +163,10 @@ func (p *pass) planAndWrite(ctx context.Context, tx pgx.Tx, works []*work) ([]*r
 	if err := writes.Send(ctx); err != nil {
 		return nil, err
 	}
-	return steps, readBack(ctx, writes, steps)
+	if err := readBack(ctx, writes, steps); err != nil {
+		return nil, err
+	}
+	return steps, p.writeProviders(ctx, tx, steps)
 }
 
 // routesOf are the outbound routes of the gateways that are to be deleted: their calls fail from then on.
@@ -207,6 +210,9 @@ func (p *pass) writeRow(w *work, existing []fusionpbx.Gateway, routes map[string
 		}
 	}
 	s.written = &Written{Row: s.plan.Row, Previous: s.plan.Previous, Deleted: w.Delete}
+	if w.written != nil {
+		s.written.Providers = w.written.Providers
+	}
 	if s.written.Files, s.err = p.filesBefore(w, s.plan); s.err != nil {
 		return s
 	}

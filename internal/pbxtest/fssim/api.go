@@ -56,6 +56,8 @@ func (s *Switch) apiOutput(command string) (output string, ok bool) {
 		return "+OK", s.pause(time.Duration(ms) * time.Millisecond)
 	case "reloadxml":
 		return "+OK [" + s.reloadXML() + "]\n", true
+	case "reloadacl":
+		return s.reloadAccessLists(), true
 	case "global_getvar":
 		return s.globalVariable(arg), true
 	case "module_exists":

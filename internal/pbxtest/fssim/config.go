@@ -20,6 +20,8 @@ type switchConfig struct {
 
 	mu      sync.Mutex
 	cache   map[string]*sofiaConf // by FusionPBX's cache key, until that is deleted
+	acl     map[string][]string   // acl.conf in FusionPBX's cache; nil: it is not there
+	lists   map[string][]string   // the access lists that the switch goes by
 	live    *sofiaConf            // the last one that could be parsed
 	broken  string                // what BreakXML said; "" while the XML is whole
 	missing map[string]bool       // profiles whose configuration RemoveProfileConfig took away
@@ -89,6 +91,9 @@ func (c *switchConfig) forget(key string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.cache, key)
+	if key == aclKey {
+		c.acl = nil
+	}
 }
 
 // cached is the first of the keys' values that is there, or nil as Lua writes it.

@@ -47,6 +47,10 @@ type Options struct {
 	// has no configuration. nil stands for profiles without gateways.
 	Gateways func(ctx context.Context, hostname string) (map[string]string, error)
 
+	// AccessLists is asked for acl.conf when reloadacl finds none in the cache: see [AccessListsFromDatabase]. It
+	// answers, for each list, the networks that it allows. nil stands for none.
+	AccessLists func(ctx context.Context) (map[string][]string, error)
+
 	// GatewayFiles is the folder that holds a folder of gateway files for each of Profiles: if it is set,
 	// gateways come from these files in place of Gateways, as on a host where FusionPBX keeps them so.
 	GatewayFiles string

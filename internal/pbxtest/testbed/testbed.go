@@ -139,6 +139,7 @@ func (b *Bed) addSwitch(t testing.TB, database string, timeout time.Duration) {
 	sw, err := fssim.Start(fssim.Options{
 		Hostname:     fmt.Sprintf("pbx-%d", len(b.Simulated)+1),
 		Gateways:     fssim.GatewaysFromDatabase(database),
+		AccessLists:  fssim.AccessListsFromDatabase(database),
 		GatewayFiles: b.Profiles,
 	})
 	if err != nil {
