@@ -67,7 +67,7 @@ func (d demoCommand) Run(cmd *command) (err error) {
 		stop()
 		err = errors.Join(err, <-served)
 	}()
-	tour := &tour.Tour{Out: cmd.out, Base: settings.PublicURL, Sample: pbx.Sample, Registered: registered, Verbose: d.Verbose}
+	tour := &tour.Tour{Out: cmd.out, Base: settings.PublicURL, Sample: pbx.Sample, Registered: registered, Verbose: d.Verbose, Console: pbx.Switch.Console}
 	if err := tour.Run(ctx); err != nil {
 		cmd.printf("\nThe demo did NOT hold: %v\n", err)
 		return err

@@ -40,7 +40,7 @@ func TestServeDoesTheMainJob(t *testing.T) {
 	p := newSamplePBX(t, 8000)
 	base, proc := p.serve(t, "serve", "TRUNKLINE_LOG_LEVEL=debug")
 	var printed bytes.Buffer
-	tour := &tour.Tour{Out: &printed, Base: base, Sample: p.sample, Registered: sampleRegistered, Verbose: true}
+	tour := &tour.Tour{Out: &printed, Base: base, Sample: p.sample, Registered: sampleRegistered, Verbose: true, Console: p.sw.Console}
 	if err := tour.Run(t.Context()); err != nil {
 		t.Fatalf("%v\n%s\n%s", err, &printed, proc.Log)
 	}

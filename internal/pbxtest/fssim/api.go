@@ -18,6 +18,12 @@ const (
 // loadedModules are those that module_exists knows.
 var loadedModules = []string{"mod_commands", "mod_event_socket", "mod_lua", "mod_sofia", "mod_xml_curl"}
 
+// Console carries out an api command as somebody at the switch's own console does, and returns what it says.
+func (s *Switch) Console(command string) string {
+	body, _ := s.api(command)
+	return body
+}
+
 // api runs an api command and returns the body of its answer. It reports false if the connection ends
 // without one.
 func (s *Switch) api(command string) (body string, ok bool) {

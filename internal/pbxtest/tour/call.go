@@ -23,6 +23,7 @@ type Call struct {
 	Method string
 	Path   string // below the base, or a whole URL
 	Form   url.Values
+	CSV    string // a file as the body, in place of Form
 	Login  bool   // as the sample's superadmin
 	Token  string // instead of Login
 	Whole  bool   // its answer is printed whole, if answers are
@@ -74,12 +75,18 @@ func (t *Tour) Send(ctx context.Context, c Call) (Answer, error) {
 	if c.Form != nil {
 		body = strings.NewReader(c.Form.Encode())
 	}
+	if c.CSV != "" {
+		body = strings.NewReader(c.CSV)
+	}
 	req, err := http.NewRequestWithContext(ctx, c.Method, t.url(c), body)
 	if err != nil {
 		return Answer{}, fmt.Errorf("making a request: %w", err)
 	}
 	if c.Form != nil {
 		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	if c.CSV != "" {
+		req.Header.Set("Content-Type", "text/csv")
 	}
 	if c.Token != "" {
 		req.Header.Set("Authorization", "Bearer "+c.Token)
@@ -114,6 +121,9 @@ func (t *Tour) curl(c Call) string {
 	}
 	if c.Form != nil && len(c.Form) == 0 {
 		line = append(line, "-X", c.Method)
+	}
+	if c.CSV != "" {
+		line = append(line, "-H", quote("Content-Type: text/csv"), "--data-binary", quote(c.CSV))
 	}
 	if c.SaveAs != "" {
 		line = append(line, "-o", c.SaveAs)

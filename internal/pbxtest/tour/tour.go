@@ -38,6 +38,8 @@ type Tour struct {
 	// Registered is how many of the sample's extensions are registered: fewer than there are.
 	Registered int
 	Verbose    bool // print answers whole, and each look at a job
+	// Console carries out a command at the switch's own console, behind Trunkline's back, and returns what it says.
+	Console func(command string) string
 
 	domain, token string // the token that the tour made, and its domain
 }
@@ -57,6 +59,8 @@ func (t *Tour) Run(ctx context.Context) error {
 		{"A Token: what WHMCS is given in place of a superadmin's password", t.MakeToken},
 		{"Provision a gateway: written to Postgres, loaded by the switch and seen there", t.Provision},
 		{"The gateway list, until the new one is registered", t.list},
+		{"A bulk import: what it would change, and then the import", t.importGateways},
+		{"Drift: a gateway is removed from the switch by hand, found missing, and repaired", t.repairDrift},
 		{"A small export: answered at once", t.smallExport},
 		{"An export of all rows: a job, watched and downloaded", t.largeExport},
 	} {
