@@ -286,9 +286,11 @@ func TestBulkGoesOnAfterTheDatabaseRestarted(t *testing.T) {
 		for _, mode := range []string{gateway.ModeAll, gateway.ModeEach} {
 			t.Run(mode+" at "+command, func(t *testing.T) {
 				t.Parallel()
-				b := newBundle(t, setUp{})
+				b := newBundle(t, setUp{stopped: true})
 				b.sweeping(t)
 				before := b.loaded()
+				job, err := b.Submit(t.Context(), b.many(gateway.Bulk{Mode: mode, Action: "import"}, b.carriers(30)...))
+				must(t, err)
 				cut := sync.OnceFunc(func() {
 					_, err := b.pool.Exec(context.WithoutCancel(t.Context()), `
 						select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()`)
@@ -297,9 +299,14 @@ func TestBulkGoesOnAfterTheDatabaseRestarted(t *testing.T) {
 					}
 				})
 				defer b.switches[0].OnCommand(command, cut)()
-				job, err := b.Submit(t.Context(), b.many(gateway.Bulk{Mode: mode, Action: "import"}, b.carriers(30)...))
-				must(t, err)
-				job = b.ended(t, job)
+				b.start(t)
+				pbxtest.Eventually(t, "the job has ended", func() bool {
+					now, err := b.Get(t.Context(), job.ID, tenant.All)
+					if err == nil { // this connection may be cut too
+						job = now
+					}
+					return job.State.Done()
+				})
 				b.wantBulk(t, job, tasks.StateSucceeded, "created 30, total 30")
 				var rows int
 				must(t, b.pool.QueryRow(t.Context(), "select count(*) from v_gateways where gateway like 'carrier0%'").Scan(&rows))

@@ -65,7 +65,7 @@ func TestSwitchWithoutItsModulesIsWaitedFor(t *testing.T) {
 	b := newBundle(t, setUp{})
 	b.sweeping(t)
 	const unknown = "-ERR sofia Command not found!\n"
-	b.switches[0].FaultOnce("api sofia", func(c net.Conn) {
+	b.switches[0].FaultOnce("sofia xmlstatus profile", func(c net.Conn) {
 		fmt.Fprintf(c, "Content-Type: api/response\nContent-Length: %d\n\n%s", len(unknown), unknown)
 	})
 	job, err := b.Submit(t.Context(), b.gateway("", "carrier", carrier()))
