@@ -293,3 +293,18 @@ func TestOneOfManyItemsIsWaitedFor(t *testing.T) {
 	b.succeed(t, jobs["first"])
 	b.wantStarted(t, jobs, "beside", "many")
 }
+
+// A repeated request for many attaches to the first one's job, unless something was accepted about one of its items
+// since: then it comes after that.
+func TestRepeatedManyComesAfterWhatWasAcceptedSince(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t)
+	first := b.submit(t, b.many("same", "a", "b"))
+	if again := b.submit(t, b.many("same", "a", "b")); again.ID != first.ID {
+		t.Error("a repeated request made another job")
+	}
+	b.submit(t, b.of(domainA, "between", "b"))
+	if again := b.submit(t, b.many("same", "a", "b")); again.ID == first.ID {
+		t.Error("a repeated request attached to a job that comes before another of its items' gateways")
+	}
+}

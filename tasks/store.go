@@ -113,8 +113,11 @@ func repeated(ctx context.Context, q querier, n NewJob) (Job, error) {
 	if n.requestKey() != "" {
 		return byRequestKey(ctx, q, n)
 	}
-	// Without an order, any job that does the same is as good as another.
-	newest := "select id from trunkline.jobs where subject = $4 and body_hash = any($3) and state in ('queued', 'running')"
+	// Without an order, any job that does the same is as good as another; one of many only while nothing was accepted
+	// about one of its items since.
+	newest := `select job.id from trunkline.jobs as job where subject = $4 and body_hash = any($3) and state in ('queued', 'running')
+		and (items = 0 or not exists (select from trunkline.turns as mine join trunkline.turns as later using (key)
+			where mine.job_id = job.id and later.turn > mine.turn))`
 	about := any(n.Subject)
 	if len(n.OrderKeys) > 0 {
 		newest, about = "select job_id from trunkline.turns where key = any($4) order by turn desc limit 1", n.OrderKeys

@@ -70,7 +70,7 @@ func (s *Service) byUUID(r *web.Request, id string) (target, error) {
 		if err := json.Unmarshal(job.Params, &before); err != nil {
 			return t, fmt.Errorf("reading the parameters of job %s: %w", job.ID, err)
 		}
-		t.Name, t.DomainUUID = before.Name, before.DomainUUID
+		t.Name, t.DomainUUID = before.Name, job.DomainUUID // of a job of many there is no name
 	}
 	if t.DomainUUID != "" {
 		names, err := s.db.DomainNames(r.Context(), []string{t.DomainUUID})

@@ -123,7 +123,7 @@ func (t *Tour) curl(c Call) string {
 		line = append(line, "-X", c.Method)
 	}
 	if c.CSV != "" {
-		line = append(line, "-H", quote("Content-Type: text/csv"), "--data-binary", quote(c.CSV))
+		line = append(line, "-H", quote("Content-Type: text/csv"), "--data-binary", quoteLines(c.CSV))
 	}
 	if c.SaveAs != "" {
 		line = append(line, "-o", c.SaveAs)
@@ -137,6 +137,11 @@ func (t *Tour) curl(c Call) string {
 		line = append(line, "--data-urlencode", quote(name+"="+c.Form.Get(name)))
 	}
 	return strings.Join(append(line, quote(t.url(c))), " ")
+}
+
+// quoteLines quotes several lines for bash and zsh, on one.
+func quoteLines(text string) string {
+	return "$'" + strings.NewReplacer(`\`, `\\`, "'", `\'`, "\n", `\n`).Replace(text) + "'"
 }
 
 // quote quotes a word for a POSIX shell.
