@@ -1,9 +1,13 @@
 package api_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
+
+	"trunkline/internal/config"
 )
 
 // What is done with many is judged for each as by itself, and is of the caller's own.
@@ -54,4 +58,42 @@ func TestActionsOnGateways(t *testing.T) {
 	if n := b.recorded(t, "gateway.delete", "3 gateways"); n != 1 {
 		t.Errorf("the audit has it %d times", n)
 	}
+}
+
+// As many gateways as a job may have are named at once, with commas between or as an array, and not one more. A list
+// that came out empty names none.
+func TestManyGatewaysAreNamed(t *testing.T) {
+	t.Parallel()
+	const most = 300 // uuids have 11 KB
+	b := newBundle(t, setUp{noWorker: true, settings: func(s *config.Settings) { s.BulkRows = most }})
+	b.exec(t, `insert into v_gateways (gateway_uuid, domain_uuid, gateway, proxy, profile, enabled)
+		select gen_random_uuid(), $1, 'named ' || n, 'carrier.example', 'external', 'true' from generate_series(1, $2::integer) n`, b.sample.Domains[1].UUID, most+1)
+	var ids []string
+	must(t, b.pool.QueryRow(t.Context(), "select array_agg(gateway_uuid::text) from v_gateways where gateway like 'named %'").Scan(&ids))
+	items := func(got answer) int {
+		return b.count(t, "select count(*) from trunkline.items where job_id = $1", got.want(t, http.StatusAccepted, "").text(t, "job_id"))
+	}
+	asJSON := func(path string, body map[string]any) answer {
+		text, err := json.Marshal(body)
+		must(t, err)
+		return b.do(t, b.asAdmin(call{path: path, body: string(text), headers: map[string]string{"Content-Type": "application/json"}}))
+	}
+	const reconcile = gatewaysPath + "/reconcile"
+	if n := items(asJSON(gatewaysPath+"/actions", map[string]any{"action": "disable", "ids": ids[:most], "wait": 0})); n != most {
+		t.Errorf("an array of %d: %d items", most, n)
+	}
+	if n := items(b.do(t, b.asAdmin(call{path: reconcile, form: form("ids", strings.Join(ids[:most], ","), "wait", "0")}))); n != most {
+		t.Errorf("%d with commas between: %d items", most, n)
+	}
+	for _, path := range []string{gatewaysPath + "/actions", reconcile} {
+		body := map[string]any{"ids": ids}
+		if path != reconcile {
+			body["action"] = "disable"
+		}
+		asJSON(path, body).want(t, http.StatusRequestEntityTooLarge, "too_large").says(t, "ids: has 301 entries", "300", "TRUNKLINE_BULK_ROWS")
+		body["ids"] = []string{}
+		asJSON(path, body).want(t, http.StatusBadRequest, "missing_parameters").says(t, "ids")
+	}
+	asJSON(gatewaysPath+"/actions", map[string]any{"action": "delete", "ids": []string{}, "profile": "external"}).want(t, http.StatusBadRequest, "invalid_request").says(t, "ids: is given beside a filter")
+	asJSON(gatewaysPath+"/actions", map[string]any{"action": ids[:2], "all": true}).want(t, http.StatusBadRequest, "invalid_request").says(t, "action: is nested")
 }

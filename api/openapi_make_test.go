@@ -226,6 +226,9 @@ func paramText(p web.Param) string {
 	if p.Kind == web.KindNumberOrEmpty {
 		return fmt.Sprintf("%s A whole number of %d or more.", p.About, p.Least)
 	}
+	if p.Kind == web.KindUUIDs {
+		return p.About + " With commas between, or in JSON an array; up to TRUNKLINE_BULK_ROWS."
+	}
 	return p.About
 }
 
@@ -236,6 +239,8 @@ func paramSchema(p web.Param) *openapi3.Schema {
 		return s.WithEnum("true", "false", "1", "0", "yes", "no")
 	case web.KindUUID:
 		return openapi3.NewUUIDSchema()
+	case web.KindUUIDs:
+		return openapi3.NewOneOfSchema(s.WithPattern("^[0-9A-Fa-f, -]*$"), openapi3.NewArraySchema().WithItems(openapi3.NewUUIDSchema()))
 	case web.KindNumberOrEmpty:
 		return s.WithPattern("^[0-9]*$")
 	case web.KindNumber:

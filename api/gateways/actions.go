@@ -32,7 +32,7 @@ func (s *Service) actionsEndpoint() web.Endpoint {
 		Answer: s.act, AtOnce: []web.AtOnce{web.AtOnceJobs},
 		Params: slices.Concat([]web.Param{
 			{Name: "action", About: "What is to be done.", Choices: slices.Sorted(maps.Keys(actions)), Required: true},
-			{Name: "ids", About: "The gateways' UUIDs, with commas between; instead of a filter."},
+			{Name: "ids", About: "The gateways' UUIDs; instead of a filter.", Kind: web.KindUUIDs},
 			{Name: "all", About: "true: all that the caller sees; instead of ids and a filter.", Kind: web.KindFlag},
 			{Name: "mode", About: "each: whichever can be; the job ends partial if one cannot. all: every one or none.", Choices: []string{gateway.ModeEach, gateway.ModeAll}},
 			{Name: "dry_run", About: "true: nothing is done; the items say what would be.", Kind: web.KindFlag},
@@ -128,7 +128,7 @@ func (s *Service) chosen(r *web.Request) ([]fusionpbx.Gateway, error) {
 		return nil, err
 	}
 	filtered := slices.ContainsFunc(filterParams, func(p web.Param) bool { return r.Params.Get(p.Name) != "" })
-	byID := r.Params.Get("ids") != ""
+	byID := r.Params.Has("ids") // a list that came out empty is not all that a filter chooses
 	switch {
 	case byID && (filtered || all):
 		return nil, fault.Invalid("ids", "is given beside a filter or all; send one of them")

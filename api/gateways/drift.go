@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"trunkline/api/web"
@@ -80,6 +81,10 @@ func (s *Service) drift(r *web.Request) (answer driftReport, err error) {
 	if err != nil {
 		return answer, err
 	}
+	kind := r.Params.Get("kind")
+	if kind != "" && !slices.Contains(driftKinds, kind) {
+		return answer, fault.Invalid("kind", "unknown kind %.200q; use one of %s", kind, strings.Join(driftKinds, ", "))
+	}
 	all := r.Caller.Domains.All && !named
 	report, err := gateway.Drift{
 		PBX: s.pbx, Keys: s.tasks.Keys(), Orphans: all, FailWait: time.Duration(failWait) * time.Second,
@@ -88,7 +93,7 @@ func (s *Service) drift(r *web.Request) (answer driftReport, err error) {
 	if err != nil {
 		return answer, err
 	}
-	if kind := r.Params.Get("kind"); kind != "" {
+	if kind != "" {
 		report.Findings = slices.DeleteFunc(report.Findings, func(f gateway.Finding) bool { return f.Kind != kind })
 	}
 	answer = driftReport{

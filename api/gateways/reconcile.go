@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"trunkline/api/jobs"
+	"trunkline/api/params"
 	"trunkline/api/web"
 	"trunkline/internal/fault"
 	"trunkline/internal/freeswitch"
@@ -20,7 +21,7 @@ func (s *Service) reconcileEndpoint() web.Endpoint {
 		Note:    "A gateway without a row is killed, for a caller of all domains alone. What is right is left alone. No row is changed.",
 		Methods: []string{"POST"}, Path: "/v1/gateways/reconcile", Entry: web.SignedIn, Scope: token.ScopeProvision, Limit: web.LimitGateways,
 		Answer: s.reconcile, AtOnce: []web.AtOnce{web.AtOnceJobs},
-		Params: slices.Concat([]web.Param{{Name: "ids", About: "The gateways' UUIDs, with commas between.", Required: true}}, reconcileJobParams),
+		Params: slices.Concat([]web.Param{{Name: "ids", About: "The gateways' UUIDs.", Kind: web.KindUUIDs, Required: true}}, reconcileJobParams),
 		Replies: []web.Reply{
 			{Status: 200, About: "The job, which has ended: its items say what became of each gateway.", Body: jobs.Job{}},
 			jobs.NotFinished,
@@ -72,14 +73,14 @@ func (s *Service) reconcile(r *web.Request) error {
 
 // gatewayIDs are the gateways that the request names, each once, in their order.
 func gatewayIDs(r *web.Request) (ids []string, err error) {
-	for id := range strings.SplitSeq(r.Params.Get("ids"), ",") {
-		if id = strings.ToLower(strings.TrimSpace(id)); id == "" {
-			continue
-		}
+	named := map[string]bool{}
+	for _, id := range params.Split(r.Params.Get("ids")) {
+		id = strings.ToLower(id)
 		if freeswitch.CheckUUID(id) != nil {
-			return nil, fault.Invalid("ids", "holds what is no UUID; give the gateways' UUIDs, with commas between")
+			return nil, fault.Invalid("ids", "holds what is no UUID; give the gateways' UUIDs, with commas between or as an array")
 		}
-		if !slices.Contains(ids, id) {
+		if !named[id] {
+			named[id] = true
 			ids = append(ids, id)
 		}
 	}

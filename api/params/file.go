@@ -70,7 +70,7 @@ func (r reader) readParts(parts *multipart.Reader, take func(io.Reader, string) 
 			return unreadable(err)
 		}
 		if part.FileName() == "" && part.FormName() != FileField {
-			value, err := io.ReadAll(io.LimitReader(part, int64(r.limits.ValueBytes)+1))
+			value, err := io.ReadAll(io.LimitReader(part, r.longest(part.FormName())+1))
 			if err != nil {
 				return unreadable(err)
 			}

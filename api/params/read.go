@@ -26,7 +26,15 @@ const Text = "text"
 type Limits struct {
 	BodyBytes  int64
 	Count      int // of parameters
-	ValueBytes int // of each one's value
+	ValueBytes int // of each one's value, unless it is a list
+	Lists      map[string]List
+}
+
+// List bounds a parameter that is a list: its entries stand with commas between, in JSON also in an array. In bytes it
+// is bounded by the body alone.
+type List struct {
+	Entries int
+	Setting string // where that comes from, for who sends more
 }
 
 // reader gathers a request's parameters within the limits.
@@ -127,6 +135,8 @@ func (r reader) readBody(req *http.Request) error {
 	return fault.Errorf(fault.InvalidRequest, "Content-Type: send application/x-www-form-urlencoded, multipart/form-data or application/json")
 }
 
+var errNotJSON error = fault.Errorf(fault.InvalidRequest, "the body is not one JSON object; check its syntax")
+
 var errCompressed error = fault.Errorf(fault.InvalidRequest, "Content-Encoding: a compressed body is not read; send it as it is")
 
 func unreadable(err error) error {
@@ -170,33 +180,57 @@ func (r reader) readJSON(body []byte) error {
 	if !utf8.Valid(body) {
 		return fault.Errorf(fault.InvalidRequest, "the JSON is not valid UTF-8")
 	}
-	notJSON := fault.Errorf(fault.InvalidRequest, "the body is not one JSON object; check its syntax")
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.UseNumber()
 	if token, err := decoder.Token(); err != nil || token != json.Delim('{') {
-		return notJSON
+		return errNotJSON
 	}
 	for decoder.More() {
 		token, err := decoder.Token()
 		name, isName := token.(string)
 		if err != nil || !isName {
-			return notJSON
+			return errNotJSON
 		}
 		value, err := decoder.Token()
 		if err != nil {
-			return notJSON
+			return errNotJSON
+		}
+		if _, isList := r.limits.Lists[strings.ToLower(name)]; isList && value == json.Delim('[') {
+			if value, err = r.readArray(name, decoder); err != nil {
+				return err
+			}
 		}
 		if err := r.addJSON(name, value); err != nil {
 			return err
 		}
 	}
 	if _, err := decoder.Token(); err != nil {
-		return notJSON
+		return errNotJSON
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return notJSON
+		return errNotJSON
 	}
 	return nil
+}
+
+// readArray reads the rest of an array that is a list, as the text that it is elsewhere.
+func (r reader) readArray(name string, decoder *json.Decoder) (string, error) {
+	var entries []string
+	for decoder.More() {
+		token, err := decoder.Token()
+		entry, isText := token.(string)
+		if err == nil && (!isText || strings.Contains(entry, ",")) {
+			return "", fault.Invalid(name, "has an entry that is not one text; write an array of strings")
+		}
+		if err != nil {
+			return "", errNotJSON
+		}
+		entries = append(entries, entry)
+	}
+	if _, err := decoder.Token(); err != nil {
+		return "", errNotJSON
+	}
+	return strings.Join(entries, ","), nil
 }
 
 // addJSON takes a string, a number as it is written, or a boolean; null is as if it were not there.
@@ -229,13 +263,26 @@ func (r reader) add(name, value string) error {
 		return fault.Invalid(fault.Clip(name), "is not valid UTF-8; send it as UTF-8")
 	case !IsText(value) && !(name == Text && isMultiline(value)):
 		return fault.Invalid(fault.Clip(name), "holds a line break or another control character; remove it")
-	case len(value) > r.limits.ValueBytes:
-		return fault.Invalid(fault.Clip(name), "is longer than %d bytes; shorten it", r.limits.ValueBytes)
+	case int64(len(value)) > r.longest(name):
+		return fault.Invalid(fault.Clip(name), "is longer than %d bytes; shorten it", r.longest(name))
 	case len(r.Values) == r.limits.Count:
 		return fault.Errorf(fault.InvalidRequest, "there are more than %d parameters", r.limits.Count)
 	}
+	if list, isList := r.limits.Lists[name]; isList {
+		if n := len(Split(value)); n > list.Entries {
+			return fault.Errorf(fault.TooLarge, "%s: has %d entries, more than the %d that are taken at once (%s); send it in parts", name, n, list.Entries, list.Setting)
+		}
+	}
 	r.Values[name] = value
 	return nil
+}
+
+// longest is how many bytes a parameter's value may have.
+func (r reader) longest(name string) int64 {
+	if _, isList := r.limits.Lists[strings.ToLower(name)]; isList {
+		return r.limits.BodyBytes
+	}
+	return int64(r.limits.ValueBytes)
 }
 
 // IsText reports whether a text is valid UTF-8 without control characters.

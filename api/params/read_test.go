@@ -14,7 +14,7 @@ import (
 	"trunkline/internal/fault"
 )
 
-var testLimits = Limits{BodyBytes: 1000, Count: 100, ValueBytes: 500}
+var testLimits = Limits{BodyBytes: 1000, Count: 100, ValueBytes: 500, Lists: map[string]List{"ids": {Entries: 100, Setting: "TRUNKLINE_SOME"}}}
 
 const (
 	formType = "application/x-www-form-urlencoded"
@@ -46,7 +46,7 @@ func TestRead(t *testing.T) {
 		"twice in JSON":           {contentType: jsonType, body: `{"a":1,"a":2}`, code: fault.InvalidRequest, says: "a: is given twice"},
 		"nested object":           {contentType: jsonType, body: `{"a":{"b":1}}`, code: fault.InvalidRequest, says: "a: is nested"},
 		"nested list":             {contentType: jsonType, body: `{"a":[1]}`, code: fault.InvalidRequest, says: "commas"},
-		"a list":                  {contentType: jsonType, body: `[1]`, code: fault.InvalidRequest, says: "JSON object"},
+		"no object":               {contentType: jsonType, body: `[1]`, code: fault.InvalidRequest, says: "JSON object"},
 		"half JSON":               {contentType: jsonType, body: `{"a":1`, code: fault.InvalidRequest, says: "JSON object"},
 		"a comma too many":        {contentType: jsonType, body: `{"a":1,}`, code: fault.InvalidRequest, says: "JSON object"},
 		"two objects":             {contentType: jsonType, body: `{"a":1}{"b":2}`, code: fault.InvalidRequest, says: "JSON object"},
@@ -68,6 +68,21 @@ func TestRead(t *testing.T) {
 		"too large":               {contentType: formType, body: "a=" + strings.Repeat("x", 2000), code: fault.TooLarge, says: "1000"},
 		"too large, multipart":    {contentType: "multipart/form-data; boundary=B", body: part(`name="a"`, strings.Repeat("x", 2000)) + "--B--\r\n", code: fault.TooLarge, says: "1000"},
 		"too many":                {query: strings.Repeat("p", 1) + manyParams(), code: fault.InvalidRequest, says: "more than"},
+		"a list":                  {contentType: jsonType, body: `{"IDs":["a"," b",""],"c":1}`, want: "map[c:1 ids:a, b,]"},
+		"an empty list":           {contentType: jsonType, body: `{"ids":[]}`, want: "map[ids:]"},
+		"a list as text":          {contentType: jsonType, body: `{"ids":"a,b"}`, want: "map[ids:a,b]"},
+		"a long list":             {contentType: formType, body: "ids=" + strings.Repeat("aaaaaaaa,", 100), want: "map[ids:" + strings.Repeat("aaaaaaaa,", 100) + "]"},
+		"a long list, multipart":  {contentType: "multipart/form-data; boundary=B", body: part(`name="ids"`, strings.Repeat("aaaaaaa,", 90)) + "--B--\r\n", want: "map[ids:" + strings.Repeat("aaaaaaa,", 90) + "]"},
+		"too long a list":         {contentType: formType, body: "ids=" + strings.Repeat("a,", 101), code: fault.TooLarge, says: "ids: has 101 entries, more than the 100 that are taken at once (TRUNKLINE_SOME)"},
+		"too long an array":       {contentType: jsonType, body: `{"ids":[` + strings.Repeat(`"a",`, 100) + `"a"]}`, code: fault.TooLarge, says: "ids: has 101 entries"},
+		"a list twice":            {contentType: jsonType, body: `{"ids":["a"],"ids":"b"}`, code: fault.InvalidRequest, says: "ids: is given twice"},
+		"a list of lists":         {contentType: jsonType, body: `{"ids":` + strings.Repeat("[", 400), code: fault.InvalidRequest, says: "ids: has an entry"},
+		"a list of numbers":       {contentType: jsonType, body: `{"ids":[1]}`, code: fault.InvalidRequest, says: "array of strings"},
+		"a list of null":          {contentType: jsonType, body: `{"ids":[null]}`, code: fault.InvalidRequest, says: "array of strings"},
+		"an entry of two":         {contentType: jsonType, body: `{"ids":["a,b"]}`, code: fault.InvalidRequest, says: "ids: has an entry"},
+		"a list with a NUL":       {contentType: jsonType, body: `{"ids":["a\u0000"]}`, code: fault.InvalidRequest, says: "ids: holds"},
+		"half a list":             {contentType: jsonType, body: `{"ids":["a"`, code: fault.InvalidRequest, says: "JSON object"},
+		"an object for a list":    {contentType: jsonType, body: `{"ids":{"a":1}}`, code: fault.InvalidRequest, says: "ids: is nested"},
 		"password in the query":   {query: "password=x", code: fault.CredentialsInQuery, says: "in the body or by HTTP Basic"},
 		"username in the query":   {query: "Username=x", code: fault.CredentialsInQuery, says: "username"},
 		"gateway's in the query":  {query: "a=1&GATEWAY_PASSWORD=x", code: fault.CredentialsInQuery, says: "in the body, and"},
@@ -130,6 +145,8 @@ func FuzzRead(f *testing.F) {
 	f.Add("password=x", formType, "\xff")
 	f.Add("text=%0a", jsonType, `{"text":"\r\n\t"}`)
 	f.Add("%zz", "text/plain", "x")
+	f.Add("", jsonType, `{"ids":["a","b"],"x":1}`)
+	f.Add("ids=a,b", jsonType, `{"ids":["a",["b"`)
 	own := []fault.Code{fault.InvalidRequest, fault.CredentialsInQuery, fault.TooLarge}
 	f.Fuzz(func(t *testing.T, query, contentType, body string) {
 		got, err := read(query, contentType, body)

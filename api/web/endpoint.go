@@ -72,6 +72,7 @@ const (
 	KindText Kind = iota
 	KindFlag      // true or false, as people and PHP write them
 	KindUUID
+	KindUUIDs // with commas between, or in JSON an array; up to TRUNKLINE_BULK_ROWS of them
 	KindNumber
 	KindNumberOrEmpty // of which empty clears what was there
 )

@@ -164,7 +164,13 @@ func (r *Request) readParams(e Endpoint) error {
 // limits bound the parameters of a request.
 func (r *Request) limits() params.Limits {
 	s := r.front.Settings
-	return params.Limits{BodyBytes: int64(s.MaxBodyBytes), Count: s.MaxParams, ValueBytes: int(s.MaxParamBytes)}
+	limits := params.Limits{BodyBytes: int64(s.MaxBodyBytes), Count: s.MaxParams, ValueBytes: int(s.MaxParamBytes), Lists: map[string]params.List{}}
+	for _, p := range r.of.Params {
+		if p.Kind == KindUUIDs {
+			limits.Lists[p.Name] = params.List{Entries: s.BulkRows, Setting: "TRUNKLINE_BULK_ROWS"}
+		}
+	}
+	return limits
 }
 
 // keep takes over the parameters that the endpoint takes, and refuses or names the others.

@@ -153,24 +153,15 @@ func (c gatewayReconcileCommand) Run(s *session) error {
 			return errors.New("nothing was changed, since you did not agree")
 		}
 	}
-	var ended error // the first that did not end well
-	for some := range slices.Chunk(ids, mostIDs) {
-		b := bulk{session: s, what: "reconcile", ask: func(bool) client.Request {
-			return client.Request{Path: gatewaysPath + "/reconcile", Form: url.Values{"ids": {strings.Join(some, ",")}}}
-		}}
-		job, err := b.run(false, newKey())
-		if err != nil {
-			return err
-		}
-		if err := s.finish(job); ended == nil {
-			ended = err
-		}
+	b := bulk{session: s, what: "reconcile", ask: func(bool) client.Request {
+		return client.Request{Path: gatewaysPath + "/reconcile", Form: url.Values{"ids": {strings.Join(ids, ",")}}}
+	}}
+	job, err := b.run(false, newKey())
+	if err != nil {
+		return err
 	}
-	return ended
+	return s.finish(job)
 }
-
-// mostIDs is how many UUIDs a parameter has room for.
-const mostIDs = 100
 
 // chosen are the UUIDs that were given, or those of what a comparison finds, once it is shown.
 func (c gatewayReconcileCommand) chosen(s *session) (ids []string, err error) {
