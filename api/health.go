@@ -45,7 +45,7 @@ func (s *Server) healthEndpoints() []web.Endpoint {
 		{
 			ID: "metrics", Summary: "Figures for Prometheus; for this host and the whitelist", Methods: []string{"GET", "HEAD"}, Path: "/metrics",
 			Entry: web.Everybody, Answer: s.serveMetrics,
-			Replies: []web.Reply{{Status: 200, About: "Figures in Prometheus' text format.", Media: "text/plain"}},
+			Replies: []web.Reply{{Status: 200, About: "Figures in Prometheus' text format.", Media: []string{"text/plain"}}},
 			Faults:  []fault.Code{fault.NotWhitelisted, fault.UntrustedProxy, fault.UnknownAddress, fault.Unavailable},
 		},
 		{

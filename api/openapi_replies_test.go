@@ -83,8 +83,8 @@ func (d *description) reply(r web.Reply, method string) *openapi3.Response {
 	if r.Body != nil {
 		response.Content["application/json"] = openapi3.NewMediaType().WithSchemaRef(d.of(r.Body))
 	}
-	if r.Media != "" {
-		response.Content[r.Media] = openapi3.NewMediaType().WithSchema(openapi3.NewStringSchema())
+	for _, media := range r.Media {
+		response.Content[media] = openapi3.NewMediaType().WithSchema(openapi3.NewStringSchema())
 	}
 	if r.File {
 		d.addFile(response.Content)

@@ -97,7 +97,7 @@ func (c *contract) holds(ctx context.Context, req *http.Request, got answer) err
 		return fmt.Errorf("an answer of type %q", got.header.Get("Content-Type"))
 	}
 	// Of a file, and of a part of one, only status and headers are described.
-	if !strings.Contains(media, "json") || got.status == http.StatusPartialContent {
+	if !strings.HasSuffix(media, "/json") && !strings.HasSuffix(media, "+json") || got.status == http.StatusPartialContent {
 		return nil
 	}
 	at := response.Ref

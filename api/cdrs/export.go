@@ -109,7 +109,7 @@ func (s *Service) Endpoints() []web.Endpoint {
 				{Status: 200, About: "The file.", File: true},
 				{Status: 206, About: "The range that was asked for.", File: true},
 				{Status: 304, About: "The file is the one whose ETag If-None-Match names."},
-				{Status: 416, About: "The file has no such range.", Media: "text/plain"},
+				{Status: 416, About: "The file has no such range.", Media: []string{"text/plain"}},
 			},
 			Faults: slices.Concat([]fault.Code{fault.NotFound, fault.InvalidLink, fault.LinkExpired, fault.JobState, fault.Gone}, jobs.Faults),
 		},

@@ -140,11 +140,7 @@ func (s *Service) ItemsFile(r *web.Request, job tasks.Job, state tasks.ItemState
 	if len(header) == 0 {
 		header = []string{"gateway_uuid", "gateway_name", "tenant_domain", "external_id"}
 	}
-	r.Unstored()
-	r.SetHeader("Content-Type", "text/csv; charset=utf-8")
-	r.SetHeader("Content-Disposition", `attachment; filename="`+job.ID+`.csv"`)
-	r.SetHeader("X-Content-Type-Options", "nosniff")
-	w := table.NewCSVWriter(r.Writer(), of.File.Delimiter, s.settings.CSVFormulaGuard)
+	w := table.NewCSVWriter(r.Attach("text/csv; charset=utf-8", job.ID+".csv"), of.File.Delimiter, s.settings.CSVFormulaGuard)
 	cells := append([]string{}, header...)
 	for _, name := range resultColumns {
 		cells = append(cells, resultPrefix+name)

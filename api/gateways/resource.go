@@ -7,6 +7,7 @@ import (
 	"trunkline/api/jobs"
 	"trunkline/api/web"
 	"trunkline/internal/fault"
+	"trunkline/internal/gateway/table"
 	"trunkline/internal/token"
 )
 
@@ -39,8 +40,14 @@ func (s *Service) resourceEndpoints() []web.Endpoint {
 	const twice = "Again is success."
 	return []web.Endpoint{
 		reads(web.Endpoint{
-			ID: "searchGateways", Summary: "List gateways, with how the switches show them now", Path: allPath, Answer: web.JSON(http.StatusOK, s.search),
-			Params: slices.Concat(filterParams, web.PageParams), Replies: []web.Reply{{Status: http.StatusOK, About: "A page of gateways.", Body: gatewayPage{}}},
+			ID: "searchGateways", Summary: "List gateways, with how the switches show them now", Path: allPath, Answer: s.searchOrExport,
+			Note:   "As csv or ndjson all of them are a file that an import reads; of several external_ids it has the first.",
+			Params: slices.Concat(filterParams, web.PageParams, exportParams),
+			Replies: []web.Reply{{
+				Status: http.StatusOK, About: "A page of gateways; or all of them as a file.", Body: gatewayPage{},
+				Media: []string{exportMedia[table.CSV], exportMedia[table.NDJSON]},
+			}},
+			Faults: []fault.Code{fault.SwitchUnavailable},
 		}),
 		reads(web.Endpoint{
 			ID: "getGateway", Summary: "Show a gateway, with how each switch shows it now", Path: onePath, Answer: s.show, Replies: []web.Reply{shown},

@@ -2,6 +2,7 @@ package gateways
 
 import (
 	"cmp"
+	"context"
 	"encoding/base64"
 	"slices"
 	"strings"
@@ -110,18 +111,10 @@ type found struct {
 // its list. It returns what the switches that do not answer say.
 func (s *Service) find(r *web.Request, f filter) (all []found, warnings []string, err error) {
 	ctx := r.Context()
-	rows, err := s.db.GatewaysIn(ctx, f.domains, searched...)
+	rows, err := s.filtered(ctx, f)
 	if err != nil {
 		return nil, nil, err
 	}
-	if f.externalID != "" {
-		named, err := gateway.WithExternalID(ctx, s.pbx.Pool, f.externalID)
-		if err != nil {
-			return nil, nil, err
-		}
-		rows = slices.DeleteFunc(rows, func(row fusionpbx.Gateway) bool { return !slices.Contains(named, row.UUID) })
-	}
-	rows = slices.DeleteFunc(rows, func(row fusionpbx.Gateway) bool { return !f.holds(row) })
 	views := s.viewSwitches(ctx, slices.ContainsFunc(rows, func(row fusionpbx.Gateway) bool { return row.Get("hostname") != "" }))
 	if err := ctx.Err(); err != nil {
 		return nil, nil, err
@@ -141,6 +134,23 @@ func (s *Service) find(r *web.Request, f filter) (all []found, warnings []string
 	}
 	slices.SortFunc(all, func(a, b found) int { return comparePlaces(a.place(), b.place()) })
 	return all, warnings, nil
+}
+
+// filtered are the rows that the filter chooses as far as they say, whatever the switches do, with the searched columns
+// alone.
+func (s *Service) filtered(ctx context.Context, f filter) ([]fusionpbx.Gateway, error) {
+	rows, err := s.db.GatewaysIn(ctx, f.domains, searched...)
+	if err != nil {
+		return nil, err
+	}
+	if f.externalID != "" {
+		named, err := gateway.WithExternalID(ctx, s.pbx.Pool, f.externalID)
+		if err != nil {
+			return nil, err
+		}
+		rows = slices.DeleteFunc(rows, func(row fusionpbx.Gateway) bool { return !slices.Contains(named, row.UUID) })
+	}
+	return slices.DeleteFunc(rows, func(row fusionpbx.Gateway) bool { return !f.holds(row) }), nil
 }
 
 // holds reports whether the filter chooses the row, as far as the row says.

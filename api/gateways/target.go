@@ -1,7 +1,6 @@
 package gateways
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -156,10 +155,4 @@ func externalIDOf(r *web.Request) (string, error) {
 		return "", fault.Invalid("the external_id in the path", "holds a control character or is not valid UTF-8")
 	}
 	return id, nil
-}
-
-// domainName is the domain's name as a list shows it, global for none.
-func (s *Service) domainName(ctx context.Context, uuid string) (string, error) {
-	names, err := s.domainNames(ctx, []fusionpbx.Gateway{{DomainUUID: uuid}})
-	return names[uuid], err
 }

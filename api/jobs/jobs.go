@@ -127,7 +127,7 @@ func (s *Service) Endpoints() []web.Endpoint {
 			Params: []web.Param{{Name: "Last-Event-ID", About: "The id of the last event that arrived: a browser sends it when it reconnects.", Header: true}},
 			Replies: []web.Reply{
 				{
-					Status: 200, Media: "text/event-stream",
+					Status: 200, Media: []string{"text/event-stream"},
 					About: "Server-sent events: state and progress as they change, end with the whole job; each one's data is a Job.",
 				},
 				{Status: 204, About: "It has ended, and Last-Event-ID says that the caller knows."},

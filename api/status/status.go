@@ -73,7 +73,7 @@ func (s *Service) Endpoints() []web.Endpoint {
 		{
 			ID: "serverStatus", Summary: "Load and uptime; needs the whitelist alone", Methods: []string{"GET", "HEAD"}, Path: "/app/status/",
 			Entry: web.Whitelisted, Answer: s.serverStatus,
-			Replies: []web.Reply{{Status: 200, About: "Elements load and uptime, as WHMCS's server status page reads them.", Media: "text/xml"}},
+			Replies: []web.Reply{{Status: 200, About: "Elements load and uptime, as WHMCS's server status page reads them.", Media: []string{"text/xml"}}},
 			Faults:  web.SwitchFaults,
 		},
 	}, s.registrationEndpoints()...)

@@ -3,6 +3,7 @@ package web
 import (
 	"bytes"
 	"encoding/json"
+	"io"
 	"net/http"
 	"strconv"
 	"time"
@@ -42,7 +43,8 @@ func (r *Request) fail(err error) {
 	f := FaultOf(err, r.ID)
 	r.denial, r.cause = f.Code, f.Cause
 	if r.c.Writer.Written() {
-		return // too late: a download that breaks off
+		r.broken = r.attached // too late to be told
+		return
 	}
 	status := StatusOf(f.Code)
 	switch status {
@@ -118,6 +120,17 @@ func JSON[T any](status int, ask func(*Request) (T, error)) func(*Request) error
 func (r *Request) Data(status int, contentType string, body []byte) {
 	r.SetHeader("X-Content-Type-Options", "nosniff")
 	r.c.Data(status, contentType, body)
+}
+
+// Attach begins an answer that is a file of unknown length, and returns what it is written to. If the endpoint then
+// fails the connection breaks off, since the file would look whole.
+func (r *Request) Attach(contentType, name string) io.Writer {
+	r.attached = true
+	r.Unstored()
+	r.SetHeader("Content-Type", contentType)
+	r.SetHeader("Content-Disposition", `attachment; filename="`+name+`"`)
+	r.SetHeader("X-Content-Type-Options", "nosniff")
+	return r.Writer()
 }
 
 // Unstored sets the header by which nobody on the way keeps the answer.

@@ -81,11 +81,11 @@ const (
 type Reply struct {
 	Status   int
 	About    string
-	Body     any    // a value of the type whose JSON it is; nil: there is none
-	Media    string // what it is in place of JSON
-	File     bool   // an export's file, in any of its formats; with a body, one or the other
-	Location bool   // it says where what was made is
-	ETag     bool   // it names what stands now
+	Body     any      // a value of the type whose JSON it is; nil: there is none
+	Media    []string // what it is in place of JSON, or beside it
+	File     bool     // an export's file, in any of its formats; with a body, one or the other
+	Location bool     // it says where what was made is
+	ETag     bool     // it names what stands now
 }
 
 // Parameters of several resources.

@@ -43,6 +43,9 @@ type Request struct {
 	tried   string             // the name of the user or token that did not sign in
 	denial  fault.Code         // the code of the error that it ended with
 	cause   error              // what lies behind that, for the log
+
+	attached bool // the answer is a file of unknown length
+	broken   bool // which the error came too late for, so that the connection has to break off
 }
 
 // AnswerTimeout bounds, beyond the longest wait for a job, how long an answer takes to be made and sent.
@@ -114,6 +117,9 @@ func (f *Front) observe(c *gin.Context) {
 			r.log(took)
 		}
 		f.Metrics.Requests.Observe(r.endpoint, c.Request.Method, c.Writer.Status(), took)
+		if r.broken {
+			panic(http.ErrAbortHandler)
+		}
 	}()
 	c.Next()
 }
