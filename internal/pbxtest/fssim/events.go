@@ -93,6 +93,9 @@ func (s *Switch) publish(e event) {
 
 func (s *Switch) publishLocked(e event) {
 	e = s.complete(e)
+	if s.faults.losesEvents() {
+		return
+	}
 	s.netMu.Lock()
 	defer s.netMu.Unlock()
 	for c := range s.conns {

@@ -55,6 +55,7 @@ type switchFaults struct {
 	mu        sync.Mutex
 	released  chan struct{} // not nil while the switch hangs; closed when it goes on
 	refuseACL bool
+	deaf      bool // listeners hear of nothing
 	delays    []*delayFault
 	hooks     []*hookFault
 	raw       []*rawFault
@@ -122,6 +123,36 @@ func (f *switchFaults) refuses() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.refuseACL
+}
+
+// LoseEvents has the listeners of events not hear of what happens, until LoseEvents(false).
+func (s *Switch) LoseEvents(lose bool) {
+	s.faults.mu.Lock()
+	defer s.faults.mu.Unlock()
+	s.faults.deaf = lose
+}
+
+func (f *switchFaults) losesEvents() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.deaf
+}
+
+// EndListeners ends the connections that listen to events, without a word.
+func (s *Switch) EndListeners() {
+	s.netMu.Lock()
+	defer s.netMu.Unlock()
+	for c := range s.conns {
+		if c.listens() {
+			c.end("")
+		}
+	}
+}
+
+func (c *switchConn) listens() bool {
+	c.queueMu.Lock()
+	defer c.queueMu.Unlock()
+	return c.subscription.format != ""
 }
 
 // Delay makes the switch run each command that contains pattern at once, but answer it d later. It lasts
