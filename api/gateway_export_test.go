@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -140,4 +141,32 @@ func TestGatewayExportRefusals(t *testing.T) {
 		t.Errorf("the audit has %d exports of the domain", n)
 	}
 	b.do(t, b.asSuperadmin(call{path: gatewaysPath + "?format=json"})).want(t, http.StatusOK, "").says(t, `"gateways":[`)
+}
+
+// spoiled is an answer of which something is done at the first byte.
+type spoiled struct {
+	*httptest.ResponseRecorder
+	spoil func()
+}
+
+func (w *spoiled) Write(text []byte) (int, error) {
+	if w.spoil != nil {
+		w.spoil()
+		w.spoil = nil
+	}
+	return w.ResponseRecorder.Write(text)
+}
+
+// An export that cannot be brought to its end breaks the connection off: without that it would look whole.
+func TestGatewayExportBreaksOff(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{noWorker: true})
+	b.exec(t, "insert into v_gateways (gateway_uuid, gateway, proxy, enabled) select gen_random_uuid(), 'many ' || n, 'sip.carrier.example', 'false' from generate_series(1, 600) n")
+	w := &spoiled{httptest.NewRecorder(), func() { b.exec(t, "alter table trunkline.external_ids rename to gone") }}
+	defer func() {
+		if p := recover(); p != http.ErrAbortHandler || w.Body.Len() == 0 {
+			t.Errorf("it ended with %v after %d bytes", p, w.Body.Len())
+		}
+	}()
+	b.server.Handler().ServeHTTP(w, b.asSuperadmin(call{path: gatewaysPath + "?format=csv"}).request().WithContext(t.Context()))
 }

@@ -47,7 +47,9 @@ func TestGatewayCommands(t *testing.T) {
 	if p.loaded(uuid) {
 		t.Error("it is loaded")
 	}
-	ran(0, "enable", uuid, "--yes").wants(t, 0, "enabled")
+	// Several, by a filter, are one job.
+	ran(0, "enable", "--text", "carrier-x", "--dry-run").wants(t, 0, "1 in all, 1 change", "carrier-x")
+	ran(0, "enable", "--text", "carrier-x", "--yes").wants(t, 0, "1 in all, 1 updated")
 	if !p.loaded(uuid) {
 		t.Error("it is not loaded")
 	}
