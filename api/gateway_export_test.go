@@ -64,6 +64,43 @@ func TestGatewayExportRoundTrip(t *testing.T) {
 	}
 }
 
+// What others wrote into FusionPBX's rows, and no request could say, goes out and comes in again without a change; once
+// it is changed in the file it is judged as ever.
+func TestGatewayExportOfWhatOthersWrote(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{})
+	const other = "insert into v_gateways (gateway_uuid, domain_uuid, profile, enabled, username, password, gateway, %s) select gen_random_uuid(), domain_uuid, 'external', 'false', 'account', $1, $2, %s from v_domains where domain_name = $3"
+	for column, value := range map[string]string{
+		"proxy": "'sip:sip.carrier.example;transport=tcp'", "register_transport": "'UDP'", "description": "E'two\r\nlines \t\n'", "retry_seconds": "'1'", "context": "'elsewhere.example'",
+		"hostname": "'no-such-switch'", "from_user": "'a$b'", "contact_params": "' spaced '", "from_domain": "'a b'", "register": "null", "codec_prefs": "''", "extension": "'$${x}'",
+	} {
+		b.exec(t, fmt.Sprintf(other, column, value), gatewayPassword, " odd "+column, b.sample.AdminDomain)
+	}
+	const all = "select md5(string_agg(g::text, '' order by gateway_uuid)) from v_gateways g"
+	var before, after string
+	must(t, b.pool.QueryRow(t.Context(), all).Scan(&before))
+	odd := ""
+	for _, as := range []func(call) call{b.asSuperadmin, b.asAdmin} {
+		for _, query := range []string{"format=csv", "format=csv&with_secrets=true", "format=ndjson&with_secrets=true"} {
+			odd = b.do(t, as(call{path: gatewaysPath + "?text=odd&" + query})).want(t, http.StatusOK, "").body
+			upload := file("", odd)
+			upload.headers["Content-Type"] = "application/octet-stream"
+			if job := b.do(t, as(upload)).bulk(t); job.Result.Counts["unchanged"] != 12 {
+				t.Errorf("%s: got %+v from\n%s", query, job, odd)
+			}
+		}
+	}
+	if must(t, b.pool.QueryRow(t.Context(), all).Scan(&after)); before != after {
+		t.Error("a row was changed")
+	}
+	for old, other := range map[string]string{"elsewhere.example": "another.example", "no-such-switch": "no-other-switch", `"a$b"`: `"a$c"`, `"1"`: `"2"`, `two\r\n`: `three\r\n`} {
+		if !strings.Contains(odd, old) {
+			t.Errorf("%s is not in\n%s", old, odd)
+		}
+		b.do(t, b.asAdmin(file("", strings.Replace(odd, old, other, 1)))).want(t, http.StatusUnprocessableEntity, "invalid_rows")
+	}
+}
+
 // An export has every column that an import takes, and those that the filter chooses alone.
 func TestGatewayExportColumnsAndFilter(t *testing.T) {
 	t.Parallel()

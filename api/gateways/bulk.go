@@ -94,7 +94,8 @@ type bulk struct {
 type row struct {
 	number, line int
 	given        params.Values
-	asked        asked // as the worker resolves it again
+	controls     map[string]string // values that hold a control character, which are faults
+	asked        asked             // as the worker resolves it again
 	resolved     asked
 	faults       []fault.Detail
 }
@@ -110,7 +111,7 @@ func (s *Service) readBulk(r *web.Request) (*bulk, error) {
 			return fault.Errorf(fault.InvalidRequest, "Content-Type: send text/csv, application/x-ndjson or application/json")
 		}
 		b.file, unread = table.Read(file, s.tableOptions(), func(read table.Row) {
-			b.rows = append(b.rows, &row{number: read.Number, line: read.Line, given: read.Values, faults: read.Faults})
+			b.rows = append(b.rows, &row{number: read.Number, line: read.Line, given: read.Values, controls: read.Controls, faults: read.Faults})
 		})
 		return nil
 	})

@@ -15,6 +15,7 @@ import (
 	"trunkline/internal/fault"
 	"trunkline/internal/fusionpbx"
 	"trunkline/internal/gateway"
+	"trunkline/internal/gateway/table"
 	"trunkline/internal/postgres"
 	"trunkline/internal/tenant"
 )
@@ -35,6 +36,7 @@ func (s *Service) readRows(r *web.Request, b *bulk) (domains []string, err error
 	if err != nil {
 		return nil, err
 	}
+	registers := slices.ContainsFunc(b.file.Columns, func(c table.Column) bool { return c.Field == "register" })
 	are := map[string]bool{}
 	for _, one := range b.rows {
 		t, err := one.tenant(r, read, home, named, uuids)
@@ -46,7 +48,15 @@ func (s *Service) readRows(r *web.Request, b *bulk) (domains []string, err error
 		}
 		are[t.UUID] = true
 		var wrong []error
-		one.asked, wrong = readAsked(one.given, t, r.Caller)
+		given := one.given
+		g, exists := uuids[strings.ToLower(given.Get("gateway_uuid"))]
+		if exists {
+			given = one.asStands(g, t, r.Caller)
+		}
+		one.asked, wrong = readAsked(given, t, r.Caller)
+		if exists && registers && !given.Has("register") && g.Get("register") != "true" {
+			one.asked.params.Values["register"] = g.Get("register") // else a password would say that it is to
+		}
 		wrong = append(wrong, one.byUUID(uuids, t), jobs.CheckExternalID(one.asked.params.ExternalID), web.NoTokenAmong(one.given))
 		for _, err := range wrong {
 			if err = one.wrong(err); err != nil {

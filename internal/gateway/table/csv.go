@@ -142,7 +142,10 @@ func (r *reader) value(row *Row, field, value string, long bool) {
 		r.fault(fault.Detail{Line: row.Line, Row: row.Number, Field: field, Code: fault.InvalidRequest, Message: field + ": " + wrongEncoding(value)})
 		return
 	case hasControl(value):
-		says = controlCharacter
+		if row.Controls == nil {
+			row.Controls = map[string]string{}
+		}
+		row.Controls[field], says = value, controlCharacter
 	default:
 		row.Values[field] = value
 		return

@@ -73,6 +73,8 @@ type Row struct {
 	Line   int // where it begins, from 1
 	Values map[string]string
 	Faults []fault.Detail
+	// Controls are the values that hold a control character: each is a fault, and none of Values.
+	Controls map[string]string
 }
 
 // maxColumns bounds a header, and the names of all objects together.
