@@ -15,7 +15,7 @@ const resultPrefix = "result_"
 var keyFields = []string{"gateway_name", "external_id", "gateway_uuid"}
 
 // rowParams are what a row may give beside the fields.
-var rowParams = []string{"gateway_uuid", "external_id", "tenant_domain", "domain_uuid", "gateway_name", "gateway_password"}
+var rowParams = []string{"gateway_uuid", "external_id", "tenant_domain", "domain_uuid", "gateway_name", "gateway_password", providerCIDRs}
 
 // aliases are other names by which files call a parameter.
 var aliases = map[string][]string{

@@ -24,6 +24,31 @@ type Providers struct {
 	Before []string `json:"before"` // the networks that the gateway named
 }
 
+// requireProviders refuses the steps that have a gateway's carrier let in, if there is no list to do it by. Those that
+// only leave standing what was let in before are none of them.
+func (p *pass) requireProviders(ctx context.Context, tx pgx.Tx, steps []*rowStep) error {
+	letsIn := func(s *rowStep) bool {
+		return s.err == nil && s.written != nil && !s.written.Deleted && s.plan.Row.Enabled() &&
+			(s.CIDRs != nil && len(*s.CIDRs) > 0 || s.CIDRs == nil && s.touchesProviders())
+	}
+	some := slices.DeleteFunc(slices.Clone(steps), func(s *rowStep) bool { return !letsIn(s) })
+	if len(some) == 0 {
+		return nil
+	}
+	_, err := p.pbx.FusionPBX.In(tx).AccessList(ctx, fusionpbx.ProvidersList)
+	if !errors.Is(err, fusionpbx.ErrNotFound) {
+		return err
+	}
+	named, err := namedCIDRs(ctx, tx, "gateway_uuid = any($1::uuid[])", each(some, func(s *rowStep) string { return s.plan.Row.UUID }))
+	for _, s := range some {
+		if s.CIDRs != nil || len(named[s.plan.Row.UUID]) > 0 {
+			s.err = fault.Errorf(fault.InvalidGateway, "provider_cidrs: FusionPBX has no access list called %s; make one (Advanced, Access Controls; default deny), "+
+				"or leave provider_cidrs out", fusionpbx.ProvidersList)
+		}
+	}
+	return err
+}
+
 // writeProviders keeps the list in step with the rows that the steps have written, in their transaction.
 func (p *pass) writeProviders(ctx context.Context, tx pgx.Tx, steps []*rowStep) error {
 	var concerned []*rowStep
@@ -132,11 +157,7 @@ func (p *pass) syncProviders(ctx context.Context, tx pgx.Tx, by string) error {
 	}
 	list, err := db.AccessList(ctx, fusionpbx.ProvidersList)
 	if errors.Is(err, fusionpbx.ErrNotFound) {
-		if len(wanted) == 0 {
-			return nil // it was taken away, with what is in it
-		}
-		return fault.Errorf(fault.InvalidGateway, "provider_cidrs: FusionPBX has no access list called %s; make one (Advanced, Access Controls; default deny), "+
-			"or leave provider_cidrs out", fusionpbx.ProvidersList)
+		return nil // it was taken away, with what is in it; who needs it was refused before
 	}
 	if err != nil {
 		return err

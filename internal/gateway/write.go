@@ -155,10 +155,16 @@ func (p *pass) planAndWrite(ctx context.Context, tx pgx.Tx, works []*work) ([]*r
 	}
 	steps, writes := make([]*rowStep, len(works)), db.Writes()
 	for i, w := range works {
-		steps[i] = p.writeRow(w, existing[w], routes, writes)
+		steps[i] = p.planRow(w, existing[w], routes)
+	}
+	if err := p.requireProviders(ctx, tx, steps); err != nil {
+		return nil, err
 	}
 	if p.whole && faulty(steps) {
 		return nil, errFaulty
+	}
+	for _, s := range steps {
+		s.addTo(writes)
 	}
 	if err := writes.Send(ctx); err != nil {
 		return nil, err
@@ -189,8 +195,8 @@ func (w *work) stillNew(existing []fusionpbx.Gateway) bool {
 	return w.plan.Insert && w.plan.Previous == nil && w.CopyOf == "" && w.written == nil && len(existing) == 0
 }
 
-// writeRow plans one work and adds what it writes.
-func (p *pass) writeRow(w *work, existing []fusionpbx.Gateway, routes map[string][]string, writes *fusionpbx.GatewayWrites) *rowStep {
+// planRow plans one work.
+func (p *pass) planRow(w *work, existing []fusionpbx.Gateway, routes map[string][]string) *rowStep {
 	s := &rowStep{work: w, plan: w.plan}
 	if !w.stillNew(existing) {
 		if s.plan, s.err = p.plan(w, existing); s.err != nil {
@@ -213,18 +219,21 @@ func (p *pass) writeRow(w *work, existing []fusionpbx.Gateway, routes map[string
 	if w.written != nil {
 		s.written.Providers = w.written.Providers
 	}
-	if s.written.Files, s.err = p.filesBefore(w, s.plan); s.err != nil {
-		return s
-	}
+	s.written.Files, s.err = p.filesBefore(w, s.plan)
+	return s
+}
+
+// addTo adds what the step writes, if it can be done.
+func (s *rowStep) addTo(writes *fusionpbx.GatewayWrites) {
 	switch {
+	case s.err != nil:
 	case s.plan.Insert:
-		writes.Insert(s.plan.Row, w.By)
+		writes.Insert(s.plan.Row, s.By)
 	case s.plan.Update:
-		writes.Update(s.plan.Row, w.By)
+		writes.Update(s.plan.Row, s.By)
 	case s.plan.Delete:
 		writes.Delete(s.plan.Row.UUID)
 	}
-	return s
 }
 
 // readBack gives the steps the rows as the database keeps them, so that later comparisons compare like with like.
