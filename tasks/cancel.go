@@ -68,19 +68,17 @@ func (c *Client) RetryWith(ctx context.Context, id string, domains tenant.Domain
 		if err != nil || full != nil {
 			return cmp.Or(err, full)
 		}
+		after := []string{}
 		if job.Items > 0 {
-			if err := lockDomains(ctx, tx, job.Domains); err != nil {
-				return err
-			}
-			if err := widenItems(ctx, tx, job.ID); err != nil {
+			if after, err = queueItems(ctx, tx, job.ID, job.Domains); err != nil {
 				return err
 			}
 		}
 		retried, err = one[Job](ctx, tx, `
 			update trunkline.jobs set state = 'queued', sealed = coalesce($4, sealed), order_keys = `+inherited("order_keys")+`,
-				after = `+earlier("$1")+`, `+freshRun+`
+				after = $5::uuid[], `+freshRun+`
 			where id = $1 and dispatch = $2 and state in ('failed', 'cancelled', 'partial') and ($3 or sealed is not null)
-			returning `+jobColumns, job.ID, job.Dispatch, !job.Kind.entry().needsSecrets, sealed)
+			returning `+jobColumns, job.ID, job.Dispatch, !job.Kind.entry().needsSecrets, sealed, after)
 		return err
 	})
 	if errors.Is(err, pgx.ErrNoRows) {

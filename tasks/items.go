@@ -53,19 +53,38 @@ const itemColumns = `number, state, params, result, left_hash,
 // sealedFor is what an item's secrets are sealed for.
 func sealedFor(jobID string, number int) string { return fmt.Sprintf("%s/%d", jobID, number) }
 
-// insertItems writes the items of a job that is about to be inserted, and then keeps others from taking turns in their
-// domains until the transaction ends: no look at thousands of keys has to be locked by itself.
-func (c *Client) insertItems(ctx context.Context, tx pgx.Tx, jobID string, n NewJob) error {
+// insertItems writes the items of a job that is about to be inserted, and returns the jobs that they wait for.
+func (c *Client) insertItems(ctx context.Context, tx pgx.Tx, jobID string, n NewJob) (after []string, err error) {
 	if len(n.Items) == 0 {
-		return nil
+		return []string{}, nil
 	}
 	if err := c.copyItems(ctx, tx, jobID, n.Items); err != nil {
-		return err
+		return nil, err
 	}
-	if err := lockDomains(ctx, tx, n.domains()); err != nil {
-		return err
+	return queueItems(ctx, tx, jobID, n.domains())
+}
+
+// queueItems keeps others from taking turns in the items' domains until the transaction ends, so that no look at
+// thousands of keys has to be locked by itself, and returns the jobs that the items wait for.
+func queueItems(ctx context.Context, tx pgx.Tx, jobID string, domains []string) (after []string, err error) {
+	if err := lockDomains(ctx, tx, domains); err != nil {
+		return nil, err
 	}
-	return widenItems(ctx, tx, jobID)
+	if err := widenItems(ctx, tx, jobID); err != nil {
+		return nil, err
+	}
+	return earlier(ctx, tx, jobID)
+}
+
+// linear carries out statements with joins that take time in proportion to the rows. The planner knows nothing of rows
+// that were written a moment ago: it takes thousands for one, and would go through all of them for each of the others.
+func linear(ctx context.Context, tx pgx.Tx, queue func(*pgx.Batch)) error {
+	batch := &pgx.Batch{}
+	batch.Queue("set local enable_nestloop = off")
+	batch.Queue("set local jit = off")
+	queue(batch)
+	batch.Queue("set local enable_nestloop to default")
+	return tx.SendBatch(ctx, batch).Close()
 }
 
 func (c *Client) copyItems(ctx context.Context, tx pgx.Tx, jobID string, items []NewItem) error {
@@ -91,7 +110,8 @@ func (c *Client) copyItems(ctx context.Context, tx pgx.Tx, jobID string, items [
 
 // widenItems has each item take its turn also at the keys of the unfinished jobs that share one with it, see inherited.
 func widenItems(ctx context.Context, tx pgx.Tx, jobID string) error {
-	_, err := tx.Exec(ctx, `
+	err := linear(ctx, tx, func(batch *pgx.Batch) {
+		batch.Queue(`
 		with shared as (
 			select items.number, array_agg(distinct others.key) as keys
 			from trunkline.items, unnest(items.order_keys) as own (key)
@@ -99,6 +119,7 @@ func widenItems(ctx context.Context, tx pgx.Tx, jobID string) error {
 			where items.job_id = $1 and items.state <> 'succeeded' and not items.refused group by 1)
 		update trunkline.items set order_keys = array(select unnest(order_keys) union select unnest(shared.keys))
 		from shared where items.job_id = $1 and items.number = shared.number`, jobID)
+	})
 	if err != nil {
 		return fmt.Errorf("ordering the items of job %s: %w", jobID, err)
 	}
@@ -106,9 +127,19 @@ func widenItems(ctx context.Context, tx pgx.Tx, jobID string) error {
 }
 
 // earlier are the jobs that the items of a job wait for, while nobody else takes a turn in their domains.
-func earlier(job string) string {
-	return `array(select distinct turns.job_id from trunkline.items, unnest(items.order_keys) as own (key)
-		join trunkline.turns using (key) where items.job_id = ` + job + ` and not items.refused and items.state <> 'succeeded' and turns.holds)`
+func earlier(ctx context.Context, tx pgx.Tx, jobID string) (ids []string, err error) {
+	err = linear(ctx, tx, func(batch *pgx.Batch) {
+		batch.Queue(`
+			select distinct turns.job_id::text from trunkline.items, unnest(items.order_keys) as own (key) join trunkline.turns using (key)
+			where items.job_id = $1 and not items.refused and items.state <> 'succeeded' and turns.holds`, jobID).Query(func(rows pgx.Rows) error {
+			ids, err = pgx.CollectRows(rows, pgx.RowTo[string])
+			return err
+		})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("asking what job %s waits for: %w", jobID, err)
+	}
+	return append([]string{}, ids...), nil
 }
 
 // ItemFilter says which items a page has: those in a state ("" for any), after the number After, at most Limit.
@@ -212,9 +243,11 @@ func (a *Attempt) SaveItemSecrets(ctx context.Context, tx pgx.Tx, secrets map[in
 		}
 		numbers, sealed = append(numbers, number), append(sealed, part)
 	}
-	_, err := tx.Exec(ctx, `
-		update trunkline.items set sealed = saved.sealed from unnest($2::integer[], $3::bytea[]) as saved (number, sealed)
-		where job_id = $1 and items.number = saved.number and state = 'queued'`, a.Job.ID, numbers, sealed)
+	err := linear(ctx, tx, func(batch *pgx.Batch) {
+		batch.Queue(`
+			update trunkline.items set sealed = saved.sealed from unnest($2::integer[], $3::bytea[]) as saved (number, sealed)
+			where job_id = $1 and items.number = saved.number and state = 'queued'`, a.Job.ID, numbers, sealed)
+	})
 	if err != nil {
 		return fmt.Errorf("saving the items of job %s: %w", a.Job.ID, err)
 	}
@@ -271,14 +304,15 @@ func (a *Attempt) EndItems(ctx context.Context, ends []ItemEnd) error {
 		if err := a.Fence(ctx, tx); err != nil {
 			return err
 		}
-		batch := &pgx.Batch{}
-		batch.Queue(`
+		err := linear(ctx, tx, func(batch *pgx.Batch) {
+			batch.Queue(`
 			update trunkline.items set state = ended.state, result = ended.result::json, left_hash = ended.left_hash, error_code = ended.code,
 				error_message = ended.message, outcome = ended.outcome, sealed = case when ended.state <> 'succeeded' then sealed end
 			from unnest($2::integer[], $3::text[], $4::text[], $5::bytea[], $6::text[], $7::text[], $8::text[]) as ended (number, state, result, left_hash, code, message, outcome)
 			where job_id = $1 and items.number = ended.number and items.state = 'queued'`, a.Job.ID, numbers, states, results, left, codes, messages, outcomes)
-		batch.Queue(`delete from trunkline.turns where job_id = $1 and item = any($2)`, a.Job.ID, numbers)
-		if err := tx.SendBatch(ctx, batch).Close(); err != nil {
+			batch.Queue(`delete from trunkline.turns using unnest($2::integer[]) as ended (number) where job_id = $1 and item = ended.number`, a.Job.ID, numbers)
+		})
+		if err != nil {
 			return fmt.Errorf("ending items of job %s: %w", a.Job.ID, err)
 		}
 		return nil

@@ -62,10 +62,13 @@ func (c *Client) Awaited(ctx context.Context, kind Kind) ([]*Awaited, error) {
 // this job, or of a job of many these items, changes what they wait for. It returns their ids; the caller tells of their
 // ends with Finished.
 func (a *Attempt) Supersede(ctx context.Context, tx pgx.Tx, items []int, code, message string) ([]string, error) {
+	// What waits for its outcome is little, and looked at first: of a job of many, thousands of turns may be this job's.
 	superseded, err := all[struct{ ID string }](ctx, tx, `
+		with awaited as materialized (
+			select key, turn, job_id from trunkline.turns where job_id in (select id from trunkline.jobs where state = 'running' and outcome is not null))
 		update trunkline.jobs set state = 'failed', error_code = $2, error_message = $3, finished_at = now()
 		where state = 'running' and outcome is not null and id in (
-			select earlier.job_id from trunkline.turns as mine join trunkline.turns as earlier on earlier.key = mine.key
+			select earlier.job_id from awaited as earlier join trunkline.turns as mine on mine.key = earlier.key
 			where mine.job_id = $1 and ($4::integer[] is null or mine.item = any($4)) and earlier.turn < mine.turn)
 		returning id::text`, a.Job.ID, code, message, items)
 	if err != nil {

@@ -145,17 +145,18 @@ func (c *Client) insert(ctx context.Context, tx pgx.Tx, n NewJob, params []byte)
 	if err != nil {
 		return Job{}, err
 	}
-	if err := c.insertItems(ctx, tx, id.String(), n); err != nil {
+	after, err := c.insertItems(ctx, tx, id.String(), n)
+	if err != nil {
 		return Job{}, err
 	}
 	return one[Job](ctx, tx, `
 		insert into trunkline.jobs (id, kind, state, domain_uuid, created_by, created_by_name, external_id, request_key,
 			subject, body_hash, order_keys, urgent, params, sealed, items, domains, after)
 		values ($1, $2, 'queued', nullif($3, '')::uuid, $4, $5, nullif($6, ''), nullif($7, ''), $8, $9, `+inherited("$10")+`, $11, $12, $13,
-			$14, $15, `+earlier("$1")+`)
+			$14, $15, $16::uuid[])
 		returning `+jobColumns,
 		id.String(), n.Kind, n.DomainUUID, n.CreatedBy, n.CreatedByName, n.ExternalID, n.requestKey(),
-		n.Subject, n.BodyHash, n.OrderKeys, n.Urgent, params, sealed, len(n.Items), n.domains())
+		n.Subject, n.BodyHash, n.OrderKeys, n.Urgent, params, sealed, len(n.Items), n.domains(), after)
 }
 
 // insertAgain queues a job that ended without a result, as the request has it now.
@@ -169,13 +170,14 @@ func (c *Client) insertAgain(ctx context.Context, tx pgx.Tx, job Job, n NewJob, 
 			return Job{}, fmt.Errorf("replacing the items of job %s: %w", job.ID, err)
 		}
 	}
-	if err := c.insertItems(ctx, tx, job.ID, n); err != nil {
+	after, err := c.insertItems(ctx, tx, job.ID, n)
+	if err != nil {
 		return Job{}, err
 	}
 	return one[Job](ctx, tx, `
 		update trunkline.jobs set state = 'queued', params = $2, sealed = $3, order_keys = `+inherited("$4")+`, urgent = $5, items = $6, domains = $7,
-			after = `+earlier("$1")+`, `+freshRun+`
-		where id = $1 returning `+jobColumns, job.ID, params, sealed, n.OrderKeys, n.Urgent, len(n.Items), n.domains())
+			after = $8::uuid[], `+freshRun+`
+		where id = $1 returning `+jobColumns, job.ID, params, sealed, n.OrderKeys, n.Urgent, len(n.Items), n.domains(), after)
 }
 
 // byRequestKey returns the job that has the request's key, or pgx.ErrNoRows; ErrKeyReused if its body was
