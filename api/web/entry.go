@@ -121,7 +121,7 @@ func (r *Request) signIn(e Endpoint) error {
 }
 
 // errNotInFile tells whoever put credentials into a form with a file, which is not read before they are known.
-var errNotInFile error = fault.Errorf(fault.AuthenticationFailed, "send credentials in a header: HTTP Basic (curl -u), or a token as Authorization: Bearer or X-API-Key; they are not looked for beside a file")
+var errNotInFile error = fault.Errorf(fault.AuthenticationFailed, "send username and password in a header, by HTTP Basic (curl -u), or a token as Authorization: Bearer or X-API-Key; they are not looked for beside a file")
 
 // noTokenAmong fails if a token stands in what is kept and shown: a name, a note, a key of the caller's own.
 func (r *Request) noTokenAmong() error {
