@@ -35,10 +35,22 @@ func (r *Request) enter(e Endpoint) error {
 	if err := r.charge(cmp.Or(e.Limit, LimitRequests)); err != nil {
 		return err
 	}
-	if e.Scope == "" {
+	if e.Scope != "" {
+		if err := r.Need(e.Scope); err != nil {
+			return err
+		}
+	}
+	return r.reaches(e)
+}
+
+// reaches fails if the request names a domain that is not the caller's, before anything else that is wrong with it is
+// told.
+func (r *Request) reaches(e Endpoint) error {
+	if r.Caller.Domains.All || !e.takes("tenant_domain") {
 		return nil
 	}
-	return r.Need(e.Scope)
+	_, _, err := r.Tenant()
+	return err
 }
 
 // AccessDenied is the documented message for an address that is not on the whitelist. Behind it stands the
