@@ -15,7 +15,7 @@ import (
 // bulk makes, changes or deletes many gateways, or says what it would do.
 func (w *Worker) bulk(ctx context.Context, r *run) (any, error) {
 	b := &bulk{Worker: w, run: r}
-	r.resumes = true
+	r.resumes = r.sleeps()
 	if err := json.Unmarshal(r.Job.Params, &b.asked); err != nil {
 		return nil, fault.Errorf(fault.ServerError, "the job's parameters cannot be read: %w", err)
 	}
@@ -25,11 +25,11 @@ func (w *Worker) bulk(ctx context.Context, r *run) (any, error) {
 	if err := b.read(reading); err != nil {
 		return nil, err
 	}
-	if b.asked.DryRun {
-		return b.compare(ctx)
-	}
 	if err := b.resolve(reading); err != nil {
 		return nil, err
+	}
+	if b.asked.DryRun {
+		return b.compare(ctx)
 	}
 	return b.apply(ctx)
 }
@@ -85,9 +85,6 @@ func (b *bulk) read(ctx context.Context) error {
 
 // compare is a dry run.
 func (b *bulk) compare(ctx context.Context) (any, error) {
-	if err := b.resolve(ctx); err != nil {
-		return nil, err
-	}
 	ends := make([]tasks.ItemEnd, 0, len(b.items))
 	var todo []*bulkItem
 	for _, item := range b.items {

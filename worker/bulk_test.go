@@ -9,12 +9,14 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
 	"trunkline/internal/fault"
 	"trunkline/internal/gateway"
 	"trunkline/internal/pbxtest"
+	"trunkline/internal/pbxtest/testbed"
 	"trunkline/internal/tenant"
 	"trunkline/tasks"
 )
@@ -315,5 +317,35 @@ func TestBulkGoesOnAfterTheDatabaseRestarted(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// A switch that goes away in the middle and stays away fails the bulk job in time, with the rows put back: what one
+// attempt leaves to the next is undone by the last.
+func TestBulkOfASwitchThatStaysAwayIsPutBack(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []string{gateway.ModeAll, gateway.ModeEach} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			b := newBundle(t, setUp{stopped: true})
+			b.options.Settings.BulkTimeout = 3 * time.Second
+			b.start(t)
+			b.sweeping(t)
+			rows := testbed.GatewayRows(t, b.pool)
+			defer b.switches[0].OnCommand("sofia profile external rescan", sync.OnceFunc(func() { _ = b.switches[0].Stop() }))()
+			job, err := b.Submit(t.Context(), b.many(gateway.Bulk{Mode: mode, Action: "import"}, b.carriers(30)...))
+			must(t, err)
+			b.asleep(t, job) // the rows are written
+			if testbed.GatewayRows(t, b.pool) == rows {
+				t.Error("nothing was written that could be put back")
+			}
+			job = b.ended(t, job)
+			if job.State != tasks.StateFailed || job.Error.Code != fault.SwitchUnavailable {
+				t.Errorf("it %s: %v", job.State, job.Error)
+			}
+			if got := testbed.GatewayRows(t, b.pool); got != rows {
+				t.Errorf("the rows changed:\n%s", got)
+			}
+		})
 	}
 }

@@ -9,7 +9,6 @@ import (
 
 	"trunkline/internal/audit"
 	"trunkline/internal/gateway"
-	"trunkline/internal/postgres"
 	"trunkline/tasks"
 )
 
@@ -18,12 +17,14 @@ const (
 	leftInterval = time.Second
 	// leftAgain is how long after a job in vain another is made.
 	leftAgain = time.Minute
+	// leftAtOnce is how many are taken up at a time: a bulk job that was put back may leave thousands.
+	leftAtOnce = 100
 	// itself is who asks for what nobody asked for.
 	itself = "trunkline"
 )
 
 // reconcileLeft has what switches may have left loaded, when they went away in the middle, reconciled once they are
-// back, in one worker of all at a time, until ctx is done.
+// back, until ctx is done.
 func (w *Worker) reconcileLeft(ctx context.Context) {
 	tick := time.NewTicker(leftInterval)
 	defer tick.Stop()
@@ -42,12 +43,7 @@ func (w *Worker) reconcileLeft(ctx context.Context) {
 
 // makeLeftJobs makes a job for each gateway that a switch may have left loaded which answers by now.
 func (w *Worker) makeLeftJobs(ctx context.Context) error {
-	lock, err := postgres.TryLock(ctx, w.o.PBX.Pool, "left loaded")
-	if err != nil || lock == nil {
-		return err
-	}
-	defer lock.Release(ctx)
-	left, err := gateway.FindLeftLoaded(ctx, w.o.PBX, leftAgain)
+	left, err := gateway.FindLeftLoaded(ctx, w.o.PBX, leftAgain, leftAtOnce)
 	if err != nil {
 		return err
 	}

@@ -33,8 +33,8 @@ type run struct {
 	parked bool
 	// patient is set if the job waits for what passes by itself however long it takes, and not only for its own time.
 	patient bool
-	// resumes is set if what passes by itself is waited for with everything as it stands, while there is time: another
-	// attempt goes on from there.
+	// resumes is set if what passes by itself is waited for with everything as it stands: another attempt goes on from
+	// there. It is settled when the attempt begins, so that all its parts are of one mind.
 	resumes bool
 	// partial is set by a handler of many items of which some have failed.
 	partial bool
@@ -192,9 +192,9 @@ func (r *run) pause() time.Duration {
 	return min(max(time.Since(*r.Job.StartedAt)/4, leastPause), mostPause)
 }
 
-// sleeps reports whether there is time to try again.
+// sleeps reports whether there is time to try again, or that has to be.
 func (r *run) sleeps() bool {
-	return r.patient || time.Since(*r.Job.StartedAt)+r.pause() < r.Job.Kind.Timeout(r.w.o.Settings)
+	return r.patient || r.resumes || time.Since(*r.Job.StartedAt)+r.pause() < r.Job.Kind.Timeout(r.w.o.Settings)
 }
 
 // sleep parks the job until it is tried again, and gives its slot to another.
@@ -223,7 +223,7 @@ func (r *run) handsOver(err error) bool {
 	case r.patient:
 		return fault.Passes(err) || errors.Is(err, context.DeadlineExceeded)
 	}
-	return r.resumes && fault.Passes(err) && r.sleeps()
+	return r.resumes && fault.Passes(err)
 }
 
 // databaseAway reports whether the database went away under the job. What became a fault was something

@@ -54,6 +54,7 @@ func (w *Worker) watchWith(ctx context.Context, lock *postgres.Lock) error {
 		return err
 	}
 	listening.Go(func() { registrations.Listen(ctx) })
+	listening.Go(func() { w.reconcileLeft(ctx) })
 	tick := time.NewTicker(watchInterval)
 	defer tick.Stop()
 	var looked, polled time.Time

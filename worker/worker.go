@@ -92,7 +92,6 @@ func (w *Worker) Run(ctx context.Context) error {
 	beside.Go(func() { w.o.Exporter.Retain(ctx, w.o.Log) })
 	beside.Go(func() { w.serve(ctx) })
 	beside.Go(func() { w.watch(ctx) })
-	beside.Go(func() { w.reconcileLeft(ctx) })
 	<-ctx.Done()
 	for _, server := range servers {
 		server.Stop()

@@ -130,7 +130,7 @@ func orderKeys(p gateway.Request) []string {
 	}
 	for _, uuid := range []string{p.GatewayUUID, p.CopyOf} {
 		if uuid != "" {
-			keys = append(keys, uuidKey(uuid))
+			keys = append(keys, gateway.UUIDKey(uuid))
 		}
 	}
 	if p.ExternalID != "" {
@@ -142,5 +142,3 @@ func orderKeys(p gateway.Request) []string {
 func labelKey(p gateway.Request, name string) string {
 	return "gateway:" + p.DomainUUID + ":" + strings.ToLower(name)
 }
-
-func uuidKey(gatewayUUID string) string { return gateway.UUIDKey(gatewayUUID) }

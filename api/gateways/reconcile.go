@@ -50,7 +50,7 @@ func (s *Service) reconcile(r *web.Request) error {
 			return fault.Errorf(fault.NotFound, "ids: there is no gateway %s", id)
 		}
 		asked := gateway.Request{Do: gateway.Reconcile, GatewayUUID: id, Values: map[string]string{}, Name: row.Label(), DomainUUID: row.DomainUUID}
-		keys := []string{uuidKey(id)}
+		keys := []string{gateway.UUIDKey(id)}
 		if there {
 			keys = orderKeys(asked)
 		}

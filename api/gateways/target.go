@@ -60,7 +60,7 @@ func (s *Service) byUUID(r *web.Request, id string) (target, error) {
 	case !errors.Is(err, fusionpbx.ErrNotFound):
 		return t, err
 	default:
-		job, pending, err := s.tasks.Pending(r.Context(), uuidKey(id))
+		job, pending, err := s.tasks.Pending(r.Context(), gateway.UUIDKey(id))
 		if t.absent = !pending || !r.Caller.Domains.HoldUUID(job.DomainUUID); err != nil || t.absent {
 			t.resolved = t.Request
 			return t, err

@@ -69,11 +69,13 @@ func (p *pass) forgetLeft(ctx context.Context, works []*work) error {
 }
 
 // FindLeftLoaded returns those that a switch may have loaded which answers by now, and of which none was tried for so
-// long. A switch is asked only if there are some.
-func FindLeftLoaded(ctx context.Context, p *pbx.PBX, untried time.Duration) ([]LeftLoaded, error) {
+// long, the oldest of each switch first, and of each at most so many. A switch is asked only if there are some.
+func FindLeftLoaded(ctx context.Context, p *pbx.PBX, untried time.Duration, most int) ([]LeftLoaded, error) {
 	found, err := postgres.Rows(ctx, p.Pool, "reading what switches may have left loaded", pgx.RowToStructByPos[LeftLoaded], `
-		select gateway_uuid::text, switch, coalesce(domain_uuid::text, '') from trunkline.left_loaded
-		where tried_at is null or tried_at < now() - $1::interval order by since, gateway_uuid`, untried)
+		select gateway_uuid::text, switch, domain from (
+			select gateway_uuid, switch, coalesce(domain_uuid::text, '') as domain, since, row_number() over (partition by switch order by since, gateway_uuid) as nth
+			from trunkline.left_loaded where tried_at is null or tried_at < now() - $1::interval) as left_over
+		where nth <= $2 order by since, gateway_uuid`, untried, most)
 	if err != nil {
 		return nil, err
 	}
