@@ -18,6 +18,8 @@ const (
 	bulkRows = 500
 	// bulkChanged is how many of them are there already, with another password.
 	bulkChanged = 100
+	// patientWithSwitch is for simulated switches that load hundreds of gateways each, on a busy machine.
+	patientWithSwitch = "TRUNKLINE_SWITCH_TIMEOUT=30s"
 	// bulkTakes is about how long the job takes here: the kill comes within it.
 	bulkTakes = 3 * time.Second
 )
@@ -26,7 +28,7 @@ const (
 // forgotten, and each is loaded as asked for.
 func TestWorkerKilledInTheMiddleOfABulkJob(t *testing.T) {
 	t.Parallel()
-	killed(t, 0, func(t *testing.T, i int, p *samplePBX) {
+	killed(t, 0, largeKillsAtOnce, func(t *testing.T, i int, p *samplePBX) {
 		client := p.open(t)
 		mode := []string{gateway.ModeAll, gateway.ModeEach}[i%2]
 		request := func(password string, n int) tasks.NewJob {
@@ -45,7 +47,7 @@ func TestWorkerKilledInTheMiddleOfABulkJob(t *testing.T) {
 			}
 			return job
 		}
-		first := p.start(t, "worker", shortHeartbeat)
+		first := p.start(t, "worker", shortHeartbeat, patientWithSwitch)
 		job, err := client.Submit(t.Context(), request("before", bulkChanged))
 		must(t, err)
 		if job, err = client.Wait(t.Context(), job.ID, patience); err != nil || job.State != tasks.StateSucceeded {
@@ -59,7 +61,7 @@ func TestWorkerKilledInTheMiddleOfABulkJob(t *testing.T) {
 			close(killed)
 		})
 		<-killed
-		other := p.start(t, "worker", shortHeartbeat)
+		other := p.start(t, "worker", shortHeartbeat, patientWithSwitch)
 		ended, err := client.Wait(t.Context(), job.ID, patience)
 		must(t, err)
 		if ended.State != tasks.StateSucceeded {

@@ -24,16 +24,17 @@ import (
 const (
 	// kills is how often a worker is killed in the middle of each kind of job.
 	kills = 20
-	// killsAtOnce bounds how many of these run at a time: each waits for a lost heartbeat most of the time.
-	killsAtOnce = 8
+	// killsAtOnce bounds how many of these run at a time: each waits for a lost heartbeat most of the time. Those with
+	// many gateways have the simulated switches at work besides.
+	killsAtOnce, largeKillsAtOnce = 8, 4
 	// shortHeartbeat is a heartbeat that is lost after four seconds in place of ten.
 	shortHeartbeat = "TRUNKLINE_HEARTBEAT_TIMEOUT=4s"
 )
 
-// killed runs one round after the other, some at a time, each on a sample PBX of its own with so many CDRs.
-func killed(t *testing.T, cdrs int, round func(t *testing.T, i int, p *samplePBX)) {
+// killed runs one round after the other, so many at a time, each on a sample PBX of its own with so many CDRs.
+func killed(t *testing.T, cdrs, atOnce int, round func(t *testing.T, i int, p *samplePBX)) {
 	database, loaded := loadSample(t, cdrs, postgrestest.Tables)
-	slots := make(chan struct{}, killsAtOnce)
+	slots := make(chan struct{}, atOnce)
 	var group sync.WaitGroup
 	for i := range kills {
 		group.Go(func() {
@@ -64,7 +65,7 @@ func TestWorkerKilledWhileItProvisions(t *testing.T) {
 	t.Parallel()
 	// The commands of a changed gateway, each of which is the last that one of the workers sees.
 	moments := []string{"xmlstatus profile", "xmlstatus gateway", "lua", "rescan", "killgw"}
-	killed(t, 0, func(t *testing.T, i int, p *samplePBX) {
+	killed(t, 0, killsAtOnce, func(t *testing.T, i int, p *samplePBX) {
 		client := p.open(t)
 		changed := i%2 == 0
 		password := func(s string) gateway.Secrets { return gateway.Secrets{Password: &s} }
@@ -116,7 +117,7 @@ func TestWorkerKilledWhileItProvisions(t *testing.T) {
 func TestWorkerKilledWhileItExports(t *testing.T) {
 	t.Parallel()
 	const cdrs = 60_000
-	killed(t, cdrs, func(t *testing.T, i int, p *samplePBX) {
+	killed(t, cdrs, killsAtOnce, func(t *testing.T, i int, p *samplePBX) {
 		client := p.open(t)
 		first := p.start(t, "worker", shortHeartbeat)
 		// Half of them stand at a lock on the table when they are killed, the others write the file.
