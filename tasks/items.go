@@ -81,7 +81,6 @@ func queueItems(ctx context.Context, tx pgx.Tx, jobID string, domains []string) 
 func linear(ctx context.Context, tx pgx.Tx, queue func(*pgx.Batch)) error {
 	batch := &pgx.Batch{}
 	batch.Queue("set local enable_nestloop = off")
-	batch.Queue("set local jit = off")
 	queue(batch)
 	batch.Queue("set local enable_nestloop to default")
 	return tx.SendBatch(ctx, batch).Close()
@@ -108,15 +107,16 @@ func (c *Client) copyItems(ctx context.Context, tx pgx.Tx, jobID string, items [
 	return nil
 }
 
+// ownKeys are the keys of the job's items that are to be done.
+const ownKeys = `(select number, unnest(order_keys) as key from trunkline.items where job_id = $1 and state <> 'succeeded' and not refused) as own`
+
 // widenItems has each item take its turn also at the keys of the unfinished jobs that share one with it, see inherited.
 func widenItems(ctx context.Context, tx pgx.Tx, jobID string) error {
 	err := linear(ctx, tx, func(batch *pgx.Batch) {
 		batch.Queue(`
 		with shared as (
-			select items.number, array_agg(distinct others.key) as keys
-			from trunkline.items, unnest(items.order_keys) as own (key)
-			join trunkline.turns as mine using (key) join trunkline.turns as others using (job_id, item)
-			where items.job_id = $1 and items.state <> 'succeeded' and not items.refused group by 1)
+			select own.number, array_agg(distinct others.key) as keys from `+ownKeys+`
+			join trunkline.turns as mine using (key) join trunkline.turns as others using (job_id, item) group by 1)
 		update trunkline.items set order_keys = array(select unnest(order_keys) union select unnest(shared.keys))
 		from shared where items.job_id = $1 and items.number = shared.number`, jobID)
 	})
@@ -130,8 +130,7 @@ func widenItems(ctx context.Context, tx pgx.Tx, jobID string) error {
 func earlier(ctx context.Context, tx pgx.Tx, jobID string) (ids []string, err error) {
 	err = linear(ctx, tx, func(batch *pgx.Batch) {
 		batch.Queue(`
-			select distinct turns.job_id::text from trunkline.items, unnest(items.order_keys) as own (key) join trunkline.turns using (key)
-			where items.job_id = $1 and not items.refused and items.state <> 'succeeded' and turns.holds`, jobID).Query(func(rows pgx.Rows) error {
+			select distinct turns.job_id::text from `+ownKeys+` join trunkline.turns using (key) where turns.holds`, jobID).Query(func(rows pgx.Rows) error {
 			ids, err = pgx.CollectRows(rows, pgx.RowTo[string])
 			return err
 		})
