@@ -30,17 +30,11 @@ func (c Selection) chosen() (ids []string, filter url.Values, err error) {
 	if given != 1 {
 		return nil, nil, errors.New("say which gateways: their UUIDs, or a filter such as --domain, or --all; one of the three")
 	}
-	for _, text := range c.IDs {
-		id, err := gatewayID(text)
-		if err != nil {
-			return nil, nil, err
-		}
-		ids = append(ids, id)
-	}
 	if c.All {
 		filter.Set("all", "true")
 	}
-	return ids, filter, nil
+	ids, err = gatewayIDs(c.IDs)
+	return ids, filter, err
 }
 
 // Change are the flags of what changes gateways that there are.

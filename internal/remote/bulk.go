@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -65,18 +64,14 @@ func (b bulk) compare() (d difference, err error) {
 	if err != nil {
 		return d, err
 	}
-	found, err := b.pages("/v1/jobs/"+url.PathEscape(job.JobID)+"/items", url.Values{}, "items", 0)
-	if err != nil {
-		return d, err
-	}
-	items, err := itemsOf(found.entries)
+	items, raw, err := b.itemsOf(job.JobID, "")
 	if err != nil {
 		return d, err
 	}
 	if len(items) == 0 && job.State != client.Succeeded { // it did not come so far
 		return d, endOf(job)
 	}
-	d.raw, d.counts = found.entries, map[string]int{"total": len(items)}
+	d.raw, d.counts = raw, map[string]int{"total": len(items)}
 	for _, i := range items {
 		action := i.Action
 		if i.State == client.Failed || i.Error != nil {
@@ -160,14 +155,16 @@ func (b bulk) agree(d difference) error {
 		b.tell("and %d more, which --dry-run shows", left)
 	}
 	b.tell("%s", visible(d.summary()))
-	yes, err := b.Program.ask(fmt.Sprintf("%s %d of %d gateways?", strings.ToUpper(b.what[:1])+b.what[1:], len(d.rows)-d.conflicts(), d.counts["total"]))
-	if err != nil {
-		return err
+	return b.agreeTo(fmt.Sprintf("%s %d of %d gateways?", strings.ToUpper(b.what[:1])+b.what[1:], len(d.rows)-d.conflicts(), d.counts["total"]))
+}
+
+// agreeTo asks, and is an error unless the answer is yes.
+func (p *Program) agreeTo(question string) error {
+	yes, err := p.ask(question)
+	if err == nil && !yes {
+		err = errors.New("nothing was changed, since you did not agree")
 	}
-	if !yes {
-		return errors.New("nothing was changed, since you did not agree")
-	}
-	return nil
+	return err
 }
 
 // do shows what would be done and asks, as far as that was not agreed to, and does it. ended is the job's end, which
@@ -223,11 +220,7 @@ func (s *session) failed(job client.Job) (map[int]item, error) {
 		if job.Counts != nil && job.Counts[state] == 0 {
 			continue
 		}
-		found, err := s.pages("/v1/jobs/"+url.PathEscape(job.JobID)+"/items", url.Values{"state": {state}}, "items", 0)
-		if err != nil {
-			return nil, err
-		}
-		items, err := itemsOf(found.entries)
+		items, _, err := s.itemsOf(job.JobID, state)
 		if err != nil {
 			return nil, err
 		}

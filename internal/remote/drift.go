@@ -145,12 +145,8 @@ func (c gatewayReconcileCommand) Run(s *session) error {
 		return err
 	}
 	if !c.Yes {
-		yes, err := s.ask(fmt.Sprintf("Reconcile %d gateways?", len(ids)))
-		if err != nil {
+		if err := s.agreeTo(fmt.Sprintf("Reconcile %d gateways?", len(ids))); err != nil {
 			return err
-		}
-		if !yes {
-			return errors.New("nothing was changed, since you did not agree")
 		}
 	}
 	b := bulk{session: s, what: "reconcile", ask: func(bool) client.Request {
@@ -165,15 +161,8 @@ func (c gatewayReconcileCommand) Run(s *session) error {
 
 // chosen are the UUIDs that were given, or those of what a comparison finds, once it is shown.
 func (c gatewayReconcileCommand) chosen(s *session) (ids []string, err error) {
-	for _, text := range c.IDs {
-		id, err := gatewayID(text)
-		if err != nil {
-			return nil, err
-		}
-		ids = append(ids, id)
-	}
 	if !c.All {
-		return ids, nil
+		return gatewayIDs(c.IDs)
 	}
 	d, err := s.drift(c.Domain)
 	if err != nil {

@@ -19,10 +19,7 @@ var resultColumns = []string{resultPrefix + "state", resultPrefix + "action", re
 func (i item) results() []string {
 	code, why := "", ""
 	if i.Error != nil {
-		code, why = i.Error.Code, i.Error.Message
-		if i.Error.Field != "" && !strings.HasPrefix(why, i.Error.Field) {
-			why = i.Error.Field + ": " + why
-		}
+		code, why = i.Error.Code, i.Error.String()
 	}
 	return []string{i.State, i.Action, i.GatewayUUID, code, why}
 }

@@ -6,10 +6,6 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
-
-	"github.com/google/uuid"
-
-	"trunkline/internal/fault"
 )
 
 // Gateways are the commands about gateways.
@@ -173,9 +169,17 @@ func (c gatewayGetCommand) Run(s *session) error {
 
 // gatewayID checks that it is one before it becomes a part of a path.
 func gatewayID(given string) (string, error) {
-	id, err := uuid.Parse(given)
-	if err != nil || len(given) != len(id.String()) {
-		return "", fmt.Errorf("%q is not a gateway's UUID; trunkline gateways list shows them", fault.Clip(given))
+	return idOf(given, "a gateway's UUID; trunkline gateways list shows them")
+}
+
+// gatewayIDs are such ids of several.
+func gatewayIDs(given []string) (ids []string, err error) {
+	for _, text := range given {
+		id, err := gatewayID(text)
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
 	}
-	return id.String(), nil
+	return ids, nil
 }

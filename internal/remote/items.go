@@ -3,6 +3,7 @@ package remote
 import (
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"strings"
 )
 
@@ -23,6 +24,14 @@ type itemError struct {
 	Code    string `json:"code"`
 	Field   string `json:"field"`
 	Message string `json:"message"`
+}
+
+// String is the message, with the field that it is about.
+func (e itemError) String() string {
+	if e.Field == "" || strings.HasPrefix(e.Message, e.Field) {
+		return e.Message
+	}
+	return e.Field + ": " + e.Message
 }
 
 // change is one setting that a row changes. What a secret was and is is not said.
@@ -50,10 +59,7 @@ func quotedIfEmpty(text string) string {
 // what is what a row's last column says: why nothing was done, or what is changed.
 func (i item) what() string {
 	if i.Error != nil {
-		text := i.Error.Message
-		if i.Error.Field != "" && !strings.HasPrefix(text, i.Error.Field) {
-			text = i.Error.Field + ": " + text
-		}
+		text := i.Error.String()
 		if i.Error.Code != "" {
 			text += " (" + i.Error.Code + ")"
 		}
@@ -73,13 +79,24 @@ func (i item) cells() []string {
 	return []string{number(i.Number), number(i.Line), i.State, i.Action, i.GatewayUUID, i.GatewayName, i.Domain, i.what()}
 }
 
-// itemsOf decodes rows.
-func itemsOf(raw []json.RawMessage) ([]item, error) {
-	items := make([]item, len(raw))
-	for n, text := range raw {
+// itemsPath is where the rows of a job are.
+func itemsPath(jobID string) string { return "/v1/jobs/" + url.PathEscape(jobID) + "/items" }
+
+// itemsOf are a job's rows that are in the state, "" for any, and as they came.
+func (s *session) itemsOf(jobID, state string) (items []item, raw []json.RawMessage, err error) {
+	query := url.Values{}
+	if state != "" {
+		query.Set("state", state)
+	}
+	found, err := s.pages(itemsPath(jobID), query, "items", 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	items = make([]item, len(found.entries))
+	for n, text := range found.entries {
 		if err := json.Unmarshal(text, &items[n]); err != nil {
-			return nil, fmt.Errorf("reading the rows of the job: %w", err)
+			return nil, nil, fmt.Errorf("reading the rows of the job: %w", err)
 		}
 	}
-	return items, nil
+	return items, found.entries, nil
 }

@@ -200,24 +200,18 @@ func (c jobRetryCommand) Run(s *session) error {
 }
 
 func (c jobShowCommand) items(s *session, id string) error {
-	query := url.Values{}
-	if c.ItemState != "" {
-		query.Set("state", c.ItemState)
-	}
-	path := "/v1/jobs/" + id + "/items"
 	if c.Output == "csv" {
-		query.Set("format", "csv")
-		return s.worded(s.api.Download(s.ctx, client.Request{Path: path, Query: query}, "text/csv", s.out))
+		query := url.Values{"format": {"csv"}}
+		if c.ItemState != "" {
+			query.Set("state", c.ItemState)
+		}
+		return s.worded(s.api.Download(s.ctx, client.Request{Path: itemsPath(id), Query: query}, "text/csv", s.out))
 	}
-	found, err := s.pages(path, query, "items", 0)
+	items, raw, err := s.itemsOf(id, c.ItemState)
 	if err != nil {
 		return err
 	}
-	items, err := itemsOf(found.entries)
-	if err != nil {
-		return err
-	}
-	l := listing{headings: itemHeadings, raw: found.entries}
+	l := listing{headings: itemHeadings, raw: raw}
 	for _, i := range items {
 		l.rows = append(l.rows, i.cells())
 	}

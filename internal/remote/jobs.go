@@ -131,9 +131,14 @@ func timeOf(flag, text string, now time.Time) (time.Time, error) {
 
 // jobID checks that it is one before it becomes a part of a path.
 func jobID(given string) (string, error) {
+	return idOf(given, "a job's id; trunkline jobs list shows them")
+}
+
+// idOf is a UUID as it becomes a part of a path. what says what it should be, and where it is found.
+func idOf(given, what string) (string, error) {
 	id, err := uuid.Parse(given)
 	if err != nil || len(given) != len(id.String()) {
-		return "", fmt.Errorf("%q is not a job's id; trunkline jobs list shows them", fault.Clip(given))
+		return "", fmt.Errorf("%q is not %s", fault.Clip(given), what)
 	}
 	return id.String(), nil
 }
