@@ -174,16 +174,18 @@ func TestWhatIsSentAgain(t *testing.T) {
 		r     Request
 		wrong func(http.ResponseWriter)
 		again bool
+		// unclear: if it is not sent again, it may have been done.
+		unclear bool
 	}{
-		"a question, a proxy":         {Request{}, away, true},
-		"a question, broken off":      {Request{}, breaks, true},
-		"a change, a proxy":           {post, away, false},
-		"a change, broken off":        {post, breaks, false},
-		"a change with a key":         {keyed, away, true},
-		"a change with a key, broken": {keyed, breaks, true},
-		"a change, a limit":           {post, limited, true},
-		"a limit for long":            {Request{}, closed, false},
-		"a job that failed":           {keyed, failed, false},
+		"a question, a proxy":         {Request{}, away, true, false},
+		"a question, broken off":      {Request{}, breaks, true, false},
+		"a change, a proxy":           {post, away, false, true},
+		"a change, broken off":        {post, breaks, false, true},
+		"a change with a key":         {keyed, away, true, false},
+		"a change with a key, broken": {keyed, breaks, true, false},
+		"a change, a limit":           {post, limited, true, false},
+		"a limit for long":            {Request{}, closed, false, false},
+		"a job that failed":           {keyed, failed, false, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -202,6 +204,9 @@ func TestWhatIsSentAgain(t *testing.T) {
 			_, err := c.Do(t.Context(), tc.r)
 			if again := asked.Load() == 2; again != tc.again || again != (err == nil) {
 				t.Errorf("asked %d times: %v", asked.Load(), err)
+			}
+			if err != nil && Unclear(err) != tc.unclear {
+				t.Errorf("whether it was done is unclear: %t, of %v", Unclear(err), err)
 			}
 		})
 	}

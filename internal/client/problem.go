@@ -79,6 +79,13 @@ func (p *Problem) passes() bool {
 	return false
 }
 
+// Unclear says whether a request that ended with err may have been done all the same: nobody answered, or not the API
+// itself but something on the way to it, or one that was away in the middle.
+func Unclear(err error) bool {
+	problem, answered := errors.AsType[*Problem](err)
+	return answered && problem.passes() || !answered && !errors.Is(err, errForGood)
+}
+
 // maxProblem bounds what is read of an error, in bytes: a thousand rows with their faults are some 300 KB.
 const maxProblem = 16 << 20
 

@@ -18,8 +18,9 @@ import (
 // bulk is something that is done to many gateways, as one job.
 type bulk struct {
 	*session
-	what string // such as import, for messages
-	ask  func(dryRun bool) client.Request
+	what  string // such as import, for messages
+	keyed bool   // the command takes --idempotency-key
+	ask   func(dryRun bool) client.Request
 }
 
 // Agreement are the flags by which one agrees to a change.
@@ -94,14 +95,17 @@ func (b bulk) run(dryRun bool, key string) (client.Job, error) {
 	switch {
 	case err == nil:
 		return b.follow(job)
-	case b.ctx.Err() != nil && !dryRun:
-		return job, &commandline.Ended{Status: statusInterrupted, Err: fmt.Errorf(
-			"interrupted before the answer came; trunkline jobs list --kind bulk shows whether the %s was accepted, and with --idempotency-key %s an import can be sent again without being done twice", b.what, key)}
+	case dryRun, !client.Unclear(err):
+		return job, b.worded(err)
 	}
-	if _, answered := errors.AsType[*client.Problem](err); !answered && !dryRun {
-		return job, fmt.Errorf("%w; with --idempotency-key %s an import can be sent again without being done twice", b.worded(err), key)
+	remedy := fmt.Sprintf("trunkline jobs list --kind bulk shows whether the %s was accepted", b.what)
+	if b.keyed {
+		remedy += fmt.Sprintf(", and with --idempotency-key %s it can be sent again without being done twice", key)
 	}
-	return job, b.worded(err)
+	if b.ctx.Err() != nil {
+		return job, &commandline.Ended{Status: statusInterrupted, Err: errors.New("interrupted before the answer came; " + remedy)}
+	}
+	return job, fmt.Errorf("%w; %s", b.worded(err), remedy)
 }
 
 var differenceHeadings = []string{"LINE", "ACTION", "GATEWAY", "DOMAIN", "DETAILS"}

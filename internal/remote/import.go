@@ -48,7 +48,7 @@ func (c gatewayImportCommand) Run(s *session) error {
 	if err != nil {
 		return err
 	}
-	b := bulk{session: s, what: "import", ask: func(dryRun bool) client.Request { return c.request(content, dryRun) }}
+	b := bulk{session: s, what: "import", keyed: true, ask: func(dryRun bool) client.Request { return c.request(content, dryRun) }}
 	job, err := b.do(c.Agreement, c.Format, c.IdempotencyKey, c.Mode == "all")
 	if err != nil || job.JobID == "" {
 		return err

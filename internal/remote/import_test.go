@@ -198,6 +198,19 @@ func TestImportInterruptedEarly(t *testing.T) {
 	sc.run(t, importing(t, gatewayImportCommand{Agreement: Agreement{Yes: true}})).wants(t, statusInterrupted, "jobs list --kind bulk", "--idempotency-key")
 }
 
+// Where the connection breaks before the answer each command says how to find out, and only what takes a key names one.
+func TestNoAnswer(t *testing.T) {
+	t.Parallel()
+	breaks := func(http.ResponseWriter, *http.Request, string) { panic(http.ErrAbortHandler) }
+	agreed := Agreement{Yes: true}
+	sc := &scene{api: answers{"POST /v1/gateways/bulk": breaks, "POST /v1/gateways/actions": breaks}}
+	sc.run(t, importing(t, gatewayImportCommand{Agreement: agreed})).wants(t, 1, "whether the import was accepted", "--idempotency-key")
+	got := sc.run(t, gatewayDisableCommand{Change{Agreement: agreed, Selection: Selection{All: true}}})
+	if got.wants(t, 1, "jobs list --kind bulk", "whether the disable was accepted"); strings.Contains(got.String(), "--idempotency-key") {
+		t.Errorf("it names a flag that there is not: %s", got)
+	}
+}
+
 // From standard input nobody can be asked.
 func TestImportOfStandardInput(t *testing.T) {
 	t.Parallel()
