@@ -29,16 +29,13 @@ type Agreement struct {
 	Yes    bool `short:"y" help:"Do it without showing it first and asking."`
 }
 
-// errNobodyAsked refuses to change anything that nobody has agreed to.
-var errNobodyAsked = errors.New("nobody can be asked whether to do it, since this is no terminal; --dry-run shows what would be done, and --yes does it")
-
 // agreed says whether anybody can be asked, if somebody has to be.
 func (p *Program) agreed(a Agreement) error {
 	if a.DryRun && a.Yes {
 		return errors.New("--dry-run changes nothing, and --yes agrees to a change; give one of them")
 	}
 	if !a.Yes && !a.DryRun && p.ask == nil {
-		return errNobodyAsked
+		return errors.New("nobody can be asked whether to do it, since this is no terminal; --dry-run shows what would be done, and --yes does it")
 	}
 	return nil
 }

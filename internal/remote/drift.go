@@ -137,8 +137,11 @@ func (c gatewayReconcileCommand) Run(s *session) error {
 	if c.All == (len(c.IDs) > 0) {
 		return errors.New("say which gateways: their UUIDs, or --all that a comparison finds")
 	}
-	if err := s.agreed(Agreement{Yes: c.Yes}); err != nil {
-		return err
+	if c.Domain != "" && !c.All {
+		return errors.New("--domain: goes with --all; leave it out beside UUIDs")
+	}
+	if !c.Yes && s.ask == nil {
+		return errors.New("nobody can be asked whether to do it, since this is no terminal; trunkline gateways drift shows what is found, and --yes does it")
 	}
 	ids, err := c.chosen(s)
 	if err != nil || len(ids) == 0 {

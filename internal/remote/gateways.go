@@ -145,6 +145,8 @@ func (c gatewayGetCommand) Run(s *session) error {
 	switch {
 	case (c.ID == "") == (c.ExternalID == ""):
 		return errors.New("name one gateway, by its UUID or by --external-id")
+	case c.ID != "" && c.Domain != "":
+		return errors.New("--domain: is where --external-id is looked for; leave it out beside a UUID")
 	case c.ID != "":
 		id, err := gatewayID(c.ID)
 		if err != nil {

@@ -2,6 +2,7 @@ package remote
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/url"
@@ -33,6 +34,9 @@ func (c jobShowCommand) Run(s *session) error {
 	if c.Items {
 		return c.items(s, id)
 	}
+	if c.ItemState != "" {
+		return errors.New("--item-state: chooses among rows; give --items too")
+	}
 	job, err := s.api.Job(s.ctx, id)
 	if err != nil {
 		return s.worded(err)
@@ -41,7 +45,7 @@ func (c jobShowCommand) Run(s *session) error {
 	case "json":
 		return s.printJSON(job.Raw)
 	case "csv":
-		return fmt.Errorf("-o csv: a job is no table; -o json prints it, and --items -o csv its rows")
+		return errors.New("-o csv: a job is no table; -o json prints it, and --items -o csv its rows")
 	}
 	s.printJob(job)
 	return nil
@@ -156,22 +160,30 @@ func (jobCancelCommand) Help() string {
 }
 
 func (c jobCancelCommand) Run(s *session) error {
-	for _, given := range c.Jobs {
+	ids := make([]string, len(c.Jobs))
+	for i, given := range c.Jobs {
 		id, err := jobID(given)
 		if err != nil {
 			return err
 		}
+		ids[i] = id
+	}
+	// One that cannot be cancelled keeps no other from it.
+	var failed []error
+	for _, id := range ids {
 		job, err := s.api.Cancel(s.ctx, id)
-		if err != nil {
+		switch {
+		case err != nil && s.ctx.Err() != nil:
 			return s.worded(err)
-		}
-		if job.Done {
+		case err != nil:
+			failed = append(failed, fmt.Errorf("job %s: %w", id, s.worded(err)))
+		case job.Done:
 			s.printf("job %s is %s\n", id, visible(job.State))
-		} else {
+		default:
 			s.printf("job %s runs, and is asked to stop; trunkline jobs watch %[1]s shows what it leaves\n", id)
 		}
 	}
-	return nil
+	return errors.Join(failed...)
 }
 
 type jobRetryCommand struct {
