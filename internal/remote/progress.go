@@ -53,9 +53,11 @@ func (b *bar) show(job client.Job) {
 	_ = b.drawn.Set64(min(job.Progress.Done, max(b.total, job.Progress.Done)))
 }
 
+// end takes the bar away for good: one that turns is drawn by a goroutine of its own until it is finished.
 func (b *bar) end() {
 	if b.drawn != nil {
-		_ = b.drawn.Clear()
+		_ = b.drawn.Finish()
+		b.drawn = nil
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"trunkline/internal/client"
@@ -54,6 +55,30 @@ func TestProgressAsABar(t *testing.T) {
 	if got := out.String(); !strings.Contains(got, "3 failed") || !strings.Contains(got, "50%") || strings.Contains(got, "hostile\x1b") || strings.Contains(got, "\n") {
 		t.Errorf("got %q", got)
 	}
+}
+
+// A bar whose total is not known yet turns by itself, and no more once another has its place, or a question stands there.
+func TestBarsEnd(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var out pbxtest.LogBuffer
+		b := (&Program{err: &out, live: true}).progress()
+		b.show(client.Job{State: "queued"})
+		time.Sleep(time.Second)
+		b.show(running(0, 0, ""))
+		before := len(out.String())
+		time.Sleep(time.Second)
+		if more := out.String()[before:]; strings.Contains(more, "queued") {
+			t.Errorf("the first one is still drawn: %q", more)
+		}
+		b.show(client.Job{State: "waiting"})
+		b.end()
+		before = len(out.String())
+		time.Sleep(time.Second)
+		if more := out.String()[before:]; more != "" {
+			t.Errorf("it is drawn after its end: %q", more)
+		}
+	})
 }
 
 func TestHowJobsEnd(t *testing.T) {
