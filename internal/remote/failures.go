@@ -3,6 +3,7 @@ package remote
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -38,6 +39,7 @@ func writeFailures(path string, content []byte, failed map[int]item) error {
 		Disarm: isResult,
 	}, func(row table.Row) {
 		if _, ok := failed[row.Number]; ok {
+			maps.Copy(row.Values, row.Controls)
 			rows = append(rows, row)
 		}
 	})

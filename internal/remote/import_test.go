@@ -139,6 +139,16 @@ func TestFailuresKeepAQuote(t *testing.T) {
 	}
 }
 
+// A value with a control character, for which its row failed, is there to be mended.
+func TestFailuresKeepWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "failed.csv")
+	must(t, writeFailures(path, []byte("name,secret\n\"o\nne\x1b\",p\n"), map[int]item{1: {State: "failed"}}))
+	if text, err := os.ReadFile(path); err != nil || !strings.HasSuffix(string(text), "\n\"o\nne\x1b\",p,failed,,,,\n") {
+		t.Errorf("got %q, %v", text, err)
+	}
+}
+
 func TestFailuresOfJSON(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "failed.ndjson")
