@@ -87,7 +87,7 @@ func (c Change) run(s *session, action string, more url.Values) error {
 		return err
 	}
 	if len(ids) == 1 && c.Yes {
-		return s.changeOne(ids[0], action, more)
+		return s.changeOne(c.Format, ids[0], action, more)
 	}
 	b := bulk{session: s, what: action, ask: func(dryRun bool) client.Request {
 		form := url.Values{"action": {action}, "mode": {c.Mode}}
@@ -108,25 +108,25 @@ func (c Change) run(s *session, action string, more url.Values) error {
 	if err != nil || job.JobID == "" {
 		return err
 	}
-	return s.finish(job)
+	return s.finish(c.Format, job)
 }
 
 // finish tells what was done.
-func (s *session) finish(job client.Job) error {
-	s.printf("job %s %s: %s\n", visible(job.JobID), visible(job.State), visible(counted(resultCounts(job))))
+func (s *session) finish(f Format, job client.Job) error {
+	told := s.printEnd(f, job)
 	ended := endOf(job)
 	if ended == nil {
-		return nil
+		return told
 	}
 	rows, err := s.failed(job)
 	if err == nil {
 		err = s.tellFailed(rows)
 	}
-	return errors.Join(ended, err)
+	return errors.Join(ended, told, err)
 }
 
 // changeOne does one thing with one gateway.
-func (s *session) changeOne(id, action string, more url.Values) error {
+func (s *session) changeOne(f Format, id, action string, more url.Values) error {
 	r := client.Request{Method: http.MethodPost, Path: gatewaysPath + "/" + id + "/" + action, Form: more, IdempotencyKey: uuid.NewString()}
 	if action == "delete" {
 		r.Method, r.Path, r.Form, r.Query = http.MethodDelete, gatewaysPath+"/"+id, nil, more
@@ -141,6 +141,11 @@ func (s *session) changeOne(id, action string, more url.Values) error {
 	if err := endOf(job); err != nil {
 		return err
 	}
-	s.printf("gateway %s: %sd\n", id, action) // enabled, disabled
+	done := action + "d" // enabled, disabled
+	switch f.Output {
+	case "json", "csv":
+		return s.print(f, listing{headings: []string{"GATEWAY", "ACTION"}, rows: [][]string{{id, done}}, raw: job.Result})
+	}
+	s.printf("gateway %s: %s\n", id, done)
 	return nil
 }

@@ -203,6 +203,18 @@ func (b bulk) do(a Agreement, f Format, key string, allOrNone bool) (ended clien
 // newKey is an Idempotency-Key that nobody else has.
 func newKey() string { return uuid.NewString() }
 
+// printEnd prints how a job ended: in a line, as itself in JSON, or its rows as CSV.
+func (s *session) printEnd(f Format, job client.Job) error {
+	switch f.Output {
+	case "json":
+		return s.printJSON(job.Raw)
+	case "csv":
+		return s.printItems(f, job.JobID, "")
+	}
+	s.printf("job %s %s: %s\n", visible(job.JobID), visible(job.State), visible(counted(resultCounts(job))))
+	return nil
+}
+
 // resultCounts are a bulk job's own counts of what was done, else those of its rows by their state.
 func resultCounts(job client.Job) map[string]int {
 	var result struct {

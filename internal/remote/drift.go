@@ -121,6 +121,7 @@ func (c gatewayDriftCommand) Run(s *session) error {
 }
 
 type gatewayReconcileCommand struct {
+	Format
 	IDs    []string `arg:"" optional:"" name:"id" help:"The gateways' UUIDs."`
 	All    bool     `help:"All that a comparison finds and that can be repaired, which is shown first."`
 	Domain string   `placeholder:"NAME" help:"With --all, only gateways of a domain."`
@@ -159,7 +160,7 @@ func (c gatewayReconcileCommand) Run(s *session) error {
 	if err != nil {
 		return err
 	}
-	return s.finish(job)
+	return s.finish(c.Format, job)
 }
 
 // chosen are the UUIDs that were given, or those of what a comparison finds, once it is shown.

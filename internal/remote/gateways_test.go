@@ -107,6 +107,10 @@ func TestGatewayActions(t *testing.T) {
 	if len(sent) != 1 || sent[0] != "action=delete&all=true&force=true&mode=all" {
 		t.Errorf("sent %q", sent)
 	}
+	all.Output = "json"
+	sc.run(t, gatewayDisableCommand{all}).wants(t, 0, `"job_id": "`+testJob+`"`, `"updated": 1`)
+	all.Output = "csv"
+	sc.run(t, gatewayDisableCommand{all}).wants(t, 0, "row,line,state,action,", "\n1,,succeeded,change,,one,,\n")
 	for _, wrong := range []Selection{{}, {All: true, IDs: []string{gateway1}}, {All: true, Filter: Filter{Domain: "x"}}, {IDs: []string{"one"}}} {
 		sc.run(t, gatewayEnableCommand{Change{Selection: wrong, Agreement: Agreement{Yes: true}}}).wants(t, 1)
 	}
@@ -115,6 +119,10 @@ func TestGatewayActions(t *testing.T) {
 	one := Change{Selection: Selection{IDs: []string{gateway1}}, Agreement: Agreement{Yes: true}}
 	api["POST /v1/gateways/"+gateway1+"/enable"] = says(200, `{"status":"success"}`)
 	sc.run(t, gatewayEnableCommand{one}).wants(t, 0, "enabled")
+	one.Output = "json"
+	if got := sc.run(t, gatewayEnableCommand{one}); got.out != "{\n  \"status\": \"success\"\n}\n" {
+		t.Errorf("as JSON: %s", got)
+	}
 	api["DELETE /v1/gateways/"+gateway1] = func(w http.ResponseWriter, r *http.Request, body string) {
 		if r.FormValue("force") != "true" {
 			says(409, `{"code":"conflict","detail":"outbound routes name it: x"}`)(w, r, "")

@@ -104,11 +104,11 @@ func (c gatewayImportCommand) request(content []byte, dryRun bool) client.Reques
 
 // finish tells what was done, and writes the rows that are not in effect into a file of their own.
 func (c gatewayImportCommand) finish(s *session, job client.Job, content []byte) error {
-	s.printf("job %s %s: %s\n", visible(job.JobID), visible(job.State), visible(counted(resultCounts(job))))
+	told := s.printEnd(c.Format, job)
 	if job.State == client.Succeeded {
-		return nil
+		return told
 	}
-	ended := endOf(job)
+	ended := errors.Join(endOf(job), told)
 	rows, err := s.failed(job)
 	if err != nil {
 		return errors.Join(ended, fmt.Errorf("which rows failed is not known: %w", err))

@@ -79,6 +79,19 @@ func (i item) cells() []string {
 	return []string{number(i.Number), number(i.Line), i.State, i.Action, i.GatewayUUID, i.GatewayName, i.Domain, i.what()}
 }
 
+// printItems prints a job's rows that are in the state, "" for any.
+func (s *session) printItems(f Format, jobID, state string) error {
+	items, raw, err := s.itemsOf(jobID, state)
+	if err != nil {
+		return err
+	}
+	l := listing{headings: itemHeadings, raw: raw}
+	for _, i := range items {
+		l.rows = append(l.rows, i.cells())
+	}
+	return s.print(f, l)
+}
+
 // itemsPath is where the rows of a job are.
 func itemsPath(jobID string) string { return "/v1/jobs/" + url.PathEscape(jobID) + "/items" }
 

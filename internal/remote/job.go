@@ -219,13 +219,5 @@ func (c jobShowCommand) items(s *session, id string) error {
 		}
 		return s.worded(s.api.Download(s.ctx, client.Request{Path: itemsPath(id), Query: query}, "text/csv", s.out))
 	}
-	items, raw, err := s.itemsOf(id, c.ItemState)
-	if err != nil {
-		return err
-	}
-	l := listing{headings: itemHeadings, raw: raw}
-	for _, i := range items {
-		l.rows = append(l.rows, i.cells())
-	}
-	return s.print(Format{Output: c.Output}, l)
+	return s.printItems(Format{Output: c.Output}, id, c.ItemState)
 }
