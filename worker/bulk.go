@@ -225,7 +225,7 @@ func (b *bulk) settle(ctx context.Context, todo []*bulkItem, outcomes []gateway.
 		ends = append(ends, item.end(o.Result.Action, o.Result, o.Err, o.Skipped))
 	}
 	b.keepLeft(ctx, left)
-	if err := gateway.ForgetAllExternally(ctx, b.o.PBX.Pool, deleted); err != nil {
+	if err := gateway.ForgetExternally(ctx, b.o.PBX.Pool, deleted); err != nil {
 		b.log.Warn("the deleted gateways' external_ids are kept; they name nothing", "error", err)
 	}
 	return ends, goesOn

@@ -6,7 +6,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"trunkline/internal/fault"
 	"trunkline/internal/gateway"
 	"trunkline/tasks"
 )
@@ -43,38 +42,16 @@ func (j *itemsJournal) Earlier() map[int]*gateway.Written {
 	return earlier
 }
 
-// Keep seals it into the items' rows. In the same transaction the gateways get the external_ids that they were asked
-// for by, and what waited for how they were before has waited in vain.
+// Keep seals it into the items' rows.
 func (j *itemsJournal) Keep(ctx context.Context, tx pgx.Tx, entries map[int]*gateway.Written) error {
 	secrets := make(map[int]any, len(entries))
-	var named []gateway.ExternalName
-	var unnamed []gateway.Request
-	var written []int
+	changes := make([]kept, 0, len(entries))
 	for i, entry := range entries {
 		item := j.items[i]
 		secrets[item.Number] = gateway.Secrets{Password: item.secrets.Password, Written: entry}
-		if entry != nil {
-			written = append(written, item.Number)
-		}
-		switch {
-		case item.asked.ExternalID == "" || item.asked.Delete || item.known:
-		case entry == nil:
-			unnamed = append(unnamed, item.asked.Request)
-		default:
-			named = append(named, gateway.ExternalName{Asked: item.asked.Request, GatewayUUID: entry.Row.UUID})
-		}
+		changes = append(changes, kept{item: item.Number, asked: item.asked.Request, known: item.known, written: entry})
 	}
-	if err := gateway.NameAllExternally(ctx, tx, named); err != nil {
-		return err
-	}
-	if err := gateway.UnnameAllExternally(ctx, tx, unnamed); err != nil {
-		return err
-	}
-	if len(written) == 0 {
-		return j.SaveItemSecrets(ctx, tx, secrets)
-	}
-	superseded, err := j.Supersede(ctx, tx, written, fault.Superseded,
-		"the gateway was configured and loaded, and before it registered a later request about it began: what stands now is what came of job "+j.Job.ID)
+	superseded, err := j.keepBeside(ctx, tx, changes)
 	if err != nil {
 		return err
 	}

@@ -44,7 +44,7 @@ func (w *Worker) provision(ctx context.Context, r *run) (any, error) {
 		return nil, outcome.Err
 	}
 	if outcome.Result.Action == gateway.Deleted {
-		if err := gateway.ForgetExternally(ctx, w.o.PBX.Pool, outcome.Result.GatewayUUID); err != nil {
+		if err := gateway.ForgetExternally(ctx, w.o.PBX.Pool, []string{outcome.Result.GatewayUUID}); err != nil {
 			r.log.Warn("the deleted gateway's external_id is kept; it names nothing", "error", err)
 		}
 	}
@@ -76,32 +76,13 @@ func (j *sealedJournal) Earlier() map[int]*gateway.Written {
 	return map[int]*gateway.Written{0: j.secrets.Written}
 }
 
-// Keep seals it into the job's row. In the same transaction the gateway gets the external_id that it was asked for by,
-// and what waited for how it was before has waited in vain.
-func (j *sealedJournal) Keep(ctx context.Context, tx pgx.Tx, entries map[int]*gateway.Written) error {
+// Keep seals it into the job's row.
+func (j *sealedJournal) Keep(ctx context.Context, tx pgx.Tx, entries map[int]*gateway.Written) (err error) {
 	written := entries[0]
-	if err := j.nameExternally(ctx, tx, written); err != nil {
+	if j.superseded, err = j.run.keepBeside(ctx, tx, []kept{{asked: j.asked, known: j.known, written: written}}); err != nil {
 		return err
 	}
-	if written != nil {
-		var err error
-		j.superseded, err = j.run.Supersede(ctx, tx, nil, fault.Superseded,
-			"the gateway was configured and loaded, and before it registered a later request about it began: what stands now is what came of job "+j.run.Job.ID)
-		if err != nil {
-			return err
-		}
-	}
 	return j.run.SaveSecrets(ctx, tx, gateway.Secrets{Password: j.secrets.Password, Written: written})
-}
-
-func (j *sealedJournal) nameExternally(ctx context.Context, tx pgx.Tx, written *gateway.Written) error {
-	switch {
-	case j.asked.ExternalID == "" || j.asked.Delete || j.known:
-		return nil
-	case written == nil: // it was put back as it was
-		return gateway.UnnameExternally(ctx, tx, j.asked)
-	}
-	return gateway.NameExternally(ctx, tx, j.asked, written.Row)
 }
 
 // HandsOver reports whether another attempt goes on.

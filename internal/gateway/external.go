@@ -89,13 +89,8 @@ type ExternalName struct {
 	GatewayUUID string
 }
 
-// NameExternally notes, in the caller's transaction, by which external_id the gateway is known from now on.
-func NameExternally(ctx context.Context, tx pgx.Tx, asked Request, row fusionpbx.Gateway) error {
-	return NameAllExternally(ctx, tx, []ExternalName{{asked, row.UUID}})
-}
-
-// NameAllExternally is NameExternally of any number, in one statement. No two of them have one external_id.
-func NameAllExternally(ctx context.Context, tx pgx.Tx, named []ExternalName) error {
+// NameExternally is NameExternally of any number, in one statement. No two of them have one external_id.
+func NameExternally(ctx context.Context, tx pgx.Tx, named []ExternalName) error {
 	if len(named) == 0 {
 		return nil
 	}
@@ -113,13 +108,8 @@ func NameAllExternally(ctx context.Context, tx pgx.Tx, named []ExternalName) err
 	return nil
 }
 
-// UnnameExternally takes back, in the caller's transaction, what NameExternally noted.
-func UnnameExternally(ctx context.Context, tx pgx.Tx, asked Request) error {
-	return UnnameAllExternally(ctx, tx, []Request{asked})
-}
-
-// UnnameAllExternally is UnnameExternally of any number, in one statement.
-func UnnameAllExternally(ctx context.Context, tx pgx.Tx, asked []Request) error {
+// UnnameExternally is UnnameExternally of any number, in one statement.
+func UnnameExternally(ctx context.Context, tx pgx.Tx, asked []Request) error {
 	if len(asked) == 0 {
 		return nil
 	}
@@ -135,13 +125,8 @@ func UnnameAllExternally(ctx context.Context, tx pgx.Tx, asked []Request) error 
 	return nil
 }
 
-// ForgetExternally forgets by which external_ids a gateway that is gone was known.
-func ForgetExternally(ctx context.Context, pool *pgxpool.Pool, gatewayUUID string) error {
-	return ForgetAllExternally(ctx, pool, []string{gatewayUUID})
-}
-
-// ForgetAllExternally is ForgetExternally of any number.
-func ForgetAllExternally(ctx context.Context, pool *pgxpool.Pool, gatewayUUIDs []string) error {
+// ForgetExternally is ForgetExternally of any number.
+func ForgetExternally(ctx context.Context, pool *pgxpool.Pool, gatewayUUIDs []string) error {
 	if len(gatewayUUIDs) == 0 {
 		return nil
 	}

@@ -1,0 +1,54 @@
+package worker
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+
+	"trunkline/internal/fault"
+	"trunkline/internal/gateway"
+)
+
+// kept is a change of which a journal keeps what stood before.
+type kept struct {
+	item    int // the number of the job's item; 0: the job is not one of many
+	asked   gateway.Request
+	known   bool             // its gateway was found by its external_id
+	written *gateway.Written // nil: it was put back as it was
+}
+
+// keepBeside does what belongs into the transaction that writes the rows of changes: the gateways get the external_ids
+// that they were asked for by, and what waited for how they were before has waited in vain. It returns the jobs that
+// ended so.
+func (r *run) keepBeside(ctx context.Context, tx pgx.Tx, changes []kept) (superseded []string, err error) {
+	var named []gateway.ExternalName
+	var unnamed []gateway.Request
+	var items []int
+	wrote := false
+	for _, c := range changes {
+		if c.written != nil {
+			wrote = true
+			if c.item > 0 {
+				items = append(items, c.item)
+			}
+		}
+		switch {
+		case c.asked.ExternalID == "" || c.asked.Delete || c.known:
+		case c.written == nil:
+			unnamed = append(unnamed, c.asked)
+		default:
+			named = append(named, gateway.ExternalName{Asked: c.asked, GatewayUUID: c.written.Row.UUID})
+		}
+	}
+	if err := gateway.NameExternally(ctx, tx, named); err != nil {
+		return nil, err
+	}
+	if err := gateway.UnnameExternally(ctx, tx, unnamed); err != nil {
+		return nil, err
+	}
+	if !wrote {
+		return nil, nil
+	}
+	return r.Supersede(ctx, tx, items, fault.Superseded,
+		"the gateway was configured and loaded, and before it registered a later request about it began: what stands now is what came of job "+r.Job.ID)
+}
