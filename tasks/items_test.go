@@ -3,12 +3,15 @@ package tasks_test
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
 
 	"trunkline/internal/fault"
+	"trunkline/internal/pbxtest/testbed"
 	"trunkline/internal/tenant"
 	"trunkline/tasks"
 )
@@ -307,4 +310,27 @@ func TestRepeatedManyComesAfterWhatWasAcceptedSince(t *testing.T) {
 	if again := b.submit(t, b.many("same", "a", "b")); again.ID == first.ID {
 		t.Error("a repeated request attached to a job that comes before another of its items' gateways")
 	}
+}
+
+// A domain's bulk jobs that wait have only so many rows together; the first is let in whatever its size, and so is
+// another domain's.
+func TestADomainsWaitingItemsAreBounded(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t)
+	settings := testbed.JobSettings
+	settings.QueuedItems = 3
+	client := tasks.NewClient(b.pool, b.keys, b.redis, settings, slog.New(slog.DiscardHandler))
+	b.submit(t, b.of(domainA, "first", "a")) // all of them wait for it
+	create := func(n tasks.NewJob) error {
+		_, err := client.Submit(t.Context(), n)
+		return err
+	}
+	must(t, create(b.many("large", "a", "b", "c", "d")))
+	if err := create(b.many("one more", "a")); !fault.Is(err, fault.RateLimited) || !strings.Contains(err.Error(), "TRUNKLINE_QUEUED_ITEMS") {
+		t.Errorf("got %v, want a refusal that names the setting", err)
+	}
+	other := b.many("another domain's", "z")
+	other.DomainUUID, other.Domains = domainB, []string{domainB}
+	must(t, create(other))
+	must(t, create(b.of(domainA, "single", "s")))
 }

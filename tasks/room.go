@@ -20,15 +20,15 @@ type place struct {
 	kind       Kind
 	domainUUID string
 	urgent     bool
-	many       bool // it locks the domains of its items by itself, once they are written
+	items      int // a job of many locks the domains of its items by itself, once they are written
 }
 
 func (n NewJob) place() place {
-	return place{locks: n.locks(), kind: n.Kind, domainUUID: n.DomainUUID, urgent: n.Urgent, many: len(n.Items) > 0}
+	return place{locks: n.locks(), kind: n.Kind, domainUUID: n.DomainUUID, urgent: n.Urgent, items: len(n.Items)}
 }
 
 func (j Job) place() place {
-	return place{locks: j.OrderKeys, kind: j.Kind, domainUUID: j.DomainUUID, urgent: j.Urgent, many: j.Items > 0}
+	return place{locks: j.OrderKeys, kind: j.Kind, domainUUID: j.DomainUUID, urgent: j.Urgent, items: j.Items}
 }
 
 // lockDomain keeps the domain from being locked for a job of many while a job of one takes its turn there, and
@@ -53,24 +53,33 @@ func turnsOf(domain string) string { return "domain " + strings.ToLower(domain) 
 // asked for too much can still suspend. Those who ask at the same moment may all get the last room: a bound on what
 // is kept, not a count.
 func (c *Client) lockForRoom(ctx context.Context, tx pgx.Tx, p place) (full, err error) {
-	var waiting int
+	var waiting, items int
 	batch := &pgx.Batch{}
-	if !p.many {
+	if p.items == 0 {
 		batch.Queue(lockDomain, lockKeys([]string{turnsOf(p.domainUUID)})[0])
 	}
 	batch.Queue(lockNames, lockKeys(p.locks))
 	batch.Queue(`
-		select count(*) from (
-			select from trunkline.jobs
+		select count(*), coalesce(sum(items), 0) from (
+			select items from trunkline.jobs
 			where state = 'queued' and admitted_at is null and kind = any($1)
 			and domain_uuid is not distinct from nullif($2, '')::uuid and urgent = $3
 			limit $4) as waiting`,
-		kindsOf(p.kind.Queue()), p.domainUUID, p.urgent, c.settings.QueuedJobs).QueryRow(func(row pgx.Row) error { return row.Scan(&waiting) })
-	if err := tx.SendBatch(ctx, batch).Close(); err != nil || waiting < c.settings.QueuedJobs {
+		kindsOf(p.kind.Queue()), p.domainUUID, p.urgent, c.settings.QueuedJobs).QueryRow(func(row pgx.Row) error { return row.Scan(&waiting, &items) })
+	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
 		return nil, err
 	}
-	refusal := fault.Errorf(fault.RateLimited, "this domain has %d jobs waiting in the queue %s, the most that one may have (TRUNKLINE_QUEUED_JOBS); "+
-		"send this again when some have ended, or cancel some: GET /v1/jobs?state=queued lists them", waiting, p.kind.Queue())
+	const remedy = "send this again when some have ended, or cancel some: GET /v1/jobs?state=queued lists them"
+	var refusal *fault.Error
+	switch {
+	case waiting >= c.settings.QueuedJobs:
+		refusal = fault.Errorf(fault.RateLimited, "this domain has %d jobs waiting in the queue %s, the most that one may have (TRUNKLINE_QUEUED_JOBS); "+remedy, waiting, p.kind.Queue())
+	case items > 0 && items+p.items > c.settings.QueuedItems: // the first is let in, whatever its size
+		refusal = fault.Errorf(fault.RateLimited, "this domain's jobs that wait in the queue %s have %d rows, and with these %d more than one may have (TRUNKLINE_QUEUED_ITEMS, %d); "+remedy,
+			p.kind.Queue(), items, p.items, c.settings.QueuedItems)
+	default:
+		return nil, nil
+	}
 	refusal.RetryAfter = fullRetry
 	return refusal, nil
 }

@@ -87,6 +87,7 @@ type Settings struct {
 	ExportConcurrency    int           `env:"TRUNKLINE_EXPORT_CONCURRENCY" envDefault:"2" most:"1000" help:"how many export jobs a worker runs at a time"`
 	BulkConcurrency      int           `env:"TRUNKLINE_BULK_CONCURRENCY" envDefault:"2" most:"1000" help:"how many bulk jobs a worker runs at a time"`
 	QueuedJobs           int           `env:"TRUNKLINE_QUEUED_JOBS" envDefault:"1000" most:"1000000" help:"how many jobs of one domain may wait for their turn in a queue; suspensions and deletions have as much room of their own"`
+	QueuedItems          int           `env:"TRUNKLINE_QUEUED_ITEMS" envDefault:"100000" help:"how many rows the bulk jobs of one domain that wait for their turn may have together"`
 	RoundChanges         int           `env:"TRUNKLINE_ROUND_CHANGES" envDefault:"10000" help:"the most gateways that one round on a switch changes; the rest waits for the next round"`
 	SwitchSettling       time.Duration `env:"TRUNKLINE_SWITCH_SETTLING" envDefault:"1m" help:"for how long after a start of FreeSWITCH or Postgres a profile or gateway that is missing is waited for, within the job's time"`
 	RoundKills           int           `env:"TRUNKLINE_ROUND_KILLS" envDefault:"500" help:"the most gateways that one round on a switch kills, to load them again or for good"`

@@ -121,6 +121,7 @@ var JobSettings = config.Settings{
 	BulkPoll:             10 * time.Millisecond,
 	StatePoll:            time.Hour, // a look at once, when its events are listened to
 	QueuedJobs:           10_000,
+	QueuedItems:          100_000,
 	ExportRetention:      time.Hour,
 	ExportDomainBytes:    1 << 40,
 	RoundChanges:         10_000,
