@@ -106,6 +106,11 @@ func TestTLSIsVerified(t *testing.T) {
 	if err := clientOf(t, Options{URL: named, CA: ca}).Get(t.Context(), "/", nil, new(any)); err == nil || !strings.Contains(err.Error(), "not good for it") {
 		t.Errorf("another host's certificate: %v", err)
 	}
+	plain := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(plain.Close)
+	if err := clientOf(t, Options{URL: strings.Replace(plain.URL, "http:", "https:", 1)}).Get(t.Context(), "/", nil, new(any)); err == nil || !strings.Contains(err.Error(), "should with http://") {
+		t.Errorf("no TLS at all: %v", err)
+	}
 }
 
 func TestProblems(t *testing.T) {

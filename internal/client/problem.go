@@ -148,7 +148,7 @@ func (c *Client) unreached(err error) error {
 		return fmt.Errorf("%w: %s has a certificate of an authority that is not known here (%w); if it is right, give the authority's certificate with --ca", errForGood, c.base.Host, err)
 	case foreign, invalid:
 		return fmt.Errorf("%w: %s has a certificate that is not good for it: %w", errForGood, c.base.Host, err)
-	case noTLS:
+	case noTLS, errors.Is(err, http.ErrSchemeMismatch): // the latter is what net/http makes of it where the answer is in HTTP
 		return fmt.Errorf("%w: %s speaks no TLS; the URL begins with https://, and should with http:// if it is right", errForGood, c.base.Host)
 	}
 	return fmt.Errorf("%s: %w; check the URL (--url or TRUNKLINE_URL), and on the server trunkline check", about, err)
