@@ -45,6 +45,10 @@ func TestDriftIsTheCallersOwn(t *testing.T) {
 		if found := driftFound(t, got); found != tc.want {
 			t.Errorf("%s: got %s, want %s", tc.path, found, tc.want)
 		}
+		_, counted := got.decode(t)["switches"].([]any)[0].(map[string]any)["loaded"]
+		if all := strings.Contains(tc.path, "tenant_domain"); counted != all {
+			t.Errorf("%s: how many gateways the switch has is told: %t: %s", tc.path, counted, got.body)
+		}
 		for _, hidden := range []string{gone, "strange", "n3w-s3cret", gatewayPassword} {
 			if strings.Contains(got.body, hidden) {
 				t.Errorf("%s: %q is in %s", tc.path, hidden, got.body)

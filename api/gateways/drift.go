@@ -105,7 +105,7 @@ func (s *Service) drift(r *web.Request) (answer driftReport, err error) {
 	}
 	if !r.Caller.Domains.All {
 		for i := range answer.Switches { // how many gateways others have
-			answer.Switches[i].Loaded = 0
+			answer.Switches[i].Loaded = nil
 		}
 	}
 	answer.Findings, err = s.inTheirDomains(r.Context(), report.Findings[:min(len(report.Findings), limit)])

@@ -85,12 +85,13 @@ func (c *comparison) failing() (uuids []string) {
 
 // compareSwitch compares what one switch has loaded, and would load next.
 func (c *comparison) compareSwitch(s *driftSight) {
-	of := DriftSwitch{Switch: s.sw.Addr(), Loaded: len(s.loaded), Cached: s.cached}
+	of := DriftSwitch{Switch: s.sw.Addr(), Cached: s.cached}
 	defer func() { c.report.Switches = append(c.report.Switches, of) }()
 	if s.err != nil {
 		of.Error = fault.Text(s.err)
 		return
 	}
+	of.Loaded = new(len(s.loaded))
 	loaded := make(map[string][]*freeswitch.Gateway, len(s.loaded))
 	for i := range s.loaded {
 		g := &s.loaded[i]

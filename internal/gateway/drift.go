@@ -53,10 +53,10 @@ const (
 
 // DriftSwitch is how far one switch could be compared.
 type DriftSwitch struct {
-	Switch string `json:"switch"`          // its event socket, host:port
-	Error  string `json:"error,omitempty"` // why nothing is known of it
-	Loaded int    `json:"loaded"`          // the gateways that it has loaded, copies among them
-	Cached bool   `json:"cached"`          // FusionPBX keeps a configuration for its next rescan
+	Switch string `json:"switch"`           // its event socket, host:port
+	Error  string `json:"error,omitempty"`  // why nothing is known of it
+	Loaded *int   `json:"loaded,omitempty"` // the gateways that it has loaded, copies among them; absent: not known, or others' too
+	Cached bool   `json:"cached"`           // FusionPBX keeps a configuration for its next rescan
 	// CacheError is why that configuration could not be compared.
 	CacheError string `json:"cache_error,omitempty"`
 	// SettingsKnown counts the loaded gateways of which all settings are known to be those of their rows, the password
