@@ -199,6 +199,44 @@ func TestGatewayByExternalID(t *testing.T) {
 	do("GET", "", "").want(t, http.StatusNotFound, "not_found")
 }
 
+// A caller of several domains names a gateway of theirs alone by its external_id, and none that belongs to no domain.
+func TestGatewayByExternalIDOfSeveralDomains(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{})
+	one, two := b.sample.Domains[0].Name, b.sample.Domains[1].Name
+	global := b.do(t, b.asSuperadmin(call{path: provisionPath, form: carrier("nobody's", "tenant_domain", "global", "external_id", "s-1")})).want(t, http.StatusOK, "").text(t, "gateway_uuid")
+	asToken := b.token(t, "several", "read,provision", one+","+two)
+	do := func(method, path, body string) answer {
+		return b.do(t, asToken(with(call{path: gatewaysPath + "/by-external-id/" + path}, method, body)))
+	}
+	do("GET", "s-1", "").want(t, http.StatusNotFound, "not_found")
+	do("POST", "s-1/enable", "").want(t, http.StatusNotFound, "not_found")
+	do("POST", "s-1/disable", "").want(t, http.StatusOK, "").says(t, "absent")
+	do("DELETE", "s-1", "").want(t, http.StatusOK, "").says(t, "absent")
+	do("PUT", "s-1", `{"gateway_domain":"x.example","gateway_username":"account"}`).want(t, http.StatusBadRequest, "missing_parameters").says(t, "tenant_domain", one, two)
+	if n := b.count(t, "select count(*) from v_gateways where gateway_uuid = $1 and enabled::text = 'true' and proxy <> 'x.example'", global); n != 1 {
+		t.Error("a gateway that belongs to no domain was changed")
+	}
+	ours := `{"tenant_domain":"` + two + `","gateway_name":"ours","gateway_domain":"x.example","gateway_username":"account","gateway_password":"` + gatewayPassword + `"`
+	made := do("PUT", "s-1", ours+"}").want(t, http.StatusCreated, "").text(t, "gateway_uuid")
+	do("GET", "s-1", "").want(t, http.StatusOK, "").says(t, made, two)
+	do("DELETE", "s-1", "").want(t, http.StatusOK, "").says(t, "deleted")
+
+	// One that is still to be made is deleted after that, and is not absent.
+	asked, release := b.switches[0].Hold("rescan")
+	defer release()
+	do("PUT", "s-1", ours+`,"wait":0}`).want(t, http.StatusAccepted, "")
+	<-asked
+	do("DELETE", "s-1", `{"wait":0}`).want(t, http.StatusAccepted, "")
+	release()
+	pbxtest.Eventually(t, "both are done", func() bool {
+		return b.count(t, "select count(*) from trunkline.jobs where state not in ('succeeded')") == 0
+	})
+	if n := b.count(t, "select count(*) from v_gateways where domain_uuid = $1 and gateway = 'ours'", b.sample.Domains[1].UUID); n != 0 {
+		t.Error("the gateway was made after its deletion was asked for")
+	}
+}
+
 func TestAdopt(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, setUp{})

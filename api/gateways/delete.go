@@ -134,11 +134,15 @@ func orderKeys(p gateway.Request) []string {
 		}
 	}
 	if p.ExternalID != "" {
-		keys = append(keys, "external_id:"+p.DomainUUID+":"+strings.ToLower(p.ExternalID))
+		keys = append(keys, externalIDKey(p.DomainUUID, p.ExternalID))
 	}
 	return keys
 }
 
 func labelKey(p gateway.Request, name string) string {
 	return "gateway:" + p.DomainUUID + ":" + strings.ToLower(name)
+}
+
+func externalIDKey(domainUUID, externalID string) string {
+	return "external_id:" + domainUUID + ":" + strings.ToLower(externalID)
 }

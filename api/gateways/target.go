@@ -97,6 +97,10 @@ func (s *Service) byExternalID(r *web.Request) (t target, err error) {
 		if domain, err = s.domainOf(r, t.ExternalID, domain); err != nil {
 			return t, err
 		}
+		if !r.Caller.Domains.HoldUUID(domain.UUID) { // it is in none of the caller's, of which none is its home
+			t.absent, t.resolved, t.asked = true, t.Request, []string{"external_id", t.ExternalID}
+			return t, nil
+		}
 	}
 	t.DomainUUID, t.DomainName = domain.UUID, domain.Name
 	t.asked = []string{"tenant", domain.UUID, "external_id", t.ExternalID}
@@ -114,13 +118,22 @@ func (s *Service) byExternalID(r *web.Request) (t target, err error) {
 }
 
 // domainOf is the domain in which the external_id is a gateway's, of those that the caller sees; if it is in none, the
-// caller's home.
+// caller's home. Of a caller of some domains, one where a job about it has not ended counts too.
 func (s *Service) domainOf(r *web.Request, externalID string, home tenant.Domain) (tenant.Domain, error) {
+	pending, err := s.domainsToHave(r, externalID)
+	if err != nil {
+		return home, err
+	}
 	found, err := gateway.DomainsOf(r.Context(), s.pbx, externalID)
 	if err != nil {
 		return home, err
 	}
 	found = slices.DeleteFunc(found, func(uuid string) bool { return !r.Caller.Domains.HoldUUID(uuid) })
+	for _, uuid := range pending {
+		if !slices.Contains(found, uuid) {
+			found = append(found, uuid)
+		}
+	}
 	names, err := s.db.DomainNames(r.Context(), slices.DeleteFunc(slices.Clone(found), func(uuid string) bool { return uuid == "" }))
 	if err != nil {
 		return home, err
@@ -141,6 +154,21 @@ func (s *Service) domainOf(r *web.Request, externalID string, home tenant.Domain
 	}
 	slices.Sort(in)
 	return home, fault.Errorf(fault.Conflict, "external_id: %q is that of a gateway in each of %s; say which one with tenant_domain", fault.Clip(externalID), strings.Join(in, ", "))
+}
+
+// domainsToHave are those of a caller of some domains in which a job about the external_id has not ended.
+func (s *Service) domainsToHave(r *web.Request, externalID string) (uuids []string, err error) {
+	keys := make([]string, len(r.Caller.Domains.List))
+	for i, own := range r.Caller.Domains.List {
+		keys[i] = externalIDKey(own.UUID, externalID)
+	}
+	pending, err := s.tasks.PendingAt(r.Context(), keys)
+	for i, own := range r.Caller.Domains.List {
+		if pending[keys[i]] {
+			uuids = append(uuids, own.UUID)
+		}
+	}
+	return uuids, err
 }
 
 // externalIDOf is the path's external_id, as a parameter would be read.
