@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"slices"
 
-	"trunkline/api/params"
 	"trunkline/api/web"
 	"trunkline/internal/fault"
 	"trunkline/internal/whitelist"
@@ -89,9 +88,12 @@ func (s *Service) RemoveFromWhitelist(r *web.Request) (answer WhitelistRemoved, 
 	return answer, nil
 }
 
+// textParam is the parameter that is the whole file.
+const textParam = "text"
+
 // ReplaceWhitelist writes the whole text in place of the version that the caller has read.
 func (s *Service) ReplaceWhitelist(r *web.Request) (answer WhitelistReplaced, err error) {
-	if absent := slices.DeleteFunc([]string{params.Text, "version"}, r.Params.Has); len(absent) > 0 {
+	if absent := slices.DeleteFunc([]string{textParam, "version"}, r.Params.Has); len(absent) > 0 {
 		return answer, fault.Missing(absent...)
 	}
 	editor, err := editorOf(r)
@@ -99,9 +101,9 @@ func (s *Service) ReplaceWhitelist(r *web.Request) (answer WhitelistReplaced, er
 		return answer, err
 	}
 	before := r.Params.Get("version")
-	doc, err := s.file.Replace(r.Context(), []byte(r.Params.Raw(params.Text)), before, editor)
+	doc, err := s.file.Replace(r.Context(), []byte(r.Params.Raw(textParam)), before, editor)
 	if err != nil {
-		return answer, whitelistFailure(params.Text, err)
+		return answer, whitelistFailure(textParam, err)
 	}
 	entries := len(doc.Entries())
 	if doc.Version() != before {

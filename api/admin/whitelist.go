@@ -7,7 +7,6 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"trunkline/api/params"
 	"trunkline/api/web"
 	"trunkline/internal/audit"
 	"trunkline/internal/fault"
@@ -94,7 +93,7 @@ func (s *Service) whitelistEndpoints() []web.Endpoint {
 			ID: "replaceWhitelist", Summary: "Replace the file", Note: forAll, Methods: []string{"PUT"}, Path: "/v1/whitelist",
 			Entry: web.SignedIn, Scope: token.ScopeAdmin, Answer: ofAllDomains(web.JSON(http.StatusOK, s.ReplaceWhitelist)),
 			Params: []web.Param{
-				{Name: params.Text, About: "The whole file.", Required: true},
+				{Name: textParam, About: "The whole file.", Kind: web.KindLines, Required: true},
 				{Name: "version", About: "Of the text that was edited.", Required: true},
 				lockout,
 			},

@@ -79,8 +79,6 @@ func filterOf(r *web.Request) (filter, error) {
 	switch {
 	case err != nil:
 		return f, err
-	case !params.IsText(f.text):
-		return f, fault.Invalid("text", "holds a line break or another control character; remove it")
 	case f.state != "" && !slices.Contains(states, f.state):
 		return f, fault.Invalid("state", "unknown state %.200q; use one of %s", f.state, strings.Join(states, ", "))
 	case f.status != "" && !slices.Contains(statuses, f.status):

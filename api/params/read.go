@@ -19,15 +19,13 @@ import (
 	"trunkline/internal/fault"
 )
 
-// Text is the one parameter whose value may have several lines: a whole file.
-const Text = "text"
-
 // Limits bound what is read of a request.
 type Limits struct {
 	BodyBytes  int64
 	Count      int // of parameters
 	ValueBytes int // of each one's value, unless it is a list
 	Lists      map[string]List
+	Lines      map[string]bool // whose value may have several lines
 }
 
 // List bounds a parameter that is a list: its entries stand with commas between, in JSON also in an array. In bytes it
@@ -261,7 +259,7 @@ func (r reader) add(name, value string) error {
 		return fault.Invalid(fault.Clip(name), "is given twice; give it once")
 	case !utf8.ValidString(value):
 		return fault.Invalid(fault.Clip(name), "is not valid UTF-8; send it as UTF-8")
-	case !IsText(value) && !(name == Text && isMultiline(value)):
+	case !IsText(value) && !(r.limits.Lines[name] && isMultiline(value)):
 		return fault.Invalid(fault.Clip(name), "holds a line break or another control character; remove it")
 	case int64(len(value)) > r.longest(name):
 		return fault.Invalid(fault.Clip(name), "is longer than %d bytes; shorten it", r.longest(name))

@@ -15,7 +15,7 @@ import (
 )
 
 // Values are parameters by lower-case name. They are valid UTF-8 without control characters, but for the
-// line breaks and tabs of Text.
+// line breaks and tabs of those that may have several lines.
 type Values map[string]string
 
 // Get returns the value without space around it, "" if there is none.

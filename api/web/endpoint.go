@@ -69,8 +69,9 @@ type Kind int
 
 // The kinds of parameters.
 const (
-	KindText Kind = iota
-	KindFlag      // true or false, as people and PHP write them
+	KindText  Kind = iota
+	KindLines      // a text that may have several lines: a whole file
+	KindFlag       // true or false, as people and PHP write them
 	KindUUID
 	KindUUIDs // with commas between, or in JSON an array; up to TRUNKLINE_BULK_ROWS of them
 	KindNumber

@@ -176,10 +176,13 @@ func (r *Request) readParams(e Endpoint) error {
 // limits bound the parameters of a request.
 func (r *Request) limits() params.Limits {
 	s := r.front.Settings
-	limits := params.Limits{BodyBytes: int64(s.MaxBodyBytes), Count: s.MaxParams, ValueBytes: int(s.MaxParamBytes), Lists: map[string]params.List{}}
+	limits := params.Limits{BodyBytes: int64(s.MaxBodyBytes), Count: s.MaxParams, ValueBytes: int(s.MaxParamBytes), Lists: map[string]params.List{}, Lines: map[string]bool{}}
 	for _, p := range r.of.Params {
-		if p.Kind == KindUUIDs {
+		switch p.Kind {
+		case KindUUIDs:
 			limits.Lists[p.Name] = params.List{Entries: s.BulkRows, Setting: "TRUNKLINE_BULK_ROWS"}
+		case KindLines:
+			limits.Lines[p.Name] = true
 		}
 	}
 	return limits
