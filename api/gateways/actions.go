@@ -151,10 +151,7 @@ func (s *Service) chosen(r *web.Request) ([]fusionpbx.Gateway, error) {
 	if len(found) == 0 {
 		return nil, fault.Errorf(fault.NotFound, "there are no such gateways")
 	}
-	rows := make([]fusionpbx.Gateway, len(found))
-	for i, one := range found {
-		rows[i] = one.row
-	}
+	rows, _ := rowsOf(found)
 	return rows, nil
 }
 

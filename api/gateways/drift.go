@@ -69,7 +69,7 @@ func (s *Service) driftEndpoint() web.Endpoint {
 // drift compares the gateways that the caller may see. Those without a row are nobody's, so that only who sees all
 // hears of them.
 func (s *Service) drift(r *web.Request) (answer driftReport, err error) {
-	t, named, err := r.Tenant()
+	domains, err := r.DomainsOrGlobal()
 	if err != nil {
 		return answer, err
 	}
@@ -85,10 +85,11 @@ func (s *Service) drift(r *web.Request) (answer driftReport, err error) {
 	if kind != "" && !slices.Contains(driftKinds, kind) {
 		return answer, fault.Invalid("kind", "unknown kind %.200q; use one of %s", kind, strings.Join(driftKinds, ", "))
 	}
-	all := r.Caller.Domains.All && !named
 	report, err := gateway.Drift{
-		PBX: s.pbx, Keys: s.tasks.Keys(), Orphans: all, FailWait: time.Duration(failWait) * time.Second,
-		Rows: func(ctx context.Context) ([]fusionpbx.Gateway, error) { return s.rows(r, t, named) },
+		PBX: s.pbx, Keys: s.tasks.Keys(), Orphans: domains.All, FailWait: time.Duration(failWait) * time.Second,
+		Rows: func(ctx context.Context) ([]fusionpbx.Gateway, error) {
+			return s.db.GatewaysIn(ctx, domains, fusionpbx.GatewayColumns...)
+		},
 	}.Compare(r.Context())
 	if err != nil {
 		return answer, err

@@ -85,10 +85,7 @@ func (s *Service) toExport(r *web.Request, f filter) ([]string, error) {
 	if err == nil && len(warnings) > 0 {
 		err = fault.Errorf(fault.SwitchUnavailable, "%s; which gateways are in that state is not known without it, and a file cannot say so: ask again when it answers, or without state and status", warnings[0])
 	}
-	uuids := make([]string, len(all))
-	for i, one := range all {
-		uuids[i] = one.row.UUID
-	}
+	_, uuids := rowsOf(all)
 	return uuids, err
 }
 

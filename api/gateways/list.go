@@ -40,75 +40,32 @@ type Gateway struct {
 
 // List lists the gateways of FusionPBX as the switches show them now.
 func (s *Service) List(r *web.Request) (list GatewayList, err error) {
-	t, named, err := r.Tenant()
+	domains, err := r.DomainsOrGlobal()
 	if err != nil {
 		return list, err
 	}
-	ctx := r.Context()
-	rows, err := s.rows(r, t, named)
+	all, warnings, err := s.find(r, filter{domains: domains})
 	if err != nil {
 		return list, err
 	}
-	hostnames := slices.ContainsFunc(rows, func(row fusionpbx.Gateway) bool { return row.Get("hostname") != "" })
-	views := s.viewSwitches(ctx, hostnames)
-	if err := ctx.Err(); err != nil {
-		return list, err
-	}
-	names, err := s.domainNames(ctx, rows)
+	rows, uuids := rowsOf(all)
+	names, err := s.domainNames(r.Context(), rows)
 	if err != nil {
 		return list, err
 	}
-	list = GatewayList{Status: "success", Message: "Gateways retrieved successfully", Gateways: make([]Gateway, len(rows)), Ignoring: r.Ignoring}
-	for _, view := range views {
-		if view.err != nil {
-			list.Warnings = append(list.Warnings, view.err.Error())
+	history, err := gateway.ReadHistory(r.Context(), s.pbx.Pool, uuids)
+	if err != nil {
+		return list, err
+	}
+	list = GatewayList{Status: "success", Message: "Gateways retrieved successfully", Gateways: make([]Gateway, len(all)), Warnings: warnings, Ignoring: r.Ignoring}
+	for i, one := range all {
+		history.AddTo(one.row.UUID, one.shown)
+		list.Gateways[i] = Gateway{
+			GatewayUUID: one.row.UUID, GatewayName: one.row.Label(), GatewayDomain: one.row.Address(), GatewayEnabled: strconv.FormatBool(one.row.Enabled()),
+			GatewayStatus: one.status, GatewayState: one.state, Profile: one.row.Profile(), TenantDomain: names[one.row.DomainUUID], Switches: one.shown,
 		}
-	}
-	uuids := make([]string, len(rows))
-	for i, row := range rows {
-		uuids[i] = row.UUID
-	}
-	history, err := gateway.ReadHistory(ctx, s.pbx.Pool, uuids)
-	if err != nil {
-		return list, err
-	}
-	for i, row := range rows {
-		list.Gateways[i] = listed(row, names[row.DomainUUID], views)
-		history.AddTo(row.UUID, list.Gateways[i].Switches)
 	}
 	return list, nil
-}
-
-// rows are the gateways of the tenant that was named, else all that the caller may see.
-func (s *Service) rows(r *web.Request, t tenant.Domain, named bool) ([]fusionpbx.Gateway, error) {
-	ctx := r.Context()
-	if named || r.Caller.Domains.All {
-		return s.db.Gateways(ctx, !named, t.UUID)
-	}
-	var rows []fusionpbx.Gateway
-	for _, own := range r.Caller.Domains.List {
-		of, err := s.db.Gateways(ctx, false, own.UUID)
-		if err != nil {
-			return nil, err
-		}
-		rows = append(rows, of...)
-	}
-	return rows, nil
-}
-
-// listed sums up how the switches that the row is meant for show it.
-func listed(row fusionpbx.Gateway, tenantName string, views []switchView) Gateway {
-	g := Gateway{
-		GatewayUUID:    row.UUID,
-		GatewayName:    row.Label(),
-		GatewayDomain:  row.Address(),
-		GatewayEnabled: strconv.FormatBool(row.Enabled()),
-		Profile:        row.Profile(),
-		TenantDomain:   tenantName,
-		Switches:       shownBy(row, views),
-	}
-	g.GatewayState, g.GatewayStatus = gateway.StateOf(g.Switches)
-	return g
 }
 
 // shownBy is how the switches that the row is meant for show it.

@@ -72,19 +72,17 @@ type filter struct {
 // filterOf reads which gateways a request is about.
 func filterOf(r *web.Request) (filter, error) {
 	f := filter{
-		domains: r.Caller.Domains, profile: r.Params.Get("profile"), state: strings.ToUpper(r.Params.Get("state")),
+		profile: r.Params.Get("profile"), state: strings.ToUpper(r.Params.Get("state")),
 		status: strings.ToUpper(r.Params.Get("status")), text: strings.ToLower(r.Params.Get("text")), externalID: r.Params.Get("external_id"),
 	}
-	t, named, err := r.Tenant()
-	switch {
+	var err error
+	switch f.domains, err = r.DomainsOrGlobal(); {
 	case err != nil:
 		return f, err
 	case f.state != "" && !slices.Contains(states, f.state):
 		return f, fault.Invalid("state", "unknown state %.200q; use one of %s", f.state, strings.Join(states, ", "))
 	case f.status != "" && !slices.Contains(statuses, f.status):
 		return f, fault.Invalid("status", "unknown status %.200q; use one of %s", f.status, strings.Join(statuses, ", "))
-	case named:
-		f.domains = tenant.Only(t) // of no domain: those whose domain is ""
 	}
 	if text := r.Params.Get("enabled"); text != "" {
 		enabled, err := params.ParseFlag("enabled", text)
@@ -151,6 +149,14 @@ func (s *Service) filtered(ctx context.Context, f filter) ([]fusionpbx.Gateway, 
 		rows = slices.DeleteFunc(rows, func(row fusionpbx.Gateway) bool { return !slices.Contains(named, row.UUID) })
 	}
 	return slices.DeleteFunc(rows, func(row fusionpbx.Gateway) bool { return !f.holds(row) }), nil
+}
+
+func rowsOf(all []found) (rows []fusionpbx.Gateway, uuids []string) {
+	rows, uuids = make([]fusionpbx.Gateway, len(all)), make([]string, len(all))
+	for i, one := range all {
+		rows[i], uuids[i] = one.row, one.row.UUID
+	}
+	return rows, uuids
 }
 
 // holds reports whether the filter chooses the row, as far as the row says.
@@ -227,10 +233,7 @@ func (s *Service) search(r *web.Request) (page gatewayPage, err error) {
 
 // entries are the gateways as a list shows them.
 func (s *Service) entries(r *web.Request, some []found) ([]foundGateway, error) {
-	rows, uuids := make([]fusionpbx.Gateway, len(some)), make([]string, len(some))
-	for i, one := range some {
-		rows[i], uuids[i] = one.row, one.row.UUID
-	}
+	rows, uuids := rowsOf(some)
 	names, err := s.domainNames(r.Context(), rows)
 	if err != nil {
 		return nil, err

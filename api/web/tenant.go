@@ -22,16 +22,24 @@ func (r *Request) OneTenant() (tenant.Domain, error) {
 	return d, fault.Missing("tenant_domain; this token has several: " + r.Caller.Domains.Names())
 }
 
-// Domains are the domain that the request names, else all that the caller sees.
-func (r *Request) Domains() (tenant.Domains, error) {
+// DomainsOrGlobal are the domain that the request names, which may be that of the global gateways, else all that the
+// caller sees.
+func (r *Request) DomainsOrGlobal() (tenant.Domains, error) {
 	d, named, err := r.Tenant()
 	switch {
 	case err != nil:
 		return tenant.Domains{}, err
-	case named && d.UUID == "":
-		return tenant.Domains{}, fault.Invalid("tenant_domain", "%s is for gateways; name a domain, or leave tenant_domain out for all", tenant.Global)
 	case named:
 		return tenant.Only(d), nil
 	}
 	return r.Caller.Domains, nil
+}
+
+// Domains are the domain that the request names, else all that the caller sees.
+func (r *Request) Domains() (tenant.Domains, error) {
+	domains, err := r.DomainsOrGlobal()
+	if err == nil && !domains.All && domains.HoldUUID("") {
+		return tenant.Domains{}, fault.Invalid("tenant_domain", "%s is for gateways; name a domain, or leave tenant_domain out for all", tenant.Global)
+	}
+	return domains, err
 }
