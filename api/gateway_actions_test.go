@@ -60,6 +60,49 @@ func TestActionsOnGateways(t *testing.T) {
 	}
 }
 
+// A dry run, which changes nothing, keeps nobody waiting.
+func TestDryRunOfAnActionTakesNoTurn(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{noWorker: true})
+	b.exec(t, `insert into v_gateways (gateway_uuid, domain_uuid, gateway, proxy, profile, enabled) values (gen_random_uuid(), $1, 'looked at', 'carrier.example', 'external', 'true')`, b.sample.Domains[1].UUID)
+	for _, c := range []struct {
+		dry   string
+		turns int
+	}{{"true", 0}, {"false", 1}} {
+		job := b.do(t, b.asAdmin(call{path: gatewaysPath + "/actions", form: form("action", "disable", "text", "looked at", "dry_run", c.dry, "wait", "0")})).want(t, http.StatusAccepted, "").text(t, "job_id")
+		if n := b.count(t, "select count(distinct item) from trunkline.turns where job_id = $1", job); n != c.turns {
+			t.Errorf("dry_run=%s: %d items take turns, want %d", c.dry, n, c.turns)
+		}
+	}
+}
+
+// The same key attaches to the job while every gateway stands as it left them. Two of one name are two items, with
+// their domain.
+func TestKeysOfActionsOnGateways(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{})
+	for range 2 {
+		b.exec(t, `insert into v_gateways (gateway_uuid, domain_uuid, gateway, proxy, profile, enabled, register) values (gen_random_uuid(), $1, 'twin', 'carrier.example', 'external', 'true', 'false')`, b.sample.Domains[1].UUID)
+	}
+	var ids string
+	must(t, b.pool.QueryRow(t.Context(), "select string_agg(gateway_uuid::text, ',') from v_gateways where gateway = 'twin'").Scan(&ids))
+	act := func(path string, pairs ...string) answer {
+		return b.do(t, withHeader(b.asAdmin(call{path: gatewaysPath + path, form: form(append(pairs, "ids", ids)...)}), "Idempotency-Key", path))
+	}
+	for _, path := range []string{"/actions", "/reconcile"} {
+		var pairs []string
+		if path == "/actions" {
+			pairs = []string{"action", "disable"}
+		}
+		first := act(path, pairs...).want(t, http.StatusOK, "").says(t, `"succeeded":2`, `"tenant_domain":"`+b.sample.Domains[1].Name)
+		if again := act(path, pairs...).want(t, http.StatusOK, ""); again.text(t, "job_id") != first.text(t, "job_id") {
+			t.Errorf("%s: the same key and gateways are another job: %s", path, again.body)
+		}
+		b.exec(t, "update v_gateways set enabled = 'true', proxy = $1 where gateway = 'twin'", "after"+strings.ReplaceAll(path, "/", "-")+".example")
+		act(path, pairs...).want(t, http.StatusConflict, "key_superseded").says(t, "twin")
+	}
+}
+
 // As many gateways as a job may have are named at once, with commas between or as an array, and not one more. A list
 // that came out empty names none.
 func TestManyGatewaysAreNamed(t *testing.T) {

@@ -1,7 +1,6 @@
 package gateways
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -12,7 +11,6 @@ import (
 	"trunkline/internal/fusionpbx"
 	"trunkline/internal/gateway"
 	"trunkline/internal/token"
-	"trunkline/tasks"
 )
 
 // actions are what can be done with many gateways at once, and what each asks of one.
@@ -24,7 +22,6 @@ var actions = map[string]func(*gateway.Request){
 }
 
 func (s *Service) actionsEndpoint() web.Endpoint {
-	filters := slices.Clone(filterParams)
 	return web.Endpoint{
 		ID: "actOnGateways", Summary: "Enable, disable, delete or register again many gateways",
 		Note:    "Which they are is settled when the job is accepted. Each is judged as a single request would be.",
@@ -37,12 +34,9 @@ func (s *Service) actionsEndpoint() web.Endpoint {
 			{Name: "mode", About: "each: whichever can be; the job ends partial if one cannot. all: every one or none.", Choices: []string{gateway.ModeEach, gateway.ModeAll}},
 			{Name: "dry_run", About: "true: nothing is done; the items say what would be.", Kind: web.KindFlag},
 			forceParam,
-		}, filters, reconcileJobParams),
-		Replies: []web.Reply{
-			{Status: 200, About: "The job, which has ended: its items say what became of each gateway.", Body: jobs.Job{}},
-			jobs.NotFinished,
-		},
-		Faults: slices.Concat([]fault.Code{fault.TooLarge}, gatewayFaults, jobs.Faults),
+		}, filterParams, manyParams),
+		Replies: manyReplies,
+		Faults:  slices.Concat([]fault.Code{fault.TooLarge}, gatewayFaults, jobs.Faults),
 	}
 }
 
@@ -85,40 +79,11 @@ func (s *Service) act(r *web.Request) error {
 	if len(rows) > s.settings.BulkRows {
 		return fault.Errorf(fault.TooLarge, "these are %d gateways, more than the %d of one job (TRUNKLINE_BULK_ROWS); choose fewer at a time", len(rows), s.settings.BulkRows)
 	}
-	job := tasks.NewJob{Kind: tasks.KindBulk, Subject: "gateways", Params: asked, Urgent: name == "disable" || name == "delete"}
 	body := []string{"actions", name, asked.Mode, strconv.FormatBool(asked.DryRun), strconv.FormatBool(force)}
-	names, err := s.domainNames(r.Context(), rows)
-	if err != nil {
-		return err
-	}
-	taken := map[string]bool{}
-	for _, row := range rows {
-		one := gateway.Request{GatewayUUID: row.UUID, Name: row.Label(), DomainUUID: row.DomainUUID, Values: map[string]string{}, Force: force}
-		if row.DomainUUID != "" {
-			one.DomainName = names[row.DomainUUID]
-		}
-		do(&one)
-		// Two gateways of one name are told apart by their uuids.
-		keys := slices.DeleteFunc(orderKeys(one), func(key string) bool { return taken[key] })
-		for _, key := range keys {
-			taken[key] = true
-		}
-		job.Items = append(job.Items, tasks.NewItem{Params: gateway.BulkItem{Request: one}, OrderKeys: keys})
-		if !slices.Contains(job.Domains, row.DomainUUID) {
-			job.Domains = append(job.Domains, row.DomainUUID)
-		}
-		body = append(body, row.UUID)
-	}
-	if len(job.Domains) == 1 {
-		job.DomainUUID = job.Domains[0]
-	} else if !r.Caller.Domains.All {
-		return fault.Invalid("tenant_domain", "these gateways are of %d domains; choose those of one domain at a time", len(job.Domains))
-	}
-	act := jobs.Asked{NewJob: job, Body: body, Answer: func(done tasks.Job) error { return s.jobs.Answer(r, done) }}
-	if !asked.DryRun {
-		act.Action, act.What = "gateway."+name, fmt.Sprintf("%d gateways", len(rows))
-	}
-	return s.jobs.Do(r, act)
+	return s.doWithMany(r, asked, rows, body, func(p *gateway.Request) {
+		p.Force = force
+		do(p)
+	})
 }
 
 // chosen are the gateways that the request names by their uuids, or by a filter.
@@ -133,7 +98,7 @@ func (s *Service) chosen(r *web.Request) ([]fusionpbx.Gateway, error) {
 	case byID && (filtered || all):
 		return nil, fault.Invalid("ids", "is given beside a filter or all; send one of them")
 	case byID:
-		return s.named(r)
+		return s.named(r, false)
 	case !filtered && !all:
 		return nil, fault.Missing("ids, a filter such as profile, or all=true")
 	}
@@ -152,26 +117,5 @@ func (s *Service) chosen(r *web.Request) ([]fusionpbx.Gateway, error) {
 		return nil, fault.Errorf(fault.NotFound, "there are no such gateways")
 	}
 	rows, _ := rowsOf(found)
-	return rows, nil
-}
-
-// named are the gateways whose uuids the request has. One of another tenant's is as if it were not there.
-func (s *Service) named(r *web.Request) ([]fusionpbx.Gateway, error) {
-	ids, err := gatewayIDs(r)
-	if err != nil {
-		return nil, err
-	}
-	there, err := s.db.GatewaysByUUIDs(r.Context(), ids)
-	if err != nil {
-		return nil, err
-	}
-	rows := make([]fusionpbx.Gateway, len(ids))
-	for i, id := range ids {
-		row, found := there[id]
-		if !found || !r.Caller.Domains.HoldUUID(row.DomainUUID) {
-			return nil, fault.Errorf(fault.NotFound, "ids: there is no gateway %s", id)
-		}
-		rows[i] = row
-	}
 	return rows, nil
 }

@@ -34,7 +34,7 @@ func (s *Service) bulkEndpoint() web.Endpoint {
 			{Name: "tenant_domain", About: "The domain of rows that name none, or global (superadmin). Left out: the caller's own."},
 			{Name: "domain_uuid", About: "The same by UUID.", Kind: web.KindUUID},
 			{Name: "format", About: "What the file has to be. Left out, its first character tells.", Choices: []string{string(table.CSV), string(table.NDJSON), string(table.JSON)}},
-		}, jobs.KeyParams, jobs.WaitParams),
+		}, manyParams),
 		Replies: []web.Reply{
 			{Status: 200, About: "The job has ended: every row is as asked for, or in mode each those that could be (partial).", Body: jobs.Job{}},
 			jobs.NotFinished,
