@@ -100,7 +100,9 @@ func (d *DB) GatewaysByLabels(ctx context.Context, labels []Label) (map[Label][]
 	for i, label := range labels {
 		domains[i], names[i] = strings.ToLower(label.DomainUUID), label.Name
 	}
-	found, err := d.gateways(ctx, "(coalesce(domain_uuid::text, ''), gateway) in (select unnest($1::text[]), unnest($2::text[]))", domains, names)
+	// Joined by the name alone: the domains of all other rows are not looked at.
+	found, err := d.gateways(ctx, `exists (select from unnest($1::text[], $2::text[]) as named (domain, name)
+		where named.name = gateway and domain_uuid is not distinct from nullif(named.domain, '')::uuid)`, domains, names)
 	if err != nil {
 		return nil, err
 	}
