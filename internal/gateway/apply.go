@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"trunkline/internal/batching"
 	"trunkline/internal/fault"
 	"trunkline/internal/fusionpbx"
 	"trunkline/internal/gateway/file"
@@ -24,11 +25,14 @@ type Applier struct {
 	log     *slog.Logger
 	limits  Limits
 	batches []*batch // one a switch, in the order of the settings
+	// writes are the rows that several passes write at the same time.
+	writes *batching.Batches[*writing, struct{}]
 }
 
 // New returns an applier. A keyed hash of what each switch was told to load is kept under keys.
 func New(p *pbx.PBX, keys *sealing.Keys, log *slog.Logger, limits Limits) *Applier {
 	a := &Applier{pbx: p, keys: keys, log: log, limits: limits}
+	a.writes = batching.New(passesAtOnce, a.writeTogether)
 	for _, sw := range p.Switches {
 		a.batches = append(a.batches, &batch{sw: sw, pbx: p, keys: keys, log: log, limits: limits})
 	}
@@ -66,6 +70,7 @@ func works(changes []Change, earlier map[int]*Written) []*work {
 // work is one change on its way.
 type work struct {
 	Change
+	pass     *pass // the one that it is on its way in
 	index    int
 	written  *Written // what an earlier attempt wrote, later what this one did; nil: nothing
 	plan     Plan     // by the rows as they stood when it was checked
@@ -132,6 +137,9 @@ type pass struct {
 }
 
 func (p *pass) run(ctx context.Context, works []*work) {
+	for _, w := range works {
+		w.pass = p
+	}
 	for _, b := range p.batches {
 		came := func() {}
 		if len(works) <= listAbove { // nobody has to wait for a large one

@@ -22,3 +22,6 @@ func (a *Applier) Waiting(n int) int {
 
 // RowsAtOnce is how many rows one transaction writes.
 const RowsAtOnce = rowsAtOnce
+
+// WaitingToWrite is how many passes wait to write rows of the domain.
+func (a *Applier) WaitingToWrite(domainUUID string) int { return a.writes.Waiting(domainUUID) }

@@ -33,11 +33,14 @@ func (p *pass) write(ctx context.Context, works []*work) {
 			fail(some, err)
 			continue
 		}
-		if p.whole {
+		switch {
+		case p.whole:
 			p.writeWhole(ctx, some)
-			continue
+		case len(some) <= listAbove && some[0].DomainUUID == some[len(some)-1].DomainUUID:
+			p.shareWriting(ctx, some)
+		default:
+			p.inParts(ctx, some, p.writeRows, fail)
 		}
-		p.inParts(ctx, some, p.writeRows, fail)
 	}
 }
 
@@ -110,20 +113,24 @@ type rowStep struct {
 // stands reports whether there is a row once the step is done.
 func (s *rowStep) stands() bool { return s.err == nil && s.written != nil && !s.written.Deleted }
 
-// writeRows writes the rows and has the journal keep what stood there.
+// writeRows writes the rows and has the journals keep what stood there.
 func (p *pass) writeRows(ctx context.Context, tx pgx.Tx, works []*work) (done func(), err error) {
 	steps, err := p.planAndWrite(ctx, tx, works)
 	if err != nil {
 		return nil, err
 	}
-	entries := map[int]*Written{}
+	entries := map[*pass]map[int]*Written{}
 	for _, s := range steps {
-		if s.err == nil {
-			entries[s.index] = s.written
+		if s.err != nil {
+			continue
 		}
+		if entries[s.pass] == nil {
+			entries[s.pass] = map[int]*Written{}
+		}
+		entries[s.pass][s.index] = s.written
 	}
-	if len(entries) > 0 {
-		if err := p.journal.Keep(ctx, tx, entries); err != nil {
+	for pass, written := range entries {
+		if err := pass.journal.Keep(ctx, tx, written); err != nil {
 			return nil, err
 		}
 	}
@@ -155,7 +162,7 @@ func (p *pass) planAndWrite(ctx context.Context, tx pgx.Tx, works []*work) ([]*r
 	}
 	steps, writes := make([]*rowStep, len(works)), db.Writes()
 	for i, w := range works {
-		steps[i] = p.planRow(w, existing[w], routes)
+		steps[i] = w.pass.planRow(w, existing[w], routes)
 	}
 	if err := p.requireProviders(ctx, tx, steps); err != nil {
 		return nil, err
