@@ -1,6 +1,7 @@
 package tasks
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -22,18 +23,14 @@ type Attempt struct {
 // Claim takes the job of a task for this worker: queued becomes running under the next attempt. A
 // task that is late gets ErrNotClaimed.
 func (c *Client) Claim(ctx context.Context, jobID string, dispatch int, worker string) (*Attempt, error) {
-	claimed, err := one[struct {
-		Job
-		Sealed []byte
-	}](ctx, c.pool, `
-		update trunkline.jobs set state = 'running', attempt = attempt + 1, worker = $3, heartbeat_at = now(),
-			started_at = coalesce(started_at, now())
-		where id = $1 and dispatch = $2 and state = 'queued' and admitted_at is not null
-		returning `+jobColumns+`, sealed`, jobID, dispatch, worker)
-	if err != nil {
-		return nil, explained(err, ErrNotClaimed, "claiming", jobID)
+	answer, err := c.claims.Do(ctx, "", claim{jobID, dispatch, worker})
+	if err = cmp.Or(err, answer.err); err != nil {
+		return nil, fmt.Errorf("claiming job %s: %w", jobID, err)
 	}
-	return &Attempt{Job: claimed.Job, client: c, sealed: claimed.Sealed}, nil
+	if answer.attempt == nil {
+		return nil, ErrNotClaimed
+	}
+	return answer.attempt, nil
 }
 
 // Secrets opens the sealed part of the job into v.
@@ -71,20 +68,21 @@ func (a *Attempt) Heartbeat(ctx context.Context, p Progress) (cancelRequested bo
 
 // Succeed ends the job with its result and wipes its secrets.
 func (a *Attempt) Succeed(ctx context.Context, result any, p Progress) error {
-	return pgx.BeginFunc(ctx, a.client.pool, func(tx pgx.Tx) error { return a.SucceedIn(ctx, tx, result, p) })
+	s, err := a.success(result, p)
+	if err != nil {
+		return err
+	}
+	answer, err := a.client.successes.Do(ctx, "", s)
+	return cmp.Or(err, answer)
 }
 
 // SucceedIn is Succeed in the caller's transaction, for a job whose last step must not happen twice.
 func (a *Attempt) SucceedIn(ctx context.Context, tx pgx.Tx, result any, p Progress) error {
-	outcome, err := json.Marshal(result)
+	s, err := a.success(result, p)
 	if err != nil {
-		return fmt.Errorf("encoding the result of job %s: %w", a.Job.ID, err)
+		return err
 	}
-	rows, bytes := sizeOf(result)
-	return a.change(ctx, tx, `
-		update trunkline.jobs set state = 'succeeded', result = $3, progress = $4, result_rows = $5, result_bytes = $6,
-			left_hash = coalesce($7, left_hash), sealed = null, finished_at = now()
-		where id = $1 and attempt = $2 and state = 'running'`, outcome, p, rows, bytes, leftBy(result))
+	return succeed(ctx, tx, []success{s})[0]
 }
 
 // Partial ends a job of many of which some items succeeded and some did not. Its secrets stay for a retry until the sweep

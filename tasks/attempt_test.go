@@ -2,6 +2,8 @@ package tasks_test
 
 import (
 	"errors"
+	"fmt"
+	"sync"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -92,5 +94,44 @@ func TestSecretsAreWiped(t *testing.T) {
 				t.Fatalf("got secrets kept %t, want %t", kept, tc.kept)
 			}
 		})
+	}
+}
+
+// Jobs that end at the same time are ended together, and each is fenced by itself.
+func TestSuccessesAtOnce(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t)
+	const n = 8
+	attempts, ended := make([]*tasks.Attempt, n), make([]error, n)
+	var claims, ends sync.WaitGroup
+	jobs := make([]tasks.Job, n)
+	for i := range jobs {
+		jobs[i] = b.submit(t, elsewhere(request(b.keys, fmt.Sprint(i))))
+	}
+	for i, job := range jobs {
+		claims.Go(func() { attempts[i] = b.claim(t, job) })
+	}
+	claims.Wait()
+	lost := attempts[0]
+	again, err := lost.HandBack(t.Context())
+	must(t, err)
+	for i, a := range attempts {
+		if a.Job.ID != jobs[i].ID || a.Job.State != tasks.StateRunning {
+			t.Fatalf("claimed job %s, %s; want %s", a.Job.ID, a.Job.State, jobs[i].ID)
+		}
+		ends.Go(func() { ended[i] = a.Succeed(t.Context(), i, tasks.Progress{Note: fmt.Sprint(i)}) })
+	}
+	ends.Wait()
+	if !errors.Is(ended[0], tasks.ErrFenced) {
+		t.Errorf("got %v of the attempt that was given up for lost, want ErrFenced", ended[0])
+	}
+	for i, job := range jobs[1:] {
+		got := b.get(t, job.ID)
+		if want := fmt.Sprint(i + 1); ended[i+1] != nil || got.State != tasks.StateSucceeded || string(got.Result) != want || got.Progress.Note != want {
+			t.Errorf("job %d: got %v, %s with %s and %q", i+1, ended[i+1], got.State, got.Result, got.Progress.Note)
+		}
+	}
+	if got := b.get(t, again.ID); got.State != tasks.StateQueued {
+		t.Errorf("the job of the lost attempt is %s", got.State)
 	}
 }

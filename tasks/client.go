@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	goredis "github.com/redis/go-redis/v9"
 
+	"trunkline/internal/batching"
 	"trunkline/internal/config"
 	"trunkline/internal/redis"
 	"trunkline/internal/sealing"
@@ -56,6 +57,8 @@ type Client struct {
 	log       *slog.Logger
 	forgot    time.Time // when this process last looked for what is past its time
 	admission admission
+	claims    *batching.Batches[claim, claimed]
+	successes *batching.Batches[success, error]
 
 	mu      sync.Mutex
 	waiting map[string][]chan struct{}
@@ -63,7 +66,7 @@ type Client struct {
 
 // NewClient returns a client on pool's database and Redis; it seals with the keys.
 func NewClient(pool *pgxpool.Pool, keys *sealing.Keys, rdb goredis.UniversalClient, settings config.Settings, log *slog.Logger) *Client {
-	return &Client{
+	c := &Client{
 		pool:      pool,
 		keys:      keys,
 		redis:     rdb,
@@ -73,6 +76,8 @@ func NewClient(pool *pgxpool.Pool, keys *sealing.Keys, rdb goredis.UniversalClie
 		log:       log,
 		waiting:   map[string][]chan struct{}{},
 	}
+	c.claims, c.successes = batching.New(batchedAtOnce, c.claimAll), batching.New(batchedAtOnce, c.succeedAll)
+	return c
 }
 
 // Keys returns the keys that the client seals with.
