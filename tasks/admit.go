@@ -68,7 +68,7 @@ func (c *Client) choose(ctx context.Context) (jobs []Job, err error) {
 		usual = append(usual, usualSlots(k.queue, c.settings))
 	}
 	batch := &pgx.Batch{} // one transaction
-	batch.Queue("select pg_advisory_xact_lock($1), set_config('synchronous_commit', 'off', true)", postgres.LockKey("admission"))
+	batch.Queue("select pg_advisory_xact_lock($1), set_config('synchronous_commit', 'off', true), "+planOnce, postgres.LockKey("admission"))
 	batch.Queue(`
 		with queues as (
 			select kind, queue, slots, case when shared and slots > 1 then slots - 1 else slots end as share

@@ -33,7 +33,7 @@ func (j Job) place() place {
 
 // lockDomain keeps the domain from being locked for a job of many while a job of one takes its turn there, and
 // lockDomains the other way round, always in the same order.
-const lockDomain = "select pg_advisory_xact_lock_shared($1)"
+const lockDomain = "select pg_advisory_xact_lock_shared($1), " + planOnce
 
 func lockDomains(ctx context.Context, tx pgx.Tx, domains []string) error {
 	names := make([]string, len(domains))

@@ -47,3 +47,7 @@ func explained(err, none error, doing, jobID string) error {
 func validText(s string) string {
 	return strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", ""), "\uFFFD")
 }
+
+// planOnce has the statements of the transaction planned once a connection: their plans are the same whatever they are
+// asked, and take longer to make than to carry out. Postgres knows that since version 12.
+const planOnce = `case when current_setting('server_version_num')::integer >= 120000 then set_config('plan_cache_mode', 'force_generic_plan', true) end`
