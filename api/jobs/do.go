@@ -78,41 +78,49 @@ func (s *Service) Do(r *web.Request, a Asked) error {
 	return a.Answer(job)
 }
 
-// begin commits the job, or attaches to the one that the same request made before.
+// begin commits the job, or attaches to the one that the same request made before, and has it start.
 func (s *Service) begin(r *web.Request, a Asked, patience time.Duration) (job tasks.Job, answered bool, err error) {
-	if a.AtOnce == nil {
-		// A flood of one domain's must not have the others wait for connections to the database.
-		leave, err := r.Place(web.AtOnceJobs, a.DomainUUID)
-		if err != nil {
-			return job, false, err
-		}
-		defer leave()
+	job, accepted, answered, err := s.accept(r, a, patience)
+	if err != nil || answered {
+		return job, answered, err
 	}
-	if a.Check != nil {
-		if answered, err = a.Check(); err != nil || answered {
-			return job, answered, err
-		}
-	}
-	if a.Fill != nil {
-		if err := a.Fill(&a.NewJob); err != nil {
-			return job, false, err
-		}
-	}
-	done := false
-	if a.AtOnce != nil {
-		if job, done, err = a.AtOnce(a.NewJob, patience); err != nil {
-			return job, false, err
-		}
-	}
-	if !done {
-		if job, err = s.tasks.Submit(r.Context(), a.NewJob); err != nil {
-			return job, false, keyReused(err)
-		}
+	if accepted { // all who were accepted at the same time share the admission, and need no place for it
+		s.tasks.Admit(r.Context())
 	}
 	if a.Action != "" {
 		r.Changed(a.Action, a.What+", job "+job.ID, a.DomainUUID)
 	}
 	return job, false, nil
+}
+
+// accept judges the request and commits its job. accepted: it was accepted now, and waits to be admitted.
+func (s *Service) accept(r *web.Request, a Asked, patience time.Duration) (job tasks.Job, accepted, answered bool, err error) {
+	if a.AtOnce == nil {
+		// A flood of one domain's must not have the others wait for connections to the database.
+		leave, err := r.Place(web.AtOnceJobs, a.DomainUUID)
+		if err != nil {
+			return job, false, false, err
+		}
+		defer leave()
+	}
+	if a.Check != nil {
+		if answered, err = a.Check(); err != nil || answered {
+			return job, false, answered, err
+		}
+	}
+	if a.Fill != nil {
+		if err := a.Fill(&a.NewJob); err != nil {
+			return job, false, false, err
+		}
+	}
+	if a.AtOnce != nil {
+		job, done, err := a.AtOnce(a.NewJob, patience)
+		if err != nil || done {
+			return job, false, false, err
+		}
+	}
+	job, accepted, err = s.tasks.Create(r.Context(), a.NewJob)
+	return job, accepted, false, keyReused(err)
 }
 
 // ResultOf is the result that a job has left.
