@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/jackc/pgx/v5"
@@ -198,7 +199,8 @@ func (a *Attempt) Outcomes(ctx context.Context) ([]OutcomeCount, error) {
 
 // Todo is an item that an attempt has yet to bring to its end.
 type Todo struct {
-	Item
+	Number  int
+	Params  json.RawMessage
 	attempt *Attempt
 	sealed  []byte
 }
@@ -211,22 +213,26 @@ func (t *Todo) Secrets(v any) error {
 	return t.attempt.client.keys.Open(sealedFor(t.attempt.Job.ID, t.Number), t.sealed, v)
 }
 
-// Todo returns the items that have not ended, in their order.
-func (a *Attempt) Todo(ctx context.Context) ([]*Todo, error) {
-	found, err := all[struct {
-		Item
-		Sealed []byte
-	}](ctx, a.client.pool, `
-		select `+itemColumns+`, sealed from trunkline.items where job_id = $1 and state = 'queued' order by number`, a.Job.ID)
-	if err != nil {
-		return nil, fmt.Errorf("reading the items of job %s: %w", a.Job.ID, err)
+// EachTodo calls do with each item that has not ended, in their order, as it comes from the database: what is made of
+// ten thousand takes less memory than they do as they are kept. The first error of do ends it.
+func (a *Attempt) EachTodo(ctx context.Context, do func(*Todo) error) error {
+	var t Todo
+	var failed error
+	rows, _ := a.client.pool.Query(ctx, `
+		select number, params, sealed from trunkline.items where job_id = $1 and state = 'queued' order by number`, a.Job.ID)
+	_, err := pgx.ForEachRow(rows, []any{&t.Number, (*[]byte)(&t.Params), &t.sealed}, func() error {
+		failed = do(&Todo{t.Number, t.Params, a, t.sealed})
+		return failed
+	})
+	if err != nil && failed == nil {
+		return fmt.Errorf("reading the items of job %s: %w", a.Job.ID, err)
 	}
-	todo := make([]*Todo, len(found))
-	for i, f := range found {
-		todo[i] = &Todo{Item: f.Item, attempt: a, sealed: f.Sealed}
-	}
-	return todo, nil
+	return failed
 }
+
+// itemsAtOnce is how many items one statement writes: what pgx makes of its parameters is several times as much as they
+// are, and stays until their connection's next statement.
+const itemsAtOnce = 500
 
 // SaveItemSecrets seals what is given of each item, by its number, into its row in the caller's transaction, which
 // fails with ErrFenced if the job is no longer this attempt's.
@@ -234,21 +240,23 @@ func (a *Attempt) SaveItemSecrets(ctx context.Context, tx pgx.Tx, secrets map[in
 	if err := a.Fence(ctx, tx); err != nil {
 		return err
 	}
-	numbers, sealed := make([]int, 0, len(secrets)), make([][]byte, 0, len(secrets))
-	for number, v := range secrets {
-		part, err := a.client.keys.Seal(sealedFor(a.Job.ID, number), v)
-		if err != nil {
-			return err
+	for numbers := range slices.Chunk(slices.Sorted(maps.Keys(secrets)), itemsAtOnce) {
+		sealed := make([][]byte, len(numbers))
+		for i, number := range numbers {
+			var err error
+			if sealed[i], err = a.client.keys.Seal(sealedFor(a.Job.ID, number), secrets[number]); err != nil {
+				return err
+			}
 		}
-		numbers, sealed = append(numbers, number), append(sealed, part)
-	}
-	err := linear(ctx, tx, func(batch *pgx.Batch) {
-		batch.Queue(`
-			update trunkline.items set sealed = saved.sealed from unnest($2::integer[], $3::bytea[]) as saved (number, sealed)
-			where job_id = $1 and items.number = saved.number and state = 'queued'`, a.Job.ID, numbers, sealed)
-	})
-	if err != nil {
-		return fmt.Errorf("saving the items of job %s: %w", a.Job.ID, err)
+		err := linear(ctx, tx, func(batch *pgx.Batch) {
+			batch.Queue(`
+				update trunkline.items set sealed = saved.sealed from unnest($2::integer[], $3::bytea[]) as saved (number, sealed)
+				where job_id = $1 and items.number between $4 and $5 and items.number = saved.number and state = 'queued'`,
+				a.Job.ID, numbers, sealed, numbers[0], numbers[len(numbers)-1])
+		})
+		if err != nil {
+			return fmt.Errorf("saving the items of job %s: %w", a.Job.ID, err)
+		}
 	}
 	return nil
 }

@@ -48,6 +48,16 @@ func (b *bundle) wantStates(t *testing.T, job tasks.Job, want ...tasks.ItemState
 	}
 }
 
+// todoOf are the items that the attempt has yet to end.
+func todoOf(t *testing.T, a *tasks.Attempt) (todo []*tasks.Todo) {
+	t.Helper()
+	must(t, a.EachTodo(t.Context(), func(item *tasks.Todo) error {
+		todo = append(todo, item)
+		return nil
+	}))
+	return todo
+}
+
 // sealed is how many of the job's items have secrets.
 func (b *bundle) sealed(t *testing.T, job tasks.Job) (n int) {
 	t.Helper()
@@ -80,8 +90,7 @@ func TestItemsAreKeptAsGiven(t *testing.T) {
 	if err != nil || len(page) != 2 || next != 0 || page[0].Error == nil || page[0].Error.Code != fault.InvalidRequest {
 		t.Errorf("got %+v, %d, %v", page, next, err)
 	}
-	todo, err := b.claim(t, job).Todo(t.Context())
-	must(t, err)
+	todo := todoOf(t, b.claim(t, job))
 	var got secrets
 	if len(todo) != 2 || todo[1].Number != 3 || todo[1].Secrets(&got) != nil || got.Password != "hunter2-c" {
 		t.Errorf("got %d items, %+v", len(todo), got)
@@ -210,8 +219,7 @@ func TestItemsEndWithTheirJob(t *testing.T) {
 			}
 			must(t, err)
 			b.wantStates(t, job, c.retried...)
-			todo, err := b.claim(t, retried).Todo(t.Context())
-			must(t, err)
+			todo := todoOf(t, b.claim(t, retried))
 			var got secrets
 			if len(todo) != 2 || todo[0].Number != 2 || todo[0].Secrets(&got) != nil || got.Password != "hunter2-b" {
 				t.Errorf("a retry has %d items, %+v", len(todo), got)
@@ -279,6 +287,42 @@ func TestItemsAreFenced(t *testing.T) {
 		t.Errorf("saving: got %v", err)
 	}
 	b.wantStates(t, job, queued, queued)
+}
+
+// What is sealed into more items than one statement writes is each one's own, and those that have ended keep theirs.
+func TestSecretsOfMoreItemsThanAtOnce(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t)
+	keys := make([]string, 1234)
+	for i := range keys {
+		keys[i] = fmt.Sprint(i + 1)
+	}
+	attempt := b.claim(t, b.submit(t, b.many("many", keys...)))
+	must(t, attempt.EndItems(t.Context(), []tasks.ItemEnd{{Number: 700, Error: notHost}}))
+	saved := map[int]any{}
+	for n := 2; n <= len(keys); n++ {
+		saved[n] = secrets{"saved-" + keys[n-1]}
+	}
+	must(t, pgx.BeginFunc(t.Context(), b.pool, func(tx pgx.Tx) error { return attempt.SaveItemSecrets(t.Context(), tx, saved) }))
+	todo := todoOf(t, attempt)
+	if len(todo) != len(keys)-1 {
+		t.Errorf("%d items are to be done, want %d", len(todo), len(keys)-1)
+	}
+	for _, item := range todo {
+		var got secrets
+		must(t, item.Secrets(&got))
+		want := "saved-" + fmt.Sprint(item.Number)
+		if item.Number == 1 {
+			want = "hunter2-1"
+		}
+		if got.Password != want {
+			t.Fatalf("item %d: got %q, want %q", item.Number, got.Password, want)
+		}
+	}
+	failure := errors.New("no more")
+	if err := attempt.EachTodo(t.Context(), func(*tasks.Todo) error { return failure }); !errors.Is(err, failure) {
+		t.Errorf("got %v, want %v", err, failure)
+	}
 }
 
 // One of ten thousand items has the job wait, and keeps nobody else from starting.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"time"
+	"unique"
 
 	"trunkline/internal/fault"
 	"trunkline/internal/gateway"
@@ -39,6 +40,9 @@ const (
 	// the writing of what became of it.
 	bulkReadTime = time.Minute
 	bulkEndTime  = time.Minute
+	// itemsAtOnce is how many items are asked about, or ended, at once, so that what is made of them for that is not held
+	// of ten thousand together.
+	itemsAtOnce = 1000
 )
 
 // bulk is one attempt at a bulk job.
@@ -51,36 +55,34 @@ type bulk struct {
 	succeeded int // of the job's items, once all have ended
 }
 
-// bulkItem is one item on its way.
+// bulkItem is one item on its way. Ten thousand are held at once: it has of the item what is to be done, and that once.
 type bulkItem struct {
-	*tasks.Todo
-	asked   gateway.BulkItem
-	secrets gateway.Secrets
-	known   bool  // its gateway was found by its external_id
-	err     error // why it is not to be done
-}
-
-func (i *bulkItem) change(by string) gateway.Change {
-	return gateway.Change{Request: i.asked.Request, Password: i.secrets.Password, By: by}
+	gateway.Change
+	number  int
+	written *gateway.Written  // what an earlier attempt wrote
+	left    *gateway.Standing // of a retry: what the failed job left behind
+	known   bool              // its gateway was found by its external_id
+	err     error             // why it is not to be done
 }
 
 // read reads the items that have not ended.
 func (b *bulk) read(ctx context.Context) error {
-	todo, err := b.Todo(ctx)
-	if err != nil {
-		return err
-	}
-	for _, t := range todo {
-		item := &bulkItem{Todo: t}
-		if err := json.Unmarshal(t.Params, &item.asked); err != nil {
+	return b.EachTodo(ctx, func(t *tasks.Todo) error {
+		item := &bulkItem{number: t.Number}
+		if err := json.Unmarshal(t.Params, &item.Request); err != nil {
 			return fault.Errorf(fault.ServerError, "the parameters of item %d cannot be read: %w", t.Number, err)
 		}
-		if err := t.Secrets(&item.secrets); err != nil {
+		var secrets gateway.Secrets
+		if err := t.Secrets(&secrets); err != nil {
 			return fault.Errorf(fault.ServerError, "%w; use the same key in every process, then send the request again", err)
 		}
+		for _, text := range []*string{&item.DomainUUID, &item.DomainName} {
+			*text = unique.Make(*text).Value() // most items are of one domain
+		}
+		item.Password, item.By, item.written, item.left = secrets.Password, b.Job.CreatedBy, secrets.Written, secrets.Left
 		b.items = append(b.items, item)
-	}
-	return nil
+		return nil
+	})
 }
 
 // compare is a dry run.
@@ -94,7 +96,7 @@ func (b *bulk) compare(ctx context.Context) (any, error) {
 		}
 		todo = append(todo, item)
 	}
-	differences := b.applier.Diff(ctx, b.changes(todo))
+	differences := b.applier.Diff(ctx, changes(todo))
 	if err := context.Cause(ctx); err != nil {
 		return nil, err
 	}
@@ -107,34 +109,33 @@ func (b *bulk) compare(ctx context.Context) (any, error) {
 	return b.end(ctx, ends)
 }
 
-func (b *bulk) changes(items []*bulkItem) []gateway.Change {
-	changes := make([]gateway.Change, len(items))
+func changes(items []*bulkItem) []*gateway.Change {
+	changes := make([]*gateway.Change, len(items))
 	for i, item := range items {
-		changes[i] = item.change(b.Job.CreatedBy)
+		changes[i] = &item.Change
 	}
 	return changes
 }
 
 // resolve finds the gateways that external_ids name, and sees that those of a retry stand as they were left.
 func (b *bulk) resolve(ctx context.Context) error {
-	asked := make([]gateway.Request, len(b.items))
-	for i, item := range b.items {
-		asked[i] = item.asked.Request
-	}
-	resolved, faults, err := gateway.ResolveAll(ctx, b.o.PBX, asked)
-	if err != nil {
-		return err
-	}
-	for i, item := range b.items {
-		switch written := item.secrets.Written; {
-		case written != nil && faults[i] != nil: // what an earlier attempt wrote is this one's to finish
-			item.asked.GatewayUUID, item.known = written.Row.UUID, true
-		default:
-			item.known, item.err = resolved[i].GatewayUUID != asked[i].GatewayUUID, faults[i]
-			item.asked.Request = resolved[i]
+	for items := range slices.Chunk(b.items, itemsAtOnce) {
+		asked := requests(items)
+		resolved, faults, err := gateway.ResolveAll(ctx, b.o.PBX, asked)
+		if err != nil {
+			return err
+		}
+		for i, item := range items {
+			switch {
+			case item.written != nil && faults[i] != nil: // what an earlier attempt wrote is this one's to finish
+				item.GatewayUUID, item.known = item.written.Row.UUID, true
+			default:
+				item.known, item.err = resolved[i].GatewayUUID != asked[i].GatewayUUID, faults[i]
+				item.Request = resolved[i]
+			}
 		}
 	}
-	b.patient = !slices.ContainsFunc(b.items, func(i *bulkItem) bool { return !i.asked.Stops() })
+	b.patient = !slices.ContainsFunc(b.items, func(i *bulkItem) bool { return !i.Stops() })
 	return b.stillLeft(ctx)
 }
 
@@ -142,23 +143,26 @@ func (b *bulk) resolve(ctx context.Context) error {
 func (b *bulk) stillLeft(ctx context.Context) error {
 	var retried []*bulkItem
 	for _, item := range b.items {
-		if item.err == nil && item.secrets.Left != nil {
+		if item.err == nil && item.left != nil {
 			retried = append(retried, item)
 		}
 	}
-	rows, err := gateway.ExistingOfAll(ctx, b.o.PBX.FusionPBX, requests(retried))
-	for i, item := range retried {
-		if err == nil {
-			item.err = item.secrets.Left.Check(rows[i])
+	for some := range slices.Chunk(retried, itemsAtOnce) {
+		rows, err := gateway.ExistingOfAll(ctx, b.o.PBX.FusionPBX, requests(some))
+		if err != nil {
+			return err
+		}
+		for i, item := range some {
+			item.err = item.left.Check(rows[i])
 		}
 	}
-	return err
+	return nil
 }
 
 func requests(items []*bulkItem) []gateway.Request {
 	asked := make([]gateway.Request, len(items))
 	for i, item := range items {
-		asked[i] = item.asked.Request
+		asked[i] = item.Request
 	}
 	return asked
 }
@@ -171,7 +175,7 @@ func (b *bulk) apply(ctx context.Context) (any, error) {
 	if b.asked.Mode == gateway.ModeAll {
 		apply = b.applier.ApplyAll
 	}
-	outcomes := apply(ctx, b.changes(todo), j)
+	outcomes := apply(ctx, changes(todo), j)
 	for _, id := range j.superseded {
 		b.o.Tasks.Finished(ctx, id)
 	}
@@ -234,20 +238,17 @@ func (b *bulk) settle(ctx context.Context, todo []*bulkItem, outcomes []gateway.
 // end is how the item ends: with a result, or an error.
 func (i *bulkItem) end(outcome string, result any, err error, skipped bool) tasks.ItemEnd {
 	if err == nil {
-		return tasks.ItemEnd{Number: i.Number, Outcome: outcome, Result: result}
+		return tasks.ItemEnd{Number: i.number, Outcome: outcome, Result: result}
 	}
 	failure, worded := errors.AsType[*fault.Error](err)
 	if !worded {
 		failure = fault.Errorf(fault.ServerError, "%w", err)
 	}
-	return tasks.ItemEnd{Number: i.Number, Outcome: outcome, Error: failure, Skipped: skipped}
+	return tasks.ItemEnd{Number: i.number, Outcome: outcome, Error: failure, Skipped: skipped}
 }
 
-// endsAtOnce is how many items one statement ends.
-const endsAtOnce = 2000
-
 func (b *bulk) endItems(ctx context.Context, ends []tasks.ItemEnd) error {
-	for some := range slices.Chunk(ends, endsAtOnce) {
+	for some := range slices.Chunk(ends, itemsAtOnce) {
 		if err := b.EndItems(ctx, some); err != nil {
 			return err
 		}

@@ -35,8 +35,8 @@ func newItemsJournal(b *bulk, items []*bulkItem) *itemsJournal {
 func (j *itemsJournal) Earlier() map[int]*gateway.Written {
 	earlier := map[int]*gateway.Written{}
 	for i, item := range j.items {
-		if item.secrets.Written != nil {
-			earlier[i] = item.secrets.Written
+		if item.written != nil {
+			earlier[i] = item.written
 		}
 	}
 	return earlier
@@ -48,8 +48,8 @@ func (j *itemsJournal) Keep(ctx context.Context, tx pgx.Tx, entries map[int]*gat
 	changes := make([]kept, 0, len(entries))
 	for i, entry := range entries {
 		item := j.items[i]
-		secrets[item.Number] = gateway.Secrets{Password: item.secrets.Password, Written: entry}
-		changes = append(changes, kept{item: item.Number, asked: item.asked.Request, known: item.known, written: entry})
+		secrets[item.number] = &gateway.Secrets{Password: item.Password, Written: entry}
+		changes = append(changes, kept{item: item.number, asked: &item.Request, known: item.known, written: entry})
 	}
 	superseded, err := j.keepBeside(ctx, tx, changes)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 // kept is a change of which a journal keeps what stood before.
 type kept struct {
 	item    int // the number of the job's item; 0: the job is not one of many
-	asked   gateway.Request
+	asked   *gateway.Request
 	known   bool             // its gateway was found by its external_id
 	written *gateway.Written // nil: it was put back as it was
 }
@@ -22,7 +22,7 @@ type kept struct {
 // ended so.
 func (r *run) keepBeside(ctx context.Context, tx pgx.Tx, changes []kept) (superseded []string, err error) {
 	var named []gateway.ExternalName
-	var unnamed []gateway.Request
+	var unnamed []*gateway.Request
 	var items []int
 	wrote := false
 	for _, c := range changes {

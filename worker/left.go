@@ -53,7 +53,7 @@ func (b *bulk) keepLeft(ctx context.Context, items []*bulkItem) {
 		}
 		secrets := make(map[int]any, len(items))
 		for i, item := range items {
-			secrets[item.Number] = gateway.Secrets{Password: item.secrets.Password, Left: &gateway.Standing{Rows: rows[i]}}
+			secrets[item.number] = gateway.Secrets{Password: item.Password, Left: &gateway.Standing{Rows: rows[i]}}
 		}
 		return b.SaveItemSecrets(ctx, tx, secrets)
 	})

@@ -34,8 +34,8 @@ func (w *Worker) provision(ctx context.Context, r *run) (any, error) {
 	if err := w.stillLeft(reading, j, asked); err != nil {
 		return nil, err
 	}
-	change := gateway.Change{Request: asked, Password: j.secrets.Password, By: r.Job.CreatedBy}
-	outcome := w.applier.Apply(ctx, []gateway.Change{change}, j)[0]
+	change := &gateway.Change{Request: asked, Password: j.secrets.Password, By: r.Job.CreatedBy}
+	outcome := w.applier.Apply(ctx, []*gateway.Change{change}, j)[0]
 	for _, id := range j.superseded {
 		w.o.Tasks.Finished(ctx, id)
 	}
@@ -79,7 +79,7 @@ func (j *sealedJournal) Earlier() map[int]*gateway.Written {
 // Keep seals it into the job's row.
 func (j *sealedJournal) Keep(ctx context.Context, tx pgx.Tx, entries map[int]*gateway.Written) (err error) {
 	written := entries[0]
-	if j.superseded, err = j.run.keepBeside(ctx, tx, []kept{{asked: j.asked, known: j.known, written: written}}); err != nil {
+	if j.superseded, err = j.run.keepBeside(ctx, tx, []kept{{asked: &j.asked, known: j.known, written: written}}); err != nil {
 		return err
 	}
 	return j.run.SaveSecrets(ctx, tx, gateway.Secrets{Password: j.secrets.Password, Written: written})

@@ -48,7 +48,7 @@ func Adopt(ctx context.Context, p *pbx.PBX, asked Request, replace bool) (adopte
 		if _, err := tx.Exec(ctx, "delete from trunkline.external_ids where gateway_uuid = $1", row.UUID); err != nil {
 			return fmt.Errorf("taking a gateway's external_ids away: %w", err)
 		}
-		return NameExternally(ctx, tx, []ExternalName{{asked, row.UUID}})
+		return NameExternally(ctx, tx, []ExternalName{{&asked, row.UUID}})
 	})
 	return adopted, err
 }

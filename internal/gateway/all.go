@@ -13,7 +13,7 @@ import (
 
 // ApplyAll is Apply of all changes or none: their rows are written in one transaction, and one fault stops it and
 // puts every row and every switch back. No two of the changes may be of one gateway.
-func (a *Applier) ApplyAll(ctx context.Context, changes []Change, journal Journal) []Outcome {
+func (a *Applier) ApplyAll(ctx context.Context, changes []*Change, journal Journal) []Outcome {
 	all := works(changes, journal.Earlier())
 	for i, wave := range waves(all) {
 		for _, w := range wave {

@@ -15,7 +15,7 @@ import (
 )
 
 // applyAll applies the changes, all or none, with a journal that nobody reads.
-func (b *bundle) applyAll(changes ...gateway.Change) []gateway.Outcome {
+func (b *bundle) applyAll(changes ...*gateway.Change) []gateway.Outcome {
 	return b.applier.ApplyAll(context.Background(), changes, &journal{})
 }
 
@@ -25,8 +25,8 @@ func TestApplyAllIsAllOrNothing(t *testing.T) {
 	for name, tc := range map[string]struct {
 		switches int
 		arrange  func(t *testing.T, b *bundle)
-		third    gateway.Change // besides a new one and one that gets another password
-		code     fault.Code     // of the third
+		third    *gateway.Change // besides a new one and one that gets another password
+		code     fault.Code      // of the third
 	}{
 		"a value that is refused": {third: change("", "wrong", carrier("password", "a$b")), code: fault.InvalidGateway},
 		"no such profile":         {third: change("", "wrong", carrier("profile", "nowhere")), code: fault.ProfileUnavailable},
@@ -92,7 +92,7 @@ func TestApplyAllIsCancelled(t *testing.T) {
 	unlock := sync.OnceFunc(b.lockSwitch(t)) // no round gets anywhere
 	defer unlock()
 	j := &journal{b: b, name: "job", after: func() { cancel(); unlock() }}
-	for i, o := range b.applier.ApplyAll(ctx, []gateway.Change{change("", "new", carrier()), change("", "stands", carrier())}, j) {
+	for i, o := range b.applier.ApplyAll(ctx, []*gateway.Change{change("", "new", carrier()), change("", "stands", carrier())}, j) {
 		if !o.Skipped || !fault.Is(o.Err, fault.Cancelled) || !strings.Contains(o.Err.Error(), "as it was before") {
 			t.Errorf("change %d: got %+v, want it cancelled", i, o)
 		}
@@ -161,7 +161,7 @@ func TestApplyAllIsHandedOver(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, setUp{})
 	b.stand(t, standing{label: "deleted", profile: "external", password: "before"})
-	changes := []gateway.Change{change("", "new", carrier()), deletion("deleted")}
+	changes := []*gateway.Change{change("", "new", carrier()), deletion("deleted")}
 	ctx, kill := context.WithCancelCause(t.Context())
 	unlock := b.lockSwitch(t)
 	for i, o := range b.applier.ApplyAll(ctx, changes, &journal{b: b, name: "job", after: func() { kill(errKilled) }}) {

@@ -48,8 +48,9 @@ func (a *Applier) Wait() {
 
 // Apply makes, changes and deletes gateways in the order that is safe on a real switch: everything is
 // checked first, then the rows are written, then each switch takes them up and shows that it did. What fails
-// of one change fails no other, and is put back; so is what has not been taken up when ctx ends.
-func (a *Applier) Apply(ctx context.Context, changes []Change, journal Journal) []Outcome {
+// of one change fails no other, and is put back; so is what has not been taken up when ctx ends. The changes are
+// Apply's until it returns, and stay as they are.
+func (a *Applier) Apply(ctx context.Context, changes []*Change, journal Journal) []Outcome {
 	all := works(changes, journal.Earlier())
 	for _, wave := range waves(all) {
 		p := &pass{Applier: a, journal: journal}
@@ -59,7 +60,7 @@ func (a *Applier) Apply(ctx context.Context, changes []Change, journal Journal) 
 }
 
 // works are the changes on their way, with what earlier attempts wrote.
-func works(changes []Change, earlier map[int]*Written) []*work {
+func works(changes []*Change, earlier map[int]*Written) []*work {
 	all := make([]*work, len(changes))
 	for i, change := range changes {
 		all[i] = &work{Change: change, index: i, written: earlier[i]}
@@ -69,7 +70,7 @@ func works(changes []Change, earlier map[int]*Written) []*work {
 
 // work is one change on its way.
 type work struct {
-	Change
+	*Change
 	pass     *pass // the one that it is on its way in
 	index    int
 	written  *Written // what an earlier attempt wrote, later what this one did; nil: nothing
@@ -190,7 +191,7 @@ func (p *pass) load(ctx context.Context, works []*work) {
 	defer stop(nil)
 	ended := p.counting()
 	p.takeUp(ctx, works, func(w *work) *want {
-		return &want{uuid: w.uuid(), previous: w.written.Previous, row: w.written.Stands(), asked: w.names(fusionpbx.LoadedColumns...), folder: p.folder}
+		return &want{uuid: w.uuid(), previous: w.written.Previous, row: w.written.Stands(), asked: w.named().some(fusionpbx.LoadedColumns...), folder: p.folder}
 	}, func(w *want) {
 		ended(w)
 		if p.whole && w.err != nil {

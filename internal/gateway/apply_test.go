@@ -29,7 +29,7 @@ type seen struct {
 // Each row of the table is a PBX before, what is asked of it, and the PBX after.
 func TestApply(t *testing.T) {
 	t.Parallel()
-	names := func(values map[string]string, labels ...string) (changes []gateway.Change) {
+	names := func(values map[string]string, labels ...string) (changes []*gateway.Change) {
 		for _, label := range labels {
 			changes = append(changes, change("", label, values))
 		}
@@ -39,7 +39,7 @@ func TestApply(t *testing.T) {
 		switches int
 		before   []standing
 		arrange  func(t *testing.T, b *bundle)
-		changes  []gateway.Change
+		changes  []*gateway.Change
 		rows     map[string]string // after, by label; nil: as before
 		loaded   map[string]string // on the first switch; nil: as before
 		second   map[string]string // on the second one, if there are two
@@ -95,11 +95,11 @@ func TestApply(t *testing.T) {
 		},
 		"deleted": {
 			before:  []standing{{label: "carrier", profile: "external", password: "before"}, {label: "other", profile: "external", password: "x"}},
-			changes: []gateway.Change{deletion("carrier")}, actions: []string{gateway.Deleted}, saw: seen{kills: 2},
+			changes: []*gateway.Change{deletion("carrier")}, actions: []string{gateway.Deleted}, saw: seen{kills: 2},
 			rows: map[string]string{"other": "external x"}, loaded: map[string]string{"other": "external x"},
 		},
 		"deleted, but there was none": {
-			changes: []gateway.Change{deletion("carrier")}, actions: []string{gateway.Absent},
+			changes: []*gateway.Change{deletion("carrier")}, actions: []string{gateway.Absent},
 		},
 		"another profile": {
 			before:  []standing{{label: "carrier", profile: "external", password: "before"}},

@@ -17,13 +17,22 @@ type Change struct {
 	By       string  // who asks, a uuid, for FusionPBX's own columns; "" for nobody
 }
 
-func (c Change) asks() bool { return c.Asks(c.Password) }
+func (c *Change) asks() bool { return c.Asks(c.Password) }
 
-// names reports whether one of the columns is asked for.
-func (c Change) names(columns ...string) bool {
+// named are the columns that a change asks for.
+type named struct {
+	values   map[string]string
+	reset    []string
+	password bool
+}
+
+func (c *Change) named() named { return named{c.Values, c.Reset, c.Password != nil} }
+
+// some reports whether one of the columns is among them.
+func (n named) some(columns ...string) bool {
 	return slices.ContainsFunc(columns, func(column string) bool {
-		_, named := c.Values[column]
-		return named || slices.Contains(c.Reset, column) || column == "password" && c.Password != nil
+		_, is := n.values[column]
+		return is || slices.Contains(n.reset, column) || column == "password" && n.password
 	})
 }
 

@@ -15,9 +15,10 @@ func TestConditionsHoldWhenAChangeTakesEffect(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, setUp{})
 	created := b.one(t, change("", "carrier", carrier()))
-	with := func(c gateway.Change, set func(*gateway.Change)) gateway.Change {
-		set(&c)
-		return c
+	with := func(c *gateway.Change, set func(*gateway.Change)) *gateway.Change {
+		changed := *c
+		set(&changed)
+		return &changed
 	}
 	tagged := func(tag string) func(*gateway.Change) {
 		return func(c *gateway.Change) { c.IfMatch = []string{"00ff", tag} }
@@ -28,7 +29,7 @@ func TestConditionsHoldWhenAChangeTakesEffect(t *testing.T) {
 		t.Errorf("got %+v after %s", changed, created.ETag)
 	}
 	for name, c := range map[string]struct {
-		change gateway.Change
+		change *gateway.Change
 		code   fault.Code
 	}{
 		"the tag of what stood before": {with(described, tagged(created.ETag)), fault.PreconditionFailed},
@@ -65,7 +66,7 @@ func TestNoUpdateIsLost(t *testing.T) {
 		c := change("", "carrier", map[string]string{"description": strings.Repeat("x", i+1)})
 		c.IfMatch = []string{created.ETag}
 		group.Go(func() {
-			o := applier.Apply(context.Background(), []gateway.Change{c}, &journal{})[0]
+			o := applier.Apply(context.Background(), []*gateway.Change{c}, &journal{})[0]
 			won[i] = o.Err == nil
 			if o.Err != nil && !fault.Is(o.Err, fault.PreconditionFailed) {
 				t.Errorf("%d: %v", i, o.Err)
@@ -96,17 +97,17 @@ func TestConditionsOfASecondAttempt(t *testing.T) {
 	copied := change("", "copied", map[string]string{"enabled": "false"})
 	copied.CopyOf, copied.Only = created.GatewayUUID, gateway.OnlyNew
 	gone := deletion("carrier")
-	for _, c := range []gateway.Change{edit, fresh, copied, gone} {
+	for _, c := range []*gateway.Change{edit, fresh, copied, gone} {
 		if c.Delete {
 			c.IfMatch = []string{b.one(t, change("", "carrier", nil)).ETag}
 		}
 		ctx, kill := context.WithCancelCause(context.Background())
 		j := &journal{b: b, name: c.Name + c.Values["description"], after: func() { kill(errKilled) }}
-		if o := b.applier.Apply(ctx, []gateway.Change{c}, j)[0]; o.Err == nil {
+		if o := b.applier.Apply(ctx, []*gateway.Change{c}, j)[0]; o.Err == nil {
 			t.Fatalf("%s was not killed", c.Name)
 		}
 		j.after = nil
-		if o := b.applier.Apply(context.Background(), []gateway.Change{c}, j)[0]; o.Err != nil || o.Result.Action == gateway.Unchanged {
+		if o := b.applier.Apply(context.Background(), []*gateway.Change{c}, j)[0]; o.Err != nil || o.Result.Action == gateway.Unchanged {
 			t.Errorf("%s: got %+v, %v", c.Name, o.Result, o.Err)
 		}
 	}

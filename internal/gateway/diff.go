@@ -37,7 +37,7 @@ const secretColumn = "password"
 
 // Diff says what Apply would do with each of the changes, which are not to be of one gateway, as the rows and the
 // switches stand now. It makes the same checks, and changes nothing.
-func (a *Applier) Diff(ctx context.Context, changes []Change) []Difference {
+func (a *Applier) Diff(ctx context.Context, changes []*Change) []Difference {
 	all := works(changes, nil)
 	p := &pass{Applier: a}
 	var err error

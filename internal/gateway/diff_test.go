@@ -19,11 +19,11 @@ func TestDiff(t *testing.T) {
 	}
 	renamed := change("", "renamed", map[string]string{"gateway": "new name"})
 	renamed.GatewayUUID = uuidOf(t, b, "renamed")
-	taken := renamed
-	taken.Values = map[string]string{"gateway": "same"}
+	taken := change("", "renamed", map[string]string{"gateway": "same"})
+	taken.GatewayUUID = renamed.GatewayUUID
 	rows, told := testbed.GatewayRows(t, b.Pool), b.saw()
 	for name, tc := range map[string]struct {
-		change gateway.Change
+		change *gateway.Change
 		want   string // the action, and of a change what changes, as JSON; of a conflict the code
 		says   string
 	}{
@@ -43,7 +43,7 @@ func TestDiff(t *testing.T) {
 		"another switch's":       {change: change("", "new", carrier("hostname", "elsewhere")), want: "conflict " + fault.InvalidGateway, says: "hostname"},
 		"one to enable, unknown": {change: change("", "none", map[string]string{"enabled": "true"}), want: "conflict " + fault.NotFound, says: "none"},
 	} {
-		d := b.applier.Diff(t.Context(), []gateway.Change{change("", "beside it", carrier()), tc.change})[1]
+		d := b.applier.Diff(t.Context(), []*gateway.Change{change("", "beside it", carrier()), tc.change})[1]
 		got := d.Action
 		if len(d.Changes) > 0 {
 			text, err := json.Marshal(d.Changes)
@@ -83,12 +83,12 @@ func TestDiffAsksTheSwitches(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, setUp{})
 	b.Simulated[0].StopProfile("external")
-	d := b.applier.Diff(t.Context(), []gateway.Change{change("", "new", carrier()), change("", "off", carrier("enabled", "false"))})
+	d := b.applier.Diff(t.Context(), []*gateway.Change{change("", "new", carrier()), change("", "off", carrier("enabled", "false"))})
 	if !fault.Is(d[0].Err, fault.ProfileUnavailable) || d[1].Action != gateway.ToAdd {
 		t.Errorf("the profile does not run: got %+v", d)
 	}
 	must(t, b.Simulated[0].Stop())
-	if d := b.applier.Diff(t.Context(), []gateway.Change{change("", "new", carrier())}); !fault.Is(d[0].Err, fault.SwitchUnavailable) {
+	if d := b.applier.Diff(t.Context(), []*gateway.Change{change("", "new", carrier())}); !fault.Is(d[0].Err, fault.SwitchUnavailable) {
 		t.Errorf("the switch is away: got %+v", d)
 	}
 }

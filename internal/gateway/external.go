@@ -85,7 +85,7 @@ func (r Request) resolved(externalID string, row fusionpbx.Gateway) (Request, er
 
 // ExternalName says which gateway a request's external_id names.
 type ExternalName struct {
-	Asked       Request
+	Asked       *Request
 	GatewayUUID string
 }
 
@@ -109,7 +109,7 @@ func NameExternally(ctx context.Context, tx pgx.Tx, named []ExternalName) error 
 }
 
 // UnnameExternally is UnnameExternally of any number, in one statement.
-func UnnameExternally(ctx context.Context, tx pgx.Tx, asked []Request) error {
+func UnnameExternally(ctx context.Context, tx pgx.Tx, asked []*Request) error {
 	if len(asked) == 0 {
 		return nil
 	}
@@ -118,7 +118,7 @@ func UnnameExternally(ctx context.Context, tx pgx.Tx, asked []Request) error {
 		where coalesce(e.domain_uuid, '00000000-0000-0000-0000-000000000000')
 				= coalesce(nullif(asked.domain, '')::uuid, '00000000-0000-0000-0000-000000000000')
 			and lower(e.external_id) = lower(asked.id) and e.external_id = asked.id`,
-		each(asked, func(r Request) string { return r.DomainUUID }), each(asked, func(r Request) string { return r.ExternalID }))
+		each(asked, func(r *Request) string { return r.DomainUUID }), each(asked, func(r *Request) string { return r.ExternalID }))
 	if err != nil {
 		return fmt.Errorf("taking back a gateway's external_id: %w", err)
 	}
@@ -147,7 +147,7 @@ func Existing(ctx context.Context, db *fusionpbx.DB, asked Request) ([]fusionpbx
 
 // ExistingOfAll is Existing of any number of requests, in two questions.
 func ExistingOfAll(ctx context.Context, db *fusionpbx.DB, asked []Request) ([][]fusionpbx.Gateway, error) {
-	works := each(asked, func(r Request) *work { return &work{Change: Change{Request: r}} })
+	works := each(asked, func(r Request) *work { return &work{Change: &Change{Request: r}} })
 	rows, err := existing(ctx, db, works)
 	return each(works, func(w *work) []fusionpbx.Gateway { return rows[w] }), err
 }

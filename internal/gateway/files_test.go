@@ -353,7 +353,7 @@ func TestSecondAttemptInFileMode(t *testing.T) {
 				b.writeFile(t, "external/v_"+row.UUID+".xml", string(file.Render(row)))
 				b.writeFile(t, "external/z.xml", "<broken")
 			}
-			o := b.applier.Apply(t.Context(), []gateway.Change{change("", "carrier", carrier())}, &journal{b: b, name: "job"})[0]
+			o := b.applier.Apply(t.Context(), []*gateway.Change{change("", "carrier", carrier())}, &journal{b: b, name: "job"})[0]
 			got := b.files(t)
 			if broken {
 				if o.Err == nil || len(got) != 1 || testbed.GatewayRows(t, b.Pool) != rows {

@@ -22,7 +22,7 @@ func (b *bundle) stick(uuid string, times int) {
 // While a gateway that was suspended or deleted goes, the switch serves others: here one that never goes.
 func TestSuspensionDoesNotHoldTheSwitch(t *testing.T) {
 	t.Parallel()
-	for name, leave := range map[string]gateway.Change{"suspended": change("", "stuck", map[string]string{"enabled": "false"}), "deleted": deletion("stuck")} {
+	for name, leave := range map[string]*gateway.Change{"suspended": change("", "stuck", map[string]string{"enabled": "false"}), "deleted": deletion("stuck")} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := newBundle(t, setUp{limits: gateway.ShortKills(gateway.Limits{RoundChanges: 100, RoundKills: 10})})
@@ -36,12 +36,12 @@ func TestSuspensionDoesNotHoldTheSwitch(t *testing.T) {
 			<-held
 			release()
 			others := b.newApplier(t, gateway.Limits{RoundChanges: 100, RoundKills: 10}) // another worker's
-			for i, c := range []gateway.Change{change("", "new", carrier()), change("", "other", map[string]string{"password": "changed"}), deletion("other")} {
+			for i, c := range []*gateway.Change{change("", "new", carrier()), change("", "other", map[string]string{"password": "changed"}), deletion("other")} {
 				by := b.applier
 				if i == 0 {
 					by = others
 				}
-				if o := by.Apply(t.Context(), []gateway.Change{c}, &journal{})[0]; o.Err != nil {
+				if o := by.Apply(t.Context(), []*gateway.Change{c}, &journal{})[0]; o.Err != nil {
 					t.Error(o.Err)
 				}
 			}
@@ -67,7 +67,7 @@ func TestNewGatewayDoesNotWaitForAKill(t *testing.T) {
 	scanned, scan := b.Simulated[0].Hold("rescan")
 	defer scan()
 	ends := map[string]chan gateway.Outcome{}
-	begin := func(c gateway.Change) {
+	begin := func(c *gateway.Change) {
 		ended := make(chan gateway.Outcome, 1)
 		ends[c.Name] = ended
 		go func() { ended <- b.apply(c)[0] }()

@@ -68,8 +68,8 @@ func (b *bundle) exec(t *testing.T, sql string, args ...any) {
 }
 
 // change asks for a gateway of that domain, "" for a global one. A password among the values is given apart.
-func change(domain, name string, values map[string]string) gateway.Change {
-	c := gateway.Change{Request: gateway.Request{Name: name, DomainUUID: domain, Values: map[string]string{}}}
+func change(domain, name string, values map[string]string) *gateway.Change {
+	c := &gateway.Change{Request: gateway.Request{Name: name, DomainUUID: domain, Values: map[string]string{}}}
 	for column, value := range values {
 		if column == "password" {
 			c.Password = &value
@@ -80,7 +80,7 @@ func change(domain, name string, values map[string]string) gateway.Change {
 	return c
 }
 
-func deletion(name string) gateway.Change {
+func deletion(name string) *gateway.Change {
 	c := change("", name, nil)
 	c.Delete = true
 	return c
@@ -95,8 +95,8 @@ func carrier(more ...string) map[string]string {
 }
 
 // carriers are n changes of gateways called name-0 and so on.
-func carriers(n int, name string, values map[string]string) []gateway.Change {
-	changes := make([]gateway.Change, n)
+func carriers(n int, name string, values map[string]string) []*gateway.Change {
+	changes := make([]*gateway.Change, n)
 	for i := range changes {
 		changes[i] = change("", fmt.Sprintf("%s-%d", name, i), values)
 	}
@@ -113,12 +113,12 @@ func carrierRow() fusionpbx.Gateway {
 }
 
 // apply applies the changes in one go, with a journal that nobody reads.
-func (b *bundle) apply(changes ...gateway.Change) []gateway.Outcome {
+func (b *bundle) apply(changes ...*gateway.Change) []gateway.Outcome {
 	return b.applier.Apply(context.Background(), changes, &journal{})
 }
 
 // applied applies the changes, which all have to succeed.
-func (b *bundle) applied(t *testing.T, changes ...gateway.Change) []gateway.Result {
+func (b *bundle) applied(t *testing.T, changes ...*gateway.Change) []gateway.Result {
 	t.Helper()
 	results := make([]gateway.Result, len(changes))
 	for i, o := range b.apply(changes...) {
@@ -131,13 +131,13 @@ func (b *bundle) applied(t *testing.T, changes ...gateway.Change) []gateway.Resu
 }
 
 // one applies one change, which has to succeed.
-func (b *bundle) one(t *testing.T, c gateway.Change) gateway.Result {
+func (b *bundle) one(t *testing.T, c *gateway.Change) gateway.Result {
 	t.Helper()
 	return b.applied(t, c)[0]
 }
 
 // failing applies one change, which has to fail.
-func (b *bundle) failing(t *testing.T, c gateway.Change) *fault.Error {
+func (b *bundle) failing(t *testing.T, c *gateway.Change) *fault.Error {
 	t.Helper()
 	o := b.apply(c)[0]
 	var failure *fault.Error
@@ -149,7 +149,7 @@ func (b *bundle) failing(t *testing.T, c gateway.Change) *fault.Error {
 
 // atOnce applies each change by itself, all at once, and has all of them wait for one round: the switch is
 // held by a gateway of its own until they do.
-func (b *bundle) atOnce(t *testing.T, changes ...gateway.Change) []gateway.Outcome {
+func (b *bundle) atOnce(t *testing.T, changes ...*gateway.Change) []gateway.Outcome {
 	t.Helper()
 	held, release := b.Simulated[0].Hold("rescan")
 	defer release()

@@ -17,7 +17,7 @@ type Plan struct {
 	Insert   bool   // this attempt has a row to insert
 	Update   bool   // this attempt has a row to update
 	Delete   bool   // this attempt has a row to delete
-	asked    Change
+	asked    named
 }
 
 // Replace tells the plan what stood there before an earlier attempt of the same job wrote its row.
@@ -65,7 +65,7 @@ func NewPlan(mode fusionpbx.GatewayMode, existing []fusionpbx.Gateway, p Request
 		}
 		return Plan{}, fault.Errorf(fault.NotFound, "gateway_name: there is no gateway %q in %s to enable; make it, with gateway_domain, gateway_username and gateway_password", p.Name, p.place())
 	}
-	plan := Plan{Action: Created, Insert: true, asked: Change{Request: p, Password: password}}
+	plan := Plan{Action: Created, Insert: true, asked: named{p.Values, p.Reset, password != nil}}
 	switch {
 	case len(existing) == 1:
 		previous := existing[0]
@@ -105,7 +105,7 @@ func NewPlan(mode fusionpbx.GatewayMode, existing []fusionpbx.Gateway, p Request
 // judges reports whether the request is to blame for one of these columns: it names it, or makes the gateway.
 // Nothing fails for what stood there before.
 func (plan *Plan) judges(columns ...string) bool {
-	return plan.Insert || plan.asked.names(columns...)
+	return plan.Insert || plan.asked.some(columns...)
 }
 
 // CheckProfile refuses an enabled gateway whose SIP profile is not, or has no TLS and would need it.

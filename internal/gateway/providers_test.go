@@ -23,9 +23,10 @@ func (b *bundle) providers(t *testing.T) {
 }
 
 // from has the change name its carrier's networks.
-func from(c gateway.Change, cidrs ...string) gateway.Change {
-	c.CIDRs = &cidrs
-	return c
+func from(c *gateway.Change, cidrs ...string) *gateway.Change {
+	named := *c
+	named.CIDRs = &cidrs
+	return &named
 }
 
 // allowed fails unless every switch, and the database, allow just what a person wrote and these.
@@ -132,11 +133,11 @@ func TestProvidersOfALostWorker(t *testing.T) {
 	c := from(change("", "carrier", map[string]string{"proxy": "192.0.2.1", "register": "false"}), "192.0.2.0/24")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	j := &journal{b: b, name: "lost", after: func() { cancel(errKilled) }}
-	b.applier.Apply(ctx, []gateway.Change{c}, j)
+	b.applier.Apply(ctx, []*gateway.Change{c}, j)
 	if n := b.commands("reloadacl"); n != 0 {
 		t.Errorf("the first attempt came as far as the switch")
 	}
-	o := b.applier.Apply(t.Context(), []gateway.Change{c}, &journal{b: b, name: "lost"})[0]
+	o := b.applier.Apply(t.Context(), []*gateway.Change{c}, &journal{b: b, name: "lost"})[0]
 	must(t, o.Err)
 	b.allowed(t, "the second attempt", "192.0.2.0/24")
 }

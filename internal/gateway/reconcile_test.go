@@ -11,8 +11,8 @@ import (
 )
 
 // doing asks the switches alone for something, of a gateway that is meant by its uuid.
-func doing(do, uuid string) gateway.Change {
-	return gateway.Change{Request: gateway.Request{Do: do, GatewayUUID: uuid}}
+func doing(do, uuid string) *gateway.Change {
+	return &gateway.Change{Request: gateway.Request{Do: do, GatewayUUID: uuid}}
 }
 
 const orphan = "0a0b0c0d-0000-4000-8000-00000000000f"

@@ -55,7 +55,7 @@ func (p *pass) reregister(ctx context.Context, works []*work) {
 
 // CheckReregister refuses to have a gateway register again that cannot register. rows are those of Existing.
 func (p Request) CheckReregister(rows []fusionpbx.Gateway) error {
-	_, err := registering(&work{Change: Change{Request: p}}, rows)
+	_, err := registering(&work{Change: &Change{Request: p}}, rows)
 	return err
 }
 

@@ -292,7 +292,7 @@ func TestSecondAttempt(t *testing.T) {
 			b.stand(t, standing{label: "changed", profile: "external", password: "before"})
 			b.stand(t, standing{label: "deleted", profile: "external", password: "before"})
 			rows := testbed.GatewayRows(t, b.Pool)
-			changes := []gateway.Change{change("", "new", carrier()), change("", "changed", carrier()), deletion("deleted")}
+			changes := []*gateway.Change{change("", "new", carrier()), change("", "changed", carrier()), deletion("deleted")}
 			ctx, kill := context.WithCancelCause(t.Context())
 			unlock := b.lockSwitch(t) // no round gets anywhere
 			for i, o := range b.applier.Apply(ctx, changes, &journal{b: b, name: "job", after: func() { kill(errKilled) }}) {

@@ -23,7 +23,7 @@ func (*fenced) Keep(context.Context, pgx.Tx, map[int]*gateway.Written) error { r
 
 // writeAtOnce applies each change by itself, with its journal, and has all of them write at the same time: somebody
 // else holds the domain's gateways until they wait.
-func (b *bundle) writeAtOnce(t *testing.T, changes []gateway.Change, journals []gateway.Journal) []gateway.Outcome {
+func (b *bundle) writeAtOnce(t *testing.T, changes []*gateway.Change, journals []gateway.Journal) []gateway.Outcome {
 	t.Helper()
 	tx, err := b.Pool.Begin(t.Context())
 	must(t, err)
@@ -32,7 +32,7 @@ func (b *bundle) writeAtOnce(t *testing.T, changes []gateway.Change, journals []
 	outcomes := make([]gateway.Outcome, len(changes))
 	var callers sync.WaitGroup
 	for i, c := range changes {
-		callers.Go(func() { outcomes[i] = b.applier.Apply(t.Context(), []gateway.Change{c}, journals[i])[0] })
+		callers.Go(func() { outcomes[i] = b.applier.Apply(t.Context(), []*gateway.Change{c}, journals[i])[0] })
 	}
 	pbxtest.Eventually(t, "one writes and all others wait", func() bool { return b.applier.WaitingToWrite("") == len(changes)-1 })
 	must(t, tx.Rollback(t.Context()))
