@@ -22,11 +22,16 @@ func NewKey() Key {
 // Hash is the HMAC-SHA256 of the parts, each with its length before it, so that parts cannot run into
 // each other. Databases hold such hashes: what it returns must stay as it is.
 func (k Key) Hash(parts ...string) []byte {
-	mac := hmac.New(sha256.New, k)
-	var text []byte
+	const digits = 20 // of a length, and the colon
+	size := 0
 	for _, part := range parts {
-		text = append(strconv.AppendInt(text[:0], int64(len(part)), 10), ':')
-		mac.Write(append(text, part...))
+		size += digits + len(part)
 	}
+	text := make([]byte, 0, size) // written at once: in parts it takes twice as long
+	for _, part := range parts {
+		text = append(append(strconv.AppendInt(text, int64(len(part)), 10), ':'), part...)
+	}
+	mac := hmac.New(sha256.New, k)
+	mac.Write(text)
 	return mac.Sum(nil)
 }
