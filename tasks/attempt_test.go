@@ -135,3 +135,25 @@ func TestSuccessesAtOnce(t *testing.T) {
 		t.Errorf("the job of the lost attempt is %s", got.State)
 	}
 }
+
+// What the database refuses of one job that ends keeps no other from its end.
+func TestAResultThatIsRefusedFailsAlone(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t)
+	b.exec(t, "alter table trunkline.jobs add constraint theirs check (result::text <> '\"unwanted\"')")
+	results := []string{"one", "unwanted", "two"}
+	ended := make([]error, len(results))
+	jobs := make([]tasks.Job, len(results))
+	var ends sync.WaitGroup
+	for i, result := range results {
+		jobs[i] = b.submit(t, elsewhere(request(b.keys, result)))
+		a := b.claim(t, jobs[i])
+		ends.Go(func() { ended[i] = a.Succeed(t.Context(), result, tasks.Progress{}) })
+	}
+	ends.Wait()
+	for i, want := range []tasks.State{tasks.StateSucceeded, tasks.StateRunning, tasks.StateSucceeded} {
+		if got := b.get(t, jobs[i].ID).State; got != want || (ended[i] == nil) != (want == tasks.StateSucceeded) {
+			t.Errorf("the job with the result %q is %s, %v; want %s", results[i], got, ended[i], want)
+		}
+	}
+}

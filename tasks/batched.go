@@ -5,8 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"trunkline/internal/postgres"
 )
 
 // The jobs of one round on a switch begin at the same moment, and end so: one statement claims them, and one ends those
@@ -76,19 +79,17 @@ func (a *Attempt) success(result any, p Progress) (success, error) {
 	return success{a.Job.ID, a.Job.Attempt, outcome, p, rows, bytes, leftBy(result)}, nil
 }
 
-// succeedAll ends the jobs in one statement or, if that fails for one of them, each in its own.
+// succeedAll ends the jobs in one statement or, if the database refuses that for one of them, each in its own.
 func (c *Client) succeedAll(ctx context.Context, all []success) []error {
 	ctx, stop := context.WithTimeout(ctx, batchTimeout)
 	defer stop()
 	errs := succeed(ctx, c.pool, all)
-	if len(all) == 1 || errs[0] == nil || errors.Is(errs[0], ErrFenced) {
+	if _, refused := errors.AsType[*pgconn.PgError](errs[0]); !refused || postgres.Away(errs[0]) {
 		return errs
 	}
-	var alone sync.WaitGroup
 	for i := range all {
-		alone.Go(func() { errs[i] = succeed(ctx, c.pool, all[i:i+1])[0] })
+		errs[i] = succeed(ctx, c.pool, all[i:i+1])[0]
 	}
-	alone.Wait()
 	return errs
 }
 

@@ -2,9 +2,10 @@ package gateway
 
 import (
 	"context"
-	"sync"
+	"errors"
 
 	"trunkline/internal/fusionpbx"
+	"trunkline/internal/postgres"
 )
 
 // passesAtOnce is how many passes one transaction writes the rows of. They are of few changes each.
@@ -25,25 +26,33 @@ func (p *pass) shareWriting(ctx context.Context, works []*work) {
 	}
 }
 
-// writeTogether writes the rows of several passes in one transaction. If that fails, for one of them or for all, each
-// writes by itself.
+// writeTogether writes the rows of several passes in one transaction. If that fails for one of them, or two are about the
+// same gateway, it does the same with either half, one after the other: each that waits for the domain's lock holds a
+// connection.
 func (a *Applier) writeTogether(ctx context.Context, all []*writing) []struct{} {
-	var works []*work
-	for _, w := range all {
-		works = append(works, w.works...)
+	if len(all) == 1 {
+		w := all[0]
+		w.inParts(w.ctx, w.works, w.writeRows, fail)
+		return nil
 	}
-	if len(all) > 1 && independent(all) {
+	if independent(all) {
+		var works []*work
+		for _, w := range all {
+			works = append(works, w.works...)
+		}
 		together := &pass{Applier: a}
-		if together.transact(ctx, works, together.writeRows) == nil {
+		err := together.transact(ctx, works, together.writeRows)
+		if postgres.Away(err) || errors.Is(err, context.DeadlineExceeded) {
+			fail(works, err)
+			return nil
+		}
+		if err == nil {
 			return nil
 		}
 	}
-	var alone sync.WaitGroup
-	for _, w := range all {
-		alone.Go(func() { w.inParts(w.ctx, w.works, w.writeRows, fail) })
-	}
-	alone.Wait()
-	return nil
+	half := len(all) / 2
+	a.writeTogether(ctx, all[:half])
+	return a.writeTogether(ctx, all[half:])
 }
 
 // independent reports whether no two of the passes are about the same gateway or label: what the later one does would
