@@ -291,8 +291,28 @@ func (s *Switch) lookUp(ctx context.Context, key, name string) (Gateway, error) 
 
 // Gateways asks for all loaded gateways of all profiles. The reply has some 930
 // bytes a gateway; if it is too long the error is ErrReplyTooLong.
-func (s *Switch) Gateways(ctx context.Context) ([]Gateway, error) {
-	return ask(ctx, s, "sofia xmlstatus gateway", parseGatewayList)
+func (s *Switch) Gateways(ctx context.Context) (gateways []Gateway, err error) {
+	if err := s.EachGateway(ctx, func(g *Gateway) { gateways = append(gateways, *g) }); err != nil {
+		return nil, err
+	}
+	return gateways, nil
+}
+
+// EachGateway is Gateways for who keeps little of each: the reply is never held
+// whole. A gateway is see's until it returns, and a text of it that is kept has
+// to be cloned. If the error is not nil, what was seen is not the list.
+func (s *Switch) EachGateway(ctx context.Context, see func(g *Gateway)) error {
+	const asked = "sofia xmlstatus gateway"
+	list := gatewayReader{gateways: newGateways(see)}
+	reply, err := s.apiInParts(ctx, asked, asked, list.take)
+	if err != nil {
+		return err
+	}
+	list.take([]byte(reply))
+	if !list.end() {
+		return s.unexpected(asked, list.head)
+	}
+	return nil
 }
 
 // ask runs a command and reads its reply, unless read reports that it cannot.

@@ -62,26 +62,53 @@ func newFrameReader(r io.Reader) *bufio.Reader {
 // newFrameReader's. The error is errEnded if the stream ends before the frame's
 // first byte, a badFrame if the bytes are wrong, else what broke it off.
 func readFrame(r *bufio.Reader, maxBody int64) (frame, error) {
-	if _, err := r.Peek(1); err != nil {
-		return frame{}, fmt.Errorf("%w: %w", errEnded, err)
+	f, length, err := readHead(r, maxBody)
+	if err == nil {
+		f.body, err = readBody(r, length)
 	}
-	f, length, err := readHeader(r, maxBody)
 	if err != nil {
 		return frame{}, err
 	}
-	if length == 0 {
-		return f, nil
-	}
-	for size := int64(bodyChunk); int64(len(f.body)) < length; size *= bodyGrowth {
-		body := make([]byte, min(size, length))
-		came := copy(body, f.body)
-		n, err := io.ReadFull(r, body[came:])
-		if err != nil {
-			return frame{}, fmt.Errorf("%d of %d bytes of a body came: %w", came+n, length, err)
-		}
-		f.body = body
-	}
 	return f, nil
+}
+
+// readHead is readFrame short of the body, of which it returns the length.
+func readHead(r *bufio.Reader, maxBody int64) (f frame, length int64, err error) {
+	if _, err := r.Peek(1); err != nil {
+		return frame{}, 0, fmt.Errorf("%w: %w", errEnded, err)
+	}
+	return readHeader(r, maxBody)
+}
+
+// readBody reads a body of that length, nil for 0.
+func readBody(r *bufio.Reader, length int64) (body []byte, err error) {
+	for size := int64(bodyChunk); int64(len(body)) < length; size *= bodyGrowth {
+		larger := make([]byte, min(size, length))
+		came := copy(larger, body)
+		if n, err := io.ReadFull(r, larger[came:]); err != nil {
+			return nil, cutOff(int64(came+n), length, err)
+		}
+		body = larger
+	}
+	return body, nil
+}
+
+// readParts reads a body of that length, and gives take one part after the other,
+// all in the same memory.
+func readParts(r *bufio.Reader, length int64, take func(part []byte)) error {
+	part := make([]byte, bodyChunk)
+	for came := int64(0); came < length; came += int64(len(part)) {
+		part = part[:min(int64(len(part)), length-came)]
+		if n, err := io.ReadFull(r, part); err != nil {
+			return cutOff(came+int64(n), length, err)
+		}
+		take(part)
+	}
+	return nil
+}
+
+func cutOff(came, length int64, err error) error {
+	return fmt.Errorf("%d of %d bytes of a body came: %w", came, length, err)
 }
 
 // readHeader reads a frame's header lines and the blank one after them.

@@ -99,6 +99,7 @@ func FuzzGateways(f *testing.F) {
 	f.Add("<gateway>\n<name>\n<name>\n<name>\n</name>")
 	f.Add("a&b<c>\"d'\xff]]>")
 	f.Fuzz(func(t *testing.T, text string) {
+		wantSameInParts(t, text)
 		for _, g := range parseGateways(text) {
 			if g.Name == "" || !strings.HasPrefix(g.Raw, "<gateway>") || !strings.Contains(text, g.Raw) || !strings.Contains(g.Raw, g.Name) {
 				t.Errorf("gateway %q has the text %q", g.Name, g.Raw)

@@ -66,25 +66,53 @@ func (g Gateway) Up() bool {
 	return g.State == StateReged || g.State == StateNoReg && g.Status == StatusUp
 }
 
-// usualGateway is about how long a gateway's element is, in bytes.
-const usualGateway = 900
-
-// parseGatewayList reports false if the list is not whole, which must not make a
-// gateway look gone.
-func parseGatewayList(reply string) ([]Gateway, bool) {
-	if !strings.Contains(reply, "<gateways>") || !endsWith(reply, "</gateways>") {
-		return nil, false
-	}
-	return parseGateways(reply), true
+// newGateways reads the gateways of a reply to `sofia xmlstatus gateway`, the
+// list's or a single one's. A gateway without a name is left out.
+func newGateways(see func(g *Gateway)) *elements[Gateway] {
+	return newElements("gateway", func(g *Gateway, raw string) {
+		if g.Raw = raw; g.Name != "" {
+			see(g)
+		}
+	})
 }
 
-// parseGateways reads the gateways of a reply to `sofia xmlstatus gateway`,
-// the list's or a single one's. A gateway without a name is left out.
-func parseGateways(reply string) []Gateway {
-	// The list is not sized by what the reply claims to hold, which may be a lie.
-	gateways := make([]Gateway, 0, len(reply)/usualGateway+1)
-	return parseElements(gateways, reply, "gateway", func(g *Gateway, raw string) bool {
-		g.Raw = raw
-		return g.Name != ""
-	})
+// parseGateways reads the gateways of a whole reply.
+func parseGateways(reply string) (gateways []Gateway) {
+	newGateways(func(g *Gateway) { gateways = append(gateways, *g) }).read(reply, true)
+	return gateways
+}
+
+// gatewayReader reads the list of gateways as it comes.
+type gatewayReader struct {
+	gateways *elements[Gateway]
+	unread   []byte
+	enough   int    // from how many bytes on they are read: an element that does not end is not read again for each part
+	head     string // the first part
+	tail     string // the last listTail bytes
+}
+
+// listTail is more than what a list ends with.
+const listTail = 64 // bytes
+
+func (l *gatewayReader) take(part []byte) {
+	if l.head == "" {
+		l.head = string(part)
+	}
+	l.tail += string(part[max(0, len(part)-listTail):])
+	l.tail = l.tail[max(0, len(l.tail)-listTail):]
+	if l.unread = append(l.unread, part...); len(l.unread) >= l.enough {
+		l.read(false)
+	}
+}
+
+func (l *gatewayReader) read(last bool) {
+	rest := l.gateways.read(string(l.unread), last)
+	l.unread, l.enough = append(l.unread[:0], rest...), 2*len(rest)
+}
+
+// end reports false if the list is not whole, which must not make a gateway look
+// gone.
+func (l *gatewayReader) end() bool {
+	l.read(true)
+	return strings.Contains(l.head, "<gateways>") && endsWith(l.tail, "</gateways>")
 }

@@ -1,8 +1,12 @@
 package freeswitch
 
 import (
+	"errors"
+	"fmt"
 	"reflect"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 )
 
@@ -110,6 +114,83 @@ func TestRecordedGatewayLists(t *testing.T) {
 	}
 }
 
+// wantSameInParts fails unless a list is read the same however it is cut.
+func wantSameInParts(t *testing.T, text string) {
+	t.Helper()
+	first, rest := text[:min(len(text), 100)], text[min(len(text), 100):] // the first part is never a few bytes
+	whole := strings.Contains(first, "<gateways>") && endsWith(text[max(0, len(text)-listTail):], "</gateways>")
+	want := parseGateways(text)
+	for _, size := range []int{1, 7, 100, 1000} {
+		var got []Gateway
+		list := gatewayReader{gateways: newGateways(func(g *Gateway) { got = append(got, *g) })}
+		list.take([]byte(first))
+		for part := range slices.Chunk([]byte(rest), size) {
+			list.take(part)
+		}
+		if end := list.end(); end != whole {
+			t.Errorf("parts of %d of %q: whole is %v, want %v", size, text, end, whole)
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("parts of %d of %q:\ngot  %+v\nwant %+v", size, text, got, want)
+		}
+	}
+}
+
+// A large list is read as it comes, and is no list unless all of it came.
+func TestLargeGatewayList(t *testing.T) {
+	t.Parallel()
+	names := make([]string, 5000)
+	for i := range names {
+		names[i] = fmt.Sprintf("gateway-%d", i)
+	}
+	list := strings.Replace(gatewayList(names...), "<name>gateway-3000</name>", "<name>gateway-3000</name>\n    <username>x\n  </gateway>\ny</username>", 1)
+	if len(list) < largeBody {
+		t.Fatalf("the list has %d bytes, which is no large body", len(list))
+	}
+	var reply atomic.Pointer[string]
+	p := startPeer(t, func(_ int, c *peerConn) {
+		for ok := c.logIn(); ok && c.command() != ""; {
+			c.raw(*reply.Load())
+		}
+	})
+	s := newSwitch(t, p.addr, Options{})
+	for name, c := range map[string]struct {
+		reply string
+		want  error
+	}{
+		"whole":      {apiResponse(list), nil},
+		"not closed": {apiResponse(strings.TrimSuffix(list, "</gateways>\n")), &ReplyError{}},
+		"no list":    {apiResponse(strings.Replace(list, "<gateways>", "<profiles>", 1)), &ReplyError{}},
+	} {
+		reply.Store(&c.reply)
+		got, err := s.Gateways(t.Context())
+		if c.want != nil {
+			if !is[*ReplyError](err) || got != nil {
+				t.Errorf("%s: got %d gateways, %v", name, len(got), err)
+			}
+			continue
+		}
+		if err != nil || len(got) != len(names) {
+			t.Fatalf("%s: got %d gateways, %v; want %d", name, len(got), err, len(names))
+		}
+		for i, g := range got {
+			if g.Name != names[i] || (g.Username == "x\n  </gateway>\ny") != (i == 3000) {
+				t.Errorf("%s: number %d is %+v", name, i, g)
+			}
+		}
+	}
+	cut := apiResponse(list)[:len(list)/2]
+	p2 := startPeer(t, func(_ int, c *peerConn) {
+		if c.logIn() && c.command() != "" {
+			c.raw(cut)
+		}
+	})
+	gone, ok := errors.AsType[*UnavailableError](newSwitch(t, p2.addr, Options{}).EachGateway(t.Context(), func(*Gateway) {}))
+	if !ok || gone.Reason != ReasonCutOff {
+		t.Errorf("cut off: got %v", gone)
+	}
+}
+
 // One odd gateway takes no other with it.
 func TestOddGatewayAmongOthers(t *testing.T) {
 	t.Parallel()
@@ -141,6 +222,7 @@ func TestOddGatewayAmongOthers(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			got := parseGateways(before + c.odd + after)
+			wantSameInParts(t, before+c.odd+after)
 			want := []Gateway{{Name: "before", State: "REGED", Status: "UP"}}
 			if c.want != nil {
 				want = append(want, *c.want)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -87,12 +88,9 @@ func (s *Switch) listNames(ctx context.Context) (names map[string]bool, holds ti
 		return nil, 0, ctx.Err()
 	}
 	asked := time.Now()
-	list, err := s.Gateways(ctx)
+	names = map[string]bool{}
+	err = s.EachGateway(ctx, func(g *Gateway) { names[strings.Clone(g.Name)] = true })
 	s.listAgain = time.Now().Add(time.Since(asked))
-	names = make(map[string]bool, len(list))
-	for _, g := range list {
-		names[g.Name] = true
-	}
 	return names, 0, err
 }
 

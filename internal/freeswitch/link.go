@@ -31,7 +31,8 @@ type link struct {
 	outside  net.Conn // to FreeSWITCH
 	inside   *inside  // to the library
 	asked    atomic.Bool
-	large    atomic.Pointer[string] // the body that the library was not given, of the command under way
+	large    atomic.Pointer[string]            // the body that the library was not given, of the command under way
+	take     atomic.Pointer[func(part []byte)] // what such a body goes to in parts; nil: it is returned
 
 	life    context.Context // ends with the link, and holds why
 	end     context.CancelCauseFunc
@@ -133,9 +134,14 @@ func (l *link) close(cause error) {
 	l.reading.Wait()
 }
 
-// send sends one command and returns the reply's body. After an error the link
+// send sends one command and returns the reply's body. A large one goes to take, if
+// there is one, in parts as they come, and is not returned. After an error the link
 // has ended. When ctx ends first, the error is ctx's own.
-func (l *link) send(ctx context.Context, command string) (string, error) {
+func (l *link) send(ctx context.Context, command string, take func(part []byte)) (string, error) {
+	if take != nil {
+		l.take.Store(&take)
+		defer l.take.Store(nil)
+	}
 	type answer struct {
 		event *eventsocket.Event
 		err   error

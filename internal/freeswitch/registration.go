@@ -138,9 +138,11 @@ func (s *Switch) registrations(ctx context.Context, profile, asked string) ([]Re
 }
 
 // parseRegistrations leaves out a registration without a user.
-func parseRegistrations(reply, profile string) []Registration {
-	return parseElements(nil, reply, "registration", func(r *Registration, _ string) bool {
-		r.Profile = profile
-		return r.User != ""
-	})
+func parseRegistrations(reply, profile string) (registrations []Registration) {
+	newElements("registration", func(r *Registration, _ string) {
+		if r.Profile = profile; r.User != "" {
+			registrations = append(registrations, *r)
+		}
+	}).read(reply, true)
+	return registrations
 }

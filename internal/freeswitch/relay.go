@@ -178,7 +178,16 @@ func (l *link) relayReplies(r *bufio.Reader) {
 }
 
 func (l *link) relayReply(r *bufio.Reader) error {
-	f, err := readFrame(r, l.maxReply)
+	f, length, err := readHead(r, l.maxReply)
+	if err != nil {
+		return readError(l.addr, err)
+	}
+	if take := l.take.Load(); take != nil && f.contentType == typeAPIResponse && l.asked.Load() && length >= largeBody {
+		err = readParts(r, length, *take)
+		l.large.Store(new(string)) // nothing of it is left
+	} else {
+		f.body, err = readBody(r, length)
+	}
 	if err != nil {
 		return readError(l.addr, err)
 	}

@@ -120,6 +120,12 @@ func (s *Switch) Close() error {
 // errors what was asked. The caller has checked what command holds; a line break
 // is refused here once more, since two would start a second command.
 func (s *Switch) api(ctx context.Context, name, command string) (string, error) {
+	return s.apiInParts(ctx, name, command, nil)
+}
+
+// apiInParts is api, but that a large body goes to take, in parts as they come, and
+// is not returned; a part is take's until it returns.
+func (s *Switch) apiInParts(ctx context.Context, name, command string, take func(part []byte)) (string, error) {
 	if strings.ContainsAny(command, "\r\n\x00") {
 		return "", &ArgumentError{Name: "the command " + name, Reason: "must not hold a line break or a NUL"}
 	}
@@ -134,7 +140,7 @@ func (s *Switch) api(ctx context.Context, name, command string) (string, error) 
 	defer abort(nil)
 	defer context.AfterFunc(s.closing, func() { abort(ErrClosed) })()
 
-	reply, err := s.run(ctx, "api "+command)
+	reply, err := s.run(ctx, "api "+command, take)
 	if err == nil || ctx.Err() == nil || !errors.Is(err, ctx.Err()) {
 		return reply, nameReply(err, name)
 	}
@@ -169,7 +175,7 @@ func (s *Switch) begin() bool {
 }
 
 // run sends a command on a connection of the pool. Its error may be ctx's own.
-func (s *Switch) run(ctx context.Context, command string) (string, error) {
+func (s *Switch) run(ctx context.Context, command string, take func(part []byte)) (string, error) {
 	if err := ctx.Err(); err != nil {
 		return "", err
 	}
@@ -180,7 +186,7 @@ func (s *Switch) run(ctx context.Context, command string) (string, error) {
 		return "", ctx.Err()
 	}
 	if l := s.takeIdle(); l != nil {
-		if reply, err := s.send(ctx, l, command); !closedWhileIdle(err) {
+		if reply, err := s.send(ctx, l, command, take); !closedWhileIdle(err) {
 			return reply, err
 		}
 	}
@@ -188,12 +194,12 @@ func (s *Switch) run(ctx context.Context, command string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return s.send(ctx, l, command)
+	return s.send(ctx, l, command, take)
 }
 
 // send sends a command on a link, which goes back to the pool unless it failed.
-func (s *Switch) send(ctx context.Context, l *link, command string) (string, error) {
-	reply, err := l.send(ctx, command)
+func (s *Switch) send(ctx context.Context, l *link, command string, take func(part []byte)) (string, error) {
+	reply, err := l.send(ctx, command, take)
 	if err != nil {
 		return "", err
 	}

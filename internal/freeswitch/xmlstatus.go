@@ -2,7 +2,6 @@ package freeswitch
 
 import (
 	"reflect"
-	"regexp"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -15,10 +14,9 @@ const (
 	maxSpareLines = 100_000
 )
 
-// parseElements adds the elements of that name in a reply of `sofia xmlstatus` to
-// list, if keep, which also gets the element as it was sent, wants them. What
-// stands in one goes to the field that has its name in the tag sofia; a number
-// that cannot be read is 0.
+// elements reads the elements of one name in a reply of `sofia xmlstatus`. What
+// stands in one goes to the field of a T that has its name in the tag sofia; a
+// number that cannot be read is 0.
 //
 // The reply is XML by name only: values such as the user name are not escaped,
 // and it declares another encoding than it uses. So it is read as what FreeSWITCH
@@ -26,39 +24,75 @@ const (
 // of a line. A line that fits nothing is passed over, and takes no other element
 // with it. A value with line breaks that imitates this very layout cannot be told
 // from it.
-func parseElements[T any](list []T, reply, element string, keep func(item *T, raw string) bool) []T {
-	fields := fieldsOf(reflect.TypeFor[T]())
-	opening, closing := "<"+element+">", "</"+element+">"
-	var current *T
-	var start int // of current in reply
-	spare := maxSpareLines
-	finish := func(end int) {
-		if current != nil && keep(current, strings.TrimSpace(reply[start:end])) {
-			list = append(list, *current)
-		}
-		current = nil
+type elements[T any] struct {
+	fields           map[string]field
+	opening, closing string
+	found            func(item *T, raw string)
+	item             T             // the one that is being read
+	value            reflect.Value // of item
+	spare            int           // how many lines the values with line breaks may have yet
+}
+
+// newElements returns a reader of the elements of that name. found gets each of
+// them, and the element as it was sent; item is another one's when it has returned.
+func newElements[T any](element string, found func(item *T, raw string)) *elements[T] {
+	e := &elements[T]{
+		fields: fieldsOf(reflect.TypeFor[T]()), opening: "<" + element + ">", closing: "</" + element + ">",
+		found: found, spare: maxSpareLines,
 	}
-	for at := 0; at < len(reply); {
-		line, next := lineAt(reply, at)
+	e.value = reflect.ValueOf(&e.item).Elem()
+	return e
+}
+
+// read reads the next part of the reply, and returns from where on it has to be
+// read once more, with what follows. Nothing follows the last part.
+func (e *elements[T]) read(text string, last bool) (rest string) {
+	within := false
+	var start, spare int // of the element within which it is, or of the line
+	finish := func(end int) {
+		if within {
+			e.found(&e.item, strings.TrimSpace(text[start:end]))
+		}
+		within = false
+	}
+	again := func() string {
+		e.spare = spare
+		return text[start:]
+	}
+	for at := 0; at < len(text); {
+		if !within {
+			start, spare = at, e.spare
+		}
+		line, next := lineAt(text, at)
+		if !last && !strings.HasSuffix(text[at:next], "\n") {
+			return again()
+		}
 		switch strings.TrimSpace(line) {
-		case opening:
+		case e.opening:
 			finish(at)
-			current, start = new(T), at
-		case closing:
+			within, start, spare, e.item = true, at, e.spare, *new(T)
+		case e.closing:
 			finish(next)
 		default:
-			if current == nil {
+			if !within {
 				break
 			}
-			if tag, value, end, ok := elementAt(reply, at, &spare); ok {
-				fields[tag].set(reflect.ValueOf(current).Elem(), value)
+			tag, value, end, ok := elementAt(text, at, &e.spare)
+			if !last && end == len(text) && !(ok && strings.HasSuffix(text, "\n")) {
+				return again()
+			}
+			if ok {
+				e.fields[tag].set(e.value, value)
 				next = end
 			}
 		}
 		at = next
 	}
-	finish(len(reply))
-	return list
+	if within && !last {
+		return again()
+	}
+	finish(len(text))
+	return ""
 }
 
 // A field is where a value goes; the zero value is for one that nobody wants.
@@ -102,15 +136,16 @@ func lineAt(text string, at int) (line string, next int) {
 }
 
 // elementAt reads the element <tag>value</tag> that starts on the line at an
-// offset, and returns where the line after it starts. The value may hold anything
-// but its closing tag at the end of a line. Its further lines are taken from spare.
+// offset, and returns how far it looked: where the line after it starts. The value
+// may hold anything but its closing tag at the end of a line. Its further lines are
+// taken from spare.
 func elementAt(text string, at int, spare *int) (tag, value string, next int, ok bool) {
 	line, next := lineAt(text, at)
 	opening := at + strings.IndexByte(line, '<')
 	tag, _, found := strings.Cut(strings.TrimLeft(line, " \t"), ">")
 	tag, isTag := strings.CutPrefix(tag, "<")
 	if !found || !isTag || !isTagName(tag) {
-		return "", "", 0, false
+		return "", "", next, false
 	}
 	from := opening + len(tag) + len("<>")
 	closing := "</" + tag + ">"
@@ -125,7 +160,7 @@ func elementAt(text string, at int, spare *int) (tag, value string, next int, ok
 		*spare--
 		_, next = lineAt(text, next)
 	}
-	return "", "", 0, false
+	return "", "", next, false
 }
 
 func isTagName(s string) bool {
@@ -134,18 +169,31 @@ func isTagName(s string) bool {
 
 var entities = map[string]string{"amp": "&", "lt": "<", "gt": ">", "quot": `"`, "apos": "'"}
 
-// maybeReference finds entities and numeric references, and what looks like one.
-var maybeReference = regexp.MustCompile(`&#?[0-9A-Za-z]{1,7};`)
+// maxReference is how long what stands between & and ; may be: # and seven digits.
+const maxReference = 8
 
 // unescape replaces XML's five entities and numeric references, once. An
 // ampersand that starts none of them stays.
 func unescape(s string) string {
-	return maybeReference.ReplaceAllStringFunc(s, func(found string) string {
-		if text, ok := reference(found[1 : len(found)-1]); ok {
-			return text
+	var text strings.Builder
+	for {
+		before, rest, found := strings.Cut(s, "&")
+		if !found && text.Len() == 0 {
+			return s
 		}
-		return found
-	})
+		text.WriteString(before)
+		if !found {
+			return text.String()
+		}
+		s = rest
+		name, _, closed := strings.Cut(rest[:min(len(rest), maxReference+len(";"))], ";")
+		if meant, ok := reference(name); closed && ok {
+			text.WriteString(meant)
+			s = rest[len(name)+len(";"):]
+		} else {
+			text.WriteByte('&')
+		}
+	}
 }
 
 // reference returns the text that &name; stands for.

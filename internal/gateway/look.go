@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"unique"
 
 	"trunkline/internal/freeswitch"
 	"trunkline/internal/fusionpbx"
@@ -18,7 +19,7 @@ const listAbove = 20
 
 // sight is what a switch has loaded of the gateways that were looked for.
 type sight struct {
-	found  map[string][]*freeswitch.Gateway // by name; the latest first, if there are copies
+	found  map[string][]*freeswitch.Gateway // by name, as keptOf keeps them; the latest first, if there are copies
 	failed map[string]error
 	// listed: the switch was asked for its list. Unlike an answer by name it also holds gateways that were
 	// killed, for up to freeswitch.DropTime.
@@ -27,17 +28,19 @@ type sight struct {
 	unasked bool
 }
 
-// keptOf is what is kept of a gateway that was seen, without the whole list that it was in.
+// keptOf is what is kept of a gateway that was seen: what its row is compared with, and what is shown of it. It holds
+// nothing of the list that it was in, and what is the same of thousands once.
 func keptOf(shown *freeswitch.Gateway) *freeswitch.Gateway {
-	if shown == nil {
-		return nil
-	}
 	return &freeswitch.Gateway{
-		Name: strings.Clone(shown.Name), Profile: strings.Clone(shown.Profile), State: strings.Clone(shown.State), Status: strings.Clone(shown.Status),
-		Retry: strings.Clone(shown.Retry), PingFreq: strings.Clone(shown.PingFreq), PingTime: strings.Clone(shown.PingTime), UptimeUsec: shown.UptimeUsec,
-		CallsIn: shown.CallsIn, CallsOut: shown.CallsOut, FailedCallsIn: shown.FailedCallsIn, FailedCallsOut: shown.FailedCallsOut,
+		Name: strings.Clone(shown.Name), Username: strings.Clone(shown.Username), Realm: shared(shown.Realm), Proxy: shared(shown.Proxy),
+		Profile: shared(shown.Profile), Context: shared(shown.Context), Expires: shared(shown.Expires),
+		State: shared(shown.State), Status: shared(shown.Status), Retry: shared(shown.Retry),
+		PingFreq: shared(shown.PingFreq), PingTime: shared(shown.PingTime), UptimeUsec: shown.UptimeUsec,
 	}
 }
+
+// shared is the text, which is held once however many have it.
+func shared(text string) string { return unique.Make(text).Value() }
 
 // of is the gateway as the switch shows it, of several copies the one under that profile; nil: not loaded.
 func (s *sight) of(uuid, profile string) (*freeswitch.Gateway, error) {
@@ -66,7 +69,17 @@ func newSight() *sight {
 // lookInList is look for any number.
 func lookInList(ctx context.Context, sw *freeswitch.Switch, log *slog.Logger, uuids []string, note func(string)) *sight {
 	s := newSight()
-	list, err := sw.Gateways(ctx)
+	wanted := make(map[string]bool, len(uuids))
+	for _, uuid := range uuids {
+		wanted[uuid] = true
+	}
+	found := make(map[string][]*freeswitch.Gateway, len(uuids))
+	err := sw.EachGateway(ctx, func(g *freeswitch.Gateway) {
+		if wanted[g.Name] {
+			kept := keptOf(g)
+			found[kept.Name] = append(found[kept.Name], kept)
+		}
+	})
 	switch {
 	case errors.Is(err, freeswitch.ErrReplyTooLong):
 		log.Warn("the list of gateways cannot be read; each one is looked up by itself", "switch", sw.Addr(), "gateways", len(uuids), "error", err)
@@ -77,16 +90,7 @@ func lookInList(ctx context.Context, sw *freeswitch.Switch, log *slog.Logger, uu
 		s.fail(uuids, sw.Fault(err))
 		return s
 	}
-	s.listed = true
-	wanted := make(map[string]bool, len(uuids))
-	for _, uuid := range uuids {
-		wanted[uuid] = true
-	}
-	for i := range list {
-		if g := &list[i]; wanted[g.Name] {
-			s.found[g.Name] = append(s.found[g.Name], g)
-		}
-	}
+	s.listed, s.found = true, found
 	return s
 }
 
@@ -97,7 +101,7 @@ func (s *sight) askByName(ctx context.Context, sw *freeswitch.Switch, uuids []st
 		_, odd := errors.AsType[*freeswitch.ReplyError](err)
 		switch {
 		case err == nil:
-			s.found[uuid] = []*freeswitch.Gateway{&g}
+			s.found[uuid] = []*freeswitch.Gateway{keptOf(&g)}
 		case errors.Is(err, freeswitch.ErrNoGateway):
 		case odd:
 			s.failed[uuid] = sw.Fault(err)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -157,21 +158,30 @@ func (r *Registrations) Keep(ctx context.Context) error {
 }
 
 // Seen is what every switch that answered has loaded, by the gateways' names.
-type Seen map[string]map[string]*freeswitch.Gateway
+type Seen map[string]map[string]standing
+
+// standing is how a gateway's registration stands, as a list shows it: what is kept of each of the thousands in it.
+type standing struct {
+	state, status, retry, pingFreq, pingTime string
+	uptimeUsec                               int64
+}
+
+func (s standing) gateway() *freeswitch.Gateway {
+	return &freeswitch.Gateway{State: s.state, Status: s.status, Retry: s.retry, PingFreq: s.pingFreq, PingTime: s.pingTime, UptimeUsec: s.uptimeUsec}
+}
 
 // Look asks each switch for its list, once for all who wait. A switch that does not answer is left out.
 func (r *Registrations) Look(ctx context.Context) Seen {
 	seen := Seen{}
 	var mu sync.Mutex
 	r.applier.eachSwitch(func(_ int, b *batch) {
-		list, err := b.sw.Gateways(ctx)
+		byName := map[string]standing{}
+		err := b.sw.EachGateway(ctx, func(g *freeswitch.Gateway) {
+			byName[strings.Clone(g.Name)] = standing{shared(g.State), shared(g.Status), shared(g.Retry), shared(g.PingFreq), shared(g.PingTime), g.UptimeUsec}
+		})
 		if err != nil {
 			b.log.Debug("registrations are not seen", "switch", b.sw.Addr(), "error", err)
 			return
-		}
-		byName := make(map[string]*freeswitch.Gateway, len(list))
-		for _, g := range list {
-			byName[g.Name] = &g
 		}
 		mu.Lock()
 		defer mu.Unlock()
@@ -189,7 +199,10 @@ func (r *Registrations) Judge(result *Result, seen Seen, began time.Time, end bo
 	for i := range result.Switches {
 		shown := &result.Switches[i]
 		list, answered := seen[shown.Switch]
-		g := list[result.GatewayUUID]
+		var g *freeswitch.Gateway
+		if stands, loaded := list[result.GatewayUUID]; loaded {
+			g = stands.gateway()
+		}
 		if answered {
 			*shown = ShownBy(shown.Switch, g)
 			shown.CarrierAnswer = r.answer(at{result.GatewayUUID, shown.Switch})

@@ -284,7 +284,7 @@ func (r *round) verify(ctx context.Context, steps []*step) (again []*step, err e
 		}
 		var shown *freeswitch.Gateway
 		shown, s.err = in.of(s.uuid, s.profile())
-		s.seen = keptOf(shown)
+		s.seen = shown
 		switch {
 		case s.err != nil:
 		case shown == nil && s.wanted() && s.listed && !s.load:

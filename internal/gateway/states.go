@@ -54,15 +54,15 @@ func (r *Registrations) Correct(seen Seen) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for sw, list := range seen {
-		for name, g := range list {
-			refreshes := g.State == freeswitch.StateRegister && g.Status == freeswitch.StatusUp
+		for name, stands := range list {
+			refreshes := stands.state == freeswitch.StateRegister && stands.status == freeswitch.StatusUp
 			if postgres.IsUUID(name) && !refreshes {
-				shown := ShownBy(sw, g)
+				shown := ShownBy(sw, stands.gateway())
 				r.note(at{name, sw}, showing{shown.State, shown.Status})
 			}
 		}
 		for key := range r.states {
-			if key.sw == sw && list[key.uuid] == nil {
+			if _, listed := list[key.uuid]; key.sw == sw && !listed {
 				delete(r.states, key)
 				r.moved[key] = time.Now()
 			}
