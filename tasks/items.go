@@ -284,6 +284,9 @@ func (e ItemEnd) state() ItemState {
 // EndItems ends items: what was sent later about the same things need not wait for the others. The caller admits
 // jobs then.
 func (a *Attempt) EndItems(ctx context.Context, ends []ItemEnd) error {
+	if len(ends) == 0 {
+		return nil
+	}
 	var numbers []int
 	var states []ItemState
 	var outcomes, results, codes, messages []*string
@@ -316,7 +319,8 @@ func (a *Attempt) EndItems(ctx context.Context, ends []ItemEnd) error {
 			update trunkline.items set state = ended.state, result = ended.result::json, left_hash = ended.left_hash, error_code = ended.code,
 				error_message = ended.message, outcome = ended.outcome, sealed = case when ended.state <> 'succeeded' then sealed end
 			from unnest($2::integer[], $3::text[], $4::text[], $5::bytea[], $6::text[], $7::text[], $8::text[]) as ended (number, state, result, left_hash, code, message, outcome)
-			where job_id = $1 and items.number = ended.number and items.state = 'queued'`, a.Job.ID, numbers, states, results, left, codes, messages, outcomes)
+			where job_id = $1 and items.number between $9 and $10 and items.number = ended.number and items.state = 'queued'`,
+				a.Job.ID, numbers, states, results, left, codes, messages, outcomes, slices.Min(numbers), slices.Max(numbers))
 			batch.Queue(`delete from trunkline.turns using unnest($2::integer[]) as ended (number) where job_id = $1 and item = ended.number`, a.Job.ID, numbers)
 		})
 		if err != nil {

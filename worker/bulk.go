@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -52,7 +53,8 @@ type bulk struct {
 	asked gateway.Bulk
 	items []*bulkItem
 
-	succeeded int // of the job's items, once all have ended
+	first     *tasks.ItemEnd // the first that ended with a fault, of its own if there is one
+	succeeded int            // of the job's items, once all have ended
 }
 
 // bulkItem is one item on its way. Ten thousand are held at once: it has of the item what is to be done, and that once.
@@ -106,7 +108,10 @@ func (b *bulk) compare(ctx context.Context) (any, error) {
 		}
 		ends = append(ends, todo[i].end(difference.Action, difference, difference.Err, false))
 	}
-	return b.end(ctx, ends)
+	if err := b.endItems(ctx, ends); err != nil {
+		return nil, err
+	}
+	return b.end(ctx)
 }
 
 func changes(items []*bulkItem) []*gateway.Change {
@@ -182,12 +187,18 @@ func (b *bulk) apply(ctx context.Context) (any, error) {
 	// What has ended is written whatever ended the work.
 	ending, stop := context.WithTimeout(context.WithoutCancel(ctx), bulkEndTime)
 	defer stop()
-	ended, goesOn := b.settle(ending, todo, outcomes)
-	ends = append(ends, ended...)
-	if goesOn != nil {
-		return nil, errors.Join(goesOn, b.endItems(ending, ends))
+	var goesOn error
+	err := b.endItems(ending, ends)
+	// Some at a time: the results of ten thousand take as much as all that led to them.
+	for at := 0; at < len(todo) && err == nil; at += itemsAtOnce {
+		until := min(at+itemsAtOnce, len(todo))
+		ended, other := b.settle(ending, todo[at:until], outcomes[at:until])
+		goesOn, err = cmp.Or(goesOn, other), b.endItems(ending, ended)
 	}
-	result, err := b.end(ending, ends)
+	if goesOn != nil || err != nil {
+		return nil, errors.Join(goesOn, err)
+	}
+	result, err := b.end(ending)
 	if b.partial && errors.Is(context.Cause(ctx), errCancelRequested) {
 		return nil, fault.Errorf(fault.Cancelled, "cancelled while it ran: %d of %d gateways were done and stand; each of the others says what became of it", b.succeeded, b.Job.Items)
 	}
@@ -223,10 +234,11 @@ func (b *bulk) settle(ctx context.Context, todo []*bulkItem, outcomes []gateway.
 		if o.Err != nil && o.Settled {
 			left = append(left, item)
 		}
-		if o.Err == nil && o.Result.Action == gateway.Deleted {
-			deleted = append(deleted, o.Result.GatewayUUID)
+		result := o.Result()
+		if o.Err == nil && result.Action == gateway.Deleted {
+			deleted = append(deleted, result.GatewayUUID)
 		}
-		ends = append(ends, item.end(o.Result.Action, o.Result, o.Err, o.Skipped))
+		ends = append(ends, item.end(result.Action, result, o.Err, o.Skipped))
 	}
 	b.keepLeft(ctx, left)
 	if err := gateway.ForgetExternally(ctx, b.o.PBX.Pool, deleted); err != nil {
@@ -253,14 +265,16 @@ func (b *bulk) endItems(ctx context.Context, ends []tasks.ItemEnd) error {
 			return err
 		}
 	}
+	for _, e := range ends {
+		if e.Error != nil && (b.first == nil || b.first.Skipped && !e.Skipped) {
+			b.first = &e
+		}
+	}
 	return nil
 }
 
-// end ends the items, and says how the job ends with them: a dry run has done what it was to, whatever it found.
-func (b *bulk) end(ctx context.Context, ends []tasks.ItemEnd) (any, error) {
-	if err := b.endItems(ctx, ends); err != nil {
-		return nil, err
-	}
+// end says how the job ends whose items have ended: a dry run has done what it was to, whatever it found.
+func (b *bulk) end(ctx context.Context) (any, error) {
 	counts, err := b.Outcomes(ctx)
 	if err != nil {
 		return nil, err
@@ -280,19 +294,13 @@ func (b *bulk) end(ctx context.Context, ends []tasks.ItemEnd) (any, error) {
 	if b.partial = b.succeeded > 0; b.partial {
 		return result, nil
 	}
-	return nil, b.failure(ends)
+	return nil, b.failure()
 }
 
 // failure is why nothing was done: the first fault.
-func (b *bulk) failure(ends []tasks.ItemEnd) error {
-	var first *tasks.ItemEnd
-	for i, e := range ends {
-		if e.Error != nil && (first == nil || first.Skipped && !e.Skipped) {
-			first = &ends[i]
-		}
-	}
-	if first == nil {
+func (b *bulk) failure() error {
+	if b.first == nil {
 		return fault.Errorf(fault.InvalidRequest, "none of the %d gateways was changed; each item says why", b.Job.Items)
 	}
-	return fault.Errorf(first.Error.Code, "none of the %d gateways was changed; item %d: %s", b.Job.Items, first.Number, first.Error.Message)
+	return fault.Errorf(b.first.Error.Code, "none of the %d gateways was changed; item %d: %s", b.Job.Items, b.first.Number, b.first.Error.Message)
 }

@@ -43,22 +43,23 @@ func (w *Worker) provision(ctx context.Context, r *run) (any, error) {
 		w.keepLeft(ctx, j, asked, outcome)
 		return nil, outcome.Err
 	}
-	if outcome.Result.Action == gateway.Deleted {
-		if err := gateway.ForgetExternally(ctx, w.o.PBX.Pool, []string{outcome.Result.GatewayUUID}); err != nil {
+	result := outcome.Result()
+	if result.Action == gateway.Deleted {
+		if err := gateway.ForgetExternally(ctx, w.o.PBX.Pool, []string{result.GatewayUUID}); err != nil {
 			r.log.Warn("the deleted gateway's external_id is kept; it names nothing", "error", err)
 		}
 	}
 	if asked.WaitFor == gateway.WaitForRegistered && outcome.Registers() {
-		return nil, r.awaitOutcome(ctx, outcome.Result, "the gateway is configured and loaded; waiting for it to register")
+		return nil, r.awaitOutcome(ctx, result, "the gateway is configured and loaded; waiting for it to register")
 	}
-	if outcome.Result.Action == gateway.Unchanged {
-		history, err := gateway.ReadHistory(ctx, w.o.PBX.Pool, []string{outcome.Result.GatewayUUID})
+	if result.Action == gateway.Unchanged {
+		history, err := gateway.ReadHistory(ctx, w.o.PBX.Pool, []string{result.GatewayUUID})
 		if err != nil {
 			return nil, err
 		}
-		history.AddTo(outcome.Result.GatewayUUID, outcome.Result.Switches)
+		history.AddTo(result.GatewayUUID, result.Switches)
 	}
-	return outcome.Result, nil
+	return result, nil
 }
 
 // sealedJournal keeps what stood before a job's one change in its sealed part, as this attempt's.

@@ -134,12 +134,21 @@ func (d *DB) GatewayByUUID(ctx context.Context, uuid string) (Gateway, error) {
 
 // GatewaysByUUIDs returns the gateways that there are of these, by uuid, in one question.
 func (d *DB) GatewaysByUUIDs(ctx context.Context, uuids []string) (map[string]Gateway, error) {
-	found, err := d.gateways(ctx, "gateway_uuid = any($1::uuid[])", uuids)
-	byUUID := make(map[string]Gateway, len(found))
-	for _, g := range found {
-		byUUID[g.UUID] = g
-	}
+	byUUID := make(map[string]Gateway, len(uuids))
+	err := d.EachGatewayByUUID(ctx, uuids, func(g Gateway) { byUUID[g.UUID] = g })
 	return byUUID, err
+}
+
+// EachGatewayByUUID calls do with each of them as it comes, for who keeps little of many. It may begin anew, if
+// FusionPBX's columns change meanwhile.
+func (d *DB) EachGatewayByUUID(ctx context.Context, uuids []string, do func(Gateway)) error {
+	_, err := again(ctx, d, func() ([]struct{}, error) {
+		return eachGateway(ctx, d, d.gatewayColumns(), func(g Gateway) struct{} {
+			do(g)
+			return struct{}{}
+		}, "gateway_uuid = any($1::uuid[])", uuids)
+	})
+	return err
 }
 
 // Gateways returns all gateways, or those of one domain ("" for global ones), by label.
@@ -161,6 +170,11 @@ func (d *DB) gateways(ctx context.Context, condition string, args ...any) ([]Gat
 }
 
 func (d *DB) readGateways(ctx context.Context, columns []string, condition string, args ...any) ([]Gateway, error) {
+	return eachGateway(ctx, d, columns, func(g Gateway) Gateway { return g }, condition, args...)
+}
+
+// eachGateway is what of makes of each gateway.
+func eachGateway[T any](ctx context.Context, d *DB, columns []string, of func(Gateway) T, condition string, args ...any) ([]T, error) {
 	texts := make([]string, len(columns))
 	for i, column := range columns {
 		texts[i] = column + "::text"
@@ -174,12 +188,12 @@ func (d *DB) readGateways(ctx context.Context, columns []string, condition strin
 		places[i] = columnPlaces[column]
 	}
 	// All of them are texts, so that the bytes that came are the values.
-	read := func(row pgx.CollectableRow) (Gateway, error) {
+	read := func(row pgx.CollectableRow) (T, error) {
 		raw := row.RawValues()
-		return Gateway{
+		return of(Gateway{
 			UUID: string(raw[0]), DomainUUID: string(raw[1]), UpdateDate: textOf(raw[2]), UpdateUser: textOf(raw[3]),
 			packed: pack(places, raw[4:]),
-		}, nil
+		}), nil
 	}
 	return postgres.Rows(ctx, d.q, "reading gateways", read, `
 		select gateway_uuid::text, coalesce(domain_uuid::text, ''), `+stamps+`, `+strings.Join(texts, ", ")+`

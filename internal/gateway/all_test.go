@@ -147,7 +147,7 @@ func TestApplyAllOfMany(t *testing.T) {
 	j := &counting{journal: journal{b: b, name: "job", after: func() { kept++ }}}
 	const n = 1200
 	for i, o := range b.applier.ApplyAll(t.Context(), carriers(n, "line", carrier()), j) {
-		if o.Err != nil || o.Result.Action != gateway.Created {
+		if o.Err != nil || o.Result().Action != gateway.Created {
 			t.Fatalf("change %d: got %+v", i, o)
 		}
 	}
@@ -172,8 +172,8 @@ func TestApplyAllIsHandedOver(t *testing.T) {
 	unlock()
 	second := b.newApplier(t, gateway.Limits{RoundChanges: 100, RoundKills: 10})
 	for i, o := range second.ApplyAll(t.Context(), changes, &journal{b: b, name: "job"}) {
-		if want := []string{gateway.Created, gateway.Deleted}[i]; o.Err != nil || o.Result.Action != want {
-			t.Errorf("change %d: got %+v and %v, want it %s", i, o.Result, o.Err, want)
+		if want := []string{gateway.Created, gateway.Deleted}[i]; o.Err != nil || o.Result().Action != want {
+			t.Errorf("change %d: got %+v and %v, want it %s", i, o.Result(), o.Err, want)
 		}
 	}
 	if got := b.loadedStates(b.labels(t), b.Simulated[0]); !maps.Equal(got, map[string]string{"new": "external s3cret-pw"}) {

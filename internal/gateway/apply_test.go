@@ -212,10 +212,10 @@ func TestApply(t *testing.T) {
 			said := false
 			for i, o := range b.apply(tc.changes...) {
 				switch {
-				case tc.actions[i] != "" && (o.Err != nil || o.Result.Action != tc.actions[i]):
-					t.Errorf("change %d: got %q and %v, want it %s", i, o.Result.Action, o.Err, tc.actions[i])
+				case tc.actions[i] != "" && (o.Err != nil || o.Result().Action != tc.actions[i]):
+					t.Errorf("change %d: got %q and %v, want it %s", i, o.Result().Action, o.Err, tc.actions[i])
 				case tc.actions[i] == "" && o.Err == nil:
-					t.Errorf("change %d: got %+v, want it to fail", i, o.Result)
+					t.Errorf("change %d: got %+v, want it to fail", i, o.Result())
 				case tc.actions[i] == "" && !said:
 					said = true
 					if tc.code != "" && !fault.Is(o.Err, tc.code) {

@@ -107,8 +107,8 @@ func TestConditionsOfASecondAttempt(t *testing.T) {
 			t.Fatalf("%s was not killed", c.Name)
 		}
 		j.after = nil
-		if o := b.applier.Apply(context.Background(), []*gateway.Change{c}, j)[0]; o.Err != nil || o.Result.Action == gateway.Unchanged {
-			t.Errorf("%s: got %+v, %v", c.Name, o.Result, o.Err)
+		if o := b.applier.Apply(context.Background(), []*gateway.Change{c}, j)[0]; o.Err != nil || o.Result().Action == gateway.Unchanged {
+			t.Errorf("%s: got %+v, %v", c.Name, o.Result(), o.Err)
 		}
 	}
 	if got := b.rowStates(t); len(got) != 2 || got["copied"] != "external s3cret-pw disabled edited" {

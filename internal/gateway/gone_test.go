@@ -79,7 +79,7 @@ func TestNewGatewayDoesNotWaitForAKill(t *testing.T) {
 	pbxtest.Eventually(t, "both wait", func() bool { return b.applier.Waiting(0) == 2 })
 	scan()
 	<-killed // and held
-	if o := <-ends["new"]; o.Err != nil || o.Result.GatewayState == gateway.StateNotLoaded {
+	if o := <-ends["new"]; o.Err != nil || o.Result().GatewayState == gateway.StateNotLoaded {
 		t.Errorf("the new one: got %+v", o)
 	}
 	kill()

@@ -70,8 +70,8 @@ func TestLostLockStopsARound(t *testing.T) {
 				t.Errorf("without the lock: the switch saw %+v, want %+v", got, tc.before)
 			}
 			unlock()
-			if o := <-ended; o.Err != nil || o.Result.Action != gateway.Updated {
-				t.Errorf("got %+v and %v", o.Result, o.Err)
+			if o := <-ended; o.Err != nil || o.Result().Action != gateway.Updated {
+				t.Errorf("got %+v and %v", o.Result(), o.Err)
 			}
 			if got := b.saw(); got != tc.after {
 				t.Errorf("in the end: the switch saw %+v, want %+v", got, tc.after)

@@ -125,7 +125,7 @@ func (b *bundle) applied(t *testing.T, changes ...*gateway.Change) []gateway.Res
 		if o.Err != nil {
 			t.Fatalf("%s: %v", changes[i].Name, o.Err)
 		}
-		results[i] = o.Result
+		results[i] = o.Result()
 	}
 	return results
 }
@@ -142,7 +142,7 @@ func (b *bundle) failing(t *testing.T, c *gateway.Change) *fault.Error {
 	o := b.apply(c)[0]
 	var failure *fault.Error
 	if !errors.As(o.Err, &failure) {
-		t.Fatalf("got %+v and the error %v, want a fault", o.Result, o.Err)
+		t.Fatalf("got %+v and the error %v, want a fault", o.Result(), o.Err)
 	}
 	return failure
 }

@@ -14,46 +14,57 @@ type Outcome struct {
 	// Skipped is set if nothing is wrong with this change: another one failed, and it was to be all or none, or ctx ended
 	// before it was done.
 	Skipped bool
-	Result  Result // if Err is nil
 	// Settled is set if the row is known to stand as this change, or whoever was before it, left it: of a change
 	// that failed, nothing was written, or it was put back.
 	Settled bool
 
-	row   *fusionpbx.Gateway // as it stands; nil: none
-	taken []taken            // by each switch
+	applier *Applier
+	work    *work
 }
 
 func (a *Applier) outcome(w *work) Outcome {
-	o := Outcome{Err: w.err, Skipped: w.err != nil && w.skipped, Settled: w.err == nil || w.rowStays || w.written == nil || w.undoing.restored, taken: w.taken}
-	if o.Err != nil {
-		return o
+	return Outcome{
+		Err: w.err, Skipped: w.err != nil && w.skipped, Settled: w.err == nil || w.rowStays || w.written == nil || w.undoing.restored,
+		applier: a, work: w,
 	}
-	o.Result = Result{GatewayUUID: w.GatewayUUID, GatewayName: w.Name, GatewayEnabled: "false", Action: w.action, OutboundRoutes: w.routes}
-	if w.written != nil {
-		row := w.written.Row
-		o.Result.GatewayUUID, o.Result.GatewayDomain = row.UUID, row.Address()
-		if o.row = w.written.Stands(); o.row != nil {
-			o.Result.GatewayName, o.Result.GatewayEnabled = row.Label(), fmt.Sprint(row.Enabled())
-			o.Result.ETag = Tag(a.keys, row)
-		}
-	}
-	o.Result.leaves = Left(a.keys, o.row)
-	a.sumUp(&o)
-	return o
 }
 
-// sumUp fills in what the switches show.
-func (a *Applier) sumUp(o *Outcome) {
-	o.Result.Switches = []Shown{}
-	for i, t := range o.taken {
-		if t.meant && o.row != nil {
-			o.Result.Switches = append(o.Result.Switches, ShownBy(a.batches[i].sw.Addr(), t.seen))
+// row is the row as it stands; nil: there is none.
+func (o Outcome) row() *fusionpbx.Gateway {
+	if o.work.written == nil {
+		return nil
+	}
+	return o.work.written.Stands()
+}
+
+// Result is what the change has come to, if Err is nil. It is worked out each time: those of ten thousand changes would
+// take more than the changes.
+func (o Outcome) Result() Result {
+	w := o.work
+	if o.Err != nil {
+		return Result{}
+	}
+	r := Result{GatewayUUID: w.GatewayUUID, GatewayName: w.Name, GatewayEnabled: "false", Action: w.action, OutboundRoutes: w.routes, Switches: []Shown{}}
+	if w.written != nil {
+		r.GatewayUUID, r.GatewayDomain = w.uuid(), w.written.Row.Address()
+	}
+	row := o.row()
+	if row != nil {
+		r.GatewayName, r.GatewayEnabled = row.Label(), fmt.Sprint(row.Enabled())
+		r.ETag = Tag(o.applier.keys, *row)
+	}
+	r.leaves = Left(o.applier.keys, row)
+	for i, t := range w.taken {
+		if t.meant && row != nil {
+			r.Switches = append(r.Switches, ShownBy(o.applier.batches[i].sw.Addr(), t.seen))
 		}
 	}
-	o.Result.sumUp()
+	r.sumUp()
+	return r
 }
 
 // Registers reports whether there is something to wait for: a gateway that registers, is enabled, and is not up.
-func (o *Outcome) Registers() bool {
-	return o.Err == nil && o.row != nil && o.row.Get("register") == "true" && o.row.Enabled() && o.Result.GatewayStatus != freeswitch.StatusUp
+func (o Outcome) Registers() bool {
+	row := o.row()
+	return o.Err == nil && row != nil && row.Get("register") == "true" && row.Enabled() && o.Result().GatewayStatus != freeswitch.StatusUp
 }

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -126,35 +128,43 @@ func (r *Registrations) Blind() bool {
 
 // Keep writes the answers that have changed into our own table, for lists of gateways.
 func (r *Registrations) Keep(ctx context.Context) error {
+	r.mu.Lock()
+	unkept := slices.Collect(maps.Keys(r.unkept))
+	r.unkept = map[at]bool{}
+	r.mu.Unlock()
+	for len(unkept) > 0 {
+		some := unkept[:min(len(unkept), keptAtOnce)]
+		if err := r.keep(ctx, some); err != nil {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			for _, key := range unkept {
+				r.unkept[key] = true
+			}
+			return fmt.Errorf("keeping the carriers' answers: %w", err)
+		}
+		unkept = unkept[len(some):]
+	}
+	return nil
+}
+
+// keep writes what the carriers of these gateways answered last.
+func (r *Registrations) keep(ctx context.Context, keys []at) error {
 	var uuids, switches, phrases []string
 	var codes []int
 	var since []time.Time
 	r.mu.Lock()
-	kept := r.unkept
-	r.unkept = map[at]bool{}
-	for key := range kept {
+	for _, key := range keys {
 		h := r.heard[key]
 		uuids, switches, phrases = append(uuids, key.uuid), append(switches, key.sw), append(phrases, h.answer.Phrase)
 		codes, since = append(codes, h.answer.Code), append(since, h.since)
 	}
 	r.mu.Unlock()
-	if len(uuids) == 0 {
-		return nil
-	}
 	_, err := r.applier.pbx.Pool.Exec(ctx, `
 		insert into trunkline.gateway_answers as kept (gateway_uuid, switch, code, phrase, since)
 		select * from unnest($1::uuid[], $2::text[], $3::integer[], $4::text[], $5::timestamptz[])
 		on conflict (gateway_uuid, switch) do update set code = excluded.code, phrase = excluded.phrase, since = excluded.since
 		where (kept.code, kept.phrase) <> (excluded.code, excluded.phrase)`, uuids, switches, codes, phrases, since)
-	if err == nil {
-		return nil
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for key := range kept {
-		r.unkept[key] = true
-	}
-	return fmt.Errorf("keeping the carriers' answers: %w", err)
+	return err
 }
 
 // Seen is what every switch that answered has loaded, by the gateways' names.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -128,7 +129,7 @@ func (r *round) stillWrong(s *step) error {
 
 // read reads the rows again, now that nobody else reloads this switch.
 func (r *round) read(ctx context.Context) (steps []*step, err error) {
-	rows, err := r.pbx.FusionPBX.GatewaysByUUIDs(ctx, each(r.wants, func(w *want) string { return w.uuid }))
+	rows, err := r.rows(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -136,10 +137,7 @@ func (r *round) read(ctx context.Context) (steps []*step, err error) {
 		if w.err != nil || w.turn == hasEnded {
 			continue // from before the round lost its lock
 		}
-		s := &step{want: w}
-		if row, there := rows[w.uuid]; there {
-			s.now = &row
-		}
+		s := &step{want: w, now: rows[w.uuid]}
 		if w.reconcile {
 			w.previous = s.now // nothing is known to have been loaded but this
 		} else if !w.asItStands && !sameRow(s.now, w.row) {
@@ -150,6 +148,22 @@ func (r *round) read(ctx context.Context) (steps []*step, err error) {
 		steps = append(steps, s)
 	}
 	return steps, nil
+}
+
+// rows are the gateways' rows as they stand, by uuid. Those that are as they have to be are not held once more.
+func (r *round) rows(ctx context.Context) (map[string]*fusionpbx.Gateway, error) {
+	wanted := make(map[string]*fusionpbx.Gateway, len(r.wants))
+	for _, w := range r.wants {
+		wanted[w.uuid] = w.row
+	}
+	rows := make(map[string]*fusionpbx.Gateway, len(r.wants))
+	return rows, r.pbx.FusionPBX.EachGatewayByUUID(ctx, slices.Collect(maps.Keys(wanted)), func(row fusionpbx.Gateway) {
+		if same := wanted[row.UUID]; same != nil && same.Same(row, fusionpbx.GatewayColumns...) {
+			rows[row.UUID] = same
+		} else {
+			rows[row.UUID] = &row
+		}
+	})
 }
 
 // decide says what each step needs, and returns those of which that is known.

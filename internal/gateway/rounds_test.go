@@ -297,7 +297,7 @@ func TestSecondAttempt(t *testing.T) {
 			unlock := b.lockSwitch(t) // no round gets anywhere
 			for i, o := range b.applier.Apply(ctx, changes, &journal{b: b, name: "job", after: func() { kill(errKilled) }}) {
 				if o.Err == nil {
-					t.Errorf("change %d of the first attempt: got %+v", i, o.Result)
+					t.Errorf("change %d of the first attempt: got %+v", i, o.Result())
 				}
 			}
 			if got := b.rowStates(t); fmt.Sprint(got) != fmt.Sprint(map[string]string{"new": "external s3cret-pw", "changed": "external s3cret-pw"}) {
@@ -308,10 +308,10 @@ func TestSecondAttempt(t *testing.T) {
 			second := b.newApplier(t, gateway.Limits{RoundChanges: 100, RoundKills: 10})
 			for i, o := range second.Apply(t.Context(), changes, &journal{b: b, name: "job"}) {
 				if tc.fails != (o.Err != nil) {
-					t.Errorf("change %d: got %+v and %v", i, o.Result, o.Err)
+					t.Errorf("change %d: got %+v and %v", i, o.Result(), o.Err)
 				}
-				if want := []string{gateway.Created, gateway.Updated, gateway.Deleted}[i]; !tc.fails && o.Result.Action != want {
-					t.Errorf("change %d: got %+v, want it %s", i, o.Result, want)
+				if want := []string{gateway.Created, gateway.Updated, gateway.Deleted}[i]; !tc.fails && o.Result().Action != want {
+					t.Errorf("change %d: got %+v, want it %s", i, o.Result(), want)
 				}
 			}
 			if tc.fails {

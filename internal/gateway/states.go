@@ -3,7 +3,6 @@ package gateway
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -76,34 +75,26 @@ func (r *Registrations) KeepStates(ctx context.Context) ([]StateChange, error) {
 	r.mu.Lock()
 	moved := r.moved
 	r.moved = map[at]time.Time{}
-	var uuids, switches, states, statuses, goneUUIDs, goneSwitches []string
-	var since []time.Time
-	for _, key := range slices.SortedFunc(maps.Keys(moved), compareAt) {
+	moves := make([]move, 0, len(moved))
+	for key, when := range moved {
 		now, stands := r.states[key]
-		if !stands {
-			goneUUIDs, goneSwitches = append(goneUUIDs, key.uuid), append(goneSwitches, key.sw)
-			continue
-		}
-		uuids, switches, states, statuses, since = append(uuids, key.uuid), append(switches, key.sw), append(states, now.state), append(statuses, now.status), append(since, moved[key])
+		moves = append(moves, move{key, now, stands, when})
 	}
 	r.mu.Unlock()
-	if len(moved) == 0 {
+	if len(moves) == 0 {
 		return nil, nil
 	}
+	slices.SortFunc(moves, func(a, b move) int { return compareAt(a.at, b.at) })
 	var changes []StateChange
-	err := pgx.BeginFunc(ctx, r.applier.pbx.Pool, func(tx pgx.Tx) (err error) {
-		changes, err = postgres.Rows(ctx, tx, "keeping the gateways' states", pgx.RowToStructByPos[StateChange], `
-			insert into trunkline.gateway_states as kept (gateway_uuid, switch, state, status, since)
-			select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::timestamptz[])
-			on conflict (gateway_uuid, switch) do update set state = excluded.state, status = excluded.status, since = excluded.since
-			where (kept.state, kept.status) <> (excluded.state, excluded.status)
-			returning gateway_uuid::text, switch, state, status, since`, uuids, switches, states, statuses, since)
-		if err == nil {
-			_, err = tx.Exec(ctx, `
-				delete from trunkline.gateway_states using unnest($1::uuid[], $2::text[]) as gone (gateway_uuid, switch)
-				where gateway_states.gateway_uuid = gone.gateway_uuid and gateway_states.switch = gone.switch`, goneUUIDs, goneSwitches)
+	err := pgx.BeginFunc(ctx, r.applier.pbx.Pool, func(tx pgx.Tx) error {
+		for some := range slices.Chunk(moves, keptAtOnce) {
+			changed, err := keepStates(ctx, tx, some)
+			if err != nil {
+				return err
+			}
+			changes = append(changes, changed...)
 		}
-		return err
+		return nil
 	})
 	if err == nil {
 		return changes, nil
@@ -116,6 +107,42 @@ func (r *Registrations) KeepStates(ctx context.Context) ([]StateChange, error) {
 		}
 	}
 	return nil, fmt.Errorf("keeping the gateways' states: %w", err)
+}
+
+// keptAtOnce is how many gateways one statement writes what is known of them: what pgx makes of its parameters is
+// several times as much as they are.
+const keptAtOnce = 1000
+
+// move is how a gateway has come to stand, and when.
+type move struct {
+	at
+	now    showing
+	stands bool // the switch has it
+	when   time.Time
+}
+
+func keepStates(ctx context.Context, tx pgx.Tx, moves []move) ([]StateChange, error) {
+	var uuids, switches, states, statuses, goneUUIDs, goneSwitches []string
+	var since []time.Time
+	for _, m := range moves {
+		if !m.stands {
+			goneUUIDs, goneSwitches = append(goneUUIDs, m.uuid), append(goneSwitches, m.sw)
+			continue
+		}
+		uuids, switches, states, statuses, since = append(uuids, m.uuid), append(switches, m.sw), append(states, m.now.state), append(statuses, m.now.status), append(since, m.when)
+	}
+	changes, err := postgres.Rows(ctx, tx, "keeping the gateways' states", pgx.RowToStructByPos[StateChange], `
+		insert into trunkline.gateway_states as kept (gateway_uuid, switch, state, status, since)
+		select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::timestamptz[])
+		on conflict (gateway_uuid, switch) do update set state = excluded.state, status = excluded.status, since = excluded.since
+		where (kept.state, kept.status) <> (excluded.state, excluded.status)
+		returning gateway_uuid::text, switch, state, status, since`, uuids, switches, states, statuses, since)
+	if err == nil && len(goneUUIDs) > 0 {
+		_, err = tx.Exec(ctx, `
+			delete from trunkline.gateway_states using unnest($1::uuid[], $2::text[]) as gone (gateway_uuid, switch)
+			where gateway_states.gateway_uuid = gone.gateway_uuid and gateway_states.switch = gone.switch`, goneUUIDs, goneSwitches)
+	}
+	return changes, err
 }
 
 // Recall reads what was kept, so that what has gone since is forgotten there too.

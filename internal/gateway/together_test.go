@@ -61,10 +61,10 @@ func TestWhoWritesAtTheSameTimeSharesATransaction(t *testing.T) {
 		journals[i] = kept[i]
 	}
 	for i, o := range b.writeAtOnce(t, carriers(n, "line", carrier()), journals) {
-		if o.Err != nil || o.Result.Action != gateway.Created {
+		if o.Err != nil || o.Result().Action != gateway.Created {
 			t.Errorf("change %d: got %+v", i, o)
 		}
-		if written := kept[i].Earlier()[0]; written == nil || written.Row.UUID != o.Result.GatewayUUID {
+		if written := kept[i].Earlier()[0]; written == nil || written.Row.UUID != o.Result().GatewayUUID {
 			t.Errorf("the journal of change %d keeps %+v", i, written)
 		}
 	}
@@ -82,7 +82,7 @@ func TestWhoFailsToWriteFailsAlone(t *testing.T) {
 	journals := []gateway.Journal{&journal{}, &journal{}, &journal{}, &journal{}, &fenced{}}
 	outcomes := b.writeAtOnce(t, changes, journals)
 	for i, o := range outcomes[:3] {
-		if o.Err != nil || o.Result.Action != gateway.Created {
+		if o.Err != nil || o.Result().Action != gateway.Created {
 			t.Errorf("change %d: got %+v", i, o)
 		}
 	}
@@ -105,7 +105,7 @@ func TestWhoWritesTheSameGatewayWritesAfterTheOther(t *testing.T) {
 		if o.Err != nil {
 			t.Errorf("change %d: %v", i, o.Err)
 		}
-		actions = append(actions, o.Result.Action)
+		actions = append(actions, o.Result().Action)
 	}
 	slices.Sort(actions)
 	if want := []string{gateway.Created, gateway.Created, gateway.Unchanged, gateway.Unchanged}; !slices.Equal(actions, want) {
