@@ -43,7 +43,8 @@ func hasTag(keys *sealing.Keys, row fusionpbx.Gateway, tag string) bool {
 }
 
 func tagParts(row fusionpbx.Gateway) []string {
-	parts := []string{"gateway row", row.UUID, row.DomainUUID}
+	parts := make([]string, 0, 3+2*len(fusionpbx.GatewayColumns))
+	parts = append(parts, "gateway row", row.UUID, row.DomainUUID)
 	for _, column := range fusionpbx.GatewayColumns {
 		parts = append(parts, column, row.Get(column))
 	}

@@ -18,7 +18,8 @@ func leftParts(row *fusionpbx.Gateway) []string {
 	if row == nil {
 		return []string{"absent"}
 	}
-	parts := []string{row.UUID, row.Label()}
+	parts := make([]string, 0, 2+2*len(fusionpbx.SwitchColumns))
+	parts = append(parts, row.UUID, row.Label())
 	for _, column := range fusionpbx.SwitchColumns {
 		parts = append(parts, column, row.Get(column))
 	}

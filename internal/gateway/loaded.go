@@ -61,7 +61,11 @@ func (r *round) remember(ctx context.Context, steps []*step) error {
 
 // settingsOf are what is hashed of a row.
 func settingsOf(row fusionpbx.Gateway) []string {
-	return append([]string{"gateway settings"}, each(fusionpbx.LoadedColumns, row.Get)...)
+	parts := append(make([]string, 0, 1+len(fusionpbx.LoadedColumns)), "gateway settings")
+	for _, column := range fusionpbx.LoadedColumns {
+		parts = append(parts, row.Get(column))
+	}
+	return parts
 }
 
 // sameRow compares what reaches FreeSWITCH of two rows, either of which may be absent.
