@@ -99,6 +99,31 @@ func (g *Gateway) Set(column, value string) {
 	g.set(column, &value)
 }
 
+// SetAll is Set of some columns, which costs as much as of one.
+func (g *Gateway) SetAll(values map[string]string) {
+	if len(values) == 0 {
+		return
+	}
+	after, text := &packed{}, make([]byte, 0, 512)
+	for place, column := range columnNames {
+		value, is := g.packed.at(place)
+		held := is || g.Has(column)
+		if set, named := values[column]; named {
+			value, is, held = set, set != "", true
+		}
+		if held {
+			after.held |= 1 << place
+		}
+		if held && !is {
+			after.null |= 1 << place
+		}
+		text = append(text, value...)
+		after.ends[place] = uint32(len(text))
+	}
+	after.text = string(text)
+	g.packed = after
+}
+
 func (g *Gateway) set(column string, value *string) {
 	place, known := columnPlaces[column]
 	if !known {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -328,5 +329,32 @@ func TestLockGateways(t *testing.T) {
 	}
 	if err := <-done; err != nil {
 		t.Error(err)
+	}
+}
+
+// Some columns set at once are as if each had been, and a copy stays as it was.
+func TestGatewaySetAll(t *testing.T) {
+	t.Parallel()
+	for name, values := range map[string]map[string]string{
+		"none":          {},
+		"the first":     {"gateway": "renamed"},
+		"the last":      {"description": "mine"},
+		"several":       {"proxy": "b.example", "realm": "", "password": "longer than before", "codec_prefs": "PCMA"},
+		"no longer set": {"proxy": "", "gateway": ""},
+		"no column":     {"nonsense": "x", "enabled": "false"},
+	} {
+		before := NewGateway("6E0D3C1C-5D2B-4D58-9D8C-2A8B8D1F0C11", "", "line")
+		before.Set("proxy", "a.example")
+		at, each := before, before
+		at.SetAll(values)
+		for column, value := range values {
+			each.Set(column, value)
+		}
+		if !reflect.DeepEqual(at, each) {
+			t.Errorf("%s: got  %+v\nwant %+v", name, at.packed, each.packed)
+		}
+		if before.Get("proxy") != "a.example" || before.Label() != "line" || before.Has("codec_prefs") {
+			t.Errorf("%s: the row that it is a copy of is now %+v", name, before.packed)
+		}
 	}
 }

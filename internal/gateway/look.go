@@ -19,7 +19,7 @@ const listAbove = 20
 
 // sight is what a switch has loaded of the gateways that were looked for.
 type sight struct {
-	found  map[string][]*freeswitch.Gateway // by name, as keptOf keeps them; the latest first, if there are copies
+	found  map[string][]*glimpse // by name; the latest first, if there are copies
 	failed map[string]error
 	// listed: the switch was asked for its list. Unlike an answer by name it also holds gateways that were
 	// killed, for up to freeswitch.DropTime.
@@ -28,27 +28,51 @@ type sight struct {
 	unasked bool
 }
 
-// keptOf is what is kept of a gateway that was seen: what its row is compared with, and what is shown of it. It holds
-// nothing of the list that it was in, and what is the same of thousands once.
-func keptOf(shown *freeswitch.Gateway) *freeswitch.Gateway {
-	return &freeswitch.Gateway{
-		Name: strings.Clone(shown.Name), Username: strings.Clone(shown.Username), Realm: shared(shown.Realm), Proxy: shared(shown.Proxy),
-		Profile: shared(shown.Profile), Context: shared(shown.Context), Expires: shared(shown.Expires),
-		State: shared(shown.State), Status: shared(shown.Status), Retry: shared(shown.Retry),
-		PingFreq: shared(shown.PingFreq), PingTime: shared(shown.PingTime), UptimeUsec: shown.UptimeUsec,
+// glimpse is what is kept of a gateway that a switch showed: what its row is compared with, and what is shown of it. It
+// holds nothing of the list that it was in, and what is the same of thousands once.
+type glimpse struct {
+	profile, username, realm, proxy, context, expires string
+	standing
+}
+
+// standing is how a gateway's registration stands.
+type standing struct {
+	state, status, retry, pingFreq, pingTime string
+	uptimeUsec                               int64
+}
+
+func glimpseOf(g *freeswitch.Gateway) *glimpse {
+	return &glimpse{
+		profile: shared(g.Profile), username: strings.Clone(g.Username), realm: shared(g.Realm), proxy: shared(g.Proxy),
+		context: shared(g.Context), expires: shared(g.Expires), standing: standingOf(g),
 	}
+}
+
+func standingOf(g *freeswitch.Gateway) standing {
+	return standing{shared(g.State), shared(g.Status), shared(g.Retry), shared(g.PingFreq), shared(g.PingTime), g.UptimeUsec}
+}
+
+// gateway is the gateway with what is kept of it.
+func (g *glimpse) gateway() freeswitch.Gateway {
+	whole := g.standing.gateway()
+	whole.Profile, whole.Username, whole.Realm, whole.Proxy, whole.Context, whole.Expires = g.profile, g.username, g.realm, g.proxy, g.context, g.expires
+	return whole
+}
+
+func (s standing) gateway() freeswitch.Gateway {
+	return freeswitch.Gateway{State: s.state, Status: s.status, Retry: s.retry, PingFreq: s.pingFreq, PingTime: s.pingTime, UptimeUsec: s.uptimeUsec}
 }
 
 // shared is the text, which is held once however many have it.
 func shared(text string) string { return unique.Make(text).Value() }
 
 // of is the gateway as the switch shows it, of several copies the one under that profile; nil: not loaded.
-func (s *sight) of(uuid, profile string) (*freeswitch.Gateway, error) {
+func (s *sight) of(uuid, profile string) (*glimpse, error) {
 	copies := s.found[uuid]
 	if len(copies) == 0 {
 		return nil, s.failed[uuid]
 	}
-	i := slices.IndexFunc(copies, func(g *freeswitch.Gateway) bool { return g.Profile == profile })
+	i := slices.IndexFunc(copies, func(g *glimpse) bool { return g.profile == profile })
 	return copies[max(i, 0)], nil
 }
 
@@ -63,21 +87,20 @@ func look(ctx context.Context, sw *freeswitch.Switch, log *slog.Logger, uuids []
 }
 
 func newSight() *sight {
-	return &sight{found: map[string][]*freeswitch.Gateway{}, failed: map[string]error{}}
+	return &sight{found: map[string][]*glimpse{}, failed: map[string]error{}}
 }
 
 // lookInList is look for any number.
 func lookInList(ctx context.Context, sw *freeswitch.Switch, log *slog.Logger, uuids []string, note func(string)) *sight {
 	s := newSight()
-	wanted := make(map[string]bool, len(uuids))
+	wanted := make(map[string]string, len(uuids))
 	for _, uuid := range uuids {
-		wanted[uuid] = true
+		wanted[uuid] = uuid
 	}
-	found := make(map[string][]*freeswitch.Gateway, len(uuids))
+	found := make(map[string][]*glimpse, len(uuids))
 	err := sw.EachGateway(ctx, func(g *freeswitch.Gateway) {
-		if wanted[g.Name] {
-			kept := keptOf(g)
-			found[kept.Name] = append(found[kept.Name], kept)
+		if uuid, is := wanted[g.Name]; is { // not the name, which holds a part of the list
+			found[uuid] = append(found[uuid], glimpseOf(g))
 		}
 	})
 	switch {
@@ -101,7 +124,7 @@ func (s *sight) askByName(ctx context.Context, sw *freeswitch.Switch, uuids []st
 		_, odd := errors.AsType[*freeswitch.ReplyError](err)
 		switch {
 		case err == nil:
-			s.found[uuid] = []*freeswitch.Gateway{keptOf(&g)}
+			s.found[uuid] = []*glimpse{glimpseOf(&g)}
 		case errors.Is(err, freeswitch.ErrNoGateway):
 		case odd:
 			s.failed[uuid] = sw.Fault(err)

@@ -55,9 +55,14 @@ func (o Outcome) Result() Result {
 	}
 	r.leaves = Left(o.applier.keys, row)
 	for i, t := range w.taken {
-		if t.meant && row != nil {
-			r.Switches = append(r.Switches, ShownBy(o.applier.batches[i].sw.Addr(), t.seen))
+		if !t.meant || row == nil {
+			continue
 		}
+		var seen *freeswitch.Gateway
+		if t.seen != nil {
+			seen = new(t.seen.gateway())
+		}
+		r.Switches = append(r.Switches, ShownBy(o.applier.batches[i].sw.Addr(), seen))
 	}
 	r.sumUp()
 	return r

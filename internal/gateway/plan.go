@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -65,6 +66,7 @@ func NewPlan(mode fusionpbx.GatewayMode, existing []fusionpbx.Gateway, p Request
 		}
 		return Plan{}, fault.Errorf(fault.NotFound, "gateway_name: there is no gateway %q in %s to enable; make it, with gateway_domain, gateway_username and gateway_password", p.Name, p.place())
 	}
+	values := make(map[string]string, len(p.Values)+3)
 	plan := Plan{Action: Created, Insert: true, asked: named{p.Values, p.Reset, password != nil}}
 	switch {
 	case len(existing) == 1:
@@ -82,18 +84,17 @@ func NewPlan(mode fusionpbx.GatewayMode, existing []fusionpbx.Gateway, p Request
 			return Plan{}, f
 		}
 		plan.Row = fusionpbx.NewGateway(newUUID, p.DomainUUID, p.Name)
-		plan.Row.Set("realm", p.Values["proxy"])
+		values["realm"] = p.Values["proxy"]
 	}
 	// The contract has no register: who gives a username and a password means to.
 	if p.Values["username"] != "" && password != nil && *password != "" {
-		plan.Row.Set("register", "true")
+		values["register"] = "true"
 	}
-	for column, value := range p.Values {
-		plan.Row.Set(column, value)
-	}
+	maps.Copy(values, p.Values)
 	if password != nil {
-		plan.Row.Set("password", *password)
+		values["password"] = *password
 	}
+	plan.Row.SetAll(values)
 	plan.Replace(plan.Previous)
 	plan.Update = plan.Action == Updated
 	if !p.Asks(password) {

@@ -170,16 +170,6 @@ func (r *Registrations) keep(ctx context.Context, keys []at) error {
 // Seen is what every switch that answered has loaded, by the gateways' names.
 type Seen map[string]map[string]standing
 
-// standing is how a gateway's registration stands, as a list shows it: what is kept of each of the thousands in it.
-type standing struct {
-	state, status, retry, pingFreq, pingTime string
-	uptimeUsec                               int64
-}
-
-func (s standing) gateway() *freeswitch.Gateway {
-	return &freeswitch.Gateway{State: s.state, Status: s.status, Retry: s.retry, PingFreq: s.pingFreq, PingTime: s.pingTime, UptimeUsec: s.uptimeUsec}
-}
-
 // Look asks each switch for its list, once for all who wait. A switch that does not answer is left out.
 func (r *Registrations) Look(ctx context.Context) Seen {
 	seen := Seen{}
@@ -187,7 +177,7 @@ func (r *Registrations) Look(ctx context.Context) Seen {
 	r.applier.eachSwitch(func(_ int, b *batch) {
 		byName := map[string]standing{}
 		err := b.sw.EachGateway(ctx, func(g *freeswitch.Gateway) {
-			byName[strings.Clone(g.Name)] = standing{shared(g.State), shared(g.Status), shared(g.Retry), shared(g.PingFreq), shared(g.PingTime), g.UptimeUsec}
+			byName[strings.Clone(g.Name)] = standingOf(g)
 		})
 		if err != nil {
 			b.log.Debug("registrations are not seen", "switch", b.sw.Addr(), "error", err)
@@ -211,7 +201,7 @@ func (r *Registrations) Judge(result *Result, seen Seen, began time.Time, end bo
 		list, answered := seen[shown.Switch]
 		var g *freeswitch.Gateway
 		if stands, loaded := list[result.GatewayUUID]; loaded {
-			g = stands.gateway()
+			g = new(stands.gateway())
 		}
 		if answered {
 			*shown = ShownBy(shown.Switch, g)

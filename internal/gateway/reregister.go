@@ -106,7 +106,7 @@ func (b *batch) reregister(ctx context.Context, works []*work, note func(string)
 			t.err = b.notThere(row)
 			continue
 		}
-		if t.err = b.registrationFault(row, b.sw.Unregister(ctx, t.seen.Profile, row.UUID)); t.err == nil {
+		if t.err = b.registrationFault(row, b.sw.Unregister(ctx, t.seen.profile, row.UUID)); t.err == nil {
 			told = append(told, n)
 		}
 	}
@@ -116,7 +116,7 @@ func (b *batch) reregister(ctx context.Context, works []*work, note func(string)
 	for _, n := range told {
 		t, row := &results[n], works[n].written.Row
 		t.touched = true
-		t.err = b.registrationFault(row, b.sw.Register(ctx, t.seen.Profile, row.UUID))
+		t.err = b.registrationFault(row, b.sw.Register(ctx, t.seen.profile, row.UUID))
 	}
 	sight = look(ctx, b.sw, b.log, uuids, note)
 	for _, n := range told {
@@ -139,7 +139,7 @@ func (b *batch) seeUnregistered(ctx context.Context, uuids []string) {
 		sight := look(ctx, b.sw, b.log, uuids, func(string) {})
 		uuids = slices.DeleteFunc(uuids, func(uuid string) bool {
 			shown, err := sight.of(uuid, "")
-			return err == nil && (shown == nil || shown.State != freeswitch.StateUnregister)
+			return err == nil && (shown == nil || shown.state != freeswitch.StateUnregister)
 		})
 		if len(uuids) == 0 {
 			return

@@ -170,7 +170,7 @@ func (r *round) rows(ctx context.Context) (map[string]*fusionpbx.Gateway, error)
 func (r *round) decide(ctx context.Context, steps []*step) ([]*step, error) {
 	names, sight := naming{sw: r.sw}, r.lookFirst(ctx, steps)
 	r.looked = time.Now()
-	loaded := map[*step]*freeswitch.Gateway{}
+	loaded := map[*step]*glimpse{}
 	var doubtful []*step
 	for _, s := range steps {
 		if s.now != nil {
@@ -193,8 +193,8 @@ func (r *round) decide(ctx context.Context, steps []*step) ([]*step, error) {
 		s.touched, s.listed = s.touched || s.previous == nil, sight.listed
 		switch {
 		// A rescan never changes or removes what is loaded: that takes a kill.
-		case !s.wanted() || s.twice || s.previous != nil && !s.previous.Same(*s.now, fusionpbx.LoadedColumns...) || len(differences(s.mode(), *loaded[s], *s.now)) > 0:
-			s.kill, s.load = loaded[s].Profile, s.wanted()
+		case !s.wanted() || s.twice || s.previous != nil && !s.previous.Same(*s.now, fusionpbx.LoadedColumns...) || len(differences(s.mode(), loaded[s].gateway(), *s.now)) > 0:
+			s.kill, s.load = loaded[s].profile, s.wanted()
 		default:
 			doubtful = append(doubtful, s)
 		}
@@ -205,7 +205,7 @@ func (r *round) decide(ctx context.Context, steps []*step) ([]*step, error) {
 	}
 	for _, s := range doubtful {
 		if r.outdated(s, settings) {
-			s.kill, s.load = loaded[s].Profile, true
+			s.kill, s.load = loaded[s].profile, true
 		}
 	}
 	return slices.DeleteFunc(steps, func(s *step) bool { return s.err != nil }), nil
@@ -254,10 +254,10 @@ func (r *round) loadedTwice(ctx context.Context, s *step, sight *sight) (bool, e
 	}
 	profiles := map[string]bool{}
 	for _, copied := range sight.found[s.uuid] {
-		_, err := r.sw.GatewayUnder(ctx, copied.Profile, s.uuid)
+		_, err := r.sw.GatewayUnder(ctx, copied.profile, s.uuid)
 		switch {
 		case err == nil:
-			profiles[copied.Profile] = true
+			profiles[copied.profile] = true
 		case !errors.Is(err, freeswitch.ErrNoGateway):
 			return false, r.sw.Fault(err)
 		}
@@ -296,7 +296,7 @@ func (r *round) verify(ctx context.Context, steps []*step) (again []*step, err e
 		if slices.Contains(kept, s) {
 			in = byName
 		}
-		var shown *freeswitch.Gateway
+		var shown *glimpse
 		shown, s.err = in.of(s.uuid, s.profile())
 		s.seen = shown
 		switch {
@@ -308,11 +308,11 @@ func (r *round) verify(ctx context.Context, steps []*step) (again []*step, err e
 			s.err = settling(ctx, r.pbx, r.sw, r.limits.Settling, r.notLoaded(s))
 		case shown == nil:
 		case !s.wanted():
-			s.kill, s.load, s.linger = shown.Profile, false, false
+			s.kill, s.load, s.linger = shown.profile, false, false
 			again = append(again, s)
 		default:
-			if s.differ = strings.Join(differences(s.mode(), *shown, *s.now), ", "); s.differ != "" {
-				s.kill, s.load, s.linger = shown.Profile, true, false
+			if s.differ = strings.Join(differences(s.mode(), shown.gateway(), *s.now), ", "); s.differ != "" {
+				s.kill, s.load, s.linger = shown.profile, true, false
 				again = append(again, s)
 			}
 		}

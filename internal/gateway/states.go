@@ -56,7 +56,7 @@ func (r *Registrations) Correct(seen Seen) {
 		for name, stands := range list {
 			refreshes := stands.state == freeswitch.StateRegister && stands.status == freeswitch.StatusUp
 			if postgres.IsUUID(name) && !refreshes {
-				shown := ShownBy(sw, stands.gateway())
+				shown := ShownBy(sw, new(stands.gateway()))
 				r.note(at{name, sw}, showing{shown.State, shown.Status})
 			}
 		}

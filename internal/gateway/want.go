@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"trunkline/internal/freeswitch"
 	"trunkline/internal/fusionpbx"
 	"trunkline/internal/gateway/file"
 )
@@ -38,10 +37,10 @@ func modeOf(folder *file.Folder) fusionpbx.GatewayMode {
 
 // taken is what one switch says of a gateway that it was to take up.
 type taken struct {
-	meant   bool                // the row is for this switch (its hostname)
-	touched bool                // something may have been changed on the switch on its behalf
-	changed bool                // the switch had something else loaded than it was to have
-	seen    *freeswitch.Gateway // as the switch showed it in the end; nil: not loaded
+	meant   bool     // the row is for this switch (its hostname)
+	touched bool     // something may have been changed on the switch on its behalf
+	changed bool     // the switch had something else loaded than it was to have
+	seen    *glimpse // as the switch showed it in the end; nil: not loaded
 	err     error
 }
 
