@@ -27,7 +27,7 @@ type Settings struct {
 	SwitchPassword    Secret        `env:"TRUNKLINE_SWITCH_PASSWORD" default:"switch.event_socket.password of FusionPBX's config.conf, else FreeSWITCH's own default" help:"the password of those event sockets"`
 	SwitchDialTimeout time.Duration `env:"TRUNKLINE_SWITCH_DIAL_TIMEOUT" envDefault:"2s" help:"how long connecting and logging in to an event socket may take"`
 	SwitchTimeout     time.Duration `env:"TRUNKLINE_SWITCH_TIMEOUT" envDefault:"5s" help:"how long one command on an event socket may take"`
-	SwitchMaxReply    Bytes         `env:"TRUNKLINE_SWITCH_MAX_REPLY" envDefault:"64MiB" help:"the longest reply of a switch that is read, for a moment three times in memory; the list of 50,000 gateways has 46 MB"`
+	SwitchMaxReply    Bytes         `env:"TRUNKLINE_SWITCH_MAX_REPLY" envDefault:"64MiB" help:"the longest reply of a switch that is read, for a moment up to three times in memory; the list of 50,000 gateways has 46 MB"`
 
 	GatewayMode    string `env:"TRUNKLINE_GATEWAY_MODE" envDefault:"auto" help:"how gateways reach the switches: database, file, or auto for what FusionPBX's default setting switch, sip_profiles says"`
 	SIPProfilesDir string `env:"TRUNKLINE_SIP_PROFILES_DIR" default:"FusionPBX's default setting switch, sip_profiles" help:"in file mode, the folder that holds a folder of gateway files for each SIP profile, as workers see it"`

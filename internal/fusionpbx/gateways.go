@@ -111,7 +111,9 @@ func (d *DB) GatewaysByLabels(ctx context.Context, labels []Label) (map[Label][]
 		bearing[Label{g.DomainUUID, g.Label()}] = append(bearing[Label{g.DomainUUID, g.Label()}], g)
 	}
 	for i, label := range labels {
-		bearing[label] = bearing[Label{domains[i], names[i]}]
+		if rows, some := bearing[Label{domains[i], names[i]}]; some { // of ten thousand new ones, none has
+			bearing[label] = rows
+		}
 	}
 	return bearing, nil
 }

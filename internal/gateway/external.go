@@ -173,7 +173,7 @@ func existing(ctx context.Context, db *fusionpbx.DB, works []*work) (map[*work][
 			return nil, err
 		}
 	}
-	found := make(map[*work][]fusionpbx.Gateway, len(works))
+	found := map[*work][]fusionpbx.Gateway{}
 	for _, w := range works {
 		named := []string{w.GatewayUUID, w.CopyOf}
 		for _, uuid := range named {

@@ -94,6 +94,21 @@ func TestTenThousandInOneRound(t *testing.T) {
 	if got := counted.trips.Load(); got > 8*parts+15 {
 		t.Errorf("the database was asked %d times", got)
 	}
+	// How all of them stand is kept, and is no news the second time.
+	registrations := b.applier.Registrations()
+	for _, want := range []int{loaded + n, 0} {
+		registrations.Correct(registrations.Look(t.Context()))
+		changes, err := registrations.KeepStates(t.Context())
+		must(t, err)
+		if len(changes) != want {
+			t.Errorf("%d gateways are seen to stand otherwise than before, want %d", len(changes), want)
+		}
+	}
+	var kept int
+	must(t, b.Pool.QueryRow(t.Context(), "select count(*) from trunkline.gateway_states where state = 'NOREG' or state = 'REGED' or state = 'TRYING'").Scan(&kept))
+	if kept != loaded+n {
+		t.Errorf("it is kept how %d gateways stand, want %d", kept, loaded+n)
+	}
 }
 
 // What is over the limits of one round waits for the next, and the caller hears of all of it.
