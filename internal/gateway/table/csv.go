@@ -45,6 +45,7 @@ func (r *reader) readCSV() error {
 			r.checkEncoding(c, fields)
 			continue
 		}
+		r.unnamed(c)
 		if row := r.csvRow(c, fields, ours); r.total == 0 {
 			r.take(row)
 		}
@@ -93,16 +94,32 @@ func (r *reader) header(c *records) (fields []string, ours bool) {
 		r.file.Unknown = nil
 		return nil, false
 	}
+	// Spreadsheets end a header with columns that were used once: without a name, and without a cell that says anything.
+	r.named = len(c.cells)
+	for r.named > 0 && strings.TrimSpace(c.cells[r.named-1]) == "" {
+		r.named--
+	}
+	within := unnamed > len(c.cells)-r.named
 	for i, name := range c.cells {
 		switch {
 		case !utf8.ValidString(name):
-		case strings.TrimSpace(name) == "" && unnamed > 0:
+		case strings.TrimSpace(name) == "" && within:
 			wrong("column %d has no name; name it, or take it out", i+1)
 		case hasControl(name) || c.long[i]:
 			wrong("the name of column %d is too long, or holds a control character; name it anew", i+1)
 		}
 	}
 	return fields, ours
+}
+
+// unnamed looks for what a row says after the last column that has a name.
+func (r *reader) unnamed(c *records) {
+	for i := r.named; i < len(c.cells); i++ {
+		if strings.TrimSpace(c.cells[i]) != "" {
+			r.fault(fault.Detail{Line: c.line, Row: r.file.Rows, Code: fault.InvalidRequest,
+				Message: fmt.Sprintf("column %d has no name, and a cell here; name it in the first row, or empty the cell", i+1)})
+		}
+	}
 }
 
 // csvRow is the record as a row of those fields.

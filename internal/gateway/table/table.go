@@ -101,6 +101,7 @@ type reader struct {
 	take   func(Row)
 	file   File
 	known  map[string]bool // the names that stand in file
+	named  int             // of a CSV's columns: no later one has a name
 	faults []fault.Detail
 	total  int
 	// complete is set if the last object was read to its end.
