@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"trunkline/internal/fusionpbx"
 	"trunkline/internal/gateway/file"
@@ -24,7 +25,7 @@ const (
 	InConflict = "conflict"
 )
 
-// FieldChange is a column of v_gateways that a change would give another value. Of a secret it says that alone.
+// FieldChange is a column of v_gateways, or provider_cidrs, that a change would give another value. Of a secret it says that alone.
 type FieldChange struct {
 	Field   string  `json:"field"`
 	From    *string `json:"from,omitempty"` // empty: it has none
@@ -46,7 +47,31 @@ func (a *Applier) Diff(ctx context.Context, changes []*Change) []Difference {
 	}
 	p.check(ctx, unfinished(all))
 	p.checkRoutes(ctx, unfinished(all))
-	return each(all, (*work).difference)
+	before := p.checkProviders(ctx, unfinished(all))
+	return each(all, func(w *work) Difference { return w.difference(before[w.plan.Row.UUID]) })
+}
+
+// checkProviders refuses what lets a carrier in as it would be when the rows are written, and returns which networks
+// the gateways name by now.
+func (p *pass) checkProviders(ctx context.Context, works []*work) (before map[string][]string) {
+	works = slices.DeleteFunc(works, func(w *work) bool { return w.err != nil || w.plan.Delete || w.plan.Action == Absent })
+	steps := each(works, func(w *work) *rowStep { return &rowStep{work: w, plan: w.plan, written: &Written{Row: w.plan.Row}} })
+	if err := p.requireProviders(ctx, p.pbx.Pool, p.pbx.FusionPBX, steps); err != nil {
+		fail(works, err)
+		return nil
+	}
+	for _, s := range steps {
+		s.work.err = s.err
+	}
+	works = slices.DeleteFunc(works, func(w *work) bool { return w.err != nil || w.CIDRs == nil })
+	if len(works) == 0 {
+		return nil
+	}
+	before, err := CIDRs(ctx, p.pbx.Pool, each(works, func(w *work) string { return w.plan.Row.UUID }))
+	if err != nil {
+		fail(works, err)
+	}
+	return before
 }
 
 // checkRoutes refuses deletions as they would be when the rows are deleted.
@@ -60,7 +85,8 @@ func (p *pass) checkRoutes(ctx context.Context, works []*work) {
 	}
 }
 
-func (w *work) difference() Difference {
+// difference is told which networks the gateway names by now.
+func (w *work) difference(before []string) Difference {
 	if w.err != nil {
 		return Difference{Action: InConflict, Err: w.err}
 	}
@@ -74,14 +100,19 @@ func (w *work) difference() Difference {
 		return Difference{Action: ToDelete, GatewayUUID: previous.UUID}
 	}
 	changed := slices.DeleteFunc(slices.Clone(fusionpbx.GatewayColumns), func(column string) bool { return previous.Same(row, column) })
-	if len(changed) == 0 {
-		return Difference{Action: Unchanged, GatewayUUID: previous.UUID}
-	}
-	return Difference{Action: ToChange, GatewayUUID: previous.UUID, Changes: each(changed, func(column string) FieldChange {
+	changes := each(changed, func(column string) FieldChange {
 		if column == secretColumn {
 			return FieldChange{Field: column, Changed: true}
 		}
 		from, to := previous.Get(column), row.Get(column)
 		return FieldChange{Field: column, From: &from, To: &to}
-	})}
+	})
+	if w.CIDRs != nil && !slices.Equal(*w.CIDRs, before) {
+		from, to := strings.Join(before, ","), strings.Join(*w.CIDRs, ",")
+		changes = append(changes, FieldChange{Field: "provider_cidrs", From: &from, To: &to})
+	}
+	if len(changes) == 0 {
+		return Difference{Action: Unchanged, GatewayUUID: previous.UUID}
+	}
+	return Difference{Action: ToChange, GatewayUUID: previous.UUID, Changes: changes}
 }

@@ -78,6 +78,32 @@ func uuidOf(t *testing.T, b *bundle, label string) string {
 	return rows[0].UUID
 }
 
+// A dry run says what becomes of the carrier's networks, and that there is no list to let them in by, as the run would.
+func TestDiffOfProviders(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{})
+	b.stand(t, standing{label: "trunk", ours: true})
+	named := from(change("", "trunk", nil), "192.0.2.0/24")
+	diff := func() gateway.Difference { return b.applier.Diff(t.Context(), []*gateway.Change{named})[0] }
+	if d := diff(); d.Action != gateway.InConflict || !fault.Is(d.Err, fault.InvalidGateway) || !strings.Contains(d.Err.Error(), "Access Controls") {
+		t.Errorf("without the list: got %+v", d)
+	}
+	b.providers(t)
+	if d := diff(); d.Action != gateway.ToChange || len(d.Changes) != 1 || d.Changes[0].Field != "provider_cidrs" || *d.Changes[0].From != "" || *d.Changes[0].To != "192.0.2.0/24" {
+		t.Errorf("to be let in: got %+v", d)
+	}
+	b.one(t, named)
+	if d := diff(); d.Action != gateway.Unchanged {
+		t.Errorf("let in already: got %+v", d)
+	}
+	// Enabled, it would be let in again, by whatever it named before.
+	b.one(t, change("", "trunk", map[string]string{"enabled": "false"}))
+	b.exec(t, "delete from v_access_controls")
+	if d := b.applier.Diff(t.Context(), []*gateway.Change{change("", "trunk", map[string]string{"enabled": "true"})})[0]; !fault.Is(d.Err, fault.InvalidGateway) {
+		t.Errorf("enabled without the list: got %+v", d)
+	}
+}
+
 // A switch that is away is told of by a dry run as by the run.
 func TestDiffAsksTheSwitches(t *testing.T) {
 	t.Parallel()

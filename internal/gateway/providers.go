@@ -26,7 +26,7 @@ type Providers struct {
 
 // requireProviders refuses the steps that have a gateway's carrier let in, if there is no list to do it by. Those that
 // only leave standing what was let in before are none of them.
-func (p *pass) requireProviders(ctx context.Context, tx pgx.Tx, steps []*rowStep) error {
+func (p *pass) requireProviders(ctx context.Context, q postgres.Querier, db *fusionpbx.DB, steps []*rowStep) error {
 	letsIn := func(s *rowStep) bool {
 		return s.err == nil && s.written != nil && !s.written.Deleted && s.plan.Row.Enabled() &&
 			(s.CIDRs != nil && len(*s.CIDRs) > 0 || s.CIDRs == nil && s.touchesProviders())
@@ -35,11 +35,11 @@ func (p *pass) requireProviders(ctx context.Context, tx pgx.Tx, steps []*rowStep
 	if len(some) == 0 {
 		return nil
 	}
-	_, err := p.pbx.FusionPBX.In(tx).AccessList(ctx, fusionpbx.ProvidersList)
+	_, err := db.AccessList(ctx, fusionpbx.ProvidersList)
 	if !errors.Is(err, fusionpbx.ErrNotFound) {
 		return err
 	}
-	named, err := namedCIDRs(ctx, tx, "gateway_uuid = any($1::uuid[])", each(some, func(s *rowStep) string { return s.plan.Row.UUID }))
+	named, err := CIDRs(ctx, q, each(some, func(s *rowStep) string { return s.plan.Row.UUID }))
 	for _, s := range some {
 		if s.CIDRs != nil || len(named[s.plan.Row.UUID]) > 0 {
 			s.err = fault.Errorf(fault.InvalidGateway, "provider_cidrs: FusionPBX has no access list called %s; make one (Advanced, Access Controls; default deny), "+
@@ -118,7 +118,12 @@ func lockCIDRs(ctx context.Context, tx pgx.Tx, uuids []string) (map[string][]str
 	if _, err := tx.Exec(ctx, "select pg_advisory_xact_lock($1)", postgres.LockKey("access list providers")); err != nil {
 		return nil, fmt.Errorf("locking the access list %s: %w", fusionpbx.ProvidersList, err)
 	}
-	return namedCIDRs(ctx, tx, "gateway_uuid = any($1::uuid[])", uuids)
+	return CIDRs(ctx, tx, uuids)
+}
+
+// CIDRs are the networks from which the gateways' carriers call without credentials, by the gateway's uuid.
+func CIDRs(ctx context.Context, q postgres.Querier, uuids []string) (map[string][]string, error) {
+	return namedCIDRs(ctx, q, "gateway_uuid = any($1::uuid[])", uuids)
 }
 
 func namedCIDRs(ctx context.Context, q postgres.Querier, condition string, args ...any) (map[string][]string, error) {

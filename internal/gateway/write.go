@@ -164,7 +164,7 @@ func (p *pass) planAndWrite(ctx context.Context, tx pgx.Tx, works []*work) ([]*r
 	for i, w := range works {
 		steps[i] = w.pass.planRow(w, existing[w], routes)
 	}
-	if err := p.requireProviders(ctx, tx, steps); err != nil {
+	if err := p.requireProviders(ctx, tx, db, steps); err != nil {
 		return nil, err
 	}
 	if p.whole && faulty(steps) {
