@@ -76,4 +76,20 @@ func TestProviderCIDRsOfAFile(t *testing.T) {
 	if got := b.switches[0].Allowed("providers"); !slices.Equal(got, []string{"192.0.2.0/24"}) || rowsOf() != 3 {
 		t.Errorf("the switch allows %v", got)
 	}
+
+	// The export has them, for whom may send them back; sent back they change nothing, and others are a change.
+	for _, format := range []string{"csv", "ndjson"} {
+		chosen := call{path: gatewaysPath + "?text=let+in&format=" + format}
+		exported := b.do(t, b.asSuperadmin(chosen)).want(t, http.StatusOK, "").says(t, "provider_cidrs", "192.0.2.0/24").body
+		if got := b.do(t, b.asAdmin(chosen)).want(t, http.StatusOK, "").body; strings.Contains(got, "provider_cidrs") {
+			t.Errorf("%s: an admin is given networks: %s", format, got)
+		}
+		for text, want := range map[string]string{exported: "unchanged", strings.Replace(exported, "192.0.2.0/24", "192.0.2.9/32", 1): "change"} {
+			upload := file("dry_run=true", text)
+			upload.headers["Content-Type"] = "application/octet-stream"
+			if job := b.do(t, b.asSuperadmin(upload)).bulk(t); job.Items.Items[0].Action != want {
+				t.Errorf("%s: got %+v of\n%s", format, job, text)
+			}
+		}
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 
 	"trunkline/api/web"
 	"trunkline/internal/fault"
@@ -125,8 +126,14 @@ func (s *Service) writeExport(r *web.Request, f filter, uuids []string, w *expor
 		if err != nil {
 			return err
 		}
+		var cidrs map[string][]string
+		if w.cidrs {
+			if cidrs, err = gateway.CIDRs(ctx, s.pbx.Pool, some); err != nil {
+				return err
+			}
+		}
 		for _, row := range rows {
-			if err := w.row(row, names[row.DomainUUID], ids[row.UUID]); err != nil {
+			if err := w.row(row, names[row.DomainUUID], ids[row.UUID], cidrs[row.UUID]); err != nil {
 				return err
 			}
 		}
@@ -137,6 +144,7 @@ func (s *Service) writeExport(r *web.Request, f filter, uuids []string, w *expor
 // exportWriter writes gateways into the answer, a row each.
 type exportWriter struct {
 	names, columns []string
+	cidrs          bool // with provider_cidrs
 	values         []*string
 	csv            *table.CSVWriter // one of the two
 	ndjson         *table.NDJSONWriter
@@ -146,6 +154,9 @@ type exportWriter struct {
 func newExportWriter(r *web.Request, format table.Format, secrets, guard bool) *exportWriter {
 	names, columns := exportParameters(secrets)
 	w := &exportWriter{names: append([]string{"gateway_uuid", "external_id", "tenant_domain"}, names...), columns: columns}
+	if w.cidrs = r.Caller.Domains.All; w.cidrs { // nobody else could send them back
+		w.names = append(w.names, providerCIDRs)
+	}
 	to := r.Attach(exportMedia[format]+"; charset=utf-8", "gateways."+string(format))
 	if format == table.CSV {
 		w.csv = table.NewCSVWriter(to, "", guard)
@@ -163,7 +174,7 @@ func (w *exportWriter) begin() error {
 }
 
 // row writes one gateway. Of several external_ids it has the first: a row of an import gives one, and takes none away.
-func (w *exportWriter) row(row fusionpbx.Gateway, domain string, externalIDs []string) error {
+func (w *exportWriter) row(row fusionpbx.Gateway, domain string, externalIDs, cidrs []string) error {
 	externalID := ""
 	if len(externalIDs) > 0 {
 		externalID = externalIDs[0]
@@ -171,6 +182,9 @@ func (w *exportWriter) row(row fusionpbx.Gateway, domain string, externalIDs []s
 	texts := []string{row.UUID, externalID, domain}
 	for _, column := range w.columns {
 		texts = append(texts, row.Get(column))
+	}
+	if w.cidrs {
+		texts = append(texts, strings.Join(cidrs, ","))
 	}
 	if w.csv != nil {
 		return w.csv.Row(texts)
