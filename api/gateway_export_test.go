@@ -101,6 +101,25 @@ func TestGatewayExportOfWhatOthersWrote(t *testing.T) {
 	}
 }
 
+// FusionPBX's pages give gateways names that differ in case alone: an export of such comes in again without a change,
+// and no request makes another one.
+func TestGatewayExportOfNamesInOtherCase(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{})
+	for _, name := range []string{"wanted", "WANTED"} {
+		b.exec(t, "insert into v_gateways (gateway_uuid, domain_uuid, profile, enabled, username, password, proxy, gateway) select gen_random_uuid(), domain_uuid, 'external', 'false', 'account', $1, 'sip.carrier.example', $2 from v_domains where domain_name = $3",
+			gatewayPassword, name, b.sample.AdminDomain)
+	}
+	exported := b.do(t, b.asAdmin(call{path: gatewaysPath + "?text=wanted&format=csv"})).want(t, http.StatusOK, "").body
+	for _, query := range []string{"dry_run=true", ""} {
+		if job := b.do(t, b.asAdmin(file(query, exported))).bulk(t); job.Result.Counts["unchanged"] != 2 {
+			t.Errorf("got %+v from\n%s", job, exported)
+		}
+	}
+	one := call{path: provisionPath, form: carrier("Wanted")}
+	b.do(t, b.asAdmin(one)).want(t, http.StatusConflict, "conflict").says(t, "case alone")
+}
+
 // An export has every column that an import takes, and those that the filter chooses alone.
 func TestGatewayExportColumnsAndFilter(t *testing.T) {
 	t.Parallel()

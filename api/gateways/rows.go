@@ -233,7 +233,7 @@ func (b *bulk) findDuplicates(rows []*row) {
 				first[key] = one
 				continue
 			}
-			if before == one {
+			if before == one || before.standsBeside(one, key) {
 				continue
 			}
 			field := "gateway_name"
@@ -248,6 +248,14 @@ func (b *bulk) findDuplicates(rows []*row) {
 			break
 		}
 	}
+}
+
+// standsBeside reports whether the key is of names, different in case, that both rows' gateways have already and keep:
+// FusionPBX's pages give such.
+func (one *row) standsBeside(other *row, key string) bool {
+	a, b := one.resolved.params, other.resolved.params
+	return strings.HasPrefix(key, "gateway:") && a.GatewayUUID != "" && b.GatewayUUID != "" && a.GatewayUUID != b.GatewayUUID &&
+		a.Name != b.Name && a.NewName() == "" && b.NewName() == ""
 }
 
 // refused is all that is wrong with rows; nil if the others may be carried out without them.

@@ -118,6 +118,23 @@ func (d *DB) GatewaysByLabels(ctx context.Context, labels []Label) (map[Label][]
 	return bearing, nil
 }
 
+// GatewaysSimilar returns the gateways whose labels differ from these in case at most, by the label in lower case, in
+// one query.
+func (d *DB) GatewaysSimilar(ctx context.Context, labels []Label) (map[Label][]Gateway, error) {
+	domains, names := make([]string, len(labels)), make([]string, len(labels))
+	for i, label := range labels {
+		domains[i], names[i] = strings.ToLower(label.DomainUUID), label.Name
+	}
+	found, err := d.gateways(ctx, `exists (select from unnest($1::text[], $2::text[]) as named (domain, name)
+		where lower(named.name) = lower(gateway) and domain_uuid is not distinct from nullif(named.domain, '')::uuid)`, domains, names)
+	similar := map[Label][]Gateway{}
+	for _, g := range found {
+		label := Label{g.DomainUUID, strings.ToLower(g.Label())}
+		similar[label] = append(similar[label], g)
+	}
+	return similar, err
+}
+
 // Locking is the same database within a transaction that locks the gateways' rows that it reads until it
 // ends: FusionPBX's own pages wait too.
 func (d *DB) Locking(tx pgx.Tx) *DB { return &DB{q: forUpdate{tx}, known: d.known, within: true} }

@@ -47,16 +47,20 @@ func (a *Applier) Diff(ctx context.Context, changes []*Change) []Difference {
 	}
 	p.check(ctx, unfinished(all))
 	p.checkRoutes(ctx, unfinished(all))
-	before := p.checkProviders(ctx, unfinished(all))
+	before := p.checkSteps(ctx, unfinished(all))
 	return each(all, func(w *work) Difference { return w.difference(before[w.plan.Row.UUID]) })
 }
 
-// checkProviders refuses what lets a carrier in as it would be when the rows are written, and returns which networks
+// checkSteps refuses names and carriers' networks as they would be when the rows are written, and returns which networks
 // the gateways name by now.
-func (p *pass) checkProviders(ctx context.Context, works []*work) (before map[string][]string) {
+func (p *pass) checkSteps(ctx context.Context, works []*work) (before map[string][]string) {
 	works = slices.DeleteFunc(works, func(w *work) bool { return w.err != nil || w.plan.Delete || w.plan.Action == Absent })
 	steps := each(works, func(w *work) *rowStep { return &rowStep{work: w, plan: w.plan, written: &Written{Row: w.plan.Row}} })
-	if err := p.requireProviders(ctx, p.pbx.Pool, p.pbx.FusionPBX, steps); err != nil {
+	err := p.refuseSimilar(ctx, p.pbx.FusionPBX, steps)
+	if err == nil {
+		err = p.requireProviders(ctx, p.pbx.Pool, p.pbx.FusionPBX, steps)
+	}
+	if err != nil {
 		fail(works, err)
 		return nil
 	}
@@ -67,7 +71,7 @@ func (p *pass) checkProviders(ctx context.Context, works []*work) (before map[st
 	if len(works) == 0 {
 		return nil
 	}
-	before, err := CIDRs(ctx, p.pbx.Pool, each(works, func(w *work) string { return w.plan.Row.UUID }))
+	before, err = CIDRs(ctx, p.pbx.Pool, each(works, func(w *work) string { return w.plan.Row.UUID }))
 	if err != nil {
 		fail(works, err)
 	}

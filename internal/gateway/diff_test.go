@@ -35,6 +35,7 @@ func TestDiff(t *testing.T) {
 		"codecs, and disabled":   {change: change("", "changed", map[string]string{"codec_prefs": "PCMA", "enabled": "false"}), want: `change [{"field":"codec_prefs","from":"","to":"PCMA"},{"field":"enabled","from":"true","to":"false"}]`},
 		"another name":           {change: renamed, want: `change [{"field":"gateway","from":"renamed","to":"new name"}]`},
 		"a name that is taken":   {change: taken, want: "conflict " + fault.Conflict, says: "gateway_name"},
+		"one in another case":    {change: change("", "SAME", carrier()), want: "conflict " + fault.Conflict, says: "case alone"},
 		"a deletion":             {change: deletion("deleted"), want: "delete"},
 		"a deletion of none":     {change: deletion("none"), want: "absent"},
 		"too little of a new":    {change: change("", "new", map[string]string{"proxy": "x"}), want: "conflict " + fault.MissingParameters, says: "gateway_username"},

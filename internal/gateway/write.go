@@ -164,6 +164,9 @@ func (p *pass) planAndWrite(ctx context.Context, tx pgx.Tx, works []*work) ([]*r
 	for i, w := range works {
 		steps[i] = w.pass.planRow(w, existing[w], routes)
 	}
+	if err := p.refuseSimilar(ctx, db, steps); err != nil {
+		return nil, err
+	}
 	if err := p.requireProviders(ctx, tx, db, steps); err != nil {
 		return nil, err
 	}
