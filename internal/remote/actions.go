@@ -48,7 +48,9 @@ type Change struct {
 type gatewayEnableCommand struct{ Change }
 
 func (gatewayEnableCommand) Help() string {
-	return `Example: trunkline gateways enable 5d4f2a0e-8f5b-4e0c-9a55-1f2d3c4b5a69 --yes`
+	return `Example: trunkline gateways enable 5d4f2a0e-8f5b-4e0c-9a55-1f2d3c4b5a69 --yes
+
+Example: trunkline gateways enable --domain pbx.example --enabled false --dry-run`
 }
 
 func (c gatewayEnableCommand) Run(s *session) error { return c.run(s, "enable", nil) }
@@ -56,7 +58,9 @@ func (c gatewayEnableCommand) Run(s *session) error { return c.run(s, "enable", 
 type gatewayDisableCommand struct{ Change }
 
 func (gatewayDisableCommand) Help() string {
-	return `Example: trunkline gateways disable --domain customer.example`
+	return `Example: trunkline gateways disable --domain pbx.example
+
+Example: trunkline gateways disable 5d4f2a0e-8f5b-4e0c-9a55-1f2d3c4b5a69 --yes`
 }
 
 func (c gatewayDisableCommand) Run(s *session) error { return c.run(s, "disable", nil) }
@@ -69,7 +73,9 @@ type gatewayDeleteCommand struct {
 func (gatewayDeleteCommand) Help() string {
 	return `What is gone already is success.
 
-Example: trunkline gateways delete 5d4f2a0e-8f5b-4e0c-9a55-1f2d3c4b5a69`
+Example: trunkline gateways delete 5d4f2a0e-8f5b-4e0c-9a55-1f2d3c4b5a69
+
+Example: trunkline gateways delete --external-id service-101 --domain pbx.example --force`
 }
 
 func (c gatewayDeleteCommand) Run(s *session) error {
