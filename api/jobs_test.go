@@ -165,7 +165,7 @@ func TestCancelAndRetry(t *testing.T) {
 	}
 	b.do(t, post("cancel")).want(t, http.StatusConflict, "job_state").says(t, "cancelled")
 	// Its password was wiped: the request has to be sent again.
-	b.do(t, post("retry")).want(t, http.StatusConflict, "job_state").says(t, "send the request again")
+	b.do(t, post("retry")).want(t, http.StatusConflict, "job_state").says(t, "wiped when it is cancelled", "send the request again")
 
 	export := b.do(t, withHeader(b.asAdmin(call{path: exportPath, form: everything("wait", "0")}), "Idempotency-Key", "e")).want(t, http.StatusAccepted, "")
 	id = export.text(t, "job_id")

@@ -19,7 +19,7 @@ func (s *Service) Cancel(r *web.Request) (tasks.Job, error) {
 // Retry queues the path's job again, which failed or was cancelled, if the caller could ask for it anew.
 func (s *Service) Retry(r *web.Request) (tasks.Job, error) {
 	return s.change(r, "job.retry", "the job cannot be retried: it is %s; "+
-		"only a failed or cancelled one can, and a gateway only while its password is kept. Otherwise send the request again",
+		"only one that failed, ended in part or was cancelled can, and one about gateways only while its secrets are kept, which are wiped when it is cancelled. Otherwise send the request again",
 		func(job tasks.Job) (tasks.Job, error) {
 			var secrets any
 			if judge := s.kinds[job.Kind].JudgeRetry; judge != nil && (job.State == tasks.StateFailed || job.State == tasks.StateCancelled || job.State == tasks.StatePartial) {
