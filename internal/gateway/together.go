@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"trunkline/internal/fusionpbx"
 	"trunkline/internal/postgres"
@@ -55,13 +56,14 @@ func (a *Applier) writeTogether(ctx context.Context, all []*writing) []struct{} 
 	return a.writeTogether(ctx, all[half:])
 }
 
-// independent reports whether no two of the passes are about the same gateway or label: what the later one does would
-// have to be planned by what the earlier one has left.
+// independent reports whether no two of the passes are about the same gateway, or labels that are the same but for case:
+// what the later one does would have to be planned by what the earlier one has left.
 func independent(all []*writing) bool {
 	of := map[fusionpbx.Label]*writing{}
 	for _, w := range all {
 		for _, work := range w.works {
 			for _, label := range append(work.labels(), fusionpbx.Label{Name: work.meantUUID()}) {
+				label.Name = strings.ToLower(label.Name)
 				if other := of[label]; label.Name != "" && other != nil && other != w {
 					return false
 				}

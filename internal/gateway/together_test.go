@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"trunkline/internal/fault"
 	"trunkline/internal/gateway"
 	"trunkline/internal/pbxtest"
 )
@@ -31,10 +32,20 @@ func (b *bundle) writeAtOnce(t *testing.T, changes []*gateway.Change, journals [
 	must(t, b.FusionPBX.In(tx).LockGateways(t.Context(), ""))
 	outcomes := make([]gateway.Outcome, len(changes))
 	var callers sync.WaitGroup
-	for i, c := range changes {
-		callers.Go(func() { outcomes[i] = b.applier.Apply(t.Context(), []*gateway.Change{c}, journals[i])[0] })
+	apply := func(i int) {
+		callers.Go(func() { outcomes[i] = b.applier.Apply(t.Context(), []*gateway.Change{changes[i]}, journals[i])[0] })
 	}
-	pbxtest.Eventually(t, "one writes and all others wait", func() bool { return b.applier.WaitingToWrite("") == len(changes)-1 })
+	apply(0)
+	pbxtest.Eventually(t, "the first one waits for the lock", func() (waits bool) {
+		must(t, b.Pool.QueryRow(t.Context(), `
+			select exists (select from pg_locks where locktype = 'advisory' and not granted
+			and database = (select oid from pg_database where datname = current_database()))`).Scan(&waits))
+		return waits
+	})
+	for i := range changes[1:] {
+		apply(i + 1)
+	}
+	pbxtest.Eventually(t, "all others wait for the next batch", func() bool { return b.applier.WaitingToWrite("") == len(changes)-1 })
 	must(t, tx.Rollback(t.Context()))
 	callers.Wait()
 	return outcomes
@@ -110,5 +121,24 @@ func TestWhoWritesTheSameGatewayWritesAfterTheOther(t *testing.T) {
 	slices.Sort(actions)
 	if want := []string{gateway.Created, gateway.Created, gateway.Unchanged, gateway.Unchanged}; !slices.Equal(actions, want) {
 		t.Errorf("got %v, want %v", actions, want)
+	}
+}
+
+// Nor do names that are the same but for case, of which the later one is refused.
+func TestWhoWritesTheSameNameInAnotherCaseIsRefused(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{})
+	first, second, third := change("", "first", carrier()), change("", "line", carrier()), change("", "LINE", carrier())
+	outcomes := b.writeAtOnce(t, []*gateway.Change{first, second, third}, []gateway.Journal{&journal{}, &journal{}, &journal{}})
+	refused := 0
+	for i, o := range outcomes {
+		if fault.Is(o.Err, fault.Conflict) {
+			refused++
+		} else if o.Err != nil {
+			t.Errorf("change %d: %v", i, o.Err)
+		}
+	}
+	if refused != 1 || len(b.rowStates(t)) != 2 {
+		t.Errorf("%d were refused, and the rows are %v", refused, b.rowStates(t))
 	}
 }
