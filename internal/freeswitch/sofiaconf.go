@@ -115,7 +115,7 @@ func nextTag(text string) (startTag, string) {
 		}
 		tag, rest := startTag{name: text[:n]}, text[n:]
 		for {
-			rest = strings.TrimLeft(rest, " \t\r\n")
+			rest = afterSpace(rest)
 			switch {
 			case rest == "":
 				return startTag{cutOff: true}, ""
@@ -141,14 +141,23 @@ func nextTag(text string) (startTag, string) {
 	}
 }
 
+// afterSpace is the text without the space that it begins with. strings.TrimLeft makes a set of what it cuts off each
+// time, in which thousands of gateways' tags took half of their time.
+func afterSpace(text string) string {
+	for text != "" && (text[0] == ' ' || text[0] == '\t' || text[0] == '\r' || text[0] == '\n') {
+		text = text[1:]
+	}
+	return text
+}
+
 // attributeAt reads the attribute that the text begins with. What is none is passed over, one byte of it.
 func attributeAt(text string) (name, value, rest string, found bool) {
 	n := nameLength(text)
-	after, equals := strings.CutPrefix(strings.TrimLeft(text[n:], " \t\r\n"), "=")
+	after, equals := strings.CutPrefix(afterSpace(text[n:]), "=")
 	if n == 0 || !equals {
 		return "", "", text[max(n, 1):], false
 	}
-	after = strings.TrimLeft(after, " \t\r\n")
+	after = afterSpace(after)
 	if after == "" || after[0] != '"' && after[0] != '\'' {
 		return "", "", after, false
 	}

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -81,19 +82,18 @@ func sameRow(a, b *fusionpbx.Gateway) bool {
 func differences(mode fusionpbx.GatewayMode, shown freeswitch.Gateway, row fusionpbx.Gateway) []string {
 	var differ []string
 	compare := func(setting, got string, columns ...string) {
-		var wanted []string
+		wanted := ""
 		for _, column := range columns {
 			value := row.Get(column)
-			if altered(mode, column, value) != "" {
+			if value != "" && value == got {
 				return
 			}
-			if value != "" {
-				wanted = append(wanted, value)
-			}
+			wanted = cmp.Or(wanted, value)
 		}
-		if len(wanted) > 0 && !slices.Contains(wanted, got) {
-			differ = append(differ, fmt.Sprintf("%s is %q and not %q", setting, got, wanted[0]))
+		if wanted == "" || slices.ContainsFunc(columns, func(column string) bool { return altered(mode, column, row.Get(column)) != "" }) {
+			return
 		}
+		differ = append(differ, fmt.Sprintf("%s is %q and not %q", setting, got, wanted))
 	}
 	compare("profile", shown.Profile, "profile")
 	compare("username", shown.Username, "username", "auth_username")
