@@ -58,6 +58,7 @@ func TestGatewayLife(t *testing.T) {
 	do("PATCH", "/"+id, `{"description":"any"}`, "If-Match", "*").want(t, http.StatusOK, "")
 	do("PATCH", "/"+id, `{"description":"x"}`, "If-Match", tag+`, "00"`).want(t, http.StatusPreconditionFailed, "precondition_failed")
 	do("PATCH", "/"+id, `{"description":"x"}`, "If-Match", "unquoted").want(t, http.StatusBadRequest, "invalid_request").says(t, "If-Match")
+	do("PATCH", "/"+id, `{"description":"x"}`, "If-Match", "").want(t, http.StatusBadRequest, "invalid_request").says(t, "If-Match: is there and empty")
 	do("PATCH", "/"+id, `{"descriptoin":"x"}`).want(t, http.StatusBadRequest, "invalid_request").says(t, "descriptoin", "description")
 	do("PATCH", "/"+id, `{}`).want(t, http.StatusBadRequest, "missing_parameters")
 	do("PATCH", "/"+id, `{"tenant_domain":"`+b.sample.Domains[1].Name+`","description":"x"}`).want(t, http.StatusConflict, "conflict").says(t, "tenant_domain", "is not moved")

@@ -27,6 +27,12 @@ func setTag(r *web.Request, tag string) {
 // conditionsOf reads the request's If-Match and If-None-Match.
 func conditionsOf(r *web.Request) (c gateway.Conditions, err error) {
 	header := r.HTTP().Header
+	for _, name := range []string{"If-Match", "If-None-Match"} {
+		// A script whose variable came out empty has not asked for a change whatever stands there.
+		if given := header.Values(name); len(given) > 0 && strings.TrimSpace(strings.Join(given, "")) == "" {
+			return c, fault.Invalid(name, "is there and empty; send *, an ETag in quotes, or leave it out")
+		}
+	}
 	if c.IfMatch, err = parseTags(strings.Join(header.Values("If-Match"), ",")); err != nil {
 		return c, err
 	}
