@@ -63,7 +63,7 @@ type bulkItem struct {
 	number  int
 	written *gateway.Written  // what an earlier attempt wrote
 	left    *gateway.Standing // of a retry: what the failed job left behind
-	known   bool              // its gateway was found by its external_id
+	known   bool              // its gateway has its external_id from before
 	err     error             // why it is not to be done
 }
 
@@ -133,9 +133,9 @@ func (b *bulk) resolve(ctx context.Context) error {
 		for i, item := range items {
 			switch {
 			case item.written != nil && faults[i] != nil: // what an earlier attempt wrote is this one's to finish
-				item.GatewayUUID, item.known = item.written.Row.UUID, true
+				item.GatewayUUID, item.known = item.written.Row.UUID, !item.written.Named
 			default:
-				item.known, item.err = resolved[i].GatewayUUID != asked[i].GatewayUUID, faults[i]
+				item.known, item.err = knownBefore(&asked[i], &resolved[i], item.written), faults[i]
 				item.Request = resolved[i]
 			}
 		}

@@ -2,12 +2,14 @@ package worker_test
 
 import (
 	"strings"
+	"sync"
 	"testing"
 
 	"trunkline/internal/fault"
 	"trunkline/internal/gateway"
 	"trunkline/internal/pbxtest"
 	"trunkline/internal/pbxtest/fssim"
+	"trunkline/internal/pbxtest/testbed"
 	"trunkline/internal/tenant"
 	"trunkline/tasks"
 )
@@ -71,6 +73,44 @@ func TestFailedRequestNamesNothing(t *testing.T) {
 	}
 	if got := b.externalIDs(t); got != 0 {
 		t.Errorf("%d external_ids, want none", got)
+	}
+}
+
+// What is put back by a later attempt than the one that named it is not known by that name either.
+func TestCancelledRequestNamesNothing(t *testing.T) {
+	t.Parallel()
+	suspended := map[string]string{"enabled": "false"}
+	for name, asked := range map[string]func(b *bundle) tasks.NewJob{
+		"one that stood": func(b *bundle) tasks.NewJob { return b.known("svc", "carrier", suspended) },
+		"many, some new": func(b *bundle) tasks.NewJob {
+			return b.many(gateway.Bulk{Mode: gateway.ModeAll, Action: "import"}, b.known("svc", "carrier", suspended), b.known("new", "new", carrier()))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBundle(t, setUp{})
+			b.sweeping(t)
+			b.provisioned(t, b.gateway("", "carrier", carrier()))
+			rows := testbed.GatewayRows(t, b.pool)
+			stop := sync.OnceFunc(func() { _ = b.switches[0].Stop() })
+			for _, command := range []string{"killgw", "rescan"} { // the rows are written
+				defer b.switches[0].OnCommand(command, stop)()
+			}
+			job, err := b.Submit(t.Context(), asked(b))
+			must(t, err)
+			b.asleep(t, job)
+			if b.externalIDs(t) == 0 {
+				t.Error("the gateways are not named while the job goes on")
+			}
+			_, err = b.Cancel(t.Context(), job.ID, tenant.All)
+			must(t, err)
+			if job = b.ended(t, job); job.State != tasks.StateCancelled {
+				t.Errorf("it %s: %v", job.State, job.Error)
+			}
+			if got := b.externalIDs(t); got != 0 || testbed.GatewayRows(t, b.pool) != rows {
+				t.Errorf("%d external_ids, want none; the rows are\n%s\nand were\n%s", got, testbed.GatewayRows(t, b.pool), rows)
+			}
+		})
 	}
 }
 

@@ -13,8 +13,14 @@ import (
 type kept struct {
 	item    int // the number of the job's item; 0: the job is not one of many
 	asked   *gateway.Request
-	known   bool             // its gateway was found by its external_id
+	known   bool             // its gateway has its external_id from before
 	written *gateway.Written // nil: it was put back as it was
+}
+
+// knownBefore reports whether the gateway that the request resolved to was found by its external_id, which it did not get
+// from an earlier attempt at the same job.
+func knownBefore(asked, resolved *gateway.Request, written *gateway.Written) bool {
+	return resolved.GatewayUUID != asked.GatewayUUID && (written == nil || !written.Named)
 }
 
 // keepBeside does what belongs into the transaction that writes the rows of changes: the gateways get the external_ids
@@ -37,6 +43,7 @@ func (r *run) keepBeside(ctx context.Context, tx pgx.Tx, changes []kept) (supers
 		case c.written == nil:
 			unnamed = append(unnamed, c.asked)
 		default:
+			c.written.Named = true
 			named = append(named, gateway.ExternalName{Asked: c.asked, GatewayUUID: c.written.Row.UUID})
 		}
 	}

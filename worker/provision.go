@@ -20,17 +20,18 @@ func (w *Worker) provision(ctx context.Context, r *run) (any, error) {
 	// A job that is cancelled between two attempts comes as far as to put back what the first one wrote.
 	reading, stop := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
 	defer stop()
-	byUUID := asked.GatewayUUID
-	asked, err := gateway.Resolve(reading, w.o.PBX, asked)
+	resolved, err := gateway.Resolve(reading, w.o.PBX, asked)
 	if err != nil {
 		return nil, err
 	}
 	// A suspension or a deletion is never given up because a switch is away: one that starts reads the rows.
-	r.patient = asked.Stops()
-	j := &sealedJournal{run: r, asked: asked, known: asked.GatewayUUID != byUUID}
+	r.patient = resolved.Stops()
+	j := &sealedJournal{run: r, asked: resolved}
 	if err := r.Secrets(&j.secrets); err != nil {
 		return nil, fault.Errorf(fault.ServerError, "%w; use the same key in every process, then send the request again", err)
 	}
+	j.known = knownBefore(&asked, &resolved, j.secrets.Written)
+	asked = resolved
 	if err := w.stillLeft(reading, j, asked); err != nil {
 		return nil, err
 	}
@@ -67,7 +68,7 @@ type sealedJournal struct {
 	run     *run
 	asked   gateway.Request
 	secrets gateway.Secrets
-	known   bool // the gateway was found by its external_id
+	known   bool // the gateway has its external_id from before
 	// superseded are the jobs that this change ended, because they waited for what it replaced.
 	superseded []string
 }

@@ -64,6 +64,9 @@ type Written struct {
 	Row      fusionpbx.Gateway  `json:"row"`
 	Previous *fusionpbx.Gateway `json:"previous,omitempty"`
 	Deleted  bool               `json:"deleted,omitempty"`
+	// Named is set if the gateway got its external_id with the row: it loses that if the row is put back, also by an
+	// attempt that finds it by that.
+	Named bool `json:"named,omitempty"`
 	// Files are the gateway's files as they stood before; nil if FusionPBX keeps gateways in the database.
 	Files []file.File `json:"files"`
 	// Providers is what stood in the access list providers for it; nil if the change does not concern that.
