@@ -49,6 +49,10 @@ func (p *pass) skip(ctx context.Context, works []*work) {
 	ended := context.Cause(ctx)
 	var faulty, goesOn *work
 	for _, w := range works {
+		// What was going on when ctx ended says only that it did, and not why.
+		if _, worded := errors.AsType[*fault.Error](w.err); ended != nil && !worded && errors.Is(w.err, ctx.Err()) {
+			w.err = ended
+		}
 		w.skipped = w.err != nil && (errors.Is(w.err, errAnother) || ended != nil && errors.Is(w.err, ended))
 		switch {
 		case w.err == nil:

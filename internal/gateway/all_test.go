@@ -108,6 +108,31 @@ func TestApplyAllIsCancelled(t *testing.T) {
 	}
 }
 
+// Whatever is going on when it is cancelled, nothing is wrong with any of it.
+func TestApplyAllIsCancelledWhileTheAccessListsAreReloaded(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{})
+	b.providers(t)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	held, release := b.Simulated[0].Hold("reloadacl")
+	defer release()
+	var outcomes []gateway.Outcome
+	var applying sync.WaitGroup
+	applying.Go(func() {
+		outcomes = b.applier.ApplyAll(ctx, []*gateway.Change{from(change("", "by address", carrier()), "203.0.113.0/24"), change("", "new", carrier())}, &journal{})
+	})
+	<-held
+	cancel(errors.New("cancel requested"))
+	release()
+	applying.Wait()
+	for i, o := range outcomes {
+		if !o.Skipped || !fault.Is(o.Err, fault.Cancelled) {
+			t.Errorf("change %d: got %+v, want it cancelled", i, o)
+		}
+	}
+	b.allowed(t, "cancelled")
+}
+
 // What could not be put back is said, of each.
 func TestApplyAllSaysWhatStands(t *testing.T) {
 	t.Parallel()
