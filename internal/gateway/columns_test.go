@@ -35,15 +35,11 @@ func TestTransportOfAProfileWithoutTLS(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, setUp{})
 	created := b.one(t, change("", "carrier", carrier()))
-	_, err := b.Pool.Exec(t.Context(), `
-		insert into v_sip_profile_settings (sip_profile_setting_uuid, sip_profile_uuid, sip_profile_setting_name, sip_profile_setting_value, sip_profile_setting_enabled)
-		select gen_random_uuid(), sip_profile_uuid, 'tls', 'false', 'true' from v_sip_profiles where sip_profile_name = 'external'`)
-	must(t, err)
+	b.withoutTLS(t, "external")
 	b.failsInVain(t, carrier("register_transport", "tls"), fault.InvalidGateway, []string{"register_transport", "external", "TLS", "settings"})
 	b.one(t, change("", "carrier", carrier("register_transport", "tls", "profile", "internal")))
 	b.failsInVain(t, map[string]string{"profile": "external"}, fault.InvalidGateway, []string{"TLS"})
-	_, err = b.Pool.Exec(t.Context(), "update v_gateways set profile = 'external' where gateway_uuid = $1", created.GatewayUUID)
-	must(t, err)
+	b.exec(t, "update v_gateways set profile = 'external' where gateway_uuid = $1", created.GatewayUUID)
 	b.one(t, change("", "carrier", map[string]string{"enabled": "false"}))
 }
 

@@ -43,12 +43,17 @@ const (
 
 var errCacheNotWhole = errors.New("the cached sofia.conf is cut off, or is none; delete FusionPBX's cache, and see that its folder has room")
 
-// find adds a finding about a gateway that has a row.
+// find adds a finding about a gateway that has a row. What reconcile would repair it leaves alone if FreeSWITCH could
+// not load the row.
 func (c *comparison) find(kind, sw string, row *fusionpbx.Gateway, repair bool, remedy, what string, args ...any) {
-	c.add(Finding{
+	f := Finding{
 		Kind: kind, GatewayUUID: row.UUID, GatewayName: row.Label(), DomainUUID: row.DomainUUID, HasRow: true, Switch: sw,
 		What: fmt.Sprintf(what, args...), Remedy: remedy, Repair: repair,
-	})
+	}
+	if o := obstacleOf(*row, c.profiles); repair && o != nil {
+		f.What, f.Remedy, f.Repair = f.What+"; FreeSWITCH cannot load it as its row stands: "+o.why, o.remedy, false
+	}
+	c.add(f)
 }
 
 // findOrphan adds one about what has none, of which only those hear who see all rows.
@@ -137,8 +142,7 @@ func (c *comparison) compareRow(counted *DriftSwitch, s *driftSight, row *fusion
 	case len(copies) == 0 && (!meant || !row.Enabled()):
 		return
 	case len(copies) == 0:
-		what, remedy, repair := c.whyNotLoaded(row)
-		c.find(DriftNotLoaded, sw, row, repair, remedy, "%s", what)
+		c.find(DriftNotLoaded, sw, row, true, reconcileIt, "it is enabled and not loaded")
 		return
 	case !row.Enabled():
 		c.find(DriftDisabled, sw, row, true, reconcileIt, "it is disabled, and still loaded under profile %s: calls can go through it", profilesOf(copies))
@@ -168,19 +172,6 @@ func (c *comparison) compareRow(counted *DriftSwitch, s *driftSight, row *fusion
 		counted.SettingsUnknown++
 	}
 	c.compareHealth(sw, row, g)
-}
-
-// whyNotLoaded says why an enabled gateway may not be loaded.
-func (c *comparison) whyNotLoaded(row *fusionpbx.Gateway) (what, remedy string, repair bool) {
-	_, enabled := c.profiles[row.Profile()]
-	switch {
-	case !enabled:
-		return fmt.Sprintf("it is enabled and not loaded: its profile %q is no enabled SIP profile", row.Profile()),
-			"give the gateway an enabled profile, or enable that one", false
-	case row.Get("register") == "true" && (row.Get("username") == "" || row.Get("password") == ""):
-		return "it is enabled and not loaded: it registers, and lacks a username or a password", "give it both, or set register to false", false
-	}
-	return "it is enabled and not loaded", reconcileIt, true
 }
 
 // compareHealth reports what is wrong although the gateway is loaded as it should be.

@@ -118,6 +118,58 @@ func TestDrift(t *testing.T) {
 			},
 			want: []string{"cache_differs carrier", "settings_outdated carrier"}, says: "password",
 		},
+		"another username and no password": {
+			drift: func(t *testing.T, b *bundle, uuid string) {
+				b.exec(t, "update v_gateways set username = 'another', password = '' where gateway_uuid = $1", uuid)
+			},
+			want: []string{"cache_differs carrier", "settings_differ carrier"}, says: "give it both, or set register to false", stays: true,
+		},
+		"no password": {
+			drift: func(t *testing.T, b *bundle, uuid string) {
+				b.exec(t, "update v_gateways set password = null where gateway_uuid = $1", uuid)
+			},
+			want: []string{"cache_differs carrier", "settings_outdated carrier"}, says: "lacks a username or a password", stays: true,
+		},
+		"a profile that is not": {
+			drift: func(t *testing.T, b *bundle, uuid string) {
+				b.exec(t, "update v_gateways set profile = 'nowhere' where gateway_uuid = $1", uuid)
+			},
+			want: []string{"cache_differs carrier", "other_profile carrier"}, says: "give the gateway an enabled profile", stays: true,
+		},
+		"a disabled profile": {
+			drift: func(t *testing.T, b *bundle, uuid string) {
+				b.exec(t, "update v_sip_profiles set sip_profile_enabled = 'false' where sip_profile_name = 'internal'")
+				b.exec(t, "update v_gateways set profile = 'internal' where gateway_uuid = $1", uuid)
+			},
+			want: []string{"cache_differs carrier", "other_profile carrier"}, says: "no enabled SIP profile", stays: true,
+		},
+		"a profile without TLS": {
+			drift: func(t *testing.T, b *bundle, uuid string) {
+				b.withoutTLS(t, "external")
+				b.exec(t, "update v_gateways set register_transport = 'tls' where gateway_uuid = $1", uuid)
+			},
+			want: []string{"cache_differs carrier", "settings_outdated carrier"}, says: "set tls to true", stays: true,
+		},
+		"twice and no username": {
+			drift: func(t *testing.T, b *bundle, uuid string) {
+				must(t, b.Simulated[0].AddGateway("internal", uuid, map[string]string{"username": "u", "password": "p"}))
+				b.exec(t, "update v_gateways set username = '' where gateway_uuid = $1", uuid)
+			},
+			want: []string{"cache_differs carrier", "loaded_twice carrier"}, says: "give it both", stays: true,
+		},
+		"disabled and no password": {
+			drift: func(t *testing.T, b *bundle, uuid string) {
+				b.exec(t, "update v_gateways set enabled = 'false', password = '', profile = 'nowhere' where gateway_uuid = $1", uuid)
+			},
+			want: []string{"cache_has carrier", "disabled_loaded carrier"},
+		},
+		"file gone and no password": {
+			files: true,
+			drift: func(t *testing.T, b *bundle, uuid string) {
+				b.exec(t, "update v_gateways set password = '' where gateway_uuid = $1", uuid)
+			},
+			want: []string{"file_differs carrier", "settings_outdated carrier"}, says: "give it both", stays: true,
+		},
 		"cache lacks": {
 			drift: func(t *testing.T, b *bundle, uuid string) {
 				b.exec(t, "update v_gateways set enabled = 'false' where gateway_uuid = $1", uuid)

@@ -68,6 +68,17 @@ func (p *pass) forgetLeft(ctx context.Context, works []*work) error {
 	return nil
 }
 
+// leftLoaded are those of these gateways that switches may have loaded with what was taken back.
+func leftLoaded(ctx context.Context, pool *pgxpool.Pool, uuids []string) (map[at]bool, error) {
+	found, err := postgres.Rows(ctx, pool, "reading what switches may have left loaded", pgx.RowToStructByPos[LeftLoaded], `
+		select gateway_uuid::text, switch, coalesce(domain_uuid::text, '') from trunkline.left_loaded where gateway_uuid = any($1::uuid[])`, uuids)
+	left := make(map[at]bool, len(found))
+	for _, l := range found {
+		left[at{l.GatewayUUID, l.Switch}] = true
+	}
+	return left, err
+}
+
 // FindLeftLoaded returns those that a switch may have loaded which answers by now, and of which none was tried for so
 // long, the oldest of each switch first, and of each at most so many. A switch is asked only if there are some.
 func FindLeftLoaded(ctx context.Context, p *pbx.PBX, untried time.Duration, most int) ([]LeftLoaded, error) {

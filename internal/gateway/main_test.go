@@ -67,6 +67,14 @@ func (b *bundle) exec(t *testing.T, sql string, args ...any) {
 	must(t, err)
 }
 
+// withoutTLS has the profile's settings say that it has no TLS.
+func (b *bundle) withoutTLS(t *testing.T, profile string) {
+	t.Helper()
+	b.exec(t, `
+		insert into v_sip_profile_settings (sip_profile_setting_uuid, sip_profile_uuid, sip_profile_setting_name, sip_profile_setting_value, sip_profile_setting_enabled)
+		select gen_random_uuid(), sip_profile_uuid, 'tls', 'false', 'true' from v_sip_profiles where sip_profile_name = $1`, profile)
+}
+
 // change asks for a gateway of that domain, "" for a global one. A password among the values is given apart.
 func change(domain, name string, values map[string]string) *gateway.Change {
 	c := &gateway.Change{Request: gateway.Request{Name: name, DomainUUID: domain, Values: map[string]string{}}}

@@ -117,7 +117,7 @@ func (plan *Plan) CheckProfile(enabled map[string]fusionpbx.Profile) error {
 	case !there && plan.judges("profile", "enabled"):
 		return fault.Errorf(fault.ProfileUnavailable, "profile: there is no enabled SIP profile %q in FusionPBX, so FreeSWITCH would never load the gateway; "+
 			"name an enabled profile or enable this one", plan.Row.Profile())
-	case there && profile.WithoutTLS && strings.EqualFold(plan.Row.Get("register_transport"), "tls") && plan.judges("register_transport", "profile", "enabled"):
+	case there && needsTLS(plan.Row, profile) && plan.judges("register_transport", "profile", "enabled"):
 		return fault.Errorf(fault.InvalidGateway, "%w", &ValueError{
 			Column: "register_transport",
 			Reason: fmt.Sprintf("is tls, and SIP profile %q has no TLS, so FreeSWITCH would not load the gateway; name a profile that has, "+
@@ -193,7 +193,7 @@ func (plan *Plan) checkRow(mode fusionpbx.GatewayMode) *fault.Error {
 			return fault.Errorf(fault.InvalidGateway, "%w", err)
 		}
 	}
-	if g.Enabled() && g.Get("register") == "true" && (g.Get("username") == "" || g.Get("password") == "") && plan.judges("enabled", "register", "username", "password") {
+	if g.Enabled() && lacksCredentials(g) && plan.judges("enabled", "register", "username", "password") {
 		return fault.Errorf(fault.InvalidGateway, "register: FreeSWITCH skips a gateway that registers without username and password; "+
 			"give gateway_username and gateway_password, or register=false")
 	}

@@ -1,7 +1,9 @@
 package gateway_test
 
 import (
+	"errors"
 	"strings"
+	"sync"
 	"testing"
 
 	"trunkline/internal/fault"
@@ -107,6 +109,105 @@ func TestReconcile(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// What works is not killed if FreeSWITCH would not load its row in its place: that says why, and changes nothing.
+func TestReconcileKillsNothingThatCannotComeBack(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		changed string // what somebody made of the row
+		others  string // and of what it depends on
+		code    fault.Code
+		says    string
+	}{
+		"no username":          {changed: "username = ''", code: fault.InvalidGateway, says: "give it both, or set register to false"},
+		"no password":          {changed: "password = null", code: fault.InvalidGateway, says: "give it both, or set register to false"},
+		"profile that is not":  {changed: "profile = 'nowhere'", code: fault.ProfileUnavailable, says: "give the gateway an enabled profile"},
+		"disabled profile":     {changed: "profile = 'internal'", others: "internal", code: fault.ProfileUnavailable, says: "give the gateway an enabled profile"},
+		"its profile disabled": {changed: "password = 'another'", others: "external", code: fault.ProfileUnavailable, says: "or enable that one"},
+		"no TLS":               {changed: "register_transport = 'TLS'", code: fault.InvalidGateway, says: "set tls to true"},
+	} {
+		for _, files := range []bool{false, true} {
+			t.Run(strings.Join([]string{name, map[bool]string{true: "files", false: "database"}[files]}, ", "), func(t *testing.T) {
+				t.Parallel()
+				b := newBundle(t, setUp{switches: 2, files: files})
+				b.withoutTLS(t, "external")
+				made, other := b.one(t, change("", "carrier", carrier())), b.one(t, change("", "other", carrier("profile", "internal")))
+				b.exec(t, "update v_gateways set "+tc.changed+" where gateway_uuid = $1", made.GatewayUUID)
+				b.exec(t, "update v_sip_profiles set sip_profile_enabled = 'false' where sip_profile_name = $1", tc.others)
+				b.exec(t, "update v_gateways set password = '' , enabled = 'false' where gateway_uuid = $1", other.GatewayUUID)
+				before := b.commands("killgw")
+				outcomes := b.apply(doing(gateway.Reconcile, made.GatewayUUID), doing(gateway.Reconcile, other.GatewayUUID))
+				if f, is := errors.AsType[*fault.Error](outcomes[0].Err); !is || f.Code != tc.code || !strings.Contains(f.Message, tc.says) || f.Passes {
+					t.Errorf("got %v, want %s that says %q", outcomes[0].Err, tc.code, tc.says)
+				}
+				if err := outcomes[1].Err; err != nil {
+					t.Errorf("one that is disabled: %v", err)
+				}
+				for i, sw := range b.Simulated {
+					if g := sw.Loaded()[made.GatewayUUID]; g.Profile != "external" || g.Params["password"] != "s3cret-pw" || g.Params["username"] != "account" {
+						t.Errorf("switch %d has %+v", i, g)
+					}
+					if _, there := sw.Loaded()[other.GatewayUUID]; there {
+						t.Errorf("switch %d still has the disabled one", i)
+					}
+				}
+				if n := b.commands("killgw " + made.GatewayUUID); n != 0 || b.commands("killgw") == before {
+					t.Errorf("it was killed %d times", n)
+				}
+			})
+		}
+	}
+}
+
+// A row that is changed while the switch is busy with others is judged as it stands then.
+func TestReconcileOfARowThatChangesMeanwhile(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{})
+	made := b.one(t, change("", "carrier", carrier()))
+	b.exec(t, "update v_gateways set password = 'another' where gateway_uuid = $1", made.GatewayUUID)
+	held, release := b.Simulated[0].Hold("rescan")
+	defer release()
+	var callers sync.WaitGroup
+	callers.Go(func() { b.apply(change("", "first of all", carrier())) })
+	<-held
+	var got gateway.Outcome
+	callers.Go(func() { got = b.apply(doing(gateway.Reconcile, made.GatewayUUID))[0] })
+	pbxtest.Eventually(t, "it waits", func() bool { return b.applier.Waiting(0) == 1 })
+	b.exec(t, "update v_gateways set password = '' where gateway_uuid = $1", made.GatewayUUID)
+	release()
+	callers.Wait()
+	if f, is := errors.AsType[*fault.Error](got.Err); !is || f.Code != fault.InvalidGateway || !strings.Contains(f.Message, b.Switches[0].Addr()) {
+		t.Errorf("got %v", got.Err)
+	}
+	if _, there := b.Simulated[0].Loaded()[made.GatewayUUID]; !there || b.commands("killgw "+made.GatewayUUID) != 0 {
+		t.Error("it was killed")
+	}
+}
+
+// What a switch was left loaded with, when it went away, is removed also if the row that was put back cannot be loaded.
+// What other switches have stays.
+func TestReconcileOfWhatWasLeftLoaded(t *testing.T) {
+	t.Parallel()
+	for _, files := range []bool{false, true} {
+		t.Run(map[bool]string{true: "files", false: "database"}[files], func(t *testing.T) {
+			t.Parallel()
+			b := newBundle(t, setUp{switches: 2, files: files})
+			made := b.one(t, change("", "carrier", carrier()))
+			b.exec(t, "update v_gateways set password = '' where gateway_uuid = $1", made.GatewayUUID)
+			b.exec(t, "insert into trunkline.left_loaded (gateway_uuid, switch) values ($1, $2)", made.GatewayUUID, b.Switches[1].Addr())
+			if f := b.failing(t, doing(gateway.Reconcile, made.GatewayUUID)); f.Code != fault.InvalidGateway || !strings.Contains(f.Message, "give it both") {
+				t.Errorf("got %s: %s", f.Code, f.Message)
+			}
+			if _, there := b.Simulated[0].Loaded()[made.GatewayUUID]; !there {
+				t.Error("the other switch has lost it")
+			}
+			if _, there := b.Simulated[1].Loaded()[made.GatewayUUID]; there {
+				t.Error("the switch still has what it was left loaded with")
+			}
+			b.exec(t, "do $$ begin assert not exists (select from trunkline.left_loaded), 'it is not forgotten'; end $$")
+		})
 	}
 }
 

@@ -34,6 +34,7 @@ type step struct {
 	load   bool               // a rescan has to bring it
 	linger bool               // it is not found by name, and may still be in the list of those that go
 	listed bool               // it was found in the list, and may be one of those that go
+	remove bool               // what is loaded goes although the row is enabled, which cannot be loaded
 	twice  bool               // it is loaded under several profiles
 	differ string             // what the switch showed otherwise than the row has it, in words
 }
@@ -41,7 +42,7 @@ type step struct {
 // name is what the switch knows the gateway by.
 func (s *step) name() string { return s.uuid }
 
-func (s *step) wanted() bool { return s.meant && s.now.Enabled() }
+func (s *step) wanted() bool { return s.meant && s.now.Enabled() && !s.remove }
 
 // leaves reports whether the gateway goes for good. Nothing that others do brings it back, so that it is seen to
 // be gone when the round is over and the switch is somebody else's.
@@ -138,8 +139,11 @@ func (r *round) read(ctx context.Context) (steps []*step, err error) {
 			continue // from before the round lost its lock
 		}
 		s := &step{want: w, now: rows[w.uuid]}
-		if w.reconcile {
+		if w.reconcile != nil {
 			w.previous = s.now // nothing is known to have been loaded but this
+			if w.err = r.checkLoadable(s); w.err != nil {
+				continue
+			}
 		} else if !w.asItStands && !sameRow(s.now, w.row) {
 			w.err = fault.Errorf(fault.Conflict, "gateway %s was changed or deleted by somebody else, in FusionPBX or by a request to another worker, before switch %s could load it; "+
 				"look at it, then send the request again", w.uuid, r.sw.Addr())
@@ -148,6 +152,23 @@ func (r *round) read(ctx context.Context) (steps []*step, err error) {
 		steps = append(steps, s)
 	}
 	return steps, nil
+}
+
+// checkLoadable refuses to kill what is loaded of a gateway whose row FreeSWITCH would not load in its place. The row may
+// have been changed since the round was waited for.
+func (r *round) checkLoadable(s *step) error {
+	if s.now == nil {
+		return nil
+	}
+	o := obstacleOf(*s.now, s.reconcile.profiles)
+	switch {
+	case o == nil:
+	case s.reconcile.leftover[at{s.uuid, r.sw.Addr()}]:
+		s.remove = true
+	default:
+		return o.fault(*s.now, fmt.Sprintf("switch %s was left as it is", r.sw.Addr()))
+	}
+	return nil
 }
 
 // rows are the gateways' rows as they stand, by uuid. Those that are as they have to be are not held once more.
@@ -217,7 +238,7 @@ func (r *round) outdated(s *step, settings map[string][]byte) bool {
 	if !known {
 		// It was loaded by somebody else. If the caller named settings they are made sure of, since the
 		// switch does not show the password; a row that this work made itself it knows.
-		return (s.asked || s.reconcile) && s.previous != nil
+		return (s.asked || s.reconcile != nil) && s.previous != nil
 	}
 	return !r.keys.SameBody(hash, settingsOf(*s.now)...)
 }
@@ -232,7 +253,7 @@ func (r *round) lookFirst(ctx context.Context, steps []*step) *sight {
 	if len(steps) > listAbove && allNew(steps) {
 		return &sight{unasked: true}
 	}
-	if slices.ContainsFunc(steps, func(s *step) bool { return s.reconcile }) {
+	if slices.ContainsFunc(steps, func(s *step) bool { return s.reconcile != nil }) {
 		return lookInList(ctx, r.sw, r.log, each(steps, (*step).name), r.note)
 	}
 	return r.look(ctx, steps)
@@ -242,14 +263,14 @@ func (r *round) lookFirst(ctx context.Context, steps []*step) *sight {
 // were written. If another round has loaded one, a rescan leaves it, and it is seen afterwards.
 func allNew(steps []*step) bool {
 	return !slices.ContainsFunc(steps, func(s *step) bool {
-		return s.previous != nil || s.now == nil || s.asItStands || s.reconcile || !s.now.Enabled()
+		return s.previous != nil || s.now == nil || s.asItStands || s.reconcile != nil || !s.now.Enabled()
 	})
 }
 
 // loadedTwice reports whether a gateway that is to be reconciled is loaded under several profiles. The list also has
 // copies that were killed and go: those the switch denies by name.
 func (r *round) loadedTwice(ctx context.Context, s *step, sight *sight) (bool, error) {
-	if !s.reconcile || len(sight.found[s.uuid]) < 2 {
+	if s.reconcile == nil || len(sight.found[s.uuid]) < 2 {
 		return false, nil
 	}
 	profiles := map[string]bool{}

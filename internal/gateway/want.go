@@ -15,8 +15,8 @@ type want struct {
 	asked bool
 	// asItStands takes up whatever row stands, since somebody else changed it.
 	asItStands bool
-	// reconcile takes up whatever row stands, and loads anew what is not known to be that.
-	reconcile  bool
+	// reconcile takes up whatever row stands, and loads anew what is not known to be that; nil: row has to stand.
+	reconcile  *reconciling
 	folder     *file.Folder // where gateways are kept as files; nil: in the database
 	filesStand bool         // the gateway's files are right already
 
