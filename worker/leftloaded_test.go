@@ -2,6 +2,7 @@ package worker_test
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -59,6 +60,43 @@ func TestSwitchThatWentAwayInTheMiddle(t *testing.T) {
 	if n := b.count(t, "select count(*) from trunkline.audit where action = 'gateway.reconcile' and who = 'trunkline' and domain_uuid = $1 and strpos(subject, $2) > 0",
 		b.sample.Domains[0].UUID, sw.Addr()); n != 1 {
 		t.Errorf("the audit has it %d times", n)
+	}
+}
+
+// A switch that went away before the access list was put back goes by what it read meanwhile: once it is back a job has
+// it read the list again.
+func TestAccessListOfSwitchThatWentAway(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{stopped: true, switches: 2, timeout: time.Second})
+	b.options.Settings.ProvisionTimeout = 2 * time.Second
+	_, err := b.pool.Exec(t.Context(), "insert into v_access_controls (access_control_uuid, access_control_name, access_control_default) values (gen_random_uuid(), 'providers', 'deny')")
+	must(t, err)
+	_, err = b.pool.Exec(t.Context(), `insert into v_access_control_nodes (access_control_node_uuid, access_control_uuid, node_type, node_cidr)
+		select gen_random_uuid(), access_control_uuid, 'allow', '198.51.100.7' from v_access_controls where access_control_name = 'providers'`)
+	must(t, err)
+	stop := b.start(t)
+	sw := b.switches[1]
+	remove := sw.OnCommand("sofia profile external rescan", func() { _ = sw.Stop() })
+	asked := b.gateway("", "new", nil)
+	asked.Params = gateway.Request{Name: "new", Values: map[string]string{"proxy": "192.0.2.1", "register": "false"}, CIDRs: &[]string{"192.0.2.0/24"}}
+	job, err := b.Submit(t.Context(), asked)
+	must(t, err)
+	pbxtest.Eventually(t, "it has failed", func() bool {
+		_, err := b.Sweep(t.Context()) // it is tried again for as long as it may
+		must(t, err)
+		return b.count(t, "select count(*) from trunkline.jobs where id = $1 and state = 'failed'", job.ID) == 1
+	})
+	remove()
+	const byHand, named = "198.51.100.7", "192.0.2.0/24"
+	if first, second := b.switches[0].Allowed("providers"), sw.Allowed("providers"); slices.Contains(first, named) || !slices.Contains(second, named) {
+		t.Fatalf("the switches allow %v and %v", first, second)
+	}
+	stop() // the worker that knew it is gone
+	must(t, sw.Restart())
+	b.start(t)
+	pbxtest.Eventually(t, "it is forgotten", func() bool { return b.count(t, "select count(*) from trunkline.left_loaded") == 0 })
+	if allowed := sw.Allowed("providers"); !slices.Equal(allowed, []string{byHand}) {
+		t.Errorf("the switch allows %v, want what stands in the list alone", allowed)
 	}
 }
 

@@ -78,6 +78,7 @@ type work struct {
 	action   string
 	routes   int     // the dial plans that still name a gateway that was deleted
 	taken    []taken // by each switch; nil: this attempt has not come so far
+	lists    []taken // what each switch said when it was to read the list that was put back; nil: none was asked to
 	rowStays bool    // nothing was asked that changes its row
 	undoing  undoing
 	skipped  bool // err is not of its own making

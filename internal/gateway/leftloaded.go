@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -14,7 +15,7 @@ import (
 
 // A switch that goes away while it loads a gateway may have it loaded, and keep it, although its row was put back.
 // trunkline.left_loaded remembers these from the transaction that puts the row back until the switch was seen to be
-// right, so that no crash in between forgets one.
+// right, so that no crash in between forgets one. So it does with the access list providers that such a switch may go by.
 
 // LeftLoaded is a gateway that a switch may have loaded with what was taken back.
 type LeftLoaded struct {
@@ -23,13 +24,17 @@ type LeftLoaded struct {
 	DomainUUID  string // "": it is global
 }
 
-// noteLeft remembers, in the transaction that puts back the rows, what the switches that were touched may have loaded.
+// noteLeft remembers, in the transaction that puts back the rows, what the switches that were touched may have loaded,
+// and that any of them may go by the access list as it was: the list is the PBX's, so that one work stands for all.
 func (p *pass) noteLeft(ctx context.Context, tx pgx.Tx, works []*work) error {
 	var uuids, switches, domains []string
-	for _, w := range works {
+	var loaded, providers []bool
+	changed := slices.IndexFunc(works, (*work).changedProviders)
+	for n, w := range works {
 		for i, b := range p.batches {
-			if w.undoing.touched[i] {
+			if w.undoing.touched[i] || n == changed {
 				uuids, switches, domains = append(uuids, w.uuid()), append(switches, b.sw.Addr()), append(domains, w.DomainUUID)
+				loaded, providers = append(loaded, w.undoing.touched[i]), append(providers, n == changed)
 			}
 		}
 	}
@@ -37,9 +42,12 @@ func (p *pass) noteLeft(ctx context.Context, tx pgx.Tx, works []*work) error {
 		return nil
 	}
 	_, err := tx.Exec(ctx, `
-		insert into trunkline.left_loaded (gateway_uuid, switch, domain_uuid)
-		select distinct on (uuid, switch) uuid, switch, nullif(domain, '')::uuid from unnest($1::uuid[], $2::text[], $3::text[]) as touched (uuid, switch, domain)
-		on conflict (gateway_uuid, switch) do nothing`, uuids, switches, domains)
+		insert into trunkline.left_loaded as noted (gateway_uuid, switch, domain_uuid, loaded, providers)
+		select uuid, switch, nullif(min(domain), '')::uuid, bool_or(loaded), bool_or(providers)
+		from unnest($1::uuid[], $2::text[], $3::text[], $4::boolean[], $5::boolean[]) as touched (uuid, switch, domain, loaded, providers)
+		group by uuid, switch
+		on conflict (gateway_uuid, switch) do update set loaded = noted.loaded or excluded.loaded, providers = noted.providers or excluded.providers`,
+		uuids, switches, domains, loaded, providers)
 	if err != nil {
 		return fmt.Errorf("noting what switches may have left loaded: %w", err)
 	}
@@ -49,10 +57,12 @@ func (p *pass) noteLeft(ctx context.Context, tx pgx.Tx, works []*work) error {
 // forgetLeft forgets those of which the switches are seen to be right. What fails here is found to be right later.
 func (p *pass) forgetLeft(ctx context.Context, works []*work) error {
 	var uuids, switches []string
+	var lists []bool // the switch has read its access lists
 	for _, w := range works {
 		for i, b := range p.batches {
 			if i < len(w.taken) && w.taken[i].err == nil {
 				uuids, switches = append(uuids, w.meantUUID()), append(switches, b.sw.Addr())
+				lists = append(lists, w.lists != nil && w.lists[i].err == nil)
 			}
 		}
 	}
@@ -60,8 +70,8 @@ func (p *pass) forgetLeft(ctx context.Context, works []*work) error {
 		return nil
 	}
 	_, err := p.pbx.Pool.Exec(ctx, `
-		delete from trunkline.left_loaded using unnest($1::uuid[], $2::text[]) as right_again (uuid, addr)
-		where gateway_uuid = right_again.uuid and switch = right_again.addr`, uuids, switches)
+		delete from trunkline.left_loaded using unnest($1::uuid[], $2::text[], $3::boolean[]) as right_again (uuid, addr, lists)
+		where gateway_uuid = right_again.uuid and switch = right_again.addr and (lists or not providers)`, uuids, switches, lists)
 	if err != nil {
 		return fmt.Errorf("forgetting what switches had left loaded: %w", err)
 	}
@@ -71,7 +81,7 @@ func (p *pass) forgetLeft(ctx context.Context, works []*work) error {
 // leftLoaded are those of these gateways that switches may have loaded with what was taken back.
 func leftLoaded(ctx context.Context, pool *pgxpool.Pool, uuids []string) (map[at]bool, error) {
 	found, err := postgres.Rows(ctx, pool, "reading what switches may have left loaded", pgx.RowToStructByPos[LeftLoaded], `
-		select gateway_uuid::text, switch, coalesce(domain_uuid::text, '') from trunkline.left_loaded where gateway_uuid = any($1::uuid[])`, uuids)
+		select gateway_uuid::text, switch, coalesce(domain_uuid::text, '') from trunkline.left_loaded where loaded and gateway_uuid = any($1::uuid[])`, uuids)
 	left := make(map[at]bool, len(found))
 	for _, l := range found {
 		left[at{l.GatewayUUID, l.Switch}] = true

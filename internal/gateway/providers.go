@@ -98,8 +98,7 @@ func (s *rowStep) touchesProviders() bool {
 
 // restoreProviders puts back what the gateways named, in the transaction that puts back their rows.
 func (p *pass) restoreProviders(ctx context.Context, tx pgx.Tx, works []*work) error {
-	works = slices.DeleteFunc(slices.Clone(works), func(w *work) bool { return w.written.Providers == nil })
-	if len(works) == 0 {
+	if works = changedProviders(works); len(works) == 0 {
 		return nil
 	}
 	if _, err := lockCIDRs(ctx, tx, nil); err != nil {
@@ -253,19 +252,42 @@ func (p *pass) putProvidersBack(ctx context.Context, works []*work) {
 	if works = changedProviders(works); len(works) == 0 {
 		return
 	}
-	for i, t := range p.reloadAccessLists(ctx) {
-		if t.err == nil {
-			continue
+	said := p.reloadAccessLists(ctx)
+	for _, w := range works {
+		w.lists = said
+		then := "a job has it read the list again"
+		if !w.undoing.restored { // nothing was put back, and nothing noted
+			then = "drop FusionPBX's cached acl.conf and run reloadacl there"
 		}
-		for _, w := range works {
-			w.undoing.left = append(w.undoing.left, fmt.Sprintf("switch %s may still go by the access list %s as it was meanwhile (%s): once it answers, run reloadacl there",
-				p.batches[i].sw.Addr(), fusionpbx.ProvidersList, fault.Text(t.err)))
+		for i, t := range said {
+			if t.err != nil {
+				w.undoing.left = append(w.undoing.left, fmt.Sprintf("switch %s may still go by the access list %s as it was meanwhile (%s): once it answers, %s",
+					p.batches[i].sw.Addr(), fusionpbx.ProvidersList, fault.Text(t.err), then))
+			}
 		}
 	}
 }
 
+// reloadLeftProviders has every switch read the list, if some works were noted because a switch may go by what it was.
+func (p *pass) reloadLeftProviders(ctx context.Context, works []*work) error {
+	noted, err := postgres.Rows(ctx, p.pbx.Pool, "reading whose access list switches may have kept", pgx.RowTo[string],
+		"select distinct gateway_uuid::text from trunkline.left_loaded where providers and gateway_uuid = any($1::uuid[])", each(works, (*work).meantUUID))
+	if err != nil || len(noted) == 0 {
+		return err
+	}
+	said := p.reloadAccessLists(ctx)
+	for _, w := range works {
+		if slices.Contains(noted, w.meantUUID()) {
+			w.lists = said
+		}
+	}
+	return nil
+}
+
+func (w *work) changedProviders() bool { return w.written != nil && w.written.Providers != nil }
+
 func changedProviders(works []*work) []*work {
-	return slices.DeleteFunc(slices.Clone(works), func(w *work) bool { return w.written == nil || w.written.Providers == nil })
+	return slices.DeleteFunc(slices.Clone(works), func(w *work) bool { return !w.changedProviders() })
 }
 
 // reloadAccessLists has every switch read its access lists again, and returns what each says.

@@ -6,11 +6,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
 	"trunkline/internal/fault"
 	"trunkline/internal/gateway"
+	"trunkline/internal/pbxtest"
 	"trunkline/internal/pbxtest/sample"
 )
 
@@ -123,6 +125,47 @@ func TestProvidersInVain(t *testing.T) {
 	}
 	b.one(t, deletion("stands"))
 	b.allowed(t, "deleted")
+}
+
+// A switch that is away while the list is put back reads it when the gateway is reconciled, and is remembered until it has.
+func TestProvidersOfSwitchThatWentAway(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{switches: 2, timeout: time.Second})
+	b.providers(t)
+	sw := b.Simulated[1]
+	remove := sw.OnCommand("profile external rescan", func() { _ = sw.Stop() })
+	quiet := map[string]string{"proxy": "192.0.2.1", "register": "false"}
+	if f := b.failing(t, from(change("", "new", quiet), "192.0.2.0/24")); !strings.Contains(f.Message, "a job has it read the list again") {
+		t.Errorf("it says %q", f.Message)
+	}
+	remove()
+	if !slices.Contains(sw.Allowed("providers"), "192.0.2.0/24") {
+		t.Fatal("the switch went away too early")
+	}
+	must(t, sw.Restart())
+	pbxtest.Eventually(t, "the switch is back", func() bool {
+		status, err := b.Switches[1].Status(t.Context())
+		return err == nil && status.Ready
+	})
+	var left string
+	must(t, b.Pool.QueryRow(t.Context(), "select gateway_uuid::text from trunkline.left_loaded where providers and switch = $1", sw.Addr()).Scan(&left))
+	reconcile := &gateway.Change{Request: gateway.Request{GatewayUUID: left, Do: gateway.Reconcile}}
+	remembered := func(want int) {
+		t.Helper()
+		var n int
+		must(t, b.Pool.QueryRow(t.Context(), "select count(*) from trunkline.left_loaded").Scan(&n))
+		if n != want {
+			t.Errorf("%d are remembered, want %d", n, want)
+		}
+	}
+	sw.FaultOnce("reloadacl", func(c net.Conn) { answer(c, "-ERR no\n") })
+	if f := b.failing(t, reconcile); !strings.Contains(f.Message, "reloadacl") {
+		t.Errorf("it says %q", f.Message)
+	}
+	remembered(1)
+	b.one(t, reconcile)
+	remembered(0)
+	b.allowed(t, "back")
 }
 
 // A worker that dies after the rows were written leaves it to the next attempt to have the switches read the list.

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -32,6 +33,10 @@ func (p *pass) reconcile(ctx context.Context, works []*work) {
 			w.written = &Written{Row: row, Previous: &row}
 		}
 	}
+	if err := p.reloadLeftProviders(ctx, works); err != nil {
+		fail(works, err)
+		return
+	}
 	with, err := p.reconcileWith(ctx, works)
 	if err != nil {
 		fail(works, err)
@@ -47,12 +52,12 @@ func (p *pass) reconcile(ctx context.Context, works []*work) {
 		return
 	}
 	for _, w := range works {
-		w.err = joined(w.taken)
+		w.err = cmp.Or(joined(w.taken), joined(w.lists))
 		if o := obstacles[w]; o != nil && w.err == nil {
 			w.err = o.fault(w.written.Row, "what a switch had been left loaded with is removed")
 		}
 		switch {
-		case slices.ContainsFunc(w.taken, func(t taken) bool { return t.changed }):
+		case w.lists != nil || slices.ContainsFunc(w.taken, func(t taken) bool { return t.changed }):
 			w.action = Reconciled
 		case w.written == nil:
 			w.action = Absent
