@@ -41,14 +41,21 @@ func (a *Attempt) Secrets(v any) error {
 	return a.client.keys.Open(a.Job.ID, a.sealed, v)
 }
 
-// SaveSecrets seals v into the job's row in the caller's transaction, which fails with ErrFenced if
+// SaveSecrets queues that v is sealed into the job's row, for the caller's transaction. The batch fails with ErrFenced if
 // the job is no longer this attempt's. The row stays locked until the transaction ends.
-func (a *Attempt) SaveSecrets(ctx context.Context, tx pgx.Tx, v any) error {
+func (a *Attempt) SaveSecrets(batch *pgx.Batch, v any) error {
 	sealed, err := a.client.keys.Seal(a.Job.ID, v)
 	if err != nil {
 		return err
 	}
-	return a.change(ctx, tx, `update trunkline.jobs set sealed = $3 where id = $1 and attempt = $2 and state = 'running'`, sealed)
+	batch.Queue(`update trunkline.jobs set sealed = $3 where id = $1 and attempt = $2 and state = 'running'`,
+		a.Job.ID, a.Job.Attempt, sealed).Exec(func(tag pgconn.CommandTag) error {
+		if tag.RowsAffected() == 0 {
+			return ErrFenced
+		}
+		return nil
+	})
+	return nil
 }
 
 // Fence locks the job's row in the caller's transaction, or fails with ErrFenced.

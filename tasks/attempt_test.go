@@ -32,7 +32,9 @@ func TestLostAttemptChangesNothing(t *testing.T) {
 			return err
 		},
 		"secrets": func(t *testing.T, b *bundle, a *tasks.Attempt) error {
-			return pgx.BeginFunc(t.Context(), b.pool, func(tx pgx.Tx) error { return a.SaveSecrets(t.Context(), tx, "late") })
+			batch := &pgx.Batch{}
+			must(t, a.SaveSecrets(batch, "late"))
+			return b.pool.SendBatch(t.Context(), batch).Close()
 		},
 		"fence": func(t *testing.T, b *bundle, a *tasks.Attempt) error {
 			return pgx.BeginFunc(t.Context(), b.pool, func(tx pgx.Tx) error { return a.Fence(t.Context(), tx) })

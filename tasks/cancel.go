@@ -1,7 +1,6 @@
 package tasks
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -64,9 +63,12 @@ func (c *Client) RetryWith(ctx context.Context, id string, domains tenant.Domain
 	}
 	var retried Job
 	err = pgx.BeginFunc(ctx, c.pool, func(tx pgx.Tx) error {
-		full, err := c.lockForRoom(ctx, tx, job.place())
-		if err != nil || full != nil {
-			return cmp.Or(err, full)
+		room, err := c.lockForRoom(ctx, tx, []place{job.place()})
+		if err != nil {
+			return err
+		}
+		if err := room.take(job.place()); err != nil {
+			return err
 		}
 		after := []string{}
 		if job.Items > 0 {

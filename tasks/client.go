@@ -57,6 +57,9 @@ type Client struct {
 	log       *slog.Logger
 	forgot    time.Time // when this process last looked for what is past its time
 	admission admission
+	accepting batching.Slots
+	creations *batching.Batches[*creation, struct{}]
+	gets      *batching.Batches[string, found]
 	claims    *batching.Batches[claim, claimed]
 	successes *batching.Batches[success, error]
 
@@ -76,9 +79,16 @@ func NewClient(pool *pgxpool.Pool, keys *sealing.Keys, rdb goredis.UniversalClie
 		log:       log,
 		waiting:   map[string][]chan struct{}{},
 	}
-	c.claims, c.successes = batching.New(batchedAtOnce, c.claimAll), batching.New(batchedAtOnce, c.succeedAll)
+	c.accepting = batching.NewSlots(settings.JobRequests)
+	c.creations = batching.New(batchedAtOnce, c.accepting, c.createAll)
+	c.gets = batching.New(batchedAtOnce, nil, c.getAll)
+	c.claims, c.successes = batching.New(batchedAtOnce, nil, c.claimAll), batching.New(batchedAtOnce, nil, c.succeedAll)
 	return c
 }
+
+// Accepting are the slots in which requests for jobs are accepted, and may be judged: a domain's one after the other,
+// so that none has more of the database's connections than another.
+func (c *Client) Accepting() batching.Slots { return c.accepting }
 
 // Keys returns the keys that the client seals with.
 func (c *Client) Keys() *sealing.Keys { return c.keys }

@@ -25,6 +25,36 @@ func (c *Client) Get(ctx context.Context, id string, domains tenant.Domains) (Jo
 	return job, explained(err, ErrNotFound, "reading", id)
 }
 
+// found is a job, or why there is none.
+type found struct {
+	job Job
+	err error
+}
+
+// getAll returns the jobs of these ids as they stand.
+func (c *Client) getAll(ctx context.Context, ids []string) []found {
+	ctx, stop := context.WithTimeout(ctx, batchTimeout)
+	defer stop()
+	jobs, err := all[Job](ctx, c.pool, `select `+jobColumns+` from trunkline.jobs where id = any($1::uuid[])`, ids)
+	by := map[string]Job{}
+	for _, job := range jobs {
+		by[job.ID] = job
+	}
+	answers := make([]found, len(ids))
+	for i, id := range ids {
+		job, is := by[strings.ToLower(id)]
+		switch {
+		case err != nil:
+			answers[i].err = fmt.Errorf("reading job %s: %w", id, err)
+		case !is:
+			answers[i].err = ErrNotFound
+		default:
+			answers[i].job = job
+		}
+	}
+	return answers
+}
+
 // Within is whether a caller of these domains may see the job: it is of one of them or, of many, is about these alone.
 func (j Job) Within(domains tenant.Domains) bool {
 	if j.DomainUUID == "" && len(j.Domains) > 0 {

@@ -58,27 +58,23 @@ func (c *Client) Awaited(ctx context.Context, kind Kind) ([]*Awaited, error) {
 	return awaited, nil
 }
 
-// Supersede ends, in the caller's transaction, the earlier jobs of the same thing that only wait for their outcome:
-// this job, or of a job of many these items, changes what they wait for. It returns their ids; the caller tells of their
-// ends with Finished.
-func (a *Attempt) Supersede(ctx context.Context, tx pgx.Tx, items []int, code, message string) ([]string, error) {
-	// What waits for its outcome is little, and looked at first: of a job of many, thousands of turns may be this job's.
-	superseded, err := all[struct{ ID string }](ctx, tx, `
-		with awaited as materialized (
-			select key, turn, job_id from trunkline.turns where job_id in (select id from trunkline.jobs where state = 'running' and outcome is not null))
+// Supersede queues, for the caller's transaction, the end of the earlier jobs of the same thing that only wait for their
+// outcome: this job, or of a job of many these items, changes what they wait for. ended gets their ids; the caller tells
+// of their ends with Finished once the transaction is committed.
+func (a *Attempt) Supersede(batch *pgx.Batch, items []int, code, message string, ended func(ids []string)) {
+	batch.Queue(`
 		update trunkline.jobs set state = 'failed', error_code = $2, error_message = $3, finished_at = now()
-		where state = 'running' and outcome is not null and id in (
-			select earlier.job_id from awaited as earlier join trunkline.turns as mine on mine.key = earlier.key
-			where mine.job_id = $1 and ($4::integer[] is null or mine.item = any($4)) and earlier.turn < mine.turn)
-		returning id::text`, a.Job.ID, code, message, items)
-	if err != nil {
-		return nil, fmt.Errorf("ending the jobs that job %s supersedes: %w", a.Job.ID, err)
-	}
-	var ids []string
-	for _, job := range superseded {
-		ids = append(ids, job.ID)
-	}
-	return ids, nil
+		where state = 'running' and outcome is not null and id = any(array(
+			select earlier.job_id from trunkline.turns as earlier join trunkline.turns as mine on mine.key = earlier.key
+			where not earlier.holds and mine.job_id = $1 and ($4::integer[] is null or mine.item = any($4)) and earlier.turn < mine.turn))
+		returning id::text`, a.Job.ID, code, message, items).Query(func(rows pgx.Rows) error {
+		ids, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		if err != nil {
+			return fmt.Errorf("ending the jobs that job %s supersedes: %w", a.Job.ID, err)
+		}
+		ended(ids)
+		return nil
+	})
 }
 
 // wakeSleeping queues the parked jobs whose time has come, or that were cancelled: a worker takes each up once more.

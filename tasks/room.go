@@ -3,11 +3,13 @@ package tasks
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
+	"trunkline/internal/config"
 	"trunkline/internal/fault"
 )
 
@@ -31,9 +33,9 @@ func (j Job) place() place {
 	return place{locks: j.OrderKeys, kind: j.Kind, domainUUID: j.DomainUUID, urgent: j.Urgent, items: j.Items}
 }
 
-// lockDomain keeps the domain from being locked for a job of many while a job of one takes its turn there, and
+// lockShared keeps domains from being locked for a job of many while jobs of one take their turns there, and
 // lockDomains the other way round, always in the same order.
-const lockDomain = "select pg_advisory_xact_lock_shared($1), " + planOnce
+const lockShared = "select pg_advisory_xact_lock_shared(key) from unnest($1::bigint[]) as key"
 
 func lockDomains(ctx context.Context, tx pgx.Tx, domains []string) error {
 	names := make([]string, len(domains))
@@ -48,40 +50,69 @@ func lockDomains(ctx context.Context, tx pgx.Tx, domains []string) error {
 
 func turnsOf(domain string) string { return "domain " + strings.ToLower(domain) }
 
-// lockForRoom locks what the job needs and, with the same round trip, looks whether the domain may have
-// another job wait in the queue; full is why not. What is urgent has room of its own, so that a domain that has
-// asked for too much can still suspend. Those who ask at the same moment may all get the last room: a bound on what
-// is kept, not a count.
-func (c *Client) lockForRoom(ctx context.Context, tx pgx.Tx, p place) (full, err error) {
-	var waiting, items int
+// waiters are whose room a job takes: a domain's jobs of a queue, those that are urgent apart from the others, so that a
+// domain that has asked for too much can still suspend.
+type waiters struct {
+	queue, domainUUID string
+	urgent            bool
+}
+
+func (p place) waiters() waiters {
+	return waiters{p.kind.Queue(), strings.ToLower(p.domainUUID), p.urgent}
+}
+
+// room is what waits already, as one transaction sees it.
+type room struct {
+	settings config.Settings
+	taken    map[waiters]*struct{ jobs, items int }
+}
+
+// lockForRoom locks what the jobs need and, with the same round trip, looks what waits in their queues already. Those
+// whose transactions do so at the same moment may all get the last room: a bound on what is kept, not a count.
+func (c *Client) lockForRoom(ctx context.Context, tx pgx.Tx, places []place) (*room, error) {
+	r := &room{settings: c.settings, taken: map[waiters]*struct{ jobs, items int }{}}
+	var domains, locks []string
+	for _, p := range places {
+		if p.items == 0 {
+			domains = append(domains, turnsOf(p.domainUUID))
+		}
+		locks = append(locks, p.locks...)
+		r.taken[p.waiters()] = &struct{ jobs, items int }{}
+	}
 	batch := &pgx.Batch{}
-	if p.items == 0 {
-		batch.Queue(lockDomain, lockKeys([]string{turnsOf(p.domainUUID)})[0])
+	batch.Queue("select " + planOnce)
+	slices.Sort(domains)
+	batch.Queue(lockShared, lockKeys(slices.Compact(domains)))
+	batch.Queue(lockNames, lockKeys(locks))
+	for w, taken := range r.taken {
+		batch.Queue(`
+			select count(*), coalesce(sum(items), 0) from (
+				select items from trunkline.jobs
+				where state = 'queued' and admitted_at is null and kind = any($1)
+				and domain_uuid is not distinct from nullif($2, '')::uuid and urgent = $3
+				limit $4) as waiting`,
+			kindsOf(w.queue), w.domainUUID, w.urgent, c.settings.QueuedJobs).QueryRow(func(row pgx.Row) error { return row.Scan(&taken.jobs, &taken.items) })
 	}
-	batch.Queue(lockNames, lockKeys(p.locks))
-	batch.Queue(`
-		select count(*), coalesce(sum(items), 0) from (
-			select items from trunkline.jobs
-			where state = 'queued' and admitted_at is null and kind = any($1)
-			and domain_uuid is not distinct from nullif($2, '')::uuid and urgent = $3
-			limit $4) as waiting`,
-		kindsOf(p.kind.Queue()), p.domainUUID, p.urgent, c.settings.QueuedJobs).QueryRow(func(row pgx.Row) error { return row.Scan(&waiting, &items) })
-	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
-		return nil, err
-	}
+	return r, tx.SendBatch(ctx, batch).Close()
+}
+
+// take takes the room of one more job, or says why its domain may not have another one wait.
+func (r *room) take(p place) error {
+	taken := r.taken[p.waiters()]
 	const remedy = "send this again when some have ended, or cancel some: GET /v1/jobs?state=queued lists them"
 	var refusal *fault.Error
 	switch {
-	case waiting >= c.settings.QueuedJobs:
-		refusal = fault.Errorf(fault.RateLimited, "this domain has %d jobs waiting in the queue %s, the most that one may have (TRUNKLINE_QUEUED_JOBS); "+remedy, waiting, p.kind.Queue())
-	case items > 0 && items+p.items > c.settings.QueuedItems: // the first is let in, whatever its size
+	case taken.jobs >= r.settings.QueuedJobs:
+		refusal = fault.Errorf(fault.RateLimited, "this domain has %d jobs waiting in the queue %s, the most that one may have (TRUNKLINE_QUEUED_JOBS); "+remedy, taken.jobs, p.kind.Queue())
+	case taken.items > 0 && taken.items+p.items > r.settings.QueuedItems: // the first is let in, whatever its size
 		refusal = fault.Errorf(fault.RateLimited, "this domain's jobs that wait in the queue %s have %d rows, and with these %d more than one may have (TRUNKLINE_QUEUED_ITEMS, %d); "+remedy,
-			p.kind.Queue(), items, p.items, c.settings.QueuedItems)
+			p.kind.Queue(), taken.items, p.items, r.settings.QueuedItems)
 	default:
-		return nil, nil
+		taken.jobs, taken.items = taken.jobs+1, taken.items+p.items
+		return nil
 	}
 	refusal.RetryAfter = fullRetry
-	return refusal, nil
+	return refusal
 }
 
 // kindsOf are those whose jobs wait in the queue.

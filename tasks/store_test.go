@@ -2,12 +2,16 @@ package tasks_test
 
 import (
 	"errors"
+	"fmt"
+	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"trunkline/internal/fault"
 	"trunkline/internal/pbxtest"
+	"trunkline/internal/pbxtest/testbed"
 	"trunkline/internal/tenant"
 	"trunkline/tasks"
 )
@@ -112,6 +116,85 @@ func TestRequestsAtOnceMakeOneJob(t *testing.T) {
 	group.Wait()
 	if got := len(slices.Compact(slices.Sorted(slices.Values(ids)))); got != 1 {
 		t.Fatalf("got %d jobs of %d equal requests, want 1", got, callers)
+	}
+}
+
+// Requests of one domain that come at the same time are accepted together, and each gets its own answer: those for one
+// gateway attach or take their turns, and what the database refuses fails alone.
+func TestRequestsAtOnceAreAcceptedTogether(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t)
+	b.exec(t, "alter table trunkline.jobs add constraint theirs check (subject <> 'unwanted')")
+	const gateways = 5
+	var all []tasks.NewJob
+	for i := range gateways {
+		for _, body := range []string{"same", "same", "other"} {
+			all = append(all, b.of(domainA, body, fmt.Sprint(i)))
+			all[len(all)-1].Subject = fmt.Sprint(i)
+		}
+	}
+	unwanted := b.of(domainA, "unwanted", "unwanted")
+	unwanted.Subject = "unwanted"
+	all = append(all, unwanted)
+	jobs, accepted, errs := make([]tasks.Job, len(all)), make([]bool, len(all)), make([]error, len(all))
+	var callers sync.WaitGroup
+	for i, n := range all {
+		callers.Go(func() { jobs[i], accepted[i], errs[i] = b.Create(t.Context(), n) })
+	}
+	callers.Wait()
+	if err := errs[len(all)-1]; err == nil || accepted[len(all)-1] {
+		t.Errorf("what the database refuses is accepted, with the error %v", err)
+	}
+	made := map[string]int{}
+	for i, job := range jobs[:len(all)-1] {
+		must(t, errs[i])
+		if !slices.Equal(job.OrderKeys, all[i].OrderKeys) {
+			t.Errorf("the request for %s has job %s, which is about %s", all[i].OrderKeys, job.ID, job.OrderKeys)
+		}
+		if accepted[i] {
+			made[job.ID]++
+		}
+	}
+	for id, times := range made {
+		if times != 1 {
+			t.Errorf("job %s was accepted %d times", id, times)
+		}
+	}
+	for i := range gateways {
+		same, again := jobs[3*i], jobs[3*i+1]
+		// They share a job, unless the other one was accepted between them.
+		if other := jobs[3*i+2]; same.ID != again.ID && len(made) < 2*gateways || other.ID == same.ID || other.ID == again.ID {
+			t.Errorf("gateway %d has jobs %s, %s and %s", i, same.ID, again.ID, other.ID)
+		}
+	}
+}
+
+// Together, too, no more are accepted than a domain may have wait.
+func TestRoomIsCountedTogether(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t)
+	settings := testbed.JobSettings
+	settings.QueuedJobs = 3
+	client := tasks.NewClient(b.pool, b.keys, b.redis, settings, slog.New(slog.DiscardHandler))
+	var accepted, full atomic.Int64
+	var callers sync.WaitGroup
+	for i := range 20 {
+		n := b.of(domainA, "one", fmt.Sprint(i))
+		n.Subject = fmt.Sprint(i)
+		callers.Go(func() {
+			switch _, is, err := client.Create(t.Context(), n); {
+			case is:
+				accepted.Add(1)
+			case fault.Is(err, fault.RateLimited):
+				full.Add(1)
+			default:
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+	callers.Wait()
+	if accepted.Load() != 3 || full.Load() != 17 {
+		t.Errorf("%d were accepted and %d refused, want 3 and 17", accepted.Load(), full.Load())
 	}
 }
 

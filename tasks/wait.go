@@ -1,10 +1,12 @@
 package tasks
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
 
+	"trunkline/internal/postgres"
 	"trunkline/internal/tenant"
 )
 
@@ -86,16 +88,19 @@ func (c *Client) Watch(ctx context.Context, id string, see func(Job) error) erro
 
 // watch is Watch that also returns nil once the deadline has passed.
 func (c *Client) watch(ctx context.Context, id string, deadline <-chan time.Time, see func(Job) error) error {
+	if !postgres.IsUUID(id) {
+		return ErrNotFound
+	}
 	poll := time.Tick(waitPoll)
 	woken := make(chan struct{}, 1)
 	c.listen(id, woken) // before the row is read, so that no end falls in between
 	defer c.unlisten(id, woken)
 	for {
-		job, err := c.Get(ctx, id, tenant.All)
-		if err == nil {
-			err = see(job)
+		read, err := c.gets.Do(ctx, "", id)
+		if err = cmp.Or(err, read.err); err == nil {
+			err = see(read.job)
 		}
-		if err != nil || job.State.Done() {
+		if err != nil || read.job.State.Done() {
 			return err
 		}
 		select {

@@ -43,7 +43,7 @@ func (j *itemsJournal) Earlier() map[int]*gateway.Written {
 }
 
 // Keep seals it into the items' rows.
-func (j *itemsJournal) Keep(ctx context.Context, tx pgx.Tx, entries map[int]*gateway.Written) error {
+func (j *itemsJournal) Keep(ctx context.Context, tx pgx.Tx, batch *pgx.Batch, entries map[int]*gateway.Written) error {
 	secrets := make(map[int]any, len(entries))
 	changes := make([]kept, 0, len(entries))
 	for i, entry := range entries {
@@ -51,11 +51,9 @@ func (j *itemsJournal) Keep(ctx context.Context, tx pgx.Tx, entries map[int]*gat
 		secrets[item.number] = &gateway.Secrets{Password: item.Password, Written: entry}
 		changes = append(changes, kept{item: item.number, asked: &item.Request, known: item.known, written: entry})
 	}
-	superseded, err := j.keepBeside(ctx, tx, changes)
-	if err != nil {
+	if err := j.keepBeside(ctx, tx, batch, changes, &j.superseded); err != nil {
 		return err
 	}
-	j.superseded = append(j.superseded, superseded...)
 	return j.SaveItemSecrets(ctx, tx, secrets)
 }
 

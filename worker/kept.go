@@ -24,9 +24,9 @@ func knownBefore(asked, resolved *gateway.Request, written *gateway.Written) boo
 }
 
 // keepBeside does what belongs into the transaction that writes the rows of changes: the gateways get the external_ids
-// that they were asked for by, and what waited for how they were before has waited in vain. It returns the jobs that
-// ended so.
-func (r *run) keepBeside(ctx context.Context, tx pgx.Tx, changes []kept) (superseded []string, err error) {
+// that they were asked for by, and what waited for how they were before has waited in vain: superseded gets the jobs
+// that end so.
+func (r *run) keepBeside(ctx context.Context, tx pgx.Tx, batch *pgx.Batch, changes []kept, superseded *[]string) error {
 	var named []gateway.ExternalName
 	var unnamed []*gateway.Request
 	var items []int
@@ -48,14 +48,15 @@ func (r *run) keepBeside(ctx context.Context, tx pgx.Tx, changes []kept) (supers
 		}
 	}
 	if err := gateway.NameExternally(ctx, tx, named); err != nil {
-		return nil, err
+		return err
 	}
 	if err := gateway.UnnameExternally(ctx, tx, unnamed); err != nil {
-		return nil, err
+		return err
 	}
-	if !wrote {
-		return nil, nil
+	if wrote {
+		r.Supersede(batch, items, fault.Superseded,
+			"the gateway was configured and loaded, and before it registered a later request about it began: what stands now is what came of job "+r.Job.ID,
+			func(ids []string) { *superseded = append(*superseded, ids...) })
 	}
-	return r.Supersede(ctx, tx, items, fault.Superseded,
-		"the gateway was configured and loaded, and before it registered a later request about it began: what stands now is what came of job "+r.Job.ID)
+	return nil
 }

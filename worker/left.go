@@ -21,7 +21,11 @@ func (w *Worker) keepLeft(ctx context.Context, j *sealedJournal, asked gateway.R
 		if err != nil {
 			return err
 		}
-		return j.run.SaveSecrets(ctx, tx, gateway.Secrets{Password: j.secrets.Password, Left: &gateway.Standing{Rows: rows}})
+		batch := &pgx.Batch{}
+		if err := j.run.SaveSecrets(batch, gateway.Secrets{Password: j.secrets.Password, Left: &gateway.Standing{Rows: rows}}); err != nil {
+			return err
+		}
+		return tx.SendBatch(ctx, batch).Close()
 	})
 	if err != nil {
 		j.run.log.Warn("what the job leaves is not kept, so that it cannot be retried", "error", err)

@@ -79,12 +79,13 @@ func (j *sealedJournal) Earlier() map[int]*gateway.Written {
 }
 
 // Keep seals it into the job's row.
-func (j *sealedJournal) Keep(ctx context.Context, tx pgx.Tx, entries map[int]*gateway.Written) (err error) {
+func (j *sealedJournal) Keep(ctx context.Context, tx pgx.Tx, batch *pgx.Batch, entries map[int]*gateway.Written) error {
 	written := entries[0]
-	if j.superseded, err = j.run.keepBeside(ctx, tx, []kept{{asked: &j.asked, known: j.known, written: written}}); err != nil {
+	err := j.run.keepBeside(ctx, tx, batch, []kept{{asked: &j.asked, known: j.known, written: written}}, &j.superseded)
+	if err != nil {
 		return err
 	}
-	return j.run.SaveSecrets(ctx, tx, gateway.Secrets{Password: j.secrets.Password, Written: written})
+	return j.run.SaveSecrets(batch, gateway.Secrets{Password: j.secrets.Password, Written: written})
 }
 
 // HandsOver reports whether another attempt goes on.

@@ -42,7 +42,9 @@ func (b *bundle) lost(t *testing.T, n tasks.NewJob, row fusionpbx.Gateway) tasks
 		if err := b.db.In(tx).InsertGateway(t.Context(), row, ""); err != nil {
 			return err
 		}
-		return attempt.SaveSecrets(t.Context(), tx, secrets)
+		batch := &pgx.Batch{}
+		must(t, attempt.SaveSecrets(batch, secrets))
+		return tx.SendBatch(t.Context(), batch).Close()
 	}))
 	job, err = attempt.HandBack(t.Context())
 	must(t, err)

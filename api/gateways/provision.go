@@ -3,13 +3,18 @@
 package gateways
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
 	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"trunkline/api/jobs"
 	"trunkline/api/web"
+	"trunkline/internal/batching"
 	"trunkline/internal/config"
 	"trunkline/internal/fault"
 	"trunkline/internal/fusionpbx"
@@ -35,11 +40,14 @@ type Service struct {
 	db       *fusionpbx.DB
 	tasks    *tasks.Client
 	jobs     *jobs.Service
+	checks   *batching.Batches[asked, checked]
 }
 
 // New returns the service of that PBX's gateways, whose changes are jobs.
 func New(settings config.Settings, p *pbx.PBX, t *tasks.Client, j *jobs.Service) *Service {
-	return &Service{settings: settings, pbx: p, db: p.FusionPBX, tasks: t, jobs: j}
+	s := &Service{settings: settings, pbx: p, db: p.FusionPBX, tasks: t, jobs: j}
+	s.checks = batching.New(checksAtOnce, t.Accepting(), s.checkTogether)
+	return s
 }
 
 // Endpoints are those of gateways.
@@ -133,13 +141,46 @@ func (g asked) message(result gateway.Result) string {
 	return "Gateway found, and disabled; send gateway_enabled=true to enable it"
 }
 
-// check is checkAll of one request, and the first that is wrong with it.
+const (
+	// checksAtOnce is how many requests are checked together, and checkTimeout how long they may take.
+	checksAtOnce = 100
+	checkTimeout = 20 * time.Second
+)
+
+// checked is what is wrong with a request, or why that is not known.
+type checked struct {
+	wrong []error
+	err   error
+}
+
+// check is checkAll of one request, together with those that are asked about its domain at the same time, and the first
+// that is wrong with it.
 func (s *Service) check(ctx context.Context, g asked) error {
-	wrong, err := s.checkAll(ctx, []asked{g})
-	if err != nil || len(wrong[0]) == 0 {
+	answer, err := s.checks.Do(ctx, g.params.DomainUUID, g)
+	if err = cmp.Or(err, answer.err); err != nil || len(answer.wrong) == 0 {
 		return err
 	}
-	return wrong[0][0]
+	return answer.wrong[0]
+}
+
+// checkTogether checks requests together or, if the database refuses what one of them asks, each by itself.
+func (s *Service) checkTogether(ctx context.Context, all []asked) []checked {
+	ctx, stop := context.WithTimeout(ctx, checkTimeout)
+	defer stop()
+	wrong, err := s.checkAll(ctx, all)
+	answers := make([]checked, len(all))
+	_, refused := errors.AsType[*pgconn.PgError](err)
+	for i := range all {
+		switch {
+		case err == nil:
+			answers[i].wrong = wrong[i]
+		case refused && len(all) > 1:
+			answers[i] = s.checkTogether(ctx, all[i:i+1])[0]
+		default:
+			answers[i].err = err
+		}
+	}
+	return answers
 }
 
 // inItsWords names the request's field if the failure names a column.

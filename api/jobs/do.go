@@ -95,8 +95,9 @@ func (s *Service) begin(r *web.Request, a Asked, patience time.Duration) (job ta
 
 // accept judges the request and commits its job. accepted: it was accepted now, and waits to be admitted.
 func (s *Service) accept(r *web.Request, a Asked, patience time.Duration) (job tasks.Job, accepted, answered bool, err error) {
-	if a.AtOnce == nil {
-		// A flood of one domain's must not have the others wait for connections to the database.
+	if a.Fill != nil || len(a.Items) > 0 {
+		// Many rows at once are much to hold and to judge. What is asked for one by one shares its questions with the
+		// others of its domain, so that a flood of them takes no more of the database's connections than one does.
 		leave, err := r.Place(web.AtOnceJobs, a.DomainUUID)
 		if err != nil {
 			return job, false, false, err

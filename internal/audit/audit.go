@@ -4,14 +4,20 @@
 package audit
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"trunkline/internal/batching"
 )
 
 // Kind is what an entry is about.
@@ -47,13 +53,19 @@ type Event struct {
 	Detail     map[string]string // may be nil
 }
 
-// changeTimeout bounds the recording of a change, for which its caller waits.
-const changeTimeout = 2 * time.Second
+const (
+	// changeTimeout bounds the recording of a change, for which its caller waits.
+	changeTimeout = 2 * time.Second
+	// changesAtOnce is how many changes one transaction records.
+	changesAtOnce = 100
+)
 
 // Log writes the entries and reads them. Denials are gathered in this process and written by Run.
 type Log struct {
 	pool *pgxpool.Pool
 	log  *slog.Logger
+
+	changes *batching.Batches[Event, error]
 
 	writing sync.Mutex // one batch at a time
 	away    bool       // the log has said that denials cannot be written; writing is held
@@ -64,7 +76,9 @@ type Log struct {
 
 // New returns the log of the database.
 func New(pool *pgxpool.Pool, log *slog.Logger) *Log {
-	return &Log{pool: pool, log: log, denied: gathered{waiting: map[alike]count{}, seen: map[alike]struct{}{}, repeated: map[alike]int64{}}}
+	l := &Log{pool: pool, log: log, denied: gathered{waiting: map[alike]count{}, seen: map[alike]struct{}{}, repeated: map[alike]int64{}}}
+	l.changes = batching.New(changesAtOnce, nil, l.insertAll)
+	return l
 }
 
 // Change records a change at once. The change has been made by then: it stands even if it cannot be
@@ -73,22 +87,41 @@ func (l *Log) Change(ctx context.Context, e Event) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), changeTimeout)
 	defer cancel()
 	e = e.cleaned()
-	if err := l.insert(ctx, e); err != nil {
+	answer, err := l.changes.Do(ctx, "", e)
+	if err = cmp.Or(err, answer); err != nil {
 		l.log.Error("change not recorded in the audit", "action", e.Action, "subject", e.Subject, "who", e.Who,
 			"address", e.Address, "request_id", e.RequestID, "error", err)
 	}
 }
 
-func (l *Log) insert(ctx context.Context, e Event) error {
-	id := uuid.Must(uuid.NewV7())
-	detail, _ := json.Marshal(e.Detail) // never fails: it holds texts alone
-	const sql = `
-		insert into trunkline.audit (id, kind, address, who, action, subject, domain_uuid, request_id, detail)
-		values ($1, 'change', $2, $3, $4, $5, nullif($6, '')::uuid, $7, $8)`
-	_, err := l.pool.Exec(ctx, sql, id, e.Address, e.Who, e.Action, e.Subject, e.DomainUUID, e.RequestID, detail)
-	if unwritable(err) {
-		e = e.inASCII()
-		_, err = l.pool.Exec(ctx, sql, id, e.Address, e.Who, e.Action, e.Subject, e.DomainUUID, e.RequestID, inASCII(string(detail)))
+// insertAll records changes in one transaction or, if the database refuses one of them, each in its own.
+func (l *Log) insertAll(ctx context.Context, all []Event) []error {
+	ctx, stop := context.WithTimeout(ctx, changeTimeout)
+	defer stop()
+	batch := &pgx.Batch{}
+	for _, e := range all {
+		e.insert(batch)
 	}
-	return err
+	err := l.pool.SendBatch(ctx, batch).Close()
+	if len(all) == 1 && unwritable(err) {
+		batch = &pgx.Batch{}
+		all[0].inASCII().insert(batch)
+		err = l.pool.SendBatch(ctx, batch).Close()
+	}
+	errs := make([]error, len(all))
+	_, refused := errors.AsType[*pgconn.PgError](err)
+	for i := range all {
+		if errs[i] = err; len(all) > 1 && refused {
+			errs[i] = l.insertAll(ctx, all[i:i+1])[0]
+		}
+	}
+	return errs
+}
+
+func (e Event) insert(batch *pgx.Batch) {
+	detail, _ := json.Marshal(e.Detail) // never fails: it holds texts alone
+	batch.Queue(`
+		insert into trunkline.audit (id, kind, address, who, action, subject, domain_uuid, request_id, detail)
+		values ($1, 'change', $2, $3, $4, $5, nullif($6, '')::uuid, $7, $8)`,
+		uuid.Must(uuid.NewV7()), e.Address, e.Who, e.Action, e.Subject, e.DomainUUID, e.RequestID, detail)
 }

@@ -1,8 +1,10 @@
 package audit_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -27,6 +29,30 @@ func TestChange(t *testing.T) {
 	if e.Who != "admin@a.example" || e.Address != "192.0.2.1" || e.Action != "token.revoke" || e.Subject != "whmcs" || e.DomainUUID != domainA ||
 		e.RequestID != "r-1" || e.Times != 1 || string(e.Detail) != `{"reason":"left"}` {
 		t.Errorf("got %+v", e)
+	}
+}
+
+// Changes that are made at the same time are recorded together, and one that the database refuses keeps no other out.
+func TestChangesAtOnce(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t)
+	b.exec(t, "alter table trunkline.audit add constraint theirs check (subject <> 'unwanted')")
+	var callers sync.WaitGroup
+	for i := range 20 {
+		callers.Go(func() {
+			subject := fmt.Sprint(i)
+			if i == 7 {
+				subject = "unwanted"
+			}
+			b.Change(t.Context(), audit.Event{Who: "admin", Action: "job.cancel", Subject: subject})
+		})
+	}
+	callers.Wait()
+	if got := b.list(t, audit.Filter{Kind: audit.KindChange}); len(got) != 19 {
+		t.Errorf("got %d changes, want 19", len(got))
+	}
+	if log := b.log.String(); strings.Count(log, "level=ERROR") != 1 || !strings.Contains(log, "unwanted") {
+		t.Errorf("the log says %q", log)
 	}
 }
 

@@ -2,6 +2,7 @@ package audit
 
 import (
 	"errors"
+	"maps"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -69,5 +70,9 @@ func inASCII(s string) string {
 func (e Event) inASCII() Event {
 	e.Who, e.Subject = inASCII(e.Who), inASCII(e.Subject)
 	e.Address, e.Action, e.RequestID = inASCII(e.Address), inASCII(e.Action), inASCII(e.RequestID)
+	e.Detail = maps.Clone(e.Detail)
+	for name, value := range e.Detail {
+		e.Detail[name] = inASCII(value)
+	}
 	return e
 }

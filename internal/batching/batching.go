@@ -13,8 +13,9 @@ import (
 // Batches does what is asked of it about each of several things, one batch a thing at a time: who comes while one is
 // being done is part of the next. A caller who is alone is a batch of one, and waits for nobody.
 type Batches[Asked, Answer any] struct {
-	most int
-	do   func(context.Context, []Asked) []Answer
+	most  int
+	slots Slots
+	do    func(context.Context, []Asked) []Answer
 
 	mu      sync.Mutex
 	waiting map[string][]*call[Asked, Answer] // by what it is about; there while a batch of that is being done
@@ -28,11 +29,23 @@ type call[Asked, Answer any] struct {
 	done     chan struct{}
 }
 
-// New returns batches of up to most, done by do, which gives one answer for each that was asked, in their order, or
+// Slots bound how many batches are done at once, also of several Batches together. The things that batches are about get
+// one in turn, however much is asked about each. nil: as many as there are things.
+type Slots chan struct{}
+
+// NewSlots returns n slots; 0: no bound.
+func NewSlots(n int) Slots {
+	if n == 0 {
+		return nil
+	}
+	return make(Slots, n)
+}
+
+// New returns batches of up to most, done by do, each in one of the slots, which gives one answer for each that was asked, in their order, or
 // none. The context that do gets has the values of one of the callers' and does not end with it, since others wait too:
 // do bounds its time by itself.
-func New[Asked, Answer any](most int, do func(ctx context.Context, asked []Asked) []Answer) *Batches[Asked, Answer] {
-	return &Batches[Asked, Answer]{most: most, do: do, waiting: map[string][]*call[Asked, Answer]{}}
+func New[Asked, Answer any](most int, slots Slots, do func(ctx context.Context, asked []Asked) []Answer) *Batches[Asked, Answer] {
+	return &Batches[Asked, Answer]{most: most, slots: slots, do: do, waiting: map[string][]*call[Asked, Answer]{}}
 }
 
 // Do has it done in the next batch about that, and returns the answer. If ctx ends before that batch has begun it returns
@@ -80,12 +93,26 @@ func (b *Batches[Asked, Answer]) leave(about string, c *call[Asked, Answer]) (le
 
 // run does batches until nobody waits.
 func (b *Batches[Asked, Answer]) run(about string) {
-	for calls := b.next(about); len(calls) > 0; calls = b.next(about) {
-		b.carryOut(calls)
-		for _, c := range calls {
-			close(c.done)
-		}
+	for b.some(about) {
 	}
+}
+
+// some does the next batch about that, and reports whether there was one. Those who come while it waits for a slot are
+// part of it.
+func (b *Batches[Asked, Answer]) some(about string) bool {
+	if b.slots != nil {
+		b.slots <- struct{}{} // whoever has waited longest for it is served first
+		defer func() { <-b.slots }()
+	}
+	calls := b.next(about)
+	if len(calls) == 0 {
+		return false
+	}
+	b.carryOut(calls)
+	for _, c := range calls {
+		close(c.done)
+	}
+	return true
 }
 
 func (b *Batches[Asked, Answer]) next(about string) []*call[Asked, Answer] {

@@ -19,7 +19,7 @@ type doubling struct {
 
 func newDoubling(most int) *doubling {
 	d := &doubling{may: make(chan struct{})}
-	d.Batches = New(most, func(_ context.Context, asked []int) []int {
+	d.Batches = New(most, nil, func(_ context.Context, asked []int) []int {
 		d.batches = append(d.batches, slices.Sorted(slices.Values(asked)))
 		<-d.may
 		answers := make([]int, len(asked))
@@ -53,11 +53,46 @@ func TestWhoComesMeanwhileSharesTheNextBatch(t *testing.T) {
 	})
 }
 
+// However much is asked about one thing, another one's turn comes after that one's next batch.
+func TestThingsTakeTurnsAtTheSlots(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		may := make(chan struct{})
+		var done []string
+		slots := NewSlots(1)
+		b := New(1, slots, func(_ context.Context, asked []string) []string {
+			<-may
+			done = append(done, asked[0])
+			return asked
+		})
+		other := New(1, slots, func(_ context.Context, asked []string) []string {
+			<-may
+			done = append(done, asked[0])
+			return asked
+		})
+		var callers sync.WaitGroup
+		ask := func(of *Batches[string, string], about, what string) {
+			callers.Go(func() { _, _ = of.Do(t.Context(), about, what) })
+			synctest.Wait()
+		}
+		for range 3 {
+			ask(b, "flood", "flood")
+		}
+		ask(b, "quiet", "quiet")
+		ask(other, "flood", "elsewhere")
+		close(may)
+		callers.Wait()
+		if want := []string{"flood", "quiet", "elsewhere", "flood", "flood"}; !slices.Equal(done, want) {
+			t.Errorf("done were %v, want %v", done, want)
+		}
+	})
+}
+
 func TestWhatIsAboutSomethingElseDoesNotWait(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		slow := make(chan struct{})
-		b := New(3, func(_ context.Context, asked []string) []string {
+		b := New(3, nil, func(_ context.Context, asked []string) []string {
 			if asked[0] == "slow" {
 				<-slow
 			}
@@ -110,7 +145,7 @@ func TestACallerWhoLeaves(t *testing.T) {
 
 func TestAPanicIsTheCallersAndTheNextBatchIsDone(t *testing.T) {
 	t.Parallel()
-	b := New(3, func(_ context.Context, asked []int) []int {
+	b := New(3, nil, func(_ context.Context, asked []int) []int {
 		if asked[0] == 0 {
 			panic("zero")
 		}

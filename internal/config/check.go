@@ -57,8 +57,8 @@ func (s *Settings) check(set func(name string) bool) []error {
 		c.setting("HEARTBEAT_TIMEOUT", fmt.Errorf("%s is not more than twice TRUNKLINE_HEARTBEAT_INTERVAL (%s), so that a job that is alive would be taken for dead; raise it, or lower the interval",
 			s.HeartbeatTimeout, s.HeartbeatInterval))
 	}
-	if busy := s.CDRReads + s.JobRequests + s.ExportConcurrency; set(prefix+"CDR_READS") && set(prefix+"JOB_REQUESTS") && set(prefix+"EXPORT_CONCURRENCY") && s.DatabaseConnections <= busy {
-		c.setting("DATABASE_CONNECTIONS", fmt.Errorf("%d is not more than TRUNKLINE_CDR_READS, TRUNKLINE_JOB_REQUESTS and TRUNKLINE_EXPORT_CONCURRENCY together (%d), which could hold every connection; raise it, or lower those",
+	if busy := s.CDRReads + 2*s.JobRequests + s.ExportConcurrency; set(prefix+"CDR_READS") && set(prefix+"JOB_REQUESTS") && set(prefix+"EXPORT_CONCURRENCY") && s.DatabaseConnections <= busy {
+		c.setting("DATABASE_CONNECTIONS", fmt.Errorf("%d is not more than TRUNKLINE_CDR_READS, twice TRUNKLINE_JOB_REQUESTS and TRUNKLINE_EXPORT_CONCURRENCY together (%d), which could hold every connection; raise it, or lower those",
 			s.DatabaseConnections, busy))
 	}
 	if set(prefix+"WAIT_MAX") && s.WaitDefault > s.WaitMax {

@@ -74,7 +74,7 @@ type Settings struct {
 
 	ExportDir          string        `env:"TRUNKLINE_EXPORT_DIR" envDefault:"/var/lib/trunkline/exports" help:"the folder of export files; front ends and workers must see the same one"`
 	SyncExportRows     int           `env:"TRUNKLINE_SYNC_EXPORT_ROWS" envDefault:"5000" least:"0" help:"the most CDRs that an export answers at once; more becomes a job"`
-	JobRequests        int           `env:"TRUNKLINE_JOB_REQUESTS" envDefault:"8" most:"1000" help:"how many requests for provisioning are judged and accepted at once, per process; no domain can hold them all, and the others wait for their turn"`
+	JobRequests        int           `env:"TRUNKLINE_JOB_REQUESTS" envDefault:"6" most:"1000" help:"how many domains' requests for provisioning are judged and accepted at once, and how many requests about many gateways besides, per process; no domain can hold them all, and the others wait for their turn"`
 	CDRReads           int           `env:"TRUNKLINE_CDR_READS" envDefault:"4" most:"1000" help:"how many usage questions and small exports are read at once, per process; no domain can hold them all, what waits longer is refused, and an export becomes a job"`
 	DownloadTTL        time.Duration `env:"TRUNKLINE_DOWNLOAD_TTL" envDefault:"24h" help:"how long a download link is good"`
 	Downloads          int           `env:"TRUNKLINE_DOWNLOADS" envDefault:"200" help:"how many files may be downloaded at once, per process; one address, of IPv6 a /64, has at most half of them, and no domain can hold them all"`
@@ -83,7 +83,7 @@ type Settings struct {
 	ExportDomainBytes  Bytes         `env:"TRUNKLINE_EXPORT_DOMAIN_BYTES" envDefault:"10GiB" help:"how many bytes the kept export files of one domain may have before it gets no more"`
 	CSVFormulaGuard    bool          `env:"TRUNKLINE_CSV_FORMULA_GUARD" envDefault:"true" help:"disarm CSV values that a spreadsheet would run as a formula"`
 
-	ProvisionConcurrency int           `env:"TRUNKLINE_PROVISION_CONCURRENCY" envDefault:"64" most:"1000" help:"how many provision jobs a worker runs at a time"`
+	ProvisionConcurrency int           `env:"TRUNKLINE_PROVISION_CONCURRENCY" envDefault:"128" most:"1000" help:"how many provision jobs a worker runs at a time"`
 	ExportConcurrency    int           `env:"TRUNKLINE_EXPORT_CONCURRENCY" envDefault:"2" most:"1000" help:"how many export jobs a worker runs at a time"`
 	BulkConcurrency      int           `env:"TRUNKLINE_BULK_CONCURRENCY" envDefault:"2" most:"1000" help:"how many bulk jobs a worker runs at a time"`
 	QueuedJobs           int           `env:"TRUNKLINE_QUEUED_JOBS" envDefault:"1000" most:"1000000" help:"how many jobs of one domain may wait for their turn in a queue; suspensions and deletions have as much room of their own"`

@@ -32,7 +32,7 @@ type Applier struct {
 // New returns an applier. A keyed hash of what each switch was told to load is kept under keys.
 func New(p *pbx.PBX, keys *sealing.Keys, log *slog.Logger, limits Limits) *Applier {
 	a := &Applier{pbx: p, keys: keys, log: log, limits: limits}
-	a.writes = batching.New(passesAtOnce, a.writeTogether)
+	a.writes = batching.New(passesAtOnce, nil, a.writeTogether)
 	for _, sw := range p.Switches {
 		a.batches = append(a.batches, &batch{sw: sw, pbx: p, keys: keys, log: log, limits: limits})
 	}

@@ -42,8 +42,10 @@ type Journal interface {
 	// Earlier is what earlier attempts at the changes wrote and did not put back.
 	Earlier() map[int]*Written
 	// Keep replaces what is kept of some changes, in the transaction that writes their rows; nil: nothing is
-	// to be put back. It fails if the changes are another attempt's by now, and nothing is written then.
-	Keep(ctx context.Context, tx pgx.Tx, entries map[int]*Written) error
+	// to be put back. It may leave some of that to the batch, which is sent before the transaction is committed, with
+	// what other journals keep there. One of the two fails if the changes are another attempt's by now, and nothing is
+	// written then.
+	Keep(ctx context.Context, tx pgx.Tx, batch *pgx.Batch, entries map[int]*Written) error
 	// HandsOver reports whether err means that another attempt goes on from the journal, so that this one
 	// has to leave everything as it is. nil does not.
 	HandsOver(err error) bool

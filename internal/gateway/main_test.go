@@ -252,7 +252,7 @@ func (j *journal) Earlier() map[int]*gateway.Written {
 	return earlier
 }
 
-func (j *journal) Keep(ctx context.Context, tx pgx.Tx, entries map[int]*gateway.Written) error {
+func (j *journal) Keep(ctx context.Context, tx pgx.Tx, _ *pgx.Batch, entries map[int]*gateway.Written) error {
 	if j.name == "" {
 		return nil
 	}

@@ -20,7 +20,9 @@ var errFenced = errors.New("fenced")
 // fenced is such a journal.
 type fenced struct{ journal }
 
-func (*fenced) Keep(context.Context, pgx.Tx, map[int]*gateway.Written) error { return errFenced }
+func (*fenced) Keep(context.Context, pgx.Tx, *pgx.Batch, map[int]*gateway.Written) error {
+	return errFenced
+}
 
 // writeAtOnce applies each change by itself, with its journal, and has all of them write at the same time: somebody
 // else holds the domain's gateways until they wait.

@@ -72,7 +72,11 @@ func (p *pass) restore(ctx context.Context, tx pgx.Tx, works []*work) (done func
 	for _, w := range works {
 		entries[w.index] = nil
 	}
-	if err := p.journal.Keep(ctx, tx, entries); err != nil {
+	batch := &pgx.Batch{}
+	if err := p.journal.Keep(ctx, tx, batch, entries); err != nil {
+		return nil, err
+	}
+	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
 		return nil, err
 	}
 	now, err := p.pbx.FusionPBX.Locking(tx).GatewaysByUUIDs(ctx, each(works, (*work).uuid))

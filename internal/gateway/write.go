@@ -129,12 +129,13 @@ func (p *pass) writeRows(ctx context.Context, tx pgx.Tx, works []*work) (done fu
 		}
 		entries[s.pass][s.index] = s.written
 	}
+	batch := &pgx.Batch{}
 	for pass, written := range entries {
-		if err := pass.journal.Keep(ctx, tx, written); err != nil {
+		if err := pass.journal.Keep(ctx, tx, batch, written); err != nil {
 			return nil, err
 		}
 	}
-	return func() { finish(steps) }, nil
+	return func() { finish(steps) }, tx.SendBatch(ctx, batch).Close()
 }
 
 // finish notes on the works what the steps did.
