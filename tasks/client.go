@@ -62,6 +62,7 @@ type Client struct {
 	gets      *batching.Batches[string, found]
 	claims    *batching.Batches[claim, claimed]
 	successes *batching.Batches[success, error]
+	ends      *batching.Batches[string, struct{}]
 
 	mu      sync.Mutex
 	waiting map[string][]chan struct{}
@@ -83,6 +84,7 @@ func NewClient(pool *pgxpool.Pool, keys *sealing.Keys, rdb goredis.UniversalClie
 	c.creations = batching.New(batchedAtOnce, c.accepting, c.createAll)
 	c.gets = batching.New(batchedAtOnce, nil, c.getAll)
 	c.claims, c.successes = batching.New(batchedAtOnce, nil, c.claimAll), batching.New(batchedAtOnce, nil, c.succeedAll)
+	c.ends = batching.New(batchedAtOnce, nil, c.publishEnds)
 	return c
 }
 

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	goredis "github.com/redis/go-redis/v9"
+
 	"trunkline/internal/postgres"
 	"trunkline/internal/tenant"
 )
@@ -24,11 +26,23 @@ func (c *Client) Finished(ctx context.Context, jobID string) {
 }
 
 func (c *Client) publishEnd(ctx context.Context, jobID string) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), enqueueTimeout)
+	_, _ = c.ends.Do(context.WithoutCancel(ctx), "", jobID) // it has no answer, and cannot be given up
+}
+
+// publishEnds publishes the ends of jobs with one round trip.
+func (c *Client) publishEnds(ctx context.Context, jobIDs []string) []struct{} {
+	ctx, cancel := context.WithTimeout(ctx, enqueueTimeout)
 	defer cancel()
-	if err := c.redis.Publish(ctx, finishedChannel, jobID).Err(); err != nil {
-		c.log.Debug("end of job not published; waiting callers poll", "job", jobID, "error", err)
+	_, err := c.redis.Pipelined(ctx, func(p goredis.Pipeliner) error {
+		for _, id := range jobIDs {
+			p.Publish(ctx, finishedChannel, id)
+		}
+		return nil
+	})
+	if err != nil {
+		c.log.Debug("ends of jobs not published; waiting callers poll", "jobs", jobIDs, "error", err)
 	}
+	return nil
 }
 
 // Run listens for ended jobs until ctx is done, for the calls that wait in this process. While Redis is

@@ -25,13 +25,17 @@ type Applier struct {
 	log     *slog.Logger
 	limits  Limits
 	batches []*batch // one a switch, in the order of the settings
-	// writes are the rows that several passes write at the same time.
-	writes *batching.Batches[*writing, struct{}]
+	// What several passes do at the same time they do together: find out where gateways are kept, check, and write rows.
+	folders *batching.Batches[struct{}, found]
+	checks  *batching.Batches[*sharing, struct{}]
+	writes  *batching.Batches[*sharing, struct{}]
 }
 
 // New returns an applier. A keyed hash of what each switch was told to load is kept under keys.
 func New(p *pbx.PBX, keys *sealing.Keys, log *slog.Logger, limits Limits) *Applier {
 	a := &Applier{pbx: p, keys: keys, log: log, limits: limits}
+	a.folders = batching.New(passesAtOnce, nil, a.findFolder)
+	a.checks = batching.New(passesAtOnce, nil, a.checkTogether)
 	a.writes = batching.New(passesAtOnce, nil, a.writeTogether)
 	for _, sw := range p.Switches {
 		a.batches = append(a.batches, &batch{sw: sw, pbx: p, keys: keys, log: log, limits: limits})
@@ -151,10 +155,11 @@ func (p *pass) run(ctx context.Context, works []*work) {
 		p.came = append(p.came, came)
 		defer came()
 	}
-	var err error
-	if p.folder, err = file.FindFolder(ctx, p.pbx); err != nil {
+	found, err := p.folders.Do(ctx, "", struct{}{})
+	if err = cmp.Or(err, found.err); err != nil {
 		fail(works, err)
 	}
+	p.folder = found.folder
 	for _, stage := range []func(context.Context, []*work){p.reregister, p.reconcile, p.show, p.check, p.write, p.reloadProviders, p.load} {
 		if p.spoilt(works) {
 			break

@@ -49,9 +49,16 @@ func (p *pass) show(ctx context.Context, works []*work) {
 // check plans the rows and asks every switch for them, so that nothing is written that could not take
 // effect.
 func (p *pass) check(ctx context.Context, works []*work) {
-	if len(works) == 0 {
-		return
+	switch {
+	case len(works) == 0:
+	case len(works) <= listAbove:
+		p.shareChecking(ctx, works)
+	default:
+		p.checkAll(ctx, works)
 	}
+}
+
+func (p *pass) checkAll(ctx context.Context, works []*work) {
 	existing, err := existing(ctx, p.pbx.FusionPBX, works)
 	if err != nil {
 		fail(works, err)

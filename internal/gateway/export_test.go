@@ -23,5 +23,8 @@ func (a *Applier) Waiting(n int) int {
 // RowsAtOnce is how many rows one transaction writes.
 const RowsAtOnce = rowsAtOnce
 
+// WaitingToCheck is how many passes wait to be checked.
+func (a *Applier) WaitingToCheck() int { return a.checks.Waiting("") }
+
 // WaitingToWrite is how many passes wait to write rows of the domain.
 func (a *Applier) WaitingToWrite(domainUUID string) int { return a.writes.Waiting(domainUUID) }

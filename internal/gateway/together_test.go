@@ -86,6 +86,46 @@ func TestWhoWritesAtTheSameTimeSharesATransaction(t *testing.T) {
 	}
 }
 
+// Those who come while another one is checked are checked together: the switch is asked once for all of them, and what is
+// wrong with one fails no other.
+func TestWhoIsCheckedAtTheSameTimeSharesTheQuestions(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{})
+	changes := append(carriers(6, "line", carrier()), change("", "nowhere", carrier("profile", "unknown")))
+	tx, err := b.Pool.Begin(t.Context())
+	must(t, err)
+	defer tx.Rollback(context.WithoutCancel(t.Context()))
+	_, err = tx.Exec(t.Context(), "lock table v_gateways in access exclusive mode")
+	must(t, err)
+	outcomes := make([]gateway.Outcome, len(changes))
+	var callers sync.WaitGroup
+	apply := func(i int) {
+		callers.Go(func() { outcomes[i] = b.applier.Apply(t.Context(), []*gateway.Change{changes[i]}, &journal{})[0] })
+	}
+	apply(0)
+	pbxtest.Eventually(t, "the first one is being checked", func() (waits bool) {
+		must(t, tx.QueryRow(t.Context(), "select exists (select from pg_locks where not granted and relation = 'v_gateways'::regclass)").Scan(&waits))
+		return waits
+	})
+	for i := range changes[1:] {
+		apply(i + 1)
+	}
+	pbxtest.Eventually(t, "all others wait for the next check", func() bool { return b.applier.WaitingToCheck() == len(changes)-1 })
+	must(t, tx.Rollback(t.Context()))
+	callers.Wait()
+	for i, o := range outcomes[:6] {
+		if o.Err != nil || o.Result().Action != gateway.Created {
+			t.Errorf("change %d: got %+v", i, o)
+		}
+	}
+	if err := outcomes[6].Err; !fault.Is(err, fault.ProfileUnavailable) {
+		t.Errorf("got %v of the unknown profile", err)
+	}
+	if n := b.Simulated[0].CountCommands("sofia xmlstatus profile external"); n != 2 {
+		t.Errorf("the switch was asked %d times whether the profile runs, want once for the first, and once for all others", n)
+	}
+}
+
 // What fails of one fails no other that shares its transaction.
 func TestWhoFailsToWriteFailsAlone(t *testing.T) {
 	t.Parallel()
