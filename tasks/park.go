@@ -62,11 +62,13 @@ func (c *Client) Awaited(ctx context.Context, kind Kind) ([]*Awaited, error) {
 // outcome: this job, or of a job of many these items, changes what they wait for. ended gets their ids; the caller tells
 // of their ends with Finished once the transaction is committed.
 func (a *Attempt) Supersede(batch *pgx.Batch, items []int, code, message string, ended func(ids []string)) {
+	// What waits for its outcome is little, and looked at first: of a job of many, thousands of turns may be this job's.
 	batch.Queue(`
+		with awaited as materialized (select key, turn, job_id from trunkline.turns where not holds)
 		update trunkline.jobs set state = 'failed', error_code = $2, error_message = $3, finished_at = now()
 		where state = 'running' and outcome is not null and id = any(array(
-			select earlier.job_id from trunkline.turns as earlier join trunkline.turns as mine on mine.key = earlier.key
-			where not earlier.holds and mine.job_id = $1 and ($4::integer[] is null or mine.item = any($4)) and earlier.turn < mine.turn))
+			select earlier.job_id from awaited as earlier join trunkline.turns as mine on mine.key = earlier.key
+			where mine.job_id = $1 and ($4::integer[] is null or mine.item = any($4)) and earlier.turn < mine.turn))
 		returning id::text`, a.Job.ID, code, message, items).Query(func(rows pgx.Rows) error {
 		ids, err := pgx.CollectRows(rows, pgx.RowTo[string])
 		if err != nil {
