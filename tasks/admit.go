@@ -59,6 +59,9 @@ func (c *Client) admit(ctx context.Context) (admitted int, err error) {
 // slots of the queue goes first, and within it what is urgent; no domain ever holds the last slot of a queue that
 // has several, unless there is no other.
 //
+// Whether a job has an earlier one before it is asked for each by itself (offset 0): the planner, which takes turns for
+// few, would else look for all of theirs at once, each of ten thousand against each.
+//
 // If the server crashes and forgets an admission, the task finds its job not admitted, and the sweep admits it.
 func (c *Client) choose(ctx context.Context) (jobs []Job, err error) {
 	var names []string
@@ -84,8 +87,8 @@ func (c *Client) choose(ctx context.Context) (jobs []Job, err error) {
 			from (select *, coalesce(domain_uuid::text, '') as domain from trunkline.jobs) as j
 			join queues using (kind) left join held using (queue, domain)
 			where state = 'queued' and admitted_at is null and case when items = 0 then not exists (
-				select from trunkline.turns as mine join trunkline.turns as earlier
-				on earlier.key = mine.key and earlier.turn < mine.turn and earlier.holds where mine.job_id = j.id)
+				select from (select key, turn from trunkline.turns where job_id = j.id offset 0) as mine,
+				lateral (select from trunkline.turns where key = mine.key and turn < mine.turn and holds limit 1) as earlier)
 			else not exists (
 				select from trunkline.jobs as earlier where earlier.id = any(j.after) and earlier.finished_at is null and earlier.outcome is null) end
 		), ranked as (

@@ -326,10 +326,28 @@ func TestSecretsOfMoreItemsThanAtOnce(t *testing.T) {
 }
 
 // One of ten thousand items has the job wait, and keeps nobody else from starting.
+// A job is admitted within its time beside the many turns of another, also by a connection that made its plans
+// when there was none.
+func TestAdmissionBesideManyTurns(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t)
+	b.exec(t, "vacuum analyze trunkline.turns")
+	b.Admit(t.Context())
+	keys := make([]string, 25_000)
+	for i := range keys {
+		keys[i] = fmt.Sprintf("gateway-%d", i)
+	}
+	b.submit(t, b.many("all", keys...))
+	free := b.submit(t, b.of(domainA, "free", "another"))
+	b.wantStarted(t, map[string]tasks.Job{"free": free}, "free")
+	waits := b.submit(t, b.of(domainA, "waits", keys[7]))
+	b.wantStarted(t, map[string]tasks.Job{"free": free, "waits": waits}, "free")
+}
+
 func TestOneOfManyItemsIsWaitedFor(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t)
-	keys := make([]string, 10_000)
+	keys := make([]string, 25_000)
 	for i := range keys {
 		keys[i] = fmt.Sprint("gateway ", i)
 	}
