@@ -53,3 +53,47 @@ func TestBulkRetry(t *testing.T) {
 	}
 	b.retry(t, b.asAdmin, id).want(t, http.StatusConflict, "job_state")
 }
+
+// Of a job whose workers were lost it is not known how its gateways were left: its retry leaves each as it is and says so,
+// as it does of a single one, and what a job had ended before is kept.
+func TestRetryOfABulkWhoseWorkersWereLost(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{noWorker: true})
+	text := "name;host;user;secret\none;host;u;" + gatewayPassword + "\ntwo;host;u;" + gatewayPassword + "\n"
+	id := b.do(t, b.asAdmin(file("mode=each&wait=0", text))).want(t, http.StatusAccepted, "").text(t, "job_id")
+	b.exec(t, "update trunkline.jobs set state = 'failed', error_code = 'worker_lost', error_message = 'lost', attempt = 1, finished_at = now() where id = $1", id)
+	b.exec(t, "insert into v_gateways (gateway_uuid, domain_uuid, gateway, proxy, enabled) select gen_random_uuid(), domain_uuid, 'two', 'newer', 'false' from trunkline.jobs where id = $1", id)
+	b.startWorker(t)
+	b.retry(t, b.asAdmin, id)
+	var job bulkJob
+	must(t, json.Unmarshal([]byte(b.do(t, b.asAdmin(call{path: "/v1/jobs/" + id + "?wait=30"})).want(t, http.StatusOK, "").body), &job))
+	if job.State != "failed" || len(job.Items.Items) != 2 {
+		t.Fatalf("the job is %+v", job)
+	}
+	for _, item := range job.Items.Items {
+		if item.State != "failed" || item.Error == nil || item.Error.Code != "conflict" {
+			t.Errorf("row %d is %+v", item.Number, item)
+		}
+	}
+	if n := b.count(t, "select count(*) from v_gateways where gateway = 'one' or gateway = 'two' and proxy <> 'newer'"); n != 0 {
+		t.Errorf("%d gateways were made or changed", n)
+	}
+}
+
+// A worker that is lost while it writes down that nothing came of a job that is all or none has nothing come of the rest.
+func TestBulkOfAllGoesOnWithNone(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{noWorker: true})
+	text := "name;host;user;secret\none;host;u;" + gatewayPassword + "\ntwo;host;u;" + gatewayPassword + "\n"
+	id := b.do(t, b.asAdmin(file("mode=all&wait=0", text))).want(t, http.StatusAccepted, "").text(t, "job_id")
+	b.exec(t, "update trunkline.items set state = 'failed', error_code = 'profile_unavailable', error_message = 'gone' where job_id = $1 and number = 1", id)
+	b.startWorker(t)
+	var job bulkJob
+	must(t, json.Unmarshal([]byte(b.do(t, b.asAdmin(call{path: "/v1/jobs/" + id + "?wait=30"})).want(t, http.StatusOK, "").body), &job))
+	if two := job.Items.Items[1]; job.State != "failed" || two.State != "skipped" || two.Error == nil || two.Error.Code != "skipped" {
+		t.Errorf("the job is %+v", job)
+	}
+	if n := b.count(t, "select count(*) from v_gateways where gateway in ('one', 'two')"); n != 0 {
+		t.Errorf("%d gateways were made", n)
+	}
+}

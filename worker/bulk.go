@@ -9,6 +9,8 @@ import (
 	"time"
 	"unique"
 
+	"github.com/jackc/pgx/v5"
+
 	"trunkline/internal/fault"
 	"trunkline/internal/gateway"
 	"trunkline/tasks"
@@ -28,6 +30,12 @@ func (w *Worker) bulk(ctx context.Context, r *run) (any, error) {
 		return nil, err
 	}
 	if err := b.resolve(reading); err != nil {
+		return nil, err
+	}
+	if err := b.stillLeft(reading); err != nil {
+		return nil, err
+	}
+	if err := b.stillAll(reading); err != nil {
 		return nil, err
 	}
 	if b.asked.DryRun {
@@ -64,7 +72,6 @@ type bulkItem struct {
 	written *gateway.Written  // what an earlier attempt wrote
 	left    *gateway.Standing // of a retry: what the failed job left behind
 	known   bool              // its gateway has its external_id from before
-	err     error             // why it is not to be done
 }
 
 // read reads the items that have not ended.
@@ -92,8 +99,8 @@ func (b *bulk) compare(ctx context.Context) (any, error) {
 	ends := make([]tasks.ItemEnd, 0, len(b.items))
 	var todo []*bulkItem
 	for _, item := range b.items {
-		if item.err != nil {
-			ends = append(ends, item.end(gateway.InConflict, nil, item.err, false))
+		if item.Refused != nil {
+			ends = append(ends, item.end(gateway.InConflict, nil, item.Refused, false))
 			continue
 		}
 		todo = append(todo, item)
@@ -122,7 +129,7 @@ func changes(items []*bulkItem) []*gateway.Change {
 	return changes
 }
 
-// resolve finds the gateways that external_ids name, and sees that those of a retry stand as they were left.
+// resolve finds the gateways that external_ids name.
 func (b *bulk) resolve(ctx context.Context) error {
 	for items := range slices.Chunk(b.items, itemsAtOnce) {
 		asked := requests(items)
@@ -135,20 +142,23 @@ func (b *bulk) resolve(ctx context.Context) error {
 			case item.written != nil && faults[i] != nil: // what an earlier attempt wrote is this one's to finish
 				item.GatewayUUID, item.known = item.written.Row.UUID, !item.written.Named
 			default:
-				item.known, item.err = knownBefore(&asked[i], &resolved[i], item.written), faults[i]
+				item.known, item.Refused = knownBefore(&asked[i], &resolved[i], item.written), faults[i]
 				item.Request = resolved[i]
 			}
 		}
 	}
 	b.patient = !slices.ContainsFunc(b.items, func(i *bulkItem) bool { return !i.Stops() })
-	return b.stillLeft(ctx)
+	return nil
 }
 
-// stillLeft fails the items of a retry whose gateways were changed since they failed.
+// stillLeft refuses the items of a retry whose gateways were changed since they failed.
 func (b *bulk) stillLeft(ctx context.Context) error {
+	if err := b.endUnknown(ctx); err != nil {
+		return err
+	}
 	var retried []*bulkItem
 	for _, item := range b.items {
-		if item.err == nil && item.left != nil {
+		if item.Refused == nil && item.left != nil {
 			retried = append(retried, item)
 		}
 	}
@@ -158,7 +168,49 @@ func (b *bulk) stillLeft(ctx context.Context) error {
 			return err
 		}
 		for i, item := range some {
-			item.err = item.left.Check(rows[i])
+			item.Refused = item.left.Check(rows[i])
+		}
+	}
+	return nil
+}
+
+// endUnknown ends the items of a retry of which it is not known how they were left, as those are of which a worker was
+// lost. It does so before the retry does anything: what that writes has nothing that was left either.
+func (b *bulk) endUnknown(ctx context.Context) error {
+	var secrets gateway.Secrets
+	if err := b.Secrets(&secrets); err != nil || !secrets.Retried || b.asked.DryRun {
+		return err
+	}
+	var ends []tasks.ItemEnd
+	b.items = slices.DeleteFunc(b.items, func(item *bulkItem) bool {
+		if item.left == nil {
+			ends = append(ends, item.end("", nil, item.left.Check(nil), false))
+		}
+		return item.left == nil
+	})
+	if err := b.endItems(ctx, ends); err != nil {
+		return err
+	}
+	batch := &pgx.Batch{}
+	if err := b.SaveSecrets(batch, gateway.Secrets{}); err != nil {
+		return err
+	}
+	return b.o.PBX.Pool.SendBatch(ctx, batch).Close()
+}
+
+// stillAll refuses every item if it is to be all or none and one has ended already, before this attempt, with nothing
+// done.
+func (b *bulk) stillAll(ctx context.Context) error {
+	if b.asked.Mode != gateway.ModeAll || b.asked.DryRun {
+		return nil
+	}
+	counts, err := b.Outcomes(ctx)
+	if err != nil || !slices.ContainsFunc(counts, func(c tasks.OutcomeCount) bool { return c.State == tasks.ItemFailed || c.State == tasks.ItemSkipped }) {
+		return err
+	}
+	for _, item := range b.items {
+		if item.Refused == nil {
+			item.Refused = fault.Errorf(fault.Skipped, "not done, since all was to be done or nothing and another item is at fault; correct that one, then send all of them again")
 		}
 	}
 	return nil
@@ -174,25 +226,23 @@ func requests(items []*bulkItem) []gateway.Request {
 
 // apply does what is asked. What another attempt has to go on with is left as it is.
 func (b *bulk) apply(ctx context.Context) (any, error) {
-	todo, ends := b.begin()
-	j := newItemsJournal(b, todo)
+	j := newItemsJournal(b, b.items)
 	apply := b.applier.Apply
 	if b.asked.Mode == gateway.ModeAll {
 		apply = b.applier.ApplyAll
 	}
-	outcomes := apply(ctx, changes(todo), j)
+	outcomes := apply(ctx, changes(b.items), j)
 	for _, id := range j.superseded {
 		b.o.Tasks.Finished(ctx, id)
 	}
 	// What has ended is written whatever ended the work.
 	ending, stop := context.WithTimeout(context.WithoutCancel(ctx), bulkEndTime)
 	defer stop()
-	var goesOn error
-	err := b.endItems(ending, ends)
+	var goesOn, err error
 	// Some at a time: the results of ten thousand take as much as all that led to them.
-	for at := 0; at < len(todo) && err == nil; at += itemsAtOnce {
-		until := min(at+itemsAtOnce, len(todo))
-		ended, other := b.settle(ending, todo[at:until], outcomes[at:until])
+	for at := 0; at < len(b.items) && err == nil; at += itemsAtOnce {
+		until := min(at+itemsAtOnce, len(b.items))
+		ended, other := b.settle(ending, b.items[at:until], outcomes[at:until])
 		goesOn, err = cmp.Or(goesOn, other), b.endItems(ending, ended)
 	}
 	if goesOn != nil || err != nil {
@@ -205,22 +255,6 @@ func (b *bulk) apply(ctx context.Context) (any, error) {
 	return result, err
 }
 
-// begin parts the items into those to be done, and those that end at once.
-func (b *bulk) begin() (todo []*bulkItem, ends []tasks.ItemEnd) {
-	faulty := slices.ContainsFunc(b.items, func(i *bulkItem) bool { return i.err != nil })
-	for _, item := range b.items {
-		switch {
-		case item.err != nil:
-			ends = append(ends, item.end("", nil, item.err, false))
-		case faulty && b.asked.Mode == gateway.ModeAll:
-			ends = append(ends, item.end("", nil, fault.Errorf(fault.Skipped, "nothing was done: another item is at fault, and mode is all"), true))
-		default:
-			todo = append(todo, item)
-		}
-	}
-	return todo, ends
-}
-
 // settle says how the items end that were done, or could not be. goesOn is why another attempt has to go on with others.
 func (b *bulk) settle(ctx context.Context, todo []*bulkItem, outcomes []gateway.Outcome) (ends []tasks.ItemEnd, goesOn error) {
 	var left []*bulkItem
@@ -231,14 +265,15 @@ func (b *bulk) settle(ctx context.Context, todo []*bulkItem, outcomes []gateway.
 			goesOn = o.Err
 			continue
 		}
-		if o.Err != nil && o.Settled {
+		// What was changed since it was left stays known as it was left then.
+		if o.Err != nil && o.Settled && (item.Refused == nil || item.left == nil) {
 			left = append(left, item)
 		}
 		result := o.Result()
 		if o.Err == nil && result.Action == gateway.Deleted {
 			deleted = append(deleted, result.GatewayUUID)
 		}
-		ends = append(ends, item.end(result.Action, result, o.Err, o.Skipped))
+		ends = append(ends, item.end(result.Action, result, o.Err, o.Skipped || fault.Is(o.Err, fault.Skipped)))
 	}
 	b.keepLeft(ctx, left)
 	if err := gateway.ForgetExternally(ctx, b.o.PBX.Pool, deleted); err != nil {

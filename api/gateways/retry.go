@@ -9,8 +9,8 @@ import (
 	"trunkline/tasks"
 )
 
-// JudgeBulkRetry refuses a job of many of which the caller may not ask for an item that is to be done again. Whether
-// its gateway stands as it was left the worker sees, and says of each item by itself.
+// JudgeBulkRetry refuses a job of many of which the caller may not ask for an item that is to be done again. What it
+// returns has the worker see whether its gateway stands as it was left, and say so of each item by itself.
 func (s *Service) JudgeBulkRetry(r *web.Request, job tasks.Job) (any, error) {
 	for _, state := range []tasks.ItemState{tasks.ItemFailed, tasks.ItemSkipped} {
 		err := s.eachItem(r.Context(), job, state, func(items []tasks.Item) error {
@@ -29,7 +29,7 @@ func (s *Service) JudgeBulkRetry(r *web.Request, job tasks.Job) (any, error) {
 			return nil, err
 		}
 	}
-	return nil, nil
+	return gateway.Secrets{Retried: true}, nil
 }
 
 // JudgeRetry refuses a failed job that the caller may not ask for now, as it would the same request of the

@@ -67,7 +67,7 @@ func (a *Applier) Apply(ctx context.Context, changes []*Change, journal Journal)
 func works(changes []*Change, earlier map[int]*Written) []*work {
 	all := make([]*work, len(changes))
 	for i, change := range changes {
-		all[i] = &work{Change: change, index: i, written: earlier[i]}
+		all[i] = &work{Change: change, index: i, written: earlier[i], err: change.Refused}
 	}
 	return all
 }

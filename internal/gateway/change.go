@@ -15,6 +15,7 @@ type Change struct {
 	Request
 	Password *string // nil: not named
 	By       string  // who asks, a uuid, for FusionPBX's own columns; "" for nobody
+	Refused  error   // why it is not to be done; what an earlier attempt wrote of it is put back
 }
 
 func (c *Change) asks() bool { return c.Asks(c.Password) }
