@@ -351,3 +351,52 @@ func TestBulkUnreadableFiles(t *testing.T) {
 		t.Error("a job was accepted")
 	}
 }
+
+// A caller of several domains who names none for a row is told of the parameter.
+func TestBulkOfRowsThatNameNoDomain(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{})
+	asToken := b.token(t, "several", "read,provision", b.sample.AdminDomain+","+otherDomain(b))
+	p := b.do(t, asToken(file("", "name;host;user;secret\none;host;u;p\n"))).want(t, http.StatusUnprocessableEntity, "invalid_rows").problem(t)
+	if len(p.Errors) != 1 || p.Errors[0].Field != "tenant_domain" || p.Errors[0].Line != 2 {
+		t.Errorf("got %+v", p)
+	}
+}
+
+// A row about another tenant's domain is a denial that the audit has, whether or not the other rows are carried out.
+func TestBulkRowOfAnotherDomainIsADenial(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{})
+	text := "name;host;user;secret;domain\none;host;u;p;\ntwo;host;u;p;" + otherDomain(b) + "\nthree;host;u;p;" + otherDomain(b) + "\n"
+	b.do(t, b.asAdmin(file("", text))).want(t, http.StatusUnprocessableEntity, "invalid_rows")
+	b.do(t, b.asAdmin(file("mode=each&wait=30", text))).want(t, http.StatusOK, "")
+	if got := b.audited(t, "denial", 1, "concat_ws(' ', action, code, times)"); got[0] != bulkPath+" forbidden 2" {
+		t.Errorf("the audit has %q", got)
+	}
+}
+
+// Objects that call a parameter differently make one column of the results.
+func TestResultsHaveOneColumnAField(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{})
+	c := file("wait=30", `{"name":"one","host":"a.example","username":"u","secret":"p"}`+"\n"+`{"gateway_name":"two","server":"b.example","user":"v","password":"p"}`+"\n")
+	c.headers["Content-Type"] = "application/x-ndjson"
+	id := b.do(t, b.asAdmin(c)).want(t, http.StatusOK, "").text(t, "job_id")
+	got := b.do(t, b.asAdmin(call{path: "/v1/jobs/" + id + "/items?format=csv"})).want(t, http.StatusOK, "").body
+	lines := strings.Split(got, "\n")
+	if !strings.HasPrefix(lines[0], "name,host,username,secret,result_state,") || !strings.HasPrefix(lines[1], "one,a.example,u,,succeeded,") || !strings.HasPrefix(lines[2], "two,b.example,v,,succeeded,") {
+		t.Errorf("the results are\n%s", got)
+	}
+}
+
+// What is sent on the condition that a gateway is as it was seen is not done where nobody would look.
+func TestConditionsOfManyAreRefused(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{noWorker: true})
+	for path, header := range map[string]string{bulkPath: "If-Match", "/v1/gateways/actions": "If-Match", "/v1/gateways/reconcile": "If-None-Match", "/v1/gateways/by-external-id/7/adopt": "If-Match"} {
+		c := call{method: http.MethodPost, path: path, headers: map[string]string{header: "*"}}
+		if got := b.do(t, b.asAdmin(c)).want(t, http.StatusBadRequest, "invalid_request").body; !strings.Contains(got, header) {
+			t.Errorf("%s: got %s", path, got)
+		}
+	}
+}

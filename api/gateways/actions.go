@@ -42,6 +42,9 @@ func (s *Service) actionsEndpoint() web.Endpoint {
 
 // act makes a job of what is to be done with each of the gateways that are named or chosen.
 func (s *Service) act(r *web.Request) error {
+	if err := noConditions(r); err != nil {
+		return err
+	}
 	name := r.Params.Get("action")
 	do, known := actions[name]
 	if !known {

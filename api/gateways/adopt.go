@@ -20,6 +20,9 @@ type adoptedGateway struct {
 
 // adopt has a gateway that there is be known by the path's external_id from now on.
 func (s *Service) adopt(r *web.Request) error {
+	if err := noConditions(r); err != nil {
+		return err
+	}
 	id, err := externalIDOf(r)
 	if err != nil {
 		return err

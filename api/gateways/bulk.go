@@ -46,6 +46,9 @@ func (s *Service) bulkEndpoint() web.Endpoint {
 // importFile has a job make or change what the rows of a file say, and waits for it. What is wrong with any row is
 // answered at once. While the file is read nothing is held that others wait for.
 func (s *Service) importFile(r *web.Request) error {
+	if err := noConditions(r); err != nil {
+		return err
+	}
 	leave, err := r.Place(web.AtOnceUploads, r.Caller.Home.UUID)
 	if err != nil {
 		return err
@@ -58,6 +61,9 @@ func (s *Service) importFile(r *web.Request) error {
 	domains, err := s.readRows(r, b)
 	if err != nil {
 		return err
+	}
+	if b.foreign() {
+		r.Denied(fault.Forbidden)
 	}
 	job := jobs.Asked{
 		NewJob: tasks.NewJob{Kind: tasks.KindBulk, Domains: domains, Subject: "bulk " + strings.Join(domains, ","), Params: b.params()},
@@ -79,6 +85,13 @@ func (s *Service) importFile(r *web.Request) error {
 		job.Action, job.What = "gateway.bulk", fmt.Sprintf("%d gateways by a file of %s", len(b.rows), b.file.Format)
 	}
 	return s.jobs.Do(r, job)
+}
+
+// foreign reports whether a row is about a domain that is not the caller's.
+func (b *bulk) foreign() bool {
+	return slices.ContainsFunc(b.rows, func(one *row) bool {
+		return slices.ContainsFunc(one.faults, func(f fault.Detail) bool { return f.Code == fault.Forbidden })
+	})
 }
 
 // bulk is a file of gateways and what is to be done with it.
@@ -129,6 +142,7 @@ func (s *Service) readBulk(r *web.Request) (*bulk, error) {
 		return nil, err
 	}
 	b.ignore(ignored)
+	b.joinColumns()
 	if b.mode = strings.ToLower(r.Params.Get("mode")); b.mode == "" {
 		b.mode = gateway.ModeAll
 	}
@@ -223,6 +237,17 @@ func (b *bulk) ignore(ignored map[string]bool) {
 		maps.DeleteFunc(one.given, func(field, _ string) bool { return dropped[field] })
 		one.faults = slices.DeleteFunc(one.faults, func(f fault.Detail) bool { return dropped[f.Field] })
 	}
+}
+
+// joinColumns makes one column of those that hold the same, as those do by which the objects of a file call it
+// differently: what it is called first.
+func (b *bulk) joinColumns() {
+	seen := map[string]bool{}
+	b.file.Columns = slices.DeleteFunc(b.file.Columns, func(c table.Column) bool {
+		again := seen[c.Field]
+		seen[c.Field] = true
+		return again
+	})
 }
 
 // params are the job's.

@@ -47,6 +47,16 @@ func conditionsOf(r *web.Request) (c gateway.Conditions, err error) {
 	return c, nil
 }
 
+// noConditions refuses both, where nobody would look at them: a caller who sends them counts on it.
+func noConditions(r *web.Request) error {
+	for _, name := range []string{"If-Match", "If-None-Match"} {
+		if len(r.HTTP().Header.Values(name)) > 0 {
+			return fault.Invalid(name, "means nothing here; leave it out, or make the change of each gateway by itself, at /v1/gateways/{id}")
+		}
+	}
+	return nil
+}
+
 // parseTags reads an If-Match (RFC 9110, section 13.1.1). A weak tag is compared strongly, and so is nobody's.
 func parseTags(header string) (tags []string, err error) {
 	rest := strings.TrimSpace(header)

@@ -24,6 +24,9 @@ func (s *Service) reconcileEndpoint() web.Endpoint {
 
 // reconcile makes a job of the gateways that are named.
 func (s *Service) reconcile(r *web.Request) error {
+	if err := noConditions(r); err != nil {
+		return err
+	}
 	rows, err := s.named(r, true)
 	if err != nil {
 		return err

@@ -159,12 +159,12 @@ var named = regexp.MustCompile(`^([a-z_]+): `)
 func (one *row) detail(f *fault.Error) fault.Detail {
 	d := fault.Detail{Line: one.line, Row: one.number, Code: f.Code, Message: f.Message}
 	if f.Code == fault.MissingParameters {
-		_, missing, sentence := strings.Cut(f.Message, ": ")
+		names, _, _ := strings.Cut(f.Message, ";")
+		_, missing, sentence := strings.Cut(names, ": ")
 		if !sentence {
-			missing, d.Message = f.Message, "missing: "+f.Message
+			missing, d.Message = names, "missing: "+f.Message
 		}
 		d.Field, _, _ = strings.Cut(missing, ",")
-		d.Field, _, _ = strings.Cut(d.Field, ";")
 		return d
 	}
 	if match := named.FindStringSubmatch(f.Message); match != nil {

@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -41,7 +42,7 @@ type Problem struct {
 // fail answers with an error and has it logged.
 func (r *Request) fail(err error) {
 	f := FaultOf(err, r.ID)
-	r.denial, r.cause = f.Code, f.Cause
+	r.denial, r.cause = cmp.Or(r.denial, f.Code), f.Cause
 	if r.c.Writer.Written() {
 		r.broken = r.attached // too late to be told
 		return

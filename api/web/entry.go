@@ -223,5 +223,5 @@ func (r *Request) HasLink() bool {
 	return signed
 }
 
-// Denied notes that the request was denied with the code, by an endpoint that words the answer itself.
+// Denied notes that the request, or a part of it, was denied with the code, by an endpoint that words the answer itself.
 func (r *Request) Denied(code fault.Code) { r.denial = code }
