@@ -15,8 +15,9 @@ import (
 const (
 	// leftInterval is how often it is looked whether a switch is back that may have left something loaded.
 	leftInterval = time.Second
-	// leftAgain is how long after a job in vain another is made.
-	leftAgain = time.Minute
+	// leftAgain is how long after a job in vain another is made, and leftRarely how long if they have been for long.
+	leftAgain  = time.Minute
+	leftRarely = time.Hour
 	// leftAtOnce is how many are taken up at a time: a bulk job that was put back may leave thousands.
 	leftAtOnce = 100
 	// itself is who asks for what nobody asked for.
@@ -43,7 +44,7 @@ func (w *Worker) reconcileLeft(ctx context.Context) {
 
 // makeLeftJobs makes a job for each gateway that a switch may have left loaded which answers by now.
 func (w *Worker) makeLeftJobs(ctx context.Context) error {
-	left, err := gateway.FindLeftLoaded(ctx, w.o.PBX, leftAgain, leftAtOnce)
+	left, err := gateway.FindLeftLoaded(ctx, w.o.PBX, leftAgain, leftRarely, leftAtOnce)
 	if err != nil {
 		return err
 	}
@@ -77,11 +78,16 @@ func (w *Worker) makeLeftJob(ctx context.Context, l gateway.LeftLoaded) error {
 	if err := gateway.NoteTried(ctx, w.o.PBX.Pool, l.GatewayUUID, job.ID); err != nil {
 		return err
 	}
-	w.o.Log.Info("a switch is back that may have left a gateway loaded; a job puts it right", "switch", l.Switch, "gateway", l.GatewayUUID, "job", job.ID)
+	left, why := "a switch is back that may have left a gateway loaded; a job puts it right", "left loaded on switch %s when it went away"
+	if !l.Loaded {
+		left, why = "a switch is back that may go by the access list providers as it was with a gateway; a job has it read the list again",
+			"whose networks switch %s may still let in since it went away"
+	}
+	w.o.Log.Info(left, "switch", l.Switch, "gateway", l.GatewayUUID, "job", job.ID)
 	if w.o.Audit != nil {
 		w.o.Audit.Change(ctx, audit.Event{
 			Who: itself, Action: "gateway.reconcile", DomainUUID: l.DomainUUID,
-			Subject: fmt.Sprintf("gateway %s, left loaded on switch %s when it went away, job %s", l.GatewayUUID, l.Switch, job.ID),
+			Subject: fmt.Sprintf("gateway %s, "+why+", job %s", l.GatewayUUID, l.Switch, job.ID),
 		})
 	}
 	return nil

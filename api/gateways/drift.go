@@ -25,7 +25,7 @@ const (
 // driftKinds are the kinds of finding.
 var driftKinds = []string{
 	gateway.DriftNotLoaded, gateway.DriftDisabled, gateway.DriftOrphan, gateway.DriftOtherSwitch, gateway.DriftOtherProfile, gateway.DriftTwice,
-	gateway.DriftSettings, gateway.DriftOutdated, gateway.DriftFailWait, gateway.DriftStalePing, gateway.DriftCacheLacks, gateway.DriftCacheHas,
+	gateway.DriftSettings, gateway.DriftOutdated, gateway.DriftNotLoadable, gateway.DriftFailWait, gateway.DriftStalePing, gateway.DriftCacheLacks, gateway.DriftCacheHas,
 	gateway.DriftCacheDiffers, gateway.DriftFileLacks, gateway.DriftFileHas, gateway.DriftFileDiffers,
 }
 

@@ -108,7 +108,7 @@ func TestJobCommands(t *testing.T) {
 	watched := ran(0, "watch", first)
 	watched.wants(t, 0, "job "+first+" succeeded")
 	var job tasksJob
-	must(t, json.Unmarshal([]byte(ran(0, "watch", second, "--json").out), &job))
+	must(t, json.Unmarshal([]byte(ran(0, "watch", second, "-o", "json").out), &job))
 	if job.JobID != second || job.State != tasks.StateSucceeded || job.Result["gateway_uuid"] == "" {
 		t.Errorf("got %+v", job)
 	}

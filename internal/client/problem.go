@@ -44,7 +44,7 @@ type RowFault struct {
 var remedies = map[string]string{
 	"authentication_failed": "give a token that is in force: trunkline token create makes one on the server, TRUNKLINE_TOKEN or --token-file carries it here",
 	"not_whitelisted":       "on the server, trunkline whitelist add lets an address in",
-	"forbidden":             "trunkline token list on the server shows what a token may do",
+	"forbidden":             "trunkline token list, run on the server by whoever keeps it, shows what a token may do; ask there for a wider one",
 }
 
 // Error is the message with its code, the request's id, by which the server's log has more, and the remedy.

@@ -166,10 +166,15 @@ func (c *comparison) compareRow(counted *DriftSwitch, s *driftSight, row *fusion
 		c.find(DriftSettings, sw, row, true, reconcileIt, "it is loaded with other settings: %s", strings.Join(differ, ", "))
 	case known && !same:
 		c.find(DriftOutdated, sw, row, true, reconcileIt, "its row was changed since it was loaded, in what the switch does not show, such as the password")
-	case same:
-		counted.SettingsKnown++
 	default:
-		counted.SettingsUnknown++
+		if same {
+			counted.SettingsKnown++
+		} else {
+			counted.SettingsUnknown++
+		}
+		if o := obstacleOf(*row, c.profiles); o != nil {
+			c.find(DriftNotLoadable, sw, row, false, o.remedy, "it is loaded, and would not come back after a restart or a kill, since FreeSWITCH cannot load it as its row stands: %s", o.why)
+		}
 	}
 	c.compareHealth(sw, row, g)
 }

@@ -19,7 +19,7 @@ import (
 
 // Finding is one way in which a switch, or what it will load next, is not what FusionPBX's database says.
 type Finding struct {
-	Kind        string `json:"kind" enum:"not_loaded,disabled_loaded,orphan,other_switch,other_profile,loaded_twice,settings_differ,settings_outdated,fail_wait,stale_ping,cache_lacks,cache_has,cache_differs,file_lacks,file_has,file_differs"`
+	Kind        string `json:"kind" enum:"not_loaded,disabled_loaded,orphan,other_switch,other_profile,loaded_twice,settings_differ,settings_outdated,not_loadable,fail_wait,stale_ping,cache_lacks,cache_has,cache_differs,file_lacks,file_has,file_differs"`
 	GatewayUUID string `json:"gateway_uuid,omitempty"` // empty: FreeSWITCH knows it by a name that is none of FusionPBX's
 	GatewayName string `json:"gateway_name"`           // the label; of one without a row, the name that FreeSWITCH knows
 	Switch      string `json:"switch,omitempty"`       // its event socket, host:port; empty: all that read these files
@@ -41,6 +41,7 @@ const (
 	DriftTwice        = "loaded_twice"      // loaded under several profiles
 	DriftSettings     = "settings_differ"   // loaded with other settings, as the switch shows
 	DriftOutdated     = "settings_outdated" // loaded with other settings than its row has now, as is known of when it was loaded
+	DriftNotLoadable  = "not_loadable"      // loaded as its row says, and FreeSWITCH could not load it again
 	DriftFailWait     = "fail_wait"         // its carrier has refused it for long
 	DriftStalePing    = "stale_ping"        // it should have been pinged long ago
 	DriftCacheLacks   = "cache_lacks"       // FusionPBX's cached configuration lacks it

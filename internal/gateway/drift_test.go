@@ -70,6 +70,12 @@ func TestDrift(t *testing.T) {
 			},
 			want: []string{"not_loaded carrier"}, says: "no enabled SIP profile", stays: true,
 		},
+		"profile disabled since": {
+			drift: func(t *testing.T, b *bundle, _ string) {
+				b.exec(t, "update v_sip_profiles set sip_profile_enabled = 'false' where sip_profile_name = 'external'")
+			},
+			want: []string{"not_loadable carrier", "not_loadable carrier-1", "not_loadable carrier-2", "not_loadable carrier-4", "not_loadable carrier-5"}, says: "would not come back", stays: true,
+		},
 		"disabled": {
 			drift: func(t *testing.T, b *bundle, uuid string) {
 				b.exec(t, "update v_gateways set enabled = 'false' where gateway_uuid = $1", uuid)
@@ -245,6 +251,33 @@ func TestDrift(t *testing.T) {
 }
 
 // A report is three questions to each switch, whatever the number; one that does not answer is named.
+// What could not be put right is tried again, the more rarely the longer that lasts.
+func TestLeftLoadedIsTriedMoreRarely(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{})
+	for name, tc := range map[string]struct {
+		since, tried string
+		due          bool
+	}{
+		"new":                    {"10 seconds", "", true},
+		"just tried":             {"30 seconds", "10 seconds", false},
+		"a minute ago":           {"90 seconds", "61 seconds", true},
+		"of hours, minutes ago":  {"3 hours", "5 minutes", false},
+		"of hours, an hour ago":  {"3 hours", "61 minutes", true},
+		"of weeks, half an hour": {"14 days", "30 minutes", false},
+		"of weeks, an hour":      {"14 days", "61 minutes", true},
+	} {
+		b.exec(t, "delete from trunkline.left_loaded")
+		b.exec(t, `insert into trunkline.left_loaded (gateway_uuid, switch, since, tried_at, loaded, providers)
+			values (gen_random_uuid(), $1, now() - $2::interval, now() - nullif($3, '')::interval, false, true)`, b.Switches[0].Addr(), tc.since, tc.tried)
+		found, err := gateway.FindLeftLoaded(t.Context(), b.PBX, time.Minute, time.Hour, 10)
+		must(t, err)
+		if (len(found) == 1) != tc.due || len(found) == 1 && found[0].Loaded {
+			t.Errorf("%s: got %+v", name, found)
+		}
+	}
+}
+
 func TestDriftIsCheap(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, setUp{switches: 2, timeout: 2 * time.Second})

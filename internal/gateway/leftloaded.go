@@ -22,6 +22,7 @@ type LeftLoaded struct {
 	GatewayUUID string
 	Switch      string // its event socket, host:port
 	DomainUUID  string // "": it is global
+	Loaded      bool   // false: it is the access list providers alone that the switch may go by as it was with this gateway
 }
 
 // noteLeft remembers, in the transaction that puts back the rows, what the switches that were touched may have loaded,
@@ -81,7 +82,7 @@ func (p *pass) forgetLeft(ctx context.Context, works []*work) error {
 // leftLoaded are those of these gateways that switches may have loaded with what was taken back.
 func leftLoaded(ctx context.Context, pool *pgxpool.Pool, uuids []string) (map[at]bool, error) {
 	found, err := postgres.Rows(ctx, pool, "reading what switches may have left loaded", pgx.RowToStructByPos[LeftLoaded], `
-		select gateway_uuid::text, switch, coalesce(domain_uuid::text, '') from trunkline.left_loaded where loaded and gateway_uuid = any($1::uuid[])`, uuids)
+		select gateway_uuid::text, switch, coalesce(domain_uuid::text, ''), loaded from trunkline.left_loaded where loaded and gateway_uuid = any($1::uuid[])`, uuids)
 	left := make(map[at]bool, len(found))
 	for _, l := range found {
 		left[at{l.GatewayUUID, l.Switch}] = true
@@ -90,13 +91,14 @@ func leftLoaded(ctx context.Context, pool *pgxpool.Pool, uuids []string) (map[at
 }
 
 // FindLeftLoaded returns those that a switch may have loaded which answers by now, and of which none was tried for so
-// long, the oldest of each switch first, and of each at most so many. A switch is asked only if there are some.
-func FindLeftLoaded(ctx context.Context, p *pbx.PBX, untried time.Duration, most int) ([]LeftLoaded, error) {
+// long, or the longer the longer they last: for a quarter of that, and at most for as long as rarely. The oldest of each
+// switch come first, and of each at most so many. A switch is asked only if there are some.
+func FindLeftLoaded(ctx context.Context, p *pbx.PBX, untried, rarely time.Duration, most int) ([]LeftLoaded, error) {
 	found, err := postgres.Rows(ctx, p.Pool, "reading what switches may have left loaded", pgx.RowToStructByPos[LeftLoaded], `
-		select gateway_uuid::text, switch, domain from (
-			select gateway_uuid, switch, coalesce(domain_uuid::text, '') as domain, since, row_number() over (partition by switch order by since, gateway_uuid) as nth
-			from trunkline.left_loaded where tried_at is null or tried_at < now() - $1::interval) as left_over
-		where nth <= $2 order by since, gateway_uuid`, untried, most)
+		select gateway_uuid::text, switch, domain, loaded from (
+			select gateway_uuid, switch, coalesce(domain_uuid::text, '') as domain, loaded, since, row_number() over (partition by switch order by since, gateway_uuid) as nth
+			from trunkline.left_loaded where tried_at is null or tried_at < now() - greatest($1::interval, least($2::interval, (tried_at - since) / 4))) as left_over
+		where nth <= $3 order by since, gateway_uuid`, untried, rarely, most)
 	if err != nil {
 		return nil, err
 	}

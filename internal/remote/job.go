@@ -105,8 +105,8 @@ func counted(counts map[string]int) string {
 }
 
 type jobWatchCommand struct {
-	Job  string `arg:"" name:"id" help:"The job's id."`
-	JSON bool   `name:"json" help:"Print the job as JSON once it has ended."`
+	Job    string `arg:"" name:"id" help:"The job's id."`
+	Output string `short:"o" enum:"table,json" default:"table" help:"table or json: how the job is shown once it has ended."`
 }
 
 func (jobWatchCommand) Help() string {
@@ -126,16 +126,16 @@ func (c jobWatchCommand) Run(s *session) error {
 	if err != nil {
 		return s.worded(err)
 	}
-	return s.watch(job, c.JSON)
+	return s.watch(job, c.Output)
 }
 
 // watch follows a job to its end and prints how it ended.
-func (s *session) watch(job client.Job, asJSON bool) error {
+func (s *session) watch(job client.Job, output string) error {
 	job, err := s.follow(job)
 	if err != nil {
 		return err
 	}
-	if asJSON {
+	if output == "json" {
 		if err := s.printJSON(job.Raw); err != nil {
 			return err
 		}
@@ -187,8 +187,9 @@ func (c jobCancelCommand) Run(s *session) error {
 }
 
 type jobRetryCommand struct {
-	Job   string `arg:"" name:"id" help:"The job's id."`
-	Watch bool   `help:"Follow it to its end."`
+	Job    string `arg:"" name:"id" help:"The job's id."`
+	Watch  bool   `help:"Follow it to its end."`
+	Output string `short:"o" enum:"table,json" default:"table" help:"table or json: how the job is shown."`
 }
 
 func (jobRetryCommand) Help() string {
@@ -205,7 +206,10 @@ func (c jobRetryCommand) Run(s *session) error {
 		return s.worded(err)
 	}
 	if c.Watch {
-		return s.watch(job, false)
+		return s.watch(job, c.Output)
+	}
+	if c.Output == "json" {
+		return s.printJSON(job.Raw)
 	}
 	s.printf("job %s is %s again; trunkline jobs watch %[1]s follows it\n", id, visible(job.State))
 	return nil

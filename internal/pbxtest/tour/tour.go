@@ -146,6 +146,9 @@ func (t *Tour) MakeToken(ctx context.Context) error {
 	return err
 }
 
+// Token is the token that MakeToken made.
+func (t *Tour) Token() string { return t.token }
+
 const gatewayName = "demo_carrier"
 
 // Provision provisions a gateway with the token.
