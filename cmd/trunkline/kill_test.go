@@ -63,8 +63,9 @@ func (p *samplePBX) takeover(t *testing.T, job tasks.Job, lost *pbxtest.Process)
 
 func TestWorkerKilledWhileItProvisions(t *testing.T) {
 	t.Parallel()
-	// The commands of a changed gateway, each of which is the last that one of the workers sees.
-	moments := []string{"xmlstatus profile", "xmlstatus gateway", "lua", "rescan", "killgw"}
+	// The commands of a changed gateway, each of which is the last that one of the workers sees. The one for a gateway by
+	// its name has a space behind it: the list, which a worker reads by itself too, has none.
+	moments := []string{"xmlstatus profile", "xmlstatus gateway ", "lua", "rescan", "killgw"}
 	killed(t, 0, killsAtOnce, func(t *testing.T, i int, p *samplePBX) {
 		client := p.open(t)
 		changed := i%2 == 0
