@@ -285,3 +285,37 @@ func TestExportRecordsAreBounded(t *testing.T) {
 		t.Error("one row more is in the answer")
 	}
 }
+
+// Filters narrow an export down, count as part of what is asked for, and are refused if they mean nothing.
+func TestExportFilters(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{cdrs: 300, now: newest, noWorker: true})
+	total := func(more ...string) float64 {
+		t.Helper()
+		return b.do(t, b.asSuperadmin(call{path: exportPath, form: everything(more...)})).want(t, http.StatusOK, "").decode(t)["total_records"].(float64)
+	}
+	for condition, more := range map[string][]string{
+		"direction = 'inbound'":                               {"direction", "Inbound"},
+		"direction in ('inbound', 'local') and leg = 'a'":     {"direction", "inbound,local", "leg", "a"},
+		"answer_epoch > 0 and billsec >= 30":                  {"answered", "true", "min_billsec", "30"},
+		"hangup_cause in ('NO_ANSWER', 'USER_BUSY')":          {"hangup_cause", "no_answer, USER_BUSY"},
+		"caller_id_number like '1%'":                          {"caller_prefix", "1"},
+		"hangup_cause <> 'LOSE_RACE' and leg <> 'b'":          {"view", "fusionpbx"},
+		"true":                                                {"view", "all"},
+		"destination_number like '%''; drop table v_users--'": {"destination_prefix", "'; drop table v_users--"},
+	} {
+		want := float64(b.count(t, "select count(*) from v_xml_cdr where "+condition))
+		if got := total(more...); got != want {
+			t.Errorf("%v: got %v rows, want %v", more, got, want)
+		}
+	}
+	for field, value := range map[string]string{"view": "mine", "direction": "up", "leg": "c", "answered": "maybe", "min_billsec": "-1", "gateway": "carrier"} {
+		b.do(t, b.asSuperadmin(call{path: exportPath, form: everything(field, value)})).want(t, http.StatusBadRequest, "invalid_request").says(t, field)
+	}
+	keyed := func(more ...string) call {
+		return withHeader(b.asSuperadmin(call{path: exportPath, form: everything(more...)}), "Idempotency-Key", "filtered")
+	}
+	b.do(t, keyed("leg", "a", "wait", "0")).want(t, http.StatusAccepted, "")
+	b.do(t, keyed("leg", "a", "wait", "0")).want(t, http.StatusAccepted, "")
+	b.do(t, keyed("wait", "0")).want(t, http.StatusUnprocessableEntity, "key_reused")
+}

@@ -85,7 +85,7 @@ func (s *Service) Endpoints() []web.Endpoint {
 				{Name: "columns", About: "Columns of v_xml_cdr, separated by commas."},
 				{Name: "tenant_domain", About: "The domain. A superadmin who leaves it out exports all."},
 				{Name: "domain_uuid", About: "The same by UUID.", Kind: web.KindUUID},
-			}, jobs.Params),
+			}, filterParams, jobs.Params),
 			Replies: []web.Reply{
 				{
 					Status: 200, Body: exported{}, File: true,
@@ -125,8 +125,7 @@ func (s *Service) export(r *web.Request) error {
 	}
 	return s.jobs.Do(r, jobs.Asked{
 		NewJob: tasks.NewJob{Kind: tasks.KindExport, DomainUUID: p.DomainUUID, Subject: "export:" + p.DomainUUID, Params: p},
-		Body: []string{p.DomainUUID, p.DateStart, p.DateEnd, p.Start.String(), p.End.String(),
-			p.TimeZone, string(p.Format), strings.Join(p.Columns, ","), r.Params.Get("external_id")},
+		Body:   bodyParts(r, p),
 		Check: func() (answered bool, err error) {
 			return false, s.tasks.CheckKept(r.Context(), tasks.KindExport, p.DomainUUID)
 		},
@@ -136,6 +135,16 @@ func (s *Service) export(r *web.Request) error {
 		},
 		Answer: func(job tasks.Job) error { return s.answer(r, job, asked) },
 	})
+}
+
+// bodyParts tell whether two requests ask for the same.
+func bodyParts(r *web.Request, p cdr.Request) []string {
+	parts := []string{p.DomainUUID, p.DateStart, p.DateEnd, p.Start.String(), p.End.String(),
+		p.TimeZone, string(p.Format), strings.Join(p.Columns, ","), r.Params.Get("external_id")}
+	if filter, _ := json.Marshal(p.Filter); string(filter) != "{}" { // it always can be
+		parts = append(parts, "filter", string(filter))
+	}
+	return parts
 }
 
 // atOnce writes an export of up to SyncExportRows rows and records it as a finished job. done is false if

@@ -2,6 +2,7 @@ package cdrs
 
 import (
 	"cmp"
+	"strconv"
 	"strings"
 
 	"trunkline/api/params"
@@ -9,6 +10,8 @@ import (
 	"trunkline/internal/cdr"
 	"trunkline/internal/export"
 	"trunkline/internal/fault"
+	"trunkline/internal/fusionpbx"
+	"trunkline/internal/postgres"
 	"trunkline/internal/tenant"
 )
 
@@ -21,6 +24,9 @@ func (s *Service) requestOf(r *web.Request) (p cdr.Request, asked fileAsked, err
 	p = cdr.Request{
 		DomainUUID: t.UUID, DomainName: t.Name, Window: windowOf(r),
 		Columns: params.Split(strings.ToLower(r.Params.Get("columns"))),
+	}
+	if p.Filter, err = filterOf(r); err != nil {
+		return p, asked, err
 	}
 	asked = asksForFile(r.Header("Accept"))
 	if p.Format, err = formatOf(r, asked); err != nil {
@@ -47,6 +53,60 @@ func tenantOf(r *web.Request) (tenant.Domain, error) {
 // windowOf is the span that the parameters ask for; it must be resolved.
 func windowOf(r *web.Request) cdr.Window {
 	return cdr.Window{DateStart: r.Params.Get("date_start"), DateEnd: r.Params.Get("date_end"), TimeZone: r.Params.Get("time_zone")}
+}
+
+// The views of CDRs.
+const (
+	viewAll       = "all"
+	viewFusionPBX = "fusionpbx"
+)
+
+// filterParams narrow down which CDRs are meant.
+var filterParams = []web.Param{
+	{Name: "view", About: "fusionpbx: what FusionPBX's own page shows, without calls that were answered elsewhere (LOSE_RACE), leg b and rows of no domain. all: every row.", Choices: []string{viewAll, viewFusionPBX}},
+	{Name: "extension", About: "Calls of these extensions: their numbers, separated by commas."},
+	{Name: "direction", About: "inbound, outbound or local; several are separated by commas."},
+	{Name: "leg", About: "One of a call's legs.", Choices: []string{"a", "b"}},
+	{Name: "answered", About: "true: answered calls alone.", Kind: web.KindFlag},
+	{Name: "hangup_cause", About: "Such as NORMAL_CLEARING; several are separated by commas."},
+	{Name: "min_billsec", About: "Calls of at least so many billed seconds.", Kind: web.KindNumber, Least: 0, Most: mostBillsec},
+	{Name: "caller_prefix", About: "What the caller's number begins with."},
+	{Name: "destination_prefix", About: "What the destination begins with."},
+	{Name: "gateway", About: "Calls that were bridged to the gateway of this UUID.", Kind: web.KindUUID},
+	{Name: "conference", About: "Calls in the conference of this name."},
+	{Name: "queue", About: "Calls in this call centre queue: 8000@customer.example."},
+}
+
+// mostBillsec is the longest call that can be asked for, a year in seconds.
+const mostBillsec = 366 * 24 * 60 * 60
+
+// filterOf is what the parameters narrow the CDRs down to.
+func filterOf(r *web.Request) (c fusionpbx.CDRChoice, err error) {
+	switch view := strings.ToLower(r.Params.Get("view")); view {
+	case "", viewAll:
+	case viewFusionPBX:
+		c.Page = true
+	default:
+		return c, fault.Invalid("view", "write %s or %s", viewAll, viewFusionPBX)
+	}
+	c.Extensions = params.Split(r.Params.Get("extension"))
+	c.Directions = params.Split(strings.ToLower(r.Params.Get("direction")))
+	c.HangupCauses = params.Split(strings.ToUpper(r.Params.Get("hangup_cause")))
+	c.Leg = strings.ToLower(r.Params.Get("leg"))
+	c.CallerPrefix, c.DestinationPrefix = r.Params.Get("caller_prefix"), r.Params.Get("destination_prefix")
+	c.Conference, c.Queue = r.Params.Get("conference"), r.Params.Get("queue")
+	if c.Answered, err = r.Params.Flag("answered"); err != nil {
+		return c, err
+	}
+	if text := r.Params.Get("min_billsec"); text != "" {
+		if c.MinBillsec, err = strconv.ParseInt(text, 10, 64); err != nil || c.MinBillsec < 0 || c.MinBillsec > mostBillsec {
+			return c, fault.Invalid("min_billsec", "is not a number of seconds from 0 to %d", mostBillsec)
+		}
+	}
+	if c.Gateway = strings.ToLower(r.Params.Get("gateway")); c.Gateway != "" && !postgres.IsUUID(c.Gateway) {
+		return c, fault.Invalid("gateway", "is not a UUID; GET /v1/gateways lists those of the gateways")
+	}
+	return c, nil
 }
 
 func formatOf(r *web.Request, asked fileAsked) (export.Format, error) {

@@ -21,6 +21,8 @@ type Request struct {
 	Window
 	Format  export.Format `json:"format"`
 	Columns []string      `json:"columns"`
+	// Filter narrows the rows down; the zero value is all of them.
+	Filter fusionpbx.CDRChoice `json:"filter,omitzero"`
 }
 
 // Resolve resolves the window and checks the columns. Errors: those of Window.Resolve.
@@ -28,8 +30,10 @@ func (r *Request) Resolve(ctx context.Context, db *fusionpbx.DB) error {
 	if err := r.Window.Resolve(ctx, db, r.DomainUUID); err != nil {
 		return err
 	}
-	if err := fusionpbx.CheckCDRColumns(r.Columns); err != nil {
-		return fault.Errorf(fault.InvalidRequest, "%w", err)
+	for _, err := range []error{fusionpbx.CheckCDRColumns(r.Columns), r.Filter.Check()} {
+		if err != nil {
+			return fault.Errorf(fault.InvalidRequest, "%w", err)
+		}
 	}
 	return nil
 }
@@ -47,6 +51,7 @@ func (r Request) filter() fusionpbx.CDRFilter {
 		Start:      r.Start,
 		End:        r.End,
 		Columns:    r.Columns,
+		Choice:     r.Filter,
 	}
 }
 

@@ -42,6 +42,7 @@ type CDRFilter struct {
 	DomainUUID string    // else of this one
 	Start, End time.Time // Start is in the window, End is not
 	Columns    []string  // CDRColumns if empty
+	Choice     CDRChoice
 }
 
 // CheckCDRColumns says if a column is unknown or there twice.
@@ -72,19 +73,22 @@ func (d *DB) CDRQuery(f CDRFilter) (sql string, args []any, err error) {
 	}
 	selected := make([]string, len(columns))
 	for i, column := range columns {
-		selected[i] = pgx.Identifier{column}.Sanitize()
+		selected[i] = pgx.Identifier{"v_xml_cdr", column}.Sanitize()
 		if !d.hasColumn("v_xml_cdr", column) {
-			selected[i] = "null::text as " + selected[i]
+			selected[i] = "null::text as " + pgx.Identifier{column}.Sanitize()
 		}
 	}
-	from, args := f.from()
-	return "select " + strings.Join(selected, ", ") + from + " order by v_xml_cdr.start_stamp, v_xml_cdr.xml_cdr_uuid", args, nil
+	from, args, err := d.cdrsOf(f)
+	return "select " + strings.Join(selected, ", ") + from + " order by v_xml_cdr.start_stamp, v_xml_cdr.xml_cdr_uuid", args, err
 }
 
 // MoreCDRsThan reports whether the filter holds more than n CDRs. If it does, that is known long before
 // all of them are read.
 func (d *DB) MoreCDRsThan(ctx context.Context, f CDRFilter, n int64) (bool, error) {
-	from, args := f.from()
+	from, args, err := d.cdrsOf(f)
+	if err != nil {
+		return false, err
+	}
 	sql := fmt.Sprintf("select count(*) from (select%s limit %d) found", from, n+1)
 	count, err := again(ctx, d, func() (int64, error) {
 		return postgres.Value[int64](ctx, d.q, "counting CDRs", sql, args...)
@@ -92,13 +96,15 @@ func (d *DB) MoreCDRsThan(ctx context.Context, f CDRFilter, n int64) (bool, erro
 	return count > n, err
 }
 
-// from is the part of a statement that chooses the CDRs, with its arguments.
-func (f CDRFilter) from() (sql string, args []any) {
-	sql = " from v_xml_cdr where start_stamp >= $1 and start_stamp < $2"
+// cdrsOf is the part of a statement that chooses the CDRs, with its arguments. The error is that this version lacks a
+// column that the choice needs.
+func (d *DB) cdrsOf(f CDRFilter) (sql string, args []any, err error) {
+	sql = " from v_xml_cdr where v_xml_cdr.start_stamp >= $1 and v_xml_cdr.start_stamp < $2"
 	args = []any{f.Start, f.End}
 	if !f.All {
-		sql += " and domain_uuid = $3::uuid"
+		sql += " and v_xml_cdr.domain_uuid = $3::uuid"
 		args = append(args, f.DomainUUID)
 	}
-	return sql, args
+	conditions, args, err := f.Choice.conditions(d, args)
+	return sql + conditions, args, err
 }
