@@ -40,7 +40,7 @@ func TestExportOnEveryVersion(t *testing.T) {
 		t.Run(string(version), func(t *testing.T) {
 			t.Parallel()
 			b := newBundle(t, setUp{version: version, cdrs: 300, now: newest, noWorker: true})
-			for _, format := range []string{"JSON", "csv", "Xml"} {
+			for _, format := range []string{"JSON", "csv", "ndJson", "Xml"} {
 				got := b.do(t, b.asSuperadmin(call{path: exportPath, form: everything("format", format)})).want(t, http.StatusOK, "")
 				fields := got.decode(t)
 				want := map[string]any{"status": "success", "message": "CDR export completed", "total_records": 300.0,
@@ -88,6 +88,13 @@ func countRows(t *testing.T, format, content string) int {
 		var rows []map[string]any
 		must(t, json.Unmarshal([]byte(content), &rows))
 		return len(rows)
+	case "NDJSON":
+		rows := 0
+		for line := range strings.Lines(content) {
+			must(t, json.Unmarshal([]byte(line), new(map[string]any)))
+			rows++
+		}
+		return rows
 	case "CSV":
 		rows, err := csv.NewReader(strings.NewReader(content)).ReadAll()
 		must(t, err)
@@ -205,7 +212,7 @@ func TestExportErrors(t *testing.T) {
 		"no date":           {super("date_start", "last week"), 400, "invalid_request", []string{"date_start"}},
 		"no end date":       {super("date_end", "2024-02-30"), 400, "invalid_request", []string{"date_end"}},
 		"start after end":   {super("date_start", "2024-07-01"), 400, "invalid_request", []string{"date_end", "date_start"}},
-		"format":            {super("format", "PDF"), 400, "invalid_request", []string{"format", "JSON, CSV or XML"}},
+		"format":            {super("format", "PDF"), 400, "invalid_request", []string{"format", "JSON, NDJSON, CSV or XML"}},
 		"format and Accept": {withHeader(super("format", "JSON"), "Accept", "text/csv"), 400, "invalid_request", []string{"format", "Accept"}},
 		"time zone":         {super("time_zone", "Mars/Olympus"), 400, "invalid_request", []string{"time_zone", "Mars/Olympus"}},
 		"column":            {super("columns", "start_stamp,xml"), 400, "invalid_request", []string{"columns", "xml"}},

@@ -294,6 +294,7 @@ func TestParseFormat(t *testing.T) {
 	}{
 		{"csv", CSV, "csv", "text/csv; charset=utf-8; header=present"},
 		{"Json", JSON, "json", "application/json"},
+		{"ndjson", NDJSON, "ndjson", "application/x-ndjson"},
 		{"XML", XML, "xml", "application/xml; charset=utf-8"},
 	} {
 		got, err := ParseFormat(tt.in)
@@ -302,7 +303,7 @@ func TestParseFormat(t *testing.T) {
 		}
 	}
 	for _, in := range []string{"", "xlsx", " csv"} {
-		if _, err := ParseFormat(in); err == nil || !strings.Contains(err.Error(), "JSON, CSV or XML") {
+		if _, err := ParseFormat(in); err == nil || !strings.Contains(err.Error(), "JSON, NDJSON, CSV or XML") {
 			t.Errorf("ParseFormat(%q): error %v does not name the formats", in, err)
 		}
 	}

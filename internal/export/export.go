@@ -1,4 +1,4 @@
-// Package export writes the rows of any query as CSV, JSON or XML, in constant memory and as fast as one
+// Package export writes the rows of any query as CSV, JSON, NDJSON or XML, in constant memory and as fast as one
 // Postgres backend can send them, hashed on the way.
 //
 // The package must not know whose rows these are, nor where the file stands: tables and columns of

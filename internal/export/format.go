@@ -14,6 +14,8 @@ const (
 	// prints (NaN and infinities are null), booleans are booleans, NULL is null, all else is a string.
 	// Strings are valid UTF-8 always: each byte that is not becomes U+FFFD.
 	JSON Format = "JSON"
+	// NDJSON is JSON's objects, one a line, with nothing around or between them.
+	NDJSON Format = "NDJSON"
 	// CSV is RFC 4180 with LF line ends and a header row. A cell is quoted if it holds a quote, a
 	// comma, a semicolon, TAB, CR or LF, and quotes in it are doubled. NULL is an empty cell, an empty string is "".
 	// Bytes are kept exactly, invalid UTF-8 too. In a file of one column NULL is "" as well, since a
@@ -40,6 +42,10 @@ type form struct {
 // one entry and its encoder's file.
 var forms = []form{
 	{format: JSON, extension: "json", mediaType: "application/json", encoder: newJSONEncoder},
+	{
+		format: NDJSON, extension: "ndjson", mediaType: "application/x-ndjson", askedAs: []string{"application/ndjson", "application/jsonl"},
+		encoder: newNDJSONEncoder,
+	},
 	{format: CSV, extension: "csv", mediaType: "text/csv", parameters: "; charset=utf-8; header=present", encoder: newCSVEncoder},
 	{
 		format: XML, extension: "xml", mediaType: "application/xml", parameters: "; charset=utf-8", askedAs: []string{"text/xml"},

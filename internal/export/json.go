@@ -19,6 +19,15 @@ func newJSONEncoder(columns []column, _ Options) (*encoder, error) {
 	return e, nil
 }
 
+// newNDJSONEncoder makes the encoder of the format that NDJSON documents: JSON's objects by themselves.
+func newNDJSONEncoder(columns []column, o Options) (*encoder, error) {
+	e, err := newJSONEncoder(columns, o)
+	if err == nil {
+		e.head, e.openFirst, e.openRow, e.closeRow, e.foot = "", "{", "{", "}\n", ""
+	}
+	return e, err
+}
+
 func appendJSONString(dst, text []byte) []byte {
 	dst = append(dst, '"')
 	dst = jsonEscaping.append(dst, text)

@@ -70,6 +70,8 @@ func TestWriteFormats(t *testing.T) {
 		{JSON, "[\n" +
 			`{"n":1,"name":"Ann \"A\" <a&b>","missed":true,"mos":1.50,"start_stamp":"2026-07-01T14:00:00.5+02:00","id":"6f9619ff-8b86-d011-b42d-00cf4fc964ff","note":""},` + "\n" +
 			`{"n":2,"name":null,"missed":false,"mos":null,"start_stamp":null,"id":null,"note":"=x"}` + "\n]\n"},
+		{NDJSON, `{"n":1,"name":"Ann \"A\" <a&b>","missed":true,"mos":1.50,"start_stamp":"2026-07-01T14:00:00.5+02:00","id":"6f9619ff-8b86-d011-b42d-00cf4fc964ff","note":""}` + "\n" +
+			`{"n":2,"name":null,"missed":false,"mos":null,"start_stamp":null,"id":null,"note":"=x"}` + "\n"},
 		{XML, `<?xml version="1.0" encoding="UTF-8"?>` + "\n<cdrs>\n" +
 			`<cdr><n>1</n><name>Ann "A" &lt;a&amp;b&gt;</name><missed>true</missed><mos>1.50</mos><start_stamp>2026-07-01T14:00:00.5+02:00</start_stamp><id>6f9619ff-8b86-d011-b42d-00cf4fc964ff</id><note></note></cdr>` + "\n" +
 			`<cdr><n>2</n><name null="true"/><missed>false</missed><mos>NaN</mos><start_stamp null="true"/><id null="true"/><note>=x</note></cdr>` + "\n</cdrs>\n"},
@@ -85,9 +87,10 @@ func TestWriteNoRows(t *testing.T) {
 	t.Parallel()
 	conn := pbxtest.Connect(t, pbxtest.Database(t, sample.V55))
 	for format, want := range map[Format]string{
-		CSV:  "xml_cdr_uuid,start_stamp\n",
-		JSON: "[\n]\n",
-		XML:  `<?xml version="1.0" encoding="UTF-8"?>` + "\n<cdrs>\n</cdrs>\n",
+		CSV:    "xml_cdr_uuid,start_stamp\n",
+		JSON:   "[\n]\n",
+		NDJSON: "",
+		XML:    `<?xml version="1.0" encoding="UTF-8"?>` + "\n<cdrs>\n</cdrs>\n",
 	} {
 		got, m := export(t, conn, Options{Format: format, KeyColumns: []string{"start_stamp"}}, "select xml_cdr_uuid, start_stamp from v_xml_cdr")
 		if string(got) != want || m.Rows != 0 || m.FirstKey != nil || m.LastKey != nil {
