@@ -302,13 +302,13 @@ func TestExportFilters(t *testing.T) {
 		return b.do(t, b.asSuperadmin(call{path: exportPath, form: everything(more...)})).want(t, http.StatusOK, "").decode(t)["total_records"].(float64)
 	}
 	for condition, more := range map[string][]string{
-		"direction = 'inbound'":                               {"direction", "Inbound"},
-		"direction in ('inbound', 'local') and leg = 'a'":     {"direction", "inbound,local", "leg", "a"},
-		"answer_epoch > 0 and billsec >= 30":                  {"answered", "true", "min_billsec", "30"},
-		"hangup_cause in ('NO_ANSWER', 'USER_BUSY')":          {"hangup_cause", "no_answer, USER_BUSY"},
-		"caller_id_number like '1%'":                          {"caller_prefix", "1"},
-		"hangup_cause <> 'LOSE_RACE' and leg <> 'b'":          {"view", "fusionpbx"},
-		"true":                                                {"view", "all"},
+		"direction = 'inbound'":                           {"direction", "Inbound"},
+		"direction in ('inbound', 'local') and leg = 'a'": {"direction", "inbound,local", "leg", "a"},
+		"answer_epoch > 0 and billsec >= 30":              {"answered", "true", "min_billsec", "30"},
+		"hangup_cause in ('NO_ANSWER', 'USER_BUSY')":      {"hangup_cause", "no_answer, USER_BUSY"},
+		"caller_id_number like '1%'":                      {"caller_prefix", "1"},
+		"hangup_cause <> 'LOSE_RACE' and leg <> 'b'":      {"view", "fusionpbx"},
+		"true": {"view", "all"},
 		"destination_number like '%''; drop table v_users--'": {"destination_prefix", "'; drop table v_users--"},
 	} {
 		want := float64(b.count(t, "select count(*) from v_xml_cdr where "+condition))
@@ -325,4 +325,34 @@ func TestExportFilters(t *testing.T) {
 	b.do(t, keyed("leg", "a", "wait", "0")).want(t, http.StatusAccepted, "")
 	b.do(t, keyed("leg", "a", "wait", "0")).want(t, http.StatusAccepted, "")
 	b.do(t, keyed("wait", "0")).want(t, http.StatusUnprocessableEntity, "key_reused")
+}
+
+// Columns go into the file in the order and under the names that were asked for, in every format.
+func TestExportColumnsHaveOtherNames(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{cdrs: 20, now: newest, noWorker: true})
+	file := func(format string, more ...string) string {
+		t.Helper()
+		got := b.do(t, b.asSuperadmin(call{path: exportPath, form: everything(append([]string{"format", format}, more...)...)})).want(t, http.StatusOK, "")
+		return b.follow(t, got.text(t, "download_url")).body
+	}
+	const renamed = "billsec:Seconds,start_stamp:Date,leg"
+	first, _, _ := strings.Cut(file("CSV", "columns", renamed), "\n")
+	if first != "Seconds,Date,leg" {
+		t.Errorf("the header is %q", first)
+	}
+	for format, want := range map[string]string{"NDJSON": `{"Seconds":`, "JSON": `{"Seconds":`, "XML": "<cdr><Seconds>"} {
+		if got := file(format, "columns", renamed); !strings.Contains(got, want) {
+			t.Errorf("%s: got %.200s", format, got)
+		}
+	}
+	if first, _, _ := strings.Cut(file("CSV", "columns", "leg:=1+1"), "\n"); first != "'=1+1" {
+		t.Errorf("the header is %q", first)
+	}
+	if first, _, _ := strings.Cut(file("CSV", "columns", "billing"), "\n"); !strings.HasPrefix(first, "xml_cdr_uuid,domain_name,") {
+		t.Errorf("the header is %q", first)
+	}
+	for format, columns := range map[string]string{"CSV": "leg:A,billsec:A", "XML": "leg:a b", "JSON": "leg:"} {
+		b.do(t, b.asSuperadmin(call{path: exportPath, form: everything("format", format, "columns", columns)})).want(t, http.StatusBadRequest, "invalid_request").says(t, "columns")
+	}
 }

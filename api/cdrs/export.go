@@ -82,7 +82,7 @@ func (s *Service) Endpoints() []web.Endpoint {
 			AtOnce: []web.AtOnce{web.AtOnceReads, web.AtOnceDownloads},
 			Params: slices.Concat(windowParams, []web.Param{
 				{Name: "format", About: "The file's format; JSON if left out.", Choices: web.NamesOf(export.Formats())},
-				{Name: "columns", About: "Columns of v_xml_cdr, separated by commas."},
+				{Name: "columns", About: "Columns of v_xml_cdr, separated by commas, each with a header of the file's own behind a colon if you like (start_stamp:Date,billsec:Seconds); or the set billing or all."},
 				{Name: "tenant_domain", About: "The domain. A superadmin who leaves it out exports all."},
 				{Name: "domain_uuid", About: "The same by UUID.", Kind: web.KindUUID},
 			}, filterParams, jobs.Params),
@@ -141,6 +141,9 @@ func (s *Service) export(r *web.Request) error {
 func bodyParts(r *web.Request, p cdr.Request) []string {
 	parts := []string{p.DomainUUID, p.DateStart, p.DateEnd, p.Start.String(), p.End.String(),
 		p.TimeZone, string(p.Format), strings.Join(p.Columns, ","), r.Params.Get("external_id")}
+	if len(p.Headers) > 0 {
+		parts = append(parts, append([]string{"headers"}, p.Headers...)...)
+	}
 	if filter, _ := json.Marshal(p.Filter); string(filter) != "{}" { // it always can be
 		parts = append(parts, "filter", string(filter))
 	}

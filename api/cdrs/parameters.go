@@ -23,8 +23,8 @@ func (s *Service) requestOf(r *web.Request) (p cdr.Request, asked fileAsked, err
 	}
 	p = cdr.Request{
 		DomainUUID: t.UUID, DomainName: t.Name, Window: windowOf(r),
-		Columns: params.Split(strings.ToLower(r.Params.Get("columns"))),
 	}
+	p.Columns, p.Headers = cdr.ParseColumns(params.Split(r.Params.Get("columns")))
 	if p.Filter, err = filterOf(r); err != nil {
 		return p, asked, err
 	}

@@ -21,6 +21,8 @@ type Request struct {
 	Window
 	Format  export.Format `json:"format"`
 	Columns []string      `json:"columns"`
+	// Headers are what the columns are called in the file, in their order; nil: as they are called.
+	Headers []string `json:"headers,omitempty"`
 	// Filter narrows the rows down; the zero value is all of them.
 	Filter fusionpbx.CDRChoice `json:"filter,omitzero"`
 }
@@ -30,7 +32,7 @@ func (r *Request) Resolve(ctx context.Context, db *fusionpbx.DB) error {
 	if err := r.Window.Resolve(ctx, db, r.DomainUUID); err != nil {
 		return err
 	}
-	for _, err := range []error{fusionpbx.CheckCDRColumns(r.Columns), r.Filter.Check()} {
+	for _, err := range []error{fusionpbx.CheckCDRColumns(r.Columns), checkHeaders(r.Format, r.Headers), r.Filter.Check()} {
 		if err != nil {
 			return fault.Errorf(fault.InvalidRequest, "%w", err)
 		}

@@ -78,6 +78,25 @@ func newColumns(fields []pgconn.FieldDescription, o Options) ([]column, error) {
 	return columns, nil
 }
 
+// rename gives the columns the names that they have in the file.
+func rename(columns []column, headers []string) error {
+	if headers == nil {
+		return nil
+	}
+	if len(headers) != len(columns) {
+		return fmt.Errorf("the query returns %d columns, and %d headers are given", len(columns), len(headers))
+	}
+	seen := make(map[string]bool, len(headers))
+	for i, header := range headers {
+		if seen[header] {
+			return fmt.Errorf("two columns are called %q; give each a name of its own", header)
+		}
+		seen[header] = true
+		columns[i].name = header
+	}
+	return nil
+}
+
 // appendValue appends a value of any kind but kindText, which each format escapes in its own way. What
 // it appends is plain ASCII that needs no escaping in any format.
 func (c *column) appendValue(dst, raw []byte) ([]byte, error) {

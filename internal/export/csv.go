@@ -12,7 +12,7 @@ func newCSVEncoder(columns []column, o Options) (*encoder, error) {
 			cells[i].open, cells[i].null = ",", ","
 		}
 		head = append(head, cells[i].open...)
-		head = appendCell(head, []byte(c.name), false)
+		head = appendCell(head, []byte(c.name), o.FormulaGuard)
 	}
 	if len(columns) == 1 {
 		cells[0].null = `""`

@@ -29,6 +29,8 @@ type Options struct {
 	Format Format
 	// Location is the zone in which timestamptz values are written; nil is UTC.
 	Location *time.Location
+	// Headers are what the columns are called in the file, in their order; nil: as the query calls them.
+	Headers []string
 	// KeyColumns are the columns that the query is ordered by. Their values in the first and the last
 	// row are in the manifest.
 	KeyColumns []string

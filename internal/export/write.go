@@ -54,6 +54,9 @@ func write(ctx context.Context, conn *pgx.Conn, sql string, args []any, out Out,
 	if w.keys, err = newKeys(columns, o.KeyColumns); err != nil {
 		return Manifest{}, err
 	}
+	if err := rename(columns, o.Headers); err != nil {
+		return Manifest{}, err
+	}
 	if w.encoder, err = newEncoder(columns, o); err != nil {
 		return Manifest{}, err
 	}

@@ -39,6 +39,9 @@ var xmlEscaping = escaping{markup: [3]byte{'&', '<', '>'}, escape: func(r rune) 
 	return ""
 }}
 
+// IsXMLName reports whether a column of an XML file may be called so.
+func IsXMLName(name string) bool { return xmlName.MatchString(name) }
+
 // xmlName is what a column must be called to name an element. XML allows more; a colon would make it a
 // namespace's.
 var xmlName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*$`)

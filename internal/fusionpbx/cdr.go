@@ -35,6 +35,9 @@ var allowedCDRColumns = append(slices.Clone(CDRColumns),
 	"cc_cancel_reason", "cc_cause", "conference_name", "conference_uuid", "conference_member_id", "status",
 	"hangup_cause_q850", "ring_group_uuid", "ivr_menu_uuid", "insert_date", "update_date")
 
+// AllCDRColumns are all columns that an export may ask for.
+func AllCDRColumns() []string { return slices.Clone(allowedCDRColumns) }
+
 // CDRFilter says which CDRs an export holds: those whose start_stamp is in the half-open window Start
 // to End, of all domains or of one.
 type CDRFilter struct {

@@ -20,8 +20,8 @@ func TestCDRChoice(t *testing.T) {
 			"caller_id_number": "+15551234", "destination_number": "0049301234"}
 		for i, other := range []row{
 			{}, // 0
-			{"direction": "inbound", "extension_uuid": extension},                                  // 1
-			{"leg": "b"},                                                                           // 2
+			{"direction": "inbound", "extension_uuid": extension}, // 1
+			{"leg": "b"}, // 2
 			{"hangup_cause": "LOSE_RACE", "answer_epoch": "0", "billsec": "0"},                     // 3
 			{"hangup_cause": "NULL", "leg": "NULL"},                                                // 4
 			{"domain_uuid": uuid.NewString()},                                                      // 5: a domain that was deleted

@@ -1,0 +1,68 @@
+package cdr
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"trunkline/internal/export"
+	"trunkline/internal/fusionpbx"
+)
+
+func TestParseColumns(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]struct{ columns, headers []string }{
+		"":                                    {},
+		"billsec,LEG":                         {columns: []string{"billsec", "leg"}},
+		"start_stamp:Date, Billsec : Seconds": {columns: []string{"start_stamp", "billsec"}, headers: []string{"Date", "Seconds"}},
+		"leg,billsec:Seconds":                 {columns: []string{"leg", "billsec"}, headers: []string{"leg", "Seconds"}},
+		"leg:a:b":                             {columns: []string{"leg"}, headers: []string{"a:b"}},
+		"leg:":                                {columns: []string{"leg"}, headers: []string{""}},
+		"All":                                 {columns: fusionpbx.AllCDRColumns()},
+		"billing":                             {columns: columnSets["billing"]},
+	} {
+		var list []string
+		if text != "" {
+			list = strings.Split(text, ",")
+		}
+		columns, headers := ParseColumns(list)
+		if !slices.Equal(columns, want.columns) || !slices.Equal(headers, want.headers) || (headers == nil) != (want.headers == nil) {
+			t.Errorf("%q: got %q called %q, want %q called %q", text, columns, headers, want.columns, want.headers)
+		}
+	}
+	for _, name := range ColumnSets() {
+		if columns, _ := ParseColumns([]string{name}); fusionpbx.CheckCDRColumns(columns) != nil || len(columns) < 2 {
+			t.Errorf("the set %s is %q", name, columns)
+		}
+	}
+}
+
+func TestCheckHeaders(t *testing.T) {
+	t.Parallel()
+	for _, good := range [][]string{nil, {"Date", "Anruf Sekunden"}, {strings.Repeat("x", maxHeader)}} {
+		if err := checkHeaders(export.CSV, good); err != nil {
+			t.Errorf("%q: %v", good, err)
+		}
+	}
+	for _, bad := range [][]string{{""}, {"a", "a"}, {"a\nb"}, {"\xff"}, {strings.Repeat("x", maxHeader+1)}} {
+		if err := checkHeaders(export.CSV, bad); err == nil || !strings.HasPrefix(err.Error(), "columns: ") {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
+	if err := checkHeaders(export.XML, []string{"a b"}); err == nil {
+		t.Error("an element with a blank in its name is taken")
+	}
+}
+
+func FuzzParseColumns(f *testing.F) {
+	for _, seed := range []string{"", "leg", "leg:Leg", "a:b:c", "billing", ":", "all,leg"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		columns, headers := ParseColumns(strings.Split(text, ","))
+		if headers != nil && len(headers) != len(columns) {
+			t.Errorf("%q: %d columns and %d headers", text, len(columns), len(headers))
+		}
+		_ = checkHeaders(export.XML, headers)
+	})
+}
