@@ -18,8 +18,8 @@ func TestUnknownParameters(t *testing.T) {
 	}{
 		{exportPath + "?date_start=2026-01-01&date_end=2026-01-02", "domain", true},
 		{exportPath + "?date_start=2026-01-01&date_end=2026-01-02", "tenant", true},
-		{exportPath + "?date_start=2026-01-01&date_end=2026-01-02", "extension", true},
-		{exportPath + "?date_start=2026-01-01&date_end=2026-01-02", "direction", true},
+		{exportPath + "?date_start=2026-01-01&date_end=2026-01-02", "extensions", true},
+		{exportPath + "?date_start=2026-01-01&date_end=2026-01-02", "directions", true},
 		{exportPath + "?date_start=2026-01-01&date_end=2026-01-02", "limit", true},
 		{exportPath + "?date_start=2026-01-01&date_end=2026-01-02", "dry_run", true},
 		{exportPath + "?date_start=2026-01-01&date_end=2026-01-02", "whitelisted", false},

@@ -41,12 +41,12 @@ func (e Exporter) Write(ctx context.Context, id string, attempt int, r Request, 
 	if err != nil {
 		return nil, fmt.Errorf("time_zone: %w", err)
 	}
-	sql, args, err := e.PBX.FusionPBX.CDRQuery(r.filter())
+	sql, args, err := e.PBX.FusionPBX.CDRQuery(r.Holds())
 	if err != nil {
 		return nil, err
 	}
 	if maxRows > 0 {
-		more, err := e.PBX.FusionPBX.MoreCDRsThan(ctx, r.filter(), maxRows)
+		more, err := e.PBX.FusionPBX.MoreCDRsThan(ctx, r.Holds(), maxRows)
 		if err != nil {
 			return nil, err
 		}
@@ -82,7 +82,7 @@ func (e Exporter) Write(ctx context.Context, id string, attempt int, r Request, 
 
 // EstimateRows is what the database's planner thinks the export will hold, for its progress.
 func (e Exporter) EstimateRows(ctx context.Context, r Request) (int64, error) {
-	sql, args, err := e.PBX.FusionPBX.CDRQuery(r.filter())
+	sql, args, err := e.PBX.FusionPBX.CDRQuery(r.Holds())
 	if err != nil {
 		return 0, err
 	}

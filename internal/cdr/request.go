@@ -46,7 +46,8 @@ func (r Request) keyColumns() []string {
 	return slices.DeleteFunc(keys, func(key string) bool { return len(r.Columns) > 0 && !slices.Contains(r.Columns, key) })
 }
 
-func (r Request) filter() fusionpbx.CDRFilter {
+// Holds are the CDRs that the export holds.
+func (r Request) Holds() fusionpbx.CDRFilter {
 	return fusionpbx.CDRFilter{
 		All:        r.DomainUUID == "",
 		DomainUUID: r.DomainUUID,

@@ -34,21 +34,13 @@ func (w *Window) Resolve(ctx context.Context, db *fusionpbx.DB, domainUUID strin
 	case w.DateEnd == "":
 		return fault.Missing("date_end")
 	}
-	given := w.TimeZone != ""
-	if !given {
-		var err error
-		if w.TimeZone, err = db.TimeZone(ctx, domainUUID); err != nil {
-			return err
-		}
+	location, err := Zone(ctx, db, domainUUID, w.TimeZone)
+	if err != nil {
+		return err
 	}
-	location, ok := zone(w.TimeZone)
-	if !ok && given {
-		return fault.Invalid("time_zone", "%.200q is not known; write a name such as Europe/Paris or UTC", w.TimeZone)
-	}
-	if !ok {
-		return fault.Invalid("time_zone", "FusionPBX's setting domain, time_zone is %q, which is not known; correct it there or send time_zone", w.TimeZone)
-	}
+	w.TimeZone = location.String()
 	const remedy = "is not a date; write 2024-01-31, 2024-01-31 18:00:00 or 2024-01-31T18:00:00+01:00 (encode + as %%2B in a form)"
+	var ok bool
 	if w.Start, ok = ParseStart(w.DateStart, location); !ok {
 		return fault.Invalid("date_start", remedy)
 	}
@@ -59,6 +51,26 @@ func (w *Window) Resolve(ctx context.Context, db *fusionpbx.DB, domainUUID strin
 		return fault.Invalid("date_end", "is before date_start")
 	}
 	return nil
+}
+
+// Zone is the time zone of that name or, of "", the domain's ("" for the default one). Errors: fault.InvalidRequest, which
+// names time_zone.
+func Zone(ctx context.Context, db *fusionpbx.DB, domainUUID, name string) (*time.Location, error) {
+	given := name != ""
+	if !given {
+		var err error
+		if name, err = db.TimeZone(ctx, domainUUID); err != nil {
+			return nil, err
+		}
+	}
+	location, ok := zone(name)
+	if !ok && given {
+		return nil, fault.Invalid("time_zone", "%.200q is not known; write a name such as Europe/Paris or UTC", name)
+	}
+	if !ok {
+		return nil, fault.Invalid("time_zone", "FusionPBX's setting domain, time_zone is %q, which is not known; correct it there or send time_zone", name)
+	}
+	return location, nil
 }
 
 // momentLayouts are the date-times that are read, besides dates. Those without a zone are in the export's.

@@ -2,7 +2,6 @@ package fusionpbx
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -64,15 +63,25 @@ func CheckCDRColumns(columns []string) error {
 // CDRQuery is the statement that reads the CDRs, ordered by start_stamp and xml_cdr_uuid. The error is
 // CheckCDRColumns', or that the filter is neither for all domains nor for one.
 func (d *DB) CDRQuery(f CDRFilter) (sql string, args []any, err error) {
+	selected, err := d.selectedCDRColumns(f)
+	if err != nil {
+		return "", nil, err
+	}
+	from, args, err := d.cdrsOf(f)
+	return "select " + selected + from + " order by v_xml_cdr.start_stamp, v_xml_cdr.xml_cdr_uuid", args, err
+}
+
+// selectedCDRColumns are the filter's columns as a statement selects them.
+func (d *DB) selectedCDRColumns(f CDRFilter) (string, error) {
 	if !f.All && f.DomainUUID == "" {
-		return "", nil, errors.New("reading CDRs: no domain is given, and not all are asked for")
+		return "", errNoCDRDomain
 	}
 	columns := f.Columns
 	if len(columns) == 0 {
 		columns = CDRColumns
 	}
 	if err := CheckCDRColumns(columns); err != nil {
-		return "", nil, err
+		return "", err
 	}
 	selected := make([]string, len(columns))
 	for i, column := range columns {
@@ -81,8 +90,7 @@ func (d *DB) CDRQuery(f CDRFilter) (sql string, args []any, err error) {
 			selected[i] = "null::text as " + pgx.Identifier{column}.Sanitize()
 		}
 	}
-	from, args, err := d.cdrsOf(f)
-	return "select " + strings.Join(selected, ", ") + from + " order by v_xml_cdr.start_stamp, v_xml_cdr.xml_cdr_uuid", args, err
+	return strings.Join(selected, ", "), nil
 }
 
 // MoreCDRsThan reports whether the filter holds more than n CDRs. If it does, that is known long before

@@ -1,0 +1,169 @@
+package cdrs
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"trunkline/api/params"
+	"trunkline/api/web"
+	"trunkline/internal/cdr"
+	"trunkline/internal/fault"
+	"trunkline/internal/fusionpbx"
+	"trunkline/internal/postgres"
+	"trunkline/internal/token"
+)
+
+const (
+	// usualSpan is how far back the list goes if no span is asked for.
+	usualSpan = 24 * time.Hour
+	// listTimeout bounds one question of somebody who looks.
+	listTimeout = 10 * time.Second
+)
+
+// List is a page of CDRs.
+type List struct {
+	cdr.Window
+	CDRs json.RawMessage `json:"cdrs" items:"Record"` // the newest first
+	Next string          `json:"next,omitempty"`      // the after of the next page; absent on the last one
+}
+
+// Shown is one CDR.
+type Shown struct {
+	CDR json.RawMessage `json:"cdr"`
+}
+
+func (s *Service) listEndpoints() []web.Endpoint {
+	return []web.Endpoint{
+		{
+			ID: "listCDRs", Summary: "List CDRs, the newest first", Note: "For looking rather than exporting: without dates, those of the last 24 hours. Times are in the time zone.",
+			Methods: []string{"GET"}, Path: "/v1/cdr", Entry: web.SignedIn, Scope: token.ScopeRead, AtOnce: []web.AtOnce{web.AtOnceReads},
+			Answer: web.JSON(http.StatusOK, s.List),
+			Params: slices.Concat([]web.Param{
+				{Name: "date_start", About: "The first day, or moment."}, {Name: "date_end", About: "The last day, or moment: inclusive."}, windowParams[2],
+				{Name: "columns", About: "Columns of v_xml_cdr, separated by commas; or the set billing or all."},
+			}, web.TenantParams, filterParams, web.PageParams),
+			Replies: []web.Reply{{Status: 200, About: "A page of CDRs.", Body: List{}}},
+			Faults:  []fault.Code{fault.MissingParameters, fault.NotFound, fault.Timeout},
+		},
+		{
+			ID: "getCDR", Summary: "Show a CDR", Methods: []string{"GET"}, Path: "/v1/cdr/:uuid", Entry: web.SignedIn, Scope: token.ScopeRead,
+			AtOnce: []web.AtOnce{web.AtOnceReads}, Answer: web.JSON(http.StatusOK, s.ShowCDR),
+			Params:  slices.Concat(web.TenantParams, windowParams[2:]),
+			Replies: []web.Reply{{Status: 200, About: "The CDR, with every column that can be asked for.", Body: Shown{}}},
+			Faults:  []fault.Code{fault.MissingParameters, fault.NotFound, fault.Timeout},
+		},
+	}
+}
+
+// List lists the CDRs of a span.
+func (s *Service) List(r *web.Request) (list List, err error) {
+	t, err := tenantOf(r)
+	if err != nil {
+		return list, err
+	}
+	asked := cdr.Request{DomainUUID: t.UUID, Window: windowOf(r)}
+	if asked.DateStart == "" && asked.DateEnd == "" {
+		now := time.Now().UTC()
+		asked.DateStart, asked.DateEnd = now.Add(-usualSpan).Format(time.RFC3339), now.Format(time.RFC3339)
+	}
+	var headers []string
+	if asked.Columns, headers = cdr.ParseColumns(params.Split(r.Params.Get("columns"))); headers != nil {
+		return list, fault.Invalid("columns", "have no other names in a list; leave out what stands behind the colons")
+	}
+	if asked.Filter, err = filterOf(r); err != nil {
+		return list, err
+	}
+	if err := asked.Resolve(r.Context(), s.db); err != nil {
+		return list, err
+	}
+	page := fusionpbx.CDRPage{CDRFilter: asked.Holds()}
+	var limit int
+	if page.After, limit, err = r.Params.Page(); err != nil {
+		return list, err
+	}
+	page.Limit = limit + 1 // whether there are more
+	columns := page.Columns
+	if len(columns) > 0 && !slices.Contains(columns, keyColumn) {
+		page.Columns = append(slices.Clone(columns), keyColumn)
+	}
+	var rows []json.RawMessage
+	err = s.look(r, t.UUID, asked.TimeZone, func(ctx context.Context, db *fusionpbx.DB) (err error) {
+		rows, err = db.CDRs(ctx, page)
+		return err
+	})
+	if errors.Is(err, fusionpbx.ErrNotFound) {
+		return list, fault.Invalid("after", "there is no such CDR any more; begin with the first page again")
+	}
+	if err != nil {
+		return list, err
+	}
+	list.Window = asked.Window
+	if len(rows) > limit {
+		rows = rows[:limit]
+		var last map[string]any
+		if err := json.Unmarshal(rows[limit-1], &last); err != nil {
+			return list, err
+		}
+		list.Next, _ = last[keyColumn].(string)
+	}
+	list.CDRs, err = json.Marshal(append([]json.RawMessage{}, rows...))
+	return list, err
+}
+
+// keyColumn is by what a list goes on.
+const keyColumn = "xml_cdr_uuid"
+
+// ShowCDR shows the path's CDR.
+func (s *Service) ShowCDR(r *web.Request) (shown Shown, err error) {
+	t, err := tenantOf(r)
+	if err != nil {
+		return shown, err
+	}
+	uuid := r.Path("uuid")
+	if !postgres.IsUUID(uuid) {
+		return shown, errNoCDR
+	}
+	zone, err := cdr.Zone(r.Context(), s.db, t.UUID, r.Params.Get("time_zone"))
+	if err != nil {
+		return shown, err
+	}
+	err = s.look(r, t.UUID, zone.String(), func(ctx context.Context, db *fusionpbx.DB) (err error) {
+		shown.CDR, err = db.CDR(ctx, fusionpbx.CDRFilter{All: t.UUID == "", DomainUUID: t.UUID}, uuid)
+		return err
+	})
+	if errors.Is(err, fusionpbx.ErrNotFound) {
+		return shown, errNoCDR
+	}
+	return shown, err
+}
+
+var errNoCDR = fault.Errorf(fault.NotFound, "there is no such CDR")
+
+// look reads in a transaction whose times are in the zone, and which is ended if it takes too long.
+func (s *Service) look(r *web.Request, domainUUID, zone string, read func(context.Context, *fusionpbx.DB) error) error {
+	leave, err := r.Place(web.AtOnceReads, domainUUID)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	err = pgx.BeginTxFunc(r.Context(), s.exporter.PBX.Pool, pgx.TxOptions{AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+		_, err := tx.Exec(r.Context(), "select set_config('timezone', $1, true), set_config('datestyle', 'ISO', true), set_config('statement_timeout', $2, true)",
+			zone, listTimeout.String())
+		if err != nil {
+			return err
+		}
+		return read(r.Context(), s.db.In(tx))
+	})
+	const cancelled = "57014"
+	if pg, said := errors.AsType[*pgconn.PgError](err); said && pg.Code == cancelled && r.Context().Err() == nil {
+		return fault.Errorf(fault.Timeout, "date_start: to find these CDRs takes longer than %s; ask for a shorter span, or have an index made on v_xml_cdr (start_stamp), as docs/exports.md says", listTimeout)
+	}
+	return err
+}
