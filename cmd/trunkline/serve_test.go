@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"trunkline/internal/pbxtest"
 	"trunkline/internal/pbxtest/tour"
@@ -23,8 +24,9 @@ func (p *samplePBX) serve(t *testing.T, command string, env ...string) (base str
 	t.Helper()
 	addr := pbxtest.FreeAddr(t)
 	proc = p.start(t, command, append(env, "TRUNKLINE_LISTEN="+addr)...)
+	client := &http.Client{Timeout: 10 * time.Second}
 	pbxtest.Eventually(t, command+" is ready", func() bool {
-		resp, err := http.Get("http://" + addr + "/readyz")
+		resp, err := client.Get("http://" + addr + "/readyz")
 		if err != nil {
 			return false
 		}

@@ -6,7 +6,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"testing"
+	"time"
 )
 
 // programs is the folder of the programs that MainWith built.
@@ -57,6 +59,16 @@ func StartProgram(t testing.TB, env []string, name string, args ...string) *Proc
 	}
 	t.Cleanup(p.Kill)
 	return p
+}
+
+// endPatience is how long a process may take to end that was asked to.
+const endPatience = 2 * time.Minute
+
+// Wait waits until the process has ended. One that does not end writes into its log where it stands, and fails.
+func (p *Process) Wait() error {
+	stuck := time.AfterFunc(endPatience, func() { _ = p.Process.Signal(syscall.SIGQUIT) })
+	defer stuck.Stop()
+	return p.Cmd.Wait()
 }
 
 // Kill is kill -9. What the process answers is what a killed one does.
