@@ -250,7 +250,6 @@ func TestDrift(t *testing.T) {
 	}
 }
 
-// A report is three questions to each switch, whatever the number; one that does not answer is named.
 // What could not be put right is tried again, the more rarely the longer that lasts.
 func TestLeftLoadedIsTriedMoreRarely(t *testing.T) {
 	t.Parallel()
@@ -278,6 +277,7 @@ func TestLeftLoadedIsTriedMoreRarely(t *testing.T) {
 	}
 }
 
+// A report is three questions to each switch, whatever the number; one that does not answer is named.
 func TestDriftIsCheap(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, setUp{switches: 2, timeout: 2 * time.Second})

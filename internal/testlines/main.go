@@ -8,7 +8,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 )
 
@@ -44,6 +46,14 @@ func run(in io.Reader, out io.Writer) (status int) {
 			said[key].WriteString(e.Output)
 		case "fail", "build-fail":
 			status = 1
+			if e.Test == "" { // a test that had not ended when its package did says where it stood
+				for _, other := range slices.SortedFunc(maps.Keys(said), compare) {
+					if other[0] == e.Package && other[1] != "" {
+						fmt.Fprint(out, whole(said[other]))
+						delete(said, other)
+					}
+				}
+			}
 			fmt.Fprint(out, whole(said[key]))
 			delete(said, key)
 		case "pass", "skip":
@@ -59,6 +69,8 @@ func run(in io.Reader, out io.Writer) (status int) {
 	}
 	return status
 }
+
+func compare(a, b [2]string) int { return slices.Compare(a[:], b[:]) }
 
 func whole(said *strings.Builder) string {
 	if said == nil {

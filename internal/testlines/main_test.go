@@ -24,6 +24,10 @@ func TestLinesAsPackagesEnd(t *testing.T) {
 {"Action":"fail","Package":"a","Test":"TestA"}
 {"Action":"output","Package":"a","Output":"FAIL\ta\t2s\n"}
 {"Action":"fail","Package":"a"}`, "ok  \tb\t1s\n    a_test.go:1: wrong\nFAIL\ta\t2s\n", 1},
+		"a package that ends before its tests": {`{"Action":"output","Package":"a","Test":"TestA","Output":"=== CONT TestA\n"}
+{"Action":"output","Package":"b","Test":"TestB","Output":"=== CONT TestB\n"}
+{"Action":"output","Package":"a","Output":"FAIL\ta\t2s\n"}
+{"Action":"fail","Package":"a"}`, "=== CONT TestA\nFAIL\ta\t2s\n", 1},
 		"what does not compile": {`{"ImportPath":"a","Action":"build-output","Output":"a.go:1: no\n"}
 {"ImportPath":"a","Action":"build-fail"}`, "a.go:1: no\n", 1},
 		"a tool's own words": {"go: downloading x\n", "go: downloading x\n", 0},
