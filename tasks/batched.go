@@ -3,11 +3,8 @@ package tasks
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
-
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"trunkline/internal/postgres"
 )
@@ -84,7 +81,7 @@ func (c *Client) succeedAll(ctx context.Context, all []success) []error {
 	ctx, stop := context.WithTimeout(ctx, batchTimeout)
 	defer stop()
 	errs := succeed(ctx, c.pool, all)
-	if _, refused := errors.AsType[*pgconn.PgError](errs[0]); !refused || postgres.Away(errs[0]) {
+	if !postgres.Refused(errs[0]) {
 		return errs
 	}
 	for i := range all {

@@ -10,7 +10,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"trunkline/internal/fault"
 	"trunkline/internal/postgres"
@@ -92,32 +91,31 @@ func (c *Client) Create(ctx context.Context, n NewJob) (job Job, accepted bool, 
 	return made.job, made.accepted && err == nil, err
 }
 
-// createAll creates jobs of one domain: those that exclude each other one after the other, the rest in one transaction
-// or, if the database refuses that for one of them, each in its own.
+// createAll creates jobs of one domain: those that exclude each other one after the other, the rest together.
 func (c *Client) createAll(ctx context.Context, asked []*creation) []struct{} {
 	for len(asked) > 0 {
 		var some []*creation
 		some, asked = apart(asked)
-		err := c.createWithin(ctx, some)
-		if _, refused := errors.AsType[*pgconn.PgError](err); refused && !postgres.Away(err) && len(some) > 1 {
-			for _, made := range some {
-				made.err = c.createWithin(ctx, []*creation{made})
-			}
-			continue
-		}
-		if err != nil {
-			for _, made := range some {
-				made.err = err // the transaction's, and so each one's
-			}
-		}
+		c.createTogether(ctx, some)
 	}
 	return nil
 }
 
-func (c *Client) createWithin(ctx context.Context, some []*creation) error {
-	ctx, stop := context.WithTimeout(ctx, batchTimeout)
+// createTogether creates jobs in one transaction or, if the database refuses that for one of them, each in its own. What it
+// fails for is each one's error.
+func (c *Client) createTogether(ctx context.Context, some []*creation) {
+	within, stop := context.WithTimeout(ctx, batchTimeout)
 	defer stop()
-	return c.create(ctx, some)
+	err := c.create(within, some)
+	for _, made := range some {
+		switch {
+		case err == nil:
+		case postgres.Refused(err) && len(some) > 1:
+			c.createTogether(ctx, []*creation{made})
+		default:
+			made.err = err
+		}
+	}
 }
 
 // apart are the requests of which no two lock the same, and the rest, which wait for these or for each other.
@@ -193,7 +191,7 @@ func lockKeys(names []string) []int64 {
 
 // find looks for the job that the request attaches to. Its error is ErrKeyReused.
 func (n *creation) find(batch *pgx.Batch) {
-	n.job, n.accepted, n.err = Job{}, false, nil // an attempt together with others may have failed
+	n.job, n.accepted, n.err = Job{}, false, nil // the transaction together with others may have failed
 	if n.requestKey() != "" {
 		sql, args := byRequestKey(n.NewJob)
 		batch.Queue(sql, args...).Query(func(rows pgx.Rows) error {

@@ -10,6 +10,13 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
+// Refused reports whether the server refuses the query itself, as it is: of several that were sent together the others may
+// do by themselves.
+func Refused(err error) bool {
+	_, said := errors.AsType[*pgconn.PgError](err)
+	return said && !Away(err)
+}
+
 // Away reports whether a query failed because the server could not be reached or went away, so that
 // the same query may do once it is back, and not because of the query. err must come from the database
 // alone: another peer's connection breaks with the same errors.
