@@ -49,12 +49,15 @@ func (a *Attempt) SaveSecrets(batch *pgx.Batch, v any) error {
 		return err
 	}
 	batch.Queue(`update trunkline.jobs set sealed = $3 where id = $1 and attempt = $2 and state = 'running'`,
-		a.Job.ID, a.Job.Attempt, sealed).Exec(func(tag pgconn.CommandTag) error {
-		if tag.RowsAffected() == 0 {
-			return ErrFenced
-		}
-		return nil
-	})
+		a.Job.ID, a.Job.Attempt, sealed).Exec(fenced)
+	return nil
+}
+
+// fenced is ErrFenced if a statement that names the attempt has touched no row.
+func fenced(tag pgconn.CommandTag) error {
+	if tag.RowsAffected() == 0 {
+		return ErrFenced
+	}
 	return nil
 }
 
@@ -146,10 +149,7 @@ func (a *Attempt) change(ctx context.Context, q execer, sql string, args ...any)
 	if err != nil {
 		return fmt.Errorf("writing job %s: %w", a.Job.ID, err)
 	}
-	if tag.RowsAffected() == 0 {
-		return ErrFenced
-	}
-	return nil
+	return fenced(tag)
 }
 
 // execer is what a statement runs on: the pool or a transaction.

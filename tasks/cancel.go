@@ -63,11 +63,12 @@ func (c *Client) RetryWith(ctx context.Context, id string, domains tenant.Domain
 	}
 	var retried Job
 	err = pgx.BeginFunc(ctx, c.pool, func(tx pgx.Tx) error {
-		room, err := c.lockForRoom(ctx, tx, []place{job.place()})
+		in := job.place()
+		room, err := c.lockForRoom(ctx, tx, []place{in})
 		if err != nil {
 			return err
 		}
-		if err := room.take(job.place()); err != nil {
+		if err := room.take(in); err != nil {
 			return err
 		}
 		after := []string{}

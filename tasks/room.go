@@ -64,23 +64,28 @@ func (p place) waiters() waiters {
 // room is what waits already, as one transaction sees it.
 type room struct {
 	settings config.Settings
-	taken    map[waiters]*struct{ jobs, items int }
+	taken    map[waiters]*occupied
 }
+
+// occupied is how many jobs wait, and how many items they have together.
+type occupied struct{ jobs, items int }
 
 // lockForRoom locks what the jobs need and, with the same round trip, looks what waits in their queues already. Those
 // whose transactions do so at the same moment may all get the last room: a bound on what is kept, not a count.
 func (c *Client) lockForRoom(ctx context.Context, tx pgx.Tx, places []place) (*room, error) {
-	r := &room{settings: c.settings, taken: map[waiters]*struct{ jobs, items int }{}}
+	r := &room{settings: c.settings, taken: map[waiters]*occupied{}}
 	var domains, locks []string
 	for _, p := range places {
 		if p.items == 0 {
 			domains = append(domains, turnsOf(p.domainUUID))
 		}
 		locks = append(locks, p.locks...)
-		r.taken[p.waiters()] = &struct{ jobs, items int }{}
+		r.taken[p.waiters()] = &occupied{}
 	}
 	batch := &pgx.Batch{}
-	batch.Queue("select " + planOnce)
+	if len(domains) == len(places) { // what is done with many items is planned for how many they are
+		batch.Queue("select " + planOnce)
+	}
 	slices.Sort(domains)
 	batch.Queue(lockShared, lockKeys(slices.Compact(domains)))
 	batch.Queue(lockNames, lockKeys(locks))
