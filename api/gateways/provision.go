@@ -10,8 +10,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgconn"
-
 	"trunkline/api/jobs"
 	"trunkline/api/web"
 	"trunkline/internal/batching"
@@ -20,6 +18,7 @@ import (
 	"trunkline/internal/fusionpbx"
 	"trunkline/internal/gateway"
 	"trunkline/internal/pbx"
+	"trunkline/internal/postgres"
 	"trunkline/internal/token"
 	"trunkline/tasks"
 )
@@ -169,7 +168,7 @@ func (s *Service) checkTogether(ctx context.Context, all []asked) []checked {
 	defer stop()
 	wrong, err := s.checkAll(ctx, all)
 	answers := make([]checked, len(all))
-	_, refused := errors.AsType[*pgconn.PgError](err)
+	refused := postgres.Refused(err)
 	for i := range all {
 		switch {
 		case err == nil:

@@ -7,17 +7,17 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"trunkline/internal/batching"
+	"trunkline/internal/postgres"
 )
 
 // Kind is what an entry is about.
@@ -108,10 +108,9 @@ func (l *Log) insertAll(ctx context.Context, all []Event) []error {
 		all[0].inASCII().insert(batch)
 		err = l.pool.SendBatch(ctx, batch).Close()
 	}
-	errs := make([]error, len(all))
-	_, refused := errors.AsType[*pgconn.PgError](err)
-	for i := range all {
-		if errs[i] = err; len(all) > 1 && refused {
+	errs := slices.Repeat([]error{err}, len(all))
+	if len(all) > 1 && postgres.Refused(err) {
+		for i := range all {
 			errs[i] = l.insertAll(ctx, all[i:i+1])[0]
 		}
 	}

@@ -7,8 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgconn"
-
 	"trunkline/internal/fusionpbx"
 	"trunkline/internal/gateway/file"
 	"trunkline/internal/postgres"
@@ -63,7 +61,7 @@ func (a *Applier) checkTogether(ctx context.Context, all []*sharing) []struct{} 
 		ctx, stop := context.WithTimeout(ctx, checkTimeout)
 		defer stop()
 		together.checkAll(ctx, worksOf(all))
-		_, apart = errors.AsType[*pgconn.PgError](all[0].works[0].err)
+		apart = postgres.Refused(all[0].works[0].err)
 	}
 	if apart {
 		for _, s := range all {
