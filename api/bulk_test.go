@@ -358,7 +358,7 @@ func TestBulkOfRowsThatNameNoDomain(t *testing.T) {
 	b := newBundle(t, setUp{})
 	asToken := b.token(t, "several", "read,provision", b.sample.AdminDomain+","+otherDomain(b))
 	p := b.do(t, asToken(file("", "name;host;user;secret\none;host;u;p\n"))).want(t, http.StatusUnprocessableEntity, "invalid_rows").problem(t)
-	if len(p.Errors) != 1 || p.Errors[0].Field != "tenant_domain" || p.Errors[0].Line != 2 {
+	if len(p.Errors) != 1 || p.Errors[0].Field != "tenant_domain" || p.Errors[0].Line != 2 || !strings.Contains(p.Errors[0].Message, otherDomain(b)) {
 		t.Errorf("got %+v", p)
 	}
 }

@@ -78,12 +78,12 @@ func (w *Worker) makeLeftJob(ctx context.Context, l gateway.LeftLoaded) error {
 	if err := gateway.NoteTried(ctx, w.o.PBX.Pool, l.GatewayUUID, job.ID); err != nil {
 		return err
 	}
-	left, why := "a switch is back that may have left a gateway loaded; a job puts it right", "left loaded on switch %s when it went away"
+	what, why := "a switch is back that may have left a gateway loaded; a job puts it right", "left loaded on switch %s when it went away"
 	if !l.Loaded {
-		left, why = "a switch is back that may go by the access list providers as it was with a gateway; a job has it read the list again",
+		what, why = "a switch is back that may go by the access list providers as it was with a gateway; a job has it read the list again",
 			"whose networks switch %s may still let in since it went away"
 	}
-	w.o.Log.Info(left, "switch", l.Switch, "gateway", l.GatewayUUID, "job", job.ID)
+	w.o.Log.Info(what, "switch", l.Switch, "gateway", l.GatewayUUID, "job", job.ID)
 	if w.o.Audit != nil {
 		w.o.Audit.Change(ctx, audit.Event{
 			Who: itself, Action: "gateway.reconcile", DomainUUID: l.DomainUUID,

@@ -17,6 +17,9 @@ var conditionParams = []web.Param{
 	{Name: "If-None-Match", Header: true, About: "*: there must be no such gateway yet, else nothing is changed (412)."},
 }
 
+// conditionHeaders are their names.
+var conditionHeaders = []string{"If-Match", "If-None-Match"}
+
 // setTag sets the header that names the gateway as it stands.
 func setTag(r *web.Request, tag string) {
 	if tag != "" {
@@ -27,7 +30,7 @@ func setTag(r *web.Request, tag string) {
 // conditionsOf reads the request's If-Match and If-None-Match.
 func conditionsOf(r *web.Request) (c gateway.Conditions, err error) {
 	header := r.HTTP().Header
-	for _, name := range []string{"If-Match", "If-None-Match"} {
+	for _, name := range conditionHeaders {
 		// A script whose variable came out empty has not asked for a change whatever stands there.
 		if given := header.Values(name); len(given) > 0 && strings.TrimSpace(strings.Join(given, "")) == "" {
 			return c, fault.Invalid(name, "is there and empty; send *, an ETag in quotes, or leave it out")
@@ -49,7 +52,7 @@ func conditionsOf(r *web.Request) (c gateway.Conditions, err error) {
 
 // noConditions refuses both, where nobody would look at them: a caller who sends them counts on it.
 func noConditions(r *web.Request) error {
-	for _, name := range []string{"If-Match", "If-None-Match"} {
+	for _, name := range conditionHeaders {
 		if len(r.HTTP().Header.Values(name)) > 0 {
 			return fault.Invalid(name, "means nothing here; leave it out, or make the change of each gateway by itself, at /v1/gateways/{id}")
 		}

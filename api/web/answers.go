@@ -2,7 +2,6 @@ package web
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -42,12 +41,14 @@ type Problem struct {
 // fail answers with an error and has it logged.
 func (r *Request) fail(err error) {
 	f := FaultOf(err, r.ID)
-	r.denial, r.cause = cmp.Or(r.denial, f.Code), f.Cause
+	status := StatusOf(f.Code)
+	if r.cause = f.Cause; r.denial == "" || status == http.StatusInternalServerError { // an error of ours is never hidden
+		r.denial = f.Code
+	}
 	if r.c.Writer.Written() {
 		r.broken = r.attached // too late to be told
 		return
 	}
-	status := StatusOf(f.Code)
 	switch status {
 	case http.StatusUnauthorized:
 		r.c.Header("WWW-Authenticate", access.Challenge)
