@@ -65,8 +65,7 @@ func TestRetryOfABulkWhoseWorkersWereLost(t *testing.T) {
 	b.exec(t, "insert into v_gateways (gateway_uuid, domain_uuid, gateway, proxy, enabled) select gen_random_uuid(), domain_uuid, 'two', 'newer', 'false' from trunkline.jobs where id = $1", id)
 	b.startWorker(t)
 	b.retry(t, b.asAdmin, id)
-	var job bulkJob
-	must(t, json.Unmarshal([]byte(b.do(t, b.asAdmin(call{path: "/v1/jobs/" + id + "?wait=30"})).want(t, http.StatusOK, "").body), &job))
+	job := b.do(t, b.asAdmin(call{path: "/v1/jobs/" + id + "?wait=30"})).bulk(t)
 	if job.State != "failed" || len(job.Items.Items) != 2 {
 		t.Fatalf("the job is %+v", job)
 	}
@@ -88,8 +87,7 @@ func TestBulkOfAllGoesOnWithNone(t *testing.T) {
 	id := b.do(t, b.asAdmin(file("mode=all&wait=0", text))).want(t, http.StatusAccepted, "").text(t, "job_id")
 	b.exec(t, "update trunkline.items set state = 'failed', error_code = 'profile_unavailable', error_message = 'gone' where job_id = $1 and number = 1", id)
 	b.startWorker(t)
-	var job bulkJob
-	must(t, json.Unmarshal([]byte(b.do(t, b.asAdmin(call{path: "/v1/jobs/" + id + "?wait=30"})).want(t, http.StatusOK, "").body), &job))
+	job := b.do(t, b.asAdmin(call{path: "/v1/jobs/" + id + "?wait=30"})).bulk(t)
 	if two := job.Items.Items[1]; job.State != "failed" || two.State != "skipped" || two.Error == nil || two.Error.Code != "skipped" {
 		t.Errorf("the job is %+v", job)
 	}

@@ -68,6 +68,7 @@ func TestCDRsOfOtherDomainsAreHidden(t *testing.T) {
 	var theirs string
 	must(t, b.pool.QueryRow(t.Context(), "select xml_cdr_uuid::text from v_xml_cdr join v_domains using (domain_uuid) where v_domains.domain_name <> $1 limit 1", b.sample.AdminDomain).Scan(&theirs))
 	b.do(t, b.asAdmin(call{path: cdrPath + "/" + theirs})).want(t, http.StatusNotFound, "not_found")
+	b.do(t, b.asAdmin(call{path: cdrPath + "?" + form(append(span, "after", theirs)...).Encode()})).want(t, http.StatusBadRequest, "").says(t, "after")
 	b.do(t, b.asSuperadmin(call{path: cdrPath + "/" + theirs})).want(t, http.StatusOK, "").says(t, theirs, "hangup_cause")
 	ours := own.CDRs[0]["xml_cdr_uuid"].(string)
 	b.do(t, b.asAdmin(call{path: cdrPath + "/" + ours})).want(t, http.StatusOK, "").says(t, ours)
@@ -100,4 +101,31 @@ func TestCDRListRefuses(t *testing.T) {
 	if page := b.calls(t, b.asSuperadmin); len(page.CDRs) != 0 || page.Next != "" || !strings.Contains(page.TimeZone, "/") && page.TimeZone != "UTC" {
 		t.Errorf("the last 24 hours are %+v", page)
 	}
+}
+
+// FusionPBX is upgraded while the program runs: what it had before is asked for as it is now.
+func TestCDRsOfTablesThatChange(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{cdrs: 1, now: newest, noWorker: true})
+	span := []string{"date_start", "2024-05-01", "date_end", "2024-06-30"}
+	_, err := b.pool.Exec(t.Context(), "alter table v_xml_cdr drop column cc_queue")
+	must(t, err)
+	if page := b.calls(t, b.asSuperadmin, append(span, "columns", "cc_queue")...); len(page.CDRs) != 1 {
+		t.Errorf("got %+v", page)
+	}
+	b.do(t, b.asSuperadmin(call{path: cdrPath + "?" + form(append(span, "queue", "1@one.example")...).Encode()})).
+		want(t, http.StatusBadRequest, "invalid_request").says(t, "queue", "cc_queue")
+	b.do(t, b.asSuperadmin(call{path: exportPath + "?" + form(append(span, "queue", "1@one.example")...).Encode()})).
+		want(t, http.StatusBadRequest, "invalid_request").says(t, "queue", "cc_queue")
+}
+
+func TestLookingAtCDRsEnds(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{cdrs: 1, now: newest, noWorker: true})
+	lock, err := b.pool.Begin(t.Context())
+	must(t, err)
+	defer lock.Rollback(t.Context())
+	_, err = lock.Exec(t.Context(), "lock table v_xml_cdr in access exclusive mode")
+	must(t, err)
+	b.do(t, b.asSuperadmin(call{path: cdrPath})).want(t, http.StatusGatewayTimeout, "timeout").says(t, "date_start", "10s", "index")
 }

@@ -47,8 +47,8 @@ func TestScopeMatrix(t *testing.T) {
 		"POST /v1/jobs/:id/retry":   {{scopes: of(exports), ids: []string{export}}, {scopes: of(provision), ids: []string{made}}},
 		"GET /v1/exports/:id/file":  {{scopes: of(exports), ids: []string{export}}},
 		"HEAD /v1/exports/:id/file": {{scopes: of(exports), ids: []string{export}}},
-		"GET /v1/cdr":               {{scopes: of(read)}},
-		"GET /v1/cdr/:uuid":         {{scopes: of(read)}},
+		"GET /v1/cdr":               {{scopes: of(exports)}},
+		"GET /v1/cdr/:uuid":         {{scopes: of(exports)}},
 		"GET /v1/usage":             {{scopes: of(read), query: "?date_start=2020-01-01&date_end=2020-12-31", figures: true}},
 
 		"GET /app/xml_cdr/export_cdr.php":                {{scopes: of(exports), query: "?date_start=2020-01-01&date_end=2020-12-31", link: true, figures: true}},

@@ -70,8 +70,10 @@ func New(settings config.Settings, exporter cdr.Exporter, t *tasks.Client, j *jo
 var windowParams = []web.Param{
 	{Name: "date_start", About: "The first day, or moment.", Required: true},
 	{Name: "date_end", About: "The last day, or moment: inclusive.", Required: true},
-	{Name: "time_zone", About: "In which the dates are read; left out: the domain's."},
+	zoneParam,
 }
+
+var zoneParam = web.Param{Name: "time_zone", About: "In which the dates are read; left out: the domain's."}
 
 // Endpoints are those of exports and of usage.
 func (s *Service) Endpoints() []web.Endpoint {

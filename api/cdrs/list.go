@@ -43,19 +43,19 @@ func (s *Service) listEndpoints() []web.Endpoint {
 	return []web.Endpoint{
 		{
 			ID: "listCDRs", Summary: "List CDRs, the newest first", Note: "For looking rather than exporting: without dates, those of the last 24 hours. Times are in the time zone.",
-			Methods: []string{"GET"}, Path: "/v1/cdr", Entry: web.SignedIn, Scope: token.ScopeRead, AtOnce: []web.AtOnce{web.AtOnceReads},
+			Methods: []string{"GET"}, Path: "/v1/cdr", Entry: web.SignedIn, Scope: token.ScopeExport, AtOnce: []web.AtOnce{web.AtOnceReads},
 			Answer: web.JSON(http.StatusOK, s.List),
 			Params: slices.Concat([]web.Param{
-				{Name: "date_start", About: "The first day, or moment."}, {Name: "date_end", About: "The last day, or moment: inclusive."}, windowParams[2],
-				{Name: "columns", About: "Columns of v_xml_cdr, separated by commas; or the set billing or all."},
+				{Name: "date_start", About: "The first day, or moment."}, {Name: "date_end", About: "The last day, or moment: inclusive."}, zoneParam,
+				{Name: "columns", About: "Columns of v_xml_cdr, separated by commas; or the set billing or all. xml_cdr_uuid is always there."},
 			}, web.TenantParams, filterParams, web.PageParams),
 			Replies: []web.Reply{{Status: 200, About: "A page of CDRs.", Body: List{}}},
 			Faults:  []fault.Code{fault.MissingParameters, fault.NotFound, fault.Timeout},
 		},
 		{
-			ID: "getCDR", Summary: "Show a CDR", Methods: []string{"GET"}, Path: "/v1/cdr/:uuid", Entry: web.SignedIn, Scope: token.ScopeRead,
+			ID: "getCDR", Summary: "Show a CDR", Methods: []string{"GET"}, Path: "/v1/cdr/:uuid", Entry: web.SignedIn, Scope: token.ScopeExport,
 			AtOnce: []web.AtOnce{web.AtOnceReads}, Answer: web.JSON(http.StatusOK, s.ShowCDR),
-			Params:  slices.Concat(web.TenantParams, windowParams[2:]),
+			Params:  append(slices.Clone(web.TenantParams), zoneParam),
 			Replies: []web.Reply{{Status: 200, About: "The CDR, with every column that can be asked for.", Body: Shown{}}},
 			Faults:  []fault.Code{fault.MissingParameters, fault.NotFound, fault.Timeout},
 		},
@@ -89,9 +89,8 @@ func (s *Service) List(r *web.Request) (list List, err error) {
 		return list, err
 	}
 	page.Limit = limit + 1 // whether there are more
-	columns := page.Columns
-	if len(columns) > 0 && !slices.Contains(columns, keyColumn) {
-		page.Columns = append(slices.Clone(columns), keyColumn)
+	if len(page.Columns) > 0 && !slices.Contains(page.Columns, keyColumn) {
+		page.Columns = append(slices.Clone(page.Columns), keyColumn)
 	}
 	var rows []json.RawMessage
 	err = s.look(r, t.UUID, asked.TimeZone, func(ctx context.Context, db *fusionpbx.DB) (err error) {
@@ -107,11 +106,13 @@ func (s *Service) List(r *web.Request) (list List, err error) {
 	list.Window = asked.Window
 	if len(rows) > limit {
 		rows = rows[:limit]
-		var last map[string]any
+		var last struct {
+			UUID string `json:"xml_cdr_uuid"`
+		}
 		if err := json.Unmarshal(rows[limit-1], &last); err != nil {
 			return list, err
 		}
-		list.Next, _ = last[keyColumn].(string)
+		list.Next = last.UUID
 	}
 	list.CDRs, err = json.Marshal(append([]json.RawMessage{}, rows...))
 	return list, err
@@ -153,13 +154,15 @@ func (s *Service) look(r *web.Request, domainUUID, zone string, read func(contex
 		return err
 	}
 	defer leave()
-	err = pgx.BeginTxFunc(r.Context(), s.exporter.PBX.Pool, pgx.TxOptions{AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
-		_, err := tx.Exec(r.Context(), "select set_config('timezone', $1, true), set_config('datestyle', 'ISO', true), set_config('statement_timeout', $2, true)",
-			zone, listTimeout.String())
-		if err != nil {
-			return err
-		}
-		return read(r.Context(), s.db.In(tx))
+	err = s.db.Again(r.Context(), func() error {
+		return pgx.BeginTxFunc(r.Context(), s.exporter.PBX.Pool, pgx.TxOptions{AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+			_, err := tx.Exec(r.Context(), "select set_config('timezone', $1, true), set_config('datestyle', 'ISO', true), set_config('statement_timeout', $2, true)",
+				zone, listTimeout.String())
+			if err != nil {
+				return err
+			}
+			return read(r.Context(), s.db.In(tx))
+		})
 	})
 	const cancelled = "57014"
 	if pg, said := errors.AsType[*pgconn.PgError](err); said && pg.Code == cancelled && r.Context().Err() == nil {

@@ -2,7 +2,6 @@ package cdrs
 
 import (
 	"cmp"
-	"strconv"
 	"strings"
 
 	"trunkline/api/params"
@@ -98,10 +97,8 @@ func filterOf(r *web.Request) (c fusionpbx.CDRChoice, err error) {
 	if c.Answered, err = r.Params.Flag("answered"); err != nil {
 		return c, err
 	}
-	if text := r.Params.Get("min_billsec"); text != "" {
-		if c.MinBillsec, err = strconv.ParseInt(text, 10, 64); err != nil || c.MinBillsec < 0 || c.MinBillsec > mostBillsec {
-			return c, fault.Invalid("min_billsec", "is not a number of seconds from 0 to %d", mostBillsec)
-		}
+	if c.MinBillsec, err = r.Params.Number("min_billsec", 0, 0, mostBillsec); err != nil {
+		return c, err
 	}
 	if c.Gateway = strings.ToLower(r.Params.Get("gateway")); c.Gateway != "" && !postgres.IsUUID(c.Gateway) {
 		return c, fault.Invalid("gateway", "is not a UUID; GET /v1/gateways lists those of the gateways")

@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -73,11 +72,11 @@ func (s *Service) drift(r *web.Request) (answer driftReport, err error) {
 	if err != nil {
 		return answer, err
 	}
-	failWait, err := number(r, "fail_wait_seconds", usualFailWait, 0, mostFailWait)
+	failWait, err := r.Params.Number("fail_wait_seconds", usualFailWait, 0, mostFailWait)
 	if err != nil {
 		return answer, err
 	}
-	limit, err := number(r, "limit", usualFindings, 1, mostFindings)
+	limit, err := r.Params.Number("limit", usualFindings, 1, mostFindings)
 	if err != nil {
 		return answer, err
 	}
@@ -111,19 +110,6 @@ func (s *Service) drift(r *web.Request) (answer driftReport, err error) {
 	}
 	answer.Findings, err = s.inTheirDomains(r.Context(), report.Findings[:min(len(report.Findings), limit)])
 	return answer, err
-}
-
-// number is a parameter, or what is usual if it is left out.
-func number(r *web.Request, name string, usual, least, most int) (int, error) {
-	text := r.Params.Get(name)
-	if text == "" {
-		return usual, nil
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil || n < least || n > most {
-		return 0, fault.Invalid(name, "is not a whole number of %d to %d", least, most)
-	}
-	return n, nil
 }
 
 // inTheirDomains adds what the findings' domains are called.

@@ -43,15 +43,7 @@ const (
 
 // Limit reads how long a page may be.
 func (v Values) Limit() (int, error) {
-	text := v.Get("limit")
-	if text == "" {
-		return DefaultPage, nil
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil || n < 1 || n > MaxPage {
-		return 0, fault.Invalid("limit", "is not a number from 1 to %d", MaxPage)
-	}
-	return n, nil
+	return v.Number("limit", DefaultPage, 1, MaxPage)
 }
 
 // Page reads which part of a list is asked for: the UUID of the entry that the page before ended with, ""
@@ -63,6 +55,19 @@ func (v Values) Page() (after string, limit int, err error) {
 	}
 	limit, err = v.Limit()
 	return after, limit, err
+}
+
+// Number reads a whole number of least to most, and usual if it is not given.
+func (v Values) Number(name string, usual, least, most int) (int, error) {
+	text := v.Get(name)
+	if text == "" {
+		return usual, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < least || n > most {
+		return 0, fault.Invalid(name, "is not a whole number from %d to %d", least, most)
+	}
+	return n, nil
 }
 
 // Flag reads what is true or false, and false if it is not given.

@@ -102,12 +102,17 @@ func TestJobCommands(t *testing.T) {
 	ran(1, "cancel", first).wants(t, 1, "job_state", "request ")
 	ran(4, "watch", first).wants(t, 4, "cancelled")
 	ran(0, "retry", first).wants(t, 0, "queued", "jobs watch "+first)
+	ran(0, "cancel", first)
+	var job tasksJob
+	must(t, json.Unmarshal([]byte(ran(0, "retry", first, "-o", "json").out), &job))
+	if job.JobID != first || job.State != tasks.StateQueued {
+		t.Errorf("got %+v", job)
+	}
 	ran(0, "show", first).wants(t, 0, "queued", "export", "2024-06-01")
 
 	p.start(t, "worker")
 	watched := ran(0, "watch", first)
 	watched.wants(t, 0, "job "+first+" succeeded")
-	var job tasksJob
 	must(t, json.Unmarshal([]byte(ran(0, "watch", second, "-o", "json").out), &job))
 	if job.JobID != second || job.State != tasks.StateSucceeded || job.Result["gateway_uuid"] == "" {
 		t.Errorf("got %+v", job)

@@ -41,8 +41,8 @@ func NewSlots(n int) Slots {
 	return make(Slots, n)
 }
 
-// New returns batches of up to most, done by do, each in one of the slots, which gives one answer for each that was asked, in their order, or
-// none. The context that do gets has the values of one of the callers' and does not end with it, since others wait too:
+// New returns batches of up to most, done by do, each in one of the slots, which gives one answer for each that was asked,
+// in their order, or none. The context that do gets has the values of one of the callers' and does not end with it, since others wait too:
 // do bounds its time by itself.
 func New[Asked, Answer any](most int, slots Slots, do func(ctx context.Context, asked []Asked) []Answer) *Batches[Asked, Answer] {
 	return &Batches[Asked, Answer]{most: most, slots: slots, do: do, waiting: map[string][]*call[Asked, Answer]{}}

@@ -281,7 +281,7 @@ func (m *bulkBench) ask(ctx context.Context, p *process, method, path, media str
 		req.Header.Set("Content-Type", media)
 	}
 	req.SetBasicAuth(m.Sample.SuperadminName, m.Sample.SuperadminPassword)
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := client.Do(req)
 	if err != nil {
 		return err
 	}

@@ -154,8 +154,8 @@ func (b *bench) provisionByHTTP(ctx context.Context, p *process, name string) er
 	return err
 }
 
-// callers keep their connections, each its own, as one who calls again and again does.
-var callers = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: atOnce}}
+// client keeps a connection for each caller, as one who calls again and again does.
+var client = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: atOnce}}
 
 // post sends a form as the superadmin and decodes the answer.
 func (b *bench) post(ctx context.Context, p *process, path string, form url.Values, into any) (int, error) {
@@ -165,7 +165,7 @@ func (b *bench) post(ctx context.Context, p *process, path string, form url.Valu
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	req.SetBasicAuth(b.Sample.SuperadminName, b.Sample.SuperadminPassword)
-	resp, err := callers.Do(req)
+	resp, err := client.Do(req)
 	if err != nil {
 		return 0, err
 	}

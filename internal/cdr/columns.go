@@ -25,9 +25,6 @@ var columnSets = map[string][]string{
 	},
 }
 
-// ColumnSets are their names.
-func ColumnSets() []string { return []string{"all", "billing"} }
-
 // ParseColumns reads a list of columns: names, each with a header of the file's own behind a colon if it likes, or the name
 // of a set. headers is nil if none is given.
 func ParseColumns(list []string) (columns, headers []string) {

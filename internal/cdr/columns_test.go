@@ -30,7 +30,7 @@ func TestParseColumns(t *testing.T) {
 			t.Errorf("%q: got %q called %q, want %q called %q", text, columns, headers, want.columns, want.headers)
 		}
 	}
-	for _, name := range ColumnSets() {
+	for name := range columnSets {
 		if columns, _ := ParseColumns([]string{name}); fusionpbx.CheckCDRColumns(columns) != nil || len(columns) < 2 {
 			t.Errorf("the set %s is %q", name, columns)
 		}

@@ -27,13 +27,18 @@ type Request struct {
 	Filter fusionpbx.CDRChoice `json:"filter,omitzero"`
 }
 
-// Resolve resolves the window and checks the columns. Errors: those of Window.Resolve.
+// Resolve resolves the window and checks the columns and the filter. Errors: those of Window.Resolve, and a
+// fault.InvalidRequest that names the parameter.
 func (r *Request) Resolve(ctx context.Context, db *fusionpbx.DB) error {
 	if err := r.Window.Resolve(ctx, db, r.DomainUUID); err != nil {
 		return err
 	}
-	for _, err := range []error{fusionpbx.CheckCDRColumns(r.Columns), checkHeaders(r.Format, r.Headers), r.Filter.Check()} {
-		if err != nil {
+	for _, check := range []func() error{
+		func() error { return checkHeaders(r.Format, r.Headers) },
+		r.Filter.Check,
+		func() error { _, _, err := db.CDRQuery(r.Holds()); return err },
+	} {
+		if err := check(); err != nil {
 			return fault.Errorf(fault.InvalidRequest, "%w", err)
 		}
 	}

@@ -62,15 +62,24 @@ func (d *DB) Refresh(ctx context.Context) (changed bool, err error) {
 
 func (d *DB) tables() tables { return *d.known.tables.Load() }
 
-// again asks a question and, if it fails because the tables have changed, once more when they are known anew. Within
-// a transaction, which the failure has ended, that is for whoever began it.
-func again[T any](ctx context.Context, d *DB, ask func() (T, error)) (T, error) {
-	value, err := ask()
+// Again does something and, if it fails because the tables have changed (FusionPBX was upgraded meanwhile), once more
+// when they are known anew. Within a transaction, which the failure has ended, that is for whoever began it.
+func (d *DB) Again(ctx context.Context, do func() error) error {
+	err := do()
 	if d.within || !postgres.SchemaChanged(err) {
-		return value, err
+		return err
 	}
 	if _, failed := d.Refresh(ctx); failed != nil {
-		return value, err
+		return err
 	}
-	return ask()
+	return do()
+}
+
+// again asks a question as Again does.
+func again[T any](ctx context.Context, d *DB, ask func() (T, error)) (value T, err error) {
+	err = d.Again(ctx, func() (err error) {
+		value, err = ask()
+		return err
+	})
+	return value, err
 }

@@ -17,7 +17,7 @@ type CDRChoice struct {
 	Leg          string   `json:"leg,omitempty"`        // a or b
 	Answered     bool     `json:"answered,omitempty"`   // answered calls alone
 	HangupCauses []string `json:"hangup_causes,omitempty"`
-	MinBillsec   int64    `json:"min_billsec,omitempty"` // billed seconds, at least
+	MinBillsec   int      `json:"min_billsec,omitempty"` // billed seconds, at least
 	// CallerPrefix and DestinationPrefix are what the caller's number and the destination begin with.
 	CallerPrefix      string `json:"caller_prefix,omitempty"`
 	DestinationPrefix string `json:"destination_prefix,omitempty"`
@@ -31,12 +31,12 @@ type CDRChoice struct {
 var CDRDirections = []string{"inbound", "outbound", "local"}
 
 // conditions are those on rows of v_xml_cdr, as SQL with the arguments that it adds to args. Errors: this version lacks a
-// column that the choice needs.
+// column that the choice needs; they name the parameter.
 func (c CDRChoice) conditions(d *DB, args []any) (sql string, _ []any, err error) {
 	var all []string
-	add := func(column, condition string, values ...any) {
+	add := func(parameter, column, condition string, values ...any) {
 		if column != "" && !d.hasColumn("v_xml_cdr", column) {
-			err = fmt.Errorf("FusionPBX's table v_xml_cdr here has no column %s, which that is chosen by", column)
+			err = fmt.Errorf("%s: FusionPBX's table v_xml_cdr here has no column %s to choose by; leave %s out", parameter, column, parameter)
 			return
 		}
 		for _, value := range values {
@@ -46,44 +46,44 @@ func (c CDRChoice) conditions(d *DB, args []any) (sql string, _ []any, err error
 		all = append(all, " and "+condition)
 	}
 	if c.Page {
-		add("hangup_cause", "v_xml_cdr.hangup_cause <> 'LOSE_RACE'")
-		add("leg", "v_xml_cdr.leg is distinct from 'b'")
-		add("", "exists (select from v_domains where v_domains.domain_uuid = v_xml_cdr.domain_uuid)")
+		add("view", "hangup_cause", "v_xml_cdr.hangup_cause <> 'LOSE_RACE'")
+		add("view", "leg", "v_xml_cdr.leg is distinct from 'b'")
+		add("view", "", "exists (select from v_domains where v_domains.domain_uuid = v_xml_cdr.domain_uuid)")
 	}
 	if len(c.Extensions) > 0 {
-		add("extension_uuid", `exists (select from v_extensions where v_extensions.extension_uuid = v_xml_cdr.extension_uuid
+		add("extension", "extension_uuid", `exists (select from v_extensions where v_extensions.extension_uuid = v_xml_cdr.extension_uuid
 			and v_extensions.extension = any(?::text[]))`, c.Extensions)
 	}
 	if len(c.Directions) > 0 {
-		add("direction", "v_xml_cdr.direction = any(?::text[])", c.Directions)
+		add("direction", "direction", "v_xml_cdr.direction = any(?::text[])", c.Directions)
 	}
 	if c.Leg != "" {
-		add("leg", "v_xml_cdr.leg = ?", c.Leg)
+		add("leg", "leg", "v_xml_cdr.leg = ?", c.Leg)
 	}
 	if c.Answered {
-		add("answer_epoch", d.number("v_xml_cdr", "v_xml_cdr.answer_epoch")+" > 0")
+		add("answered", "answer_epoch", d.number("v_xml_cdr", "v_xml_cdr.answer_epoch")+" > 0")
 	}
 	if len(c.HangupCauses) > 0 {
-		add("hangup_cause", "v_xml_cdr.hangup_cause = any(?::text[])", c.HangupCauses)
+		add("hangup_cause", "hangup_cause", "v_xml_cdr.hangup_cause = any(?::text[])", c.HangupCauses)
 	}
 	if c.MinBillsec > 0 {
-		add("billsec", d.number("v_xml_cdr", "v_xml_cdr.billsec")+" >= ?::bigint", c.MinBillsec)
+		add("min_billsec", "billsec", d.number("v_xml_cdr", "v_xml_cdr.billsec")+" >= ?::bigint", c.MinBillsec)
 	}
 	const begins = "left(v_xml_cdr.%s, char_length(?::text)) = ?"
 	if c.CallerPrefix != "" {
-		add("caller_id_number", fmt.Sprintf(begins, "caller_id_number"), c.CallerPrefix, c.CallerPrefix)
+		add("caller_prefix", "caller_id_number", fmt.Sprintf(begins, "caller_id_number"), c.CallerPrefix, c.CallerPrefix)
 	}
 	if c.DestinationPrefix != "" {
-		add("destination_number", fmt.Sprintf(begins, "destination_number"), c.DestinationPrefix, c.DestinationPrefix)
+		add("destination_prefix", "destination_number", fmt.Sprintf(begins, "destination_number"), c.DestinationPrefix, c.DestinationPrefix)
 	}
 	if c.Gateway != "" {
-		add("last_arg", "strpos(v_xml_cdr.last_arg, ?) > 0", "sofia/gateway/"+strings.ToLower(c.Gateway)+"/")
+		add("gateway", "last_arg", "strpos(v_xml_cdr.last_arg, ?) > 0", "sofia/gateway/"+strings.ToLower(c.Gateway)+"/")
 	}
 	if c.Conference != "" {
-		add("conference_name", "v_xml_cdr.conference_name = ?", c.Conference)
+		add("conference", "conference_name", "v_xml_cdr.conference_name = ?", c.Conference)
 	}
 	if c.Queue != "" {
-		add("cc_queue", "v_xml_cdr.cc_queue = ?", c.Queue)
+		add("queue", "cc_queue", "v_xml_cdr.cc_queue = ?", c.Queue)
 	}
 	return strings.Join(all, ""), args, err
 }

@@ -20,7 +20,7 @@ type CDRPage struct {
 }
 
 // CDRs returns a page of CDRs, each as a JSON object of the filter's columns, whose times are in the session's time zone.
-// Errors: ErrNotFound if there is no row that the page before ended with, those of CDRQuery.
+// Errors: ErrNotFound if the domain has no row that the page before ended with, those of CDRQuery.
 func (d *DB) CDRs(ctx context.Context, p CDRPage) ([]json.RawMessage, error) {
 	selected, err := d.selectedCDRColumns(p.CDRFilter)
 	if err != nil {
@@ -31,7 +31,7 @@ func (d *DB) CDRs(ctx context.Context, p CDRPage) ([]json.RawMessage, error) {
 		return nil, err
 	}
 	if p.After != "" {
-		there, err := postgres.Value[bool](ctx, d.q, "looking for a CDR", "select exists (select from v_xml_cdr where xml_cdr_uuid = $1::uuid)", p.After)
+		there, err := postgres.Value[bool](ctx, d.q, "looking for a CDR", "select exists (select"+fromOneCDR+")", p.After, p.All, p.DomainUUID)
 		if err != nil {
 			return nil, err
 		}
@@ -48,16 +48,12 @@ func (d *DB) CDRs(ctx context.Context, p CDRPage) ([]json.RawMessage, error) {
 // CDR returns one CDR with all columns that can be asked for. ErrNotFound: there is none of that UUID, or it is of another
 // domain than the filter's.
 func (d *DB) CDR(ctx context.Context, f CDRFilter, uuid string) (json.RawMessage, error) {
-	if !f.All && f.DomainUUID == "" {
-		return nil, errNoCDRDomain
-	}
 	f.Columns = allowedCDRColumns
 	selected, err := d.selectedCDRColumns(f)
 	if err != nil {
 		return nil, err
 	}
-	found, err := d.cdrObjects(ctx, selected, " from v_xml_cdr where v_xml_cdr.xml_cdr_uuid = $1::uuid and ($2 or v_xml_cdr.domain_uuid = nullif($3, '')::uuid)",
-		[]any{uuid, f.All, f.DomainUUID})
+	found, err := d.cdrObjects(ctx, selected, fromOneCDR, []any{uuid, f.All, f.DomainUUID})
 	if err == nil && len(found) == 0 {
 		err = ErrNotFound
 	}
@@ -66,6 +62,9 @@ func (d *DB) CDR(ctx context.Context, f CDRFilter, uuid string) (json.RawMessage
 	}
 	return found[0], nil
 }
+
+// fromOneCDR is the CDR of a UUID, if it is of the domain. Arguments: the UUID, whether any domain will do, and else which.
+const fromOneCDR = " from v_xml_cdr where v_xml_cdr.xml_cdr_uuid = $1::uuid and ($2 or v_xml_cdr.domain_uuid = nullif($3, '')::uuid)"
 
 // errNoCDRDomain is that a filter is neither for all domains nor for one.
 var errNoCDRDomain = errors.New("reading CDRs: no domain is given, and not all are asked for")

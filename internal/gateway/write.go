@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"trunkline/internal/fusionpbx"
-	"trunkline/internal/postgres"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -58,21 +57,14 @@ type rowsWork func(ctx context.Context, tx pgx.Tx, works []*work) (done func(), 
 // transact carries out a transaction over some works.
 func (p *pass) transact(ctx context.Context, works []*work, do rowsWork) error {
 	var done func()
-	transaction := func() error {
+	err := p.pbx.FusionPBX.Again(ctx, func() error {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout+time.Duration(len(works))*writeEachTime)
 		defer cancel()
 		return pgx.BeginFunc(ctx, p.pbx.Pool, func(tx pgx.Tx) (err error) {
 			done, err = do(ctx, tx, works)
 			return err
 		})
-	}
-	err := transaction()
-	if postgres.SchemaChanged(err) {
-		// FusionPBX was upgraded meanwhile: the rows are written as its columns are now.
-		if _, failed := p.pbx.FusionPBX.Refresh(ctx); failed == nil {
-			err = transaction()
-		}
-	}
+	})
 	if err == nil {
 		done()
 	}
