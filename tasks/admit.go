@@ -97,7 +97,7 @@ func (c *Client) choose(ctx context.Context) (jobs []Job, err error) {
 			from next where nth <= share
 		)
 		update trunkline.jobs set admitted_at = now(), dispatched_at = now()
-		where id in (select id from ranked where nth <= slots) and state = 'queued' and admitted_at is null
+		where id = any(array(select id from ranked where nth <= slots)) and state = 'queued' and admitted_at is null
 		returning `+jobColumns, Kinds, names, usual, c.settings.HeartbeatTimeout).Query(func(rows pgx.Rows) error {
 		jobs, err = pgx.CollectRows(rows, pgx.RowToStructByPos[Job])
 		return err

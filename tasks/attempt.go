@@ -42,15 +42,46 @@ func (a *Attempt) Secrets(v any) error {
 }
 
 // SaveSecrets queues that v is sealed into the job's row, for the caller's transaction. The batch fails with ErrFenced if
-// the job is no longer this attempt's. The row stays locked until the transaction ends.
+// the job is no longer this attempt's, or one of others that share the batch. The row stays locked until the transaction ends.
 func (a *Attempt) SaveSecrets(batch *pgx.Batch, v any) error {
 	sealed, err := a.client.keys.Seal(a.Job.ID, v)
 	if err != nil {
 		return err
 	}
-	batch.Queue(`update trunkline.jobs set sealed = $3 where id = $1 and attempt = $2 and state = 'running'`,
-		a.Job.ID, a.Job.Attempt, sealed).Exec(fenced)
+	q := shared(batch, `
+		update trunkline.jobs set sealed = saved.sealed from unnest($1::uuid[], $2::integer[], $3::bytea[]) as saved (job, number, sealed)
+		where id = saved.job and attempt = saved.number and state = 'running'`)
+	ids := addTo(q, 0, a.Job.ID)
+	addTo(q, 1, a.Job.Attempt)
+	addTo(q, 2, sealed)
+	q.Exec(func(tag pgconn.CommandTag) error {
+		if tag.RowsAffected() != int64(len(ids)) {
+			return ErrFenced
+		}
+		return nil
+	})
 	return nil
+}
+
+// shared is the statement in the batch by which all attempts do the same, each adding to the lists that it is asked with:
+// what a statement costs by itself is more than what a row does.
+func shared(batch *pgx.Batch, sql string) *pgx.QueuedQuery {
+	for _, q := range batch.QueuedQueries {
+		if q.SQL == sql {
+			return q
+		}
+	}
+	return batch.Queue(sql)
+}
+
+// addTo adds to one of the statement's lists, and returns it.
+func addTo[T any](q *pgx.QueuedQuery, n int, values ...T) []T {
+	if n == len(q.Arguments) {
+		q.Arguments = append(q.Arguments, []T{})
+	}
+	list := append(q.Arguments[n].([]T), values...)
+	q.Arguments[n] = list
+	return list
 }
 
 // fenced is ErrFenced if a statement that names the attempt has touched no row.

@@ -3,8 +3,10 @@ package tasks_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -58,6 +60,66 @@ func TestLostAttemptChangesNothing(t *testing.T) {
 			}
 			must(t, owner.Succeed(t.Context(), "done", tasks.Progress{}))
 		})
+	}
+}
+
+// Attempts share a batch and a statement: each keeps its own secrets, and ends what waited for its own gateway. If one of
+// them is given up for lost, none is written.
+func TestAttemptsShareABatch(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t)
+	var waiting, later []*tasks.Attempt
+	for _, gateway := range []string{"one", "two", "three"} {
+		first := b.claim(t, b.submit(t, b.of(domainA, "first", gateway)))
+		must(t, first.AwaitOutcome(t.Context(), "loaded", time.Now().Add(time.Hour), "waits"))
+		waiting = append(waiting, first)
+		later = append(later, b.claim(t, b.submit(t, b.of(domainA, "later", gateway))))
+	}
+	batch := &pgx.Batch{}
+	var superseded []string
+	for _, a := range later[:2] { // the third has written nothing yet
+		a.Supersede(batch, nil, "by "+a.Job.ID, func(ids []string) { superseded = append(superseded, ids...) })
+		must(t, a.SaveSecrets(batch, "of "+a.Job.ID))
+	}
+	if len(batch.QueuedQueries) != 2 {
+		t.Errorf("%d statements are queued", len(batch.QueuedQueries))
+	}
+	must(t, b.pool.SendBatch(t.Context(), batch).Close())
+	slices.Sort(superseded)
+	if want := []string{waiting[0].Job.ID, waiting[1].Job.ID}; !slices.Equal(superseded, want) {
+		t.Errorf("%v have ended, want %v", superseded, want)
+	}
+	for i := range 2 {
+		if got := b.get(t, waiting[i].Job.ID); got.State != tasks.StateFailed || got.Error.Code != fault.Superseded || got.Error.Message != "by "+later[i].Job.ID {
+			t.Errorf("job %d is %+v", i, got)
+		}
+		again, err := later[i].HandBack(t.Context())
+		must(t, err)
+		var secret string
+		later[i] = b.claim(t, again)
+		if must(t, later[i].Secrets(&secret)); secret != "of "+later[i].Job.ID {
+			t.Errorf("job %d has %q sealed", i, secret)
+		}
+	}
+	if got := b.get(t, waiting[2].Job.ID); got.State != tasks.StateRunning {
+		t.Errorf("what nobody changed is %s", got.State)
+	}
+
+	lost := later[0]
+	_, err := lost.HandBack(t.Context())
+	must(t, err)
+	batch = &pgx.Batch{}
+	must(t, later[1].SaveSecrets(batch, "too late"))
+	must(t, lost.SaveSecrets(batch, "too late"))
+	err = pgx.BeginFunc(t.Context(), b.pool, func(tx pgx.Tx) error { return tx.SendBatch(t.Context(), batch).Close() })
+	if !errors.Is(err, tasks.ErrFenced) {
+		t.Errorf("got %v, want ErrFenced", err)
+	}
+	again, err := later[1].HandBack(t.Context())
+	must(t, err)
+	var secret string
+	if must(t, b.claim(t, again).Secrets(&secret)); secret == "too late" {
+		t.Error("the other's secrets were written")
 	}
 }
 

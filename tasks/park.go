@@ -4,9 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"trunkline/internal/fault"
 )
 
 // A job that only waits for something outside is parked: it is running, and holds neither a worker nor a slot. It has
@@ -59,20 +62,32 @@ func (c *Client) Awaited(ctx context.Context, kind Kind) ([]*Awaited, error) {
 }
 
 // Supersede queues, for the caller's transaction, the end of the earlier jobs of the same thing that only wait for their
-// outcome: this job, or of a job of many these items, changes what they wait for. ended gets their ids; the caller tells
-// of their ends with Finished once the transaction is committed.
-func (a *Attempt) Supersede(batch *pgx.Batch, items []int, code, message string, ended func(ids []string)) {
+// outcome: this job, or of a job of many these items, changes what they wait for. ended gets their ids, or that of another
+// attempt that shares the batch does; the caller tells of their ends with Finished once the transaction is committed.
+func (a *Attempt) Supersede(batch *pgx.Batch, items []int, message string, ended func(ids []string)) {
 	// What waits for its outcome is little, and looked at first: of a job of many, thousands of turns may be this job's.
-	batch.Queue(`
-		with awaited as materialized (select key, turn, job_id from trunkline.turns where not holds)
-		update trunkline.jobs set state = 'failed', error_code = $2, error_message = $3, finished_at = now()
-		where state = 'running' and outcome is not null and id = any(array(
-			select earlier.job_id from awaited as earlier join trunkline.turns as mine on mine.key = earlier.key
-			where mine.job_id = $1 and ($4::integer[] is null or mine.item = any($4)) and earlier.turn < mine.turn))
-		returning id::text`, a.Job.ID, code, message, items).Query(func(rows pgx.Rows) error {
+	q := shared(batch, `
+		with awaited as materialized (select key, turn, job_id from trunkline.turns where not holds),
+		over as materialized (
+			select distinct on (earlier.job_id) earlier.job_id, later.job_id as by
+			from awaited as earlier join trunkline.turns as later on later.key = earlier.key and later.turn > earlier.turn
+			join unnest($1::uuid[], $2::integer[]) as changed (job, item) on changed.job = later.job_id and changed.item = later.item
+			order by earlier.job_id, later.turn desc)
+		update trunkline.jobs set state = 'failed', error_code = '`+string(fault.Superseded)+`', error_message = why.message, finished_at = now()
+		from over join unnest($3::uuid[], $4::text[]) as why (job, message) on why.job = over.by
+		where id = over.job_id and state = 'running' and outcome is not null
+		returning id::text`)
+	if len(items) == 0 {
+		items = []int{0} // as its turns have it
+	}
+	addTo(q, 0, slices.Repeat([]string{a.Job.ID}, len(items))...)
+	addTo(q, 1, items...)
+	addTo(q, 2, a.Job.ID)
+	addTo(q, 3, message)
+	q.Query(func(rows pgx.Rows) error {
 		ids, err := pgx.CollectRows(rows, pgx.RowTo[string])
 		if err != nil {
-			return fmt.Errorf("ending the jobs that job %s supersedes: %w", a.Job.ID, err)
+			return fmt.Errorf("ending the jobs that others supersede: %w", err)
 		}
 		ended(ids)
 		return nil

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"trunkline/internal/fault"
 	"trunkline/internal/postgres"
@@ -146,33 +147,26 @@ func (c *Client) create(ctx context.Context, some []*creation) error {
 		if err != nil {
 			return err
 		}
-		finding := &pgx.Batch{}
-		for _, made := range some {
-			made.find(finding)
-		}
-		if err := tx.SendBatch(ctx, finding).Close(); err != nil {
+		if err := findAll(ctx, tx, some); err != nil {
 			return err
 		}
-		inserting := &pgx.Batch{}
+		var fresh []*creation
 		for i, made := range some {
-			fresh := made.err == nil && made.job.ID == ""
-			if again := made.job.State == StateFailed || made.job.State == StateCancelled; !fresh && !again {
+			isNew := made.err == nil && made.job.ID == ""
+			if again := made.job.State == StateFailed || made.job.State == StateCancelled; !isNew && !again {
 				continue
 			}
 			if made.err = room.take(places[i]); made.err != nil {
 				made.job = Job{}
 				continue
 			}
-			insert := c.insert
-			if !fresh {
-				insert = c.insertAgain
-			}
-			if err := insert(ctx, tx, inserting, made); err != nil {
+			if made.accepted = true; isNew {
+				fresh = append(fresh, made)
+			} else if err := c.insertAgain(ctx, tx, made); err != nil {
 				return err
 			}
-			made.accepted = true
 		}
-		return tx.SendBatch(ctx, inserting).Close()
+		return c.insert(ctx, tx, fresh)
 	})
 }
 
@@ -189,9 +183,31 @@ func lockKeys(names []string) []int64 {
 	return keys
 }
 
-// find looks for the job that the request attaches to. Its error is ErrKeyReused.
+// findAll looks for the jobs that the requests attach to.
+func findAll(ctx context.Context, tx pgx.Tx, some []*creation) error {
+	var keys []string
+	for _, made := range some {
+		made.job, made.accepted, made.err = Job{}, false, nil // the transaction together with others may have failed
+		keys = append(keys, made.OrderKeys...)
+	}
+	// Most are about what no other job is about: that is seen of all of them at once.
+	rows, _ := tx.Query(ctx, "select distinct key from trunkline.turns where key = any($1)", keys) // its error is the rows' too
+	taken, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return fmt.Errorf("looking for jobs about the same: %w", err)
+	}
+	batch := &pgx.Batch{}
+	for _, made := range some {
+		about := func(key string) bool { return slices.Contains(made.OrderKeys, key) }
+		if made.requestKey() != "" || len(made.OrderKeys) == 0 || slices.ContainsFunc(taken, about) {
+			made.find(batch)
+		}
+	}
+	return tx.SendBatch(ctx, batch).Close()
+}
+
+// find queues the look for the job that the request attaches to. Its error is ErrKeyReused.
 func (n *creation) find(batch *pgx.Batch) {
-	n.job, n.accepted, n.err = Job{}, false, nil // the transaction together with others may have failed
 	if n.requestKey() != "" {
 		sql, args := byRequestKey(n.NewJob)
 		batch.Queue(sql, args...).Query(func(rows pgx.Rows) error {
@@ -238,33 +254,97 @@ func inherited(keys string) string {
 		where shared.key = any(` + keys + `::text[]))`
 }
 
-// insert queues the statement that makes the job, whose items it has written by then.
-func (c *Client) insert(ctx context.Context, tx pgx.Tx, batch *pgx.Batch, n *creation) error {
+// newRow is the row of a job that is made, its lists as Postgres writes them.
+type newRow struct {
+	*creation
+	id, orderKeys, domains, after string
+	sealed                        []byte
+}
+
+// newRow makes the row, and writes the job's items.
+func (c *Client) newRow(ctx context.Context, tx pgx.Tx, n *creation) (row newRow, err error) {
 	id, err := uuid.NewV7()
 	if err != nil {
-		return fmt.Errorf("making a job id: %w", err)
+		return row, fmt.Errorf("making a job id: %w", err)
 	}
-	sealed, err := c.seal(id.String(), n.Secrets)
+	row = newRow{creation: n, id: id.String()}
+	if row.sealed, err = c.seal(row.id, n.Secrets); err != nil {
+		return row, err
+	}
+	after, err := c.insertItems(ctx, tx, row.id, n.NewJob)
 	if err != nil {
-		return err
+		return row, err
 	}
-	after, err := c.insertItems(ctx, tx, id.String(), n.NewJob)
-	if err != nil {
-		return err
+	for _, list := range []struct {
+		of []string
+		as *string
+	}{{n.OrderKeys, &row.orderKeys}, {n.domains(), &row.domains}, {after, &row.after}} {
+		text, err := tx.Conn().TypeMap().Encode(pgtype.TextArrayOID, pgtype.TextFormatCode, append([]string{}, list.of...), nil)
+		if err != nil {
+			return row, fmt.Errorf("encoding a list of job %s: %w", row.id, err)
+		}
+		*list.as = string(text)
 	}
-	batch.Queue(`
+	return row, nil
+}
+
+// insert makes the jobs by one statement: what a statement costs by itself is more than what a row does. They take their
+// turns in their order.
+func (c *Client) insert(ctx context.Context, tx pgx.Tx, fresh []*creation) error {
+	if len(fresh) == 0 {
+		return nil
+	}
+	rows := make([]newRow, len(fresh))
+	for i, n := range fresh {
+		var err error
+		if rows[i], err = c.newRow(ctx, tx, n); err != nil {
+			return err
+		}
+	}
+	made, err := all[Job](ctx, tx, `
 		insert into trunkline.jobs (id, kind, state, domain_uuid, created_by, created_by_name, external_id, request_key,
 			subject, body_hash, order_keys, urgent, params, sealed, items, domains, after)
-		values ($1, $2, 'queued', nullif($3, '')::uuid, $4, $5, nullif($6, ''), nullif($7, ''), $8, $9, `+inherited("$10")+`, $11, $12, $13,
-			$14, $15, $16::uuid[])
+		select id, kind, 'queued', nullif(domain, '')::uuid, by, by_name, nullif(external_id, ''), nullif(request_key, ''),
+			subject, body_hash, `+inherited("keys")+`, urgent, params::json, sealed, items, domains::text[], after::uuid[]
+		from (select *, asked.order_keys::text[] as keys
+			from unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bytea[], $10::text[],
+				$11::boolean[], $12::text[], $13::bytea[], $14::integer[], $15::text[], $16::text[]) with ordinality
+			as asked (id, kind, domain, by, by_name, external_id, request_key, subject, body_hash, order_keys,
+				urgent, params, sealed, items, domains, after, place)) as asked
+		order by place
 		returning `+jobColumns,
-		id.String(), n.Kind, n.DomainUUID, n.CreatedBy, n.CreatedByName, n.ExternalID, n.requestKey(),
-		n.Subject, n.BodyHash, n.OrderKeys, n.Urgent, n.params, sealed, len(n.Items), n.domains(), after).Query(n.written)
+		each(rows, func(n newRow) string { return n.id }), each(rows, func(n newRow) string { return string(n.Kind) }),
+		each(rows, func(n newRow) string { return n.DomainUUID }),
+		each(rows, func(n newRow) string { return n.CreatedBy }), each(rows, func(n newRow) string { return n.CreatedByName }),
+		each(rows, func(n newRow) string { return n.ExternalID }), each(rows, func(n newRow) string { return n.requestKey() }),
+		each(rows, func(n newRow) string { return n.Subject }), each(rows, func(n newRow) []byte { return n.BodyHash }),
+		each(rows, func(n newRow) string { return n.orderKeys }), each(rows, func(n newRow) bool { return n.Urgent }),
+		each(rows, func(n newRow) string { return string(n.params) }), each(rows, func(n newRow) []byte { return n.sealed }),
+		each(rows, func(n newRow) int { return len(n.Items) }),
+		each(rows, func(n newRow) string { return n.domains }), each(rows, func(n newRow) string { return n.after }))
+	if err != nil {
+		return fmt.Errorf("writing jobs: %w", err)
+	}
+	written := map[string]Job{}
+	for _, job := range made {
+		written[job.ID] = job
+	}
+	for _, row := range rows {
+		row.job = written[row.id]
+	}
 	return nil
 }
 
+func each[T, V any](list []T, get func(T) V) []V {
+	values := make([]V, len(list))
+	for i, one := range list {
+		values[i] = get(one)
+	}
+	return values
+}
+
 // insertAgain queues a job that ended without a result, as the request has it now.
-func (c *Client) insertAgain(ctx context.Context, tx pgx.Tx, batch *pgx.Batch, n *creation) error {
+func (c *Client) insertAgain(ctx context.Context, tx pgx.Tx, n *creation) error {
 	id := n.job.ID
 	sealed, err := c.seal(id, n.Secrets)
 	if err != nil {
@@ -279,16 +359,10 @@ func (c *Client) insertAgain(ctx context.Context, tx pgx.Tx, batch *pgx.Batch, n
 	if err != nil {
 		return err
 	}
-	batch.Queue(`
+	n.job, err = one[Job](ctx, tx, `
 		update trunkline.jobs set state = 'queued', params = $2, sealed = $3, order_keys = `+inherited("$4")+`, urgent = $5, items = $6, domains = $7,
 			after = $8::uuid[], `+freshRun+`
-		where id = $1 returning `+jobColumns, id, n.params, sealed, n.OrderKeys, n.Urgent, len(n.Items), n.domains(), after).Query(n.written)
-	return nil
-}
-
-// written takes the row as the database has it.
-func (n *creation) written(rows pgx.Rows) (err error) {
-	n.job, err = pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[Job])
+		where id = $1 returning `+jobColumns, id, n.params, sealed, n.OrderKeys, n.Urgent, len(n.Items), n.domains(), after)
 	return err
 }
 

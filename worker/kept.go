@@ -5,7 +5,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"trunkline/internal/fault"
 	"trunkline/internal/gateway"
 )
 
@@ -54,7 +53,7 @@ func (r *run) keepBeside(ctx context.Context, tx pgx.Tx, batch *pgx.Batch, chang
 		return err
 	}
 	if wrote {
-		r.Supersede(batch, items, fault.Superseded,
+		r.Supersede(batch, items,
 			"the gateway was configured and loaded, and before it registered a later request about it began: what stands now is what came of job "+r.Job.ID,
 			func(ids []string) { *superseded = append(*superseded, ids...) })
 	}
