@@ -129,3 +129,20 @@ func TestLookingAtCDRsEnds(t *testing.T) {
 	must(t, err)
 	b.do(t, b.asSuperadmin(call{path: cdrPath})).want(t, http.StatusGatewayTimeout, "timeout").says(t, "date_start", "10s", "index")
 }
+
+// FusionPBX's view has what FusionPBX's page shows and exports, in a list each column once.
+func TestTheViewOfFusionPBXsPage(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{cdrs: 50, now: newest, noWorker: true})
+	span := []string{"date_start", "2024-05-01", "date_end", "2024-06-30", "view", "fusionpbx", "time_zone", "UTC"}
+	page := b.calls(t, b.asSuperadmin, append(span, "limit", "200")...)
+	shown := b.count(t, "select count(*) from v_xml_cdr join v_domains using (domain_uuid) where hangup_cause <> 'LOSE_RACE' and leg is distinct from 'b'")
+	if len(page.CDRs) != shown || len(page.CDRs[0]) != 34 || page.CDRs[0]["start_date_formatted"] == nil || page.CDRs[0]["domain_name"] == nil {
+		t.Errorf("%d CDRs, want %d: %v", len(page.CDRs), shown, page.CDRs[0])
+	}
+	exported := b.do(t, withHeader(b.asAdmin(call{path: exportPath + "?" + form(span...).Encode()}), "Accept", "text/csv")).want(t, http.StatusOK, "")
+	header, _, _ := strings.Cut(exported.body, "\n")
+	if !strings.HasPrefix(header, "domain_uuid,sip_call_id,extension,extension_name,start_stamp,") || !strings.HasSuffix(header, ",rtp_audio_in_mos,wait") || strings.Count(header, ",") != 33 {
+		t.Errorf("the header is %s", header)
+	}
+}

@@ -84,7 +84,7 @@ func (s *Service) Endpoints() []web.Endpoint {
 			AtOnce: []web.AtOnce{web.AtOnceReads, web.AtOnceDownloads},
 			Params: slices.Concat(windowParams, []web.Param{
 				{Name: "format", About: "The file's format; JSON if left out.", Choices: web.NamesOf(export.Formats())},
-				{Name: "columns", About: "Columns of v_xml_cdr, separated by commas, each with a header of the file's own behind a colon if you like (start_stamp:Date,billsec:Seconds); or the set billing or all."},
+				{Name: "columns", About: "Columns of v_xml_cdr, separated by commas, each with a header of the file's own behind a colon if you like (start_stamp:Date,billsec:Seconds); or the set billing, fusionpbx or all."},
 				{Name: "tenant_domain", About: "The domain. A superadmin who leaves it out exports all."},
 				{Name: "domain_uuid", About: "The same by UUID.", Kind: web.KindUUID},
 			}, filterParams, jobs.Params),

@@ -11,7 +11,6 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"trunkline/api/params"
 	"trunkline/api/web"
 	"trunkline/internal/cdr"
 	"trunkline/internal/fault"
@@ -47,7 +46,7 @@ func (s *Service) listEndpoints() []web.Endpoint {
 			Answer: web.JSON(http.StatusOK, s.List),
 			Params: slices.Concat([]web.Param{
 				{Name: "date_start", About: "The first day, or moment."}, {Name: "date_end", About: "The last day, or moment: inclusive."}, zoneParam,
-				{Name: "columns", About: "Columns of v_xml_cdr, separated by commas; or the set billing or all. xml_cdr_uuid is always there."},
+				{Name: "columns", About: "Columns of v_xml_cdr, separated by commas; or the set billing, fusionpbx or all. xml_cdr_uuid is always there."},
 			}, web.TenantParams, filterParams, web.PageParams),
 			Replies: []web.Reply{{Status: 200, About: "A page of CDRs.", Body: List{}}},
 			Faults:  []fault.Code{fault.MissingParameters, fault.NotFound, fault.Timeout},
@@ -73,9 +72,8 @@ func (s *Service) List(r *web.Request) (list List, err error) {
 		now := time.Now().UTC()
 		asked.DateStart, asked.DateEnd = now.Add(-usualSpan).Format(time.RFC3339), now.Format(time.RFC3339)
 	}
-	var headers []string
-	if asked.Columns, headers = cdr.ParseColumns(params.Split(r.Params.Get("columns"))); headers != nil {
-		return list, fault.Invalid("columns", "have no other names in a list; leave out what stands behind the colons")
+	if asked.Columns, err = cdr.ListedColumns(columnsAsked(r), t.UUID == ""); err != nil {
+		return list, fault.Errorf(fault.InvalidRequest, "%w", err)
 	}
 	if asked.Filter, err = filterOf(r); err != nil {
 		return list, err

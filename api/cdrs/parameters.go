@@ -23,7 +23,7 @@ func (s *Service) requestOf(r *web.Request) (p cdr.Request, asked fileAsked, err
 	p = cdr.Request{
 		DomainUUID: t.UUID, DomainName: t.Name, Window: windowOf(r),
 	}
-	p.Columns, p.Headers = cdr.ParseColumns(params.Split(r.Params.Get("columns")))
+	p.Columns, p.Headers = cdr.ParseColumns(columnsAsked(r), t.UUID == "")
 	if p.Filter, err = filterOf(r); err != nil {
 		return p, asked, err
 	}
@@ -54,6 +54,15 @@ func windowOf(r *web.Request) cdr.Window {
 	return cdr.Window{DateStart: r.Params.Get("date_start"), DateEnd: r.Params.Get("date_end"), TimeZone: r.Params.Get("time_zone")}
 }
 
+// columnsAsked is the list of columns that is asked for: the view of FusionPBX's page has those of the page.
+func columnsAsked(r *web.Request) []string {
+	columns := params.Split(r.Params.Get("columns"))
+	if len(columns) == 0 && strings.EqualFold(r.Params.Get("view"), viewFusionPBX) {
+		return []string{cdr.SetFusionPBX}
+	}
+	return columns
+}
+
 // The views of CDRs.
 const (
 	viewAll       = "all"
@@ -62,7 +71,7 @@ const (
 
 // filterParams narrow down which CDRs are meant.
 var filterParams = []web.Param{
-	{Name: "view", About: "fusionpbx: what FusionPBX's own page shows, without calls that were answered elsewhere (LOSE_RACE), leg b and rows of no domain. all: every row.", Choices: []string{viewAll, viewFusionPBX}},
+	{Name: "view", About: "fusionpbx: what FusionPBX's own page shows, without calls that were answered elsewhere (LOSE_RACE), leg b and rows of no domain, and with its columns if none are asked for. all: every row.", Choices: []string{viewAll, viewFusionPBX}},
 	{Name: "extension", About: "Calls of these extensions: their numbers, separated by commas."},
 	{Name: "direction", About: "inbound, outbound or local; several are separated by commas."},
 	{Name: "leg", About: "One of a call's legs.", Choices: []string{"a", "b"}},

@@ -25,13 +25,13 @@ func TestParseColumns(t *testing.T) {
 		if text != "" {
 			list = strings.Split(text, ",")
 		}
-		columns, headers := ParseColumns(list)
+		columns, headers := ParseColumns(list, false)
 		if !slices.Equal(columns, want.columns) || !slices.Equal(headers, want.headers) || (headers == nil) != (want.headers == nil) {
 			t.Errorf("%q: got %q called %q, want %q called %q", text, columns, headers, want.columns, want.headers)
 		}
 	}
 	for name := range columnSets {
-		if columns, _ := ParseColumns([]string{name}); fusionpbx.CheckCDRColumns(columns) != nil || len(columns) < 2 {
+		if columns, _ := ParseColumns([]string{name}, true); fusionpbx.CheckCDRColumns(columns) != nil || len(columns) < 2 {
 			t.Errorf("the set %s is %q", name, columns)
 		}
 	}
@@ -40,17 +40,43 @@ func TestParseColumns(t *testing.T) {
 func TestCheckHeaders(t *testing.T) {
 	t.Parallel()
 	for _, good := range [][]string{nil, {"Date", "Anruf Sekunden"}, {strings.Repeat("x", maxHeader)}} {
-		if err := checkHeaders(export.CSV, good); err != nil {
+		if err := checkHeaders(export.CSV, nil, good); err != nil {
 			t.Errorf("%q: %v", good, err)
 		}
 	}
 	for _, bad := range [][]string{{""}, {"a", "a"}, {"a\nb"}, {"\xff"}, {strings.Repeat("x", maxHeader+1)}} {
-		if err := checkHeaders(export.CSV, bad); err == nil || !strings.HasPrefix(err.Error(), "columns: ") {
+		if err := checkHeaders(export.CSV, nil, bad); err == nil || !strings.HasPrefix(err.Error(), "columns: ") {
 			t.Errorf("%q: %v", bad, err)
 		}
 	}
-	if err := checkHeaders(export.XML, []string{"a b"}); err == nil {
+	if err := checkHeaders(export.XML, nil, []string{"a b"}); err == nil {
 		t.Error("an element with a blank in its name is taken")
+	}
+}
+
+func TestColumnsOfThePage(t *testing.T) {
+	t.Parallel()
+	for all, want := range map[bool]int{false: 34, true: 35} {
+		columns, headers := ParseColumns([]string{"FusionPBX"}, all)
+		if len(columns) != want || len(headers) != want || checkHeaders(export.XML, columns, headers) != nil {
+			t.Errorf("%d columns, %d headers", len(columns), len(headers))
+		}
+		for header, column := range map[string]string{"duration": "billsec", "billsec": "billsec", "wait": "waitsec", "extension": "extension"} {
+			if i := slices.Index(headers, header); columns[i] != column {
+				t.Errorf("%s is %s", header, columns[i])
+			}
+		}
+	}
+	if err := checkHeaders(export.CSV, []string{"leg", "leg"}, nil); err == nil {
+		t.Error("two columns of one name were taken")
+	}
+	for list, want := range map[string]int{"fusionpbx": 33, "leg,billsec": 2, "all": len(columnSets["all"])} {
+		if columns, err := ListedColumns(strings.Split(list, ","), false); len(columns) != want || err != nil {
+			t.Errorf("%s: got %v, %v", list, columns, err)
+		}
+	}
+	if _, err := ListedColumns([]string{"leg:Leg"}, false); err == nil {
+		t.Error("a list has other names")
 	}
 }
 
@@ -59,10 +85,10 @@ func FuzzParseColumns(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		columns, headers := ParseColumns(strings.Split(text, ","))
+		columns, headers := ParseColumns(strings.Split(text, ","), true)
 		if headers != nil && len(headers) != len(columns) {
 			t.Errorf("%q: %d columns and %d headers", text, len(columns), len(headers))
 		}
-		_ = checkHeaders(export.XML, headers)
+		_ = checkHeaders(export.XML, columns, headers)
 	})
 }

@@ -25,6 +25,8 @@ type Request struct {
 	Headers []string `json:"headers,omitempty"`
 	// Filter narrows the rows down; the zero value is all of them.
 	Filter fusionpbx.CDRChoice `json:"filter,omitzero"`
+	// Clock24 is how FusionPBX shows times of day to the domain.
+	Clock24 bool `json:"clock_24,omitempty"`
 }
 
 // Resolve resolves the window and checks the columns and the filter. Errors: those of Window.Resolve, and a
@@ -33,8 +35,12 @@ func (r *Request) Resolve(ctx context.Context, db *fusionpbx.DB) error {
 	if err := r.Window.Resolve(ctx, db, r.DomainUUID); err != nil {
 		return err
 	}
+	var err error
+	if r.Clock24, err = db.Clock24(ctx, r.DomainUUID); err != nil {
+		return err
+	}
 	for _, check := range []func() error{
-		func() error { return checkHeaders(r.Format, r.Headers) },
+		func() error { return checkHeaders(r.Format, r.Columns, r.Headers) },
 		r.Filter.Check,
 		func() error { _, _, err := db.CDRQuery(r.Holds()); return err },
 	} {
@@ -60,6 +66,8 @@ func (r Request) Holds() fusionpbx.CDRFilter {
 		End:        r.End,
 		Columns:    r.Columns,
 		Choice:     r.Filter,
+		TimeZone:   r.TimeZone,
+		Clock24:    r.Clock24,
 	}
 }
 

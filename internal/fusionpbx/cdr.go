@@ -1,6 +1,7 @@
 package fusionpbx
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -34,8 +35,41 @@ var allowedCDRColumns = append(slices.Clone(CDRColumns),
 	"cc_cancel_reason", "cc_cause", "conference_name", "conference_uuid", "conference_member_id", "status",
 	"hangup_cause_q850", "ring_group_uuid", "ivr_menu_uuid", "insert_date", "update_date")
 
-// AllCDRColumns are all columns that an export may ask for.
+// AllCDRColumns are all columns of v_xml_cdr that an export may ask for.
 func AllCDRColumns() []string { return slices.Clone(allowedCDRColumns) }
+
+// PageCDRColumns are what FusionPBX's own page exports, in its order. Its duration is billsec, and its wait is waitsec.
+var PageCDRColumns = []string{
+	"domain_uuid", "sip_call_id", "extension", "extension_name", "start_stamp", "end_stamp", "start_date_formatted", "start_time_formatted",
+	"start_epoch", "billsec", "billmsec", "missed_call", "record_path", "record_name", "xml_cdr_uuid", "bridge_uuid", "direction", "billsec",
+	"caller_id_name", "caller_id_number", "caller_destination", "source_number", "destination_number", "leg", "read_codec", "write_codec", "cc_side",
+	"answer_stamp", "status", "sip_hangup_disposition", "call_disposition", "pdd_ms", "rtp_audio_in_mos", "waitsec",
+}
+
+// derivedCDRColumns are those that FusionPBX's page makes of others.
+var derivedCDRColumns = []string{"extension", "extension_name", "start_date_formatted", "start_time_formatted", "tta"}
+
+// derivedCDRColumn is the SQL of one, with the arguments that it adds, and whether it needs v_extensions.
+func (d *DB) derivedCDRColumn(column string, f CDRFilter, args []any) (sql string, _ []any, joins bool) {
+	formatted := func(format string) string {
+		args = append(args, cmp.Or(f.TimeZone, "UTC"))
+		return fmt.Sprintf("to_char(timezone($%d::text, v_xml_cdr.start_stamp), '%s')", len(args), format)
+	}
+	switch column {
+	case "extension":
+		return "v_extensions.extension", args, true
+	case "extension_name":
+		return "v_extensions.effective_caller_id_name", args, true
+	case "start_date_formatted":
+		return formatted("DD Mon YYYY"), args, false
+	case "start_time_formatted":
+		if f.Clock24 {
+			return formatted("HH24:MI"), args, false
+		}
+		return formatted("HH12:MI am"), args, false
+	}
+	return fmt.Sprintf("nullif(%s, 0) - %s", d.number("v_xml_cdr", "v_xml_cdr.answer_epoch"), d.number("v_xml_cdr", "v_xml_cdr.start_epoch")), args, false
+}
 
 // CDRFilter says which CDRs an export holds: those whose start_stamp is in the half-open window Start
 // to End, of all domains or of one.
@@ -45,52 +79,66 @@ type CDRFilter struct {
 	Start, End time.Time // Start is in the window, End is not
 	Columns    []string  // CDRColumns if empty
 	Choice     CDRChoice
+	// TimeZone and Clock24 are how the page's date and time of day are written: "" is UTC.
+	TimeZone string
+	Clock24  bool
 }
 
-// CheckCDRColumns says if a column is unknown or there twice.
+// CheckCDRColumns says if a column is unknown.
 func CheckCDRColumns(columns []string) error {
-	for i, column := range columns {
-		if !slices.Contains(allowedCDRColumns, column) {
-			return fmt.Errorf("columns: there is no column %.200q to export; the columns are %s", column, strings.Join(allowedCDRColumns, ", "))
-		}
-		if slices.Contains(columns[:i], column) {
-			return fmt.Errorf("columns: %s is there twice; name each column once", column)
+	for _, column := range columns {
+		if known := slices.Concat(allowedCDRColumns, derivedCDRColumns); !slices.Contains(known, column) {
+			return fmt.Errorf("columns: there is no column %.200q to export; the columns are %s", column, strings.Join(known, ", "))
 		}
 	}
 	return nil
 }
 
-// CDRQuery is the statement that reads the CDRs, ordered by start_stamp and xml_cdr_uuid. The error is
-// CheckCDRColumns', or that the filter is neither for all domains nor for one.
+// CDRQuery is the statement that reads the CDRs, ordered by start_stamp and xml_cdr_uuid. Its columns are called as they are;
+// one that is there again has # and its place behind its name. Errors: CheckCDRColumns', that the filter is neither for
+// all domains nor for one, that this version lacks a column that the choice needs.
 func (d *DB) CDRQuery(f CDRFilter) (sql string, args []any, err error) {
-	selected, err := d.selectedCDRColumns(f)
+	from, args, err := d.cdrsOf(f)
 	if err != nil {
 		return "", nil, err
 	}
-	from, args, err := d.cdrsOf(f)
-	return "select " + selected + from + " order by v_xml_cdr.start_stamp, v_xml_cdr.xml_cdr_uuid", args, err
+	selected, args, err := d.selectCDRs(f, args)
+	return selected + from + " order by v_xml_cdr.start_stamp, v_xml_cdr.xml_cdr_uuid", args, err
 }
 
-// selectedCDRColumns are the filter's columns as a statement selects them.
-func (d *DB) selectedCDRColumns(f CDRFilter) (string, error) {
+// selectCDRs is the beginning of a statement that selects the filter's columns of what it is to be continued with, a
+// condition on rows of v_xml_cdr, with the arguments that it adds.
+func (d *DB) selectCDRs(f CDRFilter, args []any) (sql string, _ []any, err error) {
 	if !f.All && f.DomainUUID == "" {
-		return "", errNoCDRDomain
+		return "", nil, errNoCDRDomain
 	}
 	columns := f.Columns
 	if len(columns) == 0 {
 		columns = CDRColumns
 	}
 	if err := CheckCDRColumns(columns); err != nil {
-		return "", err
+		return "", nil, err
 	}
-	selected := make([]string, len(columns))
+	selected, joined := make([]string, len(columns)), false
 	for i, column := range columns {
-		selected[i] = pgx.Identifier{"v_xml_cdr", column}.Sanitize()
-		if !d.hasColumn("v_xml_cdr", column) {
-			selected[i] = "null::text as " + pgx.Identifier{column}.Sanitize()
+		value, joins := pgx.Identifier{"v_xml_cdr", column}.Sanitize(), false
+		switch {
+		case slices.Contains(derivedCDRColumns, column):
+			value, args, joins = d.derivedCDRColumn(column, f, args)
+		case !d.hasColumn("v_xml_cdr", column):
+			value = "null::text"
 		}
+		joined = joined || joins
+		if slices.Contains(columns[:i], column) {
+			column = fmt.Sprintf("%s#%d", column, i+1)
+		}
+		selected[i] = value + " as " + pgx.Identifier{column}.Sanitize()
 	}
-	return strings.Join(selected, ", "), nil
+	sql = "select " + strings.Join(selected, ", ") + " from v_xml_cdr"
+	if joined {
+		sql += " left join v_extensions on v_extensions.extension_uuid = v_xml_cdr.extension_uuid"
+	}
+	return sql, args, nil
 }
 
 // MoreCDRsThan reports whether the filter holds more than n CDRs. If it does, that is known long before
@@ -100,17 +148,17 @@ func (d *DB) MoreCDRsThan(ctx context.Context, f CDRFilter, n int64) (bool, erro
 	if err != nil {
 		return false, err
 	}
-	sql := fmt.Sprintf("select count(*) from (select%s limit %d) found", from, n+1)
+	sql := fmt.Sprintf("select count(*) from (select from v_xml_cdr%s limit %d) found", from, n+1)
 	count, err := again(ctx, d, func() (int64, error) {
 		return postgres.Value[int64](ctx, d.q, "counting CDRs", sql, args...)
 	})
 	return count > n, err
 }
 
-// cdrsOf is the part of a statement that chooses the CDRs, with its arguments. The error is that this version lacks a
+// cdrsOf is the condition that chooses the CDRs, with its arguments. The error is that this version lacks a
 // column that the choice needs.
 func (d *DB) cdrsOf(f CDRFilter) (sql string, args []any, err error) {
-	sql = " from v_xml_cdr where v_xml_cdr.start_stamp >= $1 and v_xml_cdr.start_stamp < $2"
+	sql = " where v_xml_cdr.start_stamp >= $1 and v_xml_cdr.start_stamp < $2"
 	args = []any{f.Start, f.End}
 	if !f.All {
 		sql += " and v_xml_cdr.domain_uuid = $3::uuid"

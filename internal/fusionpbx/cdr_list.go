@@ -22,16 +22,16 @@ type CDRPage struct {
 // CDRs returns a page of CDRs, each as a JSON object of the filter's columns, whose times are in the session's time zone.
 // Errors: ErrNotFound if the domain has no row that the page before ended with, those of CDRQuery.
 func (d *DB) CDRs(ctx context.Context, p CDRPage) ([]json.RawMessage, error) {
-	selected, err := d.selectedCDRColumns(p.CDRFilter)
-	if err != nil {
-		return nil, err
-	}
 	from, args, err := d.cdrsOf(p.CDRFilter)
 	if err != nil {
 		return nil, err
 	}
+	selected, args, err := d.selectCDRs(p.CDRFilter, args)
+	if err != nil {
+		return nil, err
+	}
 	if p.After != "" {
-		there, err := postgres.Value[bool](ctx, d.q, "looking for a CDR", "select exists (select"+fromOneCDR+")", p.After, p.All, p.DomainUUID)
+		there, err := postgres.Value[bool](ctx, d.q, "looking for a CDR", "select exists (select from v_xml_cdr"+whereOneCDR+")", p.After, p.All, p.DomainUUID)
 		if err != nil {
 			return nil, err
 		}
@@ -49,11 +49,11 @@ func (d *DB) CDRs(ctx context.Context, p CDRPage) ([]json.RawMessage, error) {
 // domain than the filter's.
 func (d *DB) CDR(ctx context.Context, f CDRFilter, uuid string) (json.RawMessage, error) {
 	f.Columns = allowedCDRColumns
-	selected, err := d.selectedCDRColumns(f)
+	selected, args, err := d.selectCDRs(f, []any{uuid, f.All, f.DomainUUID})
 	if err != nil {
 		return nil, err
 	}
-	found, err := d.cdrObjects(ctx, selected, fromOneCDR, []any{uuid, f.All, f.DomainUUID})
+	found, err := d.cdrObjects(ctx, selected, whereOneCDR, args)
 	if err == nil && len(found) == 0 {
 		err = ErrNotFound
 	}
@@ -63,8 +63,8 @@ func (d *DB) CDR(ctx context.Context, f CDRFilter, uuid string) (json.RawMessage
 	return found[0], nil
 }
 
-// fromOneCDR is the CDR of a UUID, if it is of the domain. Arguments: the UUID, whether any domain will do, and else which.
-const fromOneCDR = " from v_xml_cdr where v_xml_cdr.xml_cdr_uuid = $1::uuid and ($2 or v_xml_cdr.domain_uuid = nullif($3, '')::uuid)"
+// whereOneCDR chooses the CDR of a UUID, if it is of the domain. Arguments: the UUID, whether any domain will do, and else which.
+const whereOneCDR = " where v_xml_cdr.xml_cdr_uuid = $1::uuid and ($2 or v_xml_cdr.domain_uuid = nullif($3, '')::uuid)"
 
 // errNoCDRDomain is that a filter is neither for all domains nor for one.
 var errNoCDRDomain = errors.New("reading CDRs: no domain is given, and not all are asked for")
@@ -76,5 +76,5 @@ func (d *DB) cdrObjects(ctx context.Context, selected, from string, args []any) 
 		var object []byte
 		err := row.Scan(&object)
 		return json.RawMessage(strings.ToValidUTF8(string(object), "\uFFFD")), err
-	}, "select row_to_json(cdr)::text from (select "+selected+from+") as cdr", args...)
+	}, "select row_to_json(cdr)::text from ("+selected+from+") as cdr", args...)
 }

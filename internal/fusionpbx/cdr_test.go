@@ -1,6 +1,9 @@
 package fusionpbx
 
 import (
+	"encoding/json"
+	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -135,6 +138,52 @@ func TestCDRQueryWithEveryColumn(t *testing.T) {
 	})
 }
 
+// What FusionPBX's page makes of a call, by the same names and with the same values.
+func TestCDRsOfThePage(t *testing.T) {
+	each(t, func(t *testing.T, p pbx) {
+		domain := p.domain(t, "one.example", "true")
+		extension := p.extension(t, domain, "1001", "", "true")
+		p.exec(t, "update v_extensions set effective_caller_id_name = 'Ann' where extension_uuid = '"+extension+"'")
+		call := row{"domain_uuid": domain, "start_stamp": "2026-03-01 17:05:09+00", "start_epoch": "1772384709", "answer_epoch": "1772384712", "billsec": "60", "duration": "63", "waitsec": "3"}
+		for i, more := range []row{{"extension_uuid": extension}, {"extension_uuid": uuid.NewString(), "answer_epoch": "0"}} {
+			made := row{"xml_cdr_uuid": fmt.Sprintf("00000000-0000-4000-8000-00000000000%d", i)}
+			maps.Copy(made, call)
+			maps.Copy(made, more)
+			p.insert(t, "v_xml_cdr", made)
+		}
+		filter := CDRFilter{DomainUUID: domain, Start: time.Unix(0, 0), End: time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC), TimeZone: "Europe/Paris", Columns: append(PageCDRColumns, "tta")}
+		for clock24, wantTime := range map[bool]string{false: "06:05 pm", true: "18:05"} {
+			filter.Clock24 = clock24
+			sql, args, err := p.CDRQuery(filter)
+			if err != nil {
+				t.Fatal(err)
+			}
+			rows, err := p.conn.Query(t.Context(), "select row_to_json(page)::text from ("+sql+") as page", args...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			found, err := pgx.CollectRows(rows, pgx.RowTo[string])
+			if err != nil || len(found) != 2 {
+				t.Fatalf("got %v, %v", found, err)
+			}
+			for i, want := range []map[string]any{
+				{"extension": "1001", "extension_name": "Ann", "start_date_formatted": "01 Mar 2026", "start_time_formatted": wantTime, "billsec": 60.0, "billsec#18": 60.0, "waitsec": 3.0, "tta": 3.0},
+				{"extension": nil, "extension_name": nil, "tta": nil},
+			} {
+				var got map[string]any
+				if err := json.Unmarshal([]byte(found[i]), &got); err != nil {
+					t.Fatal(err)
+				}
+				for column, value := range want {
+					if fmt.Sprint(got[column]) != fmt.Sprint(value) {
+						t.Errorf("row %d: %s is %v, want %v", i, column, got[column], value)
+					}
+				}
+			}
+		}
+	})
+}
+
 func TestCDRQueryRefuses(t *testing.T) {
 	t.Parallel()
 	p := open(t, sample.V53)
@@ -147,7 +196,6 @@ func TestCDRQueryRefuses(t *testing.T) {
 		{"SQL", CDRFilter{All: true, Columns: []string{`billsec" from v_users --`}}, "v_users"},
 		{"a column with a PIN", CDRFilter{All: true, Columns: []string{"pin_number"}}, "pin_number"},
 		{"a bulky column", CDRFilter{All: true, Columns: []string{"json"}}, `"json"`},
-		{"a column twice", CDRFilter{All: true, Columns: []string{"billsec", "leg", "billsec"}}, "billsec is there twice"},
 		{"no domain", CDRFilter{}, "no domain"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -50,6 +50,18 @@ func (p pbx) setting(t *testing.T, domainUUID, category, subcategory, name, valu
 	p.insert(t, table, r)
 }
 
+func TestClock24(t *testing.T) {
+	each(t, func(t *testing.T, p pbx) {
+		own, none := p.domain(t, "own", "true"), p.domain(t, "none", "true")
+		p.setting(t, own, "domain", "time_format", "text", "24h", "true")
+		for domain, want := range map[string]bool{own: true, none: false} {
+			if got, err := p.Clock24(t.Context(), domain); got != want || err != nil {
+				t.Errorf("got %t, %v; want %t", got, err, want)
+			}
+		}
+	})
+}
+
 func TestTimeZone(t *testing.T) {
 	each(t, func(t *testing.T, p pbx) {
 		own, off, empty, none := p.domain(t, "own", "true"), p.domain(t, "off", "true"), p.domain(t, "empty", "true"), p.domain(t, "none", "true")
