@@ -87,7 +87,7 @@ func (s *Service) Endpoints() []web.Endpoint {
 				{Name: "columns", About: "Columns of v_xml_cdr, separated by commas, each with a header of the file's own behind a colon if you like (start_stamp:Date,billsec:Seconds); or the set billing, fusionpbx or all."},
 				{Name: "tenant_domain", About: "The domain. A superadmin who leaves it out exports all."},
 				{Name: "domain_uuid", About: "The same by UUID.", Kind: web.KindUUID},
-			}, filterParams, jobs.Params),
+			}, filterParams, layoutParams, jobs.Params),
 			Replies: []web.Reply{
 				{
 					Status: 200, Body: exported{}, File: true,

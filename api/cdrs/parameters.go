@@ -23,12 +23,26 @@ func (s *Service) requestOf(r *web.Request) (p cdr.Request, asked fileAsked, err
 	p = cdr.Request{
 		DomainUUID: t.UUID, DomainName: t.Name, Window: windowOf(r),
 	}
-	p.Columns, p.Headers = cdr.ParseColumns(columnsAsked(r), t.UUID == "")
+	template, err := templateOf(r)
+	if err != nil {
+		return p, asked, err
+	}
+	columns := columnsAsked(r)
+	if len(columns) == 0 {
+		columns = params.Split(template.Columns)
+	}
+	p.Columns, p.Headers = cdr.ParseColumns(columns, t.UUID == "")
 	if p.Filter, err = filterOf(r); err != nil {
 		return p, asked, err
 	}
 	asked = asksForFile(r.Header("Accept"))
-	if p.Format, err = formatOf(r, asked); err != nil {
+	if p.Format, err = formatOf(r, asked, template.Format); err != nil {
+		return p, asked, err
+	}
+	if template.Name != "" && p.Format != template.Format {
+		return p, asked, fault.Invalid("format", "the template %s is %s; ask for that, or leave the format out", template.Name, template.Format)
+	}
+	if err := layOut(r, &p, template); err != nil {
 		return p, asked, err
 	}
 	return p, asked, p.Resolve(r.Context(), s.db)
@@ -115,10 +129,11 @@ func filterOf(r *web.Request) (c fusionpbx.CDRChoice, err error) {
 	return c, nil
 }
 
-func formatOf(r *web.Request, asked fileAsked) (export.Format, error) {
+// formatOf is the format that is asked for, or the usual one ("": JSON).
+func formatOf(r *web.Request, asked fileAsked, usual export.Format) (export.Format, error) {
 	text := r.Params.Get("format")
 	if text == "" {
-		return cmp.Or(asked.format, export.JSON), nil
+		return cmp.Or(asked.format, usual, export.JSON), nil
 	}
 	format, err := export.ParseFormat(web.Clip(text))
 	if err != nil {

@@ -65,14 +65,16 @@ func (e Exporter) Write(ctx context.Context, id string, attempt int, r Request, 
 		return nil, err
 	}
 	manifest, err := export.Write(ctx, conn.Conn(), sql, args, part, export.Options{
-		Name:         name,
-		Format:       r.Format,
-		Location:     location,
-		Headers:      r.Headers,
-		KeyColumns:   r.keyColumns(),
-		MaxRows:      maxRows,
-		FormulaGuard: e.FormulaGuard,
-		Progress:     hooks.Progress,
+		Name:            name,
+		Format:          r.Format,
+		Location:        location,
+		Headers:         r.Headers,
+		Layout:          r.Layout,
+		KeyColumns:      r.keyColumns(),
+		MaxRows:         maxRows,
+		DurationColumns: durationColumns(r.columns()),
+		FormulaGuard:    r.guarded(e.FormulaGuard),
+		Progress:        hooks.Progress,
 	})
 	if err != nil {
 		return nil, errors.Join(err, part.Discard())

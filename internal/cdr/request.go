@@ -23,6 +23,13 @@ type Request struct {
 	Columns []string      `json:"columns"`
 	// Headers are what the columns are called in the file, in their order; nil: as they are called.
 	Headers []string `json:"headers,omitempty"`
+	// Template is the name of the template that was asked for, which the rest of the request has taken in.
+	Template string `json:"template,omitempty"`
+	// Layout is how the rows are written.
+	Layout export.Layout `json:"layout,omitzero"`
+	// Guard says whether a ' stands before what a spreadsheet would take for a formula: GuardSafe, GuardRaw, or "", as
+	// the setting has it.
+	Guard string `json:"guard,omitempty"`
 	// Filter narrows the rows down; the zero value is all of them.
 	Filter fusionpbx.CDRChoice `json:"filter,omitzero"`
 	// Clock24 is how FusionPBX shows times of day to the domain.
@@ -41,6 +48,7 @@ func (r *Request) Resolve(ctx context.Context, db *fusionpbx.DB) error {
 	}
 	for _, check := range []func() error{
 		func() error { return checkHeaders(r.Format, r.Columns, r.Headers) },
+		func() error { return r.Layout.Check(r.Format) },
 		r.Filter.Check,
 		func() error { _, _, err := db.CDRQuery(r.Holds()); return err },
 	} {
@@ -51,10 +59,35 @@ func (r *Request) Resolve(ctx context.Context, db *fusionpbx.DB) error {
 	return nil
 }
 
+// The guards of text that a spreadsheet would run.
+const (
+	GuardSafe = "safe"
+	GuardRaw  = "raw"
+)
+
+// guarded reports whether a ' stands before what a spreadsheet would take for a formula.
+func (r Request) guarded(usual bool) bool {
+	switch r.Guard {
+	case GuardSafe:
+		return true
+	case GuardRaw:
+		return false
+	}
+	return usual
+}
+
+// columns are those of the file.
+func (r Request) columns() []string {
+	if len(r.Columns) == 0 {
+		return fusionpbx.CDRColumns
+	}
+	return r.Columns
+}
+
 // keyColumns are those of the columns that the rows are ordered by.
 func (r Request) keyColumns() []string {
 	keys := []string{"start_stamp", "xml_cdr_uuid"}
-	return slices.DeleteFunc(keys, func(key string) bool { return len(r.Columns) > 0 && !slices.Contains(r.Columns, key) })
+	return slices.DeleteFunc(keys, func(key string) bool { return !slices.Contains(r.columns(), key) })
 }
 
 // Holds are the CDRs that the export holds.

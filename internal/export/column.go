@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
+	"slices"
 	"strconv"
 	"time"
 
@@ -50,6 +52,9 @@ type column struct {
 	name string
 	kind kind
 	zone *time.Location // in which a timestamptz is written
+	// times and durations are how a time, or a number of seconds, is written if not as usual.
+	times     timeStyle
+	durations string
 }
 
 // wireFormat is the format code to ask Postgres for.
@@ -66,6 +71,10 @@ func newColumns(fields []pgconn.FieldDescription, o Options) ([]column, error) {
 	if len(fields) == 0 {
 		return nil, errors.New("the query returns no columns")
 	}
+	times, err := o.Layout.times()
+	if err != nil {
+		return nil, err
+	}
 	seen := make(map[string]bool, len(fields))
 	columns := make([]column, len(fields))
 	for i, f := range fields {
@@ -73,7 +82,10 @@ func newColumns(fields []pgconn.FieldDescription, o Options) ([]column, error) {
 			return nil, fmt.Errorf("the query returns the column %q twice; give one of them another name with AS", f.Name)
 		}
 		seen[f.Name] = true
-		columns[i] = column{name: f.Name, kind: kinds[f.DataTypeOID], zone: o.Location}
+		columns[i] = column{name: f.Name, kind: kinds[f.DataTypeOID], zone: o.Location, times: times}
+		if o.Layout.Durations != DurationsSeconds && slices.Contains(o.DurationColumns, f.Name) {
+			columns[i].durations = o.Layout.Durations
+		}
 	}
 	return columns, nil
 }
@@ -102,6 +114,9 @@ func rename(columns []column, headers []string) error {
 func (c *column) appendValue(dst, raw []byte) ([]byte, error) {
 	switch c.kind {
 	case kindNumber:
+		if c.durations != "" {
+			return appendMinutes(dst, raw, c.durations == DurationsMinutesUp), nil
+		}
 		return append(dst, raw...), nil
 	case kindBool:
 		return strconv.AppendBool(dst, string(raw) == "t"), nil
@@ -109,20 +124,41 @@ func (c *column) appendValue(dst, raw []byte) ([]byte, error) {
 		if len(raw) == 16 {
 			return appendUUID(dst, raw), nil
 		}
-	case kindTimestamptz:
-		if len(raw) == 8 {
-			return appendTimestamptz(dst, c.zone, int64(binary.BigEndian.Uint64(raw))), nil
+	case kindTimestamptz, kindTimestamp:
+		if len(raw) != 8 {
+			break
 		}
-	case kindTimestamp:
-		if len(raw) == 8 {
-			return appendTimestamp(dst, int64(binary.BigEndian.Uint64(raw))), nil
+		micros := int64(binary.BigEndian.Uint64(raw))
+		switch zoned := c.kind == kindTimestamptz; {
+		case !c.times.isUsual() && zoned:
+			return appendStyled(dst, c.times, c.zone, micros, true), nil
+		case !c.times.isUsual():
+			return appendStyled(dst, c.times, time.UTC, micros, false), nil
+		case zoned:
+			return appendTimestamptz(dst, c.zone, micros), nil
 		}
+		return appendTimestamp(dst, micros), nil
 	case kindDate:
 		if len(raw) == 4 {
 			return appendDate(dst, int32(binary.BigEndian.Uint32(raw))), nil
 		}
 	}
 	return nil, fmt.Errorf("column %q: the server sent %d bytes, which no value of its type has", c.name, len(raw))
+}
+
+// appendMinutes appends a number of seconds as minutes, as DurationsMinutes and DurationsMinutesUp say. What is no number
+// is written as it is.
+func appendMinutes(dst, raw []byte, up bool) []byte {
+	const most = 1 << 50 // a float64 is exact up to there, and nobody talks for longer
+	seconds, err := strconv.ParseFloat(string(raw), 64)
+	if err != nil || math.IsNaN(seconds) || math.Abs(seconds) > most {
+		return append(dst, raw...)
+	}
+	if up {
+		return strconv.AppendInt(dst, int64(math.Ceil(seconds/60)), 10)
+	}
+	hundredths := math.Floor(seconds*100/60 + 0.5)
+	return strconv.AppendFloat(dst, hundredths/100, 'f', 2, 64)
 }
 
 // isFinite tells a printed number from NaN, Infinity and -Infinity, which end in a letter.

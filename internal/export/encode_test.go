@@ -221,11 +221,11 @@ func TestFormulaGuard(t *testing.T) {
 		{" Ann", " Ann"},
 		{"", `""`},
 	} {
-		if got := string(appendCell(nil, []byte(tt.text), true)); got != tt.want {
+		if got := string(newCSVStyle(Options{FormulaGuard: true}).append(nil, []byte(tt.text))); got != tt.want {
 			t.Errorf("cell %q: got %q, want %q", tt.text, got, tt.want)
 		}
 	}
-	if got := string(appendCell(nil, []byte("=1+1"), false)); got != "=1+1" {
+	if got := string(newCSVStyle(Options{}).append(nil, []byte("=1+1"))); got != "=1+1" {
 		t.Errorf("without the guard: got %q", got)
 	}
 }
@@ -242,7 +242,7 @@ func FuzzFormulaGuard(f *testing.F) {
 	f.Add("x;=cmd|calc")
 	f.Add("x; \u00a0\ufeff＝1")
 	f.Fuzz(func(t *testing.T, text string) {
-		r := csv.NewReader(bytes.NewReader(append(appendCell(nil, []byte(text), true), '\n')))
+		r := csv.NewReader(bytes.NewReader(append(newCSVStyle(Options{FormulaGuard: true}).append(nil, []byte(text)), '\n')))
 		record, err := r.Read()
 		if err == io.EOF && text == "" {
 			return
@@ -250,7 +250,7 @@ func FuzzFormulaGuard(f *testing.F) {
 		if err != nil {
 			t.Fatalf("%q: %v", text, err)
 		}
-		for _, cell := range strings.FieldsFunc(record[0], func(r rune) bool { return strings.ContainsRune(";\t\r\n", r) }) {
+		for _, cell := range strings.FieldsFunc(record[0], func(r rune) bool { return strings.ContainsRune(";|\t\r\n", r) }) {
 			seen := unseen.ReplaceAllString(strings.ToValidUTF8(cell, "\ufffd"), "")
 			sign, size := utf8.DecodeRuneInString(seen)
 			if !strings.ContainsRune("=+-@＝＋－＠", sign) || seen == "" {

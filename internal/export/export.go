@@ -39,6 +39,10 @@ type Options struct {
 	// Progress, if set, is told how many rows and bytes are done, a few times a second and once at the
 	// end. It runs on Write's goroutine, which it must not hold up.
 	Progress func(rows, bytes int64)
+	// Layout is how the rows are written; Check it first.
+	Layout Layout
+	// DurationColumns are the columns whose numbers are seconds, of which Layout.Durations speaks.
+	DurationColumns []string
 	// FormulaGuard writes a ' before a CSV text cell that a spreadsheet would take for a formula: one
 	// that starts with = + - @ TAB CR or LF and is not a plain number such as +15551234 or -5.
 	FormulaGuard bool

@@ -6,11 +6,8 @@ import (
 )
 
 // A spreadsheet takes a cell for a formula by its first sign, whatever that cannot be seen stands before it.
-// Which of our cells it sees depends on where it separates: with other settings than ours a semicolon, a tab
+// Which of our cells it sees depends on where it separates: with other settings than ours a semicolon, a pipe, a tab
 // or a line's end begins a cell of its own.
-
-// isSeparator reports whether some spreadsheet begins a cell after the byte, within one of ours.
-func isSeparator(b byte) bool { return b == ';' || b == '\t' || b == '\r' || b == '\n' }
 
 // looksPlain are the bytes that neither are a sign nor can hide one, as a text's first.
 var looksPlain = func() (plain [256]bool) {
@@ -25,7 +22,7 @@ func isFormula(text []byte) bool {
 	if looksPlain[text[0]] {
 		return false
 	}
-	return isSeparator(text[0]) && text[0] != ';' || BeginsFormula(text, false)
+	return text[0] == '\t' || text[0] == '\r' || text[0] == '\n' || BeginsFormula(text, false)
 }
 
 // BeginsFormula says whether the text, which may end a cell of ours (afterSeparator), is a formula. A sign before digits

@@ -1,7 +1,9 @@
 package export
 
 import (
+	"bytes"
 	"math"
+	"strconv"
 	"time"
 )
 
@@ -20,17 +22,48 @@ const (
 // ago, cannot be written in RFC 3339; such a time is written in UTC. Years after 9999 have more digits,
 // years before 1 are negative (0000 is 1 BC, as in ISO 8601). Infinity is spelled as Postgres does.
 func appendTimestamptz(dst []byte, zone *time.Location, micros int64) []byte {
-	switch micros {
-	case stampInfinity:
-		return append(dst, "infinity"...)
-	case stampNegInfinity:
-		return append(dst, "-infinity"...)
+	dst, t, finite := appendInfinity(dst, zone, micros)
+	if !finite {
+		return dst
 	}
-	t := time.Unix(postgresEpoch+micros/microsPerSec, micros%microsPerSec*1000).In(zone)
 	if _, offset := t.Zone(); offset%60 != 0 {
 		t = t.UTC()
 	}
 	return t.AppendFormat(dst, time.RFC3339Nano)
+}
+
+// appendInfinity appends an infinite moment as Postgres spells it, or returns the moment in the zone.
+func appendInfinity(dst []byte, zone *time.Location, micros int64) (_ []byte, t time.Time, finite bool) {
+	switch micros {
+	case stampInfinity:
+		return append(dst, "infinity"...), t, false
+	case stampNegInfinity:
+		return append(dst, "-infinity"...), t, false
+	}
+	return dst, time.Unix(postgresEpoch+micros/microsPerSec, micros%microsPerSec*1000).In(zone), true
+}
+
+// appendStyled appends a moment that is not written as RFC 3339.
+func appendStyled(dst []byte, style timeStyle, zone *time.Location, micros int64, zoned bool) []byte {
+	dst, t, finite := appendInfinity(dst, zone, micros)
+	if !finite {
+		return dst
+	}
+	return style.append(dst, t, zoned)
+}
+
+// appendEpoch appends seconds since 1970, with a fraction only if there is one.
+func appendEpoch(dst []byte, t time.Time) []byte {
+	micros := t.UnixMicro()
+	if micros < 0 {
+		dst, micros = append(dst, '-'), -micros
+	}
+	dst = strconv.AppendInt(dst, micros/microsPerSec, 10)
+	if rest := micros % microsPerSec; rest > 0 {
+		fraction := strconv.AppendInt(nil, rest+microsPerSec, 10)[1:] // with its leading zeros
+		dst = append(append(dst, '.'), bytes.TrimRight(fraction, "0")...)
+	}
+	return dst
 }
 
 // appendTimestamp appends a timestamp without time zone: as appendTimestamptz, without an offset.

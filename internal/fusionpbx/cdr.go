@@ -46,6 +46,9 @@ var PageCDRColumns = []string{
 	"answer_stamp", "status", "sip_hangup_disposition", "call_disposition", "pdd_ms", "rtp_audio_in_mos", "waitsec",
 }
 
+// CDRSeconds are the columns whose numbers are seconds.
+var CDRSeconds = []string{"duration", "billsec", "waitsec", "hold_accum_seconds", "tta"}
+
 // derivedCDRColumns are those that FusionPBX's page makes of others.
 var derivedCDRColumns = []string{"extension", "extension_name", "start_date_formatted", "start_time_formatted", "tta"}
 
@@ -106,6 +109,17 @@ func (d *DB) CDRQuery(f CDRFilter) (sql string, args []any, err error) {
 	return selected + from + " order by v_xml_cdr.start_stamp, v_xml_cdr.xml_cdr_uuid", args, err
 }
 
+// CalledCDRColumns are what CDRQuery calls the columns.
+func CalledCDRColumns(columns []string) []string {
+	called := slices.Clone(columns)
+	for i, column := range columns {
+		if slices.Contains(columns[:i], column) {
+			called[i] = fmt.Sprintf("%s#%d", column, i+1)
+		}
+	}
+	return called
+}
+
 // selectCDRs is the beginning of a statement that selects the filter's columns of what it is to be continued with, a
 // condition on rows of v_xml_cdr, with the arguments that it adds.
 func (d *DB) selectCDRs(f CDRFilter, args []any) (sql string, _ []any, err error) {
@@ -119,7 +133,7 @@ func (d *DB) selectCDRs(f CDRFilter, args []any) (sql string, _ []any, err error
 	if err := CheckCDRColumns(columns); err != nil {
 		return "", nil, err
 	}
-	selected, joined := make([]string, len(columns)), false
+	selected, called, joined := make([]string, len(columns)), CalledCDRColumns(columns), false
 	for i, column := range columns {
 		value, joins := pgx.Identifier{"v_xml_cdr", column}.Sanitize(), false
 		switch {
@@ -129,10 +143,7 @@ func (d *DB) selectCDRs(f CDRFilter, args []any) (sql string, _ []any, err error
 			value = "null::text"
 		}
 		joined = joined || joins
-		if slices.Contains(columns[:i], column) {
-			column = fmt.Sprintf("%s#%d", column, i+1)
-		}
-		selected[i] = value + " as " + pgx.Identifier{column}.Sanitize()
+		selected[i] = value + " as " + pgx.Identifier{called[i]}.Sanitize()
 	}
 	sql = "select " + strings.Join(selected, ", ") + " from v_xml_cdr"
 	if joined {
