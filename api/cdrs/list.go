@@ -164,7 +164,7 @@ func (s *Service) look(r *web.Request, domainUUID, zone string, read func(contex
 	})
 	const cancelled = "57014"
 	if pg, said := errors.AsType[*pgconn.PgError](err); said && pg.Code == cancelled && r.Context().Err() == nil {
-		return fault.Errorf(fault.Timeout, "date_start: to find these CDRs takes longer than %s; ask for a shorter span, or have an index made on v_xml_cdr (start_stamp), as docs/exports.md says", listTimeout)
+		return fault.Errorf(fault.Timeout, "date_start: to find these CDRs takes longer than %s; ask for a shorter span, or have the index made that leads to them: trunkline migrate --cdr-index", listTimeout)
 	}
 	return err
 }

@@ -128,6 +128,7 @@ func (c *checker) database() {
 	})
 	if p != nil {
 		c.carried(p)
+		c.cdrIndex(p.FusionPBX, pool)
 	}
 	c.check("secret key", func(ctx context.Context) (string, error) { return c.secretKey(ctx, pool) })
 	c.check("export folder shared", func(ctx context.Context) (string, error) {

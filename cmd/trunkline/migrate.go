@@ -15,22 +15,34 @@ import (
 const migratePoll = 500 * time.Millisecond
 
 type migrateCommand struct {
-	Key  bool          `help:"Make the secret key too, if there is none and the database has never had one."`
-	Wait time.Duration `help:"How long to wait until Postgres answers and FusionPBX's tables are there; without it, not at all." placeholder:"1m"`
+	Key      bool          `help:"Make the secret key too, if there is none and the database has never had one." xor:"key"`
+	Wait     time.Duration `help:"How long to wait until Postgres answers and FusionPBX's tables are there; without it, not at all." placeholder:"1m" xor:"wait"`
+	CDRIndex bool          `name:"cdr-index" help:"Make an index on FusionPBX's table v_xml_cdr (start_stamp, xml_cdr_uuid), and nothing else." xor:"key,wait"`
 }
 
 func (migrateCommand) Help() string {
-	return `FusionPBX's own tables are not altered. It may run at any time, even while other processes of Trunkline work.
+	return `FusionPBX's own tables are not altered, unless --cdr-index asks for it. It may run at any time, even while other processes of
+Trunkline work.
+
+With --cdr-index it makes the index by which exports and GET /v1/cdr find a span of time, and leaves Trunkline's own tables as they
+are. FusionPBX goes on writing meanwhile; the index is built concurrently, on each partition if there are any. It says beforehand
+how large it will be, and on standard error how far it is. If it is interrupted, run it again. The role of TRUNKLINE_DATABASE_URL
+has to own the table.
 
 Example: trunkline migrate
 
-Example: trunkline migrate --key --wait 1m`
+Example: trunkline migrate --key --wait 1m
+
+Example: trunkline migrate --cdr-index`
 }
 
 func (m migrateCommand) Run(cmd *command) error {
 	settings, err := cmd.settings()
 	if err != nil {
 		return err
+	}
+	if m.CDRIndex {
+		return cmd.makeCDRIndex(settings)
 	}
 	version, err := m.withRetries(cmd.ctx, settings)
 	if err != nil {

@@ -62,7 +62,7 @@ func CDRIndexes(ctx context.Context, q postgres.Querier, table uint32) ([]CDRInd
 	return postgres.Rows(ctx, q, "reading the indexes of v_xml_cdr", pgx.RowToStructByPos[CDRIndex], `
 		select oid, nspname::text, relname::text, valid, in_order, in_order and indnatts = 2 and not indisunique, above
 		from (
-			select x.oid, n.nspname, x.relname, i.indisvalid and i.indisready as valid, i.indnatts, i.indisunique, coalesce(h.inhparent, 0) as above,
+			select x.oid, n.nspname, x.relname, i.indisvalid and i.indisready and i.indislive as valid, i.indnatts, i.indisunique, coalesce(h.inhparent, 0) as above,
 				i.indnkeyatts >= 2 and i.indkey[1] = second.attnum and i.indoption[0] = i.indoption[1] and i.indoption[0] in (0, 3) as in_order
 			from pg_index i
 			join pg_class x on x.oid = i.indexrelid
@@ -72,7 +72,7 @@ func CDRIndexes(ctx context.Context, q postgres.Querier, table uint32) ([]CDRInd
 			join pg_attribute first on first.attrelid = t.oid and first.attname = 'start_stamp' and first.attnum = i.indkey[0]
 			join pg_attribute second on second.attrelid = t.oid and second.attname = 'xml_cdr_uuid'
 			left join pg_inherits h on h.inhrelid = x.oid
-			where t.oid = $1 and i.indpred is null and i.indislive
+			where t.oid = $1 and i.indpred is null
 			and (t.relkind = 'p' or not exists (select from pg_inherits below where below.inhparent = t.oid))
 		) found
 		order by relname`, table)

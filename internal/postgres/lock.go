@@ -68,6 +68,10 @@ func (l *Lock) Check(ctx context.Context) error {
 	return nil
 }
 
+// Conn is the connection that holds the lock: what runs on it ends before the lock does, even if the process is killed
+// meanwhile.
+func (l *Lock) Conn() *pgxpool.Conn { return l.conn }
+
 // Release gives the lock back. If that fails the connection is closed, which does so too.
 func (l *Lock) Release(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
