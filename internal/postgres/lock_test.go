@@ -88,6 +88,7 @@ func TestLockKeys(t *testing.T) {
 		"gateway files":         -9057670153691211574,
 		"switch 127.0.0.1:8021": -7567694857832183269,
 		"gateways of ":          5968202344040135305,
+		"cdr index":             8125717638346988420,
 	} {
 		if got := LockKey(name); got != want {
 			t.Errorf("%q: got %d, want %d", name, got, want)
