@@ -86,7 +86,7 @@ func (b bed) months(t *testing.T) {
 			select gen_random_uuid(), '2025-11-01'::timestamptz + n * interval '1 h' from generate_series(1, 2500) n`)
 }
 
-// tell is what a build has told.
+// told is what a build has told.
 type told struct {
 	mu    sync.Mutex
 	lines []string
