@@ -159,7 +159,7 @@ func (s *Service) serve(r *web.Request, job tasks.Job, result cdr.Result) error 
 	if job.FinishedAt != nil {
 		finished = *job.FinishedAt
 	}
-	answer := &paced{ResponseWriter: r.Writer()}
+	answer := keepPace(r.FileWriter())
 	http.ServeContent(answer, r.HTTP(), "", finished, file)
 	return answer.tooSlow()
 }

@@ -3,6 +3,8 @@ package cdrs
 import (
 	"errors"
 	"fmt"
+	"io"
+	"math"
 	"net/http"
 	"os"
 	"time"
@@ -22,16 +24,19 @@ const (
 // server's own time-out is for answers, not for files, and a bound on the whole would be days for a large one.
 type paced struct {
 	http.ResponseWriter
-	left int   // bytes that may be sent before the deadline moves
-	err  error // why it broke off
+	window time.Duration // for each paceBytes
+	left   int           // bytes that may be sent before the deadline moves
+	err    error         // why it broke off
 }
 
+// keepPace has an answer break off whose caller is too slow.
+func keepPace(answer http.ResponseWriter) *paced {
+	return &paced{ResponseWriter: answer, window: paceWindow}
+}
+
+// Write implements http.ResponseWriter.
 func (w *paced) Write(p []byte) (sent int, err error) {
-	for len(p) > 0 && w.err == nil {
-		if w.left == 0 {
-			w.left, w.err = paceBytes, w.moveDeadline()
-			continue
-		}
+	for len(p) > 0 && w.may() {
 		var n int
 		n, w.err = w.ResponseWriter.Write(p[:min(len(p), w.left)])
 		w.left -= n
@@ -40,8 +45,36 @@ func (w *paced) Write(p []byte) (sent int, err error) {
 	return sent, w.err
 }
 
+// ReadFrom is how a file is copied to the answer: what may be sent before the deadline moves is handed on as a piece
+// of the file itself, which the kernel can send, and only one bound around the file lets it.
+func (w *paced) ReadFrom(src io.Reader) (sent int64, err error) {
+	rest, bounded := src.(*io.LimitedReader)
+	if !bounded {
+		rest = &io.LimitedReader{R: src, N: math.MaxInt64}
+	}
+	for rest.N > 0 && w.may() {
+		most := min(rest.N, int64(w.left))
+		var n int64
+		n, w.err = io.Copy(w.ResponseWriter, &io.LimitedReader{R: rest.R, N: most})
+		w.left -= int(n)
+		sent, rest.N = sent+n, rest.N-n
+		if n < most {
+			break // there is no more of it
+		}
+	}
+	return sent, w.err
+}
+
+// may reports whether more may be sent, and moves the deadline if it is time to.
+func (w *paced) may() bool {
+	if w.left == 0 && w.err == nil {
+		w.left, w.err = paceBytes, w.moveDeadline()
+	}
+	return w.err == nil
+}
+
 func (w *paced) moveDeadline() error {
-	err := http.NewResponseController(w.ResponseWriter).SetWriteDeadline(time.Now().Add(paceWindow))
+	err := http.NewResponseController(w.ResponseWriter).SetWriteDeadline(time.Now().Add(w.window))
 	if err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return fmt.Errorf("pacing a download: %w", err)
 	}
@@ -53,5 +86,5 @@ func (w *paced) tooSlow() error {
 	if !errors.Is(w.err, os.ErrDeadlineExceeded) {
 		return nil
 	}
-	return fault.Errorf(fault.Timeout, "the caller took less than %d KiB of the file in %s", paceBytes>>10, paceWindow)
+	return fault.Errorf(fault.Timeout, "the caller took less than %d KiB of the file in %s", paceBytes>>10, w.window)
 }

@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -55,7 +58,7 @@ func TestDownloadsKeepPace(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				caller := &taker{ResponseRecorder: httptest.NewRecorder(), rate: c.rate}
-				answer := &paced{ResponseWriter: caller}
+				answer := keepPace(caller)
 				file := bytes.Repeat([]byte("x"), 5*paceBytes+1)
 				began := time.Now()
 				http.ServeContent(answer, httptest.NewRequest(http.MethodGet, "/", nil), "", time.Time{}, bytes.NewReader(file))
@@ -79,9 +82,38 @@ func TestDownloadsKeepPace(t *testing.T) {
 // Whoever hangs up was not too slow.
 func TestHangingUpIsNotTooSlow(t *testing.T) {
 	t.Parallel()
-	answer := &paced{ResponseWriter: httptest.NewRecorder(), err: io.ErrClosedPipe}
+	answer := keepPace(httptest.NewRecorder())
+	answer.err = io.ErrClosedPipe
 	if n, err := answer.Write([]byte("x")); n != 0 || !errors.Is(err, io.ErrClosedPipe) || answer.tooSlow() != nil {
 		t.Errorf("got %d, %v, %v", n, err, answer.tooSlow())
+	}
+	if n, err := answer.ReadFrom(strings.NewReader("x")); n != 0 || !errors.Is(err, io.ErrClosedPipe) || answer.tooSlow() != nil {
+		t.Errorf("of a file: got %d, %v, %v", n, err, answer.tooSlow())
+	}
+}
+
+// A file that the kernel sends is broken off too when nothing of it is taken.
+func TestDownloadOfAFileKeepsPace(t *testing.T) {
+	t.Parallel()
+	const size = 256 << 20 // more than a connection holds that nobody reads from
+	file, err := os.Create(filepath.Join(t.TempDir(), "file"))
+	pbxtest.Must(t, err)
+	defer file.Close()
+	pbxtest.Must(t, file.Truncate(size))
+	ended := make(chan *paced, 1)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		answer := &paced{ResponseWriter: w, window: 200 * time.Millisecond}
+		http.ServeContent(answer, r, "", time.Time{}, file)
+		ended <- answer
+	}))
+	defer server.Close()
+	conn, err := net.Dial("tcp", server.Listener.Addr().String())
+	pbxtest.Must(t, err)
+	defer conn.Close()
+	_, err = io.WriteString(conn, "GET / HTTP/1.1\r\nHost: pbx.example\r\n\r\n")
+	pbxtest.Must(t, err)
+	if answer := <-ended; !fault.Is(answer.tooSlow(), fault.Timeout) {
+		t.Errorf("it ended with %v", answer.err)
 	}
 }
 

@@ -24,6 +24,13 @@ func (p *samplePBX) serve(t *testing.T, command string, env ...string) (base str
 	t.Helper()
 	addr := pbxtest.FreeAddr(t)
 	proc = p.start(t, command, append(env, "TRUNKLINE_LISTEN="+addr)...)
+	waitReady(t, command, addr)
+	return "http://" + addr, proc
+}
+
+// waitReady waits until the front end at the address is ready.
+func waitReady(t *testing.T, command, addr string) {
+	t.Helper()
 	client := &http.Client{Timeout: 10 * time.Second}
 	pbxtest.Eventually(t, command+" is ready", func() bool {
 		resp, err := client.Get("http://" + addr + "/readyz")
@@ -33,7 +40,6 @@ func (p *samplePBX) serve(t *testing.T, command string, env ...string) (base str
 		resp.Body.Close()
 		return resp.StatusCode == http.StatusOK
 	})
-	return "http://" + addr, proc
 }
 
 // The demo's tour on a served PBX; then every secret is looked for wherever it could have leaked.

@@ -51,7 +51,25 @@ type Process struct {
 // environment; nil stands for that of the tests.
 func StartProgram(t testing.TB, env []string, name string, args ...string) *Process {
 	t.Helper()
-	p := &Process{Cmd: exec.Command(Program(name), args...), Log: &LogBuffer{}}
+	return startCommand(t, env, exec.Command(Program(name), args...))
+}
+
+// StartTraced is StartProgram with strace writing the program's calls of one kind, such as sendfile, into a file at the
+// path, a line each.
+func StartTraced(t testing.TB, calls, path string, env []string, name string, args ...string) *Process {
+	t.Helper()
+	strace, err := exec.LookPath("strace")
+	if err != nil {
+		t.Fatal("strace is not installed: `make test` installs it on Debian and Ubuntu; by hand: apt-get install strace; elsewhere install strace so that it is in PATH")
+	}
+	// With -D the process that is started is the program itself, and ends as the others do.
+	traced := append([]string{"-D", "-f", "-qq", "-e", "trace=" + calls, "-e", "signal=none", "-o", path, Program(name)}, args...)
+	return startCommand(t, env, exec.Command(strace, traced...))
+}
+
+func startCommand(t testing.TB, env []string, command *exec.Cmd) *Process {
+	t.Helper()
+	p := &Process{Cmd: command, Log: &LogBuffer{}}
 	p.Env = env
 	p.Stdout, p.Stderr = p.Log, p.Log
 	if err := p.Start(); err != nil {
