@@ -29,6 +29,8 @@ type Job struct {
 	Error           *JobError       `json:"error"`
 	Counts          map[string]int  `json:"counts"` // of its items by their state, and their total; nil: it has none
 	Raw             json.RawMessage `json:"-"`      // the job as it came
+	// Ignored are the parameters of the request that mean nothing there. Only Ask tells of them.
+	Ignored []string `json:"ignored_parameters"`
 }
 
 // The ends of a job.
@@ -104,14 +106,21 @@ func (c *Client) Ask(ctx context.Context, r Request) (job Job, err error) {
 	if err != nil {
 		return job, err
 	}
-	if err := answer.Decode(&job); err != nil {
+	var pending struct {
+		Status any `json:"status"`
+	}
+	if err := errors.Join(answer.Decode(&job), answer.Decode(&pending)); err != nil {
 		return job, err
 	}
+	ignored := job.Ignored
 	switch {
-	case answer.Status == http.StatusAccepted: // what is pending is told in fewer words than a job
-		return c.Job(ctx, job.JobID)
+	// What is pending is told in fewer words than a job, at a documented path perhaps with status 200.
+	case answer.Status == http.StatusAccepted, pending.Status == "pending":
+		job, err = c.Job(ctx, job.JobID)
+		job.Ignored = ignored
+		return job, err
 	case !job.Done:
-		return Job{JobID: job.JobID, State: Succeeded, Done: true, Result: answer.Body}, nil
+		return Job{JobID: job.JobID, State: Succeeded, Done: true, Result: answer.Body, Ignored: ignored}, nil
 	}
 	return job, nil
 }

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"cmp"
 	"crypto/tls"
 	"crypto/x509"
@@ -95,13 +96,46 @@ func (c *Client) problemOf(resp *http.Response) error {
 	if err != nil {
 		return fmt.Errorf("the answer of %s broke off: %w", c.base.Host, err)
 	}
-	p := &Problem{}
-	if json.Unmarshal(body, p) != nil || p.Code == "" {
-		p = &Problem{Detail: c.strange(resp, body)}
+	return c.problemIn(resp, body)
+}
+
+// problemIn is the error that the body of an answer says.
+func (c *Client) problemIn(resp *http.Response, body []byte) *Problem {
+	p := documentedProblem(body)
+	if p == nil {
+		p = &Problem{}
+		if json.Unmarshal(body, p) != nil || p.Code == "" {
+			p = &Problem{Detail: c.strange(resp, body)}
+		}
 	}
-	p.Status = resp.StatusCode
+	if resp.StatusCode != http.StatusOK {
+		p.Status = resp.StatusCode
+	}
 	if seconds, err := strconv.ParseUint(resp.Header.Get("Retry-After"), 10, 31); err == nil {
 		p.RetryAfter = time.Duration(seconds) * time.Second
+	}
+	return p
+}
+
+// documentedProblem is an error in the form of FusionPBX's documented paths, nil if the body is none. They may be set
+// to answer 200 throughout; the status is then what the code stands for, as far as one asks again for it.
+func documentedProblem(body []byte) *Problem {
+	var d struct {
+		Status    string `json:"status"`
+		Message   string `json:"message"`
+		Code      string `json:"code"`
+		RequestID string `json:"request_id"`
+		JobID     string `json:"job_id"`
+	}
+	if !bytes.HasPrefix(body, []byte(`{"status":"error"`)) || json.Unmarshal(body, &d) != nil || d.Code == "" {
+		return nil
+	}
+	p := &Problem{Status: http.StatusBadRequest, Detail: d.Message, Code: d.Code, RequestID: d.RequestID, JobID: d.JobID}
+	switch d.Code {
+	case "rate_limited":
+		p.Status = http.StatusTooManyRequests
+	case "unavailable":
+		p.Status = http.StatusServiceUnavailable
 	}
 	return p
 }

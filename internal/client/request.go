@@ -133,6 +133,9 @@ func (c *Client) once(ctx context.Context, r Request) (Answer, error) {
 	if len(body) > maxAnswer {
 		return Answer{}, fmt.Errorf("%w: the answer has more than %d bytes; ask for less", errForGood, maxAnswer)
 	}
+	if documentedProblem(body) != nil { // with status 200
+		return Answer{}, c.problemIn(resp, body)
+	}
 	return Answer{Status: resp.StatusCode, Header: resp.Header, Body: body}, nil
 }
 
