@@ -30,7 +30,7 @@ func exporting(t *testing.T, cdrs int, env ...string) (p *samplePBX, caller []st
 	p = newSamplePBX(t, cdrs)
 	base, _ := p.serve(t, "serve", env...)
 	p.open(t)
-	return p, p.caller(t, base, "--scope", "read,export", "--all-domains")
+	return p, p.caller(t, base, "--scope", "export", "--all-domains")
 }
 
 func TestCDRExportCommand(t *testing.T) {

@@ -26,13 +26,12 @@ func (c *Client) Fetch(ctx context.Context, f Fetched, at int64, to io.Writer) e
 	pause, moved := c.pace.firstPause, time.Now()
 	for at < f.Size {
 		n, err := c.fetchRest(ctx, f, at, to)
-		if at += n; err == nil || ctx.Err() != nil || !errors.Is(err, errBrokeOff) {
-			if err != nil {
-				return err
-			}
-			continue
-		}
+		at += n
 		switch {
+		case err == nil:
+			continue
+		case ctx.Err() != nil, !errors.Is(err, errBrokeOff):
+			return err
 		case n > 0:
 			pause, moved = c.pace.firstPause, time.Now()
 		case time.Since(moved) > c.pace.again:

@@ -24,7 +24,7 @@ type CDR struct {
 
 // Help is the group's.
 func (CDR) Help() string {
-	return `They ask the HTTP API, so that they work from anywhere: at TRUNKLINE_URL, with the token of TRUNKLINE_TOKEN, which needs the scopes read and export.
+	return `They ask the HTTP API, so that they work from anywhere: at TRUNKLINE_URL, with the token of TRUNKLINE_TOKEN, which needs the scope export.
 
 ` + statusHelp + `
 
