@@ -217,3 +217,17 @@ func TestDownloadInterrupted(t *testing.T) {
 	wantFile(t, path+".part", rows[:5])
 	wantNone(t, path)
 }
+
+// An export that is interrupted goes on, and whoever asked hears how to get its file.
+func TestExportInterrupted(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "cdr.csv")
+	ctx, interrupt := context.WithCancel(t.Context())
+	sc := &scene{api: answers{}, ctx: ctx}
+	sc.api.exports(rows, sumOf(rows))
+	sc.api["GET /v1/jobs/"+testJob] = says(200, aJob("running", `,"progress":{"done":1,"total":3,"unit":"rows"}`))
+	sc.api["GET /v1/jobs/"+testJob+"/events"] = func(http.ResponseWriter, *http.Request, string) { interrupt() }
+	sc.run(t, cdrExportCommand{DateStart: "2026-01-01", DateEnd: "2026-01-31", Output: path}).
+		wants(t, 130, "goes on without you", "1 of 3 rows", "trunkline cdr download "+testJob+" -o "+path)
+	wantNone(t, path+".part")
+}
