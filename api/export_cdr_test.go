@@ -212,7 +212,7 @@ func TestExportErrors(t *testing.T) {
 		"no date":           {super("date_start", "last week"), 400, "invalid_request", []string{"date_start"}},
 		"no end date":       {super("date_end", "2024-02-30"), 400, "invalid_request", []string{"date_end"}},
 		"start after end":   {super("date_start", "2024-07-01"), 400, "invalid_request", []string{"date_end", "date_start"}},
-		"format":            {super("format", "PDF"), 400, "invalid_request", []string{"format", "JSON, NDJSON, CSV or XML"}},
+		"format":            {super("format", "PDF"), 400, "invalid_request", []string{"format", "JSON, NDJSON, CSV, XML or PARQUET"}},
 		"format and Accept": {withHeader(super("format", "JSON"), "Accept", "text/csv"), 400, "invalid_request", []string{"format", "Accept"}},
 		"time zone":         {super("time_zone", "Mars/Olympus"), 400, "invalid_request", []string{"time_zone", "Mars/Olympus"}},
 		"column":            {super("columns", "start_stamp,xml"), 400, "invalid_request", []string{"columns", "xml"}},

@@ -95,7 +95,7 @@ func (d *description) reply(r web.Reply, method string) *openapi3.Response {
 // addFile adds an export's file, in every format.
 func (d *description) addFile(content openapi3.Content) {
 	for _, format := range export.Formats() {
-		media, _, _ := strings.Cut(format.ContentType(), ";")
+		media, _, _ := strings.Cut(export.ContentType(format, export.None), ";")
 		file := openapi3.NewSchemaRef("", openapi3.NewStringSchema())
 		if media == "application/json" {
 			file = openapi3.NewSchemaRef("", openapi3.NewArraySchema())

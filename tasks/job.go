@@ -69,7 +69,10 @@ type Progress struct {
 	// Failed is how many of those that are done have failed.
 	Failed int64  `json:"failed,omitempty"`
 	Unit   string `json:"unit,omitempty"`
-	Note   string `json:"note,omitempty"`
+	// Rate is how many a second are done, and SecondsLeft how long the rest takes at that rate; absent while nobody knows.
+	Rate        int64  `json:"rate,omitempty"`
+	SecondsLeft int64  `json:"seconds_left,omitempty"`
+	Note        string `json:"note,omitempty"`
 }
 
 // Errors that callers tell apart.

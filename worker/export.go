@@ -4,17 +4,21 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"trunkline/internal/cdr"
+	"trunkline/internal/export"
 	"trunkline/internal/fault"
+	"trunkline/internal/version"
 	"trunkline/tasks"
 )
 
-// export writes the CDRs of one window into a file of the export store. The file gets its name in
-// the transaction that ends the job, so that a run which was given up for lost never replaces the file
-// of the run that took over.
+// export writes the CDRs of one window into a file of the export store, and goes on where an earlier attempt was cut off.
+// The file gets its name in the transaction that ends the job, so that a run which was given up for lost never replaces the
+// file of the run that took over.
 func (w *Worker) export(ctx context.Context, r *run) (any, error) {
 	var request cdr.Request
 	if err := json.Unmarshal(r.Job.Params, &request); err != nil {
@@ -27,21 +31,12 @@ func (w *Worker) export(ctx context.Context, r *run) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	progress := tasks.Progress{Total: estimate, Unit: "rows"}
-	r.report(progress)
-	file, err := w.o.Exporter.Write(ctx, r.Job.ID, r.Job.Attempt, request, 0, cdr.Hooks{
-		Progress: func(rows, _ int64) {
-			progress.Done = rows
-			r.report(progress)
-		},
-		Paused: func(paused bool, reason string) {
-			progress.Note = ""
-			if paused {
-				progress.Note = "paused: " + reason
-				r.log.Warn("export paused", "reason", reason)
-			}
-			r.report(progress)
-		},
+	p := exportProgress{run: r, Progress: tasks.Progress{Total: estimate, Unit: "rows"}}
+	r.report(p.Progress)
+	limited, cancel := context.WithTimeoutCause(ctx, w.o.Settings.ExportSnapshotAge, errSnapshotAge)
+	defer cancel()
+	file, err := w.o.Exporter.Write(limited, r.Job.ID, r.Job.Attempt, request, 0, cdr.Hooks{
+		Journal: slicesJournal{r}, Progress: p.rows, Paused: p.paused, Note: p.note,
 	})
 	if err != nil {
 		return nil, exportFailure(err)
@@ -53,10 +48,108 @@ func (w *Worker) export(ctx context.Context, r *run) (any, error) {
 	return result, err
 }
 
+// errSnapshotAge ends a run whose snapshot has kept the database from cleaning up for long enough.
+var errSnapshotAge = errors.New("the snapshot is as old as TRUNKLINE_EXPORT_SNAPSHOT_AGE allows")
+
+// exportProgress is how far an export has come.
+type exportProgress struct {
+	*run
+	tasks.Progress
+
+	began time.Time // when the first rows were told of, and how many those were
+	first int64
+}
+
+// rows takes how many rows are done. The first that are told of may be those of an earlier attempt, of which nobody knows
+// how long they took.
+func (p *exportProgress) rows(done, _ int64) {
+	if p.began.IsZero() {
+		p.began, p.first = time.Now(), done
+	}
+	p.Done = done
+	if seconds := time.Since(p.began).Seconds(); seconds > 0 {
+		p.Rate = int64(float64(done-p.first) / seconds)
+	}
+	p.SecondsLeft = 0
+	if left := p.Total - done; left > 0 && p.Rate > 0 {
+		p.SecondsLeft = left/p.Rate + 1
+	}
+	p.report(p.Progress)
+}
+
+// note shows with the progress.
+func (p *exportProgress) note(text string) {
+	p.Note = text
+	p.report(p.Progress)
+}
+
+func (p *exportProgress) paused(paused bool, reason string) {
+	if !paused {
+		p.note("")
+		return
+	}
+	p.log.Warn("export paused", "reason", reason)
+	p.note("paused: " + reason)
+}
+
+// slicesJournal keeps the slices that attempts have finished as the job's steps.
+type slicesJournal struct{ *run }
+
+// sliceStep is a slice, and the build that wrote it: another may write rows in another way.
+type sliceStep struct {
+	Build string       `json:"build"`
+	Slice export.Slice `json:"slice"`
+}
+
+// Earlier implements cdr.Journal.
+func (j slicesJournal) Earlier(ctx context.Context) ([]export.Slice, error) {
+	steps, err := j.Steps(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var slices []export.Slice
+	for _, content := range steps {
+		var step sliceStep
+		if err := json.Unmarshal(content, &step); err != nil || step.Build != version.This() {
+			return nil, errors.Join(err, j.Forget(ctx))
+		}
+		slices = append(slices, step.Slice)
+	}
+	return slices, nil
+}
+
+// Keep implements cdr.Journal.
+func (j slicesJournal) Keep(ctx context.Context, first int, slices []export.Slice) error {
+	steps := make([]any, len(slices))
+	for i, s := range slices {
+		steps[i] = sliceStep{Build: version.This(), Slice: s}
+	}
+	return j.KeepSteps(ctx, first, steps)
+}
+
+// Forget implements cdr.Journal.
+func (j slicesJournal) Forget(ctx context.Context) error {
+	return pgx.BeginFunc(ctx, j.w.o.PBX.Pool, func(tx pgx.Tx) error {
+		if err := j.Fence(ctx, tx); err != nil {
+			return err
+		}
+		return j.ForgetSteps(ctx, tx)
+	})
+}
+
+// GoesOn implements cdr.Journal.
+func (j slicesJournal) GoesOn(err error) bool {
+	err = exportFailure(err)
+	return j.handsOver(err) || fault.Passes(err)
+}
+
 // commitExport names the file and ends the job, while the job's row is locked to this attempt.
 func (w *Worker) commitExport(ctx context.Context, r *run, file *cdr.File) (result cdr.Result, err error) {
 	err = pgx.BeginFunc(ctx, w.o.PBX.Pool, func(tx pgx.Tx) error {
 		if err := r.Fence(ctx, tx); err != nil {
+			return err
+		}
+		if err := r.ForgetSteps(ctx, tx); err != nil {
 			return err
 		}
 		if result, err = file.Commit(ctx); err != nil {
@@ -68,11 +161,31 @@ func (w *Worker) commitExport(ctx context.Context, r *run, file *cdr.File) (resu
 	return result, err
 }
 
+// What Postgres says when it ends a statement.
+const (
+	recoveryConflict = "40001" // on a standby, in favour of what the primary has done
+	statementEnded   = "57014" // by statement_timeout, as nobody else has cancelled it
+)
+
 // exportFailure says in an operator's words why no file could be written. Faults pass as they are, and
 // errors of the database connection, since the job is then run again.
 func exportFailure(err error) error {
-	if _, known := errors.AsType[*fault.Error](err); known || databaseAway(err) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+	if _, known := errors.AsType[*fault.Error](err); known {
 		return err
+	}
+	if errors.Is(err, errSnapshotAge) {
+		return &fault.Error{Code: fault.Timeout, Passes: true, Cause: err, Message: "the export goes on with a new snapshot: the one before was as old as TRUNKLINE_EXPORT_SNAPSHOT_AGE allows"}
+	}
+	if databaseAway(err) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, tasks.ErrFenced) {
+		return err
+	}
+	if pg, said := errors.AsType[*pgconn.PgError](err); said {
+		switch pg.Code {
+		case recoveryConflict:
+			return &fault.Error{Code: fault.ServerError, Passes: true, Cause: err, Message: "the replica ended the export in favour of what the primary did; it goes on (hot_standby_feedback or max_standby_streaming_delay on the replica avoid that)"}
+		case statementEnded:
+			return fault.Errorf(fault.Timeout, "the database's statement_timeout ended the export; raise it for Trunkline's role (alter role ... set statement_timeout), or ask for less: %w", err)
+		}
 	}
 	return fault.Errorf(fault.ServerError, "the export could not be written: %w", err)
 }

@@ -60,7 +60,7 @@ func newBundle(t *testing.T, o setUp) *bundle {
 	}
 	b.options = worker.Options{
 		Settings: testbed.JobSettings, PBX: bed.PBX, Redis: bed.Redis, Tasks: b.Client, Log: bed.Log,
-		Exporter: cdr.Exporter{PBX: bed.PBX, Store: cdr.Folder{Dir: b.dir}, FormulaGuard: true, Retention: time.Hour},
+		Exporter: cdr.Exporter{PBX: bed.PBX, Store: cdr.Folder{Dir: b.dir}, FormulaGuard: true, Retention: time.Hour, SliceRows: 100},
 	}
 	if !o.stopped {
 		b.start(t)

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 
+	"trunkline/api/web"
+	"trunkline/internal/cdr"
 	"trunkline/internal/export"
 )
 
@@ -32,11 +34,9 @@ func asksForFile(accept string) fileAsked {
 		if err != nil {
 			continue
 		}
-		weight := 1.0
-		if q, given := details["q"]; given {
-			if weight, err = strconv.ParseFloat(q, 64); err != nil {
-				continue
-			}
+		weight, ok := weightOf(details)
+		if !ok {
+			continue
 		}
 		format, isFormat := export.FormatOf(media)
 		switch {
@@ -48,6 +48,33 @@ func asksForFile(accept string) fileAsked {
 	}
 	if answerWeight >= fileWeight {
 		return fileAsked{}
+	}
+	return best
+}
+
+// weightOf is the weight that a part of an Accept header has.
+func weightOf(details map[string]string) (weight float64, ok bool) {
+	q, given := details["q"]
+	if !given {
+		return 1, true
+	}
+	weight, err := strconv.ParseFloat(q, 64)
+	return weight, err == nil
+}
+
+// acceptedCoding is the Content-Encoding that the answer's body gets: the one that Accept-Encoding gives most weight, none
+// if the file is packed already or a part of it is asked for, whose bytes are counted in the file.
+func acceptedCoding(r *web.Request, result cdr.Result) export.Compression {
+	if result.Compression != export.None || result.Format == export.Parquet || r.Header("Range") != "" {
+		return export.None
+	}
+	best, bestWeight := export.None, 0.0
+	for part := range strings.SplitSeq(r.Header("Accept-Encoding"), ",") {
+		coding, details, _ := mime.ParseMediaType(part)
+		weight, ok := weightOf(details)
+		if ok && weight > bestWeight && slices.Contains(export.Compressions(), coding) {
+			best, bestWeight = export.Compression(coding), weight
+		}
 	}
 	return best
 }

@@ -14,6 +14,7 @@ import (
 	"trunkline/api/web"
 	"trunkline/internal/access"
 	"trunkline/internal/cdr"
+	"trunkline/internal/export"
 	"trunkline/internal/fault"
 	"trunkline/internal/tenant"
 	"trunkline/internal/token"
@@ -79,7 +80,7 @@ func (s *Service) download(r *web.Request) error {
 	if err != nil {
 		return err
 	}
-	return s.serve(r, job, result)
+	return s.serve(r, job, result, export.None)
 }
 
 // downloadableJob is the job of the path, for its link or else for a user's credentials. A link that
@@ -125,8 +126,8 @@ func (s *Service) stillGives(r *web.Request, by string, job tasks.Job) error {
 	return nil
 }
 
-// serve sends the file, or the range of it that is asked for.
-func (s *Service) serve(r *web.Request, job tasks.Job, result cdr.Result) error {
+// serve sends the file, or the range of it that is asked for; with a coding, all of it, packed so.
+func (s *Service) serve(r *web.Request, job tasks.Job, result cdr.Result, coding export.Compression) error {
 	leave, err := s.downloads.take(access.Network(r.Address))
 	if err != nil {
 		return err
@@ -148,18 +149,25 @@ func (s *Service) serve(r *web.Request, job tasks.Job, result cdr.Result) error 
 	}
 	inBase64 := base64.StdEncoding.EncodeToString(digest)
 	header := r.Writer().Header()
-	header.Set("Content-Type", result.Format.ContentType())
-	header.Set("Content-Disposition", `attachment; filename="cdr-`+job.ID+`.`+result.Format.Extension()+`"`)
+	header.Set("Content-Type", export.ContentType(result.Format, result.Compression))
+	header.Set("Content-Disposition", `attachment; filename="cdr-`+job.ID+`.`+export.Extension(result.Format, result.Compression)+`"`)
 	header.Set("ETag", `"`+result.SHA256+`"`)
 	header.Set("Digest", "sha-256="+inBase64)
 	header.Set("Repr-Digest", "sha-256=:"+inBase64+":")
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("Cache-Control", "private, no-store")
+	header.Set("Vary", "Accept, Accept-Encoding")
 	finished := time.Time{}
 	if job.FinishedAt != nil {
 		finished = *job.FinishedAt
 	}
 	answer := keepPace(r.FileWriter())
+	if coding != export.None {
+		if err := encoded(answer, file, coding); answer.err == nil {
+			return err
+		}
+		return answer.tooSlow()
+	}
 	http.ServeContent(answer, r.HTTP(), "", finished, file)
 	return answer.tooSlow()
 }

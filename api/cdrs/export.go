@@ -35,18 +35,20 @@ const (
 
 // exported is the documented answer, and beside it the file.
 type exported struct {
-	Status          string          `json:"status" enum:"success"`
-	Message         string          `json:"message"`
-	TotalRecords    int64           `json:"total_records"`
-	DateRange       string          `json:"date_range"`
-	ExportFormat    export.Format   `json:"export_format"`
-	TimeZone        string          `json:"time_zone"`                                     // in which the dates were read
-	JobID           string          `json:"job_id" format:"uuid"`                          // the export's job
-	DownloadURL     string          `json:"download_url,omitempty"`                        // the file, without credentials, until download_expires
-	DownloadExpires string          `json:"download_expires,omitempty" format:"date-time"` // when the link ends
-	SHA256          string          `json:"sha256"`                                        // of the file, in hex
-	Bytes           int64           `json:"bytes"`                                         // the file's size
-	Records         json.RawMessage `json:"records,omitempty" items:"Record"`              // the rows, if they are few and the format is JSON
+	Status          string        `json:"status" enum:"success"`
+	Message         string        `json:"message"`
+	TotalRecords    int64         `json:"total_records"`
+	DateRange       string        `json:"date_range"`
+	ExportFormat    export.Format `json:"export_format"`
+	TimeZone        string        `json:"time_zone"`                                     // in which the dates were read
+	JobID           string        `json:"job_id" format:"uuid"`                          // the export's job
+	DownloadURL     string        `json:"download_url,omitempty"`                        // the file, without credentials, until download_expires
+	DownloadExpires string        `json:"download_expires,omitempty" format:"date-time"` // when the link ends
+	SHA256          string        `json:"sha256"`                                        // of the file, in hex
+	Bytes           int64         `json:"bytes"`                                         // the file's size
+	// Compression is how the file is packed; absent: not at all.
+	Compression export.Compression `json:"compression,omitempty" enum:"gzip,zstd"`
+	Records     json.RawMessage    `json:"records,omitempty" items:"Record"` // the rows, if they are few and the format is JSON
 	web.Ignoring
 }
 
@@ -84,6 +86,7 @@ func (s *Service) Endpoints() []web.Endpoint {
 			AtOnce: []web.AtOnce{web.AtOnceReads, web.AtOnceDownloads},
 			Params: slices.Concat(windowParams, []web.Param{
 				{Name: "format", About: "The file's format; JSON if left out.", Choices: web.NamesOf(export.Formats())},
+				{Name: "compression", About: "How the file is packed; none if left out. PARQUET is packed within.", Choices: append([]string{"none"}, export.Compressions()...)},
 				{Name: "columns", About: "Columns of v_xml_cdr, separated by commas, each with a header of the file's own behind a colon if you like (start_stamp:Date,billsec:Seconds); or the set billing, fusionpbx or all."},
 				{Name: "tenant_domain", About: "The domain. A superadmin who leaves it out exports all."},
 				{Name: "domain_uuid", About: "The same by UUID.", Kind: web.KindUUID},
@@ -91,7 +94,7 @@ func (s *Service) Endpoints() []web.Endpoint {
 			Replies: []web.Reply{
 				{
 					Status: 200, Body: exported{}, File: true,
-					About: "The export, or the file itself if Accept names its media type or " + anyFormat + ".",
+					About: "The export, or the file itself if Accept names its media type or " + anyFormat + "; with the Content-Encoding that Accept-Encoding names.",
 				},
 				jobs.NotFinished,
 			},
@@ -141,13 +144,25 @@ func (s *Service) export(r *web.Request) error {
 
 // bodyParts tell whether two requests ask for the same.
 func bodyParts(r *web.Request, p cdr.Request) []string {
-	parts := []string{p.DomainUUID, p.DateStart, p.DateEnd, p.Start.String(), p.End.String(),
-		p.TimeZone, string(p.Format), strings.Join(p.Columns, ","), r.Params.Get("external_id")}
+	parts := []string{
+		p.DomainUUID, p.DateStart, p.DateEnd, p.Start.String(), p.End.String(),
+		p.TimeZone, string(p.Format), strings.Join(p.Columns, ","), r.Params.Get("external_id"),
+	}
 	if len(p.Headers) > 0 {
 		parts = append(parts, append([]string{"headers"}, p.Headers...)...)
 	}
 	if filter, _ := json.Marshal(p.Filter); string(filter) != "{}" { // it always can be
 		parts = append(parts, "filter", string(filter))
+	}
+	if p.Layout != (export.Layout{}) {
+		layout, _ := json.Marshal(p.Layout) // it always can be
+		parts = append(parts, "layout", string(layout))
+	}
+	if p.Guard != "" {
+		parts = append(parts, "guard", p.Guard)
+	}
+	if p.Compression != export.None {
+		parts = append(parts, "compression", string(p.Compression))
 	}
 	return parts
 }
@@ -198,12 +213,12 @@ func (s *Service) answer(r *web.Request, job tasks.Job, asked fileAsked) error {
 		return err
 	}
 	if asked.file {
-		return s.serve(r, job, result)
+		return s.serve(r, job, result, acceptedCoding(r, result))
 	}
 	answer := exported{
 		Status: "success", Message: "CDR export completed",
 		TotalRecords: result.TotalRecords, DateRange: result.DateRange, ExportFormat: result.Format, TimeZone: result.TimeZone,
-		JobID: job.ID, SHA256: result.SHA256, Bytes: result.Bytes, Ignoring: r.Ignoring,
+		JobID: job.ID, SHA256: result.SHA256, Bytes: result.Bytes, Compression: result.Compression, Ignoring: r.Ignoring,
 	}
 	answer.DownloadURL, answer.DownloadExpires = s.downloadLink(r.Caller, job, result)
 	if answer.Records, err = s.records(r, job, result); err != nil {
@@ -215,7 +230,7 @@ func (s *Service) answer(r *web.Request, job tasks.Job, asked fileAsked) error {
 
 // records is the content of a small JSON file, nil of any other and of one that was deleted.
 func (s *Service) records(r *web.Request, job tasks.Job, result cdr.Result) (json.RawMessage, error) {
-	if result.Format != export.JSON || result.TotalRecords > int64(s.settings.SyncExportRows) || result.Bytes > maxRecordsBytes {
+	if result.Format != export.JSON || result.Compression != export.None || result.TotalRecords > int64(s.settings.SyncExportRows) || result.Bytes > maxRecordsBytes {
 		return nil, nil
 	}
 	file, err := s.exporter.Open(r.Context(), job.ID, result)

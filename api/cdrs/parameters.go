@@ -39,6 +39,9 @@ func (s *Service) requestOf(r *web.Request) (p cdr.Request, asked fileAsked, err
 	if p.Format, err = formatOf(r, asked, template.Format); err != nil {
 		return p, asked, err
 	}
+	if p.Compression, err = export.ParseCompression(web.Clip(r.Params.Get("compression"))); err != nil {
+		return p, asked, fault.Errorf(fault.InvalidRequest, "%w", err)
+	}
 	if template.Name != "" && p.Format != template.Format {
 		return p, asked, fault.Invalid("format", "the template %s is %s; ask for that, or leave the format out", template.Name, template.Format)
 	}

@@ -2,7 +2,6 @@ package cdr
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -10,8 +9,11 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"trunkline/internal/export"
 	"trunkline/internal/fault"
+	"trunkline/internal/fusionpbx"
 	"trunkline/internal/pbx"
 )
 
@@ -24,26 +26,50 @@ type Exporter struct {
 	Store        Store
 	FormulaGuard bool          // as export.Options has it
 	Retention    time.Duration // how long a file is kept
+	// Rows are where exports that may take long read, of which each has so many connections; nil: where all else does.
+	Rows        *pgxpool.Pool
+	Connections int
+	// Share is how much of the database's connections, in percent, all of an export's but its first may have, with those of
+	// other exports.
+	Share     int
+	SliceRows int64 // as export.Options has it
+	// Replica says that Rows are of a standby, which may be behind for ReplicaWait before the export is put off.
+	Replica     bool
+	ReplicaWait time.Duration
+}
+
+// parquetSlices is how many slices of other formats a row group has: readers want them larger.
+const parquetSlices = 5
+
+// Journal keeps what attempts at an export have finished.
+type Journal interface {
+	// Earlier are the slices that earlier attempts have finished, from the beginning on; none after Forget.
+	Earlier(ctx context.Context) ([]export.Slice, error)
+	// Keep records slices, the first of which has that number, in place of those recorded under theirs.
+	Keep(ctx context.Context, first int, slices []export.Slice) error
+	Forget(ctx context.Context) error
+	// GoesOn reports whether another attempt goes on after that error, so that what was written is left for it.
+	GoesOn(err error) bool
 }
 
 // Hooks are what the caller of Exporter.Write wants to hear of; each may be nil.
 type Hooks struct {
+	Journal  Journal
 	Progress func(rows, bytes int64)
 	// Paused is told when writing stops for want of space, with the reason, and when it goes on, with "".
 	Paused func(paused bool, reason string)
+	// Note is told in words what Write waits for, and "" when it goes on.
+	Note func(text string)
 }
 
 // Write writes an export's file, complete and in the store but not yet under its name: the caller commits
 // it if it is still his to write, or discards it. The id, a UUID, names the file. With maxRows above 0 Write
-// gives up with export.ErrTooManyRows at the first row beyond.
+// gives up with export.ErrTooManyRows at the first row beyond. After an
+// error nothing is left, but for what another attempt goes on from.
 func (e Exporter) Write(ctx context.Context, id string, attempt int, r Request, maxRows int64, hooks Hooks) (*File, error) {
 	location, err := time.LoadLocation(r.TimeZone)
 	if err != nil {
 		return nil, fmt.Errorf("time_zone: %w", err)
-	}
-	sql, args, err := e.PBX.FusionPBX.CDRQuery(r.Holds())
-	if err != nil {
-		return nil, err
 	}
 	if maxRows > 0 {
 		more, err := e.PBX.FusionPBX.MoreCDRsThan(ctx, r.Holds(), maxRows)
@@ -54,32 +80,99 @@ func (e Exporter) Write(ctx context.Context, id string, attempt int, r Request, 
 			return nil, export.ErrTooManyRows
 		}
 	}
-	conn, err := e.PBX.Pool.Acquire(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("exporting CDRs: %w", err)
-	}
-	defer conn.Release()
-	name := fileName(id, r.Format)
-	part, err := e.Store.Create(ctx, name, attempt, hooks.Paused)
-	if err != nil {
-		return nil, err
-	}
-	manifest, err := export.Write(ctx, conn.Conn(), sql, args, part, export.Options{
-		Name:            name,
+	w := writing{Exporter: e, id: id, attempt: attempt, request: r, hooks: hooks}
+	w.options = export.Options{
+		Name:            fileName(id, r.Format, r.Compression),
 		Format:          r.Format,
+		Compression:     r.Compression,
 		Location:        location,
+		Span:            export.Span{From: r.Start, To: r.End},
 		Headers:         r.Headers,
+		Hidden:          len(r.hidden()),
 		Layout:          r.Layout,
-		KeyColumns:      r.keyColumns(),
+		KeyColumns:      []string{startColumn, uuidColumn},
+		SumColumn:       billsecColumn,
 		MaxRows:         maxRows,
 		DurationColumns: durationColumns(r.columns()),
 		FormulaGuard:    r.guarded(e.FormulaGuard),
 		Progress:        hooks.Progress,
-	})
-	if err != nil {
-		return nil, errors.Join(err, part.Discard())
+		SliceRows:       e.SliceRows,
+		UUIDColumn:      uuidColumn,
+		XminColumn:      fusionpbx.XminColumn,
+		Part:            attempt,
 	}
-	return &File{part: part, manifest: manifest, request: r, retention: e.Retention}, nil
+	if r.Format == export.Parquet {
+		w.options.SliceRows *= parquetSlices
+	}
+	w.from = source{pool: e.PBX.Pool, db: e.PBX.FusionPBX, filter: r.Holds()}
+	w.from.filter.Hidden = r.hidden()
+	return w.write(ctx)
+}
+
+// writing is one run of Exporter.Write.
+type writing struct {
+	Exporter
+	id      string
+	attempt int
+	request Request
+	hooks   Hooks
+	options export.Options
+	from    source
+}
+
+func (w writing) write(ctx context.Context) (*File, error) {
+	if w.hooks.Journal != nil {
+		if err := w.goOn(ctx); err != nil {
+			return nil, err
+		}
+	}
+	part, manifest, err := w.writePart(ctx)
+	if errors.Is(err, export.ErrDamaged) {
+		if err := errors.Join(part.Discard(), w.hooks.Journal.Forget(ctx)); err != nil {
+			return nil, err
+		}
+		w.options.Earlier = nil
+		part, manifest, err = w.writePart(ctx)
+	}
+	switch {
+	case err == nil:
+		return &File{part: part, manifest: manifest, request: w.request, guarded: w.options.FormulaGuard, retention: w.Retention}, nil
+	case part == nil:
+		return nil, err
+	case w.hooks.Journal != nil && w.hooks.Journal.GoesOn(err):
+		return nil, errors.Join(err, part.Leave())
+	}
+	return nil, errors.Join(err, part.Discard())
+}
+
+// goOn has the attempt go on from what earlier ones have finished, and keep what it finishes itself.
+func (w *writing) goOn(ctx context.Context) (err error) {
+	w.options.Finished = w.hooks.Journal.Keep
+	w.options.Earlier, err = w.hooks.Journal.Earlier(ctx)
+	if err != nil || w.Rows == nil {
+		return err
+	}
+	if w.Replica {
+		if err := w.awaitReplica(ctx, w.hooks.Note); err != nil {
+			return err
+		}
+	}
+	w.from.pool, w.from.share = w.Rows, w.Share
+	indexed, err := w.PBX.FusionPBX.HasCDRIndex(ctx)
+	if indexed { // else each slice would read the whole table
+		w.options.Connections = w.Connections
+	}
+	return err
+}
+
+func (w writing) writePart(ctx context.Context) (Part, export.Manifest, error) {
+	part, err := w.Store.Create(ctx, w.options.Name, w.attempt, w.hooks.Paused)
+	if err != nil {
+		return nil, export.Manifest{}, err
+	}
+	w.options.OpenPart = part.Earlier
+	manifest, err := export.Write(ctx, w.from, part, w.options)
+	return part, manifest, err
 }
 
 // EstimateRows is what the database's planner thinks the export will hold, for its progress.
@@ -102,7 +195,7 @@ func (e Exporter) EstimateRows(ctx context.Context, r Request) (int64, error) {
 // Open opens the file of an export for its download. Its name is made of the export's id and format,
 // which the result must agree with. The error is a fault.Gone if the file's time is up.
 func (e Exporter) Open(ctx context.Context, id string, r Result) (io.ReadSeekCloser, error) {
-	if r.File != fileName(id, r.Format) {
+	if r.File != fileName(id, r.Format, r.Compression) {
 		return nil, fmt.Errorf("the result of export %s names a file that is not its own", id)
 	}
 	gone := &fault.Error{Code: fault.Gone, Message: "the file of this export was deleted when its time was up; export again", JobID: id}
@@ -139,24 +232,28 @@ func (e Exporter) Retain(ctx context.Context, log *slog.Logger) {
 }
 
 // fileName is the name of an export's file in the store.
-func fileName(id string, format export.Format) string { return id + "." + format.Extension() }
+func fileName(id string, f export.Format, c export.Compression) string {
+	return id + "." + export.Extension(f, c)
+}
 
 // File is a written export that has not got its name yet. Exactly one of Commit and Discard should end it.
 type File struct {
 	part      Part
 	manifest  export.Manifest
 	request   Request
+	guarded   bool
 	retention time.Duration
 }
 
-// Commit gives the file its name, with its manifest beside it, and returns what is now there. On an
+// Commit gives the file its name, with its checksum and manifest beside it, and returns what is now there. On an
 // error nothing is left of it.
 func (f *File) Commit(ctx context.Context) (Result, error) {
-	manifest, err := json.MarshalIndent(f.manifest, "", "  ")
+	expires := time.Now().Add(f.retention).UTC().Truncate(time.Second)
+	manifest, err := f.describe(expires)
 	if err != nil {
-		return Result{}, errors.Join(fmt.Errorf("encoding the manifest: %w", err), f.part.Discard())
+		return Result{}, errors.Join(err, f.part.Discard())
 	}
-	if err := f.part.Commit(ctx, append(manifest, '\n')); err != nil {
+	if err := f.part.Commit(ctx, f.checksum(), manifest); err != nil {
 		return Result{}, err
 	}
 	return Result{
@@ -167,7 +264,8 @@ func (f *File) Commit(ctx context.Context) (Result, error) {
 		SHA256:       f.manifest.SHA256,
 		DateRange:    f.request.DateRange(),
 		TimeZone:     f.request.TimeZone,
-		ExpiresAt:    time.Now().Add(f.retention).UTC().Truncate(time.Second),
+		Compression:  f.request.Compression,
+		ExpiresAt:    expires,
 	}, nil
 }
 

@@ -50,7 +50,7 @@ func TestWriteCommitOpen(t *testing.T) {
 	wantFiles(t, dir, id+".csv.1.part")
 	result, err := file.Commit(t.Context())
 	must(t, err)
-	wantFiles(t, dir, id+".csv", id+".csv.manifest.json")
+	wantFiles(t, dir, id+".csv", id+".csv.manifest.json", id+".csv.sha256")
 	if result.TotalRecords != 300 || rows != 300 || result.DateRange != "a to b" || result.TimeZone != "Europe/Berlin" || time.Until(result.ExpiresAt) > time.Hour {
 		t.Errorf("got %+v and %d rows", result, rows)
 	}
@@ -129,7 +129,7 @@ func TestPrune(t *testing.T) {
 	old, young := uuid.NewString(), uuid.NewString()
 	made := time.Now().Add(-2 * time.Hour)
 	keep := []string{young + ".csv", young + ".csv.manifest.json", "notes.txt", markFile}
-	for _, name := range append([]string{old + ".csv", old + ".csv.manifest.json", old + ".csv.2.part", "." + old + ".csv.manifest.json123"}, keep...) {
+	for _, name := range append([]string{old + ".csv", old + ".csv.manifest.json", old + ".csv.sha256", old + ".csv.2.part", "." + old + ".csv.manifest.json123"}, keep...) {
 		path := filepath.Join(dir, name)
 		must(t, os.WriteFile(path, nil, 0o600))
 		if !strings.HasPrefix(name, young) {

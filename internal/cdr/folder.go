@@ -40,9 +40,6 @@ func (f Folder) Create(_ context.Context, name string, attempt int, paused func(
 	if err := f.checkSpace(); err != nil {
 		return nil, err
 	}
-	if err := f.removeStaleParts(name, attempt); err != nil {
-		return nil, err
-	}
 	path := filepath.Join(f.Dir, partName(name, attempt))
 	if err := removeIfThere(path); err != nil { // from a crash of the same attempt
 		return nil, err
@@ -54,7 +51,7 @@ func (f Folder) Create(_ context.Context, name string, attempt int, paused func(
 	if paused == nil {
 		paused = func(bool, string) {}
 	}
-	return &folderPart{folder: f, name: name, paused: paused, nextLook: spaceCheckBytes, part: path, File: file}, nil
+	return &folderPart{folder: f, name: name, attempt: attempt, paused: paused, nextLook: spaceCheckBytes, part: path, File: file}, nil
 }
 
 // Open implements Store. The folder cannot be left through a link.
@@ -70,7 +67,10 @@ func (f Folder) Open(_ context.Context, name string) (io.ReadSeekCloser, int64, 
 	return file, info.Size(), nil
 }
 
-// Prune implements Store: exports, their manifests, and parts that a killed worker left.
+// partRetention is how long what an attempt has left is kept for the next one.
+const partRetention = 24 * time.Hour
+
+// Prune implements Store: exports and what stands beside them, and, sooner, parts that nobody went on with.
 func (f Folder) Prune(_ context.Context, before time.Time) error {
 	entries, err := os.ReadDir(f.Dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -82,7 +82,11 @@ func (f Folder) Prune(_ context.Context, before time.Time) error {
 	var failed []error
 	for _, entry := range entries {
 		info, err := entry.Info()
-		if err != nil || !info.Mode().IsRegular() || info.ModTime().After(before) || !isExportFile(entry.Name()) {
+		limit := before
+		if left := time.Now().Add(-partRetention); strings.HasSuffix(entry.Name(), partSuffix) && left.After(before) {
+			limit = left
+		}
+		if err != nil || !info.Mode().IsRegular() || info.ModTime().After(limit) || !isExportFile(entry.Name()) {
 			continue
 		}
 		failed = append(failed, removeIfThere(filepath.Join(f.Dir, entry.Name())))

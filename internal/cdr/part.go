@@ -12,11 +12,13 @@ import (
 	"strings"
 
 	"trunkline/internal/atomicfile"
+	"trunkline/internal/export"
 )
 
 const (
 	partSuffix     = ".part"
 	manifestSuffix = ".manifest.json"
+	checksumSuffix = ".sha256"
 	// fileMode lets the group read: the front end may run as another user than the worker. Call records
 	// are nobody else's business.
 	fileMode = 0o640
@@ -30,8 +32,10 @@ func checkName(name string) error {
 	if !namePattern.MatchString(name) {
 		return fmt.Errorf("the file name %q is not allowed; use up to 128 letters, digits, dots, dashes and underscores, a letter or digit first", name)
 	}
-	if strings.HasSuffix(name, partSuffix) || strings.HasSuffix(name, manifestSuffix) {
-		return fmt.Errorf("the file name %q is not allowed; %s and %s are kept for parts and manifests", name, partSuffix, manifestSuffix)
+	for _, suffix := range []string{partSuffix, manifestSuffix, checksumSuffix} {
+		if strings.HasSuffix(name, suffix) {
+			return fmt.Errorf("the file name %q is not allowed; %s is kept for what stands beside a file", name, suffix)
+		}
 	}
 	return nil
 }
@@ -44,6 +48,7 @@ func partName(name string, attempt int) string {
 type folderPart struct {
 	folder   Folder
 	name     string
+	attempt  int
 	paused   func(paused bool, reason string)
 	nextLook int64  // after how many bytes the next look at the free space is due
 	part     string // the path of what was written
@@ -53,29 +58,38 @@ type folderPart struct {
 	*os.File
 }
 
+// Earlier implements Part.
+func (p *folderPart) Earlier(attempt int) (export.EarlierPart, error) {
+	return os.OpenInRoot(p.folder.Dir, partName(p.name, attempt))
+}
+
 // Commit implements Part. The manifest is the last to appear: a file without one is not whole, and the
 // manifest of an older file never stands beside a newer one.
-func (p *folderPart) Commit(_ context.Context, manifest []byte) error {
+func (p *folderPart) Commit(_ context.Context, checksum, manifest []byte) error {
 	if p.File == nil {
 		return fmt.Errorf("export %s is already committed or discarded", p.name)
 	}
 	err := p.checkOurs()
 	if err == nil {
-		err = atomicfile.Replacement{Path: p.manifest(), Content: manifest, Mode: fileMode, Last: p.takeName}.Write()
+		last := func() error { return p.takeName(checksum) }
+		err = atomicfile.Replacement{Path: p.beside(manifestSuffix), Content: manifest, Mode: fileMode, Last: last}.Write()
 	}
 	if err != nil {
 		return errors.Join(fmt.Errorf("export %s: %w", p.name, err), p.Discard())
 	}
 	_ = p.File.Close() // synced already, so closing has nothing left to lose
 	p.File = nil
+	// What they hold is in the file: should it stay, it is deleted when its time is up.
+	_ = p.folder.removeParts(p.name, p.attempt)
 	return nil
 }
 
-func (p *folderPart) manifest() string { return filepath.Join(p.folder.Dir, p.name+manifestSuffix) }
+// beside is the path of what stands beside the file.
+func (p *folderPart) beside(suffix string) string { return filepath.Join(p.folder.Dir, p.name+suffix) }
 
 // takeName gives the part the file's name.
-func (p *folderPart) takeName() error {
-	if err := removeIfThere(p.manifest()); err != nil {
+func (p *folderPart) takeName(checksum []byte) error {
+	if err := removeIfThere(p.beside(manifestSuffix)); err != nil {
 		return err
 	}
 	file := filepath.Join(p.folder.Dir, p.name)
@@ -83,7 +97,7 @@ func (p *folderPart) takeName() error {
 		return err
 	}
 	p.part, p.named = file, true
-	return nil
+	return atomicfile.Replacement{Path: p.beside(checksumSuffix), Content: checksum, Mode: fileMode}.Write()
 }
 
 // checkOurs makes sure that the part's name still leads to the file that was written.
@@ -114,23 +128,33 @@ func (p *folderPart) Discard() error {
 		err = errors.Join(err, removeIfThere(p.part))
 	}
 	if p.named {
-		err = errors.Join(err, removeIfThere(p.manifest()))
+		err = errors.Join(err, removeIfThere(p.beside(manifestSuffix)), removeIfThere(p.beside(checksumSuffix)))
 	}
-	if err != nil {
+	if err = errors.Join(err, p.folder.removeParts(p.name, p.attempt)); err != nil {
 		return fmt.Errorf("discarding export %s: %w", p.name, err)
 	}
 	return nil
 }
 
-// removeStaleParts removes the parts that attempts before the given one have left of a file, after a
-// crash. The first attempt has none before it.
-func (f Folder) removeStaleParts(name string, attempt int) error {
+// Leave implements Part.
+func (p *folderPart) Leave() error {
+	if p.File == nil {
+		return nil
+	}
+	err := p.File.Close()
+	p.File = nil
+	return err
+}
+
+// removeParts removes the parts that attempts before the given one have left of a file. The first attempt has none before
+// it.
+func (f Folder) removeParts(name string, attempt int) error {
 	if attempt <= 1 {
 		return nil
 	}
 	entries, err := os.ReadDir(f.Dir)
 	if err != nil {
-		return fmt.Errorf("looking for stale parts: %w", err)
+		return fmt.Errorf("looking for earlier parts: %w", err)
 	}
 	var errs []error
 	for _, entry := range entries {

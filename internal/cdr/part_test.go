@@ -53,10 +53,10 @@ func TestCommitReplacesAnOlderFile(t *testing.T) {
 	for attempt, text := range []string{"first", "second"} {
 		f := newPart(t, dir, attempt, text)
 		manifest := `{"rows": ` + text + `}`
-		if err := f.Commit(t.Context(), []byte(manifest)); err != nil {
+		if err := f.Commit(t.Context(), []byte(text), []byte(manifest)); err != nil {
 			t.Fatal(err)
 		}
-		if err := f.Commit(t.Context(), nil); err == nil {
+		if err := f.Commit(t.Context(), nil, nil); err == nil {
 			t.Error("a second Commit of the same file went through")
 		}
 		if err := f.Discard(); err != nil {
@@ -64,7 +64,8 @@ func TestCommitReplacesAnOlderFile(t *testing.T) {
 		}
 		wantText(t, filepath.Join(dir, "calls.csv"), text)
 		wantText(t, filepath.Join(dir, "calls.csv.manifest.json"), manifest)
-		wantFiles(t, dir, "calls.csv", "calls.csv.manifest.json")
+		wantText(t, filepath.Join(dir, "calls.csv.sha256"), text)
+		wantFiles(t, dir, "calls.csv", "calls.csv.manifest.json", "calls.csv.sha256")
 		info, err := os.Stat(filepath.Join(dir, "calls.csv"))
 		if err != nil || info.Mode().Perm()&0o007 != 0 {
 			t.Errorf("the file is everybody's: %v, %v", info.Mode(), err)
@@ -83,7 +84,7 @@ func TestDiscard(t *testing.T) {
 		}
 		wantFiles(t, dir)
 	}
-	if err := f.Commit(t.Context(), nil); err == nil {
+	if err := f.Commit(t.Context(), nil, nil); err == nil {
 		t.Error("Commit after Discard went through")
 	}
 }
@@ -94,42 +95,42 @@ func TestLateWorkerNeverRenames(t *testing.T) {
 	dir := t.TempDir()
 	late := newPart(t, dir, 1, "late")
 	current := newPart(t, dir, 1, "curr")
-	if err := late.Commit(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "another worker") {
+	if err := late.Commit(t.Context(), nil, nil); err == nil || !strings.Contains(err.Error(), "another worker") {
 		t.Errorf("the late worker's Commit: %v", err)
 	}
 	wantFiles(t, dir, "calls.csv.1.part")
-	if err := current.Commit(t.Context(), nil); err != nil {
+	if err := current.Commit(t.Context(), nil, nil); err != nil {
 		t.Error(err)
 	}
 	wantText(t, filepath.Join(dir, "calls.csv"), "curr")
 
 	late = newPart(t, dir, 2, "late")
-	if err := (Folder{Dir: dir}).removeStaleParts("calls.csv", 3); err != nil {
+	if err := (Folder{Dir: dir}).removeParts("calls.csv", 3); err != nil {
 		t.Fatal(err)
 	}
-	if err := late.Commit(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "later attempt") {
+	if err := late.Commit(t.Context(), nil, nil); err == nil || !strings.Contains(err.Error(), "later attempt") {
 		t.Errorf("the Commit of a removed part: %v", err)
 	}
 	wantText(t, filepath.Join(dir, "calls.csv"), "curr")
-	wantFiles(t, dir, "calls.csv", "calls.csv.manifest.json")
+	wantFiles(t, dir, "calls.csv", "calls.csv.manifest.json", "calls.csv.sha256")
 }
 
 // TestFailedCommitLeavesNothing has a folder where the file should be.
 func TestFailedCommitLeavesNothing(t *testing.T) {
 	t.Parallel()
-	for _, inTheWay := range []string{"calls.csv", "calls.csv.manifest.json"} {
+	for _, inTheWay := range []string{"calls.csv", "calls.csv.manifest.json", "calls.csv.sha256"} {
 		dir := t.TempDir()
 		if err := os.MkdirAll(filepath.Join(dir, inTheWay, "full"), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if err := newPart(t, dir, 1, "text").Commit(t.Context(), nil); err == nil {
+		if err := newPart(t, dir, 1, "text").Commit(t.Context(), nil, nil); err == nil {
 			t.Errorf("Commit went through with a folder %s in its way", inTheWay)
 		}
 		wantFiles(t, dir, inTheWay)
 	}
 }
 
-func TestRemoveStaleParts(t *testing.T) {
+func TestRemoveParts(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	all := []string{
@@ -141,7 +142,7 @@ func TestRemoveStaleParts(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := (Folder{Dir: dir}).removeStaleParts("calls.csv", 3); err != nil {
+	if err := (Folder{Dir: dir}).removeParts("calls.csv", 3); err != nil {
 		t.Fatal(err)
 	}
 	keep := []string{
@@ -149,7 +150,7 @@ func TestRemoveStaleParts(t *testing.T) {
 		"other.csv.1.part", "calls.csv2.1.part", "acalls.csv.1.part", "calls.csv1.part",
 	}
 	wantFiles(t, dir, keep...)
-	if err := (Folder{Dir: dir}).removeStaleParts("calls.csv", math.MaxInt); err != nil {
+	if err := (Folder{Dir: dir}).removeParts("calls.csv", math.MaxInt); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "calls.csv.3.part")); !os.IsNotExist(err) {
@@ -170,7 +171,7 @@ func TestCheckName(t *testing.T) {
 	for name, want := range map[string]bool{
 		"cdr_2026-11-01.csv": true, "a": true, "": false, ".": false, "..": false, ".hidden": false, "-rf": false, "a/b": false, "../a": false,
 		`a\b`: false, "a b": false, "a\x00": false, "a\n": false, "é": false, strings.Repeat("a", 128): true, strings.Repeat("a", 129): false,
-		"a.part": false, "a.csv.manifest.json": false,
+		"a.part": false, "a.csv.manifest.json": false, "a.csv.sha256": false,
 	} {
 		if got := checkName(name) == nil; got != want {
 			t.Errorf("name %q allowed: %v, want %v", name, got, want)

@@ -19,8 +19,10 @@ type Request struct {
 	DomainUUID string `json:"domain_uuid,omitempty"`
 	DomainName string `json:"domain_name,omitempty"`
 	Window
-	Format  export.Format `json:"format"`
-	Columns []string      `json:"columns"`
+	Format export.Format `json:"format"`
+	// Compression is how the file is packed; "": not at all.
+	Compression export.Compression `json:"compression,omitempty"`
+	Columns     []string           `json:"columns"`
 	// Headers are what the columns are called in the file, in their order; nil: as they are called.
 	Headers []string `json:"headers,omitempty"`
 	// Template is the name of the template that was asked for, which the rest of the request has taken in.
@@ -49,6 +51,7 @@ func (r *Request) Resolve(ctx context.Context, db *fusionpbx.DB) error {
 	for _, check := range []func() error{
 		func() error { return checkHeaders(r.Format, r.Columns, r.Headers) },
 		func() error { return r.Layout.Check(r.Format) },
+		func() error { return export.CheckCompression(r.Format, r.Compression) },
 		r.Filter.Check,
 		func() error { _, _, err := db.CDRQuery(r.Holds()); return err },
 	} {
@@ -84,10 +87,18 @@ func (r Request) columns() []string {
 	return r.Columns
 }
 
-// keyColumns are those of the columns that the rows are ordered by.
-func (r Request) keyColumns() []string {
-	keys := []string{"start_stamp", "xml_cdr_uuid"}
-	return slices.DeleteFunc(keys, func(key string) bool { return !slices.Contains(r.columns(), key) })
+// The columns that the rows are ordered by, and those that are summed up and compared.
+const (
+	startColumn   = "start_stamp"
+	uuidColumn    = "xml_cdr_uuid"
+	billsecColumn = "billsec"
+)
+
+// hidden are the columns that are read and not in the file.
+func (r Request) hidden() []string {
+	needed := []string{startColumn, uuidColumn, billsecColumn}
+	needed = slices.DeleteFunc(needed, func(column string) bool { return slices.Contains(r.columns(), column) })
+	return append(needed, fusionpbx.XminColumn)
 }
 
 // Holds are the CDRs that the export holds.
@@ -111,9 +122,11 @@ type Result struct {
 	TotalRecords int64         `json:"total_records"`
 	Bytes        int64         `json:"bytes"`  // the file's size
 	SHA256       string        `json:"sha256"` // of the file, in hex
-	DateRange    string        `json:"date_range"`
-	TimeZone     string        `json:"time_zone"`
-	ExpiresAt    time.Time     `json:"expires_at"` // when the file is deleted
+	// Compression is how the file is packed; absent: not at all.
+	Compression export.Compression `json:"compression,omitempty" enum:"gzip,zstd"`
+	DateRange   string             `json:"date_range"`
+	TimeZone    string             `json:"time_zone"`
+	ExpiresAt   time.Time          `json:"expires_at"` // when the file is deleted
 }
 
 // Size is what the totals of finished exports count.

@@ -36,6 +36,20 @@ func TestTooLittleSpaceToStart(t *testing.T) {
 	must(t, part.Discard())
 }
 
+// longRows is a source of more bytes than lie between two looks at the free space.
+type longRows struct {
+	source
+	conn *pgx.Conn
+}
+
+func (l longRows) Connect(context.Context, bool) (*pgx.Conn, func(), error) {
+	return l.conn, func() {}, nil
+}
+
+func (longRows) Rows(export.Span) (string, []any, error) {
+	return "select n, repeat('x', 1000) as x from generate_series(1, 40000) n", nil, nil
+}
+
 // writeMany writes more bytes into a part of the folder than lie between two looks at the free space.
 func writeMany(ctx context.Context, t *testing.T, url string, f Folder, paused func(bool, string)) (export.Manifest, error) {
 	t.Helper()
@@ -44,7 +58,7 @@ func writeMany(ctx context.Context, t *testing.T, url string, f Folder, paused f
 	defer conn.Close(context.Background())
 	part, err := f.Create(t.Context(), "calls.csv", 1, paused)
 	must(t, err)
-	m, err := export.Write(ctx, conn, "select n, repeat('x', 1000) as x from generate_series(1, 40000) n", nil, part,
+	m, err := export.Write(ctx, longRows{conn: conn}, part,
 		export.Options{Name: "calls.csv", Format: export.CSV})
 	must(t, part.Discard())
 	wantFiles(t, f.Dir)

@@ -11,7 +11,7 @@ import (
 // Store is where export files stand, for api and workers alike. A file is whole or not there, and has
 // its manifest beside it.
 type Store interface {
-	// Create begins one attempt at a file and removes what earlier attempts at it have left. paused, if
+	// Create begins one attempt at a file; what earlier attempts at it have left stays until this one ends. paused, if
 	// not nil, is told as Hooks.Paused says. Errors: a fault.InsufficientStorage.
 	Create(ctx context.Context, name string, attempt int, paused func(paused bool, reason string)) (Part, error)
 	// Open opens a file and says how many bytes it has. Errors: fs.ErrNotExist.
@@ -24,12 +24,17 @@ type Store interface {
 	CheckMark(ctx context.Context, mark string) error
 }
 
-// Part is a file that is being written. Exactly one of Commit and Discard should end it.
+// Part is a file that is being written. Exactly one of Commit, Discard and Leave should end it; a Discard may follow any of
+// them, and then does nothing.
 type Part interface {
 	export.Out
-	// Commit gives the file its name, in place of a file of that name, and writes the manifest beside it,
+	// Earlier opens what an earlier attempt has written.
+	Earlier(attempt int) (export.EarlierPart, error)
+	// Commit gives the file its name, in place of a file of that name, and writes the checksum and the manifest beside it,
 	// unless another attempt has taken the part's place. On an error nothing is left of the file.
-	Commit(ctx context.Context, manifest []byte) error
-	// Discard removes what was written. It may follow a Commit or Discard, and then does nothing.
+	Commit(ctx context.Context, checksum, manifest []byte) error
+	// Discard removes what was written, also by earlier attempts.
 	Discard() error
+	// Leave keeps what was written for the next attempt.
+	Leave() error
 }

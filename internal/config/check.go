@@ -25,6 +25,9 @@ func (s *Settings) check(set func(name string) bool) []error {
 	c := checker{set: set}
 	c.numbers(s)
 	c.setting("DATABASE_URL", checkDatabaseURL(s.DatabaseURL.Reveal()))
+	if s.ExportDatabaseURL != "" {
+		c.setting("EXPORT_DATABASE_URL", checkDatabaseURL(s.ExportDatabaseURL.Reveal()))
+	}
 	c.setting("REDIS_URL", redis.CheckURL(s.RedisURL.Reveal()))
 	c.setting("REDIS_CA", checkPath(s.RedisCA))
 	c.setting("SWITCHES", checkSwitches(s.Switches))

@@ -72,16 +72,22 @@ type Settings struct {
 	WaitDefault     time.Duration `env:"TRUNKLINE_WAIT_DEFAULT" envDefault:"4s" least:"0" help:"how long a call waits for its job before it answers 202, if the caller does not say"`
 	WaitMax         time.Duration `env:"TRUNKLINE_WAIT_MAX" envDefault:"20s" least:"0" help:"the longest such wait that a caller can ask for"`
 
-	ExportDir          string        `env:"TRUNKLINE_EXPORT_DIR" envDefault:"/var/lib/trunkline/exports" help:"the folder of export files; front ends and workers must see the same one"`
-	SyncExportRows     int           `env:"TRUNKLINE_SYNC_EXPORT_ROWS" envDefault:"5000" least:"0" help:"the most CDRs that an export answers at once; more becomes a job"`
-	JobRequests        int           `env:"TRUNKLINE_JOB_REQUESTS" envDefault:"6" most:"1000" help:"how many domains' requests for provisioning are judged and accepted at once, and how many requests about many gateways besides, per process; no domain can hold them all, and the others wait for their turn"`
-	CDRReads           int           `env:"TRUNKLINE_CDR_READS" envDefault:"4" most:"1000" help:"how many usage questions and small exports are read at once, per process; no domain can hold them all, what waits longer is refused, and an export becomes a job"`
-	DownloadTTL        time.Duration `env:"TRUNKLINE_DOWNLOAD_TTL" envDefault:"24h" help:"how long a download link is good"`
-	Downloads          int           `env:"TRUNKLINE_DOWNLOADS" envDefault:"200" help:"how many files may be downloaded at once, per process; one address, of IPv6 a /64, has at most half of them, and no domain can hold them all"`
-	ExportRetention    time.Duration `env:"TRUNKLINE_EXPORT_RETENTION" envDefault:"168h" help:"how long an export file is kept"`
-	ExportMinFreeBytes Bytes         `env:"TRUNKLINE_EXPORT_MIN_FREE_BYTES" envDefault:"1GiB" least:"0" help:"the free space in the export folder below which no export is written"`
-	ExportDomainBytes  Bytes         `env:"TRUNKLINE_EXPORT_DOMAIN_BYTES" envDefault:"10GiB" help:"how many bytes the kept export files of one domain may have before it gets no more"`
-	CSVFormulaGuard    bool          `env:"TRUNKLINE_CSV_FORMULA_GUARD" envDefault:"true" help:"disarm CSV values that a spreadsheet would run as a formula"`
+	ExportDir             string        `env:"TRUNKLINE_EXPORT_DIR" envDefault:"/var/lib/trunkline/exports" help:"the folder of export files; front ends and workers must see the same one"`
+	SyncExportRows        int           `env:"TRUNKLINE_SYNC_EXPORT_ROWS" envDefault:"5000" least:"0" help:"the most CDRs that an export answers at once; more becomes a job"`
+	JobRequests           int           `env:"TRUNKLINE_JOB_REQUESTS" envDefault:"6" most:"1000" help:"how many domains' requests for provisioning are judged and accepted at once, and how many requests about many gateways besides, per process; no domain can hold them all, and the others wait for their turn"`
+	CDRReads              int           `env:"TRUNKLINE_CDR_READS" envDefault:"4" most:"1000" help:"how many usage questions and small exports are read at once, per process; no domain can hold them all, what waits longer is refused, and an export becomes a job"`
+	DownloadTTL           time.Duration `env:"TRUNKLINE_DOWNLOAD_TTL" envDefault:"24h" help:"how long a download link is good"`
+	Downloads             int           `env:"TRUNKLINE_DOWNLOADS" envDefault:"200" help:"how many files may be downloaded at once, per process; one address, of IPv6 a /64, has at most half of them, and no domain can hold them all"`
+	ExportRetention       time.Duration `env:"TRUNKLINE_EXPORT_RETENTION" envDefault:"720h" help:"how long an export file is kept"`
+	ExportMinFreeBytes    Bytes         `env:"TRUNKLINE_EXPORT_MIN_FREE_BYTES" envDefault:"1GiB" least:"0" help:"the free space in the export folder below which no export is written"`
+	ExportDomainBytes     Bytes         `env:"TRUNKLINE_EXPORT_DOMAIN_BYTES" envDefault:"10GiB" help:"how many bytes the kept export files of one domain may have before it gets no more"`
+	ExportDatabaseURL     Secret        `env:"TRUNKLINE_EXPORT_DATABASE_URL" default:"none: exports read the database itself" help:"a standby of the database, which export jobs read: postgres://user:password@host:port/database"`
+	ExportReplicaWait     time.Duration `env:"TRUNKLINE_EXPORT_REPLICA_WAIT" envDefault:"1m" help:"how long an export waits for a standby that is behind before it is put off and tried again"`
+	ExportConnections     int           `env:"TRUNKLINE_EXPORT_CONNECTIONS" default:"half as many as there are cores, at least 1" least:"0" most:"64" help:"how many connections one export job reads through, if there is an index on start_stamp (trunkline migrate --cdr-index)"`
+	ExportConnectionShare int           `env:"TRUNKLINE_EXPORT_CONNECTION_SHARE" envDefault:"25" most:"100" help:"the share of the database's max_connections that further connections of export jobs may have, in percent, over all processes"`
+	ExportSliceRows       int           `env:"TRUNKLINE_EXPORT_SLICE_ROWS" envDefault:"20000" least:"100" help:"after how many rows an export job begins a new slice of its file: what is finished is not written again after a crash; of PARQUET, five times as many"`
+	ExportSnapshotAge     time.Duration `env:"TRUNKLINE_EXPORT_SNAPSHOT_AGE" envDefault:"1h" help:"how long an export job holds one snapshot of the database, which keeps it from cleaning up; then it goes on with a new one"`
+	CSVFormulaGuard       bool          `env:"TRUNKLINE_CSV_FORMULA_GUARD" envDefault:"true" help:"disarm CSV values that a spreadsheet would run as a formula"`
 
 	ProvisionConcurrency int           `env:"TRUNKLINE_PROVISION_CONCURRENCY" envDefault:"128" most:"1000" help:"how many provision jobs a worker runs at a time"`
 	ExportConcurrency    int           `env:"TRUNKLINE_EXPORT_CONCURRENCY" envDefault:"2" most:"1000" help:"how many export jobs a worker runs at a time"`

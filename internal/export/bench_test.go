@@ -33,7 +33,7 @@ func BenchmarkRow(b *testing.B) {
 	}
 	for _, format := range Formats() {
 		b.Run(string(format), func(b *testing.B) {
-			e, err := newEncoder(columns, Options{Format: format, FormulaGuard: true})
+			e, _, err := newEncoder(columns, Options{Format: format, FormulaGuard: true})
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -29,6 +29,7 @@ const (
 	kindTimestamptz
 	kindTimestamp
 	kindDate
+	kindXID // the number of a transaction
 )
 
 // kinds are the types that get a treatment of their own.
@@ -45,12 +46,14 @@ var kinds = map[uint32]kind{
 	pgtype.TimestamptzOID: kindTimestamptz,
 	pgtype.TimestampOID:   kindTimestamp,
 	pgtype.DateOID:        kindDate,
+	pgtype.XIDOID:         kindXID,
 }
 
 // column is one column of the result.
 type column struct {
 	name string
 	kind kind
+	oid  uint32         // of its type
 	zone *time.Location // in which a timestamptz is written
 	// times and durations are how a time, or a number of seconds, is written if not as usual.
 	times     timeStyle
@@ -82,7 +85,7 @@ func newColumns(fields []pgconn.FieldDescription, o Options) ([]column, error) {
 			return nil, fmt.Errorf("the query returns the column %q twice; give one of them another name with AS", f.Name)
 		}
 		seen[f.Name] = true
-		columns[i] = column{name: f.Name, kind: kinds[f.DataTypeOID], zone: o.Location, times: times}
+		columns[i] = column{name: f.Name, kind: kinds[f.DataTypeOID], oid: f.DataTypeOID, zone: o.Location, times: times}
 		if o.Layout.Durations != DurationsSeconds && slices.Contains(o.DurationColumns, f.Name) {
 			columns[i].durations = o.Layout.Durations
 		}
@@ -96,7 +99,7 @@ func rename(columns []column, headers []string) error {
 		return nil
 	}
 	if len(headers) != len(columns) {
-		return fmt.Errorf("the query returns %d columns, and %d headers are given", len(columns), len(headers))
+		return fmt.Errorf("the file has %d columns, and %d headers are given", len(columns), len(headers))
 	}
 	seen := make(map[string]bool, len(headers))
 	for i, header := range headers {
@@ -142,8 +145,16 @@ func (c *column) appendValue(dst, raw []byte) ([]byte, error) {
 		if len(raw) == 4 {
 			return appendDate(dst, int32(binary.BigEndian.Uint32(raw))), nil
 		}
+	case kindXID:
+		if len(raw) == 4 {
+			return strconv.AppendUint(dst, uint64(binary.BigEndian.Uint32(raw)), 10), nil
+		}
 	}
-	return nil, fmt.Errorf("column %q: the server sent %d bytes, which no value of its type has", c.name, len(raw))
+	return nil, c.unreadable(raw)
+}
+
+func (c *column) unreadable(raw []byte) error {
+	return fmt.Errorf("column %q: the server sent %d bytes, which no value of its type has", c.name, len(raw))
 }
 
 // appendMinutes appends a number of seconds as minutes, as DurationsMinutes and DurationsMinutesUp say. What is no number

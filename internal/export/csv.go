@@ -20,7 +20,7 @@ func newCSVStyle(o Options) *csvStyle {
 }
 
 // newCSVEncoder makes the encoder of the format that CSV documents.
-func newCSVEncoder(columns []column, o Options) (*encoder, error) {
+func newCSVEncoder(columns []column, o Options) (*textEncoder, error) {
 	style, lineEnd := newCSVStyle(o), "\n"
 	if o.Layout.CRLF {
 		lineEnd = "\r\n"
@@ -47,7 +47,7 @@ func newCSVEncoder(columns []column, o Options) (*encoder, error) {
 	if o.Layout.NoHeader {
 		head = nil
 	}
-	return &encoder{cells: cells, text: style.append, head: string(head), closeRow: lineEnd}, nil
+	return &textEncoder{cells: cells, text: style.append, head: string(head), closeRow: lineEnd}, nil
 }
 
 // append appends one text cell, quoted if it must be.

@@ -1,15 +1,38 @@
 package export
 
-import "fmt"
+import (
+	"fmt"
+	"io"
+)
 
-// encoder turns rows into one format. A file is its head, its rows and its foot.
-type encoder struct {
+// encoder turns rows into one format, a slice after the other. What it appends to is what it is given.
+type encoder interface {
+	// begin begins a slice, whose first row is the first of the file or not.
+	begin(first bool)
+	row(dst []byte, values [][]byte) ([]byte, error)
+	// end ends the slice, and returns what frame.foot must know of it.
+	end(dst []byte) (_ []byte, note []byte, err error)
+}
+
+// frame is what stands around the slices of a file.
+type frame struct {
+	head []byte
+	// foot is what follows the slices, of which each has its note, and where it begins in the file.
+	foot func(notes [][]byte, offsets []int64) ([]byte, error)
+	// noteOf reads the note of a slice that an earlier attempt wrote; nil: there are none.
+	noteOf func(part io.ReaderAt, s Slice) ([]byte, error)
+}
+
+// textEncoder turns rows into text.
+type textEncoder struct {
 	cells []cell
 	text  func(dst, raw []byte) []byte
 
 	head, foot         string
-	openFirst, openRow string // before a row's cells: the first row's, and every other's
+	openFirst, openRow string // before a row's cells: the file's first row's, and every other's
 	closeRow           string
+
+	open string // before the next row's cells
 }
 
 // cell is a column and what stands around its values.
@@ -21,22 +44,43 @@ type cell struct {
 }
 
 // newEncoder refuses columns that the format cannot hold.
-func newEncoder(columns []column, o Options) (*encoder, error) {
+func newEncoder(columns []column, o Options) (encoder, frame, error) {
 	format, err := ParseFormat(string(o.Format))
 	if err != nil {
-		return nil, err
+		return nil, frame{}, err
 	}
 	return format.form().encoder(columns, o)
 }
 
+// asText makes an encoder of text of what a format has made.
+func asText(format func([]column, Options) (*textEncoder, error)) func([]column, Options) (encoder, frame, error) {
+	return func(columns []column, o Options) (encoder, frame, error) {
+		e, err := format(columns, o)
+		if err != nil {
+			return nil, frame{}, err
+		}
+		foot := func([][]byte, []int64) ([]byte, error) { return []byte(e.foot), nil }
+		return e, frame{head: []byte(e.head), foot: foot}, nil
+	}
+}
+
+func (e *textEncoder) begin(first bool) {
+	e.open = e.openRow
+	if first {
+		e.open = e.openFirst
+	}
+}
+
+func (e *textEncoder) end(dst []byte) (_, note []byte, err error) { return dst, nil, nil }
+
 // row appends a row to dst. values are as they came from the server, in each column's wire format; nil
 // is NULL.
-func (e *encoder) row(dst []byte, values [][]byte) ([]byte, error) {
+func (e *textEncoder) row(dst []byte, values [][]byte) ([]byte, error) {
 	if len(values) != len(e.cells) {
 		return nil, fmt.Errorf("the server sent a row of %d values for %d columns", len(values), len(e.cells))
 	}
-	dst = append(dst, e.openFirst...)
-	e.openFirst = e.openRow
+	dst = append(dst, e.open...)
+	e.open = e.openRow
 	for i, raw := range values {
 		c := &e.cells[i]
 		if raw == nil || c.finite && !isFinite(raw) {

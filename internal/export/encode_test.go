@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -28,17 +29,32 @@ func encodeAll(t testing.TB, o Options, rows ...[][]byte) []byte {
 	for i := range columns {
 		columns[i] = column{name: string(rune('a' + i)), kind: kindText}
 	}
-	e, err := newEncoder(columns, o)
+	return encodeRows(t, columns, o, rows...)
+}
+
+// encodeRows writes rows into a whole file of one slice.
+func encodeRows(t testing.TB, columns []column, o Options, rows ...[][]byte) []byte {
+	t.Helper()
+	e, around, err := newEncoder(columns, o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := []byte(e.head)
+	out := slices.Clone(around.head)
+	e.begin(true)
 	for _, row := range rows {
 		if out, err = e.row(out, row); err != nil {
 			t.Fatal(err)
 		}
 	}
-	return append(out, e.foot...)
+	out, note, err := e.end(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	foot, err := around.foot([][]byte{note}, []int64{int64(len(around.head))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return append(out, foot...)
 }
 
 // validText is what JSON makes of text: each byte that is not UTF-8 becomes U+FFFD.
@@ -274,7 +290,7 @@ func TestOneColumnOfNulls(t *testing.T) {
 func TestEncodersRefuseARowOfAnotherWidth(t *testing.T) {
 	t.Parallel()
 	for _, format := range Formats() {
-		e, err := newEncoder([]column{{name: "a"}, {name: "b"}}, Options{Format: format})
+		e, _, err := newEncoder([]column{{name: "a"}, {name: "b"}}, Options{Format: format})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -296,14 +312,15 @@ func TestParseFormat(t *testing.T) {
 		{"Json", JSON, "json", "application/json"},
 		{"ndjson", NDJSON, "ndjson", "application/x-ndjson"},
 		{"XML", XML, "xml", "application/xml; charset=utf-8"},
+		{"parquet", Parquet, "parquet", "application/vnd.apache.parquet"},
 	} {
 		got, err := ParseFormat(tt.in)
-		if err != nil || got != tt.want || got.Extension() != tt.extension || got.ContentType() != tt.mediaType {
-			t.Errorf("ParseFormat(%q) = %q (%s, %s), %v", tt.in, got, got.Extension(), got.ContentType(), err)
+		if err != nil || got != tt.want || Extension(got, None) != tt.extension || ContentType(got, None) != tt.mediaType {
+			t.Errorf("ParseFormat(%q) = %q (%s, %s), %v", tt.in, got, Extension(got, None), ContentType(got, None), err)
 		}
 	}
 	for _, in := range []string{"", "xlsx", " csv"} {
-		if _, err := ParseFormat(in); err == nil || !strings.Contains(err.Error(), "JSON, NDJSON, CSV or XML") {
+		if _, err := ParseFormat(in); err == nil || !strings.Contains(err.Error(), "JSON, NDJSON, CSV, XML or PARQUET") {
 			t.Errorf("ParseFormat(%q): error %v does not name the formats", in, err)
 		}
 	}

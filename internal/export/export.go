@@ -1,5 +1,5 @@
-// Package export writes the rows of any query as CSV, JSON, NDJSON or XML, in constant memory and as fast as one
-// Postgres backend can send them, hashed on the way.
+// Package export writes the rows of any query as CSV, JSON, NDJSON, XML or Parquet, in constant memory and as fast as
+// Postgres can send them, hashed on the way, and goes on where an earlier attempt at the same file was cut off.
 //
 // The package must not know whose rows these are, nor where the file stands: tables and columns of
 // FusionPBX, stores, jobs, tenants and HTTP are other rooms' business.
@@ -15,8 +15,7 @@ import (
 // Out takes a file's bytes.
 type Out interface {
 	io.Writer
-	// WaitForSpace waits until more may be written after so many bytes, or ctx ends. Unlike Write and Sync it is
-	// called on the goroutine of package export's Write.
+	// WaitForSpace waits until more may be written after so many bytes, or ctx ends.
 	WaitForSpace(ctx context.Context, written int64) error
 	// Sync makes what was written last, also through a crash.
 	Sync() error
@@ -27,13 +26,21 @@ type Options struct {
 	// Name is the file's name, for its manifest and for errors.
 	Name   string
 	Format Format
+	// Compression is how the file is packed; "" is not at all.
+	Compression Compression
 	// Location is the zone in which timestamptz values are written; nil is UTC.
 	Location *time.Location
+	// Span is the time of the rows: all rows are in it.
+	Span Span
 	// Headers are what the columns are called in the file, in their order; nil: as the query calls them.
 	Headers []string
-	// KeyColumns are the columns that the query is ordered by. Their values in the first and the last
-	// row are in the manifest.
+	// Hidden is how many columns at the end of the query's are not in the file.
+	Hidden int
+	// KeyColumns are the columns that the query is ordered by, in the file or hidden. Their values in the first and the
+	// last row are in the manifest.
 	KeyColumns []string
+	// SumColumn, if set, is the column whose sum is in the manifest.
+	SumColumn string
 	// MaxRows is how many rows the file may have; 0 is no limit.
 	MaxRows int64
 	// Progress, if set, is told how many rows and bytes are done, a few times a second and once at the
@@ -46,7 +53,39 @@ type Options struct {
 	// FormulaGuard writes a ' before a CSV text cell that a spreadsheet would take for a formula: one
 	// that starts with = + - @ TAB CR or LF and is not a plain number such as +15551234 or -5.
 	FormulaGuard bool
+
+	// SliceRows is how many rows a slice has; 0 is one slice for all. The first of KeyColumns must be a timestamptz then, and
+	// never NULL.
+	SliceRows int64
+	// Connections is how many connections may read at once, if the source has so many; each reads a slice.
+	Connections int
+	// UUIDColumn and XminColumn identify a row and its version, for Slice.Digest; "" if no slice is to be kept.
+	UUIDColumn, XminColumn string
+	// Part is the number of what is written now, by which Slices of it are found again.
+	Part int
+	// Finished, if set, is told of slices that are written, the first of which has that number, once a second or so. Write
+	// ends with its error.
+	Finished func(ctx context.Context, first int, slices []Slice) error
+	// finishedInterval is how often it is told; 0 is the usual interval.
+	finishedInterval time.Duration
+	// Earlier are the slices that earlier attempts at this file have finished, from the beginning on. They are taken over as
+	// they stand if their rows are what they were, and else written again within the same bounds.
+	Earlier []Slice
+	// OpenPart opens what an earlier attempt has written.
+	OpenPart func(part int) (EarlierPart, error)
 }
 
-// ErrTooManyRows says that the query has more than Options.MaxRows rows.
-var ErrTooManyRows = errors.New("the query has more rows than the file may have")
+// EarlierPart is what an earlier attempt has written.
+type EarlierPart interface {
+	io.ReaderAt
+	io.Closer
+}
+
+// Errors that the caller of Write tells from others.
+var (
+	// ErrTooManyRows says that the query has more than Options.MaxRows rows.
+	ErrTooManyRows = errors.New("the query has more rows than the file may have")
+	// ErrDamaged says that what an earlier attempt wrote is not what it recorded, as after a crash of the machine. Write
+	// the file again without Options.Earlier.
+	ErrDamaged = errors.New("what an earlier attempt wrote is damaged")
+)

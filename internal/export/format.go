@@ -26,6 +26,11 @@ const (
 	// &#13; so that it survives parsing. NULL is an empty element with the attribute null="true", an
 	// empty string an empty element without it.
 	XML Format = "XML"
+	// Parquet has a row group for each slice, packed with zstd, and a type for each column, all of which may be NULL:
+	// INT32 for int2 and int4, INT64 for int8, DOUBLE for other numbers (a numeric becomes the double next to it),
+	// BOOLEAN, UUID, TIMESTAMP in microseconds (adjusted to UTC for timestamptz), DATE, and STRING for all else, valid UTF-8 as in
+	// JSON. Infinite times are NULL.
+	Parquet Format = "PARQUET"
 )
 
 // form is what a format is made of.
@@ -35,22 +40,23 @@ type form struct {
 	mediaType  string
 	parameters string   // of the media type
 	askedAs    []string // further media types that ask for it
-	encoder    func([]column, Options) (*encoder, error)
+	encoder    func([]column, Options) (encoder, frame, error)
 }
 
 // forms is the one table of formats, in the order in which people are told of them. A new format is
 // one entry and its encoder's file.
 var forms = []form{
-	{format: JSON, extension: "json", mediaType: "application/json", encoder: newJSONEncoder},
+	{format: JSON, extension: "json", mediaType: "application/json", encoder: asText(newJSONEncoder)},
 	{
 		format: NDJSON, extension: "ndjson", mediaType: "application/x-ndjson", askedAs: []string{"application/ndjson", "application/jsonl"},
-		encoder: newNDJSONEncoder,
+		encoder: asText(newNDJSONEncoder),
 	},
-	{format: CSV, extension: "csv", mediaType: "text/csv", parameters: "; charset=utf-8; header=present", encoder: newCSVEncoder},
+	{format: CSV, extension: "csv", mediaType: "text/csv", parameters: "; charset=utf-8; header=present", encoder: asText(newCSVEncoder)},
 	{
 		format: XML, extension: "xml", mediaType: "application/xml", parameters: "; charset=utf-8", askedAs: []string{"text/xml"},
-		encoder: newXMLEncoder,
+		encoder: asText(newXMLEncoder),
 	},
+	{format: Parquet, extension: "parquet", mediaType: "application/vnd.apache.parquet", encoder: newParquetEncoder},
 }
 
 // Formats are all formats.
@@ -84,12 +90,6 @@ func FormatOf(mediaType string) (Format, bool) {
 	}
 	return "", false
 }
-
-// Extension is the usual end of a file's name, without the dot.
-func (f Format) Extension() string { return f.form().extension }
-
-// ContentType is the media type for a Content-Type header.
-func (f Format) ContentType() string { return f.form().mediaType + f.form().parameters }
 
 // form is the format's entry, empty if it has none.
 func (f Format) form() form {

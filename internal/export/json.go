@@ -3,8 +3,8 @@ package export
 import "fmt"
 
 // newJSONEncoder makes the encoder of the format that JSON documents.
-func newJSONEncoder(columns []column, _ Options) (*encoder, error) {
-	e := &encoder{text: appendJSONString, head: "[", openFirst: "\n{", openRow: ",\n{", closeRow: "}", foot: "\n]\n"}
+func newJSONEncoder(columns []column, _ Options) (*textEncoder, error) {
+	e := &textEncoder{text: appendJSONString, head: "[", openFirst: "\n{", openRow: ",\n{", closeRow: "}", foot: "\n]\n"}
 	for i, c := range columns {
 		key := string(appendJSONString(nil, []byte(c.name))) + ":"
 		if i > 0 {
@@ -20,7 +20,7 @@ func newJSONEncoder(columns []column, _ Options) (*encoder, error) {
 }
 
 // newNDJSONEncoder makes the encoder of the format that NDJSON documents: JSON's objects by themselves.
-func newNDJSONEncoder(columns []column, o Options) (*encoder, error) {
+func newNDJSONEncoder(columns []column, o Options) (*textEncoder, error) {
 	e, err := newJSONEncoder(columns, o)
 	if err == nil {
 		e.head, e.openFirst, e.openRow, e.closeRow, e.foot = "", "{", "{", "}\n", ""

@@ -77,6 +77,9 @@ func (l Layout) Check(format Format) error {
 	if l.Durations != "" && !slices.Contains(Durations(), l.Durations) {
 		return fmt.Errorf("durations: is none of %s", strings.Join(Durations(), ", "))
 	}
+	if format == Parquet && (l.Dates != "" || l.Durations != "") {
+		return errors.New("date_format, durations: mean nothing in PARQUET, whose columns have types; leave them out")
+	}
 	_, err := l.times()
 	return err
 }

@@ -25,15 +25,7 @@ func laidOut(t *testing.T, o Options, name []byte, seconds string, at time.Time)
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := newEncoder(columns, o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := e.row([]byte(e.head), [][]byte{name, []byte(seconds), nil, sent(at), sent(at)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(append(out, e.foot...))
+	return string(encodeRows(t, columns, o, [][]byte{name, []byte(seconds), nil, sent(at), sent(at)}))
 }
 
 func TestLayouts(t *testing.T) {

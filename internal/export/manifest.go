@@ -1,20 +1,19 @@
 package export
 
-import (
-	"fmt"
-	"slices"
-	"time"
-)
+import "time"
 
 // Manifest describes a whole file.
 type Manifest struct {
-	File     string   `json:"file"` // its name, without the folder
-	Format   Format   `json:"format"`
-	Columns  []string `json:"columns"`
-	TimeZone string   `json:"time_zone"` // of its timestamps
-	Rows     int64    `json:"rows"`
-	Bytes    int64    `json:"bytes"`
-	SHA256   string   `json:"sha256"` // of the file, in hex
+	File        string      `json:"file"` // its name, without the folder
+	Format      Format      `json:"format"`
+	Compression Compression `json:"compression,omitempty"`
+	Columns     []string    `json:"columns"`
+	TimeZone    string      `json:"time_zone"` // of its timestamps
+	Rows        int64       `json:"rows"`
+	Bytes       int64       `json:"bytes"`
+	SHA256      string      `json:"sha256"` // of the file, in hex
+	// Sum is of Options.SumColumn; nil if there is none, or if it has what is no number.
+	Sum *float64 `json:"-"`
 	// KeyColumns are the columns that the rows are ordered by, FirstKey and LastKey their values in the
 	// first and the last row, written as in a CSV file, null for NULL. A file without rows has no keys.
 	KeyColumns []string  `json:"key_columns,omitempty"`
@@ -36,17 +35,8 @@ type keyValue struct {
 	raw  []byte
 }
 
-// newKeys finds the key columns among the columns of the result.
-func newKeys(columns []column, names []string) (keys, error) {
-	k := keys{first: make([]keyValue, len(names)), last: make([]keyValue, len(names))}
-	for _, name := range names {
-		found := slices.IndexFunc(columns, func(c column) bool { return c.name == name })
-		if found < 0 {
-			return keys{}, fmt.Errorf("the key column %q is not among the query's columns; select it or leave it out of the keys", name)
-		}
-		k.columns = append(k.columns, found)
-	}
-	return k, nil
+func newKeys(columns []int) keys {
+	return keys{columns: columns, first: make([]keyValue, len(columns)), last: make([]keyValue, len(columns))}
 }
 
 // see takes the keys of a row. It copies into memory that it keeps, so it does not allocate.

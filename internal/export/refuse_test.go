@@ -23,7 +23,7 @@ func TestWriteRefuses(t *testing.T) {
 		{"a column twice", "select 1 as a, 2 as a", nil, nil, `column "a" twice`},
 		{"no columns", "select", nil, nil, "no columns"},
 		{"an XML name", `select 1 as "a b"`, nil, func(o *Options) { o.Format = XML }, `"a b" cannot be an XML element`},
-		{"an unknown key", "select 1 as a", nil, func(o *Options) { o.KeyColumns = []string{"b"} }, `key column "b"`},
+		{"an unknown key", "select 1 as a", nil, func(o *Options) { o.KeyColumns = []string{"b"} }, `the column "b" is not among`},
 		{"an unknown format", "select 1 as a", nil, func(o *Options) { o.Format = "XLSX" }, "XLSX"},
 		{"SQL that does not parse", "selec 1", nil, nil, "preparing the query"},
 		{"too few arguments", "select $1::int as a", nil, nil, "arguments"},
@@ -38,7 +38,7 @@ func TestWriteRefuses(t *testing.T) {
 		if tt.change != nil {
 			tt.change(&o)
 		}
-		m, err := Write(t.Context(), conn, tt.sql, tt.args, &memory{}, o)
+		m, err := writeQuery(t.Context(), conn, tt.sql, tt.args, &memory{}, o)
 		if err == nil || m.File != "" || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: error %v, want one with %q", tt.why, err, tt.want)
 		}
@@ -55,7 +55,7 @@ func TestWriteRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Write(t.Context(), conn, "select 1 as a", nil, &memory{}, Options{Name: "a", Format: CSV}); err == nil || !strings.Contains(err.Error(), "in a transaction already") {
+	if _, err := writeQuery(t.Context(), conn, "select 1 as a", nil, &memory{}, Options{Name: "a", Format: CSV}); err == nil || !strings.Contains(err.Error(), "in a transaction already") {
 		t.Errorf("in a transaction: error %v", err)
 	}
 	if err := tx.Rollback(t.Context()); err != nil {
@@ -68,7 +68,7 @@ func TestWriteTooManyRows(t *testing.T) {
 	url := pbxtest.Database(t, sample.V55)
 	conn := pbxtest.Connect(t, url)
 	o := Options{Name: "calls.csv", Format: CSV, MaxRows: 10}
-	_, err := Write(t.Context(), conn, "select n, repeat('x', 1000) as x from generate_series(1, 10000000) n", nil, &memory{}, o)
+	_, err := writeQuery(t.Context(), conn, "select n, repeat('x', 1000) as x from generate_series(1, 10000000) n", nil, &memory{}, o)
 	if !errors.Is(err, ErrTooManyRows) {
 		t.Errorf("error %v, want ErrTooManyRows", err)
 	}
@@ -86,7 +86,7 @@ func TestWriteTooManyRows(t *testing.T) {
 func TestErrorsKeepTheServersCode(t *testing.T) {
 	t.Parallel()
 	conn := pbxtest.Connect(t, pbxtest.Database(t, sample.V55))
-	_, err := Write(t.Context(), conn, "select 1/0 as a", nil, &memory{}, Options{Name: "a", Format: CSV})
+	_, err := writeQuery(t.Context(), conn, "select 1/0 as a", nil, &memory{}, Options{Name: "a", Format: CSV})
 	var pgErr *pgconn.PgError
 	if !errors.As(err, &pgErr) || pgErr.Code != "22012" {
 		t.Errorf("error %v has no division by zero", err)

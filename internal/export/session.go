@@ -9,11 +9,13 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// sessionSettings hold for the export's transaction alone. The first three make what is printed, and
+// sessionSettings hold for the export's transaction alone. It may have to wait for room on the disk, or for other
+// connections, and is bounded by its caller. The next three make what is printed, and
 // what a query without a zone of its own means, the same on every server. Compiling the query takes
 // the server longer than it saves, some 5 % of a million rows. Parallel workers and memory for the sort
 // are left as the operator has set them: 64 MB for the sort gained 3 % and costs it in every worker.
 const sessionSettings = `
+set local idle_in_transaction_session_timeout to 0;
 set local datestyle to 'ISO';
 set local timezone to 'UTC';
 set local extra_float_digits to 1;
@@ -26,12 +28,13 @@ const (
 	uncheckedEncoding = "SQL_ASCII"
 )
 
-// beginRead starts the transaction in which the rows are read: one snapshot, nothing written.
+// beginRead starts the transaction in which the rows are read: one snapshot, nothing written. It is the snapshot that
+// another such transaction has exported, or of "" its own.
 //
 // The encoding is UTF-8, in which Postgres sends every text that its database can hold, but for
 // SQL_ASCII: such a database may hold any bytes, and the server would refuse to send those that are
 // not UTF-8.
-func beginRead(ctx context.Context, conn *pgx.Conn) (pgx.Tx, error) {
+func beginRead(ctx context.Context, conn *pgx.Conn, snapshot string) (pgx.Tx, error) {
 	if conn.PgConn().TxStatus() != 'I' {
 		return nil, errors.New("the connection is in a transaction already; give the export one of its own")
 	}
@@ -39,7 +42,11 @@ func beginRead(ctx context.Context, conn *pgx.Conn) (pgx.Tx, error) {
 	if conn.PgConn().ParameterStatus("server_encoding") == uncheckedEncoding {
 		encoding = uncheckedEncoding
 	}
-	begin := "begin isolation level repeatable read read only; set local client_encoding to '" + encoding + "';" + sessionSettings
+	begin := "begin isolation level repeatable read read only;"
+	if snapshot != "" {
+		begin += " set transaction snapshot '" + snapshot + "';"
+	}
+	begin += " set local client_encoding to '" + encoding + "';" + sessionSettings
 	tx, err := conn.BeginTx(ctx, pgx.TxOptions{BeginQuery: begin})
 	if err != nil {
 		return nil, fmt.Errorf("starting the transaction: %w", err)

@@ -78,7 +78,7 @@ func TestCancelStopsTheServer(t *testing.T) {
 				defer cancel(nil)
 				done := make(chan error, 1)
 				go func() {
-					_, err := Write(ctx, conn, tt.sql, nil, &memory{}, Options{Name: "calls.csv", Format: CSV})
+					_, err := writeQuery(ctx, conn, tt.sql, nil, &memory{}, Options{Name: "calls.csv", Format: CSV})
 					done <- err
 				}()
 				pbxtest.Eventually(t, "the query runs", func() bool { return busyBackends(t, watch) > 0 })
@@ -102,14 +102,17 @@ func TestDeadlineIsSaid(t *testing.T) {
 	conn := pbxtest.Connect(t, pbxtest.Database(t, sample.V55))
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	_, err := Write(ctx, conn, "select pg_sleep(600)::text as a", nil, &memory{}, Options{Name: "calls.csv", Format: CSV})
+	_, err := writeQuery(ctx, conn, "select pg_sleep(600)::text as a", nil, &memory{}, Options{Name: "calls.csv", Format: CSV})
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("error %v, want the deadline", err)
 	}
 }
 
 // fullDisk takes so many bytes and no more.
-type fullDisk struct{ left int }
+type fullDisk struct {
+	memory
+	left int
+}
 
 var errFull = errors.New("no space left on device")
 
@@ -121,21 +124,15 @@ func (d *fullDisk) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func TestSpoolSaysWhenTheDiskIsFull(t *testing.T) {
+func TestAFullDiskIsSaid(t *testing.T) {
 	t.Parallel()
-	s := newSpool(&fullDisk{left: 3 * bufferSize})
-	buffer, err := s.next(t.Context())
-	swaps := 0
-	for ; err == nil; swaps++ {
-		if swaps > 100 {
-			t.Fatal("the error does not come")
+	url := pbxtest.Database(t, sample.V55)
+	for _, compression := range []Compression{None, Gzip, Zstd} {
+		o := Options{Name: "calls.csv", Format: CSV, Compression: compression}
+		_, err := writeQuery(t.Context(), pbxtest.Connect(t, url), "select md5(n::text) as m from generate_series(1, 50000000) n", nil, &fullDisk{left: 3 * bufferSize}, o)
+		if !errors.Is(err, errFull) {
+			t.Errorf("%s: error %v, want that of the disk", compression, err)
 		}
-		buffer, err = s.swap(t.Context(), buffer[:bufferSize])
 	}
-	if !errors.Is(err, errFull) || swaps < 4 {
-		t.Errorf("after %d buffers: %v", swaps, err)
-	}
-	if err := s.close(); !errors.Is(err, errFull) {
-		t.Errorf("closing: %v", err)
-	}
+	waitIdle(t, url)
 }

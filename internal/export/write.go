@@ -1,28 +1,43 @@
 package export
 
 import (
+	"bytes"
+	"cmp"
 	"context"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
+	"hash/crc32"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/errgroup"
 )
 
-// progressInterval is how often Options.Progress is called at most, but for its last call.
-const progressInterval = 250 * time.Millisecond
+const (
+	// progressInterval is how often Options.Progress is called at most, but for its last call.
+	progressInterval = 250 * time.Millisecond
+	// finishedInterval is how often Options.Finished is.
+	finishedInterval = time.Second
+)
 
-// Write runs a query and writes its rows to out, and syncs it. After an error what was written is of no
-// use.
+// Write writes a source's rows to out, and syncs it. After an error what was written is of no use but for the slices that
+// Options.Finished was told of.
 //
-// The rows are read in one read-only snapshot, in a session whose time zone is UTC; conn must not be in
-// a transaction. When ctx ends Write returns within a fraction of a second, whatever the server is doing,
-// and pgx has the server stop too. After an error conn may be closed, and a pool replaces it.
+// The rows are read in one read-only snapshot, in sessions whose time zone is UTC. When ctx ends Write returns within a
+// fraction of a second, whatever the server is doing, and pgx has the server stop too. After an error connections may be
+// closed, and a pool replaces them.
 //
-// Errors: ErrTooManyRows, those of out, ctx.Err() and its cause, *pgconn.PgError.
-func Write(ctx context.Context, conn *pgx.Conn, sql string, args []any, out Out, o Options) (Manifest, error) {
-	manifest, err := write(ctx, conn, sql, args, out, o)
+// Errors: ErrTooManyRows, ErrDamaged, those of out and of the source, ctx.Err() and its cause, *pgconn.PgError.
+func Write(ctx context.Context, source Source, out Out, o Options) (Manifest, error) {
+	w := &writer{o: o, source: source, out: out, hash: sha256.New()}
+	if w.o.Location == nil {
+		w.o.Location = time.UTC
+	}
+	manifest, err := w.write(ctx)
 	if err == nil {
 		return manifest, nil
 	}
@@ -32,86 +47,181 @@ func Write(ctx context.Context, conn *pgx.Conn, sql string, args []any, out Out,
 	return Manifest{}, fmt.Errorf("export %s: %w", o.Name, err)
 }
 
-func write(ctx context.Context, conn *pgx.Conn, sql string, args []any, out Out, o Options) (Manifest, error) {
+// writer is one run of Write.
+type writer struct {
+	o      Options
+	source Source
+	out    Out
+
+	columns     []column // those of the file, and then hidden ones
+	visible     int      // how many are in the file
+	wireFormats pgx.QueryResultFormats
+	keyColumns  []int // indexes of columns, as the following; those are -1 if there is none
+	sumColumn   int
+	uuidColumn  int
+	xminColumn  int
+	frame       frame
+
+	hash     hash.Hash
+	rows     int64
+	bytes    int64 // of the file
+	written  []Slice
+	notes    [][]byte
+	recorded int // how many of written Options.Finished was told of
+
+	earlierRows []int64 // how many each of Options.Earlier has now
+	parts       map[int]EarlierPart
+	progress    time.Time
+	finished    time.Time
+}
+
+func (w *writer) write(ctx context.Context) (Manifest, error) {
 	started := time.Now()
-	if o.Location == nil {
-		o.Location = time.UTC
+	conn, release, err := w.source.Connect(ctx, true)
+	if err != nil {
+		return Manifest{}, err
 	}
-	tx, err := beginRead(ctx, conn)
+	defer release()
+	tx, err := beginRead(ctx, conn, "")
 	if err != nil {
 		return Manifest{}, err
 	}
 	defer endRead(ctx, tx)
-	statement, err := conn.Prepare(ctx, "", sql) // so that its columns are known before it runs
+	defer w.closeParts()
+	if err := w.describe(ctx, conn); err != nil {
+		return Manifest{}, err
+	}
+	same, err := w.compareEarlier(ctx, tx)
 	if err != nil {
-		return Manifest{}, fmt.Errorf("preparing the query: %w", err)
+		return Manifest{}, err
 	}
-	columns, err := newColumns(statement.Fields, o)
+	more, releaseMore, err := w.connectMore(ctx, conn)
+	defer releaseMore()
 	if err != nil {
 		return Manifest{}, err
 	}
-	w := &writer{o: o, columns: columns, out: out}
-	if w.keys, err = newKeys(columns, o.KeyColumns); err != nil {
+	if err := w.copy(ctx, append([]*pgx.Conn{conn}, more...), same); err != nil {
 		return Manifest{}, err
 	}
-	if err := rename(columns, o.Headers); err != nil {
-		return Manifest{}, err
-	}
-	if w.encoder, err = newEncoder(columns, o); err != nil {
-		return Manifest{}, err
-	}
-	if err := w.copy(ctx, conn, sql, args); err != nil {
-		return Manifest{}, err
-	}
-	if err := out.Sync(); err != nil {
+	if err := w.out.Sync(); err != nil {
 		return Manifest{}, fmt.Errorf("syncing: %w", err)
 	}
-	return w.manifest(started)
+	return w.manifest(started), nil
 }
 
-// writer is one run of Write.
-type writer struct {
-	o       Options
-	columns []column
-	keys    keys
-	encoder *encoder
-	out     Out
-	spool   *spool
-
-	rows     int64
-	bytes    int64 // handed to the spool
-	progress time.Time
-}
-
-// copy moves all rows from the server through the spool. On an error it stops the server by ending the
-// query's context, since closing the rows alone would read the rest first.
-func (w *writer) copy(ctx context.Context, conn *pgx.Conn, sql string, args []any) error {
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	formats := make(pgx.QueryResultFormats, len(w.columns))
-	for i := range w.columns {
-		formats[i] = w.columns[i].wireFormat()
-	}
-	rows, err := conn.Query(ctx, sql, append([]any{pgx.QueryExecModeDescribeExec, formats}, args...)...)
+// describe finds out what the query's columns are.
+func (w *writer) describe(ctx context.Context, conn *pgx.Conn) error {
+	sql, _, err := w.source.Rows(w.o.Span)
 	if err != nil {
-		return fmt.Errorf("the query's arguments: %w", err)
-	}
-	w.spool = newSpool(w.out)
-	if err = w.copyRows(ctx, rows); err != nil {
-		stop()
-	}
-	rows.Close()
-	spoolErr := w.spool.close()
-	counted := rows.CommandTag().RowsAffected()
-	switch {
-	case err != nil:
 		return err
-	case rows.Err() != nil:
-		return fmt.Errorf("reading rows: %w", rows.Err())
-	case spoolErr != nil:
-		return spoolErr
-	case counted != w.rows:
-		return fmt.Errorf("the server counted %d rows and sent %d", counted, w.rows)
+	}
+	statement, err := conn.Prepare(ctx, "", sql)
+	if err != nil {
+		return fmt.Errorf("preparing the query: %w", err)
+	}
+	if w.columns, err = newColumns(statement.Fields, w.o); err != nil {
+		return err
+	}
+	if w.visible = len(w.columns) - w.o.Hidden; w.visible < 1 {
+		return errors.New("the query returns no columns that are not hidden")
+	}
+	w.wireFormats = make(pgx.QueryResultFormats, len(w.columns))
+	for i := range w.columns {
+		w.wireFormats[i] = w.columns[i].wireFormat()
+	}
+	for _, name := range w.o.KeyColumns {
+		at, err := w.find(name)
+		if err != nil {
+			return err
+		}
+		w.keyColumns = append(w.keyColumns, at)
+	}
+	for _, c := range []struct {
+		name string
+		at   *int
+	}{{w.o.SumColumn, &w.sumColumn}, {w.o.UUIDColumn, &w.uuidColumn}, {w.o.XminColumn, &w.xminColumn}} {
+		if *c.at = -1; c.name == "" {
+			continue
+		}
+		if *c.at, err = w.find(c.name); err != nil {
+			return err
+		}
+	}
+	if w.o.SliceRows > 0 && (len(w.keyColumns) == 0 || w.columns[w.keyColumns[0]].kind != kindTimestamptz) {
+		return errors.New("slices are cut by a timestamptz, which must be the first key column")
+	}
+	if err := rename(w.columns[:w.visible], w.o.Headers); err != nil {
+		return err
+	}
+	_, w.frame, err = newEncoder(w.columns[:w.visible], w.o)
+	return err
+}
+
+// find is the index of a column, by what the query calls it.
+func (w *writer) find(name string) (int, error) {
+	at := slices.IndexFunc(w.columns, func(c column) bool { return c.name == name })
+	if at < 0 {
+		return 0, fmt.Errorf("the column %q is not among the query's columns; select it, hidden if it is not to be in the file", name)
+	}
+	return at, nil
+}
+
+// copy moves all rows from the server into the file. same says which earlier slices are taken over.
+func (w *writer) copy(ctx context.Context, conns []*pgx.Conn, same []bool) error {
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	var group errgroup.Group
+	run := func(step func() error) {
+		group.Go(func() error {
+			err := step()
+			if err != nil {
+				fail(err) // the first one counts: what it stops fails too
+			}
+			return err
+		})
+	}
+	pieces := make(chan *piece, bufferCount)
+	if err := w.readAll(ctx, conns, same, pieces, run); err != nil {
+		fail(err)
+	}
+	if err := w.assemble(ctx, pieces); err != nil {
+		fail(err)
+	}
+	_ = group.Wait() // its error is the cause
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	return nil
+}
+
+// assemble writes the pieces in their order, as one file.
+func (w *writer) assemble(ctx context.Context, pieces <-chan *piece) error {
+	w.finished = time.Now()
+	if err := w.putPacked(ctx, w.frame.head); err != nil {
+		return err
+	}
+	for {
+		p, more, err := receive(ctx, pieces)
+		if err != nil {
+			return err
+		}
+		if !more {
+			break
+		}
+		if err := w.putPiece(ctx, p); err != nil {
+			return err
+		}
+	}
+	offsets := make([]int64, len(w.written))
+	for i, s := range w.written {
+		offsets[i] = s.Offset
+	}
+	foot, err := w.frame.foot(w.notes, offsets)
+	if err != nil {
+		return err
+	}
+	if err := w.putPacked(ctx, foot); err != nil {
+		return err
 	}
 	if w.o.Progress != nil {
 		w.o.Progress(w.rows, w.bytes)
@@ -119,77 +229,103 @@ func (w *writer) copy(ctx context.Context, conn *pgx.Conn, sql string, args []an
 	return nil
 }
 
-func (w *writer) copyRows(ctx context.Context, rows pgx.Rows) error {
-	buffer, err := w.spool.next(ctx)
-	if err != nil {
-		return err
-	}
-	buffer = append(buffer, w.encoder.head...)
-	for rows.Next() {
-		if w.o.MaxRows > 0 && w.rows == w.o.MaxRows {
-			return ErrTooManyRows
-		}
-		values := rows.RawValues()
-		if buffer, err = w.encoder.row(buffer, values); err != nil {
+// putPiece writes a piece.
+func (w *writer) putPiece(ctx context.Context, p *piece) error {
+	offset, crc := w.bytes, crc32.New(castagnoli)
+	if p.kept != nil {
+		if err := w.putKept(ctx, p, crc); err != nil {
 			return err
 		}
-		w.keys.see(values, w.rows == 0)
-		w.rows++
-		if len(buffer) >= bufferSize {
-			if buffer, err = w.flush(ctx, buffer); err != nil {
+	} else {
+		for {
+			c, more, err := receive(ctx, p.chunks)
+			if err != nil {
+				return err
+			}
+			if !more {
+				break
+			}
+			crc.Write(c.bytes)
+			if err := w.put(ctx, c.bytes); err != nil {
+				return err
+			}
+			c.giveBack()
+			if err := w.count(c.rows); err != nil {
 				return err
 			}
 		}
 	}
-	// Rows that ended in an error say so once they are closed, before this last buffer could matter.
-	_, err = w.flush(ctx, append(buffer, w.encoder.foot...))
-	return err
+	s := p.slice
+	s.Part, s.Offset, s.Bytes, s.CRC = w.o.Part, offset, w.bytes-offset, crc.Sum32()
+	w.written, w.notes = append(w.written, s), append(w.notes, p.note)
+	if w.o.Finished == nil || time.Since(w.finished) < cmp.Or(w.o.finishedInterval, finishedInterval) {
+		return nil
+	}
+	w.finished = time.Now()
+	first := w.recorded
+	w.recorded = len(w.written)
+	return w.o.Finished(ctx, first, w.written[first:])
 }
 
-// flush hands a buffer to the spool and returns an empty one.
-func (w *writer) flush(ctx context.Context, buffer []byte) ([]byte, error) {
-	if ctx.Err() != nil {
-		return nil, stopped(ctx)
-	}
-	w.bytes += int64(len(buffer))
-	if err := w.out.WaitForSpace(ctx, w.bytes); err != nil {
-		return nil, err
+// castagnoli is the polynomial of CRC-32C.
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// count counts rows that are written.
+func (w *writer) count(rows int64) error {
+	w.rows += rows
+	if w.o.MaxRows > 0 && w.rows > w.o.MaxRows {
+		return ErrTooManyRows
 	}
 	if now := time.Now(); w.o.Progress != nil && now.Sub(w.progress) >= progressInterval {
 		w.progress = now
 		w.o.Progress(w.rows, w.bytes)
 	}
-	return w.spool.swap(ctx, buffer)
+	return nil
 }
 
-// manifest describes the file once it is complete.
-func (w *writer) manifest(started time.Time) (Manifest, error) {
-	m := Manifest{
-		File:       w.o.Name,
-		Format:     w.o.Format,
-		TimeZone:   w.o.Location.String(),
-		Rows:       w.rows,
-		Bytes:      w.spool.bytes,
-		SHA256:     hex.EncodeToString(w.spool.sum.Sum(nil)),
-		KeyColumns: w.o.KeyColumns,
-		StartedAt:  started.UTC(),
+// putPacked writes what is no slice, packed by itself as slices are.
+func (w *writer) putPacked(ctx context.Context, text []byte) error {
+	if len(text) == 0 || w.o.Compression == None {
+		return w.put(ctx, text)
 	}
-	for i := range w.columns {
-		m.Columns = append(m.Columns, w.columns[i].name)
+	var packed bytes.Buffer
+	packer, err := NewPacker(&packed, w.o.Compression)
+	if err != nil {
+		return err
 	}
-	if w.rows > 0 {
-		var err error
-		if m.FirstKey, err = w.keys.text(w.columns, w.keys.first); err != nil {
-			return Manifest{}, err
-		}
-		if m.LastKey, err = w.keys.text(w.columns, w.keys.last); err != nil {
-			return Manifest{}, err
-		}
+	if _, err := packer.Write(text); err != nil {
+		return err
 	}
-	finished := time.Now()
-	m.FinishedAt = finished.UTC()
-	m.Seconds = finished.Sub(started).Seconds()
-	return m, nil
+	if err := packer.Close(); err != nil {
+		return err
+	}
+	return w.put(ctx, packed.Bytes())
+}
+
+// put writes bytes of the file.
+func (w *writer) put(ctx context.Context, content []byte) error {
+	if ctx.Err() != nil {
+		return stopped(ctx)
+	}
+	if err := w.out.WaitForSpace(ctx, w.bytes+int64(len(content))); err != nil {
+		return err
+	}
+	w.hash.Write(content)
+	if _, err := w.out.Write(content); err != nil {
+		return fmt.Errorf("writing: %w", err)
+	}
+	w.bytes += int64(len(content))
+	return nil
+}
+
+// receive receives from a channel, unless ctx ends first. more is false if it was closed.
+func receive[T any](ctx context.Context, from <-chan T) (value T, more bool, err error) {
+	select {
+	case value, more = <-from:
+		return value, more, nil
+	case <-ctx.Done():
+		return value, false, stopped(ctx)
+	}
 }
 
 // stopped is the error of a context that has ended: ctx.Err(), with its cause if it has another.
@@ -199,4 +335,44 @@ func stopped(ctx context.Context) error {
 		return cause
 	}
 	return fmt.Errorf("%w: %w", ctx.Err(), cause)
+}
+
+// manifest describes the file once it is complete.
+func (w *writer) manifest(started time.Time) Manifest {
+	m := Manifest{
+		File:        w.o.Name,
+		Format:      w.o.Format,
+		Compression: w.o.Compression,
+		TimeZone:    w.o.Location.String(),
+		Rows:        w.rows,
+		Bytes:       w.bytes,
+		SHA256:      hex.EncodeToString(w.hash.Sum(nil)),
+		KeyColumns:  w.o.KeyColumns,
+		StartedAt:   started.UTC(),
+	}
+	for _, c := range w.columns[:w.visible] {
+		m.Columns = append(m.Columns, c.name)
+	}
+	if w.sumColumn >= 0 {
+		m.Sum = new(float64)
+	}
+	for i := range w.written {
+		s := &w.written[i]
+		if s.Rows > 0 {
+			if m.LastKey = s.LastKey; m.FirstKey == nil {
+				m.FirstKey = s.FirstKey
+			}
+		}
+		switch {
+		case m.Sum == nil:
+		case s.Sum == nil:
+			m.Sum = nil
+		default:
+			*m.Sum += *s.Sum
+		}
+	}
+	finished := time.Now()
+	m.FinishedAt = finished.UTC()
+	m.Seconds = finished.Sub(started).Seconds()
+	return m
 }

@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -39,12 +40,39 @@ func (m *memory) Sync() error {
 	return nil
 }
 
+// query is a source of one connection and one statement.
+type query struct {
+	conn *pgx.Conn
+	sql  string
+	args []any
+}
+
+func (q query) Connect(_ context.Context, first bool) (*pgx.Conn, func(), error) {
+	if !first {
+		return nil, nil, nil
+	}
+	return q.conn, func() {}, nil
+}
+
+func (q query) Rows(Span) (string, []any, error) { return q.sql, q.args, nil }
+
+func (q query) Nth(Span, int64) (string, []any, error) { return "", nil, errors.ErrUnsupported }
+
+func (q query) Digests(context.Context, pgx.Tx, []Span) ([]SpanDigest, error) {
+	return nil, errors.ErrUnsupported
+}
+
+// writeQuery writes what one statement returns.
+func writeQuery(ctx context.Context, conn *pgx.Conn, sql string, args []any, out Out, o Options) (Manifest, error) {
+	return Write(ctx, query{conn, sql, args}, out, o)
+}
+
 // export writes a file and returns its bytes and manifest.
 func export(t testing.TB, conn *pgx.Conn, o Options, sql string, args ...any) ([]byte, Manifest) {
 	t.Helper()
-	o.Name = "calls." + o.Format.Extension()
+	o.Name = "calls." + Extension(o.Format, o.Compression)
 	var out memory
-	manifest, err := Write(t.Context(), conn, sql, args, &out, o)
+	manifest, err := writeQuery(t.Context(), conn, sql, args, &out, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -316,7 +344,10 @@ func TestEncodersDoNotAllocate(t *testing.T) {
 	row := [][]byte{[]byte(`O"Brien, é` + "\n\xff"), []byte("12.50"), []byte("t"), make([]byte, 16), make([]byte, 8)}
 	buffer := newBuffer()
 	for _, format := range Formats() {
-		e, err := newEncoder(columns, Options{Format: format, FormulaGuard: true})
+		if format == Parquet {
+			continue // it keeps a batch of rows
+		}
+		e, _, err := newEncoder(columns, Options{Format: format, FormulaGuard: true})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -6,9 +6,9 @@ import (
 )
 
 // newXMLEncoder makes the encoder of the format that XML documents.
-func newXMLEncoder(columns []column, _ Options) (*encoder, error) {
+func newXMLEncoder(columns []column, _ Options) (*textEncoder, error) {
 	const head = `<?xml version="1.0" encoding="UTF-8"?>` + "\n<cdrs>\n"
-	e := &encoder{text: xmlEscaping.append, head: head, openFirst: "<cdr>", openRow: "<cdr>", closeRow: "</cdr>\n", foot: "</cdrs>\n"}
+	e := &textEncoder{text: xmlEscaping.append, head: head, openFirst: "<cdr>", openRow: "<cdr>", closeRow: "</cdr>\n", foot: "</cdrs>\n"}
 	for _, c := range columns {
 		if !xmlName.MatchString(c.name) {
 			return nil, fmt.Errorf("the column name %q cannot be an XML element; give it another name with AS", c.name)

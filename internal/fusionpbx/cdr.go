@@ -81,6 +81,7 @@ type CDRFilter struct {
 	DomainUUID string    // else of this one
 	Start, End time.Time // Start is in the window, End is not
 	Columns    []string  // CDRColumns if empty
+	Hidden     []string  // further columns behind them, each once: columns of v_xml_cdr, or XminColumn
 	Choice     CDRChoice
 	// TimeZone and Clock24 are how the page's date and time of day are written: "" is UTC.
 	TimeZone string
@@ -144,6 +145,13 @@ func (d *DB) selectCDRs(f CDRFilter, args []any) (sql string, _ []any, err error
 		}
 		joined = joined || joins
 		selected[i] = value + " as " + pgx.Identifier{called[i]}.Sanitize()
+	}
+	for _, column := range f.Hidden {
+		value := d.orNull("v_xml_cdr", "v_xml_cdr."+column)
+		if column == XminColumn {
+			value = "v_xml_cdr." + XminColumn
+		}
+		selected = append(selected, value+" as "+pgx.Identifier{column}.Sanitize())
 	}
 	sql = "select " + strings.Join(selected, ", ") + " from v_xml_cdr"
 	if joined {

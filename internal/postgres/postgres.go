@@ -26,7 +26,6 @@ const (
 // sessionSettings make the server notice within seconds that a client's host is gone, and drop its locks:
 // without them that takes the system's keep-alive of two hours.
 var sessionSettings = map[string]string{
-	"application_name":                    "trunkline",
 	"tcp_keepalives_idle":                 "5",
 	"tcp_keepalives_interval":             "2",
 	"tcp_keepalives_count":                "3",
@@ -40,14 +39,29 @@ var sessionSettings = map[string]string{
 // on sorting. If the database is SQL_ASCII, so is the client encoding: the server would otherwise
 // refuse to send a caller name that is not valid UTF-8. Times are read in UTC.
 func Open(ctx context.Context, url string, maxConns int) (*pgxpool.Pool, error) {
+	pool, err := OpenAs(ctx, "trunkline", url, maxConns)
+	if err != nil {
+		return nil, err
+	}
+	if err := pool.Ping(ctx); err != nil {
+		pool.Close()
+		return nil, fmt.Errorf("the database does not answer: %w", err)
+	}
+	return pool, nil
+}
+
+// OpenAs is Open under another application_name, by which the server's administrator, and we, can tell what the connections
+// are for. The database need not answer yet.
+func OpenAs(ctx context.Context, name, url string, maxConns int) (*pgxpool.Pool, error) {
 	cfg, err := pgxpool.ParseConfig(url)
 	if err != nil {
 		return nil, fmt.Errorf("the database's URL cannot be read: %w; write it as postgres://user:password@host:port/database", err)
 	}
 	cfg.MaxConns = int32(maxConns)
 	cfg.ConnConfig.ConnectTimeout = connectTimeout
-	for name, value := range sessionSettings {
-		cfg.ConnConfig.RuntimeParams[name] = value
+	cfg.ConnConfig.RuntimeParams["application_name"] = name
+	for setting, value := range sessionSettings {
+		cfg.ConnConfig.RuntimeParams[setting] = value
 	}
 	cfg.ConnConfig.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler {
 		return &pgconn.CancelRequestContextWatcherHandler{Conn: conn, DeadlineDelay: cancelGrace}
@@ -64,10 +78,6 @@ func Open(ctx context.Context, url string, maxConns int) (*pgxpool.Pool, error) 
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("opening the database: %w", err)
-	}
-	if err := pool.Ping(ctx); err != nil {
-		pool.Close()
-		return nil, fmt.Errorf("the database does not answer: %w", err)
 	}
 	return pool, nil
 }

@@ -87,6 +87,10 @@ func (s *Service) worker(ctx context.Context, started func()) (*worker.Worker, e
 	if err := s.exporter.MarkStore(ctx); err != nil {
 		return nil, err
 	}
+	var err error
+	if s.exporter.Rows, err = OpenExportDatabase(ctx, s.settings); err != nil {
+		return nil, err
+	}
 	return worker.New(worker.Options{
 		Settings: s.settings,
 		PBX:      s.pbx,

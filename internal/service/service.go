@@ -100,6 +100,11 @@ func Open(ctx context.Context, settings config.Settings, log *slog.Logger, alone
 		Store:        ExportStore(settings),
 		FormulaGuard: settings.CSVFormulaGuard,
 		Retention:    settings.ExportRetention,
+		Connections:  exportConnections(settings),
+		Share:        settings.ExportConnectionShare,
+		SliceRows:    int64(settings.ExportSliceRows),
+		Replica:      settings.ExportDatabaseURL != "",
+		ReplicaWait:  settings.ExportReplicaWait,
 	}
 	return s, nil
 }
@@ -126,7 +131,9 @@ func (s *Service) Close() {
 	if s.audit != nil {
 		s.audit.Flush(context.Background()) // what was denied while the front end shut down
 	}
-	if s.pool != nil {
-		s.pool.Close()
+	for _, pool := range []*pgxpool.Pool{s.exporter.Rows, s.pool} {
+		if pool != nil {
+			pool.Close()
+		}
 	}
 }

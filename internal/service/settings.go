@@ -1,13 +1,16 @@
 package service
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"log/slog"
+	"runtime"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"trunkline/internal/cdr"
 	"trunkline/internal/config"
 	"trunkline/internal/freeswitch"
 	"trunkline/internal/fusionpbx"
@@ -40,6 +43,18 @@ func OpenDatabase(ctx context.Context, settings config.Settings) (*pgxpool.Pool,
 		return nil, fmt.Errorf("%w; check %s and that Postgres runs", err, settings.Where("TRUNKLINE_DATABASE_URL"))
 	}
 	return pool, nil
+}
+
+// exportConnections is how many connections an export job reads through.
+func exportConnections(s config.Settings) int {
+	return cmp.Or(s.ExportConnections, max(runtime.NumCPU()/2, 1))
+}
+
+// OpenExportDatabase opens what export jobs read: connections of their own, so that those of quick requests are left alone.
+// A standby need not answer yet: nothing but exports waits for it.
+func OpenExportDatabase(ctx context.Context, settings config.Settings) (*pgxpool.Pool, error) {
+	url := cmp.Or(settings.ExportDatabaseURL, settings.DatabaseURL)
+	return postgres.OpenAs(ctx, cdr.ConnectionsName, url.Reveal(), settings.ExportConcurrency*exportConnections(settings))
 }
 
 // NewPBX is the PBX of the settings, without its switches.

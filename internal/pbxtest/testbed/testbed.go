@@ -112,6 +112,7 @@ func Tasks(t testing.TB, pool *pgxpool.Pool, rdb redis.UniversalClient, log *slo
 var JobSettings = config.Settings{
 	ProvisionTimeout:     time.Minute,
 	ExportTimeout:        time.Hour,
+	ExportSnapshotAge:    time.Hour,
 	BulkTimeout:          time.Hour,
 	ProvisionConcurrency: 16,
 	ExportConcurrency:    2,

@@ -1,0 +1,90 @@
+package cdr
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"trunkline/internal/export"
+	"trunkline/internal/fusionpbx"
+	"trunkline/internal/postgres"
+)
+
+// furtherPatience is how long a further connection is waited for; without it an export is slower, and no other.
+const furtherPatience = 100 * time.Millisecond
+
+// source is where an export's rows come from.
+type source struct {
+	pool   *pgxpool.Pool
+	db     *fusionpbx.DB
+	filter fusionpbx.CDRFilter
+	share  int // as Exporter has it
+}
+
+// ConnectionsName is the application_name of the connections that export jobs read through.
+const ConnectionsName = "trunkline export"
+
+// Connect implements export.Source.
+func (s source) Connect(ctx context.Context, first bool) (*pgx.Conn, func(), error) {
+	waiting, cancel := ctx, context.CancelFunc(func() {})
+	if !first {
+		waiting, cancel = context.WithTimeout(ctx, furtherPatience)
+	}
+	defer cancel()
+	conn, err := s.pool.Acquire(waiting)
+	switch {
+	case err == nil && first:
+		return conn.Conn(), conn.Release, nil
+	case err == nil:
+		within, err := s.withinShare(ctx, conn)
+		if !within || err != nil {
+			conn.Release()
+			return nil, nil, err
+		}
+		return conn.Conn(), conn.Release, nil
+	case !first && errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:
+		return nil, nil, nil
+	}
+	return nil, nil, err
+}
+
+// withinShare reports whether exports, this connection included, have no more of the server's connections than they may.
+func (s source) withinShare(ctx context.Context, conn *pgxpool.Conn) (bool, error) {
+	return postgres.Value[bool](ctx, conn, "counting the connections of exports", `
+		select count(*) * 100 <= current_setting('max_connections')::integer * $1::integer
+		from pg_stat_activity where application_name = $2`, s.share, ConnectionsName)
+}
+
+// Rows implements export.Source.
+func (s source) Rows(span export.Span) (string, []any, error) { return s.db.CDRQuery(s.within(span)) }
+
+// Nth implements export.Source.
+func (s source) Nth(span export.Span, n int64) (string, []any, error) {
+	return s.db.NthCDRQuery(s.within(span), n)
+}
+
+// Digests implements export.Source.
+func (s source) Digests(ctx context.Context, tx pgx.Tx, spans []export.Span) ([]export.SpanDigest, error) {
+	starts := make([]time.Time, len(spans))
+	for i, span := range spans {
+		starts[i] = span.From
+	}
+	found, err := s.db.In(tx).CDRDigests(ctx, s.within(export.Span{From: starts[0], To: spans[len(spans)-1].To}), starts)
+	if err != nil {
+		return nil, err
+	}
+	digests := make([]export.SpanDigest, len(found))
+	for i, f := range found {
+		digests[i] = export.SpanDigest{Rows: f.CDRs, Digest: export.Digest(f.Digest)}
+	}
+	return digests, nil
+}
+
+func (s source) within(span export.Span) fusionpbx.CDRFilter {
+	f := s.filter
+	f.Start, f.End = span.From, span.To
+	return f
+}

@@ -1,0 +1,87 @@
+package export
+
+import (
+	"context"
+	"fmt"
+	"hash"
+	"io"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// compareEarlier says which slices of earlier attempts hold what the transaction sees, and are taken over.
+func (w *writer) compareEarlier(ctx context.Context, tx pgx.Tx) ([]bool, error) {
+	earlier := w.o.Earlier
+	if len(earlier) == 0 {
+		return nil, nil
+	}
+	spans := make([]Span, len(earlier))
+	for i, s := range earlier {
+		spans[i] = s.Span
+	}
+	now, err := w.source.Digests(ctx, tx, spans)
+	if err != nil {
+		return nil, fmt.Errorf("comparing what an earlier attempt has written: %w", err)
+	}
+	same := make([]bool, len(earlier))
+	w.earlierRows = make([]int64, len(earlier))
+	var before int64
+	for i, s := range earlier {
+		same[i] = s.Rows == now[i].Rows && s.Digest == now[i].Digest && s.First == (before == 0)
+		w.earlierRows[i] = now[i].Rows
+		before += now[i].Rows
+	}
+	return same, nil
+}
+
+// putKept writes what stands in an earlier part. Errors: ErrDamaged.
+func (w *writer) putKept(ctx context.Context, p *piece, crc hash.Hash32) error {
+	part, err := w.openPart(p.kept.Part)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	p.slice = *p.kept
+	if w.frame.noteOf != nil {
+		if p.note, err = w.frame.noteOf(part, *p.kept); err != nil {
+			return fmt.Errorf("%w: %w", ErrDamaged, err)
+		}
+	}
+	from := io.NewSectionReader(part, p.kept.Offset, p.kept.Bytes)
+	buffer := newBuffer()[:bufferSize]
+	for left := p.kept.Bytes; left > 0; {
+		n, err := io.ReadFull(from, buffer[:min(left, bufferSize)])
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrDamaged, err)
+		}
+		crc.Write(buffer[:n])
+		if err := w.put(ctx, buffer[:n]); err != nil {
+			return err
+		}
+		left -= int64(n)
+	}
+	if crc.Sum32() != p.kept.CRC {
+		return fmt.Errorf("%w: the slice from %s on has another checksum", ErrDamaged, p.kept.From)
+	}
+	return w.count(p.kept.Rows)
+}
+
+// openPart opens an earlier part, or returns it if it is open.
+func (w *writer) openPart(number int) (EarlierPart, error) {
+	if part, open := w.parts[number]; open {
+		return part, nil
+	}
+	part, err := w.o.OpenPart(number)
+	if err == nil {
+		if w.parts == nil {
+			w.parts = map[int]EarlierPart{}
+		}
+		w.parts[number] = part
+	}
+	return part, err
+}
+
+func (w *writer) closeParts() {
+	for _, part := range w.parts {
+		_ = part.Close() // it was read, so there is nothing to lose
+	}
+}

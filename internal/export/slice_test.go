@@ -1,0 +1,327 @@
+package export
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"trunkline/internal/pbxtest"
+	"trunkline/internal/pbxtest/sample"
+)
+
+// calls is a source of the rows of a table calls (id, at, text, n), through any number of connections.
+type calls struct{ pool *pgxpool.Pool }
+
+const callsFrom = " from calls where at >= $1 and at < $2 "
+
+func (c calls) Connect(ctx context.Context, first bool) (*pgx.Conn, func(), error) {
+	conn, err := c.pool.Acquire(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	return conn.Conn(), conn.Release, nil
+}
+
+func (c calls) Rows(s Span) (string, []any, error) {
+	return "select at, text, n, id, xmin" + callsFrom + "order by at, id", []any{s.From, s.To}, nil
+}
+
+func (c calls) Nth(s Span, n int64) (string, []any, error) {
+	return "select at" + callsFrom + fmt.Sprintf("order by at limit 1 offset %d", n-1), []any{s.From, s.To}, nil
+}
+
+func (c calls) Digests(ctx context.Context, tx pgx.Tx, spans []Span) (found []SpanDigest, err error) {
+	for _, s := range spans {
+		var d SpanDigest
+		err := tx.QueryRow(ctx, `select count(*), coalesce(sum(('x' || left(replace(id::text, '-', ''), 14))::bit(56)::bigint * (xmin::text::numeric + 1)), 0)::text`+callsFrom,
+			s.From, s.To).Scan(&d.Rows, &d.Digest)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, d)
+	}
+	return found, nil
+}
+
+// callsSpan is a span that holds all rows of newCalls.
+var callsSpan = Span{From: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), To: time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC)}
+
+// newCalls makes the table: rows of which many have the same time, as those of one second do.
+func newCalls(t testing.TB, rows int) calls {
+	t.Helper()
+	url := pbxtest.Database(t, sample.V55)
+	pool, err := pgxpool.New(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	c := calls{pool}
+	c.exec(t, "create table calls (id uuid not null, at timestamptz not null, text text, n numeric)")
+	c.exec(t, `insert into calls select md5(i::text)::uuid, timestamptz '2026-01-01 00:00+00' + (i / 7) * interval '1 second' + (i % 3) * interval '1 microsecond',
+		case i % 5 when 0 then null when 1 then '' when 2 then E'a "b", <c>\n&' when 3 then E'\u2028 é ' || repeat('x', i % 900) else md5(i::text) end, i::numeric / 4
+		from generate_series(1, $1::integer) i`, rows)
+	c.exec(t, "create index on calls (at, id)")
+	return c
+}
+
+func (c calls) exec(t testing.TB, sql string, args ...any) {
+	t.Helper()
+	if _, err := c.pool.Exec(t.Context(), sql, args...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// attempts is a file that one attempt after the other is made at.
+type attempts struct {
+	source calls
+	o      Options
+	parts  []*cutOff
+	slices []Slice
+}
+
+// cutOff is an Out that fails after so many bytes; 0: never.
+type cutOff struct {
+	memory
+	after int
+}
+
+var errCutOff = errors.New("cut off")
+
+func (c *cutOff) Write(p []byte) (int, error) {
+	if c.after > 0 && c.Len()+len(p) > c.after {
+		return 0, errCutOff
+	}
+	return c.memory.Write(p)
+}
+
+// part reads what an attempt wrote.
+type part struct{ *bytes.Reader }
+
+func (part) Close() error { return nil }
+
+// try makes an attempt that is cut off after so many bytes.
+func (a *attempts) try(t testing.TB, after int) (Manifest, error) {
+	t.Helper()
+	out := &cutOff{after: after}
+	a.parts = append(a.parts, out)
+	o := a.o
+	o.Name, o.Span, o.KeyColumns, o.UUIDColumn, o.XminColumn, o.Hidden, o.SumColumn = "calls", callsSpan, []string{"at", "id"}, "id", "xmin", 2, "n"
+	o.Part, o.Earlier = len(a.parts), slices.Clone(a.slices)
+	o.OpenPart = func(number int) (EarlierPart, error) { return part{bytes.NewReader(a.parts[number-1].Bytes())}, nil }
+	o.Finished = func(_ context.Context, first int, finished []Slice) error {
+		a.slices = append(a.slices[:first:first], append(finished, a.slices[min(first+len(finished), len(a.slices)):]...)...)
+		return nil
+	}
+	o.finishedInterval = 1 // each slice at once
+	return Write(t.Context(), a.source, out, o)
+}
+
+// whole makes the file at one go.
+func whole(t testing.TB, source calls, o Options) ([]byte, Manifest) {
+	t.Helper()
+	a := attempts{source: source, o: o}
+	m, err := a.try(t, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o.SliceRows > 0 && int64(len(a.slices)) < m.Rows/(2*o.SliceRows) {
+		t.Fatalf("%d rows make %d slices", m.Rows, len(a.slices))
+	}
+	return a.parts[0].Bytes(), m
+}
+
+// forms are all ways in which a file is written.
+func allForms() (all []Options) {
+	for _, format := range Formats() {
+		all = append(all, Options{Format: format, SliceRows: 500})
+		if format != Parquet {
+			all = append(all, Options{Format: format, SliceRows: 500, Compression: Gzip}, Options{Format: format, SliceRows: 500, Compression: Zstd})
+		}
+	}
+	return all
+}
+
+// TestConnectionsDoNotShow has more connections, and no slices at all where that is not seen, make the same file.
+func TestConnectionsDoNotShow(t *testing.T) {
+	t.Parallel()
+	source := newCalls(t, 20000)
+	for _, o := range allForms() {
+		want, m := whole(t, source, o)
+		if m.Rows != 20000 || *m.Sum != 20000*20001/2/4.0 {
+			t.Errorf("%s: %d rows with the sum %v", o.Format, m.Rows, *m.Sum)
+		}
+		o.Connections = 3
+		got, _ := whole(t, source, o)
+		if !bytes.Equal(got, want) {
+			t.Errorf("%s %s: three connections write another file", o.Format, o.Compression)
+		}
+		if o.Connections, o.SliceRows = 1, 0; o.Compression == None && o.Format != Parquet {
+			if got, _ := whole(t, source, o); !bytes.Equal(got, want) {
+				t.Errorf("%s: slices show in the file", o.Format)
+			}
+		}
+	}
+}
+
+// TestAnAttemptGoesOn cuts attempts off at random, after which the file is what an undisturbed one writes, and slices that
+// were finished are not written again.
+func TestAnAttemptGoesOn(t *testing.T) {
+	t.Parallel()
+	source := newCalls(t, 20000)
+	random := rand.New(rand.NewPCG(1, 2))
+	for _, o := range allForms() {
+		o.Connections = 1 + random.IntN(3)
+		want, _ := whole(t, source, o)
+		a := attempts{source: source, o: o}
+		for range 4 {
+			known := len(a.slices)
+			if _, err := a.try(t, 1+random.IntN(len(want))); !errors.Is(err, errCutOff) {
+				t.Fatalf("%s %s: error %v, want the cut", o.Format, o.Compression, err)
+			}
+			if len(a.slices) < known {
+				t.Fatalf("%d of %d slices are left", len(a.slices), known)
+			}
+		}
+		if _, err := a.try(t, 0); err != nil {
+			t.Fatal(err)
+		}
+		if got := a.parts[len(a.parts)-1].Bytes(); !bytes.Equal(got, want) {
+			t.Errorf("%s %s: after four attempts that were cut off the file is another one", o.Format, o.Compression)
+		}
+	}
+}
+
+// TestKeptSlicesAreNotRead has a query that fails where slices are finished.
+func TestKeptSlicesAreNotRead(t *testing.T) {
+	t.Parallel()
+	source := newCalls(t, 5000)
+	for _, connections := range []int{1, 3} {
+		a := attempts{source: source, o: Options{Format: CSV, SliceRows: 500, Connections: connections}}
+		want, _ := whole(t, source, a.o)
+		if _, err := a.try(t, len(want)/2); !errors.Is(err, errCutOff) {
+			t.Fatal(err)
+		}
+		watched := &watchedSource{calls: source}
+		o := a.o
+		o.Name, o.Span, o.KeyColumns, o.UUIDColumn, o.XminColumn, o.Hidden = "calls", callsSpan, []string{"at", "id"}, "id", "xmin", 2
+		o.Part, o.Earlier = 2, a.slices
+		o.OpenPart = func(int) (EarlierPart, error) { return part{bytes.NewReader(a.parts[0].Bytes())}, nil }
+		var out memory
+		if _, err := Write(t.Context(), watched, &out, o); err != nil {
+			t.Fatal(err)
+		}
+		kept := a.slices[len(a.slices)-1].To
+		if len(a.slices) < 3 || watched.earliest.Before(kept) || !bytes.Equal(out.Bytes(), want) {
+			t.Errorf("rows from %s on were read again, though %d slices up to %s were finished", watched.earliest, len(a.slices), kept)
+		}
+	}
+}
+
+// watchedSource remembers the earliest time that rows are read from, but for the description of the query, which is that of
+// all rows.
+type watchedSource struct {
+	calls
+	asked    int
+	earliest time.Time
+}
+
+func (w *watchedSource) Rows(s Span) (string, []any, error) {
+	if w.asked++; w.asked > 1 && (w.earliest.IsZero() || s.From.Before(w.earliest)) {
+		w.earliest = s.From
+	}
+	return w.calls.Rows(s)
+}
+
+// TestChangedSlicesAreWrittenAgain has rows change, go and come between two attempts.
+func TestChangedSlicesAreWrittenAgain(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]string{
+		"a row changes":            "update calls set text = 'changed' where id = md5('700')::uuid",
+		"a row is as it was":       "update calls set n = n where id = md5('700')::uuid",
+		"a row goes":               "delete from calls where id = md5('700')::uuid",
+		"a row comes":              "insert into calls values (gen_random_uuid(), timestamptz '2026-01-01 00:01:40+00', 'new', 7)",
+		"a slice is empty":         "delete from calls where at < timestamptz '2026-01-01 00:02+00'",
+		"a slice of many":          "insert into calls select gen_random_uuid(), timestamptz '2026-01-01 00:01:40+00', 'new', 7 from generate_series(1, 2000)",
+		"one comes before all":     "insert into calls values (gen_random_uuid(), timestamptz '2026-01-01 00:00+00', 'new', 7)",
+		"one goes and one comes":   "with gone as (delete from calls where id = md5('700')::uuid returning *) insert into calls select gen_random_uuid(), at, text, n from gone",
+		"all rows are gone by now": "delete from calls",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			source := newCalls(t, 3000)
+			for _, o := range allForms() {
+				if o.Compression != None && o.Format != JSON {
+					continue
+				}
+				source.exec(t, "truncate calls")
+				source.exec(t, "insert into calls select md5(i::text)::uuid, timestamptz '2026-01-01 00:00+00' + (i / 7) * interval '1 second', md5(i::text), i from generate_series(1, 3000) i")
+				a := attempts{source: source, o: o}
+				rows, _ := whole(t, source, o)
+				if _, err := a.try(t, len(rows)*9/10); !errors.Is(err, errCutOff) {
+					t.Fatal(err)
+				}
+				source.exec(t, change)
+				m, err := a.try(t, 0)
+				if err != nil {
+					t.Fatal(err)
+				}
+				want, afresh := whole(t, source, Options{Format: o.Format, Compression: o.Compression, SliceRows: 1 << 40})
+				got := a.parts[1].Bytes()
+				if m.Rows != afresh.Rows || *m.Sum != *afresh.Sum || fmt.Sprint(deref(m.FirstKey), deref(m.LastKey)) != fmt.Sprint(deref(afresh.FirstKey), deref(afresh.LastKey)) {
+					t.Errorf("%s: %+v, want %+v", o.Format, m, afresh)
+				}
+				if o.Format != Parquet && !bytes.Equal(content(t, o, got), content(t, o, want)) {
+					t.Errorf("%s %s: the file has not what is there now", o.Format, o.Compression)
+				}
+			}
+		})
+	}
+}
+
+func deref(key []*string) (texts []string) {
+	for _, text := range key {
+		texts = append(texts, *text)
+	}
+	return texts
+}
+
+// TestDamagedPartsAreSaid has what an attempt wrote lost in part.
+func TestDamagedPartsAreSaid(t *testing.T) {
+	t.Parallel()
+	source := newCalls(t, 5000)
+	for _, o := range allForms() {
+		for name, damage := range map[string]func(*cutOff){
+			"a byte":   func(c *cutOff) { c.Bytes()[c.Len()/3]++ },
+			"the rest": func(c *cutOff) { c.Truncate(c.Len() / 3) },
+		} {
+			a := attempts{source: source, o: o}
+			want, _ := whole(t, source, o)
+			if _, err := a.try(t, len(want)*2/3); !errors.Is(err, errCutOff) {
+				t.Fatal(err)
+			}
+			damage(a.parts[0])
+			if _, err := a.try(t, 0); !errors.Is(err, ErrDamaged) {
+				t.Errorf("%s %s: %s is damaged: error %v", o.Format, o.Compression, name, err)
+			}
+		}
+	}
+}
+
+// content is the file's content.
+func content(t testing.TB, o Options, file []byte) []byte {
+	t.Helper()
+	content, err := io.ReadAll(unpack(t, o.Compression, bytes.NewReader(file)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return content
+}

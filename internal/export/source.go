@@ -1,0 +1,32 @@
+package export
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Source is where a file's rows come from. Rows are ordered by Options.KeyColumns, of which the first is the time that
+// spans are of.
+type Source interface {
+	// Connect takes a connection that is in no transaction, and says how it is given back. It waits for the first one; any
+	// further one it takes only if it is to be had now, else conn is nil.
+	Connect(ctx context.Context, first bool) (conn *pgx.Conn, release func(), err error)
+	// Rows is the statement that reads the rows of a span in their order: the file's columns, and then those of
+	// Options.Hidden.
+	Rows(span Span) (sql string, args []any, err error)
+	// Nth is the statement that reads the time of the span's nth row, in their order, and none if there are fewer rows.
+	Nth(span Span, n int64) (sql string, args []any, err error)
+	// Digests counts and digests the rows of each span as the transaction sees them. The spans follow each other.
+	Digests(ctx context.Context, tx pgx.Tx, spans []Span) ([]SpanDigest, error)
+}
+
+// SpanDigest are a span's rows, in number and digested.
+type SpanDigest struct {
+	Rows   int64
+	Digest Digest
+}
+
+// stampTick is the least that two times of Postgres differ by.
+const stampTick = time.Microsecond
