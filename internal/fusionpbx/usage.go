@@ -47,25 +47,20 @@ func (d *DB) Usage(ctx context.Context, f UsageFilter) ([]DomainUsage, error) {
 }
 
 func (d *DB) usage(ctx context.Context, f UsageFilter) ([]DomainUsage, error) {
-	answered := d.number("v_xml_cdr", "c.answer_epoch") + " > 0"
-	if !d.hasColumn("v_xml_cdr", "answer_epoch") {
-		answered = d.number("v_xml_cdr", "c.billsec") + " > 0"
-	}
 	direction := d.orNull("v_xml_cdr", "c.direction")
 	billed := "coalesce(sum(" + d.number("v_xml_cdr", "c.billsec") + ")"
 	return postgres.Rows(ctx, d.q, "reading usage", readUsage, `
 		with wanted as (
 			select domain_uuid, coalesce(domain_name, '') as name from v_domains where $1 or domain_uuid = any($2::uuid[])
 		), calls as (
-			select c.domain_uuid, count(*) as calls, count(*) filter (where `+answered+`) as answered,
+			select c.domain_uuid, count(*) as calls, count(*) filter (where `+d.wasAnswered("c.")+`) as answered,
 				`+billed+` filter (where `+direction+` = 'inbound'), 0)::bigint as inbound,
 				`+billed+` filter (where `+direction+` = 'outbound'), 0)::bigint as outbound,
 				`+billed+` filter (where `+direction+` = 'local'), 0)::bigint as local,
 				`+billed+` filter (where coalesce(`+direction+`, '') not in ('inbound', 'outbound', 'local')), 0)::bigint as other
 			from v_xml_cdr c
 			where c.start_stamp >= $3 and c.start_stamp < $4 and ($1 or c.domain_uuid = any($2::uuid[]))
-			and coalesce(`+d.orNull("v_xml_cdr", "c.leg")+`, 'a') = 'a'
-			and `+d.orNull("v_xml_cdr", "c.hangup_cause")+` is distinct from 'LOSE_RACE'
+			`+d.countedOnce("c.", CDRChoice{})+`
 			group by c.domain_uuid
 		), extensions as (
 			select domain_uuid, count(*) as n from v_extensions group by domain_uuid
