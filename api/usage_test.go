@@ -50,7 +50,8 @@ func TestUsageOnEveryVersion(t *testing.T) {
 				}
 				want := map[string]any{"domain": d.Name, "domain_uuid": d.UUID, "calls": of("count(*)", "true"), "answered": of("count(*)", "billsec > 0"),
 					"seconds": seconds, "extensions": float64(d.Extensions),
-					"gateways": float64(b.count(t, `select count(*) from v_gateways where domain_uuid = $1`, d.UUID))}
+					"gateways": float64(b.count(t, `select count(*) from v_gateways where domain_uuid = $1`, d.UUID)),
+					"peaks":    b.peak(t, "domain_uuid = '"+d.UUID+"'", "2024-06-08", "2024-06-13")}
 				if fmt.Sprint(all[d.Name]) != fmt.Sprint(want) {
 					t.Errorf("got  %v\nwant %v", all[d.Name], want)
 				}
@@ -67,6 +68,58 @@ func TestUsageOnEveryVersion(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// peak is the most calls of the days from and before to, in UTC, that were up at the same moment, found by counting at each moment at which
+// one began.
+func (b *bundle) peak(t *testing.T, condition, from, to string) map[string]any {
+	t.Helper()
+	peak := map[string]any{}
+	var channels float64
+	var at time.Time
+	must(t, b.pool.QueryRow(t.Context(), `
+		with calls as (
+			select start_stamp, end_stamp from v_xml_cdr where leg = 'a' and coalesce(hangup_cause, '') <> 'LOSE_RACE'
+			and start_stamp >= $1::timestamptz - interval '1 day' and start_stamp < $2 and `+condition+`
+		), moments as (select $1 as at union select start_stamp from calls where start_stamp >= $1)
+		select (select count(*) from calls where start_stamp <= at and end_stamp > at)::float8 as channels, at from moments
+		order by 1 desc, 2 limit 1`, from+"Z", to+"Z").Scan(&channels, &at))
+	if peak["channels"] = channels; channels > 0 {
+		peak["at"] = at.UTC().Format(time.RFC3339)
+	}
+	return peak
+}
+
+// The peaks of days and months are those of each by itself, and a domain's own.
+func TestUsagePeaks(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{cdrs: 3000, now: newest, noWorker: true})
+	const span = "date_start=2024-05-31&date_end=2024-06-12&time_zone=UTC"
+	of := func(query string) map[string]any {
+		return b.do(t, b.asAdmin(call{path: usagePath + span + query})).want(t, http.StatusOK, "").domains(t)[b.sample.AdminDomain]["peaks"].(map[string]any)
+	}
+	condition := "domain_uuid in (select domain_uuid from v_domains where domain_name = '" + b.sample.AdminDomain + "')"
+	want := b.peak(t, condition, "2024-05-31", "2024-06-13")
+	if got := of(""); fmt.Sprint(got) != fmt.Sprint(want) || want["channels"] == 0.0 {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	both := of("&peaks=day,month")
+	days := both["days"].([]any)
+	if fmt.Sprint(both["channels"], both["at"]) != fmt.Sprint(want["channels"], want["at"]) || len(days) < 5 {
+		t.Errorf("got %v, want %v and its days", both, want)
+	}
+	for _, one := range days {
+		day := one.(map[string]any)
+		date, err := time.Parse(time.DateOnly, day["period"].(string))
+		must(t, err)
+		want := b.peak(t, condition, day["period"].(string), date.AddDate(0, 0, 1).Format(time.DateOnly))
+		if want["period"] = day["period"]; fmt.Sprint(day) != fmt.Sprint(want) {
+			t.Errorf("got %v, want %v", day, want)
+		}
+	}
+	if months := of("&peaks=month")["months"]; fmt.Sprint(months) != fmt.Sprint(both["months"]) || fmt.Sprint(months.([]any)[0].(map[string]any)["channels"]) == "0" {
+		t.Errorf("the months are %v, and beside days %v", months, both["months"])
 	}
 }
 
@@ -102,6 +155,7 @@ func TestUsageErrors(t *testing.T) {
 		"date_start=soon&date_end=2026-01-01": {"invalid_request", "date_start"},
 		"date_start=2026-01-02&date_end=2026-01-01":                        {"invalid_request", "date_end"},
 		"date_start=2025-01-01&date_end=2026-01-02":                        {"invalid_request", "366 days"},
+		"date_start=2026-01-01&date_end=2026-01-02&peaks=day,week":         {"invalid_request", "peaks"},
 		"date_start=0001-01-01&date_end=9999-12-31":                        {"invalid_request", "366 days"},
 		"date_start=2026-01-01&date_end=2026-01-01&time_zone=Mars/Olympus": {"invalid_request", "time_zone"},
 		"date_start=2026-01-01&date_end=2026-01-01&tenant_domain=global":   {"invalid_request", "tenant_domain"},

@@ -118,7 +118,7 @@ func (s *Service) Endpoints() []web.Endpoint {
 			},
 			Faults: slices.Concat([]fault.Code{fault.NotFound, fault.InvalidLink, fault.LinkExpired, fault.JobState, fault.Gone}, jobs.Faults),
 		},
-	}, slices.Concat(s.usageEndpoints(), s.listEndpoints())...)
+	}, slices.Concat(s.usageEndpoints(), s.summaryEndpoints(), s.listEndpoints())...)
 }
 
 // export exports CDRs: a small export is answered at once, a larger one is a job, which is waited for.

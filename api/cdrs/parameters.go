@@ -3,6 +3,7 @@ package cdrs
 import (
 	"cmp"
 	"strings"
+	"time"
 
 	"trunkline/api/params"
 	"trunkline/api/web"
@@ -69,6 +70,16 @@ func tenantOf(r *web.Request) (tenant.Domain, error) {
 // windowOf is the span that the parameters ask for; it must be resolved.
 func windowOf(r *web.Request) cdr.Window {
 	return cdr.Window{DateStart: r.Params.Get("date_start"), DateEnd: r.Params.Get("date_end"), TimeZone: r.Params.Get("time_zone")}
+}
+
+// usualWindowOf is windowOf, or the last usualSpan if no dates are given.
+func usualWindowOf(r *web.Request) cdr.Window {
+	w := windowOf(r)
+	if w.DateStart == "" && w.DateEnd == "" {
+		now := time.Now().UTC()
+		w.DateStart, w.DateEnd = now.Add(-usualSpan).Format(time.RFC3339), now.Format(time.RFC3339)
+	}
+	return w
 }
 
 // columnsAsked is the list of columns that is asked for: the view of FusionPBX's page has those of the page.

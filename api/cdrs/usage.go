@@ -22,14 +22,22 @@ const (
 // Usage is what the caller's domains used within a span.
 type Usage struct {
 	cdr.Window
-	Domains []fusionpbx.DomainUsage `json:"domains"`
+	Domains []UsageOfDomain `json:"domains"`
+}
+
+// UsageOfDomain is what one domain used.
+type UsageOfDomain struct {
+	fusionpbx.DomainUsage
+	Peaks Peaks `json:"peaks"` // channels in use at the same moment
 }
 
 func (s *Service) usageEndpoints() []web.Endpoint {
 	return []web.Endpoint{{
 		ID: "getUsage", Summary: "What each domain used in a span", Methods: []string{"GET"}, Path: "/v1/usage",
 		Entry: web.SignedIn, Scope: token.ScopeRead, AtOnce: []web.AtOnce{web.AtOnceReads}, Answer: web.JSON(http.StatusOK, s.Usage),
-		Params:  slices.Concat(web.TenantParams, windowParams),
+		Params: slices.Concat(web.TenantParams, windowParams, []web.Param{
+			{Name: "peaks", About: "Beside the most calls of each domain that were up at the same moment of the span, those of each day or month: day, month, separated by commas."},
+		}),
 		Replies: []web.Reply{{Status: 200, About: "Every domain that the caller sees, those without calls too.", Body: Usage{}}},
 		Faults:  []fault.Code{fault.MissingParameters, fault.NotFound},
 	}}
@@ -41,6 +49,10 @@ func (s *Service) Usage(r *web.Request) (answer Usage, err error) {
 	if err != nil {
 		return answer, err
 	}
+	asked, err := peaksOf(r)
+	if err != nil {
+		return answer, err
+	}
 	span, domainUUID := windowOf(r), ""
 	if len(q.List) == 1 {
 		domainUUID = q.List[0].UUID // in whose time zone dates are; those of several are in the default one
@@ -48,14 +60,39 @@ func (s *Service) Usage(r *web.Request) (answer Usage, err error) {
 	if err := span.Resolve(r.Context(), s.db, domainUUID); err != nil {
 		return answer, err
 	}
-	if span.End.Sub(span.Start) > maxUsageDays*24*time.Hour+clockChange {
-		return answer, fault.Invalid("date_end", "is more than %d days after date_start; ask for a shorter span", maxUsageDays)
+	if err := atMostAYear(span); err != nil {
+		return answer, err
 	}
 	leave, err := r.Place(web.AtOnceReads, domainUUID)
 	if err != nil {
 		return answer, err
 	}
 	defer leave()
-	domains, err := s.db.Usage(r.Context(), fusionpbx.UsageFilter{Domains: q, Start: span.Start, End: span.End})
-	return Usage{Window: span, Domains: domains}, err
+	filter := fusionpbx.UsageFilter{Domains: q, Start: span.Start, End: span.End}
+	domains, err := s.db.Usage(r.Context(), filter)
+	if err != nil {
+		return answer, err
+	}
+	starts := asked.starts(span)
+	found, err := s.db.UsagePeaks(r.Context(), filter, starts, maxPeaks+1)
+	if err != nil {
+		return answer, err
+	}
+	if err := asked.check(found); err != nil {
+		return answer, err
+	}
+	peaks := byDomain(found)
+	answer = Usage{Window: span, Domains: make([]UsageOfDomain, len(domains))}
+	for i, domain := range domains {
+		answer.Domains[i] = UsageOfDomain{domain, asked.of(starts, peaks[domain.DomainUUID])}
+	}
+	return answer, nil
+}
+
+// atMostAYear refuses a longer span.
+func atMostAYear(span cdr.Window) error {
+	if span.End.Sub(span.Start) > maxUsageDays*24*time.Hour+clockChange {
+		return fault.Invalid("date_end", "is more than %d days after date_start; ask for a shorter span", maxUsageDays)
+	}
+	return nil
 }
