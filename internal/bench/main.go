@@ -26,8 +26,8 @@ const pairs = 5
 
 func main() {
 	program := flag.String("trunkline", "bin/trunkline", "the trunkline program to measure")
-	rows := flag.Int("rows", 1_000_000, "CDRs in the export comparison")
-	only := flag.String("only", "", "measure one of provision, rescans, changed, bulk, drift, idle, status, registration, export and shares alone")
+	rows := flag.Int("rows", 1_000_000, "CDRs in the comparisons of exports and summaries")
+	only := flag.String("only", "", "measure one of provision, rescans, changed, bulk, drift, idle, status, registration, export, shares and summary alone")
 	bare := flag.String("bare", "", "serve the bare handler at this address, which status is compared with, and measure nothing")
 	flag.Parse()
 	if *bare != "" {
@@ -51,7 +51,7 @@ func run(ctx context.Context, program string, rows int, only string) (err error)
 	for _, m := range []struct {
 		name    string
 		measure func(context.Context) error
-	}{{"provision", b.provision}, {"rescans", b.rescans}, {"changed", b.changed}, {"bulk", b.bulk}, {"drift", b.drift}, {"idle", b.idle}, {"status", b.status}, {"registration", b.registration}, {"export", b.export}, {"shares", b.shares}} {
+	}{{"provision", b.provision}, {"rescans", b.rescans}, {"changed", b.changed}, {"bulk", b.bulk}, {"drift", b.drift}, {"idle", b.idle}, {"status", b.status}, {"registration", b.registration}, {"export", b.export}, {"shares", b.shares}, {"summary", b.summary}} {
 		if only != "" && only != m.name {
 			continue
 		}

@@ -60,7 +60,7 @@ func (b *bench) status(ctx context.Context) error {
 		return err
 	}
 	defer p.stop()
-	secret, err := b.newToken(ctx)
+	secret, err := b.newToken(ctx, "read")
 	if err != nil {
 		return err
 	}
@@ -93,9 +93,9 @@ func (b *bench) status(ctx context.Context) error {
 	return nil
 }
 
-// newToken makes a token by the command, as an owner would.
-func (b *bench) newToken(ctx context.Context) (string, error) {
-	cmd := exec.CommandContext(ctx, b.program, "token", "create", "--name", fmt.Sprintf("bench-%d", time.Now().UnixNano()), "--scope", "read", "--all-domains")
+// newToken makes a token of a scope by the command, as an owner would.
+func (b *bench) newToken(ctx context.Context, scope string) (string, error) {
+	cmd := exec.CommandContext(ctx, b.program, "token", "create", "--name", fmt.Sprintf("bench-%d", time.Now().UnixNano()), "--scope", scope, "--all-domains")
 	cmd.Env = append(os.Environ(), b.env("127.0.0.1:1")...)
 	output, err := cmd.Output()
 	if err != nil {
