@@ -67,11 +67,7 @@ func (s *Service) List(r *web.Request) (list List, err error) {
 	if err != nil {
 		return list, err
 	}
-	asked := cdr.Request{DomainUUID: t.UUID, Window: windowOf(r)}
-	if asked.DateStart == "" && asked.DateEnd == "" {
-		now := time.Now().UTC()
-		asked.DateStart, asked.DateEnd = now.Add(-usualSpan).Format(time.RFC3339), now.Format(time.RFC3339)
-	}
+	asked := cdr.Request{DomainUUID: t.UUID, Window: usualWindowOf(r)}
 	if asked.Columns, err = cdr.ListedColumns(columnsAsked(r), t.UUID == ""); err != nil {
 		return list, fault.Errorf(fault.InvalidRequest, "%w", err)
 	}

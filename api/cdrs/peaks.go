@@ -40,6 +40,10 @@ const (
 	peakMonth = string(cdr.Month)
 )
 
+var peaksParam = web.Param{
+	Name: "peaks", About: "The most calls that were up at the same moment, of the span, and of each day or month: span, day, month, separated by commas. Left out: none.",
+}
+
 // peaksAsked is which peaks are asked for.
 type peaksAsked struct{ span, days, months bool }
 

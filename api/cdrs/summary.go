@@ -69,7 +69,7 @@ func (s *Service) summaryEndpoints() []web.Endpoint {
 		Answer: web.JSON(http.StatusOK, s.Summary),
 		Params: slices.Concat([]web.Param{
 			{Name: "by", About: "What makes the groups, separated by commas: " + strings.Join(summaryBys, ", ") + ". Left out: " + byDay + "."},
-			{Name: "peaks", About: "The most calls that were up at the same moment: of the span, and of each day or month: span, day, month, separated by commas. Left out: none."},
+			peaksParam,
 			{Name: "date_start", About: "The first day, or moment."}, {Name: "date_end", About: "The last day, or moment: inclusive."}, zoneParam,
 		}, web.TenantParams, filterParams),
 		Replies: []web.Reply{{Status: 200, About: "The sums of each group that has calls, and of all.", Body: Summary{}}},

@@ -28,7 +28,7 @@ type Usage struct {
 // UsageOfDomain is what one domain used.
 type UsageOfDomain struct {
 	fusionpbx.DomainUsage
-	Peaks Peaks `json:"peaks"` // channels in use at the same moment
+	Peaks *Peaks `json:"peaks,omitempty"` // channels in use at the same moment, if they are asked for
 }
 
 func (s *Service) usageEndpoints() []web.Endpoint {
@@ -36,7 +36,7 @@ func (s *Service) usageEndpoints() []web.Endpoint {
 		ID: "getUsage", Summary: "What each domain used in a span", Methods: []string{"GET"}, Path: "/v1/usage",
 		Entry: web.SignedIn, Scope: token.ScopeRead, AtOnce: []web.AtOnce{web.AtOnceReads}, Answer: web.JSON(http.StatusOK, s.Usage),
 		Params: slices.Concat(web.TenantParams, windowParams, []web.Param{
-			{Name: "peaks", About: "Beside the most calls of each domain that were up at the same moment of the span, those of each day or month: day, month, separated by commas."},
+			peaksParam,
 		}),
 		Replies: []web.Reply{{Status: 200, About: "Every domain that the caller sees, those without calls too.", Body: Usage{}}},
 		Faults:  []fault.Code{fault.MissingParameters, fault.NotFound},
@@ -73,6 +73,13 @@ func (s *Service) Usage(r *web.Request) (answer Usage, err error) {
 	if err != nil {
 		return answer, err
 	}
+	answer = Usage{Window: span, Domains: make([]UsageOfDomain, len(domains))}
+	for i, domain := range domains {
+		answer.Domains[i].DomainUsage = domain
+	}
+	if !asked.any() {
+		return answer, nil
+	}
 	starts := asked.starts(span)
 	found, err := s.db.UsagePeaks(r.Context(), filter, starts, maxPeaks+1)
 	if err != nil {
@@ -82,9 +89,9 @@ func (s *Service) Usage(r *web.Request) (answer Usage, err error) {
 		return answer, err
 	}
 	peaks := byDomain(found)
-	answer = Usage{Window: span, Domains: make([]UsageOfDomain, len(domains))}
 	for i, domain := range domains {
-		answer.Domains[i] = UsageOfDomain{domain, asked.of(starts, peaks[domain.DomainUUID])}
+		of := asked.of(starts, peaks[domain.DomainUUID])
+		answer.Domains[i].Peaks = &of
 	}
 	return answer, nil
 }
