@@ -183,6 +183,17 @@ func TestNoDomainHoldsEverySlot(t *testing.T) {
 		jobs[name] = b.submit(t, b.of(domainB, name, name))
 	}
 	b.wantStarted(t, jobs, "a0", "a1", "a2", "b0")
+	for name, want := range map[string]string{"a0": "none", "b0": "none", "b1": "0", "a5": "1", "a3": "2", "a4": "3"} {
+		ahead, err := b.Ahead(t.Context(), jobs[name])
+		must(t, err)
+		got := "none"
+		if ahead != nil {
+			got = fmt.Sprint(*ahead)
+		}
+		if got != want {
+			t.Errorf("before %s come %s jobs, want %s", name, got, want)
+		}
+	}
 	b.succeed(t, jobs["a0"])
 	b.wantStarted(t, jobs, "a1", "a2", "b0", "b1")
 	b.succeed(t, jobs["b0"])

@@ -49,7 +49,8 @@ type Job struct {
 	State           tasks.State     `json:"state"`
 	Done            bool            `json:"done"` // it has ended: exactly one of result and error is there
 	Progress        tasks.Progress  `json:"progress"`
-	Attempts        int             `json:"attempts"` // how often a worker took it up
+	JobsAhead       *int64          `json:"jobs_ahead,omitempty"` // of one that is asked for alone and waits in its queue: how many start before it, as things stand
+	Attempts        int             `json:"attempts"`             // how often a worker took it up
 	CancelRequested bool            `json:"cancel_requested,omitempty"`
 	ExternalID      string          `json:"external_id,omitempty"` // the caller's own name for it
 	CreatedBy       string          `json:"created_by"`            // user@domain, or token:NAME
@@ -232,6 +233,9 @@ func (s *Service) answer(r *web.Request, status int, job tasks.Job) error {
 	view, err := s.view(r, job)
 	if err == nil {
 		err = s.addItems(r, job, &view)
+	}
+	if err == nil {
+		view.JobsAhead, err = s.tasks.Ahead(r.Context(), job)
 	}
 	if err != nil {
 		return err

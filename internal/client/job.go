@@ -17,6 +17,7 @@ type Job struct {
 	State           string          `json:"state"` // queued, running, succeeded, partial, failed, cancelled
 	Done            bool            `json:"done"`
 	Progress        Progress        `json:"progress"`
+	JobsAhead       *int64          `json:"jobs_ahead"` // in its queue; nil: it does not wait for its turn
 	Attempts        int             `json:"attempts"`
 	CancelRequested bool            `json:"cancel_requested"`
 	ExternalID      string          `json:"external_id"`
@@ -48,6 +49,9 @@ type Progress struct {
 	Total  int64  `json:"total"`
 	Unit   string `json:"unit"`
 	Note   string `json:"note"`
+	// Rate is how many a second are done, and SecondsLeft how long the rest takes at that rate; 0 while nobody knows.
+	Rate        int64 `json:"rate"`
+	SecondsLeft int64 `json:"seconds_left"`
 }
 
 // JobError is why a job ended without a result.

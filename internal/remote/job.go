@@ -61,6 +61,9 @@ func (s *session) printJob(job client.Job) {
 	line("job", job.JobID)
 	line("kind", job.Kind)
 	line("state", job.State)
+	if job.JobsAhead != nil {
+		line("ahead", fmt.Sprintf("%d jobs start before it, as things stand", *job.JobsAhead))
+	}
 	line("progress", howFar(job.Progress))
 	line("note", noteOf(job))
 	line("rows", counted(job.Counts))

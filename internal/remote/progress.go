@@ -108,11 +108,18 @@ func howFar(p client.Progress) string {
 	if unit != "" {
 		unit = " " + unit
 	}
+	text := ""
 	switch {
 	case p.Total > 0:
-		return fmt.Sprintf("%d of %d%s", p.Done, p.Total, unit)
+		text = fmt.Sprintf("%d of %d%s", p.Done, p.Total, unit)
 	case p.Done > 0:
-		return fmt.Sprintf("%d%s", p.Done, unit)
+		text = fmt.Sprintf("%d%s", p.Done, unit)
 	}
-	return ""
+	if p.Rate > 0 {
+		text += fmt.Sprintf(", %d a second", p.Rate)
+	}
+	if p.SecondsLeft > 0 {
+		text += ", " + (time.Duration(p.SecondsLeft) * time.Second).String() + " left"
+	}
+	return text
 }
