@@ -38,9 +38,6 @@ type Exporter struct {
 	ReplicaWait time.Duration
 }
 
-// parquetSlices is how many slices of other formats a row group has: readers want them larger.
-const parquetSlices = 5
-
 // Journal keeps what attempts at an export have finished.
 type Journal interface {
 	// Earlier are the slices that earlier attempts have finished, from the beginning on; none after Forget.
@@ -100,9 +97,6 @@ func (e Exporter) Write(ctx context.Context, id string, attempt int, r Request, 
 		UUIDColumn:      uuidColumn,
 		XminColumn:      fusionpbx.XminColumn,
 		Part:            attempt,
-	}
-	if r.Format == export.Parquet {
-		w.options.SliceRows *= parquetSlices
 	}
 	w.from = source{pool: e.PBX.Pool, db: e.PBX.FusionPBX, filter: r.Holds()}
 	w.from.filter.Hidden = r.hidden()

@@ -336,3 +336,12 @@ func TestXMLName(t *testing.T) {
 		}
 	}
 }
+
+func TestParquetTextIsValid(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{"": "", "é": "é", "a\xff\xfeb": "a\uFFFD\uFFFDb", "\xc3": "\uFFFD"} {
+		if got := string(validUTF8([]byte(text))); got != want {
+			t.Errorf("%q became %q, want %q", text, got, want)
+		}
+	}
+}

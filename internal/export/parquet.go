@@ -9,6 +9,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgtype"
@@ -22,6 +23,8 @@ const (
 	parquetMagic = "PAR1"
 	// parquetBatch is how many rows are collected before they go to the columns.
 	parquetBatch = 256
+	// parquetPage is how large a page may be, in bytes: each column has one in memory.
+	parquetPage = 64 << 10
 	// mostDictionary is how large a column's dictionary may be, in bytes, before its values are written one by one.
 	mostDictionary = 1 << 20
 	// unixToPostgresMicros is what Postgres's times are before Unix's.
@@ -64,6 +67,8 @@ func newParquetEncoder(columns []column, _ Options) (encoder, frame, error) {
 		parquet.NewSchema("cdr", orderedGroup{group, fields}),
 		parquet.Compression(&parquet.Zstd),
 		parquet.DictionaryMaxBytes(mostDictionary),
+		parquet.PageBufferSize(parquetPage),
+		parquet.WriteBufferSize(0), // it writes into memory
 		parquet.CreatedBy("trunkline", "1", "parquet"))
 	if err != nil {
 		return nil, frame{}, fmt.Errorf("describing the columns: %w", err)
@@ -193,7 +198,7 @@ func (e *parquetEncoder) row(dst []byte, values [][]byte) ([]byte, error) {
 			e.arena = append(e.arena, raw...)
 			kept := e.arena[start:len(e.arena):len(e.arena)]
 			if c.typed == nil {
-				value = parquet.ByteArrayValue(bytes.ToValidUTF8(kept, []byte(replacement)))
+				value = parquet.ByteArrayValue(validUTF8(kept))
 			} else {
 				var err error
 				if value, err = c.typed(c, kept); err != nil {
@@ -211,6 +216,14 @@ func (e *parquetEncoder) row(dst []byte, values [][]byte) ([]byte, error) {
 		return dst, nil
 	}
 	return dst, e.writeBatch()
+}
+
+// validUTF8 is the text with U+FFFD for each byte of it that is not UTF-8.
+func validUTF8(text []byte) []byte {
+	if utf8.Valid(text) {
+		return text
+	}
+	return bytes.Map(func(r rune) rune { return r }, text)
 }
 
 // writeBatch gives the batch to the columns, which copy it.
