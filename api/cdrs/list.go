@@ -77,18 +77,16 @@ func (s *Service) List(r *web.Request) (list List, err error) {
 	if err := asked.Resolve(r.Context(), s.db); err != nil {
 		return list, err
 	}
-	page := fusionpbx.CDRPage{CDRFilter: asked.Holds()}
-	var limit int
-	if page.After, limit, err = r.Params.Page(); err != nil {
+	after, limit, err := r.Params.Page()
+	if err != nil {
 		return list, err
 	}
-	page.Limit = limit + 1 // whether there are more
-	if len(page.Columns) > 0 && !slices.Contains(page.Columns, keyColumn) {
-		page.Columns = append(slices.Clone(page.Columns), keyColumn)
+	if len(asked.Columns) > 0 && !slices.Contains(asked.Columns, keyColumn) {
+		asked.Columns = append(slices.Clone(asked.Columns), keyColumn)
 	}
 	var rows []json.RawMessage
-	err = s.look(r, t.UUID, asked.TimeZone, func(ctx context.Context, db *fusionpbx.DB) (err error) {
-		rows, err = db.CDRs(ctx, page)
+	err = s.look(r, t.UUID, func(ctx context.Context, tx pgx.Tx) (err error) {
+		rows, err = cdr.Look(ctx, tx, s.db, asked, after, limit+1) // one more: whether there are more
 		return err
 	})
 	if errors.Is(err, fusionpbx.ErrNotFound) {
@@ -129,8 +127,9 @@ func (s *Service) ShowCDR(r *web.Request) (shown Shown, err error) {
 	if err != nil {
 		return shown, err
 	}
-	err = s.look(r, t.UUID, zone.String(), func(ctx context.Context, db *fusionpbx.DB) (err error) {
-		shown.CDR, err = db.CDR(ctx, fusionpbx.CDRFilter{All: t.UUID == "", DomainUUID: t.UUID}, uuid)
+	asked := cdr.Request{DomainUUID: t.UUID, Window: cdr.Window{TimeZone: zone.String()}}
+	err = s.look(r, t.UUID, func(ctx context.Context, tx pgx.Tx) (err error) {
+		shown.CDR, err = cdr.LookAt(ctx, tx, s.db, asked, uuid)
 		return err
 	})
 	if errors.Is(err, fusionpbx.ErrNotFound) {
@@ -141,8 +140,8 @@ func (s *Service) ShowCDR(r *web.Request) (shown Shown, err error) {
 
 var errNoCDR = fault.Errorf(fault.NotFound, "there is no such CDR")
 
-// look reads in a transaction whose times are in the zone, and which is ended if it takes too long.
-func (s *Service) look(r *web.Request, domainUUID, zone string, read func(context.Context, *fusionpbx.DB) error) error {
+// look reads in a transaction that is ended if it takes too long.
+func (s *Service) look(r *web.Request, domainUUID string, read func(context.Context, pgx.Tx) error) error {
 	leave, err := r.Place(web.AtOnceReads, domainUUID)
 	if err != nil {
 		return err
@@ -150,12 +149,11 @@ func (s *Service) look(r *web.Request, domainUUID, zone string, read func(contex
 	defer leave()
 	err = s.db.Again(r.Context(), func() error {
 		return pgx.BeginTxFunc(r.Context(), s.exporter.PBX.Pool, pgx.TxOptions{AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
-			_, err := tx.Exec(r.Context(), "select set_config('timezone', $1, true), set_config('datestyle', 'ISO', true), set_config('statement_timeout', $2, true)",
-				zone, listTimeout.String())
+			_, err := tx.Exec(r.Context(), "select set_config('datestyle', 'ISO', true), set_config('statement_timeout', $1, true)", listTimeout.String())
 			if err != nil {
 				return err
 			}
-			return read(r.Context(), s.db.In(tx))
+			return read(r.Context(), tx)
 		})
 	})
 	const cancelled = "57014"

@@ -8,7 +8,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"trunkline/api/params"
+
 	"trunkline/api/web"
 	"trunkline/internal/cdr"
 	"trunkline/internal/fault"
@@ -115,7 +117,8 @@ func (s *Service) Summary(r *web.Request) (summary Summary, err error) {
 	var groups []fusionpbx.CDRGroup
 	var found []fusionpbx.CDRPeak
 	starts := peaks.starts(asked.Window)
-	err = s.look(r, t.UUID, asked.TimeZone, func(ctx context.Context, db *fusionpbx.DB) (err error) {
+	err = s.look(r, t.UUID, func(ctx context.Context, tx pgx.Tx) (err error) {
+		db := s.db.In(tx)
 		if groups, err = db.SumUpCDRs(ctx, question); err != nil || !peaks.any() {
 			return err
 		}

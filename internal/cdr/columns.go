@@ -1,8 +1,11 @@
 package cdr
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"unicode"
@@ -25,18 +28,103 @@ var columnSets = map[string][]string{
 		"duration", "billsec", "hangup_cause",
 	},
 	// What FusionPBX's own page exports.
-	SetFusionPBX: fusionpbx.PageCDRColumns,
+	SetFusionPBX: pageColumns,
 }
 
 // SetFusionPBX is the set of the columns that FusionPBX's own page exports.
 const SetFusionPBX = "fusionpbx"
 
+// pageColumns are what FusionPBX's own page exports, in its order. Its duration is billsec, and its wait is waitsec.
+var pageColumns = []string{
+	"domain_uuid", "sip_call_id", "extension", "extension_name", startColumn, "end_stamp", "start_date_formatted", "start_time_formatted",
+	"start_epoch", billsecColumn, "billmsec", "missed_call", "record_path", "record_name", uuidColumn, "bridge_uuid", "direction", billsecColumn,
+	"caller_id_name", "caller_id_number", "caller_destination", "source_number", "destination_number", "leg", "read_codec", "write_codec", "cc_side",
+	"answer_stamp", "status", "sip_hangup_disposition", "call_disposition", "pdd_ms", "rtp_audio_in_mos", "waitsec",
+}
+
 // pageHeaders are what FusionPBX's page calls its columns.
 func pageHeaders() []string {
-	headers := slices.Clone(fusionpbx.PageCDRColumns)
-	headers[slices.Index(headers, "billsec")] = "duration" // the first of the two
+	headers := slices.Clone(pageColumns)
+	headers[slices.Index(headers, billsecColumn)] = "duration" // the first of the two
 	headers[slices.Index(headers, "waitsec")] = "wait"
 	return headers
+}
+
+// derived are the columns that FusionPBX's page makes of others: of which, and how.
+var derived = map[string]struct {
+	from  string
+	times func(clock24 bool) string
+	text  func(fusionpbx.ExtensionNames) *string
+}{
+	"extension":            {from: "extension_uuid", text: func(e fusionpbx.ExtensionNames) *string { return e.Number }},
+	"extension_name":       {from: "extension_uuid", text: func(e fusionpbx.ExtensionNames) *string { return e.Name }},
+	"start_date_formatted": {from: startColumn, times: func(bool) string { return "02 Jan 2006" }},
+	"start_time_formatted": {from: startColumn, times: func(clock24 bool) string {
+		if clock24 {
+			return "15:04"
+		}
+		return "03:04 pm"
+	}},
+	fusionpbx.AnswerDelayColumn: {from: fusionpbx.AnswerDelayColumn},
+}
+
+// source is the column that a column has its values of.
+func source(column string) string { return cmp.Or(derived[column].from, column) }
+
+// checkColumns refuses a column that there is none of.
+func checkColumns(columns []string) error {
+	known := slices.Concat(fusionpbx.AllCDRColumns(), slices.Sorted(maps.Keys(derived)))
+	for _, column := range columns {
+		if !slices.Contains(known, column) {
+			return fmt.Errorf("columns: there is no column %.200q to export; the columns are %s", column, strings.Join(known, ", "))
+		}
+	}
+	return nil
+}
+
+// read are the columns that are read of the table, each once: those of the file, and others that are needed.
+func (r Request) read() []string {
+	var read []string
+	for _, column := range r.columns() {
+		read = append(read, source(column))
+	}
+	read = append(read, startColumn, uuidColumn, billsecColumn, fusionpbx.XminColumn)
+	seen := map[string]bool{}
+	return slices.DeleteFunc(read, func(column string) bool {
+		again := seen[column]
+		seen[column] = true
+		return again
+	})
+}
+
+// inFile are the columns of the file, made of those that are read.
+func (r Request) inFile(ctx context.Context, db *fusionpbx.DB) ([]export.Column, error) {
+	var names map[[16]byte]fusionpbx.ExtensionNames
+	columns := make([]export.Column, len(r.columns()))
+	for i, column := range r.columns() {
+		made := derived[column]
+		c := export.Column{Name: column, From: source(column), Seconds: slices.Contains(fusionpbx.CDRSeconds, column)}
+		if r.Headers != nil {
+			c.Name = r.Headers[i]
+		}
+		if made.times != nil {
+			c.Times = made.times(r.Clock24)
+		}
+		if made.text != nil {
+			var err error
+			if names == nil {
+				if names, err = db.ExtensionNames(ctx, r.DomainUUID); err != nil {
+					return nil, err
+				}
+			}
+			c.Texts = make(map[export.UUID]*string, len(names))
+			for uuid, of := range names {
+				c.Texts[uuid] = made.text(of)
+			}
+		}
+		columns[i] = c
+	}
+	return columns, nil
 }
 
 // ParseColumns reads a list of columns: names, each with a header of the file's own behind a colon if it likes, or the name

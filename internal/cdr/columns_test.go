@@ -31,7 +31,7 @@ func TestParseColumns(t *testing.T) {
 		}
 	}
 	for name := range columnSets {
-		if columns, _ := ParseColumns([]string{name}, true); fusionpbx.CheckCDRColumns(columns) != nil || len(columns) < 2 {
+		if columns, _ := ParseColumns([]string{name}, true); checkColumns(columns) != nil || len(columns) < 2 {
 			t.Errorf("the set %s is %q", name, columns)
 		}
 	}

@@ -64,9 +64,13 @@ type Hooks struct {
 // gives up with export.ErrTooManyRows at the first row beyond. After an
 // error nothing is left, but for what another attempt goes on from.
 func (e Exporter) Write(ctx context.Context, id string, attempt int, r Request, maxRows int64, hooks Hooks) (*File, error) {
-	location, err := time.LoadLocation(r.TimeZone)
+	location, err := r.location()
 	if err != nil {
-		return nil, fmt.Errorf("time_zone: %w", err)
+		return nil, err
+	}
+	columns, err := r.inFile(ctx, e.PBX.FusionPBX)
+	if err != nil {
+		return nil, err
 	}
 	if maxRows > 0 {
 		more, err := e.PBX.FusionPBX.MoreCDRsThan(ctx, r.Holds(), maxRows)
@@ -79,27 +83,24 @@ func (e Exporter) Write(ctx context.Context, id string, attempt int, r Request, 
 	}
 	w := writing{Exporter: e, id: id, attempt: attempt, request: r, hooks: hooks}
 	w.options = export.Options{
-		Name:            fileName(id, r.Format, r.Compression),
-		Format:          r.Format,
-		Compression:     r.Compression,
-		Location:        location,
-		Span:            export.Span{From: r.Start, To: r.End},
-		Headers:         r.Headers,
-		Hidden:          len(r.hidden()),
-		Layout:          r.Layout,
-		KeyColumns:      []string{startColumn, uuidColumn},
-		SumColumn:       billsecColumn,
-		MaxRows:         maxRows,
-		DurationColumns: durationColumns(r.columns()),
-		FormulaGuard:    r.guarded(e.FormulaGuard),
-		Progress:        hooks.Progress,
-		SliceRows:       e.SliceRows,
-		UUIDColumn:      uuidColumn,
-		XminColumn:      fusionpbx.XminColumn,
-		Part:            attempt,
+		Name:         fileName(id, r.Format, r.Compression),
+		Format:       r.Format,
+		Compression:  r.Compression,
+		Location:     location,
+		Span:         export.Span{From: r.Start, To: r.End},
+		Columns:      columns,
+		Layout:       r.Layout,
+		KeyColumns:   []string{startColumn, uuidColumn},
+		SumColumn:    billsecColumn,
+		MaxRows:      maxRows,
+		FormulaGuard: r.guarded(e.FormulaGuard),
+		Progress:     hooks.Progress,
+		SliceRows:    e.SliceRows,
+		UUIDColumn:   uuidColumn,
+		XminColumn:   fusionpbx.XminColumn,
+		Part:         attempt,
 	}
-	w.from = source{pool: e.PBX.Pool, db: e.PBX.FusionPBX, filter: r.Holds()}
-	w.from.filter.Hidden = r.hidden()
+	w.from = cdrs{pool: e.PBX.Pool, db: e.PBX.FusionPBX, filter: r.Holds()}
 	return w.write(ctx)
 }
 
@@ -111,7 +112,7 @@ type writing struct {
 	request Request
 	hooks   Hooks
 	options export.Options
-	from    source
+	from    cdrs
 }
 
 func (w writing) write(ctx context.Context) (*File, error) {

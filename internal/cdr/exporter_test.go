@@ -7,11 +7,13 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"trunkline/internal/export"
 	"trunkline/internal/fault"
@@ -25,7 +27,12 @@ import (
 // newExporter exports a PBX of the test's own into a folder.
 func newExporter(t *testing.T, cdrs int) (e Exporter, dir string) {
 	t.Helper()
-	url := pbxtest.Database(t, sample.V55, postgrestest.Tables)
+	return newExporterOf(t, sample.V55, cdrs)
+}
+
+func newExporterOf(t *testing.T, version sample.Version, cdrs int) (e Exporter, dir string) {
+	t.Helper()
+	url := pbxtest.Database(t, version, postgrestest.Tables)
 	pbxtest.Sample(t, url, sample.Options{Extensions: 3, CDRs: cdrs, Days: 10})
 	pool := postgrestest.Migrated(t, url)
 	db, err := fusionpbx.Probe(t.Context(), pool)
@@ -161,5 +168,73 @@ func TestMarkTellsWhetherTheStoreIsShared(t *testing.T) {
 	must(t, front.MarkStore(t.Context()))
 	if err := worker.CheckStore(t.Context()); err == nil {
 		t.Error("the mark that was left before still counts")
+	}
+}
+
+// What FusionPBX's page makes of a call is in a file and in a list by the same names and with the same values, in every
+// version. The extension of another domain is not told of.
+func TestCDRsOfThePage(t *testing.T) {
+	t.Parallel()
+	for _, version := range sample.Versions {
+		t.Run(string(version), func(t *testing.T) {
+			t.Parallel()
+			e, _ := newExporterOf(t, version, 0)
+			var domain, other, extension, foreign string
+			row := e.PBX.Pool.QueryRow(t.Context(), "select domain_uuid::text, extension_uuid::text from v_extensions order by domain_uuid, extension limit 1")
+			must(t, row.Scan(&domain, &extension))
+			row = e.PBX.Pool.QueryRow(t.Context(), "select domain_uuid::text, extension_uuid::text from v_extensions order by domain_uuid desc, extension limit 1")
+			must(t, row.Scan(&other, &foreign))
+			if domain == other {
+				t.Fatal("the sample has extensions of one domain alone")
+			}
+			_, err := e.PBX.Pool.Exec(t.Context(), "update v_extensions set extension = '1001', effective_caller_id_name = 'Ann' where extension_uuid = $1::uuid", extension)
+			must(t, err)
+			_, err = e.PBX.Pool.Exec(t.Context(), `
+				insert into v_xml_cdr (xml_cdr_uuid, domain_uuid, extension_uuid, start_stamp, start_epoch, answer_epoch, billsec, duration, waitsec)
+				select made.call::uuid, $1::uuid, made.extension::uuid, '2026-03-01 17:05:09+00', 1772384709, made.answered, 60, 63, 3 from (values
+					('00000000-0000-4000-8000-000000000001', $2, 1772384712), ('00000000-0000-4000-8000-000000000002', $3, 0),
+					('00000000-0000-4000-8000-000000000003', null, 0)) as made (call, extension, answered)`, domain, extension, foreign)
+			must(t, err)
+			r := Request{Format: "NDJSON", DomainUUID: domain, Window: Window{DateStart: "2026-03-01", DateEnd: "2026-03-02", TimeZone: "Europe/Paris"}}
+			must(t, r.Resolve(t.Context(), e.PBX.FusionPBX))
+			for clock24, wantTime := range map[bool]string{false: "06:05 pm", true: "18:05"} {
+				r.Clock24 = clock24
+				r.Columns, r.Headers = ParseColumns([]string{SetFusionPBX}, false)
+				r.Columns, r.Headers = append(slices.Clone(r.Columns), "tta"), append(slices.Clone(r.Headers), "tta")
+				file, err := e.Write(t.Context(), uuid.NewString(), 1, r, 0, Hooks{})
+				must(t, err)
+				result, err := file.Commit(t.Context())
+				must(t, err)
+				content, err := os.ReadFile(filepath.Join(e.Store.(Folder).Dir, result.File))
+				must(t, err)
+				lines := strings.Split(strings.TrimSpace(string(content)), "\n")
+				listed := r
+				listed.Headers, listed.Columns = nil, slices.Compact(slices.Sorted(slices.Values(r.Columns)))
+				var objects []json.RawMessage
+				must(t, pgx.BeginFunc(t.Context(), e.PBX.Pool, func(tx pgx.Tx) (err error) {
+					objects, err = Look(t.Context(), tx, e.PBX.FusionPBX, listed, "", 10)
+					return err
+				}))
+				if slices.Reverse(objects); len(objects) != 3 || len(lines) != 3 {
+					t.Fatalf("got %d objects and %d lines", len(objects), len(lines))
+				}
+				for i, want := range []map[string]any{
+					{"extension": "1001", "extension_name": "Ann", "start_date_formatted": "01 Mar 2026", "start_time_formatted": wantTime, "billsec": 60.0, "duration": 60.0, "wait": 3.0, "tta": 3.0,
+						"start_stamp": "2026-03-01T18:05:09+01:00"},
+					{"extension": nil, "extension_name": nil, "tta": nil},
+					{"extension": nil, "extension_name": nil},
+				} {
+					var got, looked map[string]any
+					must(t, json.Unmarshal([]byte(lines[i]), &got))
+					must(t, json.Unmarshal(objects[i], &looked))
+					for column, value := range want {
+						at := slices.Index(r.Headers, column)
+						if got[column] != value || looked[r.Columns[at]] != value {
+							t.Errorf("row %d: %s is %v, and %v in a list, want %v", i, column, got[column], looked[r.Columns[at]], value)
+						}
+					}
+				}
+			}
+		})
 	}
 }

@@ -5,7 +5,7 @@ package cdr
 
 import (
 	"context"
-	"slices"
+	"fmt"
 	"time"
 
 	"trunkline/internal/export"
@@ -49,6 +49,7 @@ func (r *Request) Resolve(ctx context.Context, db *fusionpbx.DB) error {
 		return err
 	}
 	for _, check := range []func() error{
+		func() error { return checkColumns(r.Columns) },
 		func() error { return checkHeaders(r.Format, r.Columns, r.Headers) },
 		func() error { return r.Layout.Check(r.Format) },
 		func() error { return export.CheckCompression(r.Format, r.Compression) },
@@ -94,11 +95,13 @@ const (
 	billsecColumn = "billsec"
 )
 
-// hidden are the columns that are read and not in the file.
-func (r Request) hidden() []string {
-	needed := []string{startColumn, uuidColumn, billsecColumn}
-	needed = slices.DeleteFunc(needed, func(column string) bool { return slices.Contains(r.columns(), column) })
-	return append(needed, fusionpbx.XminColumn)
+// location is the time zone in which times are written.
+func (r Request) location() (*time.Location, error) {
+	location, err := time.LoadLocation(r.TimeZone)
+	if err != nil {
+		return nil, fmt.Errorf("time_zone: %w", err)
+	}
+	return location, nil
 }
 
 // Holds are the CDRs that the export holds.
@@ -108,10 +111,8 @@ func (r Request) Holds() fusionpbx.CDRFilter {
 		DomainUUID: r.DomainUUID,
 		Start:      r.Start,
 		End:        r.End,
-		Columns:    r.Columns,
+		Columns:    r.read(),
 		Choice:     r.Filter,
-		TimeZone:   r.TimeZone,
-		Clock24:    r.Clock24,
 	}
 }
 

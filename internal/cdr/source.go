@@ -16,8 +16,8 @@ import (
 // furtherPatience is how long a further connection is waited for; without it an export is slower, and no other.
 const furtherPatience = 100 * time.Millisecond
 
-// source is where an export's rows come from.
-type source struct {
+// cdrs is where an export's rows come from.
+type cdrs struct {
 	pool   *pgxpool.Pool
 	db     *fusionpbx.DB
 	filter fusionpbx.CDRFilter
@@ -28,7 +28,7 @@ type source struct {
 const ConnectionsName = "trunkline export"
 
 // Connect implements export.Source.
-func (s source) Connect(ctx context.Context, first bool) (*pgx.Conn, func(), error) {
+func (s cdrs) Connect(ctx context.Context, first bool) (*pgx.Conn, func(), error) {
 	waiting, cancel := ctx, context.CancelFunc(func() {})
 	if !first {
 		waiting, cancel = context.WithTimeout(ctx, furtherPatience)
@@ -52,22 +52,22 @@ func (s source) Connect(ctx context.Context, first bool) (*pgx.Conn, func(), err
 }
 
 // withinShare reports whether exports, this connection included, have no more of the server's connections than they may.
-func (s source) withinShare(ctx context.Context, conn *pgxpool.Conn) (bool, error) {
+func (s cdrs) withinShare(ctx context.Context, conn *pgxpool.Conn) (bool, error) {
 	return postgres.Value[bool](ctx, conn, "counting the connections of exports", `
 		select count(*) * 100 <= current_setting('max_connections')::integer * $1::integer
 		from pg_stat_activity where application_name = $2`, s.share, ConnectionsName)
 }
 
 // Rows implements export.Source.
-func (s source) Rows(span export.Span) (string, []any, error) { return s.db.CDRQuery(s.within(span)) }
+func (s cdrs) Rows(span export.Span) (string, []any, error) { return s.db.CDRQuery(s.within(span)) }
 
 // Nth implements export.Source.
-func (s source) Nth(span export.Span, n int64) (string, []any, error) {
+func (s cdrs) Nth(span export.Span, n int64) (string, []any, error) {
 	return s.db.NthCDRQuery(s.within(span), n)
 }
 
 // Digests implements export.Source.
-func (s source) Digests(ctx context.Context, tx pgx.Tx, spans []export.Span) ([]export.SpanDigest, error) {
+func (s cdrs) Digests(ctx context.Context, tx pgx.Tx, spans []export.Span) ([]export.SpanDigest, error) {
 	starts := make([]time.Time, len(spans))
 	for i, span := range spans {
 		starts[i] = span.From
@@ -83,7 +83,7 @@ func (s source) Digests(ctx context.Context, tx pgx.Tx, spans []export.Span) ([]
 	return digests, nil
 }
 
-func (s source) within(span export.Span) fusionpbx.CDRFilter {
+func (s cdrs) within(span export.Span) fusionpbx.CDRFilter {
 	f := s.filter
 	f.Start, f.End = span.From, span.To
 	return f

@@ -38,7 +38,7 @@ func TestTooLittleSpaceToStart(t *testing.T) {
 
 // longRows is a source of more bytes than lie between two looks at the free space.
 type longRows struct {
-	source
+	cdrs
 	conn *pgx.Conn
 }
 

@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"trunkline/internal/export"
-	"trunkline/internal/fusionpbx"
 )
 
 // Template is what a program that reads exports expects: columns, and how they are written.
@@ -51,14 +50,4 @@ func FindTemplate(name string) (Template, bool) {
 		return Template{}, false
 	}
 	return templates[i], true
-}
-
-// durationColumns are those of the columns, as the query calls them, that are numbers of seconds.
-func durationColumns(columns []string) (durations []string) {
-	for i, called := range fusionpbx.CalledCDRColumns(columns) {
-		if slices.Contains(fusionpbx.CDRSeconds, columns[i]) {
-			durations = append(durations, called)
-		}
-	}
-	return durations
 }

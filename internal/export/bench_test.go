@@ -18,7 +18,7 @@ func BenchmarkRow(b *testing.B) {
 	var columns []column
 	var values [][]byte
 	add := func(kind kind, raw []byte) {
-		columns = append(columns, column{name: fmt.Sprint("c", len(columns)), kind: kind, zone: zone})
+		columns = append(columns, column{at: len(columns), name: fmt.Sprint("c", len(columns)), kind: kind, zone: zone})
 		values = append(values, raw)
 	}
 	for range 3 {
@@ -33,7 +33,7 @@ func BenchmarkRow(b *testing.B) {
 	}
 	for _, format := range Formats() {
 		b.Run(string(format), func(b *testing.B) {
-			e, _, err := newEncoder(columns, Options{Format: format, FormulaGuard: true})
+			e, _, err := newEncoder(columns, len(columns), Options{Format: format, FormulaGuard: true})
 			if err != nil {
 				b.Fatal(err)
 			}

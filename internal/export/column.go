@@ -1,6 +1,7 @@
 package export
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -49,15 +50,33 @@ var kinds = map[uint32]kind{
 	pgtype.XIDOID:         kindXID,
 }
 
-// column is one column of the result.
+// Column is a column of a file.
+type Column struct {
+	Name string // in the file
+	// From is what the query calls the column that it has its values of; "" is Name. Several may have theirs of the same.
+	From string
+	// Times is how its times are written, as package time has it; "" is as Options.Layout says.
+	Times string
+	// Texts, if set, are what is written for each UUID; nil, or none, is NULL.
+	Texts map[UUID]*string
+	// Seconds says that its numbers are seconds, of which Layout.Durations speaks.
+	Seconds bool
+}
+
+// UUID is one, in binary.
+type UUID [16]byte
+
+// column is one column of the result or of the file.
 type column struct {
 	name string
 	kind kind
 	oid  uint32         // of its type
 	zone *time.Location // in which a timestamptz is written
+	at   int            // of the file: the index of the result's column
 	// times and durations are how a time, or a number of seconds, is written if not as usual.
 	times     timeStyle
 	durations string
+	texts     map[UUID]*string // as Column has it
 }
 
 // wireFormat is the format code to ask Postgres for.
@@ -68,15 +87,19 @@ func (c *column) wireFormat() int16 {
 	return pgx.BinaryFormatCode
 }
 
-// newColumns describes the columns of a prepared query. Names must be unique, since an object with
-// the same key twice is no row.
+func wireFormats(columns []column) pgx.QueryResultFormats {
+	formats := make(pgx.QueryResultFormats, len(columns))
+	for i := range columns {
+		formats[i] = columns[i].wireFormat()
+	}
+	return formats
+}
+
+// newColumns describes the columns of a prepared query. Names must be unique, since columns of the file are made of them by
+// name.
 func newColumns(fields []pgconn.FieldDescription, o Options) ([]column, error) {
 	if len(fields) == 0 {
 		return nil, errors.New("the query returns no columns")
-	}
-	times, err := o.Layout.times()
-	if err != nil {
-		return nil, err
 	}
 	seen := make(map[string]bool, len(fields))
 	columns := make([]column, len(fields))
@@ -85,29 +108,70 @@ func newColumns(fields []pgconn.FieldDescription, o Options) ([]column, error) {
 			return nil, fmt.Errorf("the query returns the column %q twice; give one of them another name with AS", f.Name)
 		}
 		seen[f.Name] = true
-		columns[i] = column{name: f.Name, kind: kinds[f.DataTypeOID], oid: f.DataTypeOID, zone: o.Location, times: times}
-		if o.Layout.Durations != DurationsSeconds && slices.Contains(o.DurationColumns, f.Name) {
-			columns[i].durations = o.Layout.Durations
-		}
+		columns[i] = column{name: f.Name, kind: kinds[f.DataTypeOID], oid: f.DataTypeOID, zone: o.Location}
 	}
 	return columns, nil
 }
 
-// rename gives the columns the names that they have in the file.
-func rename(columns []column, headers []string) error {
-	if headers == nil {
+// fileColumns are those of the file, made of those of the query: all of them if Options.Columns says nothing else. Names must
+// be unique, since an object with the same key twice is no row.
+func fileColumns(query []column, o Options) ([]column, error) {
+	usual, err := o.Layout.times()
+	if err != nil {
+		return nil, err
+	}
+	asked := o.Columns
+	if asked == nil {
+		for _, c := range query {
+			asked = append(asked, Column{Name: c.name})
+		}
+	}
+	seen := make(map[string]bool, len(asked))
+	columns := make([]column, len(asked))
+	for i, a := range asked {
+		if seen[a.Name] {
+			return nil, fmt.Errorf("two columns are called %q; give each a name of its own", a.Name)
+		}
+		seen[a.Name] = true
+		at, err := find(query, cmp.Or(a.From, a.Name))
+		if err != nil {
+			return nil, err
+		}
+		c := query[at]
+		c.name, c.at, c.times = a.Name, at, usual
+		if a.Times != "" {
+			c.times = timeStyle{layout: a.Times}
+		}
+		if a.Texts != nil {
+			if c.kind != kindUUID {
+				return nil, fmt.Errorf("column %q: texts are for UUIDs, which it has none of", a.Name)
+			}
+			c.kind, c.texts = kindText, a.Texts
+		}
+		if a.Seconds && o.Layout.Durations != DurationsSeconds {
+			c.durations = o.Layout.Durations
+		}
+		columns[i] = c
+	}
+	return columns, nil
+}
+
+// find is the index of a column of the query.
+func find(query []column, name string) (int, error) {
+	at := slices.IndexFunc(query, func(c column) bool { return c.name == name })
+	if at < 0 {
+		return 0, fmt.Errorf("the column %q is not among the query's columns; select it", name)
+	}
+	return at, nil
+}
+
+// textOf is what is written for a UUID.
+func (c *column) textOf(raw []byte) []byte {
+	if len(raw) != len(UUID{}) {
 		return nil
 	}
-	if len(headers) != len(columns) {
-		return fmt.Errorf("the file has %d columns, and %d headers are given", len(columns), len(headers))
-	}
-	seen := make(map[string]bool, len(headers))
-	for i, header := range headers {
-		if seen[header] {
-			return fmt.Errorf("two columns are called %q; give each a name of its own", header)
-		}
-		seen[header] = true
-		columns[i].name = header
+	if text := c.texts[UUID(raw)]; text != nil {
+		return []byte(*text)
 	}
 	return nil
 }

@@ -26,6 +26,7 @@ type frame struct {
 // textEncoder turns rows into text.
 type textEncoder struct {
 	cells []cell
+	width int // how many columns the query has
 	text  func(dst, raw []byte) []byte
 
 	head, foot         string
@@ -43,22 +44,27 @@ type cell struct {
 	finite      bool   // a number that is not finite is NULL
 }
 
-// newEncoder refuses columns that the format cannot hold.
-func newEncoder(columns []column, o Options) (encoder, frame, error) {
+// newEncoder makes the encoder of a file of these columns, from rows of so many of the query's. It refuses columns that the
+// format cannot hold.
+func newEncoder(columns []column, width int, o Options) (encoder, frame, error) {
 	format, err := ParseFormat(string(o.Format))
 	if err != nil {
 		return nil, frame{}, err
 	}
-	return format.form().encoder(columns, o)
+	return format.form().encoder(columns, width, o)
 }
 
+// newEncoderFunc makes the encoder of one format.
+type newEncoderFunc func(columns []column, width int, o Options) (encoder, frame, error)
+
 // asText makes an encoder of text of what a format has made.
-func asText(format func([]column, Options) (*textEncoder, error)) func([]column, Options) (encoder, frame, error) {
-	return func(columns []column, o Options) (encoder, frame, error) {
+func asText(format func([]column, Options) (*textEncoder, error)) newEncoderFunc {
+	return func(columns []column, width int, o Options) (encoder, frame, error) {
 		e, err := format(columns, o)
 		if err != nil {
 			return nil, frame{}, err
 		}
+		e.width = width
 		foot := func([][]byte, []int64) ([]byte, error) { return []byte(e.foot), nil }
 		return e, frame{head: []byte(e.head), foot: foot}, nil
 	}
@@ -76,13 +82,17 @@ func (e *textEncoder) end(dst []byte) (_, note []byte, err error) { return dst, 
 // row appends a row to dst. values are as they came from the server, in each column's wire format; nil
 // is NULL.
 func (e *textEncoder) row(dst []byte, values [][]byte) ([]byte, error) {
-	if len(values) != len(e.cells) {
-		return nil, fmt.Errorf("the server sent a row of %d values for %d columns", len(values), len(e.cells))
+	if len(values) != e.width {
+		return nil, fmt.Errorf("the server sent a row of %d values for %d columns", len(values), e.width)
 	}
 	dst = append(dst, e.open...)
 	e.open = e.openRow
-	for i, raw := range values {
+	for i := range e.cells {
 		c := &e.cells[i]
+		raw := values[c.at]
+		if c.texts != nil {
+			raw = c.textOf(raw)
+		}
 		if raw == nil || c.finite && !isFinite(raw) {
 			dst = append(dst, c.null...)
 			continue

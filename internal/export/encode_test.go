@@ -27,7 +27,7 @@ func encodeAll(t testing.TB, o Options, rows ...[][]byte) []byte {
 	t.Helper()
 	columns := make([]column, len(rows[0]))
 	for i := range columns {
-		columns[i] = column{name: string(rune('a' + i)), kind: kindText}
+		columns[i] = column{name: string(rune('a' + i)), kind: kindText, at: i}
 	}
 	return encodeRows(t, columns, o, rows...)
 }
@@ -35,7 +35,7 @@ func encodeAll(t testing.TB, o Options, rows ...[][]byte) []byte {
 // encodeRows writes rows into a whole file of one slice.
 func encodeRows(t testing.TB, columns []column, o Options, rows ...[][]byte) []byte {
 	t.Helper()
-	e, around, err := newEncoder(columns, o)
+	e, around, err := newEncoder(columns, len(columns), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -290,7 +290,7 @@ func TestOneColumnOfNulls(t *testing.T) {
 func TestEncodersRefuseARowOfAnotherWidth(t *testing.T) {
 	t.Parallel()
 	for _, format := range Formats() {
-		e, _, err := newEncoder([]column{{name: "a"}, {name: "b"}}, Options{Format: format})
+		e, _, err := newEncoder([]column{{name: "a"}, {name: "b", at: 1}}, 2, Options{Format: format})
 		if err != nil {
 			t.Fatal(err)
 		}

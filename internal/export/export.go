@@ -32,11 +32,9 @@ type Options struct {
 	Location *time.Location
 	// Span is the time of the rows: all rows are in it.
 	Span Span
-	// Headers are what the columns are called in the file, in their order; nil: as the query calls them.
-	Headers []string
-	// Hidden is how many columns at the end of the query's are not in the file.
-	Hidden int
-	// KeyColumns are the columns that the query is ordered by, in the file or hidden. Their values in the first and the
+	// Columns are those of the file; nil: all of the query's, as it calls them.
+	Columns []Column
+	// KeyColumns are the columns of the query that it is ordered by, in the file or not. Their values in the first and the
 	// last row are in the manifest.
 	KeyColumns []string
 	// SumColumn, if set, is the column whose sum is in the manifest.
@@ -48,8 +46,6 @@ type Options struct {
 	Progress func(rows, bytes int64)
 	// Layout is how the rows are written; Check it first.
 	Layout Layout
-	// DurationColumns are the columns whose numbers are seconds, of which Layout.Durations speaks.
-	DurationColumns []string
 	// FormulaGuard writes a ' before a CSV text cell that a spreadsheet would take for a formula: one
 	// that starts with = + - @ TAB CR or LF and is not a plain number such as +15551234 or -5.
 	FormulaGuard bool

@@ -40,7 +40,7 @@ type form struct {
 	mediaType  string
 	parameters string   // of the media type
 	askedAs    []string // further media types that ask for it
-	encoder    func([]column, Options) (encoder, frame, error)
+	encoder    newEncoderFunc
 }
 
 // forms is the one table of formats, in the order in which people are told of them. A new format is

@@ -17,12 +17,15 @@ func sent(t time.Time) []byte { return binary.BigEndian.AppendUint64(nil, uint64
 // laidOut writes one call into a file.
 func laidOut(t *testing.T, o Options, name []byte, seconds string, at time.Time) string {
 	t.Helper()
-	o.DurationColumns = []string{"billsec"}
+	o.Columns = []Column{{Name: "caller"}, {Name: "billsec", Seconds: true}, {Name: "duration"}, {Name: "start"}, {Name: "local"}}
 	columns, err := newColumns([]pgconn.FieldDescription{
 		{Name: "caller", DataTypeOID: pgtype.TextOID}, {Name: "billsec", DataTypeOID: pgtype.NumericOID}, {Name: "duration", DataTypeOID: pgtype.Int4OID},
 		{Name: "start", DataTypeOID: pgtype.TimestamptzOID}, {Name: "local", DataTypeOID: pgtype.TimestampOID},
 	}, o)
 	if err != nil {
+		t.Fatal(err)
+	}
+	if columns, err = fileColumns(columns, o); err != nil {
 		t.Fatal(err)
 	}
 	return string(encodeRows(t, columns, o, [][]byte{name, []byte(seconds), nil, sent(at), sent(at)}))

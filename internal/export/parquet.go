@@ -36,6 +36,7 @@ const (
 // and the description of the row group behind them: the footer of the whole file is made of those.
 type parquetEncoder struct {
 	columns []parquetColumn
+	width   int // how many columns the query has
 	config  *parquet.WriterConfig
 	writer  *parquet.GenericWriter[any]
 	file    bytes.Buffer
@@ -52,8 +53,8 @@ type parquetColumn struct {
 }
 
 // newParquetEncoder makes the encoder of the format that Parquet documents.
-func newParquetEncoder(columns []column, _ Options) (encoder, frame, error) {
-	e := &parquetEncoder{columns: make([]parquetColumn, len(columns))}
+func newParquetEncoder(columns []column, width int, _ Options) (encoder, frame, error) {
+	e := &parquetEncoder{width: width, columns: make([]parquetColumn, len(columns))}
 	group := parquet.Group{}
 	order := make(map[string]int, len(columns))
 	for i, c := range columns {
@@ -98,6 +99,12 @@ func (g orderedGroup) Fields() []parquet.Field { return g.fields }
 
 // parquetType is what a column is in Parquet, and how its values become those; nil: as text.
 func parquetType(c column) (parquet.Node, func(*parquetColumn, []byte) (parquet.Value, error)) {
+	if !c.times.isUsual() && (c.kind == kindTimestamptz || c.kind == kindTimestamp) { // the column's own: the layout has none
+		return parquet.Encoded(parquet.String(), &parquet.RLEDictionary), func(c *parquetColumn, raw []byte) (parquet.Value, error) {
+			text, err := c.appendValue(nil, raw)
+			return parquet.ByteArrayValue(text), err
+		}
+	}
 	switch c.kind {
 	case kindNumber:
 		return parquetNumber(c.oid)
@@ -187,11 +194,15 @@ func (e *parquetEncoder) begin(bool) {
 
 // row implements encoder: it keeps the row for the batch.
 func (e *parquetEncoder) row(dst []byte, values [][]byte) ([]byte, error) {
-	if len(values) != len(e.columns) {
-		return nil, fmt.Errorf("the server sent a row of %d values for %d columns", len(values), len(e.columns))
+	if len(values) != e.width {
+		return nil, fmt.Errorf("the server sent a row of %d values for %d columns", len(values), e.width)
 	}
-	for i, raw := range values {
+	for i := range e.columns {
 		c := &e.columns[i]
+		raw := values[c.at]
+		if c.texts != nil {
+			raw = c.textOf(raw)
+		}
 		value := parquet.NullValue()
 		if raw != nil {
 			start := len(e.arena)

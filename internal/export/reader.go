@@ -32,7 +32,7 @@ type reader struct {
 func (w *writer) newReader(ctx context.Context, conn *pgx.Conn, ahead int) (*reader, error) {
 	r := &reader{w: w, conn: conn, buffers: newBuffers(ahead), ahead: ahead}
 	var err error
-	if r.encoder, _, err = newEncoder(w.columns[:w.visible], w.o); err != nil {
+	if r.encoder, _, err = newEncoder(w.inFile, len(w.columns), w.o); err != nil {
 		return nil, err
 	}
 	if w.o.Compression != None {
@@ -146,7 +146,7 @@ func (r *reader) begin(ctx context.Context, p *piece) error {
 // add adds a row to the piece.
 func (r *reader) add(ctx context.Context, values [][]byte) (err error) {
 	w := r.w
-	if r.buffer, err = r.encoder.row(r.buffer, values[:w.visible]); err != nil {
+	if r.buffer, err = r.encoder.row(r.buffer, values); err != nil {
 		return err
 	}
 	r.keys.see(values, r.piece.slice.Rows == 0)

@@ -55,6 +55,9 @@ func (c calls) Digests(ctx context.Context, tx pgx.Tx, spans []Span) (found []Sp
 // callsSpan is a span that holds all rows of newCalls.
 var callsSpan = Span{From: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), To: time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC)}
 
+// callsColumns are those of the files, to which id and xmin do not belong.
+var callsColumns = []Column{{Name: "at"}, {Name: "text"}, {Name: "n"}}
+
 // newCalls makes the table: rows of which many have the same time, as those of one second do.
 func newCalls(t testing.TB, rows int) calls {
 	t.Helper()
@@ -114,7 +117,7 @@ func (a *attempts) try(t testing.TB, after int) (Manifest, error) {
 	out := &cutOff{after: after}
 	a.parts = append(a.parts, out)
 	o := a.o
-	o.Name, o.Span, o.KeyColumns, o.UUIDColumn, o.XminColumn, o.Hidden, o.SumColumn = "calls", callsSpan, []string{"at", "id"}, "id", "xmin", 2, "n"
+	o.Name, o.Span, o.KeyColumns, o.UUIDColumn, o.XminColumn, o.Columns, o.SumColumn = "calls", callsSpan, []string{"at", "id"}, "id", "xmin", callsColumns, "n"
 	o.Part, o.Earlier = len(a.parts), slices.Clone(a.slices)
 	o.OpenPart = func(number int) (EarlierPart, error) { return part{bytes.NewReader(a.parts[number-1].Bytes())}, nil }
 	o.Finished = func(_ context.Context, first int, finished []Slice) error {
@@ -212,7 +215,7 @@ func TestKeptSlicesAreNotRead(t *testing.T) {
 		}
 		watched := &watchedSource{calls: source}
 		o := a.o
-		o.Name, o.Span, o.KeyColumns, o.UUIDColumn, o.XminColumn, o.Hidden = "calls", callsSpan, []string{"at", "id"}, "id", "xmin", 2
+		o.Name, o.Span, o.KeyColumns, o.UUIDColumn, o.XminColumn, o.Columns = "calls", callsSpan, []string{"at", "id"}, "id", "xmin", callsColumns
 		o.Part, o.Earlier = 2, a.slices
 		o.OpenPart = func(int) (EarlierPart, error) { return part{bytes.NewReader(a.parts[0].Bytes())}, nil }
 		var out memory

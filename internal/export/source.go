@@ -13,8 +13,7 @@ type Source interface {
 	// Connect takes a connection that is in no transaction, and says how it is given back. It waits for the first one; any
 	// further one it takes only if it is to be had now, else conn is nil.
 	Connect(ctx context.Context, first bool) (conn *pgx.Conn, release func(), err error)
-	// Rows is the statement that reads the rows of a span in their order: the file's columns, and then those of
-	// Options.Hidden.
+	// Rows is the statement that reads the rows of a span in their order.
 	Rows(span Span) (sql string, args []any, err error)
 	// Nth is the statement that reads the time of the span's nth row, in their order, and none if there are fewer rows.
 	Nth(span Span, n int64) (sql string, args []any, err error)

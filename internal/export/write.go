@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"hash"
 	"hash/crc32"
-	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -53,8 +52,8 @@ type writer struct {
 	source Source
 	out    Out
 
-	columns     []column // those of the file, and then hidden ones
-	visible     int      // how many are in the file
+	columns     []column // of the query
+	inFile      []column // of the file
 	wireFormats pgx.QueryResultFormats
 	keyColumns  []int // indexes of columns, as the following; those are -1 if there is none
 	sumColumn   int
@@ -122,15 +121,12 @@ func (w *writer) describe(ctx context.Context, conn *pgx.Conn) error {
 	if w.columns, err = newColumns(statement.Fields, w.o); err != nil {
 		return err
 	}
-	if w.visible = len(w.columns) - w.o.Hidden; w.visible < 1 {
-		return errors.New("the query returns no columns that are not hidden")
+	if w.inFile, err = fileColumns(w.columns, w.o); err != nil {
+		return err
 	}
-	w.wireFormats = make(pgx.QueryResultFormats, len(w.columns))
-	for i := range w.columns {
-		w.wireFormats[i] = w.columns[i].wireFormat()
-	}
+	w.wireFormats = wireFormats(w.columns)
 	for _, name := range w.o.KeyColumns {
-		at, err := w.find(name)
+		at, err := find(w.columns, name)
 		if err != nil {
 			return err
 		}
@@ -143,27 +139,15 @@ func (w *writer) describe(ctx context.Context, conn *pgx.Conn) error {
 		if *c.at = -1; c.name == "" {
 			continue
 		}
-		if *c.at, err = w.find(c.name); err != nil {
+		if *c.at, err = find(w.columns, c.name); err != nil {
 			return err
 		}
 	}
 	if w.o.SliceRows > 0 && (len(w.keyColumns) == 0 || w.columns[w.keyColumns[0]].kind != kindTimestamptz) {
 		return errors.New("slices are cut by a timestamptz, which must be the first key column")
 	}
-	if err := rename(w.columns[:w.visible], w.o.Headers); err != nil {
-		return err
-	}
-	_, w.frame, err = newEncoder(w.columns[:w.visible], w.o)
+	_, w.frame, err = newEncoder(w.inFile, len(w.columns), w.o)
 	return err
-}
-
-// find is the index of a column, by what the query calls it.
-func (w *writer) find(name string) (int, error) {
-	at := slices.IndexFunc(w.columns, func(c column) bool { return c.name == name })
-	if at < 0 {
-		return 0, fmt.Errorf("the column %q is not among the query's columns; select it, hidden if it is not to be in the file", name)
-	}
-	return at, nil
 }
 
 // copy moves all rows from the server into the file. same says which earlier slices are taken over.
@@ -350,7 +334,7 @@ func (w *writer) manifest(started time.Time) Manifest {
 		KeyColumns:  w.o.KeyColumns,
 		StartedAt:   started.UTC(),
 	}
-	for _, c := range w.columns[:w.visible] {
+	for _, c := range w.inFile {
 		m.Columns = append(m.Columns, c.name)
 	}
 	if w.sumColumn >= 0 {

@@ -342,12 +342,15 @@ func TestEncodersDoNotAllocate(t *testing.T) {
 		{name: "s", kind: kindTimestamptz, zone: location(t, "Europe/Berlin")},
 	}
 	row := [][]byte{[]byte(`O"Brien, é` + "\n\xff"), []byte("12.50"), []byte("t"), make([]byte, 16), make([]byte, 8)}
+	for i := range columns {
+		columns[i].at = i
+	}
 	buffer := newBuffer()
 	for _, format := range Formats() {
 		if format == Parquet {
 			continue // it keeps a batch of rows
 		}
-		e, _, err := newEncoder(columns, Options{Format: format, FormulaGuard: true})
+		e, _, err := newEncoder(columns, len(columns), Options{Format: format, FormulaGuard: true})
 		if err != nil {
 			t.Fatal(err)
 		}

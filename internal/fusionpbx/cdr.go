@@ -1,7 +1,6 @@
 package fusionpbx
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -38,41 +37,15 @@ var allowedCDRColumns = append(slices.Clone(CDRColumns),
 // AllCDRColumns are all columns of v_xml_cdr that an export may ask for.
 func AllCDRColumns() []string { return slices.Clone(allowedCDRColumns) }
 
-// PageCDRColumns are what FusionPBX's own page exports, in its order. Its duration is billsec, and its wait is waitsec.
-var PageCDRColumns = []string{
-	"domain_uuid", "sip_call_id", "extension", "extension_name", "start_stamp", "end_stamp", "start_date_formatted", "start_time_formatted",
-	"start_epoch", "billsec", "billmsec", "missed_call", "record_path", "record_name", "xml_cdr_uuid", "bridge_uuid", "direction", "billsec",
-	"caller_id_name", "caller_id_number", "caller_destination", "source_number", "destination_number", "leg", "read_codec", "write_codec", "cc_side",
-	"answer_stamp", "status", "sip_hangup_disposition", "call_disposition", "pdd_ms", "rtp_audio_in_mos", "waitsec",
-}
-
 // CDRSeconds are the columns whose numbers are seconds.
 var CDRSeconds = []string{"duration", "billsec", "waitsec", "hold_accum_seconds", "tta"}
 
-// derivedCDRColumns are those that FusionPBX's page makes of others.
-var derivedCDRColumns = []string{"extension", "extension_name", "start_date_formatted", "start_time_formatted", "tta"}
+// AnswerDelayColumn is how many seconds a call waited for its answer, which FusionPBX's page makes of two columns; NULL if nobody
+// answered.
+const AnswerDelayColumn = "tta"
 
-// derivedCDRColumn is the SQL of one, with the arguments that it adds, and whether it needs v_extensions.
-func (d *DB) derivedCDRColumn(column string, f CDRFilter, args []any) (sql string, _ []any, joins bool) {
-	formatted := func(format string) string {
-		args = append(args, cmp.Or(f.TimeZone, "UTC"))
-		return fmt.Sprintf("to_char(timezone($%d::text, v_xml_cdr.start_stamp), '%s')", len(args), format)
-	}
-	switch column {
-	case "extension":
-		return "v_extensions.extension", args, true
-	case "extension_name":
-		return "v_extensions.effective_caller_id_name", args, true
-	case "start_date_formatted":
-		return formatted("DD Mon YYYY"), args, false
-	case "start_time_formatted":
-		if f.Clock24 {
-			return formatted("HH24:MI"), args, false
-		}
-		return formatted("HH12:MI am"), args, false
-	}
-	return fmt.Sprintf("nullif(%s, 0) - %s", d.number("v_xml_cdr", "v_xml_cdr.answer_epoch"), d.number("v_xml_cdr", "v_xml_cdr.start_epoch")), args, false
-}
+// XminColumn is the number of the transaction that wrote a row as it is now.
+const XminColumn = "xmin"
 
 // CDRFilter says which CDRs an export holds: those whose start_stamp is in the half-open window Start
 // to End, of all domains or of one.
@@ -80,84 +53,42 @@ type CDRFilter struct {
 	All        bool      // of all domains and of none
 	DomainUUID string    // else of this one
 	Start, End time.Time // Start is in the window, End is not
-	Columns    []string  // CDRColumns if empty
-	Hidden     []string  // further columns behind them, each once: columns of v_xml_cdr, or XminColumn
+	Columns    []string  // each once: columns of v_xml_cdr, AnswerDelayColumn, XminColumn
 	Choice     CDRChoice
-	// TimeZone and Clock24 are how the page's date and time of day are written: "" is UTC.
-	TimeZone string
-	Clock24  bool
 }
 
-// CheckCDRColumns says if a column is unknown.
-func CheckCDRColumns(columns []string) error {
-	for _, column := range columns {
-		if known := slices.Concat(allowedCDRColumns, derivedCDRColumns); !slices.Contains(known, column) {
-			return fmt.Errorf("columns: there is no column %.200q to export; the columns are %s", column, strings.Join(known, ", "))
-		}
-	}
-	return nil
-}
-
-// CDRQuery is the statement that reads the CDRs, ordered by start_stamp and xml_cdr_uuid. Its columns are called as they are;
-// one that is there again has # and its place behind its name. Errors: CheckCDRColumns', that the filter is neither for
-// all domains nor for one, that this version lacks a column that the choice needs.
+// CDRQuery is the statement that reads the CDRs, ordered by start_stamp and xml_cdr_uuid. Errors: that the filter is neither for
+// all domains nor for one, that this version lacks a column that the choice needs, that a column is none that there is.
 func (d *DB) CDRQuery(f CDRFilter) (sql string, args []any, err error) {
 	from, args, err := d.cdrsOf(f)
 	if err != nil {
 		return "", nil, err
 	}
-	selected, args, err := d.selectCDRs(f, args)
+	selected, err := d.selectCDRs(f)
 	return selected + from + " order by v_xml_cdr.start_stamp, v_xml_cdr.xml_cdr_uuid", args, err
 }
 
-// CalledCDRColumns are what CDRQuery calls the columns.
-func CalledCDRColumns(columns []string) []string {
-	called := slices.Clone(columns)
-	for i, column := range columns {
-		if slices.Contains(columns[:i], column) {
-			called[i] = fmt.Sprintf("%s#%d", column, i+1)
-		}
-	}
-	return called
-}
-
 // selectCDRs is the beginning of a statement that selects the filter's columns of what it is to be continued with, a
-// condition on rows of v_xml_cdr, with the arguments that it adds.
-func (d *DB) selectCDRs(f CDRFilter, args []any) (sql string, _ []any, err error) {
+// condition on rows of v_xml_cdr. A column that this version lacks is NULL.
+func (d *DB) selectCDRs(f CDRFilter) (sql string, err error) {
 	if !f.All && f.DomainUUID == "" {
-		return "", nil, errNoCDRDomain
+		return "", errNoCDRDomain
 	}
-	columns := f.Columns
-	if len(columns) == 0 {
-		columns = CDRColumns
-	}
-	if err := CheckCDRColumns(columns); err != nil {
-		return "", nil, err
-	}
-	selected, called, joined := make([]string, len(columns)), CalledCDRColumns(columns), false
-	for i, column := range columns {
-		value, joins := pgx.Identifier{"v_xml_cdr", column}.Sanitize(), false
+	selected := make([]string, len(f.Columns))
+	for i, column := range f.Columns {
+		value := "v_xml_cdr." + column
 		switch {
-		case slices.Contains(derivedCDRColumns, column):
-			value, args, joins = d.derivedCDRColumn(column, f, args)
-		case !d.hasColumn("v_xml_cdr", column):
-			value = "null::text"
+		case column == XminColumn:
+		case column == AnswerDelayColumn:
+			value = fmt.Sprintf("nullif(%s, 0) - %s", d.number("v_xml_cdr", "v_xml_cdr.answer_epoch"), d.number("v_xml_cdr", "v_xml_cdr.start_epoch"))
+		case slices.Contains(allowedCDRColumns, column):
+			value = d.orNull("v_xml_cdr", value)
+		default:
+			return "", fmt.Errorf("reading CDRs: there is no column %.200q to read", column)
 		}
-		joined = joined || joins
-		selected[i] = value + " as " + pgx.Identifier{called[i]}.Sanitize()
+		selected[i] = value + " as " + pgx.Identifier{column}.Sanitize()
 	}
-	for _, column := range f.Hidden {
-		value := d.orNull("v_xml_cdr", "v_xml_cdr."+column)
-		if column == XminColumn {
-			value = "v_xml_cdr." + XminColumn
-		}
-		selected = append(selected, value+" as "+pgx.Identifier{column}.Sanitize())
-	}
-	sql = "select " + strings.Join(selected, ", ") + " from v_xml_cdr"
-	if joined {
-		sql += " left join v_extensions on v_extensions.extension_uuid = v_xml_cdr.extension_uuid"
-	}
-	return sql, args, nil
+	return "select " + strings.Join(selected, ", ") + " from v_xml_cdr", nil
 }
 
 // MoreCDRsThan reports whether the filter holds more than n CDRs. If it does, that is known long before

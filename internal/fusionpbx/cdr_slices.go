@@ -10,9 +10,6 @@ import (
 	"trunkline/internal/postgres"
 )
 
-// XminColumn is the number of the transaction that wrote a row as it is now: a hidden column alone.
-const XminColumn = "xmin"
-
 // NthCDRQuery is the statement that reads the start_stamp of the nth CDR of the filter, in their order, or nothing if there are
 // fewer.
 func (d *DB) NthCDRQuery(f CDRFilter, n int64) (sql string, args []any, err error) {

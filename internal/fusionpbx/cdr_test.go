@@ -1,9 +1,7 @@
 package fusionpbx
 
 import (
-	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -111,13 +109,10 @@ func (p pbx) lastDigits(t *testing.T, f CDRFilter) []string {
 func TestCDRQueryWithEveryColumn(t *testing.T) {
 	each(t, func(t *testing.T, p pbx) {
 		p.insert(t, "v_xml_cdr", row{"xml_cdr_uuid": uuid.NewString(), "start_stamp": "2026-03-01 12:00:00+00", "caller_id_name": `=cmd|'/C calc'!A0`})
-		for _, columns := range [][]string{nil, allowedCDRColumns} {
+		for _, columns := range [][]string{CDRColumns, allowedCDRColumns} {
 			sql, args, err := p.CDRQuery(CDRFilter{All: true, Start: time.Unix(0, 0), End: time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC), Columns: columns})
 			if err != nil {
 				t.Fatal(err)
-			}
-			if columns == nil {
-				columns = CDRColumns
 			}
 			rows, err := p.conn.Query(t.Context(), sql, args...)
 			if err != nil {
@@ -138,47 +133,40 @@ func TestCDRQueryWithEveryColumn(t *testing.T) {
 	})
 }
 
-// What FusionPBX's page makes of a call, by the same names and with the same values.
-func TestCDRsOfThePage(t *testing.T) {
+// How long a call waited for its answer is made of two columns, and NULL if nobody answered.
+func TestAnswerDelay(t *testing.T) {
 	each(t, func(t *testing.T, p pbx) {
 		domain := p.domain(t, "one.example", "true")
-		extension := p.extension(t, domain, "1001", "", "true")
-		p.exec(t, "update v_extensions set effective_caller_id_name = 'Ann' where extension_uuid = '"+extension+"'")
-		call := row{"domain_uuid": domain, "start_stamp": "2026-03-01 17:05:09+00", "start_epoch": "1772384709", "answer_epoch": "1772384712", "billsec": "60", "duration": "63", "waitsec": "3"}
-		for i, more := range []row{{"extension_uuid": extension}, {"extension_uuid": uuid.NewString(), "answer_epoch": "0"}} {
-			made := row{"xml_cdr_uuid": fmt.Sprintf("00000000-0000-4000-8000-00000000000%d", i)}
-			maps.Copy(made, call)
-			maps.Copy(made, more)
-			p.insert(t, "v_xml_cdr", made)
+		for i, answered := range []string{"1772384712", "0"} {
+			p.insert(t, "v_xml_cdr", row{"xml_cdr_uuid": fmt.Sprintf("00000000-0000-4000-8000-00000000000%d", i), "domain_uuid": domain,
+				"start_stamp": "2026-03-01 17:05:09+00", "start_epoch": "1772384709", "answer_epoch": answered})
 		}
-		filter := CDRFilter{DomainUUID: domain, Start: time.Unix(0, 0), End: time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC), TimeZone: "Europe/Paris", Columns: append(PageCDRColumns, "tta")}
-		for clock24, wantTime := range map[bool]string{false: "06:05 pm", true: "18:05"} {
-			filter.Clock24 = clock24
-			sql, args, err := p.CDRQuery(filter)
-			if err != nil {
-				t.Fatal(err)
+		sql, args, err := p.CDRQuery(CDRFilter{DomainUUID: domain, Start: time.Unix(0, 0), End: time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC), Columns: []string{AnswerDelayColumn, XminColumn}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got string
+		if err := p.conn.QueryRow(t.Context(), "select string_agg(coalesce(tta::int::text, 'null') || (xmin::text::bigint > 0)::text, ' ') from ("+sql+") as calls", args...).Scan(&got); err != nil || got != "3true nulltrue" {
+			t.Errorf("got %q, %v", got, err)
+		}
+	})
+}
+
+func TestExtensionNames(t *testing.T) {
+	each(t, func(t *testing.T, p pbx) {
+		one, two := p.domain(t, "one.example", "true"), p.domain(t, "two.example", "true")
+		ann, bob := p.extension(t, one, "1001", "", "true"), p.extension(t, two, "2001", "", "true")
+		p.exec(t, "update v_extensions set effective_caller_id_name = 'Ann' where extension_uuid = '"+ann+"'")
+		for domain, want := range map[string]int{"": 2, one: 1, two: 1, uuid.NewString(): 0} {
+			names, err := p.ExtensionNames(t.Context(), domain)
+			if err != nil || len(names) != want {
+				t.Errorf("%q: got %v, %v", domain, names, err)
 			}
-			rows, err := p.conn.Query(t.Context(), "select row_to_json(page)::text from ("+sql+") as page", args...)
-			if err != nil {
-				t.Fatal(err)
+			if of, there := names[uuid.MustParse(ann)]; there && (*of.Number != "1001" || *of.Name != "Ann") {
+				t.Errorf("got %+v", of)
 			}
-			found, err := pgx.CollectRows(rows, pgx.RowTo[string])
-			if err != nil || len(found) != 2 {
-				t.Fatalf("got %v, %v", found, err)
-			}
-			for i, want := range []map[string]any{
-				{"extension": "1001", "extension_name": "Ann", "start_date_formatted": "01 Mar 2026", "start_time_formatted": wantTime, "billsec": 60.0, "billsec#18": 60.0, "waitsec": 3.0, "tta": 3.0},
-				{"extension": nil, "extension_name": nil, "tta": nil},
-			} {
-				var got map[string]any
-				if err := json.Unmarshal([]byte(found[i]), &got); err != nil {
-					t.Fatal(err)
-				}
-				for column, value := range want {
-					if fmt.Sprint(got[column]) != fmt.Sprint(value) {
-						t.Errorf("row %d: %s is %v, want %v", i, column, got[column], value)
-					}
-				}
+			if of, there := names[uuid.MustParse(bob)]; there && (*of.Number != "2001" || of.Name != nil) {
+				t.Errorf("got %+v", of)
 			}
 		}
 	})

@@ -28,6 +28,28 @@ func (d *DB) Extension(ctx context.Context, domainUUID, number string) (Extensio
 	}))
 }
 
+// ExtensionNames are an extension's number and the name that its calls show; nil is NULL.
+type ExtensionNames struct{ Number, Name *string }
+
+// ExtensionNames returns those of every extension of the domain, or of "" those of all, by extension_uuid.
+func (d *DB) ExtensionNames(ctx context.Context, domainUUID string) (map[[16]byte]ExtensionNames, error) {
+	type named struct {
+		UUID [16]byte
+		ExtensionNames
+	}
+	found, err := again(ctx, d, func() ([]named, error) {
+		return postgres.Rows(ctx, d.q, "reading the names of extensions", func(row pgx.CollectableRow) (n named, err error) {
+			err = row.Scan(&n.UUID, &n.Number, &n.Name)
+			return n, err
+		}, "select extension_uuid, extension, "+d.orNull("v_extensions", "v_extensions.effective_caller_id_name")+" from v_extensions where $1 = '' or domain_uuid = nullif($1, '')::uuid", domainUUID)
+	})
+	names := make(map[[16]byte]ExtensionNames, len(found))
+	for _, n := range found {
+		names[n.UUID] = n.ExtensionNames
+	}
+	return names, err
+}
+
 // ExtensionCounts returns how many extensions each domain has, disabled ones too, by domain_uuid; "" is
 // those of no domain.
 func (d *DB) ExtensionCounts(ctx context.Context) (map[string]int, error) {
