@@ -1,12 +1,10 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -269,28 +267,6 @@ func (m *bulkBench) load(ctx context.Context, p *process, n int) (call bulkCall,
 	}
 	call.work = job.FinishedAt.Sub(accepted)
 	return call, nil
-}
-
-// ask sends a body as the superadmin and decodes the answer.
-func (m *bulkBench) ask(ctx context.Context, p *process, method, path, media string, body []byte, into any) error {
-	req, err := http.NewRequestWithContext(ctx, method, p.base+path, bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	if media != "" {
-		req.Header.Set("Content-Type", media)
-	}
-	req.SetBasicAuth(m.Sample.SuperadminName, m.Sample.SuperadminPassword)
-	resp, err := client.Do(req)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	answer, err := io.ReadAll(resp.Body)
-	if err == nil && resp.StatusCode >= http.StatusBadRequest {
-		err = fmt.Errorf("%s %s answered %d: %s", method, path, resp.StatusCode, answer[:min(len(answer), 500)])
-	}
-	return errors.Join(err, json.Unmarshal(answer, into))
 }
 
 // floor writes so many gateways in one transaction, has the switch load them and reads its list, and nothing else.

@@ -2,15 +2,12 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -152,29 +149,6 @@ func (b *bench) provisionByHTTP(ctx context.Context, p *process, name string) er
 		err = fmt.Errorf("provisioning %s answered %d: %s", name, status, answer.Message)
 	}
 	return err
-}
-
-// client keeps a connection for each caller, as one who calls again and again does.
-var client = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: atOnce}}
-
-// post sends a form as the superadmin and decodes the answer.
-func (b *bench) post(ctx context.Context, p *process, path string, form url.Values, into any) (int, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.base+path, strings.NewReader(form.Encode()))
-	if err != nil {
-		return 0, err
-	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	req.SetBasicAuth(b.Sample.SuperadminName, b.Sample.SuperadminPassword)
-	resp, err := client.Do(req)
-	if err != nil {
-		return 0, err
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return 0, err
-	}
-	return resp.StatusCode, json.Unmarshal(body, into)
 }
 
 // provisionDirectly takes the steps that a provision job takes, without HTTP, queue or job record.
