@@ -13,7 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
-	"time"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -21,13 +21,17 @@ import (
 	"trunkline/internal/pbxtest/sample"
 )
 
-// pairs is how often each comparison is made; the median counts.
-const pairs = 5
+const (
+	// pairs is how often each comparison is made; the median counts.
+	pairs = 5
+	// sampleDays is how many days the sample's CDRs are spread over: within a year, so that what asks for a year gets all.
+	sampleDays = 360
+)
 
 func main() {
 	program := flag.String("trunkline", "bin/trunkline", "the trunkline program to measure")
 	rows := flag.Int("rows", 1_000_000, "CDRs in the comparisons of exports and summaries")
-	only := flag.String("only", "", "measure one of provision, rescans, changed, bulk, drift, idle, status, registration, export, shares and summary alone")
+	only := flag.String("only", "", "measure these alone, with commas between: "+strings.Join(names(), ", "))
 	bare := flag.String("bare", "", "serve the bare handler at this address, which status is compared with, and measure nothing")
 	flag.Parse()
 	if *bare != "" {
@@ -42,20 +46,52 @@ func main() {
 	}
 }
 
+// measurements are all there are, in the order in which they are made. None needs another before it: each brings about
+// what it is to be measured with.
+var measurements = []struct {
+	name    string
+	measure func(*bench, context.Context) error
+}{
+	{"provision", (*bench).provision},
+	{"rescans", (*bench).rescans},
+	{"changed", (*bench).changed},
+	{"bulk", (*bench).bulk},
+	{"drift", (*bench).drift},
+	{"idle", (*bench).idle},
+	{"status", (*bench).status},
+	{"registration", (*bench).registration},
+	{"export", (*bench).export},
+	{"shares", (*bench).shares},
+	{"summary", (*bench).summary},
+}
+
+func names() (all []string) {
+	for _, m := range measurements {
+		all = append(all, m.name)
+	}
+	return all
+}
+
 func run(ctx context.Context, program string, rows int, only string) (err error) {
+	chosen := names()
+	if only != "" {
+		chosen = strings.Split(only, ",")
+	}
+	for _, name := range chosen {
+		if !slices.Contains(names(), name) {
+			return fmt.Errorf("-only: there is no measurement %q; write some of %s", name, strings.Join(names(), ", "))
+		}
+	}
 	b, err := setUp(ctx, program, rows)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
-	for _, m := range []struct {
-		name    string
-		measure func(context.Context) error
-	}{{"provision", b.provision}, {"rescans", b.rescans}, {"changed", b.changed}, {"bulk", b.bulk}, {"drift", b.drift}, {"idle", b.idle}, {"status", b.status}, {"registration", b.registration}, {"export", b.export}, {"shares", b.shares}, {"summary", b.summary}} {
-		if only != "" && only != m.name {
+	for _, m := range measurements {
+		if !slices.Contains(chosen, m.name) {
 			continue
 		}
-		if err := m.measure(ctx); err != nil {
+		if err := m.measure(b, ctx); err != nil {
 			return fmt.Errorf("%s: %w", m.name, err)
 		}
 	}
@@ -65,13 +101,14 @@ func run(ctx context.Context, program string, rows int, only string) (err error)
 // bench is the sample PBX that everything is measured on.
 type bench struct {
 	*running.PBX
-	program string
-	rows    int
+	program    string
+	rows       int
+	postmaster int // the process that is the parent of Postgres's others
 }
 
 func setUp(ctx context.Context, program string, rows int) (_ *bench, err error) {
 	fmt.Printf("# %d CDRs are made\n", rows)
-	pbx, err := running.Start(ctx, sample.Options{CDRs: rows, Extensions: 300}, 0)
+	pbx, err := running.Start(ctx, sample.Options{CDRs: rows, Extensions: 300, Days: sampleDays}, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -89,6 +126,12 @@ func setUp(ctx context.Context, program string, rows int) (_ *bench, err error) 
 	if _, err := conn.Exec(ctx, "vacuum analyze v_xml_cdr"); err != nil {
 		return nil, err
 	}
+	if b.postmaster, err = postmasterOf(ctx, conn); err != nil {
+		return nil, err
+	}
+	if err := b.checkpoint(ctx); err != nil {
+		return nil, err
+	}
 	// It makes the secret key and our tables, which workers started alone need.
 	p, err := b.start(ctx, "serve")
 	if err != nil {
@@ -97,17 +140,13 @@ func setUp(ctx context.Context, program string, rows int) (_ *bench, err error) 
 	return b, p.stop()
 }
 
-// figure prints one measured value.
-func figure(name string, value float64, unit string) {
-	fmt.Printf("BENCH %s %.3f %s\n", name, value, unit)
+// checkpoint has Postgres write what it has yet to write, so that no side pays for what came before.
+func (b *bench) checkpoint(ctx context.Context) error {
+	conn, err := pgx.Connect(ctx, b.Servers.AdminURL())
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	_, err = conn.Exec(ctx, "checkpoint")
+	return err
 }
-
-func median(values []float64) float64 { return quantile(values, 0.5) }
-
-// quantile is the value below which the given part of the values lies, by nearest rank.
-func quantile(values []float64, part float64) float64 {
-	sorted := slices.Sorted(slices.Values(values))
-	return sorted[min(int(part*float64(len(sorted))), len(sorted)-1)]
-}
-
-func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

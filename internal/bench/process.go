@@ -17,12 +17,12 @@ import (
 const (
 	// noLimit is a rate limit that no load here reaches: the limit script runs all the same.
 	noLimit = "1000000000"
+	// noBound is more bytes than all exports here have together.
+	noBound = "1000GiB"
 	// startPatience bounds the wait for a process to be ready.
 	startPatience = 20 * time.Second
 	// readyPoll is how often it is asked.
 	readyPoll = 20 * time.Millisecond
-	// clockTicks is the unit of the times in /proc/PID/stat: 1/100 s on every Linux that Go runs on.
-	clockTicks = 100
 )
 
 // process is a trunkline process under measurement.
@@ -68,7 +68,8 @@ func (b *bench) start(ctx context.Context, command string, settings ...string) (
 func (b *bench) env(listen string) []string {
 	return append(b.Settings(listen),
 		// The figures are of the work, not of the limits.
-		"TRUNKLINE_RATE_LIMIT="+noLimit, "TRUNKLINE_RATE_LIMIT_GATEWAY="+noLimit, "TRUNKLINE_RATE_LIMIT_EXPORT="+noLimit)
+		"TRUNKLINE_RATE_LIMIT="+noLimit, "TRUNKLINE_RATE_LIMIT_GATEWAY="+noLimit, "TRUNKLINE_RATE_LIMIT_EXPORT="+noLimit,
+		"TRUNKLINE_RATE_LIMIT_JOB="+noLimit, "TRUNKLINE_EXPORT_DOMAIN_BYTES="+noBound)
 }
 
 // freeAddress is a loopback address that nothing listens at.
@@ -130,17 +131,4 @@ func (p *process) peakMemory() (float64, error) {
 		}
 	}
 	return 0, errors.New("no VmHWM in the process's status")
-}
-
-// cpuSeconds is what a process has used of the processors so far.
-func cpuSeconds(pid int) (float64, error) {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return 0, err
-	}
-	// The program's name, in brackets, may hold anything; the fields are counted behind it.
-	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
-	user, err1 := strconv.ParseFloat(fields[11], 64)
-	system, err2 := strconv.ParseFloat(fields[12], 64)
-	return (user + system) / clockTicks, errors.Join(err1, err2)
 }

@@ -21,6 +21,8 @@ const (
 	floodEdits = 20
 	// sharesCalls is how many gateways the other domain provisions on each side of a pair.
 	sharesCalls = 40
+	// exportPoll is how often the jobs are looked at.
+	exportPoll = 20 * time.Millisecond
 	// silentCarrier never answers a registration.
 	silentCarrier = "silent.carrier.example"
 )
@@ -34,6 +36,9 @@ type shares struct {
 }
 
 func (b *bench) shares(ctx context.Context) error {
+	if err := b.withoutIndex(ctx); err != nil {
+		return err
+	}
 	p, err := b.start(ctx, "serve", "TRUNKLINE_EXPORT_CONCURRENCY=2", "TRUNKLINE_SYNC_EXPORT_ROWS=1", "TRUNKLINE_PROVISION_TIMEOUT=20s")
 	if err != nil {
 		return err
@@ -187,18 +192,10 @@ func (s *shares) exportUnderFlood(ctx context.Context, flood int) (seconds float
 
 // exportFor asks for an export of the days, and returns its job.
 func (s *shares) exportFor(ctx context.Context, domain string, from, to time.Time) (id string, err error) {
-	var job struct {
-		JobID   string `json:"job_id"`
-		Message string `json:"message"`
-	}
-	status, err := s.post(ctx, s.front, "/app/xml_cdr/export_cdr.php", url.Values{
+	return s.askForExport(ctx, s.front, url.Values{
 		"tenant_domain": {domain}, "date_start": {from.Format(time.DateOnly)}, "date_end": {to.Format(time.DateOnly)},
-		"format": {"CSV"}, "time_zone": {"UTC"}, "wait": {"0"},
-	}, &job)
-	if err == nil && status != http.StatusAccepted {
-		err = fmt.Errorf("the export of %s answered %d: %s", domain, status, job.Message)
-	}
-	return job.JobID, err
+		"format": {"CSV"}, "time_zone": {"UTC"},
+	})
 }
 
 // allEnded waits until no job is left, so that the next measurement begins in peace.
