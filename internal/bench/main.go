@@ -61,6 +61,9 @@ var measurements = []struct {
 	{"status", (*bench).status},
 	{"registration", (*bench).registration},
 	{"export", (*bench).export},
+	{"formats", (*bench).formats},
+	{"memory", (*bench).memory},
+	{"during", (*bench).during},
 	{"shares", (*bench).shares},
 	{"summary", (*bench).summary},
 }
