@@ -41,7 +41,8 @@ func (b *bench) registrationDuringUsage(ctx context.Context) error {
 		return err
 	}
 	defer pool.Close()
-	const asked = "exists (select from pg_stat_activity where datname = current_database() and state = 'active' and pid <> pg_backend_pid())"
+	const asked = `exists (select from pg_stat_activity
+		where datname = current_database() and backend_type = 'client backend' and state = 'active' and pid <> pg_backend_pid())`
 	busy, quiet := holds(pool, asked), holds(pool, "not "+asked)
 	if _, err := b.checkRegistrations(ctx, p, time.Second); err != nil { // warms up
 		return err
