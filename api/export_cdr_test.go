@@ -293,6 +293,13 @@ func TestExportRecordsAreBounded(t *testing.T) {
 	}
 }
 
+// Without rows to be answered at once every export is a job.
+func TestExportNothingAtOnce(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{cdrs: 10, now: newest, noWorker: true, settings: func(s *config.Settings) { s.SyncExportRows = 0 }})
+	b.do(t, b.asSuperadmin(call{path: exportPath, form: everything("wait", "0")})).want(t, http.StatusAccepted, "")
+}
+
 // Filters narrow an export down, count as part of what is asked for, and are refused if they mean nothing.
 func TestExportFilters(t *testing.T) {
 	t.Parallel()

@@ -171,7 +171,7 @@ func bodyParts(r *web.Request, p cdr.Request) []string {
 // the export has more rows or takes longer than the caller's patience, if others of its domain read as many
 // already, and if the request has a key: two of the same must meet in one job's row.
 func (s *Service) atOnce(r *web.Request, n tasks.NewJob, p cdr.Request, patience time.Duration) (job tasks.Job, done bool, err error) {
-	if n.IdempotencyKey != "" || n.ExternalID != "" {
+	if n.IdempotencyKey != "" || n.ExternalID != "" || s.settings.SyncExportRows == 0 {
 		return tasks.Job{}, false, nil
 	}
 	caller := r.Context()

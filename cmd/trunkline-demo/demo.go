@@ -76,7 +76,7 @@ func (d demoCommand) Run(cmd *command) (err error) {
 	if d.Once {
 		return nil
 	}
-	cmd.printf("It stays up at %s until Ctrl-C: paste any of the lines above. For trunkline gateways and trunkline jobs:\n\nexport TRUNKLINE_URL=%[1]s TRUNKLINE_TOKEN=%s\n", settings.PublicURL, tour.Token())
+	cmd.printf("It stays up at %s until Ctrl-C: paste any of the lines above. For trunkline gateways, cdr and jobs:\n\nexport TRUNKLINE_URL=%[1]s TRUNKLINE_TOKEN=%s\n", settings.PublicURL, tour.Token())
 	select {
 	case <-ctx.Done():
 		return nil

@@ -38,7 +38,8 @@ type cdrExportCommand struct {
 	DateEnd   string   `required:"" placeholder:"DATE" help:"The last day, or moment: inclusive."`
 	TimeZone  string   `placeholder:"ZONE" help:"The zone in which they are read, such as Europe/Berlin; without it the domain's."`
 	Domain    string   `placeholder:"NAME" help:"The domain; without it all that the token may see."`
-	Format    string   `placeholder:"FORMAT" help:"csv, json, ndjson or xml; without it the template's, else what FILE ends in, else json."`
+	Format    string   `placeholder:"FORMAT" help:"csv, json, ndjson, xml or parquet; without it the template's, else what FILE ends in, else json."`
+	Compress  string   `name:"compression" placeholder:"NAME" help:"gzip, zstd or none; without it what FILE ends in (january.csv.gz), else none."`
 	Columns   string   `placeholder:"LIST" help:"Columns with commas between, each with another name behind a colon if you like, or a set of them: billing, fusionpbx, all."`
 	Template  string   `placeholder:"NAME" help:"What a program expects to read: fusionpbx, cgrates or rating."`
 	Set       []string `sep:"none" placeholder:"NAME=VALUE" help:"Any other parameter of the export, such as a filter or how rows are written. It may be there several times."`
@@ -52,7 +53,7 @@ FILE is written as FILE.part beside it, and gets its name once its SHA-256 is th
 
 ` + statusHelp + `
 
-Example: trunkline cdr export --date-start 2026-01-01 --date-end 2026-01-31 --domain pbx.example --columns billing -o january.csv
+Example: trunkline cdr export --date-start 2026-01-01 --date-end 2026-01-31 --domain pbx.example --columns billing -o january.csv.gz
 
 Example: trunkline cdr export --date-start 2026-01-31 --date-end 2026-01-31 --format csv --set answered=true --set delimiter=tab -o -`
 }
@@ -89,7 +90,7 @@ func (c cdrExportCommand) form() (url.Values, error) {
 	form := url.Values{}
 	for name, value := range map[string]string{
 		"date_start": c.DateStart, "date_end": c.DateEnd, "time_zone": c.TimeZone, "tenant_domain": c.Domain,
-		"format": c.format(), "columns": c.Columns, "template": c.Template,
+		"format": c.format(), "compression": c.compression(), "columns": c.Columns, "template": c.Template,
 	} {
 		if value != "" {
 			form.Set(name, value)
@@ -113,15 +114,30 @@ func (c cdrExportCommand) form() (url.Values, error) {
 // ownParameters are not for --set: how long the server waits, which request it is, and who asks.
 var ownParameters = []string{"wait", "idempotency_key", "username", "password"}
 
-// formatsOf are the formats of an export by what a file's name ends in.
-var formatsOf = map[string]string{".csv": "csv", ".json": "json", ".ndjson": "ndjson", ".jsonl": "ndjson", ".xml": "xml"}
+// formatsOf and compressionsOf are how a file is written by what its name ends in.
+var (
+	formatsOf      = map[string]string{".csv": "csv", ".json": "json", ".ndjson": "ndjson", ".jsonl": "ndjson", ".xml": "xml", ".parquet": "parquet"}
+	compressionsOf = map[string]string{".gz": "gzip", ".zst": "zstd"}
+)
+
+// compression is the compression to ask for; "" is none.
+func (c cdrExportCommand) compression() string {
+	if c.Compress != "" {
+		return c.Compress
+	}
+	return compressionsOf[strings.ToLower(filepath.Ext(c.Output))]
+}
 
 // format is the format to ask for; "" leaves it to the server.
 func (c cdrExportCommand) format() string {
 	if c.Format != "" || c.Template != "" {
 		return c.Format
 	}
-	return formatsOf[strings.ToLower(filepath.Ext(c.Output))]
+	name := strings.ToLower(c.Output)
+	if packed := filepath.Ext(name); compressionsOf[packed] != "" {
+		name = strings.TrimSuffix(name, packed)
+	}
+	return formatsOf[filepath.Ext(name)]
 }
 
 // unknown ends an export of which the server has passed over a part: what it holds is not what was asked for.

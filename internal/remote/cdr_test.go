@@ -231,3 +231,19 @@ func TestExportInterrupted(t *testing.T) {
 		wants(t, 130, "goes on without you", "1 of 3 rows", "trunkline cdr download "+testJob+" -o "+path)
 	wantNone(t, path+".part")
 }
+
+func TestWhatAFileEndsIn(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{
+		"a.csv": "csv ", "A.CSV.GZ": "csv gzip", "a.json.zst": "json zstd", "a.parquet": "parquet ", "a.gz": " gzip", "a.txt": " ", "-": " ", "csv.gz": " gzip", "b.d/a.jsonl": "ndjson ",
+	} {
+		c := cdrExportCommand{Output: name}
+		if got := c.format() + " " + c.compression(); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+	c := cdrExportCommand{Output: "a.csv.gz", Template: "rating", Compress: "none"}
+	if c.format() != "" || c.compression() != "none" {
+		t.Errorf("what is said does not count: %q, %q", c.format(), c.compression())
+	}
+}

@@ -137,7 +137,7 @@ func (t *Tour) MakeToken(ctx context.Context) error {
 		Token string `json:"token"`
 	}
 	err := t.show(ctx, Call{Method: http.MethodPost, Path: "/v1/tokens", Login: true, Form: url.Values{
-		"name": {"WHMCS"}, "scopes": {"read,provision"}, "domains": {t.domain},
+		"name": {"WHMCS"}, "scopes": {"read,provision,export"}, "domains": {t.domain},
 	}}, http.StatusCreated, &got)
 	if err == nil && got.Token == "" {
 		err = errors.New("no token came back")
