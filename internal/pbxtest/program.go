@@ -54,14 +54,21 @@ func StartProgram(t testing.TB, env []string, name string, args ...string) *Proc
 	return startCommand(t, env, exec.Command(Program(name), args...))
 }
 
+// Tool is the path of a program that this machine has to have, which is in that package of Debian's.
+func Tool(t testing.TB, name, debianPackage string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil {
+		t.Fatalf("%s is not installed: `make test` installs it on Debian and Ubuntu; by hand: apt-get install %s; elsewhere install %[1]s so that it is in PATH", name, debianPackage)
+	}
+	return path
+}
+
 // StartTraced is StartProgram with strace writing the program's calls of one kind, such as sendfile, into a file at the
 // path, a line each.
 func StartTraced(t testing.TB, calls, path string, env []string, name string, args ...string) *Process {
 	t.Helper()
-	strace, err := exec.LookPath("strace")
-	if err != nil {
-		t.Fatal("strace is not installed: `make test` installs it on Debian and Ubuntu; by hand: apt-get install strace; elsewhere install strace so that it is in PATH")
-	}
+	strace := Tool(t, "strace", "strace")
 	// With -D the process that is started is the program itself, and ends as the others do.
 	traced := append([]string{"-D", "-f", "-qq", "-e", "trace=" + calls, "-e", "signal=none", "-o", path, Program(name)}, args...)
 	return startCommand(t, env, exec.Command(strace, traced...))
