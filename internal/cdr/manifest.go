@@ -12,7 +12,7 @@ import (
 // Manifest is what stands beside an export's file, NAME.manifest.json: what the file holds, and whose.
 type Manifest struct {
 	export.Manifest
-	TotalBillsec *float64            `json:"total_billsec"`    // of all rows, in seconds; null if one of them is no number
+	TotalBillsec *float64            `json:"total_billsec"`    // of all rows, in seconds; null if one of them is no finite number
 	Domain       string              `json:"domain,omitempty"` // absent: of all domains
 	DomainUUID   string              `json:"domain_uuid,omitempty"`
 	Window       Window              `json:"window"`

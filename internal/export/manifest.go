@@ -12,7 +12,7 @@ type Manifest struct {
 	Rows        int64       `json:"rows"`
 	Bytes       int64       `json:"bytes"`
 	SHA256      string      `json:"sha256"` // of the file, in hex
-	// Sum is of Options.SumColumn; nil if there is none, or if it has what is no number.
+	// Sum is of Options.SumColumn; nil if there is none, or if it has what is no finite number.
 	Sum *float64 `json:"-"`
 	// KeyColumns are the columns that the rows are ordered by, FirstKey and LastKey their values in the
 	// first and the last row, written as in a CSV file, null for NULL. A file without rows has no keys.

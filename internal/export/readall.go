@@ -184,5 +184,5 @@ func (q *queue) nth(ctx context.Context, conn *pgx.Conn, n int64) (at time.Time,
 	case err != nil:
 		return at, false, fmt.Errorf("looking for a slice's end: %w", err)
 	}
-	return at, true, nil
+	return at.UTC(), true, nil
 }

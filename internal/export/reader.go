@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"math"
 	"strconv"
 	"time"
 
@@ -243,7 +244,9 @@ func (s *sum) add(raw []byte) {
 		return
 	}
 	if whole, ok := wholeNumber(raw); ok {
-		s.whole += whole
+		if s.whole += whole; s.whole > mostWhole {
+			s.others, s.whole = s.others+float64(s.whole), 0
+		}
 		return
 	}
 	other, err := strconv.ParseFloat(string(raw), 64)
@@ -251,13 +254,23 @@ func (s *sum) add(raw []byte) {
 	s.failed = s.failed || err != nil
 }
 
-// total is the sum; nil if there was what is no number.
+// mostWhole is the largest sum that is kept whole: a whole number more does not overflow.
+const mostWhole = math.MaxInt64 / 2
+
+// total is the sum; nil if there was what is no number, or infinite, or if they are too large together.
 func (s *sum) total() *float64 {
 	if s.failed {
 		return nil
 	}
-	total := float64(s.whole) + s.others
-	return &total
+	return finite(float64(s.whole) + s.others)
+}
+
+// finite is a number that JSON has, or nil.
+func finite(f float64) *float64 {
+	if math.IsNaN(f) || math.IsInf(f, 0) {
+		return nil
+	}
+	return &f
 }
 
 // wholeNumber reads a short number of digits alone, as nearly all are.

@@ -24,7 +24,7 @@ type Slice struct {
 	Digest Digest `json:"digest"`
 	// First says that the rows are the first of their file, before which some formats write something else.
 	First    bool      `json:"first,omitempty"`
-	Sum      *float64  `json:"sum,omitempty"` // of Options.SumColumn; nil if that has what is no number
+	Sum      *float64  `json:"sum,omitempty"` // of Options.SumColumn; nil if that has what is no finite number
 	FirstKey []*string `json:"first_key,omitempty"`
 	LastKey  []*string `json:"last_key,omitempty"`
 	// Part, Offset and Bytes say where the slice stands: see Options.Part. CRC is its CRC-32C.

@@ -352,7 +352,7 @@ func (w *writer) manifest(started time.Time) Manifest {
 		case s.Sum == nil:
 			m.Sum = nil
 		default:
-			*m.Sum += *s.Sum
+			m.Sum = finite(*m.Sum + *s.Sum)
 		}
 	}
 	finished := time.Now()
