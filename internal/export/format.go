@@ -29,7 +29,7 @@ const (
 	// Parquet has a row group for each slice, packed with zstd, and a type for each column, all of which may be NULL:
 	// INT32 for int2 and int4, INT64 for int8, DOUBLE for other numbers (a numeric becomes the double next to it),
 	// BOOLEAN, UUID, TIMESTAMP in microseconds (adjusted to UTC for timestamptz), DATE, and STRING for all else, valid UTF-8 as in
-	// JSON. Infinite times are NULL.
+	// JSON. Infinite times are NULL, and those after 294246, which it cannot hold.
 	Parquet Format = "PARQUET"
 )
 

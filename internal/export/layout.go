@@ -148,15 +148,34 @@ func (s timeStyle) append(dst []byte, t time.Time, zoned bool) []byte {
 	case s.epoch:
 		return appendEpoch(dst, t)
 	case s.postgres:
-		dst = t.AppendFormat(dst, "2006-01-02 15:04:05.999999")
-		if !zoned {
-			return dst
-		}
-		offset := "-07"
-		if _, seconds := t.Zone(); seconds%3600 != 0 {
-			offset = "-07:00"
-		}
-		return t.AppendFormat(dst, offset)
+		return appendPostgres(dst, t, zoned)
 	}
 	return t.AppendFormat(dst, s.layout)
+}
+
+// appendPostgres appends a moment as Postgres prints it: the year before year 1 is 1 BC, and an offset has what it needs of
+// minutes and seconds, which zones had a century ago.
+func appendPostgres(dst []byte, t time.Time, zoned bool) []byte {
+	year := t.Year()
+	if year < 1 {
+		dst = fmt.Appendf(dst, "%04d", 1-year)
+	} else {
+		dst = t.AppendFormat(dst, "2006")
+	}
+	dst = t.AppendFormat(dst, "-01-02 15:04:05.999999")
+	if zoned {
+		_, seconds := t.Zone()
+		switch {
+		case seconds%60 != 0:
+			dst = t.AppendFormat(dst, "-07:00:00")
+		case seconds%3600 != 0:
+			dst = t.AppendFormat(dst, "-07:00")
+		default:
+			dst = t.AppendFormat(dst, "-07")
+		}
+	}
+	if year < 1 {
+		dst = append(dst, " BC"...)
+	}
+	return dst
 }

@@ -30,6 +30,8 @@ const (
 	// unixToPostgresMicros is what Postgres's times are before Unix's.
 	unixToPostgresMicros = postgresEpoch * microsPerSec
 	unixToPostgresDays   = postgresEpoch / secondsPerDay
+	// mostMicros is the last of Postgres's times that can be counted from Unix's, in the year 294247.
+	mostMicros = math.MaxInt64 - unixToPostgresMicros
 )
 
 // parquetEncoder makes row groups. Each is a Parquet file of one row group for the library, of which the pages are taken,
@@ -125,7 +127,7 @@ func parquetType(c column) (parquet.Node, func(*parquetColumn, []byte) (parquet.
 				return parquet.Value{}, c.unreadable(raw)
 			}
 			micros := int64(binary.BigEndian.Uint64(raw))
-			if micros == stampInfinity || micros == stampNegInfinity {
+			if micros == stampNegInfinity || micros > mostMicros { // infinity among them
 				return parquet.NullValue(), nil
 			}
 			return parquet.Int64Value(micros + unixToPostgresMicros), nil
@@ -348,7 +350,7 @@ func parquetFoot(empty format.FileMetaData, notes [][]byte, offsets []int64) ([]
 		if group.FileOffset > 0 {
 			group.FileOffset += further
 		}
-		group.Ordinal = int16(min(i, math.MaxInt16))
+		group.Ordinal = int16(min(len(footer.RowGroups), math.MaxInt16))
 		footer.RowGroups = append(footer.RowGroups, group)
 		footer.NumRows += group.NumRows
 	}

@@ -54,12 +54,15 @@ func appendStyled(dst []byte, style timeStyle, zone *time.Location, micros int64
 
 // appendEpoch appends seconds since 1970, with a fraction only if there is one.
 func appendEpoch(dst []byte, t time.Time) []byte {
-	micros := t.UnixMicro()
-	if micros < 0 {
-		dst, micros = append(dst, '-'), -micros
+	seconds, rest := t.Unix(), int64(t.Nanosecond()/1000) // in microseconds alone Postgres's last years are too many
+	if seconds < 0 && rest > 0 {
+		seconds, rest = seconds+1, microsPerSec-rest
 	}
-	dst = strconv.AppendInt(dst, micros/microsPerSec, 10)
-	if rest := micros % microsPerSec; rest > 0 {
+	if t.Unix() < 0 {
+		dst, seconds = append(dst, '-'), -seconds
+	}
+	dst = strconv.AppendInt(dst, seconds, 10)
+	if rest > 0 {
 		fraction := strconv.AppendInt(nil, rest+microsPerSec, 10)[1:] // with its leading zeros
 		dst = append(append(dst, '.'), bytes.TrimRight(fraction, "0")...)
 	}

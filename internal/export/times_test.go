@@ -76,6 +76,30 @@ func TestAppendTimestamptzAgreesWithFormat(t *testing.T) {
 	}
 }
 
+// TestTimesOfPostgresAlone has moments that neither microseconds since 1970 nor an offset of minutes hold.
+func TestTimesOfPostgresAlone(t *testing.T) {
+	t.Parallel()
+	const last = 9223371331199999999 // 294276-12-31 23:59:59.999999
+	berlin := location(t, "Europe/Berlin")
+	for _, tt := range []struct {
+		style  timeStyle
+		micros int64
+		want   string
+	}{
+		{timeStyle{epoch: true}, last, "9224318015999.999999"},
+		{timeStyle{epoch: true}, micros(time.Date(1969, 12, 31, 23, 59, 59, 250_000_000, time.UTC)), "-0.75"},
+		{timeStyle{epoch: true}, micros(time.Date(1969, 12, 31, 23, 59, 58, 250_000_000, time.UTC)), "-1.75"},
+		{timeStyle{epoch: true}, micros(time.Date(1969, 12, 31, 23, 59, 59, 0, time.UTC)), "-1"},
+		{timeStyle{postgres: true}, micros(time.Date(1880, 1, 1, 0, 0, 0, 0, time.UTC)), "1880-01-01 00:53:28+00:53:28"},
+		{timeStyle{postgres: true}, micros(time.Date(0, 2, 1, 0, 0, 0, 0, time.UTC)), "0001-02-01 00:53:28+00:53:28 BC"},
+		{timeStyle{postgres: true}, micros(time.Date(-43, 3, 15, 0, 0, 0, 0, time.UTC)), "0044-03-15 00:53:28+00:53:28 BC"},
+	} {
+		if got := string(appendStyled(nil, tt.style, berlin, tt.micros, true)); got != tt.want {
+			t.Errorf("%d: got %s, want %s", tt.micros, got, tt.want)
+		}
+	}
+}
+
 // FuzzValues makes sure that no value from the wire panics, and that what is written needs no escaping.
 func FuzzValues(f *testing.F) {
 	f.Add([]byte{})
