@@ -41,7 +41,7 @@ var packings = []packing{
 		return gzip.NewWriterLevel(to, gzip.BestSpeed)
 	}},
 	{compression: Zstd, extension: "zst", mediaType: "application/zstd", pack: func(to io.Writer) (resettable, error) {
-		return zstd.NewWriter(to, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(zstdWindow))
+		return zstd.NewWriter(to, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(zstdWindow), zstd.WithZeroFrames(true))
 	}},
 }
 

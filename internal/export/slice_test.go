@@ -3,11 +3,13 @@ package export
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -61,19 +63,24 @@ var callsColumns = []Column{{Name: "at"}, {Name: "text"}, {Name: "n"}}
 // newCalls makes the table: rows of which many have the same time, as those of one second do.
 func newCalls(t testing.TB, rows int) calls {
 	t.Helper()
-	url := pbxtest.Database(t, sample.V55)
-	pool, err := pgxpool.New(t.Context(), url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(pool.Close)
-	c := calls{pool}
+	c := openCalls(t, pbxtest.Database(t, sample.V55))
 	c.exec(t, "create table calls (id uuid not null, at timestamptz not null, text text, n numeric)")
 	c.exec(t, `insert into calls select md5(i::text)::uuid, timestamptz '2026-01-01 00:00+00' + (i / 7) * interval '1 second' + (i % 3) * interval '1 microsecond',
 		case i % 5 when 0 then null when 1 then '' when 2 then E'a "b", <c>\n&' when 3 then E'\u2028 é ' || repeat('x', i % 900) else md5(i::text) end, i::numeric / 4
 		from generate_series(1, $1::integer) i`, rows)
 	c.exec(t, "create index on calls (at, id)")
 	return c
+}
+
+// openCalls opens a database that has the table, or will.
+func openCalls(t testing.TB, url string) calls {
+	t.Helper()
+	pool, err := pgxpool.New(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	return calls{pool}
 }
 
 func (c calls) exec(t testing.TB, sql string, args ...any) {
@@ -85,7 +92,7 @@ func (c calls) exec(t testing.TB, sql string, args ...any) {
 
 // attempts is a file that one attempt after the other is made at.
 type attempts struct {
-	source calls
+	source Source
 	o      Options
 	parts  []*cutOff
 	slices []Slice
@@ -117,10 +124,20 @@ func (a *attempts) try(t testing.TB, after int) (Manifest, error) {
 	out := &cutOff{after: after}
 	a.parts = append(a.parts, out)
 	o := a.o
-	o.Name, o.Span, o.KeyColumns, o.UUIDColumn, o.XminColumn, o.Columns, o.SumColumn = "calls", callsSpan, []string{"at", "id"}, "id", "xmin", callsColumns, "n"
+	o.Name, o.KeyColumns, o.UUIDColumn, o.XminColumn, o.Columns, o.SumColumn = "calls", []string{"at", "id"}, "id", "xmin", callsColumns, "n"
+	if o.Span == (Span{}) {
+		o.Span = callsSpan
+	}
 	o.Part, o.Earlier = len(a.parts), slices.Clone(a.slices)
 	o.OpenPart = func(number int) (EarlierPart, error) { return part{bytes.NewReader(a.parts[number-1].Bytes())}, nil }
 	o.Finished = func(_ context.Context, first int, finished []Slice) error {
+		kept, err := json.Marshal(finished) // as whoever calls Write keeps them
+		if err != nil {
+			return err
+		}
+		if err := json.Unmarshal(kept, &finished); err != nil {
+			return err
+		}
 		a.slices = append(a.slices[:first:first], append(finished, a.slices[min(first+len(finished), len(a.slices)):]...)...)
 		return nil
 	}
@@ -129,7 +146,7 @@ func (a *attempts) try(t testing.TB, after int) (Manifest, error) {
 }
 
 // whole makes the file at one go.
-func whole(t testing.TB, source calls, o Options) ([]byte, Manifest) {
+func whole(t testing.TB, source Source, o Options) ([]byte, Manifest) {
 	t.Helper()
 	a := attempts{source: source, o: o}
 	m, err := a.try(t, 0)
@@ -233,11 +250,14 @@ func TestKeptSlicesAreNotRead(t *testing.T) {
 // all rows.
 type watchedSource struct {
 	calls
+	mu       sync.Mutex
 	asked    int
 	earliest time.Time
 }
 
 func (w *watchedSource) Rows(s Span) (string, []any, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if w.asked++; w.asked > 1 && (w.earliest.IsZero() || s.From.Before(w.earliest)) {
 		w.earliest = s.From
 	}

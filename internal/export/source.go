@@ -8,7 +8,7 @@ import (
 )
 
 // Source is where a file's rows come from. Rows are ordered by Options.KeyColumns, of which the first is the time that
-// spans are of.
+// spans are of. Connections that read side by side ask it at the same time.
 type Source interface {
 	// Connect takes a connection that is in no transaction, and says how it is given back. It waits for the first one; any
 	// further one it takes only if it is to be had now, else conn is nil.

@@ -207,6 +207,11 @@ func (w *writer) assemble(ctx context.Context, pieces <-chan *piece) error {
 	if err := w.putPacked(ctx, foot); err != nil {
 		return err
 	}
+	if w.bytes == 0 && w.o.Compression != None { // no row and nothing around rows
+		if err := w.putMember(ctx, nil); err != nil {
+			return err
+		}
+	}
 	if w.o.Progress != nil {
 		w.o.Progress(w.rows, w.bytes)
 	}
@@ -272,6 +277,11 @@ func (w *writer) putPacked(ctx context.Context, text []byte) error {
 	if len(text) == 0 || w.o.Compression == None {
 		return w.put(ctx, text)
 	}
+	return w.putMember(ctx, text)
+}
+
+// putMember writes a gzip member or zstd frame. A file without any is none to the programs that unpack it.
+func (w *writer) putMember(ctx context.Context, text []byte) error {
 	var packed bytes.Buffer
 	packer, err := NewPacker(&packed, w.o.Compression)
 	if err != nil {

@@ -120,9 +120,12 @@ func TestWriteNoRows(t *testing.T) {
 		NDJSON: "",
 		XML:    `<?xml version="1.0" encoding="UTF-8"?>` + "\n<cdrs>\n</cdrs>\n",
 	} {
-		got, m := export(t, conn, Options{Format: format, KeyColumns: []string{"start_stamp"}}, "select xml_cdr_uuid, start_stamp from v_xml_cdr")
-		if string(got) != want || m.Rows != 0 || m.FirstKey != nil || m.LastKey != nil {
-			t.Errorf("%s: got %q, %+v; want %q", format, got, m, want)
+		for _, compression := range []Compression{None, Gzip, Zstd} {
+			o := Options{Format: format, Compression: compression, KeyColumns: []string{"start_stamp"}}
+			got, m := export(t, conn, o, "select xml_cdr_uuid, start_stamp from v_xml_cdr")
+			if got = unpackByProgram(t, compression, got); string(got) != want || m.Rows != 0 || m.FirstKey != nil || m.LastKey != nil {
+				t.Errorf("%s %s: got %q, %+v; want %q", format, compression, got, m, want)
+			}
 		}
 	}
 }
