@@ -52,25 +52,33 @@ func asksForFile(accept string) fileAsked {
 	return best
 }
 
-// weightOf is the weight that a part of an Accept header has.
+// weightOf is the weight that a part of such a header has, from 0 to 1.
 func weightOf(details map[string]string) (weight float64, ok bool) {
 	q, given := details["q"]
 	if !given {
 		return 1, true
 	}
 	weight, err := strconv.ParseFloat(q, 64)
-	return weight, err == nil
+	return weight, err == nil && weight >= 0 && weight <= 1
 }
 
-// acceptedCoding is the Content-Encoding that the answer's body gets: the one that Accept-Encoding gives most weight, none
+// acceptedCoding is the Content-Encoding that the answer's body gets: the one that Accept-Encoding asks for, none
 // if the file is packed already or a part of it is asked for, whose bytes are counted in the file.
 func acceptedCoding(r *web.Request, result cdr.Result) export.Compression {
 	if result.Compression != export.None || result.Format == export.Parquet || r.Header("Range") != "" {
 		return export.None
 	}
+	return asksForCoding(r.Header("Accept-Encoding"))
+}
+
+// asksForCoding reads the Accept-Encoding header: the coding that has most weight, of those there are.
+func asksForCoding(accepted string) export.Compression {
 	best, bestWeight := export.None, 0.0
-	for part := range strings.SplitSeq(r.Header("Accept-Encoding"), ",") {
-		coding, details, _ := mime.ParseMediaType(part)
+	for part := range strings.SplitSeq(accepted, ",") {
+		coding, details, err := mime.ParseMediaType(part)
+		if err != nil {
+			continue
+		}
 		weight, ok := weightOf(details)
 		if ok && weight > bestWeight && slices.Contains(export.Compressions(), coding) {
 			best, bestWeight = export.Compression(coding), weight
