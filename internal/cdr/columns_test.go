@@ -81,7 +81,7 @@ func TestColumnsOfThePage(t *testing.T) {
 }
 
 func FuzzParseColumns(f *testing.F) {
-	for _, seed := range []string{"", "leg", "leg:Leg", "a:b:c", "billing", ":", "all,leg"} {
+	for _, seed := range []string{"", "leg", "leg:Leg", "a:b:c", "billing", ":", "all,leg", "ALL", "fusionpbx", "fusionpbx:x"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
@@ -90,5 +90,20 @@ func FuzzParseColumns(f *testing.F) {
 			t.Errorf("%q: %d columns and %d headers", text, len(columns), len(headers))
 		}
 		_ = checkHeaders(export.XML, columns, headers)
+		listed, err := ListedColumns(strings.Split(text, ","), true)
+		switch isSet := !strings.Contains(text, ",") && columnSets[strings.ToLower(text)] != nil; {
+		case err != nil:
+			if headers == nil || isSet {
+				t.Errorf("%q has no other names and is refused: %v", text, err)
+			}
+		case isSet:
+			for i, column := range listed {
+				if slices.Contains(listed[:i], column) || !slices.Contains(columns, column) {
+					t.Errorf("%q lists %q: twice, or not asked for", text, column)
+				}
+			}
+		case headers != nil || !slices.Equal(listed, columns):
+			t.Errorf("%q lists %q, want %q", text, listed, columns)
+		}
 	})
 }

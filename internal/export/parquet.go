@@ -290,7 +290,8 @@ func (e *parquetEncoder) end(dst []byte) (_, note []byte, err error) {
 	return binary.LittleEndian.AppendUint32(dst, uint32(len(note))), note, nil
 }
 
-// parquetNote reads the description of a row group that stands in an earlier part.
+// parquetNote reads the description of a row group that stands in an earlier part. Whether it is what was written is told
+// by the slice's checksum, before anything is made of it: the library allocates whatever a damaged list says it holds.
 func parquetNote(part io.ReaderAt, s Slice) ([]byte, error) {
 	if s.Bytes == 0 {
 		return nil, nil
@@ -308,7 +309,7 @@ func parquetNote(part io.ReaderAt, s Slice) ([]byte, error) {
 	return note, err
 }
 
-// parquetFooter reads the footer of a file, and says where it begins.
+// parquetFooter reads the footer of a file that the library has just written, and says where it begins.
 func parquetFooter(file []byte) (footer format.FileMetaData, at int, err error) {
 	const tail = 4 + len(parquetMagic)
 	if len(file) < len(parquetMagic)+tail {

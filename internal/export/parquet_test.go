@@ -2,10 +2,13 @@ package export
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"math/big"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -156,6 +159,59 @@ func nearestDouble(text string) float64 {
 	}
 	nearest, _ := exact.Float64()
 	return nearest
+}
+
+// FuzzDamagedPart damages what an attempt has left of a Parquet file: a later one says so or takes over what was written,
+// byte for byte, and what is damaged never gets to whoever reads the descriptions of row groups.
+func FuzzDamagedPart(f *testing.F) {
+	columns := []column{{name: "text"}, {name: "n", kind: kindNumber, oid: pgtype.Int4OID}}
+	e, around, err := newEncoder(columns, Options{Format: Parquet})
+	if err != nil {
+		f.Fatal(err)
+	}
+	whole := slices.Clone(around.head)
+	var left []Slice
+	var notes [][]byte
+	for i := range 3 {
+		e.begin(i == 0)
+		for n := range 5 {
+			if whole, err = e.row(whole, [][]byte{[]byte("text"), []byte(strconv.Itoa(n))}); err != nil {
+				f.Fatal(err)
+			}
+		}
+		from := len(whole)
+		var note []byte
+		if whole, note, err = e.end(whole); err != nil {
+			f.Fatal(err)
+		}
+		left = append(left, Slice{Rows: 5, Part: 1, Offset: int64(from), Bytes: int64(len(whole) - from), CRC: crc32.Checksum(whole[from:], castagnoli)})
+		notes = append(notes, note)
+	}
+	end := left[1].Offset + left[1].Bytes
+	f.Add(0, int64(0), []byte{}, len(whole))
+	f.Add(1, end-4, []byte{0xff, 0xff, 0xff, 0x7f}, len(whole))
+	f.Add(1, end-4, []byte{0xff, 0xff, 0, 0}, len(whole))
+	f.Add(1, end-int64(len(notes[1])), []byte{0x29, 0xfc, 0xff, 0xff, 0xff, 0xff, 0x07}, len(whole))
+	f.Add(2, end, []byte{}, int(end))
+	f.Fuzz(func(t *testing.T, which int, at int64, damage []byte, length int) {
+		if which < 0 || which >= len(left) || at < 0 || at > int64(len(whole)) || length < 0 || length > len(whole) {
+			t.Skip()
+		}
+		damaged := slices.Clone(whole)
+		copy(damaged[at:], damage)
+		damaged = damaged[:length]
+		var out memory
+		w := &writer{out: &out, hash: sha256.New(), frame: around}
+		w.o.OpenPart = func(int) (EarlierPart, error) { return part{bytes.NewReader(damaged)}, nil }
+		p, s := &piece{kept: &left[which]}, left[which]
+		err := w.putKept(t.Context(), p, crc32.New(castagnoli))
+		switch {
+		case err != nil && !errors.Is(err, ErrDamaged):
+			t.Errorf("error %v, want ErrDamaged", err)
+		case err == nil && (!bytes.Equal(out.Bytes(), whole[s.Offset:s.Offset+s.Bytes]) || !bytes.Equal(p.note, notes[which])):
+			t.Error("what is damaged was taken over")
+		}
+	})
 }
 
 func init() {
