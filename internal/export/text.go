@@ -8,6 +8,18 @@ import (
 // replacement is U+FFFD in UTF-8: what stands for what a format cannot hold.
 const replacement = "\uFFFD"
 
+// validUTF8 is text with U+FFFD in place of each byte that is not UTF-8: of each, where bytes.ToValidUTF8 has one for several.
+func validUTF8(text []byte) []byte {
+	if utf8.Valid(text) {
+		return text
+	}
+	valid := make([]byte, 0, len(text)+utf8.UTFMax*len(replacement))
+	for _, r := range string(text) {
+		valid = utf8.AppendRune(valid, r)
+	}
+	return valid
+}
+
 // escaping is how a format writes text that is not to be taken for markup.
 type escaping struct {
 	markup [3]byte // what ends plain text, besides control characters and what is not ASCII
