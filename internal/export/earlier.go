@@ -2,6 +2,9 @@ package export
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"hash"
 	"io"
@@ -27,11 +30,36 @@ func (w *writer) compareEarlier(ctx context.Context, tx pgx.Tx) ([]bool, error) 
 	w.earlierRows = make([]int64, len(earlier))
 	var before int64
 	for i, s := range earlier {
-		same[i] = s.Rows == now[i].Rows && s.Digest == now[i].Digest && s.First == (before == 0)
+		same[i] = s.Rows == now[i].Rows && s.Digest == now[i].Digest && s.First == (before == 0) && s.Form == w.form
 		w.earlierRows[i] = now[i].Rows
 		before += now[i].Rows
 	}
 	return same, nil
+}
+
+// encodersVersion is to be raised whenever a release writes the same rows as other bytes.
+const encodersVersion = 1
+
+// formOf is the same for two attempts if they write the same rows as the same bytes. Settings may change between attempts,
+// and with another version of FusionPBX the types of columns.
+func (w *writer) formOf() (string, error) {
+	type ofColumn struct {
+		Name      string
+		Type      uint32
+		From      string
+		Times     string
+		Durations string
+	}
+	columns := make([]ofColumn, len(w.inFile))
+	for i, c := range w.inFile {
+		columns[i] = ofColumn{c.name, c.oid, w.columns[c.at].name, c.times.layout, c.durations}
+	}
+	form, err := json.Marshal([]any{encodersVersion, w.o.Format, w.o.Compression, w.o.Layout, w.o.FormulaGuard, w.o.Location.String(), columns})
+	if err != nil {
+		return "", fmt.Errorf("telling how rows are written: %w", err)
+	}
+	hash := sha256.Sum256(form)
+	return hex.EncodeToString(hash[:8]), nil
 }
 
 // putKept writes what stands in an earlier part. Errors: ErrDamaged.

@@ -65,7 +65,7 @@ type Options struct {
 	// finishedInterval is how often it is told; 0 is the usual interval.
 	finishedInterval time.Duration
 	// Earlier are the slices that earlier attempts at this file have finished, from the beginning on. They are taken over as
-	// they stand if their rows are what they were, and else written again within the same bounds.
+	// they stand if their rows are what they were and would be written as they are, and else written again within the same bounds.
 	Earlier []Slice
 	// OpenPart opens what an earlier attempt has written.
 	OpenPart func(part int) (EarlierPart, error)

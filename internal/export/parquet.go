@@ -9,7 +9,6 @@ import (
 	"math"
 	"slices"
 	"strconv"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgtype"
@@ -229,14 +228,6 @@ func (e *parquetEncoder) row(dst []byte, values [][]byte) ([]byte, error) {
 		return dst, nil
 	}
 	return dst, e.writeBatch()
-}
-
-// validUTF8 is the text with U+FFFD for each byte of it that is not UTF-8.
-func validUTF8(text []byte) []byte {
-	if utf8.Valid(text) {
-		return text
-	}
-	return bytes.Map(func(r rune) rune { return r }, text)
 }
 
 // writeBatch gives the batch to the columns, which copy it.

@@ -177,7 +177,7 @@ func (r *reader) end(ctx context.Context, to time.Time) (err error) {
 		return err
 	}
 	s := &p.slice
-	s.Span, s.First, s.Digest, s.Sum = Span{From: p.span.From, To: to}, p.first, r.digest.text(), r.sum.total()
+	s.Span, s.First, s.Form, s.Digest, s.Sum = Span{From: p.span.From, To: to}, p.first, r.w.form, r.digest.text(), r.sum.total()
 	if s.Rows > 0 {
 		if s.FirstKey, err = r.keys.text(r.w.columns, r.keys.first); err != nil {
 			return err

@@ -310,6 +310,50 @@ func TestChangedSlicesAreWrittenAgain(t *testing.T) {
 	}
 }
 
+// TestSlicesOfAnotherFormAreWrittenAgain has a setting, or a column's type, change between two attempts.
+func TestSlicesOfAnotherFormAreWrittenAgain(t *testing.T) {
+	t.Parallel()
+	source := newCalls(t, 3000)
+	source.exec(t, "update calls set text = '=1+1' where text = ''")
+	for name, tt := range map[string]struct {
+		format Format
+		change func(*Options)
+	}{
+		"the guard":         {CSV, func(o *Options) { o.FormulaGuard = true }},
+		"the zone":          {JSON, func(o *Options) { o.Location = location(t, "Europe/Berlin") }},
+		"the layout":        {CSV, func(o *Options) { o.Layout.QuoteAll = true }},
+		"durations":         {CSV, func(o *Options) { o.Layout.Durations, o.DurationColumns = DurationsMinutes, []string{"n"} }},
+		"the packing":       {NDJSON, func(o *Options) { o.Compression = Gzip }},
+		"the columns' name": {XML, func(o *Options) { o.Headers = []string{"a", "b", "c"} }},
+		"a column's type":   {Parquet, func(*Options) {}},
+	} {
+		o := Options{Format: tt.format, SliceRows: 500}
+		before, _ := whole(t, source, o)
+		a := attempts{source: source, o: o}
+		if _, err := a.try(t, len(before)/2); !errors.Is(err, errCutOff) || len(a.slices) == 0 {
+			t.Fatalf("%d slices, %v", len(a.slices), err)
+		}
+		tt.change(&a.o)
+		if tt.format == Parquet {
+			a.source = textual{source}
+		}
+		if _, err := a.try(t, 0); err != nil {
+			t.Fatal(err)
+		}
+		want, _ := whole(t, a.source, a.o)
+		if got := a.parts[1].Bytes(); !bytes.Equal(got, want) || bytes.Equal(got, before) {
+			t.Errorf("%s is another now, and a part of the file is as it was", name)
+		}
+	}
+}
+
+// textual is calls with n as a text.
+type textual struct{ calls }
+
+func (c textual) Rows(s Span) (string, []any, error) {
+	return "select at, text, n::text as n, id, xmin" + callsFrom + "order by at, id", []any{s.From, s.To}, nil
+}
+
 func deref(key []*string) (texts []string) {
 	for _, text := range key {
 		texts = append(texts, *text)

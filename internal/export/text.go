@@ -1,6 +1,7 @@
 package export
 
 import (
+	"bytes"
 	"encoding/binary"
 	"unicode/utf8"
 )
@@ -13,11 +14,7 @@ func validUTF8(text []byte) []byte {
 	if utf8.Valid(text) {
 		return text
 	}
-	valid := make([]byte, 0, len(text)+utf8.UTFMax*len(replacement))
-	for _, r := range string(text) {
-		valid = utf8.AppendRune(valid, r)
-	}
-	return valid
+	return bytes.Map(func(r rune) rune { return r }, text)
 }
 
 // escaping is how a format writes text that is not to be taken for markup.

@@ -60,6 +60,7 @@ type writer struct {
 	uuidColumn  int
 	xminColumn  int
 	frame       frame
+	form        string // as Slice has it
 
 	hash     hash.Hash
 	rows     int64
@@ -146,7 +147,10 @@ func (w *writer) describe(ctx context.Context, conn *pgx.Conn) error {
 	if w.o.SliceRows > 0 && (len(w.keyColumns) == 0 || w.columns[w.keyColumns[0]].kind != kindTimestamptz) {
 		return errors.New("slices are cut by a timestamptz, which must be the first key column")
 	}
-	_, w.frame, err = newEncoder(w.inFile, len(w.columns), w.o)
+	if _, w.frame, err = newEncoder(w.inFile, len(w.columns), w.o); err != nil {
+		return err
+	}
+	w.form, err = w.formOf()
 	return err
 }
 
@@ -164,7 +168,7 @@ func (w *writer) copy(ctx context.Context, conns []*pgx.Conn, same []bool) error
 			return err
 		})
 	}
-	pieces := make(chan *piece, bufferCount)
+	pieces := make(chan *piece, max(bufferCount, len(conns)))
 	if err := w.readAll(ctx, conns, same, pieces, run); err != nil {
 		fail(err)
 	}
