@@ -156,10 +156,35 @@ func checkColumns(t *testing.T, what string, data []byte, r Request, uuid string
 	}
 }
 
-// forgetful is a journal of which nothing is asked.
-type forgetful struct{}
+// TestASettingThatChangesBetweenAttempts has an attempt go on where another was cut off that wrote rows another way.
+func TestASettingThatChangesBetweenAttempts(t *testing.T) {
+	t.Parallel()
+	e, dir := newExporter(t, 50)
+	r, id := all(), uuid.NewString()
+	part, err := e.Store.Create(t.Context(), fileName(id, r.Format, r.Compression), 1, nil)
+	must(t, err)
+	must(t, part.Leave())
+	journal := &forgetful{earlier: []export.Slice{{Span: export.Span{From: r.Start, To: r.End}, Part: 1, Form: "another"}}}
+	file, err := e.Write(t.Context(), id, 2, r, 0, Hooks{Journal: journal})
+	must(t, err)
+	result, err := file.Commit(t.Context())
+	must(t, err)
+	if result.TotalRecords != 50 || journal.earlier != nil {
+		t.Errorf("%d rows, and the journal still has %v", result.TotalRecords, journal.earlier)
+	}
+	wantFiles(t, dir, id+".csv", id+".csv.manifest.json", id+".csv.sha256")
+}
 
-func (*forgetful) Earlier(context.Context) ([]export.Slice, error) { return nil, nil }
+// forgetful is a journal that keeps nothing.
+type forgetful struct{ earlier []export.Slice }
+
+func (f *forgetful) Earlier(context.Context) ([]export.Slice, error) { return f.earlier, nil }
+
 func (*forgetful) Keep(context.Context, int, []export.Slice) error { return nil }
-func (*forgetful) Forget(context.Context) error                    { return nil }
-func (*forgetful) GoesOn(error) bool                               { return false }
+
+func (f *forgetful) Forget(context.Context) error {
+	f.earlier = nil
+	return nil
+}
+
+func (*forgetful) GoesOn(error) bool { return false }

@@ -122,7 +122,7 @@ func (w writing) write(ctx context.Context) (*File, error) {
 		}
 	}
 	part, manifest, err := w.writePart(ctx)
-	if errors.Is(err, export.ErrDamaged) {
+	if errors.Is(err, export.ErrDamaged) || errors.Is(err, export.ErrOutdated) {
 		if err := errors.Join(part.Discard(), w.hooks.Journal.Forget(ctx)); err != nil {
 			return nil, err
 		}

@@ -12,7 +12,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// compareEarlier says which slices of earlier attempts hold what the transaction sees, and are taken over.
+// compareEarlier says which slices of earlier attempts hold what the transaction sees, and are taken over. Errors:
+// ErrOutdated.
 func (w *writer) compareEarlier(ctx context.Context, tx pgx.Tx) ([]bool, error) {
 	earlier := w.o.Earlier
 	if len(earlier) == 0 {
@@ -20,6 +21,9 @@ func (w *writer) compareEarlier(ctx context.Context, tx pgx.Tx) ([]bool, error) 
 	}
 	spans := make([]Span, len(earlier))
 	for i, s := range earlier {
+		if s.Form != w.form {
+			return nil, ErrOutdated
+		}
 		spans[i] = s.Span
 	}
 	now, err := w.source.Digests(ctx, tx, spans)
@@ -30,7 +34,7 @@ func (w *writer) compareEarlier(ctx context.Context, tx pgx.Tx) ([]bool, error) 
 	w.earlierRows = make([]int64, len(earlier))
 	var before int64
 	for i, s := range earlier {
-		same[i] = s.Rows == now[i].Rows && s.Digest == now[i].Digest && s.First == (before == 0) && s.Form == w.form
+		same[i] = s.Rows == now[i].Rows && s.Digest == now[i].Digest && s.First == (before == 0)
 		w.earlierRows[i] = now[i].Rows
 		before += now[i].Rows
 	}

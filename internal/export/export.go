@@ -65,7 +65,7 @@ type Options struct {
 	// finishedInterval is how often it is told; 0 is the usual interval.
 	finishedInterval time.Duration
 	// Earlier are the slices that earlier attempts at this file have finished, from the beginning on. They are taken over as
-	// they stand if their rows are what they were and would be written as they are, and else written again within the same bounds.
+	// they stand if their rows are what they were, and else written again within the same bounds.
 	Earlier []Slice
 	// OpenPart opens what an earlier attempt has written.
 	OpenPart func(part int) (EarlierPart, error)
@@ -84,4 +84,7 @@ var (
 	// ErrDamaged says that what an earlier attempt wrote is not what it recorded, as after a crash of the machine. Write
 	// the file again without Options.Earlier.
 	ErrDamaged = errors.New("what an earlier attempt wrote is damaged")
+	// ErrOutdated says that an earlier attempt wrote the rows otherwise than they would be written now, since an option or
+	// a column's type has changed. Write the file again without Options.Earlier.
+	ErrOutdated = errors.New("an earlier attempt wrote the rows otherwise")
 )

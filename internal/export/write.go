@@ -30,7 +30,7 @@ const (
 // fraction of a second, whatever the server is doing, and pgx has the server stop too. After an error connections may be
 // closed, and a pool replaces them.
 //
-// Errors: ErrTooManyRows, ErrDamaged, those of out and of the source, ctx.Err() and its cause, *pgconn.PgError.
+// Errors: ErrTooManyRows, ErrDamaged, ErrOutdated, those of out and of the source, ctx.Err() and its cause, *pgconn.PgError.
 func Write(ctx context.Context, source Source, out Out, o Options) (Manifest, error) {
 	w := &writer{o: o, source: source, out: out, hash: sha256.New()}
 	if w.o.Location == nil {
