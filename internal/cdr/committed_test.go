@@ -117,12 +117,12 @@ func checkCommitted(t *testing.T, e Exporter, r Request) (m Manifest) {
 			t.Errorf("%s: a key is %s, %s, want %s, %s", what, *key.got[0], *key.got[1], key.at, key.uuid)
 		}
 	}
-	checkColumns(t, what, data, r, firstUUID)
+	wantColumns(t, what, data, r, firstUUID)
 	return m
 }
 
-// checkColumns looks into a file for columns that were not asked for.
-func checkColumns(t *testing.T, what string, data []byte, r Request, uuid string) {
+// wantColumns looks into a file for columns that were not asked for.
+func wantColumns(t *testing.T, what string, data []byte, r Request, uuid string) {
 	t.Helper()
 	if r.Format == export.Parquet {
 		file, err := parquet.OpenFile(bytes.NewReader(data), int64(len(data)))

@@ -157,7 +157,7 @@ func TestNothingIsLeftRunning(t *testing.T) {
 					}
 					what := fmt.Sprintf("%s, %d, %s %s, %d connections", fault.name, nth, o.Format, o.Compression, connections)
 					f := &faulty{calls: source}
-					o.Name, o.Span, o.KeyColumns, o.UUIDColumn, o.XminColumn, o.Hidden, o.SumColumn = "calls", callsSpan, []string{"at", "id"}, "id", "xmin", 2, "n"
+					o.Name, o.Span, o.KeyColumns, o.UUIDColumn, o.XminColumn, o.Columns, o.SumColumn = "calls", callsSpan, []string{"at", "id"}, "id", "xmin", callsColumns, "n"
 					o.SliceRows, o.Connections, o.Part = 500, connections, 2
 					fault.set(f, &o, nth)
 					patience := stopLimit

@@ -15,7 +15,7 @@ type Manifest struct {
 	// Sum is of Options.SumColumn; nil if there is none, or if it has what is no finite number.
 	Sum *float64 `json:"-"`
 	// KeyColumns are the columns that the rows are ordered by, FirstKey and LastKey their values in the
-	// first and the last row, written as in a CSV file, null for NULL. A file without rows has no keys.
+	// first and the last row, written as in a CSV file without a layout, null for NULL. A file without rows has no keys.
 	KeyColumns []string  `json:"key_columns,omitempty"`
 	FirstKey   []*string `json:"first_key,omitempty"`
 	LastKey    []*string `json:"last_key,omitempty"`

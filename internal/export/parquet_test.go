@@ -164,8 +164,8 @@ func nearestDouble(text string) float64 {
 // FuzzDamagedPart damages what an attempt has left of a Parquet file: a later one says so or takes over what was written,
 // byte for byte, and what is damaged never gets to whoever reads the descriptions of row groups.
 func FuzzDamagedPart(f *testing.F) {
-	columns := []column{{name: "text"}, {name: "n", kind: kindNumber, oid: pgtype.Int4OID}}
-	e, around, err := newEncoder(columns, Options{Format: Parquet})
+	columns := []column{{name: "text"}, {name: "n", at: 1, kind: kindNumber, oid: pgtype.Int4OID}}
+	e, around, err := newEncoder(columns, len(columns), Options{Format: Parquet})
 	if err != nil {
 		f.Fatal(err)
 	}

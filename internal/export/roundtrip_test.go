@@ -115,7 +115,7 @@ func (r *roundTrip) write(t testing.TB, o Options) []byte {
 			t.Fatalf("%+v: %v", o, err)
 		}
 		files[i] = a.parts[len(a.parts)-1].Bytes()
-		r.checkManifest(t, m, files[i], o.Layout)
+		r.checkManifest(t, m, files[i])
 	}
 	if !bytes.Equal(files[0], files[1]) {
 		t.Errorf("%+v: three connections write another file than one", o)
@@ -124,9 +124,9 @@ func (r *roundTrip) write(t testing.TB, o Options) []byte {
 }
 
 // checkManifest compares what the manifest says with the rows.
-func (r *roundTrip) checkManifest(t testing.TB, m Manifest, file []byte, layout Layout) {
+func (r *roundTrip) checkManifest(t testing.TB, m Manifest, file []byte) {
 	t.Helper()
-	keys := r.laidOut(layout)
+	keys := r.texts // whatever the layout
 	if m.Rows != int64(len(r.texts)) || m.Bytes != int64(len(file)) {
 		t.Errorf("%d rows and %d bytes, want %d and %d", m.Rows, m.Bytes, len(r.texts), len(file))
 	}
@@ -176,14 +176,24 @@ func (r *roundTrip) index(name string) int {
 	return slices.IndexFunc(r.columns, func(c anyColumn) bool { return c.name == name })
 }
 
+// called are all columns of the query by other names.
+func (r *roundTrip) called(headers []string) []Column {
+	columns := make([]Column, len(headers))
+	for i, header := range headers {
+		columns[i] = Column{Name: header, From: r.columns[i].name}
+	}
+	return columns
+}
+
 func (r *roundTrip) csv(t testing.TB, o Options) {
 	t.Helper()
-	o.Headers = r.headers(o.Format)
+	headers := r.headers(o.Format)
+	o.Columns = r.called(headers)
 	file := r.write(t, o)
 	texts := r.laidOut(o.Layout)
 	var want [][]string
 	if !o.Layout.NoHeader {
-		want = append(want, o.Headers)
+		want = append(want, headers)
 	}
 	for _, row := range texts {
 		values := make([]string, len(row))
@@ -285,16 +295,17 @@ func decode[T any](t testing.TB, rows json.RawMessage) (decoded [][]T) {
 
 func (r *roundTrip) json(t testing.TB, o Options) {
 	t.Helper()
-	o.Headers = r.headers(o.Format)
+	headers := r.headers(o.Format)
+	o.Columns = r.called(headers)
 	file := r.write(t, o)
 	var want, withoutNumbers [][]named
 	for _, row := range r.texts {
 		values, typed := make([]named, len(row)), make([]named, len(row))
 		for i, value := range row {
-			values[i] = named{o.Headers[i], "string", *cmpText(value, "")}
+			values[i] = named{headers[i], "string", *cmpText(value, "")}
 			switch kind := kinds[r.columns[i].oid]; {
 			case value == nil, kind == kindNumber && strings.ContainsAny(*value, "Ny"):
-				values[i] = named{o.Headers[i], "null"}
+				values[i] = named{headers[i], "null"}
 			case kind == kindNumber:
 				values[i][1] = "number"
 			case kind == kindBool:
@@ -319,13 +330,14 @@ func (r *roundTrip) json(t testing.TB, o Options) {
 
 func (r *roundTrip) xml(t testing.TB, o Options) {
 	t.Helper()
-	o.Headers = r.headers(o.Format)
+	headers := r.headers(o.Format)
+	o.Columns = r.called(headers)
 	file := r.write(t, o)
 	var want [][]named
 	for _, row := range r.texts {
 		values := make([]named, len(row))
 		for i, value := range row {
-			values[i] = named{o.Headers[i], "", xmlText(*cmpText(value, ""))}
+			values[i] = named{headers[i], "", xmlText(*cmpText(value, ""))}
 			if value == nil {
 				values[i][1] = "true"
 			}
@@ -342,11 +354,12 @@ func (r *roundTrip) xml(t testing.TB, o Options) {
 // parquet compares types and values with what the documentation has.
 func (r *roundTrip) parquet(t testing.TB, o Options) {
 	t.Helper()
-	o.Headers = r.headers(o.Format)
+	headers := r.headers(o.Format)
+	o.Columns = r.called(headers)
 	types, rows := readParquet(t, r.write(t, o))
 	var wantTypes [][]string
 	for i, c := range r.columns {
-		wantTypes = append(wantTypes, []string{o.Headers[i], parquetTypes[c.sqlType]})
+		wantTypes = append(wantTypes, []string{headers[i], parquetTypes[c.sqlType]})
 	}
 	sameRows(t, "the columns of Parquet", types, wantTypes)
 	var want [][]any

@@ -124,7 +124,10 @@ func (a *attempts) try(t testing.TB, after int) (Manifest, error) {
 	out := &cutOff{after: after}
 	a.parts = append(a.parts, out)
 	o := a.o
-	o.Name, o.KeyColumns, o.UUIDColumn, o.XminColumn, o.Columns, o.SumColumn = "calls", []string{"at", "id"}, "id", "xmin", callsColumns, "n"
+	o.Name, o.KeyColumns, o.UUIDColumn, o.XminColumn, o.SumColumn = "calls", []string{"at", "id"}, "id", "xmin", "n"
+	if o.Columns == nil {
+		o.Columns = callsColumns
+	}
 	if o.Span == (Span{}) {
 		o.Span = callsSpan
 	}
@@ -319,12 +322,14 @@ func TestSlicesOfAnotherFormAreSaid(t *testing.T) {
 		format Format
 		change func(*Options)
 	}{
-		"the guard":         {CSV, func(o *Options) { o.FormulaGuard = true }},
-		"the zone":          {JSON, func(o *Options) { o.Location = location(t, "Europe/Berlin") }},
-		"the layout":        {CSV, func(o *Options) { o.Layout.QuoteAll = true }},
-		"durations":         {CSV, func(o *Options) { o.Layout.Durations, o.DurationColumns = DurationsMinutes, []string{"n"} }},
+		"the guard":  {CSV, func(o *Options) { o.FormulaGuard = true }},
+		"the zone":   {JSON, func(o *Options) { o.Location = location(t, "Europe/Berlin") }},
+		"the layout": {CSV, func(o *Options) { o.Layout.QuoteAll = true }},
+		"durations": {CSV, func(o *Options) {
+			o.Layout.Durations, o.Columns = DurationsMinutes, []Column{{Name: "at"}, {Name: "text"}, {Name: "n", Seconds: true}}
+		}},
 		"the packing":       {NDJSON, func(o *Options) { o.Compression = Gzip }},
-		"the columns' name": {XML, func(o *Options) { o.Headers = []string{"a", "b", "c"} }},
+		"the columns' name": {XML, func(o *Options) { o.Columns = []Column{{Name: "a", From: "at"}, {Name: "text"}, {Name: "n"}} }},
 		"a column's type":   {Parquet, func(*Options) {}},
 	} {
 		o := Options{Format: tt.format, SliceRows: 500}
