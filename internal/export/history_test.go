@@ -16,7 +16,7 @@ func TestAnyHistory(t *testing.T) {
 	if first == 0 {
 		first = rand.Uint64N(1 << 32)
 	}
-	const histories = 40 // from the seed on
+	const histories = 25 // from the seed on
 	source := newCalls(t, 0)
 	for at := first; at < first+histories; at++ {
 		random := rand.New(rand.NewPCG(at, 1))
