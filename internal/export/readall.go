@@ -79,21 +79,30 @@ func (w *writer) readAll(ctx context.Context, conns []*pgx.Conn, same []bool, pi
 	return nil
 }
 
-// whole reads all by itself: what is to be read of the earlier slices, and then all that follows in one go.
+// whole reads all by itself. Slices that are to be written again and follow each other, and all that follows the last of
+// them, are read in one go: where there is no index each question reads the whole table.
 func (r *reader) whole(ctx context.Context, q *queue) error {
 	defer close(q.pieces)
 	for {
-		p, err := q.earlier(ctx)
+		again, first, last, err := q.again(ctx)
 		if err != nil {
 			return err
 		}
-		if p == nil {
-			return r.stream(ctx, q.rest, q.rows == 0, q.pieces)
+		if last {
+			return r.stream(ctx, Span{From: startOf(again, q.rest), To: q.rest.To}, again, first, q.pieces)
 		}
-		if err := r.fill(ctx, p); err != nil {
+		if err := r.stream(ctx, Span{From: again[0].From, To: again[len(again)-1].To}, again, first, q.pieces); err != nil {
 			return err
 		}
 	}
+}
+
+// startOf is where the first of the spans begins, or what is behind them.
+func startOf(spans []Span, behind Span) time.Time {
+	if len(spans) > 0 {
+		return spans[0].From
+	}
+	return behind.From
 }
 
 // share reads a slice after the other, while other readers do so too.
@@ -142,6 +151,31 @@ func (q *queue) earlier(ctx context.Context) (*piece, error) {
 		}
 	}
 	return nil, nil
+}
+
+// again sends the earlier slices that are kept, up to the next one that is to be written again, and returns that one and
+// those that follow it. first says that no rows are before them, last that no earlier slice is behind them.
+func (q *queue) again(ctx context.Context) (spans []Span, first, last bool, err error) {
+	first = q.rows == 0
+	for ; q.sent < len(q.same); q.sent++ {
+		s := &q.w.o.Earlier[q.sent]
+		switch {
+		case !q.same[q.sent]:
+			spans = append(spans, s.Span)
+		case len(spans) > 0:
+			return spans, first, false, nil
+		default:
+			p := newPiece(s.Span, first, q.ahead)
+			p.kept = s
+			if err := send(ctx, q.pieces, p); err != nil {
+				return nil, false, false, err
+			}
+			first = first && q.w.earlierRows[q.sent] == 0
+		}
+		q.rows += q.w.earlierRows[q.sent]
+		q.rest.From = s.To
+	}
+	return spans, first, true, nil
 }
 
 // next is the next piece to be read; nil: there are no more. Where its slice ends it finds out through the connection.

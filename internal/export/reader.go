@@ -57,30 +57,53 @@ func (r *reader) fill(ctx context.Context, p *piece) error {
 	return r.end(ctx, p.span.To)
 }
 
-// stream reads a span and cuts it into pieces, which it sends before it fills them. first says that its first row is that
-// of the file.
-func (r *reader) stream(ctx context.Context, span Span, first bool, pieces chan<- *piece) error {
+// stream reads a span and cuts it into pieces, which it sends before it fills them: first those spans, and then what is
+// behind them as slices are cut. first says that its first row is that of the file.
+func (r *reader) stream(ctx context.Context, span Span, bounds []Span, first bool, pieces chan<- *piece) error {
 	from := span.From
-	err := r.read(ctx, span, func(values [][]byte) error {
-		if r.piece != nil && r.isFull(values) {
-			to := r.lastTime().Add(stampTick)
-			if err := r.end(ctx, to); err != nil {
+	begin := func(within Span) error {
+		p := newPiece(within, first, r.ahead)
+		if err := send(ctx, pieces, p); err != nil {
+			return err
+		}
+		return r.begin(ctx, p)
+	}
+	endBound := func() error { // of the first of bounds
+		if r.piece == nil { // no rows
+			if err := begin(bounds[0]); err != nil {
 				return err
 			}
-			from = to
+		}
+		from, bounds = bounds[0].To, bounds[1:]
+		return r.end(ctx, from)
+	}
+	err := r.read(ctx, span, func(values [][]byte) error {
+		for len(bounds) > 0 && !timeOf(values[r.w.keyColumns[0]]).Before(bounds[0].To) {
+			if err := endBound(); err != nil {
+				return err
+			}
+		}
+		if len(bounds) == 0 && r.piece != nil && r.isFull(values) {
+			from = r.lastTime().Add(stampTick)
+			if err := r.end(ctx, from); err != nil {
+				return err
+			}
 		}
 		if r.piece == nil {
-			p := newPiece(Span{From: from}, first, r.ahead)
-			if err := send(ctx, pieces, p); err != nil {
-				return err
+			within := Span{From: from}
+			if len(bounds) > 0 {
+				within = bounds[0]
 			}
-			if err := r.begin(ctx, p); err != nil {
+			if err := begin(within); err != nil {
 				return err
 			}
 			first = false
 		}
 		return r.add(ctx, values)
 	})
+	for err == nil && len(bounds) > 0 {
+		err = endBound()
+	}
 	if err != nil || r.piece == nil {
 		return err
 	}
@@ -98,8 +121,11 @@ func (r *reader) isFull(values [][]byte) bool {
 }
 
 // lastTime is the time of the last row.
-func (r *reader) lastTime() time.Time {
-	micros := int64(binary.BigEndian.Uint64(r.keys.last[0].raw))
+func (r *reader) lastTime() time.Time { return timeOf(r.keys.last[0].raw) }
+
+// timeOf is a timestamptz as the server sends it.
+func timeOf(raw []byte) time.Time {
+	micros := int64(binary.BigEndian.Uint64(raw))
 	return time.Unix(postgresEpoch+micros/microsPerSec, micros%microsPerSec*1000).UTC()
 }
 

@@ -249,6 +249,32 @@ func TestKeptSlicesAreNotRead(t *testing.T) {
 	}
 }
 
+// TestChangedSlicesAreReadTogether has all rows change, which one statement reads again: without an index each reads the
+// whole table. With a slice in between that is kept it is two.
+func TestChangedSlicesAreReadTogether(t *testing.T) {
+	t.Parallel()
+	for change, want := range map[string]int{
+		"update calls set n = n": 1,
+		"update calls set n = n where at < timestamptz '2026-01-01 00:02+00' or at > timestamptz '2026-01-01 00:05+00'": 2,
+	} {
+		source := newCalls(t, 5000)
+		a := attempts{source: source, o: Options{Format: CSV, SliceRows: 500}}
+		wanted, _ := whole(t, source, a.o)
+		if _, err := a.try(t, len(wanted)*4/5); !errors.Is(err, errCutOff) {
+			t.Fatal(err)
+		}
+		source.exec(t, change)
+		watched := &watchedSource{calls: source}
+		a.source = watched
+		if _, err := a.try(t, 0); err != nil {
+			t.Fatal(err)
+		}
+		if got := watched.asked - 1; got != want || !bytes.Equal(a.parts[1].Bytes(), wanted) { // one describes the columns
+			t.Errorf("%s: %d statements read %d slices, want %d; the file is the same: %v", change, got, len(a.slices), want, bytes.Equal(a.parts[1].Bytes(), wanted))
+		}
+	}
+}
+
 // watchedSource remembers the earliest time that rows are read from, but for the description of the query, which is that of
 // all rows.
 type watchedSource struct {
