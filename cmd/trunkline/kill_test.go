@@ -4,8 +4,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -13,11 +11,9 @@ import (
 
 	"github.com/google/uuid"
 
-	"trunkline/internal/cdr"
 	"trunkline/internal/gateway"
 	"trunkline/internal/pbxtest"
 	"trunkline/internal/postgres/postgrestest"
-	"trunkline/internal/tenant"
 	"trunkline/tasks"
 )
 
@@ -111,58 +107,6 @@ func TestWorkerKilledWhileItProvisions(t *testing.T) {
 		must(t, p.pool.QueryRow(t.Context(), "select count(*) from v_gateways where gateway = 'carrier'").Scan(&rows))
 		if got := p.sw.Loaded()[result.GatewayUUID].Params["password"]; rows != 1 || got != "after" {
 			t.Fatalf("killed at %q: %d rows, and the switch has the password %q", moment, rows, got)
-		}
-	})
-}
-
-func TestWorkerKilledWhileItExports(t *testing.T) {
-	t.Parallel()
-	const cdrs = 60_000
-	killed(t, cdrs, killsAtOnce, func(t *testing.T, i int, p *samplePBX) {
-		client := p.open(t)
-		first := p.start(t, "worker", shortHeartbeat)
-		// Half of them stand at a lock on the table when they are killed, the others write the file.
-		writing := i%2 == 1
-		tx, err := p.pool.Begin(t.Context())
-		must(t, err)
-		if !writing {
-			_, err = tx.Exec(t.Context(), "lock table v_xml_cdr in access exclusive mode")
-			must(t, err)
-		}
-		now := time.Now().UTC()
-		job, err := client.Submit(t.Context(), tasks.NewJob{
-			Kind: tasks.KindExport, CreatedBy: p.sample.SuperadminUUID, CreatedByName: "superadmin", Subject: "export:", BodyHash: []byte(uuid.NewString()),
-			Params: cdr.Request{Window: cdr.Window{Start: now.AddDate(-1, 0, 0), End: now.AddDate(0, 0, 1), TimeZone: "UTC"}, Format: "CSV"},
-		})
-		must(t, err)
-		pbxtest.Eventually(t, "the export is under way", func() bool {
-			if writing {
-				parts, err := filepath.Glob(filepath.Join(p.exports(), "*.part"))
-				must(t, err)
-				return len(parts) > 0
-			}
-			now, err := client.Get(t.Context(), job.ID, tenant.All)
-			must(t, err)
-			return now.State == tasks.StateRunning
-		})
-		first.Kill()
-		must(t, tx.Rollback(t.Context()))
-		ended := p.takeover(t, job, first)
-		var result cdr.Result
-		must(t, json.Unmarshal(ended.Result, &result))
-		if result.TotalRecords != cdrs {
-			t.Fatalf("the export has %d rows, want %d", result.TotalRecords, cdrs)
-		}
-		entries, err := os.ReadDir(p.exports())
-		must(t, err)
-		var files []string
-		for _, entry := range entries {
-			if !strings.HasPrefix(entry.Name(), ".") {
-				files = append(files, entry.Name())
-			}
-		}
-		if len(files) != 2 {
-			t.Fatalf("the folder holds %v, want the file and its manifest", files)
 		}
 	})
 }
