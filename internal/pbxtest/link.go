@@ -24,6 +24,10 @@ type Link struct {
 // linkBuffer is how many bytes pass at once: a fraction of a second's at any pace that a test wants.
 const linkBuffer = 16 << 10
 
+// linkAhead is how many bytes either end may be ahead of the other; much less than what the system sends at once makes a
+// connection stall.
+const linkAhead = 256 << 10
+
 // NewLink opens a way to the server of that URL until the test ends.
 func NewLink(t testing.TB, server string, pace int) *Link {
 	t.Helper()
@@ -79,6 +83,9 @@ func (l *Link) accept(group *sync.WaitGroup) {
 			_ = near.Close() // the server is away
 			continue
 		}
+		// The server stops when it is ahead of the pace, in place of leaving megabytes to the system.
+		_ = far.(*net.TCPConn).SetReadBuffer(linkAhead)
+		_ = near.(*net.TCPConn).SetWriteBuffer(linkAhead)
 		if !l.hold(near, far) {
 			return
 		}

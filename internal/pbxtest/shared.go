@@ -126,6 +126,17 @@ func NewSentinels(t testing.TB, opts ...servers.RedisOption) *servers.Sentinels 
 	return s
 }
 
+// NewServers starts a Postgres and a Redis for this test alone, to be restarted, or copied to a standby.
+func NewServers(t testing.TB) *servers.Pair {
+	t.Helper()
+	s, err := servers.Start(t.Context(), servers.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	closeAfter(t, s)
+	return s
+}
+
 // StartNginx starts a private nginx for this test and returns its host:port: see [servers.StartNginx].
 func StartNginx(t testing.TB, site func(listen string) string, files map[string]string) (listen string) {
 	t.Helper()

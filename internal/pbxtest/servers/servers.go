@@ -36,7 +36,7 @@ type Pair struct {
 
 	mu        sync.Mutex
 	templates map[template]string // names of the template databases made so far
-	extra     []io.Closer         // made by NewRedis and NewSentinels
+	extra     []io.Closer         // made by NewRedis, NewSentinels and NewStandby
 	closed    bool
 }
 
@@ -101,6 +101,11 @@ func (s *Pair) NewRedis(ctx context.Context, opts ...RedisOption) (*Redis, error
 	return r, s.own(r)
 }
 
+// RestartPostgres stops Postgres, breaking off its connections, and starts it again.
+func (s *Pair) RestartPostgres(ctx context.Context) error {
+	return errors.Join(s.postgres.stop(), s.postgres.run(ctx))
+}
+
 // newDir names a folder of its own for another server.
 func (s *Pair) newDir(kind string) string {
 	return filepath.Join(s.folder.Path, kind+"-"+rand.Text())
@@ -111,7 +116,7 @@ func (s *Pair) own(server io.Closer) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		return errors.Join(errors.New("starting Redis: the servers are closed"), server.Close())
+		return errors.Join(errors.New("starting another server: the servers are closed"), server.Close())
 	}
 	s.extra = append(s.extra, server)
 	return nil

@@ -39,6 +39,9 @@ type Options struct {
 	Timeout  time.Duration  // a switch's command time-out
 	Files    bool           // FusionPBX keeps gateways as files
 	RedisURL string         // a database of the shared Redis if empty
+	// DatabaseURL is an empty database with FusionPBX's tables and ours, of a server of the test's own; else there is one
+	// of the shared Postgres.
+	DatabaseURL string
 }
 
 // Bed is a PBX of the test's own, gone when the test ends.
@@ -66,7 +69,10 @@ func New(t testing.TB, o Options) *Bed {
 	if o.RedisURL == "" {
 		o.RedisURL = pbxtest.RedisURL(t)
 	}
-	database := pbxtest.Database(t, o.Version, append(o.Database, postgrestest.Tables)...)
+	database := o.DatabaseURL
+	if database == "" {
+		database = pbxtest.Database(t, o.Version, append(o.Database, postgrestest.Tables)...)
+	}
 	b := &Bed{PBX: &pbx.PBX{}, RedisURL: o.RedisURL, Redis: pbxtest.RedisClient(t, o.RedisURL), Logged: &pbxtest.LogBuffer{}}
 	b.Log = slog.New(slog.NewTextHandler(b.Logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	b.Sample = pbxtest.Sample(t, database, o.Sample)
