@@ -75,7 +75,7 @@ func (p *folderPart) Commit(_ context.Context, checksum, manifest []byte) error 
 		err = atomicfile.Replacement{Path: p.beside(manifestSuffix), Content: manifest, Mode: fileMode, Last: last}.Write()
 	}
 	if err != nil {
-		return errors.Join(fmt.Errorf("export %s: %w", p.name, err), p.Discard())
+		return errors.Join(fmt.Errorf("export %s: %w", p.name, p.noRoom(err)), p.Discard())
 	}
 	_ = p.File.Close() // synced already, so closing has nothing left to lose
 	p.File = nil
@@ -146,8 +146,12 @@ func (p *folderPart) Leave() error {
 	return err
 }
 
-// removeParts removes the parts that attempts before the given one have left of a file. The first attempt has none before
-// it.
+// RemoveParts implements Store. The first attempt has none before it.
+func (f Folder) RemoveParts(_ context.Context, name string, attempt int) error {
+	return f.removeParts(name, attempt)
+}
+
+// removeParts removes the parts of the attempts before that one.
 func (f Folder) removeParts(name string, attempt int) error {
 	if attempt <= 1 {
 		return nil

@@ -3,6 +3,7 @@ package cdr
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -79,6 +80,26 @@ func (p *folderPart) WaitForSpace(ctx context.Context, written int64) error {
 			return ctx.Err()
 		}
 	}
+}
+
+// Write implements export.Out. Errors: a fault.InsufficientStorage.
+func (p *folderPart) Write(content []byte) (int, error) {
+	n, err := p.File.Write(content)
+	return n, p.noRoom(err)
+}
+
+// Sync implements export.Out. Errors as Write's: some file systems say only then that they are full.
+func (p *folderPart) Sync() error { return p.noRoom(p.File.Sync()) }
+
+// noRoom says in an operator's words that the system has no room for what was to be written, if that is the error.
+func (p *folderPart) noRoom(err error) error {
+	switch {
+	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
+		return fault.Errorf(fault.InsufficientStorage, "%s has no room for the export; delete old exports, enlarge the file system or the quota, or raise TRUNKLINE_EXPORT_MIN_FREE_BYTES, below which exports wait for room: %w", p.folder.Dir, err)
+	case errors.Is(err, unix.EFBIG):
+		return fault.Errorf(fault.InsufficientStorage, "the export is larger than a file may be in %s; raise the limit on the size of files (ulimit -f), or ask for less, or for a compression: %w", p.folder.Dir, err)
+	}
+	return err
 }
 
 // megabytes prints a number of bytes for people.
