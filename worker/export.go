@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -24,6 +25,27 @@ func (w *Worker) export(ctx context.Context, r *run) (any, error) {
 	if err := json.Unmarshal(r.Job.Params, &request); err != nil {
 		return nil, fault.Errorf(fault.ServerError, "the job's parameters cannot be read: %w", err)
 	}
+	journal := &slicesJournal{run: r}
+	result, err := w.writeExport(ctx, r, journal, request)
+	if err == nil || journal.GoesOn(ctx, err) {
+		return result, err
+	}
+	// Also what attempts before this one have left, however far this one came.
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
+	defer cancel()
+	left := errors.Join(w.o.Exporter.RemoveParts(ending, r.Job.ID, r.Job.Attempt, request), journal.Forget(ending))
+	if left != nil {
+		r.log.Warn("what the export's attempts have written stays behind until it is a day old", "error", left)
+	}
+	if failure, known := errors.AsType[*fault.Error](err); known && failure.Passes && ctx.Err() == nil {
+		err = &fault.Error{Code: failure.Code, Cause: err, Message: fmt.Sprintf(
+			"the export has made no headway for %s, as long as TRUNKLINE_EXPORT_TIMEOUT allows, and is given up; at last: %s", w.o.Settings.ExportTimeout, failure.Message)}
+	}
+	return nil, err
+}
+
+// writeExport is export without what is to be done about its errors.
+func (w *Worker) writeExport(ctx context.Context, r *run, journal *slicesJournal, request cdr.Request) (any, error) {
 	if err := w.o.Tasks.CheckKept(ctx, r.Job.Kind, r.Job.DomainUUID); err != nil {
 		return nil, err
 	}
@@ -36,16 +58,19 @@ func (w *Worker) export(ctx context.Context, r *run) (any, error) {
 	limited, cancel := context.WithTimeoutCause(ctx, w.o.Settings.ExportSnapshotAge, errSnapshotAge)
 	defer cancel()
 	file, err := w.o.Exporter.Write(limited, r.Job.ID, r.Job.Attempt, request, 0, cdr.Hooks{
-		Journal: slicesJournal{r}, Progress: p.rows, Paused: p.paused, Note: p.note,
+		Journal: journal, Progress: p.rows, Paused: p.paused, Note: p.note,
 	})
 	if err != nil {
 		return nil, exportFailure(err)
 	}
 	result, err := w.commitExport(ctx, r, file)
-	if err != nil {
-		err = errors.Join(err, file.Discard())
+	switch {
+	case err == nil:
+		return result, nil
+	case journal.GoesOn(ctx, err):
+		return nil, errors.Join(err, file.Leave())
 	}
-	return result, err
+	return nil, errors.Join(err, file.Discard())
 }
 
 // errSnapshotAge ends a run whose snapshot has kept the database from cleaning up for long enough.
@@ -93,42 +118,64 @@ func (p *exportProgress) paused(paused bool, reason string) {
 }
 
 // slicesJournal keeps the slices that attempts have finished as the job's steps.
-type slicesJournal struct{ *run }
+type slicesJournal struct {
+	*run
+	earlier []time.Time // when each slice that earlier attempts have finished was
+}
 
-// sliceStep is a slice, and the build that wrote it: another may write rows in another way.
+// sliceStep is a slice, when it was finished, and the build that wrote it: another may write rows in another way.
 type sliceStep struct {
 	Build string       `json:"build"`
+	At    time.Time    `json:"at"`
 	Slice export.Slice `json:"slice"`
 }
 
-// Earlier implements cdr.Journal.
-func (j slicesJournal) Earlier(ctx context.Context) ([]export.Slice, error) {
+// Earlier implements cdr.Journal. An export that makes headway goes on for as long as it takes, and one that makes none,
+// for want of a replica or since no slice is finished in time, for what one attempt may take.
+func (j *slicesJournal) Earlier(ctx context.Context) ([]export.Slice, error) {
 	steps, err := j.Steps(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var slices []export.Slice
+	headway := *j.Job.StartedAt
 	for _, content := range steps {
 		var step sliceStep
 		if err := json.Unmarshal(content, &step); err != nil || step.Build != version.This() {
+			j.resumes = true
 			return nil, errors.Join(err, j.Forget(ctx))
 		}
-		slices = append(slices, step.Slice)
+		slices, j.earlier = append(slices, step.Slice), append(j.earlier, step.At)
+		if step.At.After(headway) {
+			headway = step.At
+		}
 	}
+	j.resumes = time.Since(headway) < j.w.o.Settings.ExportTimeout
 	return slices, nil
 }
 
 // Keep implements cdr.Journal.
-func (j slicesJournal) Keep(ctx context.Context, first int, slices []export.Slice) error {
+func (j *slicesJournal) Keep(ctx context.Context, first int, slices []export.Slice) error {
 	steps := make([]any, len(slices))
 	for i, s := range slices {
-		steps[i] = sliceStep{Build: version.This(), Slice: s}
+		at := time.Now()
+		if first+i < len(j.earlier) { // it was taken over, or written again
+			at = j.earlier[first+i]
+		}
+		steps[i] = sliceStep{Build: version.This(), At: at, Slice: s}
 	}
-	return j.KeepSteps(ctx, first, steps)
+	if err := j.KeepSteps(ctx, first, steps); err != nil {
+		return err
+	}
+	if first+len(slices) > len(j.earlier) {
+		j.resumes = true
+	}
+	return nil
 }
 
 // Forget implements cdr.Journal.
-func (j slicesJournal) Forget(ctx context.Context) error {
+func (j *slicesJournal) Forget(ctx context.Context) error {
+	j.earlier = nil
 	return pgx.BeginFunc(ctx, j.w.o.PBX.Pool, func(tx pgx.Tx) error {
 		if err := j.Fence(ctx, tx); err != nil {
 			return err
@@ -138,9 +185,8 @@ func (j slicesJournal) Forget(ctx context.Context) error {
 }
 
 // GoesOn implements cdr.Journal.
-func (j slicesJournal) GoesOn(err error) bool {
-	err = exportFailure(err)
-	return j.handsOver(err) || fault.Passes(err)
+func (j *slicesJournal) GoesOn(ctx context.Context, err error) bool {
+	return j.goesOn(exportFailure(err), context.Cause(ctx))
 }
 
 // commitExport names the file and ends the job, while the job's row is locked to this attempt.
@@ -174,7 +220,7 @@ func exportFailure(err error) error {
 		return err
 	}
 	if errors.Is(err, errSnapshotAge) {
-		return &fault.Error{Code: fault.Timeout, Passes: true, Cause: err, Message: "the export goes on with a new snapshot: the one before was as old as TRUNKLINE_EXPORT_SNAPSHOT_AGE allows"}
+		return &fault.Error{Code: fault.Timeout, Passes: true, Cause: err, Message: "the export goes on with a new snapshot: the one before was as old as TRUNKLINE_EXPORT_SNAPSHOT_AGE allows (where no slice of TRUNKLINE_EXPORT_SLICE_ROWS rows is finished in that time, raise it)"}
 	}
 	if databaseAway(err) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, tasks.ErrFenced) {
 		return err

@@ -46,13 +46,15 @@ type setUp struct {
 	stopped  bool          // no worker runs
 	redisURL string        // a database of the shared Redis if empty
 	database []servers.DatabaseOption
+	// databaseURL is as testbed.Options has it.
+	databaseURL string
 }
 
 func newBundle(t *testing.T, o setUp) *bundle {
 	t.Helper()
 	bed := testbed.New(t, testbed.Options{
 		Version: o.version, Database: o.database, Sample: sample.Options{CDRs: o.cdrs},
-		Switches: o.switches, Timeout: o.timeout, RedisURL: o.redisURL,
+		Switches: o.switches, Timeout: o.timeout, RedisURL: o.redisURL, DatabaseURL: o.databaseURL,
 	})
 	b := &bundle{
 		Client: bed.Tasks, pool: bed.Pool, db: bed.FusionPBX, sample: bed.Sample, switches: bed.Simulated,

@@ -226,6 +226,18 @@ func (r *run) handsOver(err error) bool {
 	return r.resumes && fault.Passes(err)
 }
 
+// goesOn reports whether end leaves the job to another attempt after one that ended with that error, whose context ended
+// for that cause.
+func (r *run) goesOn(err, cause error) bool {
+	switch {
+	case errors.Is(err, tasks.ErrFenced), errors.Is(cause, tasks.ErrFenced), databaseAway(err), r.tablesAway(err), errors.Is(cause, errShutdown):
+		return true
+	case errors.Is(cause, errCancelRequested), errors.Is(cause, context.DeadlineExceeded):
+		return false
+	}
+	return fault.Passes(err) && r.sleeps()
+}
+
 // databaseAway reports whether the database went away under the job. What became a fault was something
 // else: an error of the switch's connection looks the same beneath.
 func databaseAway(err error) bool {

@@ -45,8 +45,9 @@ type Journal interface {
 	// Keep records slices, the first of which has that number, in place of those recorded under theirs.
 	Keep(ctx context.Context, first int, slices []export.Slice) error
 	Forget(ctx context.Context) error
-	// GoesOn reports whether another attempt goes on after that error, so that what was written is left for it.
-	GoesOn(err error) bool
+	// GoesOn reports whether another attempt goes on after one that had ctx and ended with that error, so that what was
+	// written is left for it.
+	GoesOn(ctx context.Context, err error) bool
 }
 
 // Hooks are what the caller of Exporter.Write wants to hear of; each may be nil.
@@ -134,7 +135,7 @@ func (w writing) write(ctx context.Context) (*File, error) {
 		return &File{part: part, manifest: manifest, request: w.request, guarded: w.options.FormulaGuard, retention: w.Retention}, nil
 	case part == nil:
 		return nil, err
-	case w.hooks.Journal != nil && w.hooks.Journal.GoesOn(err):
+	case w.hooks.Journal != nil && w.hooks.Journal.GoesOn(ctx, err):
 		return nil, errors.Join(err, part.Leave())
 	}
 	return nil, errors.Join(err, part.Discard())
@@ -226,12 +227,17 @@ func (e Exporter) Retain(ctx context.Context, log *slog.Logger) {
 	}
 }
 
+// RemoveParts removes what the attempts before that one have left of an export, when no other is to go on from it.
+func (e Exporter) RemoveParts(ctx context.Context, id string, attempt int, r Request) error {
+	return e.Store.RemoveParts(ctx, fileName(id, r.Format, r.Compression), attempt)
+}
+
 // fileName is the name of an export's file in the store.
 func fileName(id string, f export.Format, c export.Compression) string {
 	return id + "." + export.Extension(f, c)
 }
 
-// File is a written export that has not got its name yet. Exactly one of Commit and Discard should end it.
+// File is a written export that has not got its name yet. Exactly one of Commit, Discard and Leave should end it.
 type File struct {
 	part      Part
 	manifest  export.Manifest
@@ -266,3 +272,6 @@ func (f *File) Commit(ctx context.Context) (Result, error) {
 
 // Discard removes what was written. It may follow a Commit or Discard, and then does nothing.
 func (f *File) Discard() error { return f.part.Discard() }
+
+// Leave keeps what was written for the next attempt. It may follow a Commit, and then does nothing.
+func (f *File) Leave() error { return f.part.Leave() }

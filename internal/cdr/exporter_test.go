@@ -152,6 +152,21 @@ func TestPrune(t *testing.T) {
 	}
 }
 
+// Parts are kept for a day for the next attempt, which is less than files are kept.
+func TestPruneOfParts(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	id := uuid.NewString()
+	for name, age := range map[string]time.Duration{".csv": 25 * time.Hour, ".csv.1.part": 25 * time.Hour, ".csv.2.part": 23 * time.Hour} {
+		path := filepath.Join(dir, id+name)
+		must(t, os.WriteFile(path, nil, 0o600))
+		made := time.Now().Add(-age)
+		must(t, os.Chtimes(path, made, made))
+	}
+	must(t, Folder{Dir: dir}.Prune(t.Context(), time.Now().AddDate(0, 0, -30)))
+	wantFiles(t, dir, id+".csv", id+".csv.2.part")
+}
+
 func TestMarkTellsWhetherTheStoreIsShared(t *testing.T) {
 	t.Parallel()
 	worker, dir := newExporter(t, 1)

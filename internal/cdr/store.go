@@ -16,6 +16,8 @@ type Store interface {
 	Create(ctx context.Context, name string, attempt int, paused func(paused bool, reason string)) (Part, error)
 	// Open opens a file and says how many bytes it has. Errors: fs.ErrNotExist.
 	Open(ctx context.Context, name string) (file io.ReadSeekCloser, size int64, err error)
+	// RemoveParts removes what the attempts before that one have left of a file.
+	RemoveParts(ctx context.Context, name string, attempt int) error
 	// Prune deletes what was last written before the given time, what crashed attempts left among it.
 	Prune(ctx context.Context, before time.Time) error
 	// Mark makes the store if there is none and leaves a worker's mark in it, in place of an older one.
