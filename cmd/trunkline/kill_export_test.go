@@ -25,9 +25,9 @@ const (
 	// exportKills is how often a worker is killed that writes an export of one format, and exportKillWithin how long after
 	// the attempt began that comes at most.
 	exportKills      = 5
-	exportKillWithin = 2500 * time.Millisecond
+	exportKillWithin = 2 * time.Second
 	// exportPace is how fast rows come, in bytes a second on each connection: an undisturbed attempt takes some seconds.
-	exportPace = 4 << 20
+	exportPace = 6 << 20
 	// killedCDRs is how many rows such an export has.
 	killedCDRs = 60_000
 )

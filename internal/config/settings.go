@@ -99,7 +99,7 @@ type Settings struct {
 	RoundKills           int           `env:"TRUNKLINE_ROUND_KILLS" envDefault:"500" help:"the most gateways that one round on a switch kills, to load them again or for good"`
 	ProvisionTimeout     time.Duration `env:"TRUNKLINE_PROVISION_TIMEOUT" envDefault:"60s" help:"how long one attempt at a provision job may take"`
 	BulkTimeout          time.Duration `env:"TRUNKLINE_BULK_TIMEOUT" envDefault:"1h" help:"how long one attempt at a bulk job may take"`
-	ExportTimeout        time.Duration `env:"TRUNKLINE_EXPORT_TIMEOUT" envDefault:"6h" help:"how long one attempt at an export job may take"`
+	ExportTimeout        time.Duration `env:"TRUNKLINE_EXPORT_TIMEOUT" envDefault:"6h" help:"how long one attempt at an export job may take, and after how long without a finished slice one is given up"`
 
 	ProvisionPoll     time.Duration `env:"TRUNKLINE_PROVISION_POLL" envDefault:"10ms" help:"how often an idle worker looks for a provision job; a person waits for it"`
 	ExportPoll        time.Duration `env:"TRUNKLINE_EXPORT_POLL" envDefault:"100ms" help:"how often an idle worker looks for an export job"`
