@@ -187,4 +187,4 @@ func (f *forgetful) Forget(context.Context) error {
 	return nil
 }
 
-func (*forgetful) GoesOn(error) bool { return false }
+func (*forgetful) GoesOn(context.Context, error) bool { return false }

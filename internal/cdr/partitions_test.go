@@ -84,7 +84,7 @@ func TestPartitionedTable(t *testing.T) {
 		}
 	}
 	request.Start, request.End = month.AddDate(0, 0, 3), month.AddDate(0, 0, 5)
-	from := source{db: e.PBX.FusionPBX, filter: request.Holds()}
+	from := cdrs{db: e.PBX.FusionPBX, filter: request.Holds()}
 	span := export.Span{From: request.Start, To: request.End}
 	for name, ask := range map[string]func() (string, []any, error){
 		"rows": func() (string, []any, error) { return from.Rows(span) },
