@@ -130,6 +130,9 @@ func (c *checker) database() {
 		c.carried(p)
 		c.cdrIndex(p.FusionPBX, pool)
 	}
+	if c.settings.ExportDatabaseURL != "" {
+		c.check("export standby", func(ctx context.Context) (string, error) { return c.exportStandby(ctx, pool) })
+	}
 	c.check("secret key", func(ctx context.Context) (string, error) { return c.secretKey(ctx, pool) })
 	c.check("export folder shared", func(ctx context.Context) (string, error) {
 		if c.first {
@@ -240,6 +243,16 @@ func (c *checker) certificate(context.Context) (string, error) {
 		return "", err
 	}
 	return fmt.Sprintf("%s and its key, good until %s", c.settings.TLSCert, until.Format(time.DateOnly)), nil
+}
+
+// exportStandby asks how far the standby is that exports read.
+func (c *checker) exportStandby(ctx context.Context, primary *pgxpool.Pool) (string, error) {
+	standby, err := service.OpenExportDatabase(ctx, c.settings)
+	if err != nil {
+		return "", err
+	}
+	defer standby.Close()
+	return cdr.Exporter{PBX: &pbx.PBX{Pool: primary}, Rows: standby}.ReplicaBehind(ctx)
 }
 
 func (c *checker) exportFolder(context.Context) (string, error) {

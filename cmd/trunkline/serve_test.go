@@ -155,6 +155,8 @@ func TestCheckSaysWhatToDo(t *testing.T) {
 		says []string
 	}{
 		{"the database", "TRUNKLINE_DATABASE_URL=postgres://nobody:Geheim77@127.0.0.1:1/none", []string{"database", "NOT RIGHT", "TRUNKLINE_DATABASE_URL"}},
+		{"what exports read", "TRUNKLINE_EXPORT_DATABASE_URL=postgres://nobody:Geheim77@127.0.0.1:1/none", []string{"export standby", "NOT RIGHT", "TRUNKLINE_EXPORT_DATABASE_URL", "does not answer"}},
+		{"a standby that is none", "TRUNKLINE_EXPORT_DATABASE_URL=" + p.database, []string{"export standby", "NOT RIGHT", "is no standby"}},
 		{"Redis", "TRUNKLINE_REDIS_URL=redis://:Geheim77@127.0.0.1:1", []string{"redis", "NOT RIGHT", "TRUNKLINE_REDIS_URL"}},
 		{"the switch", "TRUNKLINE_SWITCHES=127.0.0.1:1", []string{"switch 127.0.0.1:1", "NOT RIGHT"}},
 		{"its password", "TRUNKLINE_SWITCH_PASSWORD=Geheim77", []string{"switch", "NOT RIGHT", "TRUNKLINE_SWITCH_PASSWORD"}},

@@ -39,9 +39,37 @@ func (e Exporter) primaryPosition(ctx context.Context) (at position, err error) 
 	return at, nil
 }
 
+// behind is how many bytes of the primary's log the replica has not replayed yet; what is not above 0 is none. Errors: a
+// fault, which passes if the replica does not answer.
+func (e Exporter) behind(ctx context.Context, primary position) (bytes int64, err error) {
+	var standby, same bool
+	err = e.Rows.QueryRow(ctx, `
+		select pg_is_in_recovery(), system_identifier = $2, coalesce(pg_wal_lsn_diff($1::pg_lsn, pg_last_wal_replay_lsn()), 1)::bigint
+		from pg_control_system()`, primary.LSN, primary.Server).Scan(&standby, &same, &bytes)
+	switch {
+	case postgres.Away(err), ctx.Err() != nil:
+		return 0, &fault.Error{Code: fault.Unavailable, Passes: true, Cause: err, Message: "the replica does not answer; the export waits for it (TRUNKLINE_EXPORT_DATABASE_URL)"}
+	case err != nil:
+		return 0, fault.Errorf(fault.ServerError, "TRUNKLINE_EXPORT_DATABASE_URL: the standby refuses to say how far it is; check the user, the password and the database there: %w", err)
+	case !standby || !same:
+		return 0, fault.Errorf(fault.ServerError, "TRUNKLINE_EXPORT_DATABASE_URL: that server is no standby of TRUNKLINE_DATABASE_URL's, so that nobody knows whether it has all CDRs; name one, or leave the setting out")
+	}
+	return bytes, nil
+}
+
+// ReplicaBehind is how far the replica is behind the primary now, in words. Errors: a fault that says what to do.
+func (e Exporter) ReplicaBehind(ctx context.Context) (string, error) {
+	primary, err := e.primaryPosition(ctx)
+	if err != nil {
+		return "", err
+	}
+	bytes, err := e.behind(ctx, primary)
+	return megabytes(uint64(max(bytes, 0))) + " behind the primary", err
+}
+
 // awaitReplica waits until the replica has all that the primary has now, by its position in the log: by the time of what
-// was replayed last a replica looks old when nothing happens, and up to date when it has lost its primary. Errors: a fault
-// that passes, if that takes longer than ReplicaWait.
+// was replayed last a replica looks old when nothing happens, and up to date when it has lost its primary. Errors: behind's,
+// and a fault that passes, if it takes longer than ReplicaWait.
 func (e Exporter) awaitReplica(ctx context.Context, note func(string)) error {
 	primary, err := e.primaryPosition(ctx)
 	if err != nil {
@@ -51,29 +79,21 @@ func (e Exporter) awaitReplica(ctx context.Context, note func(string)) error {
 	asking, cancel := context.WithDeadline(ctx, deadline.Add(replicaAnswer))
 	defer cancel()
 	for waiting := false; ; waiting = true {
-		var standby, same bool
-		var behind int64
-		err := e.Rows.QueryRow(asking, `
-			select pg_is_in_recovery(), system_identifier = $2, coalesce(pg_wal_lsn_diff($1::pg_lsn, pg_last_wal_replay_lsn()), 1)::bigint
-			from pg_control_system()`, primary.LSN, primary.Server).Scan(&standby, &same, &behind)
+		bytes, err := e.behind(asking, primary)
 		switch {
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
-		case postgres.Away(err), asking.Err() != nil:
-			return &fault.Error{Code: fault.Unavailable, Passes: true, Cause: err, Message: "the replica does not answer; the export waits for it (TRUNKLINE_EXPORT_DATABASE_URL)"}
 		case err != nil:
-			return fault.Errorf(fault.ServerError, "TRUNKLINE_EXPORT_DATABASE_URL: the standby refuses to say how far it is; check the user, the password and the database there: %w", err)
-		case !standby || !same:
-			return fault.Errorf(fault.ServerError, "TRUNKLINE_EXPORT_DATABASE_URL: that server is no standby of TRUNKLINE_DATABASE_URL's, so that nobody knows whether it has all CDRs; name one, or leave the setting out")
-		case behind <= 0:
+			return err
+		case bytes <= 0:
 			if waiting {
 				note("")
 			}
 			return nil
 		case time.Now().After(deadline):
-			return &fault.Error{Code: fault.Unavailable, Passes: true, Message: fmt.Sprintf("the replica has been behind the primary for %s, by %s now; the export waits for it (TRUNKLINE_EXPORT_DATABASE_URL)", e.ReplicaWait, megabytes(uint64(behind)))}
+			return &fault.Error{Code: fault.Unavailable, Passes: true, Message: fmt.Sprintf("the replica has been behind the primary for %s, by %s now; the export waits for it (TRUNKLINE_EXPORT_DATABASE_URL)", e.ReplicaWait, megabytes(uint64(bytes)))}
 		}
-		note(fmt.Sprintf("waits for the replica, which is %s behind the primary", megabytes(uint64(behind))))
+		note(fmt.Sprintf("waits for the replica, which is %s behind the primary", megabytes(uint64(bytes))))
 		select {
 		case <-time.After(replicaPoll):
 		case <-ctx.Done():
