@@ -77,8 +77,8 @@ func TestRedisAwayForLongerThanALease(t *testing.T) {
 	must(t, json.Unmarshal(job.Result, &result))
 	files, err := filepath.Glob(filepath.Join(b.dir, "*"))
 	must(t, err)
-	if len(files) != 2 || result.TotalRecords != 500 {
-		t.Errorf("got %d rows and the files %v, want 500 and one file with its manifest", result.TotalRecords, files)
+	if len(files) != 3 || result.TotalRecords != 500 {
+		t.Errorf("got %d rows and the files %v, want 500 and one file with its checksum and its manifest", result.TotalRecords, files)
 	}
 	if _, err := os.Stat(filepath.Join(b.dir, result.File)); err != nil {
 		t.Error(err)
