@@ -6,6 +6,7 @@ import (
 
 	"trunkline/api/params"
 	"trunkline/api/web"
+	"trunkline/internal/calendar"
 	"trunkline/internal/cdr"
 	"trunkline/internal/fault"
 	"trunkline/internal/fusionpbx"
@@ -36,8 +37,8 @@ type Peaks struct {
 // The choices of peaks.
 const (
 	peakSpan  = "span"
-	peakDay   = string(cdr.Day)
-	peakMonth = string(cdr.Month)
+	peakDay   = string(calendar.Day)
+	peakMonth = string(calendar.Month)
 )
 
 var peaksParam = web.Param{
@@ -71,9 +72,9 @@ func (p peaksAsked) any() bool { return p != peaksAsked{} }
 func (p peaksAsked) starts(w cdr.Window) []time.Time {
 	switch {
 	case p.days:
-		return w.Periods(cdr.Day)
+		return w.Periods(calendar.Day)
 	case p.months:
-		return w.Periods(cdr.Month)
+		return w.Periods(calendar.Month)
 	}
 	return []time.Time{w.Start}
 }
@@ -94,12 +95,12 @@ func (p peaksAsked) of(starts []time.Time, found []fusionpbx.CDRPeak) (peaks Pea
 		peak := Peak{Channels: one.Channels, At: &at}
 		peaks.Peak = higher(peaks.Peak, peak)
 		if p.days {
-			peaks.Days = append(peaks.Days, PeriodPeak{cdr.Day.Name(start), peak})
+			peaks.Days = append(peaks.Days, PeriodPeak{calendar.Day.Name(start), peak})
 		}
 		if !p.months {
 			continue
 		}
-		month := cdr.Month.Name(start)
+		month := calendar.Month.Name(start)
 		if last := len(peaks.Months) - 1; last >= 0 && peaks.Months[last].Period == month {
 			peaks.Months[last].Peak = higher(peaks.Months[last].Peak, peak)
 		} else {

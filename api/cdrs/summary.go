@@ -12,6 +12,7 @@ import (
 	"trunkline/api/params"
 
 	"trunkline/api/web"
+	"trunkline/internal/calendar"
 	"trunkline/internal/cdr"
 	"trunkline/internal/fault"
 	"trunkline/internal/fusionpbx"
@@ -53,8 +54,8 @@ type Sums struct {
 
 // What a summary can be by.
 const (
-	byDay       = string(cdr.Day)
-	byHour      = string(cdr.Hour)
+	byDay       = string(calendar.Day)
+	byHour      = string(calendar.Hour)
 	byDomains   = "domain"
 	byDirection = "direction"
 	byCause     = "cause"
@@ -110,9 +111,9 @@ func (s *Service) Summary(r *web.Request) (summary Summary, err error) {
 	}
 	switch {
 	case by(byHour):
-		question.Starts = asked.Periods(cdr.Hour)
+		question.Starts = asked.Periods(calendar.Hour)
 	case by(byDay):
-		question.Starts = asked.Periods(cdr.Day)
+		question.Starts = asked.Periods(calendar.Day)
 	}
 	var groups []fusionpbx.CDRGroup
 	var found []fusionpbx.CDRPeak
@@ -167,8 +168,8 @@ func groupOf(g fusionpbx.CDRGroup, by func(string) bool, starts []time.Time) Sum
 			*field = new(value())
 		}
 	}
-	set(&group.Day, byDay, func() string { return cdr.Day.Name(starts[g.Period]) })
-	set(&group.Hour, byHour, func() string { return cdr.Hour.Name(starts[g.Period]) })
+	set(&group.Day, byDay, func() string { return calendar.Day.Name(starts[g.Period]) })
+	set(&group.Hour, byHour, func() string { return calendar.Hour.Name(starts[g.Period]) })
 	set(&group.Domain, byDomains, func() string { return g.Domain })
 	set(&group.Direction, byDirection, func() string { return g.Direction })
 	set(&group.Cause, byCause, func() string { return g.Cause })

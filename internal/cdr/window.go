@@ -2,10 +2,9 @@ package cdr
 
 import (
 	"context"
-	"strings"
 	"time"
-	_ "time/tzdata" // a caller's or domain's zone must be known also on a system without such files
 
+	"trunkline/internal/calendar"
 	"trunkline/internal/fault"
 	"trunkline/internal/fusionpbx"
 )
@@ -53,6 +52,16 @@ func (w *Window) Resolve(ctx context.Context, db *fusionpbx.DB, domainUUID strin
 	return nil
 }
 
+// Periods are where the periods of a resolved window begin, in its time zone, in order: the first with the window itself,
+// wherever in a period that is. A day is what date_start takes for one.
+func (w Window) Periods(p calendar.Period) []time.Time {
+	location, ok := calendar.Zone(w.TimeZone)
+	if !ok {
+		location = time.UTC // not reached of a resolved window
+	}
+	return p.Starts(w.Start.In(location), w.End)
+}
+
 // Zone is the time zone of that name or, of "", the domain's ("" for the default one). Errors: fault.InvalidRequest, which
 // names time_zone.
 func Zone(ctx context.Context, db *fusionpbx.DB, domainUUID, name string) (*time.Location, error) {
@@ -63,7 +72,7 @@ func Zone(ctx context.Context, db *fusionpbx.DB, domainUUID, name string) (*time
 			return nil, err
 		}
 	}
-	location, ok := zone(name)
+	location, ok := calendar.Zone(name)
 	if !ok && given {
 		return nil, fault.Invalid("time_zone", "%.200q is not known; write a name such as Europe/Paris or UTC", name)
 	}
@@ -100,7 +109,7 @@ func withinCalendar(t time.Time) time.Time {
 // first moment in the zone.
 func ParseStart(text string, location *time.Location) (time.Time, bool) {
 	if day, err := time.Parse(time.DateOnly, text); err == nil {
-		return withinCalendar(startOfDay(day, location)), true
+		return withinCalendar(calendar.StartOfDay(day, location)), true
 	}
 	moment, ok := parseMoment(text, location)
 	return withinCalendar(moment), ok
@@ -110,7 +119,7 @@ func ParseStart(text string, location *time.Location) (time.Time, bool) {
 // moment of the next day, or the second after the one that was given.
 func parseEnd(text string, location *time.Location) (time.Time, bool) {
 	if day, err := time.Parse(time.DateOnly, text); err == nil {
-		return withinCalendar(startOfDay(day.AddDate(0, 0, 1), location)), true
+		return withinCalendar(calendar.StartOfDay(day.AddDate(0, 0, 1), location)), true
 	}
 	moment, ok := parseMoment(text, location)
 	return withinCalendar(moment.Truncate(time.Second).Add(time.Second)), ok
@@ -123,33 +132,4 @@ func parseMoment(text string, location *time.Location) (time.Time, bool) {
 		}
 	}
 	return time.Time{}, false
-}
-
-// startOfDay is the first moment of the date in the zone. If the clock is put forward at midnight
-// that is not 00:00, and if it is put back to midnight 00:00 occurs twice.
-func startOfDay(day time.Time, location *time.Location) time.Time {
-	midnight := func(in *time.Location) time.Time {
-		return time.Date(day.Year(), day.Month(), day.Day(), 0, 0, 0, 0, in)
-	}
-	t := midnight(location)
-	if t.Day() != day.Day() {
-		_, changed := t.ZoneBounds()
-		return changed
-	}
-	changed, _ := t.ZoneBounds()
-	before := changed.Add(-time.Second).In(location)
-	if changed.IsZero() || before.Day() != day.Day() || t.Sub(before) > 24*time.Hour {
-		return t
-	}
-	_, offset := before.Zone()
-	return midnight(time.FixedZone("", offset))
-}
-
-// zone is the time zone of that name, as IANA has it. "Local" would be this server's.
-func zone(name string) (*time.Location, bool) {
-	if name == "" || strings.EqualFold(name, "local") {
-		return nil, false
-	}
-	location, err := time.LoadLocation(name)
-	return location, err == nil
 }

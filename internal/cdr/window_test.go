@@ -3,6 +3,8 @@ package cdr
 import (
 	"testing"
 	"time"
+
+	"trunkline/internal/calendar"
 )
 
 func TestExportWindowEnds(t *testing.T) {
@@ -28,7 +30,7 @@ func TestExportWindowEnds(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			location, ok := zone(c.zone)
+			location, ok := calendar.Zone(c.zone)
 			if !ok {
 				t.Fatalf("no zone %s", c.zone)
 			}
@@ -57,11 +59,6 @@ func TestDatesThatAreNone(t *testing.T) {
 			t.Errorf("%q is read as an end", text)
 		}
 	}
-	for _, name := range []string{"", "Local", "LOCAL", "Mars/Olympus", "../../etc/passwd", "/etc/localtime"} {
-		if _, ok := zone(name); ok {
-			t.Errorf("%q is read as a time zone", name)
-		}
-	}
 }
 
 // FuzzParseDates: a window's end is after its start's own second, whatever the text, and a date begins
@@ -72,7 +69,7 @@ func FuzzParseDates(f *testing.F) {
 	}
 	f.Add("2024-11-03", "America/Havana")
 	f.Fuzz(func(t *testing.T, text, name string) {
-		location, ok := zone(name)
+		location, ok := calendar.Zone(name)
 		if !ok {
 			return
 		}
