@@ -71,7 +71,7 @@ func (b *slowExports) read(t *testing.T, url string, connections int, slow bool)
 		b.link = pbxtest.NewLink(t, url, slowPace)
 		url = b.link.Through(url)
 	}
-	rows, err := postgres.OpenAs(t.Context(), cdr.ConnectionsName, url, 4*connections)
+	rows, err := postgres.OpenBulk(t.Context(), cdr.ConnectionsName, url, 4*connections)
 	must(t, err)
 	t.Cleanup(rows.Close)
 	b.options.Exporter.Rows, b.options.Exporter.Connections, b.options.Exporter.Share = rows, connections, 25

@@ -50,7 +50,9 @@ type folderPart struct {
 	name     string
 	attempt  int
 	paused   func(paused bool, reason string)
-	nextLook int64  // after how many bytes the next look at the free space is due
+	nextLook int64 // after how many bytes the next look at the free space is due
+	written  int64 // bytes, of which so many are on their way to the disk
+	underWay int64
 	part     string // the path of what was written
 	named    bool   // that path is the file's own, and its manifest may be there too
 	// File is what is written to. Open, it keeps the part's inode ours, so that a file which another worker

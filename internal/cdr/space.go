@@ -15,6 +15,9 @@ import (
 const (
 	// spaceCheckBytes is how many bytes are written between two looks at the free space.
 	spaceCheckBytes = 16 << 20
+	// writeBackBytes is how many bytes are written before the system is asked to bring them to the disk, so that Sync has few
+	// left to wait for.
+	writeBackBytes = 8 << 20
 	// pauseInterval is how often a paused part looks for space again.
 	pauseInterval = time.Second
 )
@@ -85,6 +88,10 @@ func (p *folderPart) WaitForSpace(ctx context.Context, written int64) error {
 // Write implements export.Out. Errors: a fault.InsufficientStorage.
 func (p *folderPart) Write(content []byte) (int, error) {
 	n, err := p.File.Write(content)
+	if p.written += int64(n); p.written-p.underWay >= writeBackBytes {
+		startWriteBack(p.File, p.underWay, p.written-p.underWay)
+		p.underWay = p.written
+	}
 	return n, p.noRoom(err)
 }
 

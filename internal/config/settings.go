@@ -102,7 +102,7 @@ type Settings struct {
 	ExportTimeout        time.Duration `env:"TRUNKLINE_EXPORT_TIMEOUT" envDefault:"6h" help:"how long one attempt at an export job may take, and after how long without a finished slice one is given up"`
 
 	ProvisionPoll     time.Duration `env:"TRUNKLINE_PROVISION_POLL" envDefault:"10ms" help:"how often an idle worker looks for a provision job; a person waits for it"`
-	ExportPoll        time.Duration `env:"TRUNKLINE_EXPORT_POLL" envDefault:"100ms" help:"how often an idle worker looks for an export job"`
+	ExportPoll        time.Duration `env:"TRUNKLINE_EXPORT_POLL" envDefault:"25ms" help:"how often an idle worker looks for an export job"`
 	BulkPoll          time.Duration `env:"TRUNKLINE_BULK_POLL" envDefault:"25ms" help:"how often an idle worker looks for a bulk job"`
 	StatePoll         time.Duration `env:"TRUNKLINE_STATE_POLL" envDefault:"30s" help:"how often a worker asks each switch how its gateways stand, beside the events that tell of changes"`
 	HeartbeatInterval time.Duration `env:"TRUNKLINE_HEARTBEAT_INTERVAL" envDefault:"500ms" help:"how often a worker writes a running job's heartbeat, and looks whether the job was cancelled"`

@@ -39,7 +39,7 @@ var sessionSettings = map[string]string{
 // on sorting. If the database is SQL_ASCII, so is the client encoding: the server would otherwise
 // refuse to send a caller name that is not valid UTF-8. Times are read in UTC.
 func Open(ctx context.Context, url string, maxConns int) (*pgxpool.Pool, error) {
-	pool, err := OpenAs(ctx, "trunkline", url, maxConns)
+	pool, err := openPool(ctx, "trunkline", url, maxConns, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -50,15 +50,23 @@ func Open(ctx context.Context, url string, maxConns int) (*pgxpool.Pool, error) 
 	return pool, nil
 }
 
-// OpenAs is Open under another application_name, by which the server's administrator, and we, can tell what the connections
-// are for. The database need not answer yet.
-func OpenAs(ctx context.Context, name, url string, maxConns int) (*pgxpool.Pool, error) {
+// OpenBulk is Open for connections through which many rows come, under an application_name by which the server's
+// administrator, and we, can tell them. The database need not answer yet.
+func OpenBulk(ctx context.Context, name, url string, maxConns int) (*pgxpool.Pool, error) {
+	return openPool(ctx, name, url, maxConns, dialBulk)
+}
+
+// openPool opens a pool whose connections are dialled so; nil: as usual.
+func openPool(ctx context.Context, name, url string, maxConns int, dial pgconn.DialFunc) (*pgxpool.Pool, error) {
 	cfg, err := pgxpool.ParseConfig(url)
 	if err != nil {
 		return nil, fmt.Errorf("the database's URL cannot be read: %w; write it as postgres://user:password@host:port/database", err)
 	}
 	cfg.MaxConns = int32(maxConns)
 	cfg.ConnConfig.ConnectTimeout = connectTimeout
+	if dial != nil {
+		cfg.ConnConfig.DialFunc = dial
+	}
 	cfg.ConnConfig.RuntimeParams["application_name"] = name
 	for setting, value := range sessionSettings {
 		cfg.ConnConfig.RuntimeParams[setting] = value

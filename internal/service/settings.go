@@ -54,7 +54,7 @@ func exportConnections(s config.Settings) int {
 // A standby need not answer yet: nothing but exports waits for it.
 func OpenExportDatabase(ctx context.Context, settings config.Settings) (*pgxpool.Pool, error) {
 	url := cmp.Or(settings.ExportDatabaseURL, settings.DatabaseURL)
-	return postgres.OpenAs(ctx, cdr.ConnectionsName, url.Reveal(), settings.ExportConcurrency*exportConnections(settings))
+	return postgres.OpenBulk(ctx, cdr.ConnectionsName, url.Reveal(), settings.ExportConcurrency*exportConnections(settings))
 }
 
 // NewPBX is the PBX of the settings, without its switches.
