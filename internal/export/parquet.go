@@ -23,9 +23,9 @@ const (
 	// parquetBatch is how many rows are collected before they go to the columns.
 	parquetBatch = 256
 	// parquetPage is how large a page may be, in bytes: each column has one in memory.
-	parquetPage = 64 << 10
+	parquetPage = 32 << 10
 	// mostDictionary is how large a column's dictionary may be, in bytes, before its values are written one by one.
-	mostDictionary = 1 << 20
+	mostDictionary = 256 << 10
 	// unixToPostgresMicros is what Postgres's times are before Unix's.
 	unixToPostgresMicros = postgresEpoch * microsPerSec
 	unixToPostgresDays   = postgresEpoch / secondsPerDay
