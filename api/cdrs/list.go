@@ -142,23 +142,27 @@ var errNoCDR = fault.Errorf(fault.NotFound, "there is no such CDR")
 
 // look reads in a transaction that is ended if it takes too long.
 func (s *Service) look(r *web.Request, domainUUID string, read func(context.Context, pgx.Tx) error) error {
-	leave, err := r.Place(web.AtOnceReads, domainUUID)
-	if err != nil {
-		return err
-	}
-	defer leave()
-	err = s.db.Again(r.Context(), func() error {
-		return pgx.BeginTxFunc(r.Context(), s.exporter.PBX.Pool, pgx.TxOptions{AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
-			_, err := tx.Exec(r.Context(), "select set_config('datestyle', 'ISO', true), set_config('statement_timeout', $1, true)", listTimeout.String())
-			if err != nil {
-				return err
-			}
-			return read(r.Context(), tx)
-		})
-	})
+	err := s.read(r, domainUUID, "select set_config('datestyle', 'ISO', true), set_config('statement_timeout', '"+listTimeout.String()+"', true)", read)
 	const cancelled = "57014"
 	if pg, said := errors.AsType[*pgconn.PgError](err); said && pg.Code == cancelled && r.Context().Err() == nil {
 		return fault.Errorf(fault.Timeout, "date_start: to find these CDRs takes longer than %s; ask for a shorter span, or have the index made that leads to them: trunkline migrate --cdr-index", listTimeout)
 	}
 	return err
+}
+
+// read reads in a transaction with these settings, of which a domain has no more at once than its share.
+func (s *Service) read(r *web.Request, domainUUID, settings string, read func(context.Context, pgx.Tx) error) error {
+	leave, err := r.Place(web.AtOnceReads, domainUUID)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	return s.db.Again(r.Context(), func() error {
+		return pgx.BeginTxFunc(r.Context(), s.exporter.PBX.Pool, pgx.TxOptions{AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+			if _, err := tx.Exec(r.Context(), settings); err != nil {
+				return err
+			}
+			return read(r.Context(), tx)
+		})
+	})
 }
