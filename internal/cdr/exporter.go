@@ -143,7 +143,7 @@ func (w writing) write(ctx context.Context) (*File, error) {
 
 // goOn has the attempt go on from what earlier ones have finished, and keep what it finishes itself.
 func (w *writing) goOn(ctx context.Context) (err error) {
-	w.options.Finished = w.hooks.Journal.Keep
+	w.options.Background, w.options.Finished = true, w.hooks.Journal.Keep
 	w.options.Earlier, err = w.hooks.Journal.Earlier(ctx)
 	if err != nil || w.Rows == nil {
 		return err

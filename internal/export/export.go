@@ -41,8 +41,10 @@ type Options struct {
 	SumColumn string
 	// MaxRows is how many rows the file may have; 0 is no limit.
 	MaxRows int64
+	// Background has the processors do what else there is first.
+	Background bool
 	// Progress, if set, is told how many rows and bytes are done, a few times a second and once at the
-	// end. It runs on Write's goroutine, which it must not hold up.
+	// end. Write waits for it.
 	Progress func(rows, bytes int64)
 	// Layout is how the rows are written; Check it first.
 	Layout Layout

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"runtime"
 	"slices"
 	"strconv"
 
@@ -278,6 +279,9 @@ func (e *parquetEncoder) end(dst []byte) (_, note []byte, err error) {
 	}
 	dst = append(dst, e.file.Bytes()[len(parquetMagic):pages]...)
 	dst = append(dst, note...)
+	// What the library needed for the row group is most of the heap, which would else grow to twice that.
+	e.writer = nil
+	runtime.GC()
 	return binary.LittleEndian.AppendUint32(dst, uint32(len(note))), note, nil
 }
 

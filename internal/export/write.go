@@ -161,7 +161,7 @@ func (w *writer) copy(ctx context.Context, conns []*pgx.Conn, same []bool) error
 	var group errgroup.Group
 	run := func(step func() error) {
 		group.Go(func() error {
-			err := step()
+			err := w.runStep(step)
 			if err != nil {
 				fail(err) // the first one counts: what it stops fails too
 			}
@@ -172,14 +172,20 @@ func (w *writer) copy(ctx context.Context, conns []*pgx.Conn, same []bool) error
 	if err := w.readAll(ctx, conns, same, pieces, run); err != nil {
 		fail(err)
 	}
-	if err := w.assemble(ctx, pieces); err != nil {
-		fail(err)
-	}
+	run(func() error { return w.assemble(ctx, pieces) })
 	_ = group.Wait() // its error is the cause
 	if cause := context.Cause(ctx); cause != nil {
 		return cause
 	}
 	return nil
+}
+
+// runStep runs one of the steps that go on side by side.
+func (w *writer) runStep(step func() error) error {
+	if w.o.Background {
+		return inBackground(step)
+	}
+	return step()
 }
 
 // assemble writes the pieces in their order, as one file.
