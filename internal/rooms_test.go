@@ -67,6 +67,7 @@ func TestWhatARoomMustNotKnow(t *testing.T) {
 		"internal/access":     {gin, "tasks"},
 		"internal/gateway":    {gin},
 		"internal/cdr":        {gin},
+		"internal/schedule":   append([]string{"tasks", "internal/postgres"}, pbxAndItsRules...),
 		"internal/export":     {"internal/fusionpbx", "internal/freeswitch", gin},
 		"internal/fusionpbx":  {"internal/freeswitch", gin},
 		"internal/freeswitch": {"internal/fusionpbx", gin},
