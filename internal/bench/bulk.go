@@ -14,7 +14,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"trunkline/internal/freeswitch"
 	"trunkline/internal/fusionpbx"
@@ -31,21 +30,15 @@ const (
 // bulk measures what many gateways by one call take: over the same rows and commands without Trunkline, over single
 // calls, in memory, and what another's single call takes meanwhile.
 func (b *bench) bulk(ctx context.Context) error {
-	pool, err := pgxpool.New(ctx, b.Database)
-	if err != nil {
-		return err
-	}
-	defer pool.Close()
 	sw := freeswitch.New(b.Switch.Addr(), fssim.Password, freeswitch.Options{MaxReply: 64 << 20})
 	defer sw.Close()
-	m := &bulkBench{bench: b, pool: pool, sw: sw}
+	m := &bulkBench{bench: b, sw: sw}
 	return errors.Join(m.compare(ctx), m.large(ctx))
 }
 
 // bulkBench has what both sides use.
 type bulkBench struct {
 	*bench
-	pool *pgxpool.Pool
 	sw   *freeswitch.Switch
 	made atomic.Int64 // so that every name is new
 }

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 const (
@@ -51,9 +51,9 @@ func cpuSeconds(pid int) (float64, error) {
 }
 
 // postmasterOf is the process whose children are the connection's backend and all others of Postgres.
-func postmasterOf(ctx context.Context, conn *pgx.Conn) (int, error) {
+func postmasterOf(ctx context.Context, pool *pgxpool.Pool) (int, error) {
 	var backend int
-	if err := conn.QueryRow(ctx, "select pg_backend_pid()").Scan(&backend); err != nil {
+	if err := pool.QueryRow(ctx, "select pg_backend_pid()").Scan(&backend); err != nil {
 		return 0, err
 	}
 	u, err := usedBy(backend)

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"net/http"
 
-	"github.com/jackc/pgx/v5/pgxpool"
-
 	"trunkline/internal/freeswitch"
 	"trunkline/internal/fusionpbx"
 	"trunkline/internal/pbxtest/fssim"
@@ -18,18 +16,13 @@ const compared = 5_000
 
 // drift measures the report over what it cannot do without: the switch's list, parsed, and the rows.
 func (b *bench) drift(ctx context.Context) error {
-	pool, err := pgxpool.New(ctx, b.Database)
-	if err != nil {
-		return err
-	}
-	defer pool.Close()
-	db, err := fusionpbx.Probe(ctx, pool)
+	db, err := fusionpbx.Probe(ctx, b.pool)
 	if err != nil {
 		return err
 	}
 	sw := freeswitch.New(b.Switch.Addr(), fssim.Password, freeswitch.Options{MaxReply: 64 << 20})
 	defer sw.Close()
-	m := &bulkBench{bench: b, pool: pool, sw: sw}
+	m := &bulkBench{bench: b, sw: sw}
 	p, err := b.start(ctx, "serve")
 	if err != nil {
 		return err

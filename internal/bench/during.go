@@ -7,8 +7,6 @@ import (
 	"os"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgxpool"
-
 	"trunkline/internal/freeswitch"
 	"trunkline/internal/pbxtest/fssim"
 )
@@ -41,14 +39,9 @@ func (b *bench) provisionDuringExport(ctx context.Context) error {
 		return err
 	}
 	defer p.stop()
-	pool, err := pgxpool.New(ctx, b.Database)
-	if err != nil {
-		return err
-	}
-	defer pool.Close()
 	sw := freeswitch.New(b.Switch.Addr(), fssim.Password, freeswitch.Options{})
 	defer sw.Close()
-	m := &bulkBench{bench: b, pool: pool, sw: sw}
+	m := &bulkBench{bench: b, sw: sw}
 	exports := beside{running: "exists (select from trunkline.jobs where kind = 'export' and state = 'running')", do: func(ctx context.Context) (float64, error) {
 		made, err := b.exportBy(ctx, p, exportOf("CSV"))
 		return made.work, err
@@ -95,7 +88,7 @@ func (m *bulkBench) p95During(ctx context.Context, p *process, other beside) (p9
 		}
 		ended <- nil
 	}()
-	err = waitUntil(ctx, holds(m.pool, other.running))
+	err = waitUntil(ctx, m.holds(other.running))
 	var times []float64
 	if err == nil {
 		times, err = m.singly(ctx, p, duringCalls)
@@ -108,9 +101,9 @@ func (m *bulkBench) p95During(ctx context.Context, p *process, other beside) (p9
 }
 
 // holds reports whether a condition holds in the database.
-func holds(pool *pgxpool.Pool, condition string) func(context.Context) bool {
+func (b *bench) holds(condition string) func(context.Context) bool {
 	return func(ctx context.Context) (holds bool) {
-		err := pool.QueryRow(ctx, "select "+condition).Scan(&holds)
+		err := b.pool.QueryRow(ctx, "select "+condition).Scan(&holds)
 		return err == nil && holds
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"trunkline/internal/pbxtest/running"
 	"trunkline/internal/pbxtest/sample"
@@ -104,6 +105,7 @@ func run(ctx context.Context, program string, rows int, only string) (err error)
 // bench is the sample PBX that everything is measured on.
 type bench struct {
 	*running.PBX
+	pool       *pgxpool.Pool // its database
 	program    string
 	rows       int
 	postmaster int // the process that is the parent of Postgres's others
@@ -121,15 +123,13 @@ func setUp(ctx context.Context, program string, rows int) (_ *bench, err error) 
 			err = errors.Join(err, b.Close())
 		}
 	}()
-	conn, err := pgx.Connect(ctx, b.Database)
-	if err != nil {
+	if b.pool, err = pgxpool.New(ctx, b.Database); err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, conn.Close(context.WithoutCancel(ctx))) }()
-	if _, err := conn.Exec(ctx, "vacuum analyze v_xml_cdr"); err != nil {
+	if _, err := b.pool.Exec(ctx, "vacuum analyze v_xml_cdr"); err != nil {
 		return nil, err
 	}
-	if b.postmaster, err = postmasterOf(ctx, conn); err != nil {
+	if b.postmaster, err = postmasterOf(ctx, b.pool); err != nil {
 		return nil, err
 	}
 	if err := b.checkpoint(ctx); err != nil {
@@ -141,6 +141,14 @@ func setUp(ctx context.Context, program string, rows int) (_ *bench, err error) 
 		return nil, err
 	}
 	return b, p.stop()
+}
+
+// Close gives back the sample PBX.
+func (b *bench) Close() error {
+	if b.pool != nil {
+		b.pool.Close()
+	}
+	return b.PBX.Close()
 }
 
 // checkpoint has Postgres write what it has yet to write, so that no side pays for what came before.

@@ -40,18 +40,13 @@ func (b *bench) provision(ctx context.Context) error {
 		return err
 	}
 	defer p.stop()
-	pool, err := pgxpool.New(ctx, b.Database)
-	if err != nil {
-		return err
-	}
-	defer pool.Close()
-	db, err := fusionpbx.Probe(ctx, pool)
+	db, err := fusionpbx.Probe(ctx, b.pool)
 	if err != nil {
 		return err
 	}
 	sw := freeswitch.New(b.Switch.Addr(), fssim.Password, freeswitch.Options{})
 	defer sw.Close()
-	direct := func(ctx context.Context, name string) error { return provisionDirectly(ctx, pool, db, sw, name) }
+	direct := func(ctx context.Context, name string) error { return provisionDirectly(ctx, b.pool, db, sw, name) }
 	call := func(ctx context.Context, name string) error { return b.provisionByHTTP(ctx, p, name) }
 	for i := range warmUp {
 		if err := errors.Join(call(ctx, fmt.Sprintf("warm-call-%d", i)), direct(ctx, fmt.Sprintf("warm-direct-%d", i))); err != nil {
@@ -73,12 +68,12 @@ func (b *bench) provision(ctx context.Context) error {
 	}
 	figure("provision_p50_overhead_ms", median(p50), "ms")
 	figure("provision_p95_overhead_ms", median(p95), "ms")
-	return b.enqueueToStart(ctx, pool)
+	return b.enqueueToStart(ctx)
 }
 
 // enqueueToStart measures the time from a task's way into Redis to the start that the worker writes
 // into the job's row.
-func (b *bench) enqueueToStart(ctx context.Context, pool *pgxpool.Pool) error {
+func (b *bench) enqueueToStart(ctx context.Context) error {
 	secret, err := config.Settings{SecretKey: config.Secret(b.SecretKey())}.LoadSecretKey(false)
 	if err != nil {
 		return err
@@ -90,7 +85,7 @@ func (b *bench) enqueueToStart(ctx context.Context, pool *pgxpool.Pool) error {
 	rdb := redis.NewClient(&redis.Options{Addr: b.Servers.RedisAddr()})
 	defer rdb.Close()
 	settings := config.Settings{ProvisionTimeout: time.Minute, HeartbeatTimeout: startPatience, QueuedJobs: pairs * callsPerSide}
-	client := tasks.NewClient(pool, keys, rdb, settings, slog.New(slog.DiscardHandler))
+	client := tasks.NewClient(b.pool, keys, rdb, settings, slog.New(slog.DiscardHandler))
 	ctx, stop := context.WithCancel(ctx)
 	var listening errgroup.Group
 	defer listening.Wait()

@@ -8,8 +8,6 @@ import (
 	"net/url"
 	"sync"
 	"time"
-
-	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 const (
@@ -31,7 +29,6 @@ const (
 type shares struct {
 	*bench
 	front *process
-	pool  *pgxpool.Pool
 	named int // gateways so far: each has a fresh name
 }
 
@@ -44,12 +41,7 @@ func (b *bench) shares(ctx context.Context) error {
 		return err
 	}
 	defer p.stop()
-	pool, err := pgxpool.New(ctx, b.Database)
-	if err != nil {
-		return err
-	}
-	defer pool.Close()
-	s := &shares{bench: b, front: p, pool: pool}
+	s := &shares{bench: b, front: p}
 	for _, c := range []struct {
 		name          string
 		measure       func(context.Context, int) (float64, error)

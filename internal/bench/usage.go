@@ -11,8 +11,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 const (
@@ -36,14 +34,9 @@ func (b *bench) registrationDuringUsage(ctx context.Context) error {
 		return err
 	}
 	defer p.stop()
-	pool, err := pgxpool.New(ctx, b.Database)
-	if err != nil {
-		return err
-	}
-	defer pool.Close()
 	const asked = `exists (select from pg_stat_activity
 		where datname = current_database() and backend_type = 'client backend' and state = 'active' and pid <> pg_backend_pid())`
-	busy, quiet := holds(pool, asked), holds(pool, "not "+asked)
+	busy, quiet := b.holds(asked), b.holds("not "+asked)
 	if _, err := b.checkRegistrations(ctx, p, time.Second); err != nil { // warms up
 		return err
 	}
