@@ -13,7 +13,6 @@ import (
 	"trunkline/internal/cdr"
 	"trunkline/internal/export"
 	"trunkline/internal/fault"
-	"trunkline/internal/version"
 	"trunkline/tasks"
 )
 
@@ -86,9 +85,9 @@ type exportProgress struct {
 }
 
 // rows takes how many rows are done. The first that are told of may be those of an earlier attempt, of which nobody knows
-// how long they took.
+// how long they took; fewer than before are those of an attempt that began anew.
 func (p *exportProgress) rows(done, _ int64) {
-	if p.began.IsZero() {
+	if p.began.IsZero() || done < p.Done {
 		p.began, p.first = time.Now(), done
 	}
 	p.Done = done
@@ -123,9 +122,8 @@ type slicesJournal struct {
 	earlier []time.Time // when each slice that earlier attempts have finished was
 }
 
-// sliceStep is a slice, when it was finished, and the build that wrote it: another may write rows in another way.
+// sliceStep is a slice, and when it was finished.
 type sliceStep struct {
-	Build string       `json:"build"`
 	At    time.Time    `json:"at"`
 	Slice export.Slice `json:"slice"`
 }
@@ -141,9 +139,8 @@ func (j *slicesJournal) Earlier(ctx context.Context) ([]export.Slice, error) {
 	headway := *j.Job.StartedAt
 	for _, content := range steps {
 		var step sliceStep
-		if err := json.Unmarshal(content, &step); err != nil || step.Build != version.This() {
-			j.resumes = true
-			return nil, errors.Join(err, j.Forget(ctx))
+		if err := json.Unmarshal(content, &step); err != nil {
+			return nil, fmt.Errorf("reading a step of job %s: %w", j.Job.ID, err)
 		}
 		slices, j.earlier = append(slices, step.Slice), append(j.earlier, step.At)
 		if step.At.After(headway) {
@@ -162,7 +159,7 @@ func (j *slicesJournal) Keep(ctx context.Context, first int, slices []export.Sli
 		if first+i < len(j.earlier) { // it was taken over, or written again
 			at = j.earlier[first+i]
 		}
-		steps[i] = sliceStep{Build: version.This(), At: at, Slice: s}
+		steps[i] = sliceStep{At: at, Slice: s}
 	}
 	if err := j.KeepSteps(ctx, first, steps); err != nil {
 		return err

@@ -10,6 +10,8 @@ import (
 	"io"
 
 	"github.com/jackc/pgx/v5"
+
+	"trunkline/internal/version"
 )
 
 // compareEarlier says which slices of earlier attempts hold what the transaction sees, and are taken over. Errors:
@@ -41,11 +43,8 @@ func (w *writer) compareEarlier(ctx context.Context, tx pgx.Tx) ([]bool, error) 
 	return same, nil
 }
 
-// encodersVersion is to be raised whenever a release writes the same rows as other bytes.
-const encodersVersion = 1
-
 // formOf is the same for two attempts if they write the same rows as the same bytes. Settings may change between attempts,
-// and with another version of FusionPBX the types of columns.
+// with another version of FusionPBX the types of columns, and with another build anything.
 func (w *writer) formOf() (string, error) {
 	type ofColumn struct {
 		Name      string
@@ -58,7 +57,7 @@ func (w *writer) formOf() (string, error) {
 	for i, c := range w.inFile {
 		columns[i] = ofColumn{c.name, c.oid, w.columns[c.at].name, c.times.layout, c.durations}
 	}
-	form, err := json.Marshal([]any{encodersVersion, w.o.Format, w.o.Compression, w.o.Layout, w.o.FormulaGuard, w.o.Location.String(), columns})
+	form, err := json.Marshal([]any{version.This(), w.o.Format, w.o.Compression, w.o.Layout, w.o.FormulaGuard, w.o.Location.String(), columns})
 	if err != nil {
 		return "", fmt.Errorf("telling how rows are written: %w", err)
 	}

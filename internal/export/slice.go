@@ -22,7 +22,8 @@ type Slice struct {
 	Rows int64 `json:"rows"`
 	// Digest is of the rows as the snapshot had them that they were read in; see Source.Digests.
 	Digest Digest `json:"digest"`
-	// Form tells whether rows are written as these were: in the same format and layout, from columns of the same types.
+	// Form tells whether rows are written as these were: by the same build, in the same format and layout, from columns of the
+	// same types.
 	Form string `json:"form,omitempty"`
 	// First says that the rows are the first of their file, before which some formats write something else.
 	First    bool      `json:"first,omitempty"`
