@@ -62,14 +62,10 @@ type Hooks struct {
 
 // Write writes an export's file, complete and in the store but not yet under its name: the caller commits
 // it if it is still his to write, or discards it. The id, a UUID, names the file. With maxRows above 0 Write
-// gives up with export.ErrTooManyRows at the first row beyond. After an
-// error nothing is left, but for what another attempt goes on from.
+// gives up with export.ErrTooManyRows at the first row beyond. After an error nothing is left, but for what another attempt
+// goes on from.
 func (e Exporter) Write(ctx context.Context, id string, attempt int, r Request, maxRows int64, hooks Hooks) (*File, error) {
 	location, err := r.location()
-	if err != nil {
-		return nil, err
-	}
-	columns, err := r.inFile(ctx, e.PBX.FusionPBX)
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +78,11 @@ func (e Exporter) Write(ctx context.Context, id string, attempt int, r Request, 
 			return nil, export.ErrTooManyRows
 		}
 	}
-	w := writing{Exporter: e, id: id, attempt: attempt, request: r, hooks: hooks}
+	columns, err := r.inFile(ctx, e.PBX.FusionPBX)
+	if err != nil {
+		return nil, err
+	}
+	w := writing{Exporter: e, attempt: attempt, request: r, hooks: hooks}
 	w.options = export.Options{
 		Name:         fileName(id, r.Format, r.Compression),
 		Format:       r.Format,
@@ -108,7 +108,6 @@ func (e Exporter) Write(ctx context.Context, id string, attempt int, r Request, 
 // writing is one run of Exporter.Write.
 type writing struct {
 	Exporter
-	id      string
 	attempt int
 	request Request
 	hooks   Hooks
