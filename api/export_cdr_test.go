@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"compress/gzip"
 	"crypto/sha256"
 	"encoding/csv"
 	"encoding/hex"
@@ -265,7 +266,14 @@ func TestExportKeys(t *testing.T) {
 	if first.text(t, "job_id") != again.text(t, "job_id") || len(first.decode(t)["records"].([]any)) != 100 {
 		t.Errorf("got %.200s and %.200s", first.body, again.body)
 	}
-	b.do(t, keyed("format", "CSV")).want(t, http.StatusUnprocessableEntity, "key_reused")
+	for name, more := range map[string][]string{
+		"the format": {"format", "CSV"}, "the layout": {"date_format", "epoch"}, "the guard": {"guard", "raw"}, "the packing": {"compression", "gzip"},
+		"a filter": {"direction", "inbound"}, "the columns' names": {"columns", "leg:Leg"},
+	} {
+		if got := b.do(t, keyed(more...)); got.status != http.StatusUnprocessableEntity || !strings.Contains(got.body, "key_reused") {
+			t.Errorf("%s is another one: got %d %.200s", name, got.status, got.body)
+		}
+	}
 	if n := b.count(t, "select count(*) from trunkline.jobs"); n != 1 {
 		t.Errorf("there are %d jobs", n)
 	}
@@ -279,6 +287,45 @@ func TestExportKeys(t *testing.T) {
 		t.Errorf("got %v", gone)
 	}
 	b.do(t, withHeader(keyed("format", "JSON"), "Accept", "application/octet-stream")).want(t, http.StatusGone, "gone")
+}
+
+// A file is packed as it is asked for, and unpacks to the one that is not; an answer is packed on its way as Accept-Encoding
+// has it, as one member. A range is of a file that somebody has seen: of a new one all is sent.
+func TestExportPacked(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{cdrs: 100, now: newest, noWorker: true})
+	asFile := func(headers map[string]string, more ...string) answer {
+		c := b.asSuperadmin(call{path: exportPath, form: everything(append([]string{"format", "CSV"}, more...)...)})
+		for name, value := range headers {
+			c = withHeader(c, name, value)
+		}
+		return b.do(t, withHeader(c, "Accept", "application/octet-stream"))
+	}
+	plain := asFile(map[string]string{"Accept-Encoding": "identity"}).want(t, http.StatusOK, "")
+	if plain.header.Get("Content-Encoding") != "" || !strings.Contains(plain.header.Get("Vary"), "Accept-Encoding") {
+		t.Errorf("got %v", plain.header)
+	}
+	for name, got := range map[string]answer{
+		"the file": asFile(map[string]string{"Accept-Encoding": "gzip"}, "compression", "gzip").want(t, http.StatusOK, ""),
+		"the way":  asFile(map[string]string{"Accept-Encoding": "zstd;q=0.5, gzip"}).want(t, http.StatusOK, ""),
+	} {
+		packed, err := gzip.NewReader(strings.NewReader(got.body))
+		must(t, err)
+		packed.Multistream(name == "the file")
+		content, err := io.ReadAll(packed)
+		if err != nil || string(content) != plain.body {
+			t.Errorf("%s: %d bytes of %d, %v", name, len(content), len(plain.body), err)
+		}
+		if onTheWay := got.header.Get("Content-Encoding") == "gzip"; onTheWay != (name == "the way") || (got.header.Get("ETag") == "") != onTheWay {
+			t.Errorf("%s: got %v", name, got.header)
+		}
+	}
+	for name, value := range map[string]string{"Range": "bytes=0-9", "If-None-Match": "*", "If-Modified-Since": "Fri, 01 Jan 2100 00:00:00 GMT"} {
+		if got := asFile(map[string]string{"Accept-Encoding": "identity", name: value}).want(t, http.StatusOK, ""); got.body != plain.body {
+			t.Errorf("%s: %d bytes of %d", name, len(got.body), len(plain.body))
+		}
+	}
+	asFile(nil, "compression", "rar").want(t, http.StatusBadRequest, "invalid_request").says(t, "compression")
 }
 
 func TestExportRecordsAreBounded(t *testing.T) {

@@ -92,7 +92,7 @@ func (d *description) reply(r web.Reply, method string) *openapi3.Response {
 	return response
 }
 
-// addFile adds an export's file, in every format.
+// addFile adds an export's file, in every format and packing.
 func (d *description) addFile(content openapi3.Content) {
 	for _, format := range export.Formats() {
 		media, _, _ := strings.Cut(export.ContentType(format, export.None), ";")
@@ -105,6 +105,9 @@ func (d *description) addFile(content openapi3.Content) {
 			file = openapi3.NewSchemaRef("", &openapi3.Schema{OneOf: openapi3.SchemaRefs{answer.Schema, file}})
 		}
 		content[media] = openapi3.NewMediaType().WithSchemaRef(file)
+	}
+	for _, compression := range export.Compressions() {
+		content[export.ContentType(export.CSV, export.Compression(compression))] = openapi3.NewMediaType().WithSchema(openapi3.NewStringSchema())
 	}
 }
 

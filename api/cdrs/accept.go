@@ -63,9 +63,9 @@ func weightOf(details map[string]string) (weight float64, ok bool) {
 }
 
 // acceptedCoding is the Content-Encoding that the answer's body gets: the one that Accept-Encoding asks for, none
-// if the file is packed already or a part of it is asked for, whose bytes are counted in the file.
+// if the file is packed already.
 func acceptedCoding(r *web.Request, result cdr.Result) export.Compression {
-	if result.Compression != export.None || result.Format == export.Parquet || r.Header("Range") != "" {
+	if result.Compression != export.None || result.Format == export.Parquet {
 		return export.None
 	}
 	return asksForCoding(r.Header("Accept-Encoding"))

@@ -80,7 +80,7 @@ func (s *Service) download(r *web.Request) error {
 	if err != nil {
 		return err
 	}
-	return s.serve(r, job, result, export.None)
+	return s.serve(r, r.HTTP(), job, result, export.None)
 }
 
 // downloadableJob is the job of the path, for its link or else for a user's credentials. A link that
@@ -126,8 +126,8 @@ func (s *Service) stillGives(r *web.Request, by string, job tasks.Job) error {
 	return nil
 }
 
-// serve sends the file, or the range of it that is asked for; with a coding, all of it, packed so.
-func (s *Service) serve(r *web.Request, job tasks.Job, result cdr.Result, coding export.Compression) error {
+// serve sends the file, or what the request's headers ask for of it; with a coding, all of it, packed so.
+func (s *Service) serve(r *web.Request, asked *http.Request, job tasks.Job, result cdr.Result, coding export.Compression) error {
 	leave, err := s.downloads.take(access.Network(r.Address))
 	if err != nil {
 		return err
@@ -168,6 +168,6 @@ func (s *Service) serve(r *web.Request, job tasks.Job, result cdr.Result, coding
 		}
 		return answer.tooSlow()
 	}
-	http.ServeContent(answer, r.HTTP(), "", finished, file)
+	http.ServeContent(answer, asked, "", finished, file)
 	return answer.tooSlow()
 }

@@ -109,6 +109,8 @@ func (s *Service) Endpoints() []web.Endpoint {
 				{Name: "expires", About: "Of a signed link."},
 				{Name: "signature", About: "Of a signed link, which needs no credentials."},
 				{Name: "Range", About: "bytes=N-: the rest of a download that broke off.", Header: true},
+				{Name: "If-Range", About: "The ETag of the file that Range is about; of another one all of it is sent.", Header: true},
+				{Name: "If-None-Match", About: "The ETag of a file that need not be sent again.", Header: true},
 			},
 			Replies: []web.Reply{
 				{Status: 200, About: "The file.", File: true},
@@ -213,7 +215,7 @@ func (s *Service) answer(r *web.Request, job tasks.Job, asked fileAsked) error {
 		return err
 	}
 	if asked.file {
-		return s.serve(r, job, result, acceptedCoding(r, result))
+		return s.serve(r, withoutConditions(r.HTTP()), job, result, acceptedCoding(r, result))
 	}
 	answer := exported{
 		Status: "success", Message: "CDR export completed",
@@ -226,6 +228,16 @@ func (s *Service) answer(r *web.Request, job tasks.Job, asked fileAsked) error {
 	}
 	r.Answer(http.StatusOK, answer)
 	return nil
+}
+
+// withoutConditions is the request without what it asks for of a file that it has seen: the one that a call has made is new,
+// and sent whole.
+func withoutConditions(r *http.Request) *http.Request {
+	whole := r.Clone(r.Context())
+	for _, header := range []string{"Range", "If-Range", "If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since"} {
+		whole.Header.Del(header)
+	}
+	return whole
 }
 
 // records is the content of a small JSON file, nil of any other and of one that was deleted.
