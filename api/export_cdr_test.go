@@ -347,6 +347,18 @@ func TestExportNothingAtOnce(t *testing.T) {
 	b.do(t, b.asSuperadmin(call{path: exportPath, form: everything("wait", "0")})).want(t, http.StatusAccepted, "")
 }
 
+// An export may be of so many whole days, the longer one when the clock is put back among them.
+func TestExportDays(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{cdrs: 10, now: newest, noWorker: true, settings: func(s *config.Settings) { s.ExportDays = 31 }})
+	of := func(start, end string) answer {
+		return b.do(t, b.asSuperadmin(call{path: exportPath, form: form("date_start", start, "date_end", end, "time_zone", "Europe/Berlin")}))
+	}
+	of("2024-10-01", "2024-10-31").want(t, http.StatusOK, "")
+	of("2024-10-01", "2024-11-01").want(t, http.StatusBadRequest, "invalid_request").says(t, "date_end")
+	of("1970-01-01", "9999-12-31").want(t, http.StatusBadRequest, "invalid_request").says(t, "31 days")
+}
+
 // Filters narrow an export down, count as part of what is asked for, and are refused if they mean nothing.
 func TestExportFilters(t *testing.T) {
 	t.Parallel()

@@ -49,7 +49,10 @@ func (s *Service) requestOf(r *web.Request) (p cdr.Request, asked fileAsked, err
 	if err := layOut(r, &p, template); err != nil {
 		return p, asked, err
 	}
-	return p, asked, p.Resolve(r.Context(), s.db)
+	if err := p.Resolve(r.Context(), s.db); err != nil || s.settings.ExportDays == 0 {
+		return p, asked, err
+	}
+	return p, asked, atMostDays(p.Window, s.settings.ExportDays)
 }
 
 // tenantOf is the domain whose CDRs are asked for; a superadmin who names none asks for all.

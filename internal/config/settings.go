@@ -85,6 +85,7 @@ type Settings struct {
 	ExportReplicaWait     time.Duration `env:"TRUNKLINE_EXPORT_REPLICA_WAIT" envDefault:"1m" help:"how long an export waits for a standby that is behind before it is put off and tried again"`
 	ExportConnections     int           `env:"TRUNKLINE_EXPORT_CONNECTIONS" default:"half as many as there are cores, at least 1" least:"0" most:"64" help:"how many connections one export job reads through, if there is an index on start_stamp (trunkline migrate --cdr-index)"`
 	ExportConnectionShare int           `env:"TRUNKLINE_EXPORT_CONNECTION_SHARE" envDefault:"25" most:"100" help:"the share of the database's max_connections that further connections of export jobs may have, in percent, over all processes"`
+	ExportDays            int           `env:"TRUNKLINE_EXPORT_DAYS" default:"none: of any length" least:"0" most:"36525" help:"the most days that one export may be of"`
 	ExportSliceRows       int           `env:"TRUNKLINE_EXPORT_SLICE_ROWS" envDefault:"20000" least:"100" help:"after how many rows an export job begins a new slice of its file: what is finished is not written again after a crash"`
 	ExportSnapshotAge     time.Duration `env:"TRUNKLINE_EXPORT_SNAPSHOT_AGE" envDefault:"1h" help:"how long an export job holds one snapshot of the database, which keeps it from cleaning up; then it goes on with a new one"`
 	CSVFormulaGuard       bool          `env:"TRUNKLINE_CSV_FORMULA_GUARD" envDefault:"true" help:"disarm CSV values that a spreadsheet would run as a formula"`
