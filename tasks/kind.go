@@ -16,6 +16,7 @@ const (
 	KindProvision Kind = "provision"
 	KindExport    Kind = "export"
 	KindBulk      Kind = "bulk"
+	KindDeliver   Kind = "deliver"
 )
 
 // kindEntry is one entry of the table of kinds: all that the rooms must know of a kind, but for what its
@@ -57,6 +58,14 @@ var kinds = []kindEntry{
 		timeoutSetting: "TRUNKLINE_BULK_TIMEOUT",
 		unsure:         "until then the rows of its gateways may be the new ones, and the switches may have them loaded or not",
 		needsSecrets:   true,
+	},
+	{
+		kind:           KindDeliver,
+		queue:          queueDeliver,
+		scope:          token.ScopeExport,
+		timeout:        func(s config.Settings) time.Duration { return s.DeliverTimeout },
+		timeoutSetting: "TRUNKLINE_DELIVER_TIMEOUT",
+		unsure:         "until then it may have been delivered or not",
 	},
 }
 
@@ -100,6 +109,7 @@ const (
 	queueProvision = "provision"
 	queueExport    = "export"
 	queueBulk      = "bulk"
+	queueDeliver   = "deliver"
 )
 
 // Queues lists every queue.
@@ -118,5 +128,10 @@ var Queues = []Queue{
 		Name:        queueBulk,
 		Concurrency: func(s config.Settings) int { return s.BulkConcurrency },
 		Poll:        func(s config.Settings) time.Duration { return s.BulkPoll },
+	},
+	{
+		Name:        queueDeliver,
+		Concurrency: func(s config.Settings) int { return s.DeliverConcurrency },
+		Poll:        func(s config.Settings) time.Duration { return s.DeliverPoll },
 	},
 }

@@ -37,9 +37,18 @@ func (a *Attempt) AwaitOutcome(ctx context.Context, outcome any, until time.Time
 
 // Sleep parks the job until a worker takes it up again. It keeps its secrets, and its turn: later jobs wait for it.
 func (a *Attempt) Sleep(ctx context.Context, wake time.Time, note string) error {
-	return a.change(ctx, a.client.pool, `
+	return a.sleep(ctx, a.client.pool, wake, note)
+}
+
+// SleepIn is Sleep in the caller's transaction.
+func (a *Attempt) SleepIn(ctx context.Context, tx pgx.Tx, wake time.Time, note string) error {
+	return a.sleep(ctx, tx, wake, note)
+}
+
+func (a *Attempt) sleep(ctx context.Context, q execer, wake time.Time, note string) error {
+	return a.change(ctx, q, `
 		update trunkline.jobs set parked_at = now(), wake_at = $3, admitted_at = null, worker = null, progress = $4
-		where id = $1 and attempt = $2 and state = 'running'`, wake, Progress{Note: note})
+		where id = $1 and attempt = $2 and state = 'running'`, wake, Progress{Note: validText(note)})
 }
 
 // Awaited returns the jobs of that kind whose outcome is waited for.

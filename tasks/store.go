@@ -92,6 +92,18 @@ func (c *Client) Create(ctx context.Context, n NewJob) (job Job, accepted bool, 
 	return made.job, made.accepted && err == nil, err
 }
 
+// CreateIn makes a new job in the caller's transaction, which is what asks for it: it attaches to no other, and is let in
+// however many wait. Once that is committed the caller has it admitted, with Admit or Finished.
+func (c *Client) CreateIn(ctx context.Context, tx pgx.Tx, n NewJob) (Job, error) {
+	made := &creation{NewJob: n}
+	var err error
+	if made.params, err = json.Marshal(n.Params); err != nil {
+		return Job{}, fmt.Errorf("encoding a job's parameters: %w", err)
+	}
+	err = c.insert(ctx, tx, []*creation{made})
+	return made.job, err
+}
+
 // createAll creates jobs of one domain: those that exclude each other one after the other, the rest together.
 func (c *Client) createAll(ctx context.Context, asked []*creation) []struct{} {
 	for len(asked) > 0 {

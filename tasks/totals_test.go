@@ -181,7 +181,7 @@ func TestQueueTasks(t *testing.T) {
 	b := newBundleOn(t, private.URL())
 	got, err := b.QueueTasks(t.Context())
 	must(t, err)
-	if want := []tasks.QueueTasks{{Queue: tasks.KindProvision.Queue()}, {Queue: tasks.KindExport.Queue()}, {Queue: tasks.KindBulk.Queue()}}; fmt.Sprint(got) != fmt.Sprint(want) {
+	if want := []tasks.QueueTasks{{Queue: tasks.KindProvision.Queue()}, {Queue: tasks.KindExport.Queue()}, {Queue: tasks.KindBulk.Queue()}, {Queue: tasks.KindDeliver.Queue()}}; fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 	b.submit(t, request(b.keys, "one"))

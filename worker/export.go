@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"trunkline/internal/cdr"
+	"trunkline/internal/delivery"
 	"trunkline/internal/export"
 	"trunkline/internal/fault"
 	"trunkline/tasks"
@@ -20,19 +21,19 @@ import (
 // The file gets its name in the transaction that ends the job, so that a run which was given up for lost never replaces the
 // file of the run that took over.
 func (w *Worker) export(ctx context.Context, r *run) (any, error) {
-	var request cdr.Request
-	if err := json.Unmarshal(r.Job.Params, &request); err != nil {
+	var params exportParams
+	if err := json.Unmarshal(r.Job.Params, &params); err != nil {
 		return nil, fault.Errorf(fault.ServerError, "the job's parameters cannot be read: %w", err)
 	}
 	journal := &slicesJournal{run: r}
-	result, err := w.writeExport(ctx, r, journal, request)
+	result, err := w.writeExport(ctx, r, journal, params)
 	if err == nil || journal.GoesOn(ctx, err) {
 		return result, err
 	}
 	// Also what attempts before this one have left, however far this one came.
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
 	defer cancel()
-	left := errors.Join(w.o.Exporter.RemoveParts(ending, r.Job.ID, r.Job.Attempt, request), journal.Forget(ending))
+	left := errors.Join(w.o.Exporter.RemoveParts(ending, r.Job.ID, r.Job.Attempt, params.Request), journal.Forget(ending))
 	if left != nil {
 		r.log.Warn("what the export's attempts have written stays behind until it is a day old", "error", left)
 	}
@@ -44,11 +45,11 @@ func (w *Worker) export(ctx context.Context, r *run) (any, error) {
 }
 
 // writeExport is export without what is to be done about its errors.
-func (w *Worker) writeExport(ctx context.Context, r *run, journal *slicesJournal, request cdr.Request) (any, error) {
+func (w *Worker) writeExport(ctx context.Context, r *run, journal *slicesJournal, params exportParams) (any, error) {
 	if err := w.o.Tasks.CheckKept(ctx, r.Job.Kind, r.Job.DomainUUID); err != nil {
 		return nil, err
 	}
-	estimate, err := w.o.Exporter.EstimateRows(ctx, request)
+	estimate, err := w.o.Exporter.EstimateRows(ctx, params.Request)
 	if err != nil {
 		return nil, err
 	}
@@ -56,13 +57,13 @@ func (w *Worker) writeExport(ctx context.Context, r *run, journal *slicesJournal
 	r.report(p.Progress)
 	limited, cancel := context.WithTimeoutCause(ctx, w.o.Settings.ExportSnapshotAge, errSnapshotAge)
 	defer cancel()
-	file, err := w.o.Exporter.Write(limited, r.Job.ID, r.Job.Attempt, request, 0, cdr.Hooks{
+	file, err := w.o.Exporter.Write(limited, r.Job.ID, r.Job.Attempt, params.Request, 0, cdr.Hooks{
 		Journal: journal, Progress: p.rows, Paused: p.paused, Note: p.note,
 	})
 	if err != nil {
 		return nil, exportFailure(err)
 	}
-	result, err := w.commitExport(ctx, r, file)
+	result, err := w.commitExport(ctx, r, file, params.Deliver)
 	switch {
 	case err == nil:
 		return result, nil
@@ -186,13 +187,16 @@ func (j *slicesJournal) GoesOn(ctx context.Context, err error) bool {
 	return j.goesOn(exportFailure(err), context.Cause(ctx))
 }
 
-// commitExport names the file and ends the job, while the job's row is locked to this attempt.
-func (w *Worker) commitExport(ctx context.Context, r *run, file *cdr.File) (result cdr.Result, err error) {
+// commitExport names the file, ends the job and orders the file's deliveries, while the job's row is locked to this attempt.
+func (w *Worker) commitExport(ctx context.Context, r *run, file *cdr.File, orders []delivery.Order) (result cdr.Result, err error) {
 	err = pgx.BeginFunc(ctx, w.o.PBX.Pool, func(tx pgx.Tx) error {
 		if err := r.Fence(ctx, tx); err != nil {
 			return err
 		}
 		if err := r.ForgetSteps(ctx, tx); err != nil {
+			return err
+		}
+		if err := w.order(ctx, tx, r.Job, orders); err != nil {
 			return err
 		}
 		if result, err = file.Commit(ctx); err != nil {

@@ -17,6 +17,8 @@ import (
 	"trunkline/internal/audit"
 	"trunkline/internal/cdr"
 	"trunkline/internal/config"
+	"trunkline/internal/delivery/destinations"
+	"trunkline/internal/delivery/outbox"
 	"trunkline/internal/gateway"
 	"trunkline/internal/pbx"
 	"trunkline/tasks"
@@ -48,6 +50,10 @@ type Worker struct {
 	name     string
 	handlers map[tasks.Kind]handler
 	applier  *gateway.Applier
+
+	destinations *destinations.Store
+	outbox       *outbox.Box
+
 	// running is read-locked by every task that was taken, and locked for good when the worker stops: from
 	// then on TryRLock refuses. asynq may hand out a task as late as that, and a WaitGroup allows no Add
 	// beside its Wait.
@@ -73,10 +79,13 @@ func New(o Options) *Worker {
 	w.stopping, w.stop = context.WithCancelCause(context.Background())
 	limits := gateway.Limits{RoundChanges: o.Settings.RoundChanges, RoundKills: o.Settings.RoundKills, Settling: o.Settings.SwitchSettling}
 	w.applier = gateway.New(o.PBX, o.Tasks.Keys(), o.Log, limits)
+	w.destinations = destinations.New(o.PBX.Pool, o.Tasks.Keys(), o.Settings)
+	w.outbox = outbox.NewBox(o.PBX.Pool, o.Tasks)
 	w.handlers = map[tasks.Kind]handler{
 		tasks.KindProvision: w.provision,
 		tasks.KindExport:    w.export,
 		tasks.KindBulk:      w.bulk,
+		tasks.KindDeliver:   w.deliver,
 	}
 	return w
 }

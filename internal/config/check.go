@@ -51,6 +51,13 @@ func (s *Settings) check(set func(name string) bool) []error {
 		c.setting("AUTH_LOG", checkPath(s.AuthLog))
 	}
 	c.setting("EXPORT_DIR", checkPath(s.ExportDir))
+	if s.DeliveryDir == "" {
+		s.DeliveryDir = filepath.Join(s.ExportDir, "delivered")
+	}
+	c.setting("DELIVERY_DIR", checkPath(s.DeliveryDir))
+	if set(prefix+"DELIVER_RETRY_FIRST") && s.DeliverRetryFirst > s.DeliverRetryMost {
+		c.setting("DELIVER_RETRY_MOST", fmt.Errorf("%s is shorter than TRUNKLINE_DELIVER_RETRY_FIRST (%s); raise it, or lower the other", s.DeliverRetryMost, s.DeliverRetryFirst))
+	}
 	c.setting("SECRET_KEY", checkSecretKey(s.SecretKey.Reveal()))
 	c.setting("FUSIONPBX_CONFIG", checkPath(s.FusionPBXConfig))
 	if s.LogFormat != "text" && s.LogFormat != "json" {

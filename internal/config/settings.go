@@ -93,6 +93,7 @@ type Settings struct {
 	ProvisionConcurrency int           `env:"TRUNKLINE_PROVISION_CONCURRENCY" envDefault:"128" most:"1000" help:"how many provision jobs a worker runs at a time"`
 	ExportConcurrency    int           `env:"TRUNKLINE_EXPORT_CONCURRENCY" envDefault:"2" most:"1000" help:"how many export jobs a worker runs at a time"`
 	BulkConcurrency      int           `env:"TRUNKLINE_BULK_CONCURRENCY" envDefault:"2" most:"1000" help:"how many bulk jobs a worker runs at a time"`
+	DeliverConcurrency   int           `env:"TRUNKLINE_DELIVER_CONCURRENCY" envDefault:"16" most:"1000" help:"how many deliveries a worker has under way at a time"`
 	QueuedJobs           int           `env:"TRUNKLINE_QUEUED_JOBS" envDefault:"1000" most:"1000000" help:"how many jobs of one domain may wait for their turn in a queue; suspensions and deletions have as much room of their own"`
 	QueuedItems          int           `env:"TRUNKLINE_QUEUED_ITEMS" envDefault:"100000" help:"how many rows the bulk jobs of one domain that wait for their turn may have together"`
 	RoundChanges         int           `env:"TRUNKLINE_ROUND_CHANGES" envDefault:"10000" help:"the most gateways that one round on a switch changes; the rest waits for the next round"`
@@ -102,9 +103,18 @@ type Settings struct {
 	BulkTimeout          time.Duration `env:"TRUNKLINE_BULK_TIMEOUT" envDefault:"1h" help:"how long one attempt at a bulk job may take"`
 	ExportTimeout        time.Duration `env:"TRUNKLINE_EXPORT_TIMEOUT" envDefault:"6h" help:"how long one attempt at an export job may take, and after how long without a finished slice one is given up"`
 
+	DeliveryDir           string        `env:"TRUNKLINE_DELIVERY_DIR" default:"the folder delivered in TRUNKLINE_EXPORT_DIR" help:"the folder below which destinations of kind folder lie, as workers see it; those of a domain in one that is called as its uuid"`
+	DeliveryDomainBytes   Bytes         `env:"TRUNKLINE_DELIVERY_DOMAIN_BYTES" envDefault:"10GiB" help:"how many bytes the files in a domain's folder below TRUNKLINE_DELIVERY_DIR may have before no more are put there"`
+	DestinationsPerDomain int           `env:"TRUNKLINE_DESTINATIONS_PER_DOMAIN" envDefault:"50" most:"1000" help:"how many destinations one domain may have"`
+	DeliverTimeout        time.Duration `env:"TRUNKLINE_DELIVER_TIMEOUT" envDefault:"1h" help:"how long one attempt at a delivery may take"`
+	DeliverRetryFor       time.Duration `env:"TRUNKLINE_DELIVER_RETRY_FOR" envDefault:"24h" help:"for how long a delivery that may yet succeed is tried again"`
+	DeliverRetryFirst     time.Duration `env:"TRUNKLINE_DELIVER_RETRY_FIRST" envDefault:"10s" help:"after about how long a delivery is tried again at first; each time after twice as long"`
+	DeliverRetryMost      time.Duration `env:"TRUNKLINE_DELIVER_RETRY_MOST" envDefault:"30m" help:"the longest that a delivery waits until it is tried again"`
+
 	ProvisionPoll     time.Duration `env:"TRUNKLINE_PROVISION_POLL" envDefault:"10ms" help:"how often an idle worker looks for a provision job; a person waits for it"`
 	ExportPoll        time.Duration `env:"TRUNKLINE_EXPORT_POLL" envDefault:"25ms" help:"how often an idle worker looks for an export job"`
 	BulkPoll          time.Duration `env:"TRUNKLINE_BULK_POLL" envDefault:"25ms" help:"how often an idle worker looks for a bulk job"`
+	DeliverPoll       time.Duration `env:"TRUNKLINE_DELIVER_POLL" envDefault:"25ms" help:"how often an idle worker looks for a delivery"`
 	StatePoll         time.Duration `env:"TRUNKLINE_STATE_POLL" envDefault:"30s" help:"how often a worker asks each switch how its gateways stand, beside the events that tell of changes"`
 	HeartbeatInterval time.Duration `env:"TRUNKLINE_HEARTBEAT_INTERVAL" envDefault:"500ms" help:"how often a worker writes a running job's heartbeat, and looks whether the job was cancelled"`
 	HeartbeatTimeout  time.Duration `env:"TRUNKLINE_HEARTBEAT_TIMEOUT" envDefault:"10s" help:"how old a running job's heartbeat may be before another worker gets the job; more than twice TRUNKLINE_HEARTBEAT_INTERVAL"`

@@ -20,6 +20,8 @@ type Content struct {
 type Receipt struct {
 	Where string `json:"where"`           // where the file stands, without credentials
 	There bool   `json:"there,omitempty"` // the same bytes stood there already, and nothing was written
+	// Status is the HTTP status of the answer, where there is one.
+	Status int `json:"status,omitempty"`
 }
 
 // Sender is one destination of files, open for use by one delivery or test at a time.
@@ -40,4 +42,10 @@ type Report struct {
 	At      time.Time `json:"at"`
 	Message string    `json:"message"`            // what was tried, in words
 	HostKey string    `json:"host_key,omitempty"` // of an SFTP server: its key as known_hosts has it, to be pinned
+}
+
+// Answered is an error after an answer of that HTTP status.
+type Answered interface {
+	error
+	Status() int
 }

@@ -51,11 +51,11 @@ func NewKeys(secret []byte) (*Keys, error) {
 	return k, nil
 }
 
-// Seal encrypts v, as JSON, for the job and for no other.
+// Seal encrypts v, as JSON, for the job of that id, or for whatever else is called so, and for no other.
 func (k *Keys) Seal(jobID string, v any) ([]byte, error) {
 	plain, err := json.Marshal(v)
 	if err != nil {
-		return nil, fmt.Errorf("sealing the secrets of job %s: %w", jobID, err)
+		return nil, fmt.Errorf("sealing the secrets of %s: %w", jobID, err)
 	}
 	return k.ring.Load().current.sealFor(jobID, plain), nil
 }
@@ -67,7 +67,7 @@ func (k *Keys) Open(jobID string, sealed []byte, v any) error {
 		plain, ok = k.ring.Load().open(jobID, sealed)
 	}
 	if !ok {
-		return fmt.Errorf("the secrets of job %s cannot be opened with this TRUNKLINE_SECRET_KEY", jobID)
+		return fmt.Errorf("the secrets of %s cannot be opened with this TRUNKLINE_SECRET_KEY", jobID)
 	}
 	return json.Unmarshal(plain, v)
 }

@@ -33,6 +33,7 @@ var named = []struct {
 }{
 	{table: "jobs", column: "sealed", sealedFor: "id::text", row: "id = $2"},
 	{table: "items", column: "sealed", sealedFor: "job_id || '/' || number", row: "job_id = split_part($2, '/', 1)::uuid and number = split_part($2, '/', 2)::integer"},
+	{table: "destinations", column: "sealed", sealedFor: "'destination/' || id", row: "id = split_part($2, '/', 2)::uuid"},
 	{table: "items", column: "left_hash"},
 	{table: "jobs", column: "body_hash"},
 	{table: "jobs", column: "left_hash"},

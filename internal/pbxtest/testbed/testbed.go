@@ -139,6 +139,15 @@ var JobSettings = config.Settings{
 	SecretRetention:      24 * time.Hour,
 	JobRetention:         720 * time.Hour,
 	ShutdownTimeout:      10 * time.Second,
+
+	DeliverConcurrency:    4,
+	DeliverPoll:           10 * time.Millisecond,
+	DeliverTimeout:        time.Hour,
+	DeliverRetryFor:       time.Hour,
+	DeliverRetryFirst:     50 * time.Millisecond,
+	DeliverRetryMost:      time.Second,
+	DeliveryDomainBytes:   1 << 40,
+	DestinationsPerDomain: 50,
 }
 
 // addSwitch adds a simulated switch on the database, with everything loaded that is in it.

@@ -1,0 +1,155 @@
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"trunkline/internal/cdr"
+	"trunkline/internal/delivery"
+	"trunkline/internal/delivery/outbox"
+	"trunkline/internal/fault"
+	"trunkline/internal/tenant"
+	"trunkline/tasks"
+)
+
+// exportParams are the parameters of an export job: what it holds, and where its file is brought.
+type exportParams struct {
+	cdr.Request
+	Deliver []delivery.Order `json:"deliver,omitempty"`
+}
+
+// order makes the deliveries of an export's file, in the transaction that ends the export.
+func (w *Worker) order(ctx context.Context, tx pgx.Tx, export tasks.Job, orders []delivery.Order) error {
+	all := make([]outbox.New, len(orders))
+	for i, o := range orders {
+		all[i] = outbox.New{
+			DomainUUID: export.DomainUUID, CreatedBy: export.CreatedBy, CreatedByName: export.CreatedByName,
+			DestinationID: o.DestinationID, ExportJobID: export.ID, Event: outbox.EventFile, Name: o.Name,
+		}
+	}
+	_, err := w.outbox.Add(ctx, tx, all)
+	return err
+}
+
+// deliver tries to deliver once. If that may help it is tried again, and in between the job is parked: it holds no worker.
+func (w *Worker) deliver(ctx context.Context, r *run) (any, error) {
+	try, err := w.outbox.Begin(ctx, r.Attempt)
+	if err != nil {
+		return nil, err
+	}
+	r.report(tasks.Progress{Note: fmt.Sprintf("try %d", try.Number)})
+	receipt, err := w.deliverTo(ctx, try.Delivery)
+	if errors.Is(context.Cause(ctx), context.DeadlineExceeded) && err != nil {
+		err = &fault.Error{Code: fault.Timeout, Passes: true, Cause: err, Message: fmt.Sprintf(
+			"it was not delivered within %s, which TRUNKLINE_DELIVER_TIMEOUT allows one attempt", w.o.Settings.DeliverTimeout)}
+	}
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
+	defer cancel()
+	if err == nil {
+		err := w.endTry(ending, try, receipt.Status, nil, func(tx pgx.Tx) error {
+			return r.SucceedIn(ending, tx, receipt, tasks.Progress{Done: 1, Total: 1})
+		})
+		r.committed = err == nil
+		return receipt, err
+	}
+	again, failed := w.tryAgain(ctx, r, err)
+	recorded := w.endTry(ending, try, outbox.StatusOf(err), told(ctx, err), func(tx pgx.Tx) error {
+		if again.IsZero() {
+			return r.Fence(ending, tx)
+		}
+		return r.SleepIn(ending, tx, again, fmt.Sprintf("tried %d times, and again at %s: %s", try.Number, again.UTC().Format(time.RFC3339), failed.Error()))
+	})
+	if recorded != nil {
+		return nil, recorded
+	}
+	r.parked = !again.IsZero()
+	return nil, failed
+}
+
+// endTry records how a try ended together with what becomes of its job.
+func (w *Worker) endTry(ctx context.Context, try outbox.Try, status int, failed error, job func(tx pgx.Tx) error) error {
+	return pgx.BeginFunc(ctx, w.o.PBX.Pool, func(tx pgx.Tx) error {
+		if err := job(tx); err != nil {
+			return err
+		}
+		return try.End(ctx, tx, status, failed)
+	})
+}
+
+// told is what a try's record says of its error.
+func told(ctx context.Context, err error) error {
+	switch cause := context.Cause(ctx); {
+	case errors.Is(cause, errShutdown):
+		return fault.Errorf(fault.ServerError, "the worker shut down in the middle; another one tries again")
+	case errors.Is(cause, errCancelRequested):
+		return fault.Errorf(fault.Cancelled, "cancelled while it was under way")
+	}
+	return err
+}
+
+// tryAgain is when a delivery that has failed is tried again, and zero if it is not, with the error that is told.
+func (w *Worker) tryAgain(ctx context.Context, r *run, err error) (time.Time, error) {
+	failure, worded := errors.AsType[*fault.Error](err)
+	cause := context.Cause(ctx)
+	over := errors.Is(cause, errShutdown) || errors.Is(cause, errCancelRequested) || errors.Is(cause, tasks.ErrFenced)
+	if over || !worded || !failure.Passes {
+		return time.Time{}, err
+	}
+	tried, s := time.Since(*r.Job.StartedAt), w.o.Settings
+	pause := max(jittered(min(max(tried, s.DeliverRetryFirst), s.DeliverRetryMost)), failure.RetryAfter)
+	if tried+pause < s.DeliverRetryFor {
+		return time.Now().Add(pause), err
+	}
+	return time.Time{}, &fault.Error{Code: failure.Code, Cause: err, Message: fmt.Sprintf(
+		"it was tried for %s, as long as TRUNKLINE_DELIVER_RETRY_FOR allows, and is given up; at last: %s", s.DeliverRetryFor, failure.Message)}
+}
+
+// jittered is anything from a half to one and a half times so long: what failed together is not tried again together.
+func jittered(pause time.Duration) time.Duration { return pause/2 + rand.N(pause) }
+
+// deliverTo delivers. Its errors are those of a delivery.Sender, or such that another worker has to go on.
+func (w *Worker) deliverTo(ctx context.Context, d outbox.Delivery) (receipt delivery.Receipt, err error) {
+	destination, err := w.destinations.Use(ctx, d.DestinationID, d.DomainUUID)
+	if err != nil {
+		return receipt, err
+	}
+	content, err := w.fileOf(ctx, d)
+	if err != nil {
+		return receipt, err
+	}
+	sender, err := w.destinations.Open(ctx, destination)
+	if err != nil {
+		return receipt, err
+	}
+	receipt, err = sender.Deliver(ctx, content)
+	if closing := sender.Close(); closing != nil && err == nil {
+		w.o.Log.Debug("destination not closed well", "destination", destination.ID, "error", closing)
+	}
+	return receipt, err
+}
+
+// fileOf is the file that is delivered, the same however often.
+func (w *Worker) fileOf(ctx context.Context, d outbox.Delivery) (delivery.Content, error) {
+	job, err := w.o.Tasks.Get(ctx, d.ExportJobID, tenant.All)
+	if errors.Is(err, tasks.ErrNotFound) {
+		return delivery.Content{}, &fault.Error{Code: fault.Gone, JobID: d.ExportJobID, Message: "the export and its file were deleted when their time was up; export again"}
+	}
+	if err != nil {
+		return delivery.Content{}, err
+	}
+	var result cdr.Result
+	if err := json.Unmarshal(job.Result, &result); err != nil || job.State != tasks.StateSucceeded {
+		return delivery.Content{}, fault.Errorf(fault.ServerError, "job %s has no file", d.ExportJobID)
+	}
+	return delivery.Content{
+		Name: d.Name, Bytes: result.Bytes, SHA256: result.SHA256,
+		Open: func(ctx context.Context) (io.ReadSeekCloser, error) { return w.o.Exporter.Open(ctx, job.ID, result) },
+	}, nil
+}
