@@ -88,7 +88,7 @@ func (r Request) read() []string {
 	for _, column := range r.columns() {
 		read = append(read, source(column))
 	}
-	read = append(read, startColumn, uuidColumn, billsecColumn, fusionpbx.XminColumn)
+	read = append(read, startColumn, uuidColumn, billsecColumn)
 	seen := map[string]bool{}
 	return slices.DeleteFunc(read, func(column string) bool {
 		again := seen[column]

@@ -13,7 +13,6 @@ import (
 
 	"trunkline/internal/export"
 	"trunkline/internal/fault"
-	"trunkline/internal/fusionpbx"
 	"trunkline/internal/pbx"
 )
 
@@ -97,8 +96,6 @@ func (e Exporter) Write(ctx context.Context, id string, attempt int, r Request, 
 		FormulaGuard: r.guarded(e.FormulaGuard),
 		Progress:     hooks.Progress,
 		SliceRows:    e.SliceRows,
-		UUIDColumn:   uuidColumn,
-		XminColumn:   fusionpbx.XminColumn,
 		Part:         attempt,
 	}
 	w.from = cdrs{pool: e.PBX.Pool, db: e.PBX.FusionPBX, filter: r.Holds()}

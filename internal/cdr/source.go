@@ -66,21 +66,21 @@ func (s cdrs) Nth(span export.Span, n int64) (string, []any, error) {
 	return s.db.NthCDRQuery(s.within(span), n)
 }
 
-// Digests implements export.Source.
-func (s cdrs) Digests(ctx context.Context, tx pgx.Tx, spans []export.Span) ([]export.SpanDigest, error) {
-	starts := make([]time.Time, len(spans))
-	for i, span := range spans {
-		starts[i] = span.From
+// Compare implements export.Source.
+func (s cdrs) Compare(ctx context.Context, tx pgx.Tx, slices []export.Slice) ([]export.Compared, error) {
+	spans := make([]fusionpbx.CDRSpan, len(slices))
+	for i, slice := range slices {
+		spans[i] = fusionpbx.CDRSpan{Start: slice.From, Before: slice.Seen.Before}
 	}
-	found, err := s.db.In(tx).CDRDigests(ctx, s.within(export.Span{From: starts[0], To: spans[len(spans)-1].To}), starts)
+	found, err := s.db.In(tx).CompareCDRs(ctx, s.within(export.Span{From: slices[0].From, To: slices[len(slices)-1].To}), spans)
 	if err != nil {
 		return nil, err
 	}
-	digests := make([]export.SpanDigest, len(found))
+	compared := make([]export.Compared, len(found))
 	for i, f := range found {
-		digests[i] = export.SpanDigest{Rows: f.CDRs, Digest: export.Digest(f.Digest)}
+		compared[i] = export.Compared{Rows: f.CDRs, Newer: f.Newer}
 	}
-	return digests, nil
+	return compared, nil
 }
 
 func (s cdrs) within(span export.Span) fusionpbx.CDRFilter {

@@ -86,7 +86,7 @@ func newAnything(t testing.TB) anything {
 }
 
 func (a anything) Rows(s Span) (string, []any, error) {
-	return "select " + a.names() + ", id, xmin" + callsFrom + "order by at, id", []any{s.From, s.To}, nil
+	return "select " + a.names() + ", id" + callsFrom + "order by at, id", []any{s.From, s.To}, nil
 }
 
 func (a anything) names() string {

@@ -21,14 +21,12 @@ func (w *writer) compareEarlier(ctx context.Context, tx pgx.Tx) ([]bool, error) 
 	if len(earlier) == 0 {
 		return nil, nil
 	}
-	spans := make([]Span, len(earlier))
-	for i, s := range earlier {
-		if s.Form != w.form {
+	for _, s := range earlier {
+		if s.Form != w.form || s.Seen.Server != w.seen.Server || w.seen.Before-s.Seen.Before > mostSeen {
 			return nil, ErrOutdated
 		}
-		spans[i] = s.Span
 	}
-	now, err := w.source.Digests(ctx, tx, spans)
+	now, err := w.source.Compare(ctx, tx, earlier)
 	if err != nil {
 		return nil, fmt.Errorf("comparing what an earlier attempt has written: %w", err)
 	}
@@ -36,7 +34,7 @@ func (w *writer) compareEarlier(ctx context.Context, tx pgx.Tx) ([]bool, error) 
 	w.earlierRows = make([]int64, len(earlier))
 	var before int64
 	for i, s := range earlier {
-		same[i] = s.Rows == now[i].Rows && s.Digest == now[i].Digest && s.First == (before == 0)
+		same[i] = s.Rows == now[i].Rows && !now[i].Newer && s.First == (before == 0)
 		w.earlierRows[i] = now[i].Rows
 		before += now[i].Rows
 	}

@@ -57,8 +57,6 @@ type Options struct {
 	SliceRows int64
 	// Connections is how many connections may read at once, if the source has so many; each reads a slice.
 	Connections int
-	// UUIDColumn and XminColumn identify a row and its version, for Slice.Digest; "" if no slice is to be kept.
-	UUIDColumn, XminColumn string
 	// Part is the number of what is written now, by which Slices of it are found again.
 	Part int
 	// Finished, if set, is told of slices that are written, the first of which has that number, once a second or so. Write
@@ -87,6 +85,6 @@ var (
 	// the file again without Options.Earlier.
 	ErrDamaged = errors.New("what an earlier attempt wrote is damaged")
 	// ErrOutdated says that an earlier attempt wrote the rows otherwise than they would be written now, since an option or
-	// a column's type has changed. Write the file again without Options.Earlier.
+	// a column's type has changed, or read them from another server. Write the file again without Options.Earlier.
 	ErrOutdated = errors.New("an earlier attempt wrote the rows otherwise")
 )

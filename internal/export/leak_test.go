@@ -22,7 +22,7 @@ var errFault = errors.New("a fault")
 type faulty struct {
 	calls
 	memory
-	further, rows, nth, digests, space, written, synced, finished countdown
+	further, rows, nth, compared, space, written, synced, finished countdown
 	// sql stands in place of the column n; kill ends the server's process in place of a failing write.
 	sql  string
 	kill bool
@@ -58,11 +58,11 @@ func (f *faulty) Nth(s Span, n int64) (string, []any, error) {
 	return f.calls.Nth(s, n)
 }
 
-func (f *faulty) Digests(ctx context.Context, tx pgx.Tx, spans []Span) ([]SpanDigest, error) {
-	if f.digests.over() {
+func (f *faulty) Compare(ctx context.Context, tx pgx.Tx, slices []Slice) ([]Compared, error) {
+	if f.compared.over() {
 		return nil, errFault
 	}
-	return f.calls.Digests(ctx, tx, spans)
+	return f.calls.Compare(ctx, tx, slices)
 }
 
 func (f *faulty) WaitForSpace(ctx context.Context, _ int64) error {
@@ -133,7 +133,7 @@ func TestNothingIsLeftRunning(t *testing.T) {
 		}, errFault.Error(), true, false},
 		{"too many rows", func(_ *faulty, o *Options, nth int64) { o.MaxRows = nth * 700 }, ErrTooManyRows.Error(), true, false},
 		{"comparing", func(f *faulty, o *Options, nth int64) {
-			f.digests.left.Store(nth)
+			f.compared.left.Store(nth)
 			o.Earlier = left[Extension(o.Format, o.Compression)]
 		}, errFault.Error(), true, true},
 		{"what was written before", func(_ *faulty, o *Options, nth int64) {
@@ -157,7 +157,7 @@ func TestNothingIsLeftRunning(t *testing.T) {
 					}
 					what := fmt.Sprintf("%s, %d, %s %s, %d connections", fault.name, nth, o.Format, o.Compression, connections)
 					f := &faulty{calls: source}
-					o.Name, o.Span, o.KeyColumns, o.UUIDColumn, o.XminColumn, o.Columns, o.SumColumn = "calls", callsSpan, []string{"at", "id"}, "id", "xmin", callsColumns, "n"
+					o.Name, o.Span, o.KeyColumns, o.Columns, o.SumColumn = "calls", callsSpan, []string{"at", "id"}, callsColumns, "n"
 					o.SliceRows, o.Connections, o.Part = 500, connections, 2
 					fault.set(f, &o, nth)
 					patience := stopLimit

@@ -25,7 +25,6 @@ type reader struct {
 	piece  *piece // being read; nil: none
 	buffer []byte
 	rows   int64 // in the buffer
-	digest digest
 	sum    sum
 }
 
@@ -164,7 +163,7 @@ func (r *reader) read(ctx context.Context, span Span, add func(values [][]byte) 
 
 // begin begins a piece.
 func (r *reader) begin(ctx context.Context, p *piece) error {
-	r.piece, r.digest, r.sum = p, digest{}, sum{}
+	r.piece, r.sum = p, sum{}
 	r.keys = newKeys(r.w.keyColumns)
 	r.encoder.begin(p.first)
 	return r.needBuffer(ctx)
@@ -179,11 +178,6 @@ func (r *reader) add(ctx context.Context, values [][]byte) (err error) {
 	r.keys.see(values, r.piece.slice.Rows == 0)
 	if w.sumColumn >= 0 {
 		r.sum.add(values[w.sumColumn])
-	}
-	if w.uuidColumn >= 0 {
-		if err := r.digest.add(values[w.uuidColumn], values[w.xminColumn]); err != nil {
-			return err
-		}
 	}
 	r.piece.slice.Rows++
 	r.rows++
@@ -203,7 +197,7 @@ func (r *reader) end(ctx context.Context, to time.Time) (err error) {
 		return err
 	}
 	s := &p.slice
-	s.Span, s.First, s.Form, s.Digest, s.Sum = Span{From: p.span.From, To: to}, p.first, r.w.form, r.digest.text(), r.sum.total()
+	s.Span, s.First, s.Form, s.Seen, s.Sum = Span{From: p.span.From, To: to}, p.first, r.w.form, r.w.seen, r.sum.total()
 	if s.Rows > 0 {
 		if s.FirstKey, err = r.keys.text(r.w.columns, r.keys.first); err != nil {
 			return err

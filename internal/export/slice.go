@@ -1,11 +1,11 @@
 package export
 
 import (
-	"encoding/binary"
+	"context"
 	"fmt"
-	"math/big"
-	"math/bits"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // Span is a half-open span of time: From is in it, To is not.
@@ -20,8 +20,8 @@ type Span struct {
 type Slice struct {
 	Span
 	Rows int64 `json:"rows"`
-	// Digest is of the rows as the snapshot had them that they were read in; see Source.Digests.
-	Digest Digest `json:"digest"`
+	// Seen is what the snapshot saw that the rows were read in.
+	Seen Seen `json:"seen"`
 	// Form tells whether rows are written as these were: by the same build, in the same format and layout, from columns of the
 	// same types.
 	Form string `json:"form,omitempty"`
@@ -37,26 +37,23 @@ type Slice struct {
 	CRC    uint32 `json:"crc"`
 }
 
-// Digest tells whether rows are those that they were: the sum over all rows of the first 56 bits of the row's UUID times one
-// more than its xmin, in decimal. Whatever changes a row gives it a greater xmin.
-type Digest string
-
-// digest sums up a Digest.
-type digest struct{ high, low uint64 }
-
-func (d *digest) add(uuid, xmin []byte) error {
-	if len(uuid) != 16 || len(xmin) != 4 {
-		return fmt.Errorf("the server sent %d bytes of a row's UUID and %d of its xmin", len(uuid), len(xmin))
-	}
-	high, low := bits.Mul64(binary.BigEndian.Uint64(uuid)>>8, uint64(binary.BigEndian.Uint32(xmin))+1)
-	var carry uint64
-	d.low, carry = bits.Add64(d.low, low, 0)
-	d.high, _ = bits.Add64(d.high, high, carry)
-	return nil
+// Seen tells what a snapshot surely saw: on that server, what transactions before that one have committed. The number counts
+// on for as long as the server lives, as Postgres's txid does.
+type Seen struct {
+	Server string `json:"server"`
+	Before int64  `json:"before"`
 }
 
-func (d digest) text() Digest {
-	n := new(big.Int).SetUint64(d.high)
-	n.Lsh(n, 64)
-	return Digest(n.Or(n, new(big.Int).SetUint64(d.low)).String())
+// mostSeen is for how many transactions rows can be compared with what was seen: their own numbers begin anew after twice
+// as many.
+const mostSeen = 1<<31 - 1
+
+// sees asks what the transaction's snapshot sees.
+func sees(ctx context.Context, tx pgx.Tx) (s Seen, err error) {
+	err = tx.QueryRow(ctx, `
+		select (select system_identifier::text from pg_control_system()), txid_snapshot_xmin(txid_current_snapshot())`).Scan(&s.Server, &s.Before)
+	if err != nil {
+		return s, fmt.Errorf("asking for the snapshot: %w", err)
+	}
+	return s, nil
 }

@@ -34,22 +34,22 @@ func (c calls) Connect(ctx context.Context, first bool) (*pgx.Conn, func(), erro
 }
 
 func (c calls) Rows(s Span) (string, []any, error) {
-	return "select at, text, n, id, xmin" + callsFrom + "order by at, id", []any{s.From, s.To}, nil
+	return "select at, text, n, id" + callsFrom + "order by at, id", []any{s.From, s.To}, nil
 }
 
 func (c calls) Nth(s Span, n int64) (string, []any, error) {
 	return "select at" + callsFrom + fmt.Sprintf("order by at limit 1 offset %d", n-1), []any{s.From, s.To}, nil
 }
 
-func (c calls) Digests(ctx context.Context, tx pgx.Tx, spans []Span) (found []SpanDigest, err error) {
-	for _, s := range spans {
-		var d SpanDigest
-		err := tx.QueryRow(ctx, `select count(*), coalesce(sum(('x' || left(replace(id::text, '-', ''), 14))::bit(56)::bigint * (xmin::text::numeric + 1)), 0)::text`+callsFrom,
-			s.From, s.To).Scan(&d.Rows, &d.Digest)
+func (c calls) Compare(ctx context.Context, tx pgx.Tx, slices []Slice) (found []Compared, err error) {
+	for _, s := range slices {
+		var compared Compared
+		err := tx.QueryRow(ctx, "select count(*), coalesce(bool_or(age(xmin) <= age(($3::bigint % 4294967296)::text::xid)), false)"+callsFrom,
+			s.From, s.To, s.Seen.Before).Scan(&compared.Rows, &compared.Newer)
 		if err != nil {
 			return nil, err
 		}
-		found = append(found, d)
+		found = append(found, compared)
 	}
 	return found, nil
 }
@@ -57,7 +57,7 @@ func (c calls) Digests(ctx context.Context, tx pgx.Tx, spans []Span) (found []Sp
 // callsSpan is a span that holds all rows of newCalls.
 var callsSpan = Span{From: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), To: time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC)}
 
-// callsColumns are those of the files, to which id and xmin do not belong.
+// callsColumns are those of the files, to which id does not belong.
 var callsColumns = []Column{{Name: "at"}, {Name: "text"}, {Name: "n"}}
 
 // newCalls makes the table: rows of which many have the same time, as those of one second do.
@@ -69,7 +69,23 @@ func newCalls(t testing.TB, rows int) calls {
 		case i % 5 when 0 then null when 1 then '' when 2 then E'a "b", <c>\n&' when 3 then E'\u2028 é ' || repeat('x', i % 900) else md5(i::text) end, i::numeric / 4
 		from generate_series(1, $1::integer) i`, rows)
 	c.exec(t, "create index on calls (at, id)")
+	c.settle(t)
 	return c
+}
+
+// settle waits until no transaction is open that is older than the rows: a snapshot surely sees them then, whatever other
+// tests do on the server.
+func (c calls) settle(t testing.TB) {
+	t.Helper()
+	var last int64
+	if err := c.pool.QueryRow(t.Context(), "select txid_snapshot_xmax(txid_current_snapshot())").Scan(&last); err != nil {
+		t.Fatal(err)
+	}
+	pbxtest.Eventually(t, "all rows are older than any transaction", func() bool {
+		var oldest int64
+		err := c.pool.QueryRow(t.Context(), "select txid_snapshot_xmin(txid_current_snapshot())").Scan(&oldest)
+		return err == nil && oldest >= last
+	})
 }
 
 // openCalls opens a database that has the table, or will.
@@ -124,7 +140,7 @@ func (a *attempts) try(t testing.TB, after int) (Manifest, error) {
 	out := &cutOff{after: after}
 	a.parts = append(a.parts, out)
 	o := a.o
-	o.Name, o.KeyColumns, o.UUIDColumn, o.XminColumn, o.SumColumn = "calls", []string{"at", "id"}, "id", "xmin", "n"
+	o.Name, o.KeyColumns, o.SumColumn = "calls", []string{"at", "id"}, "n"
 	if o.Columns == nil {
 		o.Columns = callsColumns
 	}
@@ -235,7 +251,7 @@ func TestKeptSlicesAreNotRead(t *testing.T) {
 		}
 		watched := &watchedSource{calls: source}
 		o := a.o
-		o.Name, o.Span, o.KeyColumns, o.UUIDColumn, o.XminColumn, o.Columns = "calls", callsSpan, []string{"at", "id"}, "id", "xmin", callsColumns
+		o.Name, o.Span, o.KeyColumns, o.Columns = "calls", callsSpan, []string{"at", "id"}, callsColumns
 		o.Part, o.Earlier = 2, a.slices
 		o.OpenPart = func(int) (EarlierPart, error) { return part{bytes.NewReader(a.parts[0].Bytes())}, nil }
 		var out memory
@@ -339,6 +355,59 @@ func TestChangedSlicesAreWrittenAgain(t *testing.T) {
 	}
 }
 
+// TestWhatWasOpenMeanwhileIsSeen has a row change in a transaction that an attempt finds open, within a savepoint, whose
+// number no snapshot tells of.
+func TestWhatWasOpenMeanwhileIsSeen(t *testing.T) {
+	t.Parallel()
+	source := newCalls(t, 3000)
+	open, err := source.pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = open.Rollback(context.WithoutCancel(t.Context())) }()
+	_, err = open.Exec(t.Context(), "select txid_current(); savepoint s; update calls set text = 'changed' where id = md5('70')::uuid; release s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	source.exec(t, "update calls set text = 'changed, too' where id = md5('1400')::uuid") // the snapshot lies behind the savepoint
+	a := attempts{source: source, o: Options{Format: CSV, SliceRows: 500}}
+	before, _ := whole(t, source, a.o)
+	if _, err := a.try(t, len(before)*4/5); !errors.Is(err, errCutOff) || len(a.slices) < 3 {
+		t.Fatalf("%d slices were finished: %v", len(a.slices), err)
+	}
+	if err := open.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.try(t, 0); err != nil {
+		t.Fatal(err)
+	}
+	if want, _ := whole(t, source, a.o); !bytes.Equal(a.parts[1].Bytes(), want) || bytes.Equal(want, before) {
+		t.Error("a row is as it was before the transaction ended that changed it")
+	}
+}
+
+// TestSlicesFromAnotherServerAreSaid has an attempt go on from what was read from another server, and so long ago that
+// transactions have the numbers again that they had then.
+func TestSlicesFromAnotherServerAreSaid(t *testing.T) {
+	t.Parallel()
+	source := newCalls(t, 2000)
+	for name, change := range map[string]func(*Slice){
+		"another server":      func(s *Slice) { s.Seen.Server += "0" },
+		"too long ago":        func(s *Slice) { s.Seen.Before -= 1 << 31 },
+		"as an older build's": func(s *Slice) { s.Seen = Seen{} },
+	} {
+		a := attempts{source: source, o: Options{Format: CSV, SliceRows: 500}}
+		want, _ := whole(t, source, a.o)
+		if _, err := a.try(t, len(want)*3/4); !errors.Is(err, errCutOff) {
+			t.Fatal(err)
+		}
+		change(&a.slices[1])
+		if _, err := a.try(t, 0); !errors.Is(err, ErrOutdated) {
+			t.Errorf("%s: error %v, want ErrOutdated", name, err)
+		}
+	}
+}
+
 // TestSlicesOfAnotherFormAreSaid has a setting, or a column's type, change between two attempts.
 func TestSlicesOfAnotherFormAreSaid(t *testing.T) {
 	t.Parallel()
@@ -378,7 +447,7 @@ func TestSlicesOfAnotherFormAreSaid(t *testing.T) {
 type textual struct{ calls }
 
 func (c textual) Rows(s Span) (string, []any, error) {
-	return "select at, text, n::text as n, id, xmin" + callsFrom + "order by at, id", []any{s.From, s.To}, nil
+	return "select at, text, n::text as n, id" + callsFrom + "order by at, id", []any{s.From, s.To}, nil
 }
 
 func deref(key []*string) (texts []string) {

@@ -17,14 +17,17 @@ type Source interface {
 	Rows(span Span) (sql string, args []any, err error)
 	// Nth is the statement that reads the time of the span's nth row, in their order, and none if there are fewer rows.
 	Nth(span Span, n int64) (sql string, args []any, err error)
-	// Digests counts and digests the rows of each span as the transaction sees them. The spans follow each other.
-	Digests(ctx context.Context, tx pgx.Tx, spans []Span) ([]SpanDigest, error)
+	// Compare counts the rows of each slice's span as the transaction sees them, and finds those that the slice's Seen does
+	// not answer for. The slices follow each other.
+	Compare(ctx context.Context, tx pgx.Tx, slices []Slice) ([]Compared, error)
 }
 
-// SpanDigest are a span's rows, in number and digested.
-type SpanDigest struct {
-	Rows   int64
-	Digest Digest
+// Compared are the rows of a slice's span.
+type Compared struct {
+	Rows int64
+	// Newer says that transactions which its snapshot may not have seen wrote some of them. If none did, and there are as many
+	// rows as there were, they are the same: whatever changes a row leaves it as one of a newer transaction.
+	Newer bool
 }
 
 // stampTick is the least that two times of Postgres differ by.

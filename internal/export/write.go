@@ -55,12 +55,11 @@ type writer struct {
 	columns     []column // of the query
 	inFile      []column // of the file
 	wireFormats pgx.QueryResultFormats
-	keyColumns  []int // indexes of columns, as the following; those are -1 if there is none
-	sumColumn   int
-	uuidColumn  int
-	xminColumn  int
+	keyColumns  []int // indexes of columns
+	sumColumn   int   // too; -1 if there is none
 	frame       frame
 	form        string // as Slice has it
+	seen        Seen   // too
 
 	hash     hash.Hash
 	rows     int64
@@ -90,6 +89,11 @@ func (w *writer) write(ctx context.Context) (Manifest, error) {
 	defer w.closeParts()
 	if err := w.describe(ctx, conn); err != nil {
 		return Manifest{}, err
+	}
+	if w.o.Finished != nil || len(w.o.Earlier) > 0 {
+		if w.seen, err = sees(ctx, tx); err != nil {
+			return Manifest{}, err
+		}
 	}
 	same, err := w.compareEarlier(ctx, tx)
 	if err != nil {
@@ -133,14 +137,8 @@ func (w *writer) describe(ctx context.Context, conn *pgx.Conn) error {
 		}
 		w.keyColumns = append(w.keyColumns, at)
 	}
-	for _, c := range []struct {
-		name string
-		at   *int
-	}{{w.o.SumColumn, &w.sumColumn}, {w.o.UUIDColumn, &w.uuidColumn}, {w.o.XminColumn, &w.xminColumn}} {
-		if *c.at = -1; c.name == "" {
-			continue
-		}
-		if *c.at, err = find(w.columns, c.name); err != nil {
+	if w.sumColumn = -1; w.o.SumColumn != "" {
+		if w.sumColumn, err = find(w.columns, w.o.SumColumn); err != nil {
 			return err
 		}
 	}

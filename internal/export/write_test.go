@@ -58,7 +58,7 @@ func (q query) Rows(Span) (string, []any, error) { return q.sql, q.args, nil }
 
 func (q query) Nth(Span, int64) (string, []any, error) { return "", nil, errors.ErrUnsupported }
 
-func (q query) Digests(context.Context, pgx.Tx, []Span) ([]SpanDigest, error) {
+func (q query) Compare(context.Context, pgx.Tx, []Slice) ([]Compared, error) {
 	return nil, errors.ErrUnsupported
 }
 

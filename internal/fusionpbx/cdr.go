@@ -44,16 +44,13 @@ var CDRSeconds = []string{"duration", "billsec", "waitsec", "hold_accum_seconds"
 // answered.
 const AnswerDelayColumn = "tta"
 
-// XminColumn is the number of the transaction that wrote a row as it is now.
-const XminColumn = "xmin"
-
 // CDRFilter says which CDRs an export holds: those whose start_stamp is in the half-open window Start
 // to End, of all domains or of one.
 type CDRFilter struct {
 	All        bool      // of all domains and of none
 	DomainUUID string    // else of this one
 	Start, End time.Time // Start is in the window, End is not
-	Columns    []string  // each once: columns of v_xml_cdr, AnswerDelayColumn, XminColumn
+	Columns    []string  // each once: columns of v_xml_cdr, AnswerDelayColumn
 	Choice     CDRChoice
 }
 
@@ -78,7 +75,6 @@ func (d *DB) selectCDRs(f CDRFilter) (sql string, err error) {
 	for i, column := range f.Columns {
 		value := "v_xml_cdr." + column
 		switch {
-		case column == XminColumn:
 		case column == AnswerDelayColumn:
 			value = fmt.Sprintf("nullif(%s, 0) - %s", d.number("v_xml_cdr", "v_xml_cdr.answer_epoch"), d.number("v_xml_cdr", "v_xml_cdr.start_epoch"))
 		case slices.Contains(allowedCDRColumns, column):

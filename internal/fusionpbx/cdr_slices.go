@@ -17,40 +17,51 @@ func (d *DB) NthCDRQuery(f CDRFilter, n int64) (sql string, args []any, err erro
 	return fmt.Sprintf("select v_xml_cdr.start_stamp from v_xml_cdr%s order by v_xml_cdr.start_stamp limit 1 offset %d", from, n-1), args, err
 }
 
-// CDRDigest are the CDRs of a span, in number and digested.
-type CDRDigest struct {
-	CDRs int64
-	// Digest is the sum over all of them of the first 56 bits of xml_cdr_uuid times one more than xmin, in decimal.
-	Digest string
+// CDRSpan is a span that is cut out of a filter's window: it begins at Start, and ends where the next one begins. Before is
+// the txid of the transaction from which on its CDRs are newer ones.
+type CDRSpan struct {
+	Start  time.Time
+	Before int64
 }
 
-// CDRDigests are those of the filter's window, which is cut where each of starts begins; the first of those is Start.
-func (d *DB) CDRDigests(ctx context.Context, f CDRFilter, starts []time.Time) ([]CDRDigest, error) {
+// CDRsOfSpan are the CDRs of a span, and whether any of them is a newer one.
+type CDRsOfSpan struct {
+	CDRs  int64
+	Newer bool
+}
+
+// CompareCDRs are those of the filter's window in the spans that it is cut into, the first of which begins at its Start. It
+// can tell for two thousand million transactions back.
+//
+// A row says in which transaction it was written as it is now, and has the age of that. What was written so long ago that
+// the numbers have begun anew counts as newer: its age cannot be told.
+func (d *DB) CompareCDRs(ctx context.Context, f CDRFilter, spans []CDRSpan) ([]CDRsOfSpan, error) {
 	from, args, err := d.cdrsOf(f)
 	if err != nil {
 		return nil, err
 	}
-	args = append(args, starts)
+	starts, befores := make([]time.Time, len(spans)), make([]int64, len(spans))
+	for i, span := range spans {
+		starts[i], befores[i] = span.Start, span.Before
+	}
+	args = append(args, starts, befores)
 	type found struct {
-		slice int
-		CDRDigest
+		span int
+		CDRsOfSpan
 	}
 	rows, err := postgres.Rows(ctx, d.q, "comparing CDRs", func(row pgx.CollectableRow) (f found, err error) {
-		err = row.Scan(&f.slice, &f.CDRs, &f.Digest)
+		err = row.Scan(&f.span, &f.CDRs, &f.Newer)
 		return f, err
 	}, fmt.Sprintf(`
-		select width_bucket(v_xml_cdr.start_stamp, $%d::timestamptz[]), count(*), sum(
-			('x' || left(replace(v_xml_cdr.xml_cdr_uuid::text, '-', ''), 14))::bit(56)::bigint * (v_xml_cdr.xmin::text::numeric + 1))::text
-		from v_xml_cdr%s group by 1`, len(args), from), args...)
+		select span, cdrs, youngest <= age((($%d::bigint[])[span] %% 4294967296)::text::xid) from (
+			select width_bucket(v_xml_cdr.start_stamp, $%d::timestamptz[]) as span, count(*) as cdrs, min(age(v_xml_cdr.xmin)) as youngest
+			from v_xml_cdr%s group by 1) as spans`, len(args), len(args)-1, from), args...)
 	if err != nil {
 		return nil, err
 	}
-	digests := make([]CDRDigest, len(starts))
-	for i := range digests {
-		digests[i].Digest = "0"
-	}
+	all := make([]CDRsOfSpan, len(spans))
 	for _, f := range rows {
-		digests[f.slice-1] = f.CDRDigest
+		all[f.span-1] = f.CDRsOfSpan
 	}
-	return digests, nil
+	return all, nil
 }
