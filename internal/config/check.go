@@ -55,6 +55,7 @@ func (s *Settings) check(set func(name string) bool) []error {
 		s.DeliveryDir = filepath.Join(s.ExportDir, "delivered")
 	}
 	c.setting("DELIVERY_DIR", checkPath(s.DeliveryDir))
+	c.setting("DELIVERY_CA", checkPath(s.DeliveryCA))
 	if set(prefix+"DELIVER_RETRY_FIRST") && s.DeliverRetryFirst > s.DeliverRetryMost {
 		c.setting("DELIVER_RETRY_MOST", fmt.Errorf("%s is shorter than TRUNKLINE_DELIVER_RETRY_FIRST (%s); raise it, or lower the other", s.DeliverRetryMost, s.DeliverRetryFirst))
 	}

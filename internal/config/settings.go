@@ -103,13 +103,15 @@ type Settings struct {
 	BulkTimeout          time.Duration `env:"TRUNKLINE_BULK_TIMEOUT" envDefault:"1h" help:"how long one attempt at a bulk job may take"`
 	ExportTimeout        time.Duration `env:"TRUNKLINE_EXPORT_TIMEOUT" envDefault:"6h" help:"how long one attempt at an export job may take, and after how long without a finished slice one is given up"`
 
-	DeliveryDir           string        `env:"TRUNKLINE_DELIVERY_DIR" default:"the folder delivered in TRUNKLINE_EXPORT_DIR" help:"the folder below which destinations of kind folder lie, as workers see it; those of a domain in one that is called as its uuid"`
-	DeliveryDomainBytes   Bytes         `env:"TRUNKLINE_DELIVERY_DOMAIN_BYTES" envDefault:"10GiB" help:"how many bytes the files in a domain's folder below TRUNKLINE_DELIVERY_DIR may have before no more are put there"`
-	DestinationsPerDomain int           `env:"TRUNKLINE_DESTINATIONS_PER_DOMAIN" envDefault:"50" most:"1000" help:"how many destinations one domain may have"`
-	DeliverTimeout        time.Duration `env:"TRUNKLINE_DELIVER_TIMEOUT" envDefault:"1h" help:"how long one attempt at a delivery may take"`
-	DeliverRetryFor       time.Duration `env:"TRUNKLINE_DELIVER_RETRY_FOR" envDefault:"24h" help:"for how long a delivery that may yet succeed is tried again"`
-	DeliverRetryFirst     time.Duration `env:"TRUNKLINE_DELIVER_RETRY_FIRST" envDefault:"10s" help:"after about how long a delivery is tried again at first; each time after twice as long"`
-	DeliverRetryMost      time.Duration `env:"TRUNKLINE_DELIVER_RETRY_MOST" envDefault:"30m" help:"the longest that a delivery waits until it is tried again"`
+	DeliveryDir           string         `env:"TRUNKLINE_DELIVERY_DIR" default:"the folder delivered in TRUNKLINE_EXPORT_DIR" help:"the folder below which destinations of kind folder lie, as workers see it; those of a domain in one that is called as its uuid"`
+	DeliveryDomainBytes   Bytes          `env:"TRUNKLINE_DELIVERY_DOMAIN_BYTES" envDefault:"10GiB" help:"how many bytes the files in a domain's folder below TRUNKLINE_DELIVERY_DIR may have before no more are put there"`
+	DeliveryNetworks      []netip.Prefix `env:"TRUNKLINE_DELIVERY_NETWORKS" default:"none: the public internet alone" help:"addresses or CIDRs, separated by commas, to which files and messages may be delivered besides, as to 10.0.0.5 of a network of one's own; for the destinations of every domain alike"`
+	DeliveryCA            string         `env:"TRUNKLINE_DELIVERY_CA" default:"none: the system's alone" help:"a file of certificates (PEM) of authorities, by which those of destinations may be signed besides"`
+	DestinationsPerDomain int            `env:"TRUNKLINE_DESTINATIONS_PER_DOMAIN" envDefault:"50" most:"1000" help:"how many destinations one domain may have"`
+	DeliverTimeout        time.Duration  `env:"TRUNKLINE_DELIVER_TIMEOUT" envDefault:"1h" help:"how long one attempt at a delivery may take"`
+	DeliverRetryFor       time.Duration  `env:"TRUNKLINE_DELIVER_RETRY_FOR" envDefault:"24h" help:"for how long a delivery that may yet succeed is tried again"`
+	DeliverRetryFirst     time.Duration  `env:"TRUNKLINE_DELIVER_RETRY_FIRST" envDefault:"10s" help:"after about how long a delivery is tried again at first; each time after twice as long"`
+	DeliverRetryMost      time.Duration  `env:"TRUNKLINE_DELIVER_RETRY_MOST" envDefault:"30m" help:"the longest that a delivery waits until it is tried again"`
 
 	ProvisionPoll     time.Duration `env:"TRUNKLINE_PROVISION_POLL" envDefault:"10ms" help:"how often an idle worker looks for a provision job; a person waits for it"`
 	ExportPoll        time.Duration `env:"TRUNKLINE_EXPORT_POLL" envDefault:"25ms" help:"how often an idle worker looks for an export job"`
