@@ -101,6 +101,7 @@ func newBundle(t *testing.T, o setUp) *bundle {
 			SyncExportRows: 500, DownloadTTL: 30 * time.Minute, ShutdownTimeout: 10 * time.Second,
 			TokensPerDomain: plenty, StatusMaxAge: fresh, StatusTimeout: 10 * time.Second, EventStreams: 10, CDRReads: plenty, JobRequests: 8, Downloads: plenty,
 			BulkRows: 10_000, BulkBytes: 16 << 20, BulkErrors: 1000, BulkUploads: 8, CSVFormulaGuard: true,
+			DeliveryDir: t.TempDir(), DestinationsPerDomain: 50, DestinationTests: 8,
 		},
 		PBX: bed.PBX, Tasks: b.tasks, Log: bed.Log,
 		Exporter: cdr.Exporter{PBX: bed.PBX, Store: store, FormulaGuard: true, Retention: time.Hour},
@@ -132,8 +133,10 @@ func (b *bundle) limiter(t *testing.T, rdb *redis.Client) *ratelimit.Limiter {
 // startWorker runs a worker until the test ends.
 func (b *bundle) startWorker(t *testing.T) {
 	t.Helper()
+	settings := testbed.JobSettings
+	settings.DeliveryDir = b.options.Settings.DeliveryDir
 	pbxtest.Start(t, worker.New(worker.Options{
-		Settings: testbed.JobSettings, PBX: b.options.PBX, Redis: b.redis, Tasks: b.tasks,
+		Settings: settings, PBX: b.options.PBX, Redis: b.redis, Tasks: b.tasks,
 		Exporter: b.options.Exporter, Log: b.options.Log,
 	}).Run)
 }

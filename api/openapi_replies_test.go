@@ -35,12 +35,13 @@ var faultTexts = map[int]string{
 	412: "If-Match or If-None-Match does not hold.",
 	410: "The file was deleted when its time was up.",
 	413: "The body is too large.",
-	422: "It cannot be provisioned like this, or the key was used with another body.",
+	422: "It cannot be provisioned or delivered like this, or the key was used with another body.",
 	429: "Too many requests, or too many failed logins.",
 	500: "Something went wrong in Trunkline or at the switch.",
+	502: "The destination cannot be reached.",
 	503: "The database, Redis or a switch does not answer.",
 	504: "A switch did not answer in time.",
-	507: "The export folder is full.",
+	507: "The export folder or a destination is full.",
 }
 
 // answers adds what the web.Endpoint answers, errors included.

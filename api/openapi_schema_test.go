@@ -14,6 +14,7 @@ import (
 	"trunkline/api/cdrs"
 	"trunkline/api/gateways"
 	"trunkline/internal/audit"
+	"trunkline/internal/delivery"
 	"trunkline/internal/gateway"
 	"trunkline/internal/token"
 )
@@ -28,7 +29,7 @@ var schemaNames = map[reflect.Type]string{
 }
 
 // jobResults are what the kinds of job leave.
-var jobResults = []any{gateway.Result{}, cdrs.ExportResult{}, gateway.BulkResult{}}
+var jobResults = []any{gateway.Result{}, cdrs.ExportResult{}, gateway.BulkResult{}, delivery.Receipt{}}
 
 // jobItem is what a job of many has of each item.
 var jobItem = gateways.Item{}

@@ -34,6 +34,8 @@ func TestScopeMatrix(t *testing.T) {
 	tokenID, tokenSecret := b.issue(t, "shown", "read", "all_domains", "true")
 	secrets := []string{gatewayPassword, tokenSecret, apiKey, b.sample.SuperadminPassword, b.sample.AdminPassword}
 
+	destination, delivery := b.delivered(t)
+
 	read, provision, exports, admin := token.ScopeRead, token.ScopeProvision, token.ScopeExport, token.ScopeAdmin
 	of := func(scopes ...token.Scope) []token.Scope { return scopes }
 	jobs := []string{made, failed}
@@ -86,6 +88,16 @@ func TestScopeMatrix(t *testing.T) {
 		"GET /app/registrations/check_registration.php":  {{scopes: of(read)}},
 		"POST /app/registrations/check_registration.php": {{scopes: of(read)}},
 		"GET /v1/registrations":                          {{scopes: of(read)}},
+		"GET /v1/destinations":                           {{scopes: of(exports)}},
+		"GET /v1/destinations/:id":                       {{scopes: of(exports), ids: []string{destination}}},
+		"POST /v1/destinations":                          {{scopes: of(admin)}},
+		"POST /v1/destinations/test":                     {{scopes: of(admin)}},
+		"PATCH /v1/destinations/:id":                     {{scopes: of(admin), ids: []string{destination}}},
+		"DELETE /v1/destinations/:id":                    {{scopes: of(admin)}},
+		"POST /v1/destinations/:id/test":                 {{scopes: of(admin), ids: []string{destination}}},
+		"GET /v1/deliveries":                             {{scopes: of(exports)}},
+		"GET /v1/deliveries/:id":                         {{scopes: of(exports), ids: []string{delivery}, figures: true}},
+		"POST /v1/deliveries/:id/retry":                  {{scopes: of(exports)}},
 		"GET /v1/tokens":                                 {{scopes: of(admin), query: "?revoked=true"}},
 		"GET /v1/tokens/:id":                             {{scopes: of(admin), ids: []string{tokenID}}},
 		"POST /v1/tokens":                                {{scopes: of(admin)}},

@@ -15,6 +15,7 @@ import (
 
 	"trunkline/api/admin"
 	"trunkline/api/cdrs"
+	"trunkline/api/deliveries"
 	"trunkline/api/gateways"
 	"trunkline/api/jobs"
 	"trunkline/api/metrics"
@@ -24,6 +25,8 @@ import (
 	"trunkline/internal/cdr"
 	"trunkline/internal/certificate"
 	"trunkline/internal/config"
+	"trunkline/internal/delivery/destinations"
+	"trunkline/internal/delivery/outbox"
 	"trunkline/internal/pbx"
 	"trunkline/internal/ratelimit"
 	"trunkline/internal/token"
@@ -71,6 +74,8 @@ type Server struct {
 	cdrs     *cdrs.Service
 	status   *status.Service
 	admin    *admin.Service
+
+	deliveries *deliveries.Service
 }
 
 // New returns a front end whose whitelist has been read. A whitelist that cannot be used is no error:
@@ -102,7 +107,9 @@ func New(o Options) (*Server, error) {
 		tasks.KindProvision: {JudgeRetry: func(r *web.Request, job tasks.Job) (any, error) { return s.gateways.JudgeRetry(r, job) }},
 	})
 	s.gateways = gateways.New(o.Settings, o.PBX, o.Tasks, s.jobs)
-	s.cdrs = cdrs.New(o.Settings, o.Exporter, o.Tasks, s.jobs)
+	kept, box := destinations.New(o.PBX.Pool, o.Tasks.Keys(), o.Settings), outbox.NewBox(o.PBX.Pool, o.Tasks)
+	s.cdrs = cdrs.New(o.Settings, o.Exporter, o.Tasks, s.jobs, kept, box)
+	s.deliveries = deliveries.New(o.PBX.FusionPBX, kept, box)
 	s.status = status.New(o.Settings, o.PBX)
 	s.admin = admin.New(s.front, o.PBX.Pool)
 	s.handler = s.front.Handler(s.groups())
@@ -116,6 +123,7 @@ func (s *Server) groups() []web.Group {
 		{Name: "pbx", About: "The PBX: status and registrations.", Endpoints: s.status.Endpoints()},
 		{Name: "gateways", About: "Gateways.", Endpoints: s.gateways.Endpoints()},
 		{Name: "cdr", About: "CDRs and usage.", Endpoints: s.cdrs.Endpoints()},
+		{Name: "deliveries", About: "Where files are brought, and what became of that.", Endpoints: s.deliveries.Endpoints()},
 		{Name: "jobs", About: "Jobs: what takes long.", Endpoints: s.jobs.Endpoints()},
 		{Name: "access", About: "Tokens, the whitelist, the audit.", Endpoints: s.admin.Endpoints()},
 		{Name: "health", About: "For machines.", Endpoints: s.healthEndpoints()},

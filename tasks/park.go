@@ -51,6 +51,17 @@ func (a *Attempt) sleep(ctx context.Context, q execer, wake time.Time, note stri
 		where id = $1 and attempt = $2 and state = 'running'`, wake, Progress{Note: validText(note)})
 }
 
+// Wake has the parked job be taken up soon, in the caller's transaction, and reports whether it was parked.
+func (c *Client) Wake(ctx context.Context, tx pgx.Tx, id string) (bool, error) {
+	woken, err := tx.Exec(ctx, `
+		update trunkline.jobs set state = 'queued', dispatch = dispatch + 1, queued_at = now(), parked_at = null, wake_at = null
+		where id = $1 and state = 'running' and parked_at is not null and outcome is null`, id)
+	if err != nil {
+		return false, fmt.Errorf("waking job %s: %w", id, err)
+	}
+	return woken.RowsAffected() == 1, nil
+}
+
 // Awaited returns the jobs of that kind whose outcome is waited for.
 func (c *Client) Awaited(ctx context.Context, kind Kind) ([]*Awaited, error) {
 	found, err := all[struct {

@@ -19,12 +19,6 @@ import (
 	"trunkline/tasks"
 )
 
-// exportParams are the parameters of an export job: what it holds, and where its file is brought.
-type exportParams struct {
-	cdr.Request
-	Deliver []delivery.Order `json:"deliver,omitempty"`
-}
-
 // order makes the deliveries of an export's file, in the transaction that ends the export.
 func (w *Worker) order(ctx context.Context, tx pgx.Tx, export tasks.Job, orders []delivery.Order) error {
 	all := make([]outbox.New, len(orders))

@@ -17,17 +17,11 @@ import (
 	"trunkline/tasks"
 )
 
-// delivered is an export whose file is brought to destinations.
-type delivered struct {
-	cdr.Request
-	Deliver []delivery.Order `json:"deliver"`
-}
-
 // destination makes a destination in a folder of the test's own.
 func (b *bundle) destination(t *testing.T, domain, name string) destinations.Destination {
 	t.Helper()
 	d, err := b.destinations().Create(t.Context(), destinations.Given{
-		DomainUUID: domain, Name: name, Kind: "folder", Settings: json.RawMessage(`{"folder": "` + name + `"}`), Enabled: true, CreatedBy: "superadmin",
+		DomainUUID: domain, Name: name, Kind: "folder", Values: destinations.Values{"folder": name}, Enabled: true, CreatedBy: "superadmin",
 	})
 	must(t, err)
 	return d
@@ -41,7 +35,7 @@ func (b *bundle) destinations() *destinations.Store {
 func (b *bundle) exportTo(t *testing.T, domain string, orders ...delivery.Order) tasks.Job {
 	t.Helper()
 	n := b.cdrs(domain, "CSV")
-	n.Params = delivered{n.Params.(cdr.Request), orders}
+	n.Params = outbox.ExportParams{Request: n.Params.(cdr.Request), Deliver: orders}
 	job := b.run(t, n)
 	if job.State != tasks.StateSucceeded {
 		t.Fatalf("the export %s: %v", job.State, job.Error)

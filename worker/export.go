@@ -12,6 +12,7 @@ import (
 
 	"trunkline/internal/cdr"
 	"trunkline/internal/delivery"
+	"trunkline/internal/delivery/outbox"
 	"trunkline/internal/export"
 	"trunkline/internal/fault"
 	"trunkline/tasks"
@@ -21,7 +22,7 @@ import (
 // The file gets its name in the transaction that ends the job, so that a run which was given up for lost never replaces the
 // file of the run that took over.
 func (w *Worker) export(ctx context.Context, r *run) (any, error) {
-	var params exportParams
+	var params outbox.ExportParams
 	if err := json.Unmarshal(r.Job.Params, &params); err != nil {
 		return nil, fault.Errorf(fault.ServerError, "the job's parameters cannot be read: %w", err)
 	}
@@ -45,7 +46,7 @@ func (w *Worker) export(ctx context.Context, r *run) (any, error) {
 }
 
 // writeExport is export without what is to be done about its errors.
-func (w *Worker) writeExport(ctx context.Context, r *run, journal *slicesJournal, params exportParams) (any, error) {
+func (w *Worker) writeExport(ctx context.Context, r *run, journal *slicesJournal, params outbox.ExportParams) (any, error) {
 	if err := w.o.Tasks.CheckKept(ctx, r.Job.Kind, r.Job.DomainUUID); err != nil {
 		return nil, err
 	}

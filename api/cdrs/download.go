@@ -26,16 +26,22 @@ type ExportResult struct {
 	cdr.Result
 	DownloadURL     string `json:"download_url,omitempty"`                        // a fresh link
 	DownloadExpires string `json:"download_expires,omitempty" format:"date-time"` // when it ends
+	// Deliveries are where the file is brought, and how each stands.
+	Deliveries []Delivered `json:"deliveries,omitempty"`
 }
 
 // Show is how callers see the result of an export. The link to its file is for those who may export.
 func (s *Service) Show(r *web.Request, job tasks.Job) (any, error) {
 	result, err := jobs.ResultOf[cdr.Result](job)
-	if err != nil || !r.Caller.May(token.ScopeExport) {
-		return ExportResult{Result: result}, err
+	if err != nil {
+		return nil, err
 	}
-	link, expires := s.downloadLink(r.Caller, job, result)
-	return ExportResult{Result: result, DownloadURL: link, DownloadExpires: expires}, nil
+	shown := ExportResult{Result: result}
+	if r.Caller.May(token.ScopeExport) {
+		shown.DownloadURL, shown.DownloadExpires = s.downloadLink(r.Caller, job, result)
+	}
+	shown.Deliveries, err = s.deliveries(r, job)
+	return shown, err
 }
 
 // downloadLink is the signed link to the job's file that the caller gets, and when it expires: after

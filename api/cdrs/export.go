@@ -19,6 +19,8 @@ import (
 	"trunkline/api/web"
 	"trunkline/internal/cdr"
 	"trunkline/internal/config"
+	"trunkline/internal/delivery/destinations"
+	"trunkline/internal/delivery/outbox"
 	"trunkline/internal/export"
 	"trunkline/internal/fault"
 	"trunkline/internal/fusionpbx"
@@ -60,12 +62,17 @@ type Service struct {
 	tasks    *tasks.Client
 	jobs     *jobs.Service
 
+	destinations *destinations.Store
+	outbox       *outbox.Box
+
 	downloads *slots
 }
 
 // New returns the service of the PBX's CDRs; exports of many are jobs.
-func New(settings config.Settings, exporter cdr.Exporter, t *tasks.Client, j *jobs.Service) *Service {
-	return &Service{settings: settings, db: exporter.PBX.FusionPBX, exporter: exporter, tasks: t, jobs: j, downloads: newSlots(settings.Downloads)}
+func New(settings config.Settings, exporter cdr.Exporter, t *tasks.Client, j *jobs.Service, d *destinations.Store, o *outbox.Box) *Service {
+	return &Service{
+		settings: settings, db: exporter.PBX.FusionPBX, exporter: exporter, tasks: t, jobs: j, destinations: d, outbox: o, downloads: newSlots(settings.Downloads),
+	}
 }
 
 // windowParams are the span that CDRs are asked for of.
@@ -90,7 +97,7 @@ func (s *Service) Endpoints() []web.Endpoint {
 				{Name: "columns", About: "Columns of v_xml_cdr, separated by commas, each with a header of the file's own behind a colon if you like (start_stamp:Date,billsec:Seconds); or the set billing, fusionpbx or all."},
 				{Name: "tenant_domain", About: "The domain. A superadmin who leaves it out exports all."},
 				{Name: "domain_uuid", About: "The same by UUID.", Kind: web.KindUUID},
-			}, filterParams, layoutParams, jobs.Params),
+			}, filterParams, layoutParams, deliverParams, jobs.Params),
 			Replies: []web.Reply{
 				{
 					Status: 200, Body: exported{}, File: true,
@@ -98,7 +105,7 @@ func (s *Service) Endpoints() []web.Endpoint {
 				},
 				jobs.NotFinished,
 			},
-			Faults: slices.Concat([]fault.Code{fault.MissingParameters, fault.NotFound, fault.Gone, fault.InsufficientStorage}, jobs.Faults),
+			Faults: slices.Concat([]fault.Code{fault.MissingParameters, fault.NotFound, fault.Conflict, fault.Gone, fault.InsufficientStorage}, jobs.Faults),
 		},
 		{
 			ID: "downloadExport", Summary: "Download an export's file", Note: "A signed link needs no scope and no credentials.",
@@ -130,14 +137,23 @@ func (s *Service) export(r *web.Request) error {
 	if err != nil {
 		return err
 	}
+	orders, err := s.ordersOf(r, p)
+	if err != nil {
+		return err
+	}
 	return s.jobs.Do(r, jobs.Asked{
-		NewJob: tasks.NewJob{Kind: tasks.KindExport, DomainUUID: p.DomainUUID, Subject: "export:" + p.DomainUUID, Params: p},
-		Body:   bodyParts(r, p),
+		NewJob: tasks.NewJob{
+			Kind: tasks.KindExport, DomainUUID: p.DomainUUID, Subject: "export:" + p.DomainUUID, Params: outbox.ExportParams{Request: p, Deliver: orders},
+		},
+		Body: append(bodyParts(r, p), orderParts(orders)...),
 		Check: func() (answered bool, err error) {
 			return false, s.tasks.CheckKept(r.Context(), tasks.KindExport, p.DomainUUID)
 		},
 		Action: "cdr.export", What: p.DateRange(),
 		AtOnce: func(n tasks.NewJob, within time.Duration) (tasks.Job, bool, error) {
+			if len(orders) > 0 { // which the end of a job makes
+				return tasks.Job{}, false, nil
+			}
 			return s.atOnce(r, n, p, max(within, leastPatience))
 		},
 		Answer: func(job tasks.Job) error { return s.answer(r, job, asked) },

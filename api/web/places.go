@@ -22,6 +22,7 @@ const (
 	AtOnceStreams   AtOnce = "streams of events"
 	AtOnceDownloads AtOnce = "downloads"
 	AtOnceUploads   AtOnce = "uploads"
+	AtOnceTests     AtOnce = "tests of destinations"
 )
 
 const (
@@ -42,6 +43,7 @@ func newPlaces(s config.Settings) map[AtOnce]*places {
 		AtOnceJobs:      {what: AtOnceJobs, setting: "TRUNKLINE_JOB_REQUESTS", most: s.JobRequests, patience: acceptPatience},
 		AtOnceStreams:   {what: AtOnceStreams, setting: "TRUNKLINE_EVENT_STREAMS", most: s.EventStreams},
 		AtOnceUploads:   {what: AtOnceUploads, setting: "TRUNKLINE_BULK_UPLOADS", most: s.BulkUploads, patience: acceptPatience},
+		AtOnceTests:     {what: AtOnceTests, setting: "TRUNKLINE_DESTINATION_TESTS", most: s.DestinationTests, patience: acceptPatience},
 		AtOnceDownloads: {what: AtOnceDownloads, setting: "TRUNKLINE_DOWNLOADS", most: s.Downloads},
 	}
 }

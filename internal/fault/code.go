@@ -48,6 +48,12 @@ const (
 	RegistrationFailed  Code = "registration_failed" // the carrier refuses it
 )
 
+// What is wrong with a destination of files or messages.
+const (
+	Unreachable     Code = "destination_unreachable" // it cannot be reached, or does not answer
+	DeliveryRefused Code = "delivery_refused"        // it was reached and does not take what is sent: a wrong login or key, no right to write
+)
+
 // Why a job or an answer was not finished.
 const (
 	Timeout             Code = "timeout"

@@ -27,16 +27,16 @@ import (
 
 // Destination is a row of trunkline.destinations, without its credentials. Its fields stand as in columns.
 type Destination struct {
-	ID             string          `json:"id" format:"uuid"` // a later one has a greater one (version 7)
-	DomainUUID     string          `json:"domain_uuid,omitempty"`
-	Name           string          `json:"name"`
-	Kind           string          `json:"kind"`
-	Settings       json.RawMessage `json:"settings"`
-	HasCredentials bool            `json:"has_credentials"`
-	Enabled        bool            `json:"enabled"`
-	CreatedBy      string          `json:"created_by"`
-	CreatedAt      time.Time       `json:"created_at"`
-	ChangedAt      time.Time       `json:"changed_at"`
+	ID             string
+	DomainUUID     string // whose it is; "": of all domains
+	Name           string
+	Kind           string
+	Settings       json.RawMessage
+	HasCredentials bool
+	Enabled        bool
+	CreatedBy      string // for people
+	CreatedAt      time.Time
+	ChangedAt      time.Time
 }
 
 const columns = `id::text, coalesce(domain_uuid::text, ''), name, kind, settings, sealed is not null, enabled, created_by_name, created_at, changed_at`
@@ -58,49 +58,56 @@ func New(pool *pgxpool.Pool, keys *sealing.Keys, settings config.Settings) *Stor
 
 // Given is what a destination is to be, as a caller says it.
 type Given struct {
-	DomainUUID  string // "": all domains
-	Name        string
-	Kind        string
-	Settings    json.RawMessage
-	Credentials json.RawMessage // nil: none
-	Enabled     bool
-	CreatedBy   string // for people
+	DomainUUID string // "": all domains
+	Name       string // 1 to MaxName printable characters, which no other destination of its domain has
+	Kind       string
+	Values     Values
+	Enabled    bool
+	CreatedBy  string // for people
 }
 
-const maxName = 64
+// MaxName is how many characters a destination's name may have.
+const MaxName = 64
 
 // checkName refuses what cannot be printed in a line.
 func checkName(name string) error {
-	if n := utf8.RuneCountInString(name); n == 0 || n > maxName || strings.TrimSpace(name) != name || !utf8.ValidString(name) ||
+	if n := utf8.RuneCountInString(name); n == 0 || n > MaxName || strings.TrimSpace(name) != name || !utf8.ValidString(name) ||
 		strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) {
-		return fault.Invalid("name", "write 1 to %d characters that can be printed, without a space at an end", maxName)
+		return fault.Invalid("name", "write 1 to %d characters that can be printed, without a space at an end", MaxName)
 	}
 	return nil
 }
 
+// checked are the settings and credentials that were given, as they are kept.
+func (g Given) checked() (k kind, settings, credentials json.RawMessage, err error) {
+	if k, err = kindOf(g.Kind); err != nil {
+		return k, nil, nil, err
+	}
+	if settings, credentials, err = g.Values.over(k, nil, nil); err != nil {
+		return k, nil, nil, err
+	}
+	settings, credentials, err = k.check(settings, credentials)
+	return k, settings, credentials, err
+}
+
 // Create keeps a new destination. Errors: a fault.InvalidRequest that names the parameter; a fault.Conflict, if the owner has
 // one of that name, or as many as one may have.
-func (s *Store) Create(ctx context.Context, g Given) (Destination, error) {
+func (s *Store) Create(ctx context.Context, g Given) (made Destination, err error) {
 	if err := checkName(g.Name); err != nil {
-		return Destination{}, err
+		return made, err
 	}
-	k, err := kindOf(g.Kind)
+	_, settings, credentials, err := g.checked()
 	if err != nil {
-		return Destination{}, err
-	}
-	settings, credentials, err := k.check(g.Settings, g.Credentials)
-	if err != nil {
-		return Destination{}, err
+		return made, err
 	}
 	id, err := uuid.NewV7()
 	if err != nil {
-		return Destination{}, fmt.Errorf("making the id of a destination: %w", err)
+		return made, fmt.Errorf("making the id of a destination: %w", err)
 	}
 	sealed, err := s.seal(id.String(), credentials)
 	if err != nil {
-		return Destination{}, err
+		return made, err
 	}
-	var made Destination
 	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		if err := s.checkRoom(ctx, tx, g.DomainUUID); err != nil {
 			return err
@@ -129,14 +136,115 @@ func (s *Store) checkRoom(ctx context.Context, tx pgx.Tx, domainUUID string) err
 	return err
 }
 
+// Change is what is to be changed of a destination; nil leaves something as it is.
+type Change struct {
+	Name    *string
+	Enabled *bool
+	Values  Values
+}
+
+// Change changes a destination of these domains. Whoever changes where its credentials are sent gives them anew: those that
+// are kept are forgotten. Errors: those of Create, and ErrNotFound.
+func (s *Store) Change(ctx context.Context, id string, domains tenant.Domains, c Change) (changed Destination, err error) {
+	if c.Name != nil {
+		if err := checkName(*c.Name); err != nil {
+			return changed, err
+		}
+	}
+	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		d, err := get(ctx, tx, id, domains, " for update")
+		if err != nil {
+			return err
+		}
+		k, credentials, err := s.credentials(ctx, tx, d)
+		if err != nil && !(errors.Is(err, errUnopened) && c.Values.haveSecrets(k)) {
+			return err
+		}
+		settings, credentials, err := changedValues(k, d, credentials, c.Values)
+		if err != nil {
+			return err
+		}
+		sealed, err := s.seal(d.ID, credentials)
+		if err != nil {
+			return err
+		}
+		changed, err = one(ctx, tx, `
+			update trunkline.destinations set name = coalesce($2, name), enabled = coalesce($3, enabled), settings = $4, sealed = $5, changed_at = now()
+			where id = $1 returning `+columns, d.ID, c.Name, c.Enabled, settings, sealed)
+		return err
+	})
+	return changed, explained(err)
+}
+
+// changedValues are settings and credentials with values in place of what was kept.
+func changedValues(k kind, d Destination, credentials json.RawMessage, v Values) (s, c json.RawMessage, err error) {
+	settings, unread, err := v.over(k, d.Settings, credentials)
+	if err != nil {
+		return nil, nil, err
+	}
+	before, err1 := k.reached(d.Settings)
+	after, err2 := k.reached(settings)
+	if err := errors.Join(err1, err2); err != nil {
+		return nil, nil, err
+	}
+	if before != after {
+		if settings, unread, err = v.over(k, d.Settings, nil); err != nil {
+			return nil, nil, err
+		}
+		if credentials != nil && unread == nil {
+			return nil, nil, fault.Errorf(fault.InvalidRequest, "the credentials are kept for %s and are not sent elsewhere: give them anew with the new address", before)
+		}
+	}
+	return k.check(settings, unread)
+}
+
+// Delete deletes a destination of these domains, and returns it as it was. Errors: ErrNotFound.
+func (s *Store) Delete(ctx context.Context, id string, domains tenant.Domains) (deleted Destination, err error) {
+	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		if deleted, err = get(ctx, tx, id, domains, " for update"); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, "delete from trunkline.destinations where id = $1", deleted.ID)
+		return err
+	})
+	return deleted, explained(err)
+}
+
 // Get returns the destination if it is one of the domains', else ErrNotFound.
 func (s *Store) Get(ctx context.Context, id string, domains tenant.Domains) (Destination, error) {
+	d, err := get(ctx, s.pool, id, domains, "")
+	return d, explained(err)
+}
+
+func get(ctx context.Context, q postgres.Querier, id string, domains tenant.Domains, lock string) (Destination, error) {
 	if !postgres.IsUUID(id) {
 		return Destination{}, ErrNotFound
 	}
-	d, err := one(ctx, s.pool, `
-		select `+columns+` from trunkline.destinations where id = $1 and ($2 or domain_uuid = any($3::uuid[]))`, id, domains.All, domains.UUIDs())
-	return d, explained(err)
+	return one(ctx, q, `
+		select `+columns+` from trunkline.destinations where id = $1 and ($2 or domain_uuid = any($3::uuid[]))`+lock, id, domains.All, domains.UUIDs())
+}
+
+// Filter says which destinations a list shows: newest first, after the one called After ("" for the first page), at most Limit.
+type Filter struct {
+	Domains  tenant.Domains // whose
+	NoDomain bool           // only those of all domains
+	Kind     string         // "": any
+	After    string
+	Limit    int
+}
+
+// List returns one page, and the After of the next, "" on the last one.
+func (s *Store) List(ctx context.Context, f Filter) (page []Destination, next string, err error) {
+	page, err = postgres.Rows(ctx, s.pool, "listing destinations", pgx.RowToStructByPos[Destination], `
+		select `+columns+` from trunkline.destinations
+		where ($1 or domain_uuid = any($2::uuid[])) and (not $3 or domain_uuid is null) and ($4 = '' or kind = $4)
+		and ($5 = '' or id < nullif($5, '')::uuid)
+		order by id desc limit $6`, f.Domains.All, f.Domains.UUIDs(), f.NoDomain, f.Kind, f.After, f.Limit+1)
+	if len(page) > f.Limit {
+		page = page[:f.Limit]
+		next = page[f.Limit-1].ID
+	}
+	return page, next, err
 }
 
 // Use returns the destination for a delivery of that domain, "" for one of all domains, if it may be used for it now.
@@ -156,24 +264,36 @@ func (s *Store) Use(ctx context.Context, id, domainUUID string) (Destination, er
 	return d, nil
 }
 
-// Open opens the destination. Somebody should close it. Errors are a *fault.Error whose Passes says whether a retry may help.
+// Open opens the destination. Somebody should close it. Errors are a *fault.Error whose Passes says whether a retry may help,
+// or of our own database.
 func (s *Store) Open(ctx context.Context, d Destination) (delivery.Sender, error) {
-	k, err := kindOf(d.Kind)
-	if err != nil {
-		return nil, fault.Errorf(fault.ServerError, "this build does not know destinations of kind %q; run the same version everywhere", d.Kind)
-	}
-	sealed, err := postgres.Value[[]byte](ctx, s.pool, "reading credentials", "select sealed from trunkline.destinations where id = $1", d.ID)
+	k, credentials, err := s.credentials(ctx, s.pool, d)
 	if err != nil {
 		return nil, err
 	}
-	var credentials json.RawMessage
-	if sealed != nil {
-		if err := s.keys.Open(sealedFor(d.ID), sealed, &credentials); err != nil {
-			return nil, fault.Errorf(fault.ServerError, "the credentials of the destination %s cannot be opened with this TRUNKLINE_SECRET_KEY; give them anew", d.Name)
-		}
-	}
 	return k.open(ctx, opening{s.settings, d.DomainUUID}, d.Settings, credentials)
 }
+
+// credentials are those of a destination, nil for none, with its kind.
+func (s *Store) credentials(ctx context.Context, q postgres.Querier, d Destination) (k kind, credentials json.RawMessage, err error) {
+	if k, err = kindOf(d.Kind); err != nil {
+		return k, nil, fault.Errorf(fault.ServerError, "this build does not know destinations of kind %q; run the same version everywhere", d.Kind)
+	}
+	sealed, err := postgres.Value[[]byte](ctx, q, "reading credentials", "select sealed from trunkline.destinations where id = $1", d.ID)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return k, nil, ErrNotFound
+	}
+	if err != nil || sealed == nil {
+		return k, nil, err
+	}
+	if err := s.keys.Open(sealedFor(d.ID), sealed, &credentials); err != nil {
+		return k, nil, fault.Errorf(fault.ServerError, "the destination %s: %w", d.Name, errUnopened)
+	}
+	return k, credentials, nil
+}
+
+// errUnopened: they were sealed with a key that was lost.
+var errUnopened = errors.New("its credentials cannot be opened with this TRUNKLINE_SECRET_KEY; give them anew")
 
 func (s *Store) seal(id string, credentials json.RawMessage) ([]byte, error) {
 	if credentials == nil {

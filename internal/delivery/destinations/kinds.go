@@ -1,11 +1,11 @@
 package destinations
 
 import (
-	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -18,9 +18,10 @@ import (
 
 // kind is one entry of the table of kinds: all that is to be known of how files are brought to one kind of destination.
 type kind struct {
-	name string
-	// check reads settings and credentials as a caller gave them, nil for none, and returns them as they are kept. Errors: a
-	// fault.InvalidRequest that names the parameter.
+	name   string
+	fields []Field
+	// check refuses settings and credentials that cannot be, and returns both as they are kept: nil credentials are none.
+	// Errors: a fault.InvalidRequest that names the field.
 	check func(settings, credentials json.RawMessage) (kept, secrets json.RawMessage, err error)
 	// reached says where the credentials are sent: whoever changes that gives them anew, so that nobody is sent those of
 	// another one.
@@ -34,13 +35,15 @@ type opening struct {
 	owner    string // the uuid of the domain whose it is; "": it is of all domains
 }
 
-// Kept is what a kind's settings can do, as they are read from JSON.
-type Kept interface {
+// Settings are how destinations of a kind are reached, as they are kept in JSON. Its fields are texts, whole numbers and flags,
+// with their names in the tag json and what they mean in the tag about.
+type Settings interface {
 	Check() error
 	Reached() string // where the credentials are sent
 }
 
-// Credentials is what a kind's credentials can do.
+// Credentials are those of a kind, with fields as Settings has them; of text that may have several lines, the tag lines
+// says "true". Every name has to be among those that package params keeps out of URLs.
 type Credentials interface{ Check() error }
 
 // noCredentials are those of a kind that needs none.
@@ -50,30 +53,25 @@ type noCredentials struct{}
 func (noCredentials) Check() error { return nil }
 
 // entry is the entry of a kind with these settings and credentials.
-func entry[S Kept, C Credentials](name string, open func(context.Context, opening, S, C) (delivery.Sender, error)) kind {
+func entry[S Settings, C Credentials](name string, open func(context.Context, opening, S, C) (delivery.Sender, error)) kind {
 	return kind{
-		name: name,
+		name:   name,
+		fields: append(fieldsOf(reflect.TypeFor[S](), false), fieldsOf(reflect.TypeFor[C](), true)...),
 		check: func(settings, credentials json.RawMessage) (kept, secrets json.RawMessage, err error) {
 			s, c, err := read[S, C](settings, credentials)
 			if err != nil {
 				return nil, nil, err
 			}
-			if err := s.Check(); err != nil {
-				return nil, nil, err
-			}
-			if err := c.Check(); err != nil {
+			if err := cmp.Or(s.Check(), c.Check()); err != nil {
 				return nil, nil, err
 			}
 			if kept, err = json.Marshal(s); err != nil {
 				return nil, nil, err
 			}
-			if secrets, err = json.Marshal(c); err != nil {
-				return nil, nil, err
+			if credentials != nil {
+				secrets, err = json.Marshal(c)
 			}
-			if string(secrets) == "{}" {
-				secrets = nil
-			}
-			return kept, secrets, nil
+			return kept, secrets, err
 		},
 		reached: func(settings json.RawMessage) (string, error) {
 			s, _, err := read[S, C](settings, nil)
@@ -90,41 +88,6 @@ func entry[S Kept, C Credentials](name string, open func(context.Context, openin
 			return open(ctx, o, s, c)
 		},
 	}
-}
-
-// read reads both from JSON, nil as {}.
-func read[S, C any](settings, credentials json.RawMessage) (s S, c C, err error) {
-	if err = readStrictly("settings", settings, &s); err == nil {
-		err = readStrictly("credentials", credentials, &c)
-	}
-	return s, c, err
-}
-
-// readStrictly refuses fields that there are not. The error never holds a value, which may be secret.
-func readStrictly(parameter string, text json.RawMessage, into any) error {
-	if len(text) == 0 {
-		return nil
-	}
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	decoder.DisallowUnknownFields()
-	err := decoder.Decode(into)
-	if mistyped, is := errors.AsType[*json.UnmarshalTypeError](err); is {
-		return fault.Invalid(parameter, "%s cannot be a %s; write a %s", mistyped.Field, mistyped.Value, mistyped.Type)
-	}
-	if field, unknown := strings.CutPrefix(textOf(err), "json: unknown field "); unknown {
-		return fault.Invalid(parameter, "%s is not one of this kind of destination", fault.Clip(field))
-	}
-	if err != nil || decoder.More() {
-		return fault.Invalid(parameter, "it is not an object of JSON")
-	}
-	return nil
-}
-
-func textOf(err error) string {
-	if err == nil {
-		return ""
-	}
-	return err.Error()
 }
 
 // kinds is the table of kinds.

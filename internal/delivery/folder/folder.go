@@ -24,7 +24,7 @@ const (
 
 // Settings are how a destination is reached.
 type Settings struct {
-	Folder string `json:"folder"` // below the folder that the owner's destinations lie in; "": that one
+	Folder string `json:"folder,omitempty" about:"Below TRUNKLINE_DELIVERY_DIR, for a domain's below the folder there that is called as its uuid; left out: that one."`
 }
 
 // Check refuses a folder that lies elsewhere. The error is a fault.InvalidRequest that names the parameter.
@@ -268,14 +268,14 @@ func refused(err error) error {
 	if _, worded := errors.AsType[*fault.Error](err); worded {
 		return err
 	}
-	f := &fault.Error{Code: fault.ServerError, Passes: true, Cause: err}
+	f := &fault.Error{Code: fault.Unreachable, Passes: true, Cause: err}
 	switch {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return err
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		f.Code, f.Message = fault.InsufficientStorage, "the disk of the destination's folder is full; make room there"
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
-		f.Code, f.Message = fault.NotWritable, "the destination's folder cannot be written to; give it to the user that runs the worker"
+		f.Code, f.Message = fault.DeliveryRefused, "the destination's folder cannot be written to; give it to the user that runs the worker"
 	case errors.Is(err, syscall.ENOTDIR), errors.Is(err, fs.ErrExist):
 		f.Code, f.Passes, f.Message = fault.Conflict, false, "where a folder of the name is to be stands a file; choose another name or folder"
 	default:

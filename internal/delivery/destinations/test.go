@@ -1,0 +1,87 @@
+package destinations
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"trunkline/internal/delivery"
+	"trunkline/internal/fault"
+)
+
+// testTimeout bounds a test, for which somebody waits.
+const testTimeout = 20 * time.Second
+
+// hostKeyField is the setting that pins the key of a server.
+const hostKeyField = "host_key"
+
+// Test finds out whether files could be delivered now. The key of a server of which none is pinned yet is pinned, before any
+// credentials are sent to it: pinned says that it was. Errors are those of a delivery.Sender.
+func (s *Store) Test(ctx context.Context, d Destination) (report delivery.Report, pinned bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, testTimeout)
+	defer cancel()
+	report, err = s.test(ctx, d)
+	if err != nil || report.HostKey == "" {
+		return report, false, err
+	}
+	var settings map[string]any
+	if err := json.Unmarshal(d.Settings, &settings); err != nil {
+		return report, false, fmt.Errorf("reading the settings of a destination: %w", err)
+	}
+	if known, _ := settings[hostKeyField].(string); known != "" {
+		return report, false, nil
+	}
+	settings[hostKeyField] = report.HostKey
+	if d.Settings, err = json.Marshal(settings); err != nil {
+		return report, false, fmt.Errorf("encoding the settings of a destination: %w", err)
+	}
+	changed, err := s.pool.Exec(ctx, "update trunkline.destinations set settings = $2, changed_at = now() where id = $1 and changed_at = $3",
+		d.ID, d.Settings, d.ChangedAt)
+	if err != nil {
+		return report, false, fmt.Errorf("pinning the key of a server: %w", err)
+	}
+	if changed.RowsAffected() == 0 {
+		return report, false, fault.Errorf(fault.Conflict, "somebody has changed the destination meanwhile; test it again")
+	}
+	report, err = s.test(ctx, d)
+	return report, true, err
+}
+
+func (s *Store) test(ctx context.Context, d Destination) (delivery.Report, error) {
+	sender, err := s.Open(ctx, d)
+	if err != nil {
+		return delivery.Report{}, worded(ctx, err)
+	}
+	return try(ctx, sender)
+}
+
+// TestGiven is Test of what is not kept: nothing is pinned.
+func (s *Store) TestGiven(ctx context.Context, g Given) (delivery.Report, error) {
+	ctx, cancel := context.WithTimeout(ctx, testTimeout)
+	defer cancel()
+	k, settings, credentials, err := g.checked()
+	if err != nil {
+		return delivery.Report{}, err
+	}
+	sender, err := k.open(ctx, opening{s.settings, g.DomainUUID}, settings, credentials)
+	if err != nil {
+		return delivery.Report{}, worded(ctx, err)
+	}
+	return try(ctx, sender)
+}
+
+func try(ctx context.Context, sender delivery.Sender) (delivery.Report, error) {
+	report, err := sender.Test(ctx)
+	_ = sender.Close() // what a test is about was said by then
+	return report, worded(ctx, err)
+}
+
+// worded says of a test that has taken too long what it was.
+func worded(ctx context.Context, err error) error {
+	if _, is := errors.AsType[*fault.Error](err); err == nil || is || !errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
+		return err
+	}
+	return fault.Errorf(fault.Unreachable, "the destination did not answer within %s; look at its address, and whether a firewall is in between", testTimeout)
+}

@@ -1,0 +1,127 @@
+package outbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"trunkline/internal/fault"
+	"trunkline/internal/postgres"
+	"trunkline/internal/tenant"
+)
+
+// ErrNotFound: there is no such delivery, or it is another domain's.
+var ErrNotFound error = fault.Errorf(fault.NotFound, "there is no such delivery")
+
+// Filter says which deliveries a list shows: newest first, after the one called After ("" for the first page), at most Limit.
+// What is "" is any.
+type Filter struct {
+	Domains       tenant.Domains // whose
+	NoDomain      bool           // only those of all domains
+	State         State
+	DestinationID string
+	ExportJobID   string
+	Event         string
+	After         string
+	Limit         int
+}
+
+// List returns one page, and the After of the next, "" on the last one.
+func (b *Box) List(ctx context.Context, f Filter) (page []Delivery, next string, err error) {
+	page, err = postgres.Rows(ctx, b.pool, "listing deliveries", pgx.RowToStructByPos[Delivery], `
+		select `+columns+` from trunkline.deliveries
+		where ($1 or domain_uuid = any($2::uuid[])) and (not $3 or domain_uuid is null) and ($4 = '' or state = $4)
+		and ($5 = '' or destination_id = nullif($5, '')::uuid) and ($6 = '' or export_job_id = nullif($6, '')::uuid) and ($7 = '' or event = $7)
+		and ($8 = '' or id < nullif($8, '')::uuid)
+		order by id desc limit $9`,
+		f.Domains.All, f.Domains.UUIDs(), f.NoDomain, string(f.State), f.DestinationID, f.ExportJobID, f.Event, f.After, f.Limit+1)
+	if len(page) > f.Limit {
+		page = page[:f.Limit]
+		next = page[f.Limit-1].ID
+	}
+	return page, next, err
+}
+
+// Get returns the delivery if it is one of the domains', else ErrNotFound.
+func (b *Box) Get(ctx context.Context, id string, domains tenant.Domains) (Delivery, error) {
+	return b.get(ctx, b.pool, id, domains, "")
+}
+
+func (b *Box) get(ctx context.Context, q postgres.Querier, id string, domains tenant.Domains, lock string) (Delivery, error) {
+	if !postgres.IsUUID(id) {
+		return Delivery{}, ErrNotFound
+	}
+	d, err := one(ctx, q, `
+		select `+columns+` from trunkline.deliveries where id = $1 and ($2 or domain_uuid = any($3::uuid[]))`+lock, id, domains.All, domains.UUIDs())
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return d, ErrNotFound
+	case err != nil:
+		return d, fmt.Errorf("reading a delivery: %w", err)
+	}
+	return d, nil
+}
+
+// OfExport are the deliveries of an export's file, in the order in which they were asked for.
+func (b *Box) OfExport(ctx context.Context, exportJobID string) ([]Delivery, error) {
+	return postgres.Rows(ctx, b.pool, "reading the deliveries of an export", pgx.RowToStructByPos[Delivery],
+		`select `+columns+` from trunkline.deliveries where export_job_id = $1 order by id`, exportJobID)
+}
+
+// Tried is one try at a delivery, as it was recorded.
+type Tried struct {
+	Number int
+	At     time.Time
+	Took   *time.Duration // nil: it goes on, or its worker was lost
+	Status *int           // of the HTTP answer, where there was one
+	Error  *fault.Error   // nil: it was delivered, or it goes on
+}
+
+// Tries are all tries at a delivery, the first one first.
+func (b *Box) Tries(ctx context.Context, id string) ([]Tried, error) {
+	return postgres.Rows(ctx, b.pool, "reading the tries at a delivery", pgx.RowToStructByPos[Tried], `
+		select number, at, took, status, case when error_code is not null then json_build_object('code', error_code, 'message', error_message) end
+		from trunkline.delivery_attempts where delivery_id = $1 order by number`, id)
+}
+
+// NextTry is when a delivery that waits is tried again, nil if it does not wait.
+func (b *Box) NextTry(ctx context.Context, d Delivery) (*time.Time, error) {
+	at, err := postgres.Value[*time.Time](ctx, b.pool, "reading when a delivery is tried again",
+		"select max(wake_at) from trunkline.jobs where id = $1 and state = 'running' and parked_at is not null", d.JobID)
+	return at, err
+}
+
+// SendAgain has a delivery of these domains tried anew: at once if it waits for its next try, and else by a new job, with the
+// same bytes. It returns the delivery as it stands then. Errors: ErrNotFound; a fault.Conflict if it is under way.
+func (b *Box) SendAgain(ctx context.Context, id string, domains tenant.Domains, by, byName string) (d Delivery, err error) {
+	err = pgx.BeginFunc(ctx, b.pool, func(tx pgx.Tx) error {
+		if d, err = b.get(ctx, tx, id, domains, " for update"); err != nil {
+			return err
+		}
+		if d.State == StatePending {
+			woken, err := b.tasks.Wake(ctx, tx, d.JobID)
+			if err == nil && !woken {
+				err = &fault.Error{Code: fault.Conflict, JobID: d.JobID, Message: "it is under way or about to be; look at it again in a moment"}
+			}
+			return err
+		}
+		job, err := b.tasks.CreateIn(ctx, tx, New{DomainUUID: d.DomainUUID, CreatedBy: by, CreatedByName: byName}.job(d.ID))
+		if err != nil {
+			return err
+		}
+		d, err = one(ctx, tx, `
+			update trunkline.deliveries set job_id = $2, state = 'pending', receipt = null, error_code = null, error_message = null, finished_at = null
+			where id = $1 returning `+columns, d.ID, job.ID)
+		if err != nil {
+			return fmt.Errorf("sending a delivery again: %w", err)
+		}
+		return nil
+	})
+	if err == nil {
+		b.tasks.Admit(ctx)
+	}
+	return d, err
+}
