@@ -16,22 +16,22 @@ import (
 
 // Delivery is what is brought or told to whom, as callers see it.
 type Delivery struct {
-	ID              string          `json:"id" format:"uuid"`
-	DomainUUID      string          `json:"domain_uuid,omitempty" format:"uuid"`    // absent: of all domains
-	Domain          string          `json:"tenant_domain,omitempty"`                // its name, or the uuid of one that was deleted
-	JobID           string          `json:"job_id" format:"uuid"`                   // that delivers it; the last one, if it was sent again
-	DestinationID   string          `json:"destination_id,omitempty" format:"uuid"` // absent: it is told to a URL that was given with what it is about
-	Destination     string          `json:"destination"`                            // what it was called when this was ordered
-	ExportJobID     string          `json:"export_job_id,omitempty" format:"uuid"`  // the export whose file it is
-	Event           string          `json:"event"`                                  // file, or what the message is about
-	Name            string          `json:"name,omitempty"`                         // of the file at the destination
-	State           outbox.State    `json:"state"`
-	Receipt         json.RawMessage `json:"receipt,omitempty"` // once it is delivered: where it stands
-	Error           *Failure        `json:"error,omitempty"`   // once it has failed
-	CreatedAt       time.Time       `json:"created_at"`
-	FinishedAt      *time.Time      `json:"finished_at,omitempty"`
-	NextAttemptAt   *time.Time      `json:"next_attempt_at,omitempty"` // of one that is shown alone and waits
-	Attempts        []Attempt       `json:"attempts,omitempty"`        // of one that is shown alone, the first one first
+	ID            string          `json:"id" format:"uuid"`
+	DomainUUID    string          `json:"domain_uuid,omitempty" format:"uuid"`    // absent: of all domains
+	Domain        string          `json:"tenant_domain,omitempty"`                // its name, or the uuid of one that was deleted
+	JobID         string          `json:"job_id" format:"uuid"`                   // that delivers it; the last one, if it was sent again
+	DestinationID string          `json:"destination_id,omitempty" format:"uuid"` // absent: it is told to a URL that was given with what it is about
+	Destination   string          `json:"destination"`                            // what it was called when this was ordered
+	ExportJobID   string          `json:"export_job_id,omitempty" format:"uuid"`  // the export whose file it is
+	Event         string          `json:"event"`                                  // file, or what the message is about
+	Name          string          `json:"name,omitempty"`                         // of the file at the destination
+	State         outbox.State    `json:"state"`
+	Receipt       json.RawMessage `json:"receipt,omitempty"` // once it is delivered: where it stands
+	Error         *Failure        `json:"error,omitempty"`   // once it has failed
+	CreatedAt     time.Time       `json:"created_at"`
+	FinishedAt    *time.Time      `json:"finished_at,omitempty"`
+	NextAttemptAt *time.Time      `json:"next_attempt_at,omitempty"` // of one that is shown alone and waits
+	Attempts      []Attempt       `json:"attempts,omitempty"`        // of one that is shown alone, the first one first
 }
 
 // Failure is why something was not delivered.

@@ -7,7 +7,6 @@ import (
 	"context"
 	"slices"
 
-
 	"trunkline/api/web"
 	"trunkline/internal/delivery/destinations"
 	"trunkline/internal/delivery/outbox"
@@ -40,4 +39,3 @@ func (s *Service) namesOf(ctx context.Context, uuids []string) (map[string]strin
 
 // domainName is a domain for people; "": all of them.
 func domainName(names map[string]string, uuid string) string { return cmp.Or(names[uuid], uuid) }
-
