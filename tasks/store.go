@@ -92,16 +92,21 @@ func (c *Client) Create(ctx context.Context, n NewJob) (job Job, accepted bool, 
 	return made.job, made.accepted && err == nil, err
 }
 
-// CreateIn makes a new job in the caller's transaction, which is what asks for it: it attaches to no other, and is let in
-// however many wait. Once that is committed the caller has it admitted, with Admit or Finished.
-func (c *Client) CreateIn(ctx context.Context, tx pgx.Tx, n NewJob) (Job, error) {
-	made := &creation{NewJob: n}
-	var err error
-	if made.params, err = json.Marshal(n.Params); err != nil {
-		return Job{}, fmt.Errorf("encoding a job's parameters: %w", err)
+// CreateIn makes new jobs in the caller's transaction, which is what asks for them: they attach to no others, and are let in
+// however many wait. Once that is committed the caller has them admitted, with Admit or Finished.
+func (c *Client) CreateIn(ctx context.Context, tx pgx.Tx, asked ...NewJob) ([]Job, error) {
+	all := make([]*creation, len(asked))
+	for i, n := range asked {
+		params, err := json.Marshal(n.Params)
+		if err != nil {
+			return nil, fmt.Errorf("encoding a job's parameters: %w", err)
+		}
+		all[i] = &creation{NewJob: n, params: params}
 	}
-	err = c.insert(ctx, tx, []*creation{made})
-	return made.job, err
+	if err := c.insert(ctx, tx, all); err != nil {
+		return nil, err
+	}
+	return each(all, func(n *creation) Job { return n.job }), nil
 }
 
 // createAll creates jobs of one domain: those that exclude each other one after the other, the rest together.

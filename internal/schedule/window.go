@@ -68,6 +68,17 @@ func (s Schedule) Begin(created time.Time) State {
 	return State{Watermark: period.Begin(end.Add(-time.Second)).UTC()}
 }
 
+// NextWindow is the one that is made next. fixed is false of SinceLastRun: it ends when the schedule runs.
+func (s Schedule) NextWindow(state State) (w Window, fixed bool) {
+	w = Window{Number: state.Number + 1, Start: state.Watermark.UTC()}
+	period := s.Kind.period()
+	if period == "" {
+		return w, false
+	}
+	w.End = period.After(state.Watermark.In(s.Zone)).UTC()
+	return w, true
+}
+
 // Windows are those that a run at the moment makes, the oldest first: each begins where the one before it ended, and has
 // ended itself by the moment less the lag. They depend on the moment and the state alone, not on when the schedule was to
 // run: one that was down, or runs more seldom than its windows end, makes all of them, and a run at an earlier moment than
@@ -80,21 +91,29 @@ func (s Schedule) Begin(created time.Time) State {
 // Whoever makes an export of a window keeps its State in the same transaction, and may stop after any of them.
 func (s Schedule) Windows(state State, moment time.Time) iter.Seq[Window] {
 	due := moment.Add(-s.Lag).UTC().Truncate(time.Second)
-	period := s.Kind.period()
 	return func(yield func(Window) bool) {
 		for {
-			end := due
-			if period != "" {
-				end = period.After(state.Watermark.In(s.Zone)).UTC()
+			w, fixed := s.NextWindow(state)
+			if !fixed {
+				w.End = due
 			}
-			if end.After(due) || !end.After(state.Watermark) {
-				return
-			}
-			w := Window{Number: state.Number + 1, Start: state.Watermark.UTC(), End: end}
-			if !yield(w) {
+			if w.End.After(due) || !w.End.After(state.Watermark) || !yield(w) {
 				return
 			}
 			state = w.State()
 		}
 	}
+}
+
+// Cut are the windows of a past span, without numbers: the days, weeks or months that are in it, the first and the last of
+// which may be cut off by its ends, or the span itself.
+func (s Schedule) Cut(start, end time.Time) (windows []Window) {
+	for start.Before(end) {
+		w, fixed := s.NextWindow(State{Watermark: start})
+		if !fixed || w.End.After(end) {
+			w.End = end
+		}
+		windows, start = append(windows, Window{Start: w.Start, End: w.End}), w.End
+	}
+	return windows
 }

@@ -2,11 +2,14 @@ package service
 
 import (
 	"context"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"trunkline/api"
+	"trunkline/internal/delivery/destinations"
 	"trunkline/internal/gateway"
+	"trunkline/internal/schedule/store"
 	"trunkline/scheduler"
 	"trunkline/tasks"
 	"trunkline/worker"
@@ -42,7 +45,7 @@ func (s *Service) Serve(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	return s.run(ctx, a.Run, w.Run, s.sweeper(tasks.RoleWorker, tasks.RoleScheduler), s.pruner(), s.keyKeeper(), s.tasks.Run, s.audit.Run, func(ctx context.Context) error {
+	return s.run(ctx, a.Run, w.Run, s.sweeper(tasks.RoleWorker, tasks.RoleScheduler), s.schedules(), s.pruner(), s.keyKeeper(), s.tasks.Run, s.audit.Run, func(ctx context.Context) error {
 		return s.sayReady(ctx, started, carrier)
 	})
 }
@@ -67,7 +70,7 @@ func (s *Service) Worker(ctx context.Context) error {
 
 // Scheduler runs the scheduler alone.
 func (s *Service) Scheduler(ctx context.Context) error {
-	return s.run(ctx, s.sweeper(tasks.RoleScheduler), s.pruner(), s.keyKeeper())
+	return s.run(ctx, s.sweeper(tasks.RoleScheduler), s.schedules(), s.pruner(), s.keyKeeper())
 }
 
 func (s *Service) api() (*api.Server, error) {
@@ -113,6 +116,26 @@ func (s *Service) sweeper(roles ...tasks.Role) func(context.Context) error {
 		Log:      s.log,
 	}
 	return sweeper.Run
+}
+
+func (s *Service) schedules() func(context.Context) error {
+	exporter := scheduler.Exporter{
+		Schedules: s.scheduleStore(),
+		Tasks:     s.tasks,
+		DB:        s.pbx.FusionPBX,
+		Interval:  s.settings.ScheduleInterval,
+		AtOnce:    s.settings.ScheduleCatchUp,
+		Log:       s.log,
+	}
+	return exporter.Run
+}
+
+// scheduleStore keeps schedules by this machine's clock.
+func (s *Service) scheduleStore() *store.Store {
+	return &store.Store{
+		Pool: s.pool, DB: s.pbx.FusionPBX, Destinations: destinations.New(s.pool, s.keys, s.settings), Now: time.Now,
+		PerDomain: s.settings.SchedulesPerDomain, MostBackfilled: s.settings.ScheduleBackfill,
+	}
 }
 
 func (s *Service) pruner() func(context.Context) error {

@@ -108,13 +108,13 @@ func (b *Box) SendAgain(ctx context.Context, id string, domains tenant.Domains, 
 			}
 			return err
 		}
-		job, err := b.tasks.CreateIn(ctx, tx, New{DomainUUID: d.DomainUUID, CreatedBy: by, CreatedByName: byName}.job(d.ID))
+		jobs, err := b.tasks.CreateIn(ctx, tx, New{DomainUUID: d.DomainUUID, CreatedBy: by, CreatedByName: byName}.job(d.ID))
 		if err != nil {
 			return err
 		}
 		d, err = one(ctx, tx, `
 			update trunkline.deliveries set job_id = $2, state = 'pending', receipt = null, error_code = null, error_message = null, finished_at = null
-			where id = $1 returning `+columns, d.ID, job.ID)
+			where id = $1 returning `+columns, d.ID, jobs[0].ID)
 		if err != nil {
 			return fmt.Errorf("sending a delivery again: %w", err)
 		}

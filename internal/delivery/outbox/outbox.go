@@ -93,7 +93,7 @@ func (b *Box) Add(ctx context.Context, tx pgx.Tx, all []New) ([]Delivery, error)
 		if err != nil {
 			return nil, fmt.Errorf("making the id of a delivery: %w", err)
 		}
-		job, err := b.tasks.CreateIn(ctx, tx, n.job(id.String()))
+		jobs, err := b.tasks.CreateIn(ctx, tx, n.job(id.String()))
 		if err != nil {
 			return nil, err
 		}
@@ -102,7 +102,7 @@ func (b *Box) Add(ctx context.Context, tx pgx.Tx, all []New) ([]Delivery, error)
 			values ($1, nullif($2, '')::uuid, $3, nullif($4, '')::uuid,
 				coalesce(nullif($5, ''), (select name from trunkline.destinations where id = nullif($4, '')::uuid), ''), nullif($6, '')::uuid, $7, $8, $9)
 			returning `+columns,
-			id.String(), n.DomainUUID, job.ID, n.DestinationID, n.DestinationName, n.ExportJobID, n.Event, n.Name, n.Payload)
+			id.String(), n.DomainUUID, jobs[0].ID, n.DestinationID, n.DestinationName, n.ExportJobID, n.Event, n.Name, n.Payload)
 		if err != nil {
 			return nil, fmt.Errorf("keeping a delivery: %w", err)
 		}

@@ -1,0 +1,232 @@
+package store
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"trunkline/internal/calendar"
+	"trunkline/internal/cdr"
+	"trunkline/internal/fault"
+	"trunkline/internal/schedule"
+	"trunkline/internal/tenant"
+)
+
+// Run makes the windows that are over by now and not made yet or, if there are none, an extra one of what has come since: it
+// has no number, and that span is exported again when its time has come. Errors: ErrNotFound; a fault.Conflict, if nothing
+// has come since.
+func (s *Store) Run(ctx context.Context, id string, domains tenant.Domains) (made []Window, err error) {
+	err = s.locked(ctx, id, domains, func(tx pgx.Tx, r Record) error {
+		rules, err := r.Schedule()
+		if err != nil {
+			return err
+		}
+		now, batch := s.now(), &pgx.Batch{}
+		state, due, err := dueWindows(r, rules, now)
+		if err != nil {
+			return err
+		}
+		made = due
+		if len(made) == 0 {
+			end := now.Truncate(time.Second)
+			if !end.After(r.State.Watermark) {
+				return fault.Errorf(fault.Conflict, "this schedule has windows up to %s, and nothing has come since; run one of those again by its number, or wait",
+					r.State.Watermark.In(rules.Zone).Format(time.RFC3339))
+			}
+			extra, err := newWindow(r, SeriesExtra, schedule.Window{Start: r.State.Watermark, End: end}, now)
+			if err != nil {
+				return err
+			}
+			made = []Window{extra}
+		}
+		keep(batch, made...)
+		keepState(batch, r, state)
+		return tx.SendBatch(ctx, batch).Close()
+	})
+	return made, explained(err)
+}
+
+// mostAtOnce is how many windows one run makes; the next look makes the rest.
+const mostAtOnce = 500
+
+// dueWindows are those that a run at the moment makes, and what the schedule has made then.
+func dueWindows(r Record, rules schedule.Schedule, now time.Time) (state schedule.State, made []Window, err error) {
+	state = r.State
+	for w := range rules.Windows(r.State, now) {
+		next, err := newWindow(r, SeriesRun, w, now)
+		if err != nil {
+			return state, nil, err
+		}
+		made, state = append(made, next), w.State()
+		if len(made) == mostAtOnce {
+			break
+		}
+	}
+	return state, made, nil
+}
+
+// RunAgain has a window that is over exported again: it keeps its number, and its file is another revision. Errors:
+// ErrNotFound, also of the window; a fault.Conflict, if it is not over.
+func (s *Store) RunAgain(ctx context.Context, id string, domains tenant.Domains, series Series, number int64) (again Window, err error) {
+	err = s.locked(ctx, id, domains, func(tx pgx.Tx, r Record) error {
+		last, err := lastRevision(ctx, tx, r, series, number)
+		if err != nil {
+			return err
+		}
+		if !last.State.over() {
+			return fault.Errorf(fault.Conflict, "window %s is %s; wait until it is over, or cancel its jobs", last.Label(), last.State)
+		}
+		now := s.now()
+		if again, err = newWindow(r, series, schedule.Window{Number: number, Start: last.Start, End: last.End}, now); err != nil {
+			return err
+		}
+		again.Revision, again.TimeZone = last.Revision+1, last.TimeZone
+		batch := &pgx.Batch{}
+		keep(batch, again)
+		return tx.SendBatch(ctx, batch).Close()
+	})
+	return again, explained(err)
+}
+
+// lastRevision is a window as it was made last. Errors: a fault.NotFound.
+func lastRevision(ctx context.Context, tx pgx.Tx, r Record, series Series, number int64) (Window, error) {
+	found, err := readWindows(ctx, tx, "where w.schedule_id = $1 and w.series = $2 and w.number = $3 order by w.revision desc limit 1", r.ID, string(series), number)
+	if err == nil && len(found) == 0 {
+		err = fault.Errorf(fault.NotFound, "this schedule has no window %d of the series %s; its history lists them", number, series)
+	}
+	if err != nil {
+		return Window{}, err
+	}
+	return found[0], nil
+}
+
+const maxReason = 500
+
+// Skip leaves a window out, for a reason: one that waits or has failed, by its number, or with number 0 the next one that would
+// be made. It keeps its number. Errors: ErrNotFound, also of the window; fault.InvalidRequest, which names reason; a
+// fault.Conflict, if the window is under way or over.
+func (s *Store) Skip(ctx context.Context, id string, domains tenant.Domains, series Series, number int64, reason string) (skipped Window, err error) {
+	if reason = strings.TrimSpace(reason); reason == "" || len(reason) > maxReason {
+		return skipped, fault.Invalid("reason", "say in 1 to %d bytes why the window is left out", maxReason)
+	}
+	err = s.locked(ctx, id, domains, func(tx pgx.Tx, r Record) error {
+		now := s.now()
+		if number == 0 {
+			skipped, err = s.skipNext(ctx, tx, r, reason, now)
+			return err
+		}
+		if skipped, err = lastRevision(ctx, tx, r, series, number); err != nil {
+			return err
+		}
+		if skipped.State != StateWaiting && skipped.State != StateFailed {
+			return fault.Errorf(fault.Conflict, "window %s is %s; only one that waits or has failed can be skipped", skipped.Label(), skipped.State)
+		}
+		skipped.State, skipped.Reason, skipped.EndedAt = StateSkipped, reason, &now
+		_, err := tx.Exec(ctx, "update trunkline.windows set state = 'skipped', reason = $2, ended_at = $3 where id = $1", skipped.ID, reason, now)
+		return err
+	})
+	return skipped, explained(err)
+}
+
+// skipNext makes the next window, and leaves it out.
+func (s *Store) skipNext(ctx context.Context, tx pgx.Tx, r Record, reason string, now time.Time) (Window, error) {
+	rules, err := r.Schedule()
+	if err != nil {
+		return Window{}, err
+	}
+	next, fixed := rules.NextWindow(r.State)
+	if !fixed {
+		next.End = now.Add(-r.Lag).Truncate(time.Second)
+	}
+	if !next.End.After(next.Start) {
+		return Window{}, fault.Errorf(fault.Conflict, "this schedule has windows up to %s, and nothing has come since that could be skipped", next.Start.In(rules.Zone).Format(time.RFC3339))
+	}
+	made, err := newWindow(r, SeriesRun, next, now)
+	if err != nil {
+		return made, err
+	}
+	made.State, made.Reason, made.EndedAt = StateSkipped, reason, &now
+	batch := &pgx.Batch{}
+	keep(batch, made)
+	keepState(batch, r, next.State())
+	return made, tx.SendBatch(ctx, batch).Close()
+}
+
+// BackfillAsked is the past span that a backfill is of: dates or moments as exports take them, both inclusive.
+type BackfillAsked struct{ From, To string }
+
+// Backfill makes the windows of a past span, with numbers of their own series: days, weeks or months as the schedule has them,
+// or one. No CDR is exported twice by it: the span lies before what the schedule has exported, and before what it will.
+// Errors: ErrNotFound; fault.InvalidRequest, which names from or to; a fault.Conflict that names the window in its way.
+func (s *Store) Backfill(ctx context.Context, id string, domains tenant.Domains, asked BackfillAsked) (made []Window, err error) {
+	err = s.locked(ctx, id, domains, func(tx pgx.Tx, r Record) error {
+		rules, err := r.Schedule()
+		if err != nil {
+			return err
+		}
+		within, err := s.backfillSpan(ctx, r, asked)
+		if err != nil {
+			return err
+		}
+		now := s.now()
+		if within.End.After(r.State.Watermark) {
+			return fault.Invalid("to", "lies behind %s, from where on the schedule exports by itself; write an earlier one", r.State.Watermark.In(rules.Zone).Format(time.RFC3339))
+		}
+		standing, err := readWindows(ctx, tx, `
+			where w.schedule_id = $1 and w.series <> 'extra' and w.state <> 'skipped' and w.start_at < $3 and w.end_at > $2 and not exists (
+				select from trunkline.windows as l where l.schedule_id = w.schedule_id and l.series = w.series and l.number = w.number and l.revision > w.revision)
+			order by w.start_at limit 1`, r.ID, within.Start, within.End)
+		if err != nil {
+			return err
+		}
+		if len(standing) > 0 {
+			return fault.Errorf(fault.Conflict, "window %s (%s to %s) is of this span, and no call is exported twice; run that one again by its number, or choose another span",
+				standing[0].Label(), standing[0].Start.In(rules.Zone).Format(time.RFC3339), standing[0].End.In(rules.Zone).Format(time.RFC3339))
+		}
+		spans := rules.Cut(within.Start, within.End)
+		if len(spans) > s.MostBackfilled {
+			return fault.Invalid("from", "that makes %d windows; %d are allowed at once (TRUNKLINE_SCHEDULE_BACKFILL)", len(spans), s.MostBackfilled)
+		}
+		batch := &pgx.Batch{}
+		for i, w := range spans {
+			w.Number = r.Backfilled + int64(i) + 1
+			next, err := newWindow(r, SeriesBackfill, w, now)
+			if err != nil {
+				return err
+			}
+			made = append(made, next)
+		}
+		keep(batch, made...)
+		batch.Queue("update trunkline.schedules set backfilled = $2 where id = $1", r.ID, r.Backfilled+int64(len(made)))
+		return tx.SendBatch(ctx, batch).Close()
+	})
+	if err != nil {
+		return nil, explained(err)
+	}
+	return slices.Clone(made), nil
+}
+
+// backfillSpan reads the span in the schedule's zone.
+func (s *Store) backfillSpan(ctx context.Context, r Record, asked BackfillAsked) (cdr.Window, error) {
+	switch {
+	case asked.From == "":
+		return cdr.Window{}, fault.Missing("from")
+	case asked.To == "":
+		return cdr.Window{}, fault.Missing("to")
+	}
+	w := cdr.Window{DateStart: asked.From, DateEnd: asked.To, TimeZone: r.TimeZone}
+	zone, _ := calendar.Zone(r.TimeZone) // it was checked
+	if _, ok := cdr.ParseStart(asked.From, zone); !ok {
+		return w, fault.Invalid("from", "is not a date; write 2024-01-31 or 2024-01-31T18:00:00+01:00")
+	}
+	if _, ok := cdr.ParseStart(asked.To, zone); !ok {
+		return w, fault.Invalid("to", "is not a date; write 2024-01-31 or 2024-01-31T18:00:00+01:00")
+	}
+	if err := w.Resolve(ctx, s.DB, r.DomainUUID); err != nil {
+		return w, fault.Invalid("to", "is before from")
+	}
+	return w, nil
+}

@@ -1,0 +1,169 @@
+package scheduler
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"trunkline/internal/delivery"
+	"trunkline/internal/delivery/outbox"
+	"trunkline/internal/fusionpbx"
+	"trunkline/internal/schedule/store"
+	"trunkline/internal/tenant"
+	"trunkline/tasks"
+)
+
+// Exporter has schedules export: it makes the windows that are due, and the export jobs of those whose turn it is. Any number
+// of processes may have one, and any of them may stop at any moment: each window is exported once.
+type Exporter struct {
+	Schedules *store.Store
+	Tasks     *tasks.Client
+	DB        *fusionpbx.DB
+	Interval  time.Duration
+	// AtOnce is how many windows of one schedule are exported at once.
+	AtOnce int
+	// Failed, if not nil, is told of windows that have failed, each once, in the transaction that says so.
+	Failed func(context.Context, pgx.Tx, []store.Starting) error
+	Log    *slog.Logger
+}
+
+// Run looks for what is due until ctx is done. What fails is logged, once until it goes well, and done at the next look.
+func (e *Exporter) Run(ctx context.Context) error {
+	tick := time.Tick(e.Interval)
+	failing := false
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick:
+		}
+		err := e.Look(ctx)
+		switch {
+		case err != nil && ctx.Err() == nil && !failing:
+			e.Log.Warn("schedules are not looked after; the next look does it", "error", err)
+		case err == nil && failing:
+			e.Log.Info("schedules are looked after again")
+		}
+		failing = err != nil
+	}
+}
+
+// Look does what is due now.
+func (e *Exporter) Look(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, sweepTimeout)
+	defer cancel()
+	if _, err := e.Schedules.Settle(ctx, e.Failed); err != nil {
+		return err
+	}
+	for more := true; more; {
+		var made int
+		var err error
+		if made, more, err = e.Schedules.MakeDue(ctx); err != nil {
+			return err
+		}
+		if made > 0 {
+			e.Log.Info("windows of schedules are due", "windows", made)
+		}
+	}
+	for more := true; more; {
+		var started int
+		var err error
+		if started, more, err = e.Schedules.Start(ctx, e.AtOnce, e.begin); err != nil {
+			return err
+		}
+		if started > 0 {
+			e.Tasks.Admit(ctx)
+		}
+	}
+	return nil
+}
+
+// begin makes the export jobs of windows.
+func (e *Exporter) begin(ctx context.Context, tx pgx.Tx, windows []store.Starting) ([]store.File, error) {
+	var jobs []tasks.NewJob
+	var files []store.File
+	names := domainNames{db: e.DB, clock24: map[string]bool{}}
+	for _, w := range windows {
+		domains, err := names.of(ctx, w.Of)
+		if err != nil {
+			return nil, err
+		}
+		for _, domain := range domains {
+			clock24, err := names.clock(ctx, domain.UUID)
+			if err != nil {
+				return nil, err
+			}
+			request, err := w.Request(domain, clock24)
+			if err != nil {
+				return nil, err
+			}
+			name, err := w.FileName(request)
+			if err != nil {
+				return nil, fmt.Errorf("naming a file of schedule %s: %w", w.Of.ID, err)
+			}
+			params := outbox.ExportParams{Request: request}
+			for _, id := range w.Of.Destinations {
+				params.Deliver = append(params.Deliver, delivery.Order{DestinationID: id, Name: name})
+			}
+			subject := "window " + w.ID + " " + domain.UUID
+			jobs = append(jobs, tasks.NewJob{
+				Kind: tasks.KindExport, DomainUUID: domain.UUID, CreatedBy: w.Of.ID, CreatedByName: "schedule " + w.Of.Name,
+				Subject: subject, BodyHash: []byte(subject), Params: params,
+			})
+			files = append(files, store.File{WindowID: w.ID, DomainUUID: domain.UUID, DomainName: domain.Name, Name: name})
+		}
+	}
+	made, err := e.Tasks.CreateIn(ctx, tx, jobs...)
+	if err != nil {
+		return nil, err
+	}
+	for i, job := range made {
+		files[i].JobID = job.ID
+	}
+	return files, nil
+}
+
+// domainNames are the domains that files are of, each read once.
+type domainNames struct {
+	db      *fusionpbx.DB
+	each    []fusionpbx.Domain
+	clock24 map[string]bool
+}
+
+// domainsAtOnce is how many domains are read at a time.
+const domainsAtOnce = 1000
+
+// of are the domains of which a window of the schedule has a file each; one without a name stands for all.
+func (n *domainNames) of(ctx context.Context, r store.Record) ([]fusionpbx.Domain, error) {
+	if !r.EachDomain {
+		return []fusionpbx.Domain{{UUID: r.DomainUUID, Name: r.DomainName}}, nil
+	}
+	for after, done := "", n.each != nil; !done; {
+		page, err := n.db.DomainsWithGateways(ctx, tenant.All, after, domainsAtOnce)
+		if err != nil {
+			return nil, err
+		}
+		for _, d := range page {
+			if d.Enabled {
+				n.each = append(n.each, d.Domain)
+			}
+			after = d.Name
+		}
+		done = len(page) < domainsAtOnce
+	}
+	return n.each, nil
+}
+
+// clock is how times of day are shown to the domain.
+func (n *domainNames) clock(ctx context.Context, domainUUID string) (clock24 bool, err error) {
+	clock24, known := n.clock24[domainUUID]
+	if !known {
+		if clock24, err = n.db.Clock24(ctx, domainUUID); err == nil {
+			n.clock24[domainUUID] = clock24
+		}
+	}
+	return clock24, err
+}

@@ -1,0 +1,467 @@
+package scheduler_test
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"math"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"trunkline/internal/cdr"
+	"trunkline/internal/config"
+	"trunkline/internal/delivery/destinations"
+	"trunkline/internal/export"
+	"trunkline/internal/fault"
+	"trunkline/internal/pbxtest/testbed"
+	"trunkline/internal/schedule"
+	"trunkline/internal/schedule/store"
+	"trunkline/internal/tenant"
+	"trunkline/scheduler"
+)
+
+// plan is a PBX with schedules, looked after by the clock that a test sets. No worker runs: jobs end as the test says.
+type plan struct {
+	*testbed.Bed
+	store  *store.Store
+	clock  atomic.Int64
+	failed atomic.Int64 // windows that Exporter.Failed was told of
+}
+
+func newPlan(t *testing.T, begin time.Time) *plan {
+	t.Helper()
+	p := &plan{Bed: testbed.New(t, testbed.Options{})}
+	p.set(begin)
+	p.store = &store.Store{
+		Pool: p.Pool, DB: p.FusionPBX, Destinations: destinations.New(p.Pool, p.Tasks.Keys(), config.Settings{}),
+		Now: p.now, PerDomain: 100, MostBackfilled: 400,
+	}
+	return p
+}
+
+func (p *plan) now() time.Time       { return time.UnixMicro(p.clock.Load()).UTC() }
+func (p *plan) set(at time.Time)     { p.clock.Store(at.UnixMicro()) }
+func (p *plan) pass(d time.Duration) { p.clock.Add(d.Microseconds()) }
+
+func (p *plan) exporter() *scheduler.Exporter {
+	return &scheduler.Exporter{
+		Schedules: p.store, Tasks: p.Tasks, DB: p.FusionPBX, AtOnce: 3, Log: slog.New(slog.DiscardHandler),
+		Failed: func(_ context.Context, _ pgx.Tx, windows []store.Starting) error {
+			p.failed.Add(int64(len(windows)))
+			return nil
+		},
+	}
+}
+
+// daily is a schedule of all domains.
+func daily(zone string) store.Definition {
+	return store.Definition{
+		Name: "nightly " + zone, Cron: "15 0 * * *", TimeZone: zone, Window: schedule.PreviousDay, Lag: 10 * time.Minute,
+		Request: cdr.Request{Format: export.CSV}, Enabled: true,
+	}
+}
+
+func (p *plan) create(t *testing.T, d store.Definition) store.Record {
+	t.Helper()
+	made, err := p.store.Create(t.Context(), d, "test")
+	must(t, err)
+	return made
+}
+
+// end ends all jobs that are not over.
+func (p *plan) end(t *testing.T, state string) {
+	t.Helper()
+	result, failure := `{"total_records": 0, "bytes": 0, "sha256": "00"}`, ""
+	if state != "succeeded" {
+		result, failure = "", "server_error"
+	}
+	_, err := p.Pool.Exec(t.Context(), `update trunkline.jobs set state = $1, result = nullif($2, '')::json, error_code = nullif($3, ''), error_message = nullif($3, ''), finished_at = now()
+		where state in ('queued', 'running')`, state, result, failure)
+	must(t, err)
+}
+
+func (p *plan) look(t *testing.T) {
+	t.Helper()
+	must(t, p.exporter().Look(t.Context()))
+}
+
+// history is of a series, the oldest first.
+func (p *plan) history(t *testing.T, id string, series store.Series) (all []store.Window) {
+	t.Helper()
+	for after := ""; ; {
+		page, next, err := p.store.History(t.Context(), id, tenant.All, store.History{Series: series, Limit: 100, After: after})
+		must(t, err)
+		for _, w := range page {
+			all = append([]store.Window{w}, all...)
+		}
+		if after = next; next == "" {
+			return all
+		}
+	}
+}
+
+// wantWhole checks that a schedule's windows have all numbers, and that each begins where the one before it ended.
+func wantWhole(t *testing.T, windows []store.Window) {
+	t.Helper()
+	for i, w := range windows {
+		if *w.Number != int64(i)+1 || i > 0 && !w.Start.Equal(windows[i-1].End) || len(w.Files) > 1 {
+			t.Errorf("window %d has the number %d, begins at %s behind %s, and has %d files", i+1, *w.Number, w.Start, windows[max(i-1, 0)].End, len(w.Files))
+		}
+	}
+}
+
+// Two schedulers, which are cut off at random moments and down for days, make each day of a year once, whatever the zone's
+// clock does, and though the machine's own is put back and forth by an hour.
+func TestAYear(t *testing.T) {
+	t.Parallel()
+	for zone, year := range map[string]int{
+		"America/Sao_Paulo": 2018, // days that begin at 01:00
+		"Europe/Berlin":     2024, // a leap year
+		"Asia/Kathmandu":    2025,
+		"Africa/Cairo":      2023,
+		"Pacific/Apia":      2011, // a day that is left out
+	} {
+		t.Run(zone, func(t *testing.T) {
+			t.Parallel()
+			location, err := time.LoadLocation(zone)
+			must(t, err)
+			begin := time.Date(year, 1, 1, 12, 0, 0, 0, location)
+			end := begin.AddDate(1, 0, 0)
+			p := newPlan(t, begin)
+			made := p.create(t, daily(zone))
+			random := rand.New(rand.NewPCG(uint64(year), 11))
+			for p.now().Before(end) {
+				switch n := random.IntN(100); {
+				case n < 2:
+					p.pass(5 * 24 * time.Hour)
+				case n < 6:
+					p.pass(-time.Hour)
+				case n < 10:
+					p.pass(time.Hour)
+				default:
+					p.pass(time.Duration(random.IntN(20*60)) * time.Minute)
+				}
+				var both sync.WaitGroup
+				for i := range 2 {
+					after := time.Duration(random.IntN(20)) * time.Millisecond
+					both.Go(func() {
+						ctx, cancel := context.WithCancel(t.Context())
+						defer cancel()
+						if i == 0 {
+							time.AfterFunc(after, cancel)
+						}
+						if err := p.exporter().Look(ctx); err != nil && ctx.Err() == nil {
+							t.Error(err)
+						}
+					})
+				}
+				both.Wait()
+				if random.IntN(3) > 0 {
+					p.end(t, "succeeded")
+				}
+			}
+			for range 20 {
+				p.look(t)
+				p.end(t, "succeeded")
+			}
+			p.look(t)
+			windows := p.history(t, made.ID, store.SeriesRun)
+			wantWhole(t, windows)
+			whole := windows[len(windows)-1].End.Sub(windows[0].Start)
+			if days := int(math.Round(whole.Hours() / 24)); len(windows) != days || days < 364 {
+				t.Errorf("%d windows were made of %d days", len(windows), days)
+			}
+			for _, w := range windows {
+				start := w.Start.In(location)
+				if h := w.End.Sub(w.Start).Hours(); h < 23 || h > 25 || start.Add(-time.Second).Day() == start.Day() || w.State != store.StateSucceeded || len(w.Files) != 1 {
+					t.Errorf("window %d begins at %s, has %g hours and %d files, and is %s", *w.Number, start, h, len(w.Files), w.State)
+				}
+			}
+			var jobs, named int
+			must(t, p.Pool.QueryRow(t.Context(), "select count(*), count(distinct params ->> 'date_start') from trunkline.jobs where kind = 'export'").Scan(&jobs, &named))
+			if jobs != len(windows) || named != jobs {
+				t.Errorf("%d export jobs of %d days were made for %d windows", jobs, named, len(windows))
+			}
+		})
+	}
+}
+
+// A schedule that was down makes all of its windows, the oldest first, and exports few at once.
+func TestCatchingUp(t *testing.T) {
+	t.Parallel()
+	begin := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	p := newPlan(t, begin)
+	made := p.create(t, daily("Europe/Berlin"))
+	p.set(begin.AddDate(0, 0, 10))
+	p.look(t)
+	states := func() (text string) {
+		for _, w := range p.history(t, made.ID, store.SeriesRun) {
+			text += string(w.State[0])
+		}
+		return text
+	}
+	if got := states(); got != "rrrwwwwwww" {
+		t.Errorf("the windows are %s", got)
+	}
+	p.end(t, "succeeded")
+	p.look(t)
+	if got := states(); got != "sssrrrwwww" {
+		t.Errorf("the windows are %s", got)
+	}
+	r, err := p.store.Get(t.Context(), made.ID, tenant.All)
+	must(t, err)
+	if want := time.Date(2026, 3, 11, 23, 15, 0, 0, time.UTC); !r.NextRun.Equal(want) {
+		t.Errorf("it runs next at %s, want %s", r.NextRun, want)
+	}
+}
+
+// A window that fails keeps its number, and later ones go on; it is run again as a revision, or skipped.
+func TestFailedWindows(t *testing.T) {
+	t.Parallel()
+	begin := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	p := newPlan(t, begin)
+	made := p.create(t, daily("Europe/Berlin"))
+	for range 3 {
+		p.pass(24 * time.Hour)
+		p.look(t)
+		p.end(t, map[bool]string{true: "failed", false: "succeeded"}[p.now().Day() < 4])
+		p.look(t)
+	}
+	get := func() store.Record {
+		r, err := p.store.Get(t.Context(), made.ID, tenant.All)
+		must(t, err)
+		return r
+	}
+	if r := get(); r.Failing != 2 || p.failed.Load() != 2 || *r.Last.Number != 3 || r.Last.State != store.StateSucceeded {
+		t.Errorf("%d windows are failing, %d were told of, the last one is %d and %s", r.Failing, p.failed.Load(), *r.Last.Number, r.Last.State)
+	}
+	again, err := p.store.RunAgain(t.Context(), made.ID, tenant.All, store.SeriesRun, 1)
+	must(t, err)
+	if again.Label() != "000001-r1" {
+		t.Errorf("it is run again as %s", again.Label())
+	}
+	if _, err := p.store.RunAgain(t.Context(), made.ID, tenant.All, store.SeriesRun, 1); !fault.Is(err, fault.Conflict) {
+		t.Errorf("a window that waits was run again: %v", err)
+	}
+	if _, err := p.store.RunAgain(t.Context(), made.ID, tenant.All, store.SeriesRun, 9); !fault.Is(err, fault.NotFound) {
+		t.Errorf("a window that is not there was run again: %v", err)
+	}
+	if _, err := p.store.Skip(t.Context(), made.ID, tenant.All, store.SeriesRun, 2, " "); !fault.Is(err, fault.InvalidRequest) {
+		t.Errorf("a window was skipped without a reason: %v", err)
+	}
+	_, err = p.store.Skip(t.Context(), made.ID, tenant.All, store.SeriesRun, 2, "the switch was down")
+	must(t, err)
+	if _, err := p.store.Skip(t.Context(), made.ID, tenant.All, store.SeriesRun, 3, "no need"); !fault.Is(err, fault.Conflict) {
+		t.Errorf("a window that was exported was skipped: %v", err)
+	}
+	p.look(t)
+	p.end(t, "succeeded")
+	p.look(t)
+	if r := get(); r.Failing != 0 {
+		t.Errorf("%d windows are failing still", r.Failing)
+	}
+	// A retry of a failed job is the window's too.
+	p.pass(24 * time.Hour)
+	p.look(t)
+	p.end(t, "failed")
+	p.look(t)
+	_, err = p.Pool.Exec(t.Context(), "update trunkline.jobs set state = 'queued', error_code = null, error_message = null, finished_at = null where state = 'failed' and id in (select job_id from trunkline.window_files where state = 'failed' order by job_id desc limit 1)")
+	must(t, err)
+	p.look(t)
+	if w := get().Last; w.State != store.StateRunning || w.EndedAt != nil {
+		t.Errorf("the window whose job was retried is %s", w.State)
+	}
+	p.end(t, "succeeded")
+	p.look(t)
+	if w := get().Last; w.State != store.StateSucceeded {
+		t.Errorf("the window whose job was retried with success is %s", w.State)
+	}
+}
+
+// What is asked for by name: an extra export, the next window left out, a past span.
+func TestAskedFor(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	p := newPlan(t, time.Date(2026, 3, 2, 11, 0, 0, 0, time.UTC))
+	made := p.create(t, daily("Europe/Berlin"))
+	before := made.State
+	extra, err := p.store.Run(ctx, made.ID, tenant.All)
+	must(t, err)
+	r, err := p.store.Get(ctx, made.ID, tenant.All)
+	must(t, err)
+	if len(extra) != 1 || extra[0].Number != nil || extra[0].Series != store.SeriesExtra || !extra[0].Start.Equal(before.Watermark) || !extra[0].End.Equal(p.now()) || r.State != before {
+		t.Errorf("run made %+v, and the schedule stands at %+v", extra, r.State)
+	}
+	skipped, err := p.store.Skip(ctx, made.ID, tenant.All, store.SeriesRun, 0, "a holiday")
+	must(t, err)
+	if *skipped.Number != 1 || skipped.State != store.StateSkipped {
+		t.Errorf("skipped %+v", skipped)
+	}
+	for name, asked := range map[string]store.BackfillAsked{
+		"from":           {From: "yesterday", To: "2026-02-01"},
+		"to":             {From: "2026-02-01", To: "2026-01-01"},
+		"lies behind":    {From: "2026-02-01", To: "2026-03-03"},
+		"are allowed at": {From: "2020-02-01", To: "2026-01-01"},
+	} {
+		if _, err := p.store.Backfill(ctx, made.ID, tenant.All, asked); !fault.Is(err, fault.InvalidRequest) || !strings.Contains(err.Error(), name) {
+			t.Errorf("%+v: %v", asked, err)
+		}
+	}
+	filled, err := p.store.Backfill(ctx, made.ID, tenant.All, store.BackfillAsked{From: "2026-02-27", To: "2026-03-01"})
+	must(t, err)
+	if len(filled) != 3 || *filled[2].Number != 3 || !filled[2].End.Equal(skipped.Start) {
+		t.Errorf("the backfill made %+v", filled)
+	}
+	if _, err := p.store.Backfill(ctx, made.ID, tenant.All, store.BackfillAsked{From: "2026-02-28", To: "2026-02-28"}); !fault.Is(err, fault.Conflict) || !strings.Contains(err.Error(), "b000002") {
+		t.Errorf("a span was filled twice: %v", err)
+	}
+	more, err := p.store.Backfill(ctx, made.ID, tenant.All, store.BackfillAsked{From: "2026-02-26", To: "2026-02-26"})
+	must(t, err)
+	if *more[0].Number != 4 {
+		t.Errorf("the next backfill begins with %d", *more[0].Number)
+	}
+	p.set(time.Date(2026, 3, 4, 1, 0, 0, 0, time.UTC))
+	p.look(t)
+	wantWhole(t, p.history(t, made.ID, store.SeriesRun))
+}
+
+// Whatever is changed of a schedule, its windows neither leave a gap nor overlap, and the answer says how it goes on.
+func TestEditsLeaveNoGap(t *testing.T) {
+	t.Parallel()
+	random := rand.New(rand.NewPCG(3, 11))
+	p := newPlan(t, time.Date(2026, 1, 10, 12, 0, 0, 0, time.UTC))
+	made := p.create(t, daily("Europe/Berlin"))
+	kinds := []schedule.Kind{schedule.PreviousDay, schedule.PreviousWeek, schedule.PreviousMonth, schedule.SinceLastRun}
+	for range 150 {
+		p.pass(time.Duration(random.IntN(72)) * time.Hour)
+		p.look(t)
+		p.end(t, "succeeded")
+		before, err := p.store.Get(t.Context(), made.ID, tenant.All)
+		must(t, err)
+		after, err := p.store.Edit(t.Context(), made.ID, tenant.All, "test", func(r *store.Record) error {
+			r.Cron = []string{"15 0 * * *", "0 6 * * MON", "*/30 * * * *", "0 3 1 * *", "0 2 29 2 *"}[random.IntN(5)]
+			r.TimeZone = []string{"Europe/Berlin", "America/New_York", "Asia/Kathmandu", "UTC"}[random.IntN(4)]
+			r.Window = kinds[random.IntN(4)]
+			r.Lag = time.Duration(random.IntN(5)) * time.Hour
+			return nil
+		})
+		must(t, err)
+		start, end, err := after.NextWindow()
+		must(t, err)
+		if after.State != before.State || !start.Equal(before.State.Watermark) || end != nil && !end.After(start) || !after.NextRun.After(p.now()) {
+			t.Errorf("from %+v to %+v, next %s to %v, which runs at %s", before.State, after.State, start, end, after.NextRun)
+		}
+	}
+	p.look(t)
+	wantWhole(t, p.history(t, made.ID, store.SeriesRun))
+}
+
+// A schedule whose domain is disabled is paused and says so; once resumed it exports what has come meanwhile. It shows in its
+// own domain alone.
+func TestADisabledDomain(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	p := newPlan(t, time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
+	d := daily("Europe/Berlin")
+	d.DomainUUID, d.DomainName = p.Sample.Domains[0].UUID, p.Sample.Domains[0].Name
+	made := p.create(t, d)
+	own := tenant.Only(tenant.Domain{UUID: d.DomainUUID})
+	other := tenant.Only(tenant.Domain{UUID: made.ID})
+	if _, err := p.store.Get(ctx, made.ID, other); !fault.Is(err, fault.NotFound) {
+		t.Errorf("another domain sees it: %v", err)
+	}
+	if page, _, err := p.store.List(ctx, store.Filter{Domains: other, Limit: 10}); err != nil || len(page) != 0 {
+		t.Errorf("another domain sees %d schedules: %v", len(page), err)
+	}
+	_, err := p.Pool.Exec(ctx, "update v_domains set domain_enabled = false where domain_uuid = $1", d.DomainUUID)
+	must(t, err)
+	p.pass(24 * time.Hour)
+	p.look(t)
+	r, err := p.store.Get(ctx, made.ID, own)
+	must(t, err)
+	if r.Enabled || !strings.Contains(r.PausedBecause, "is disabled") || r.Last != nil {
+		t.Errorf("it is enabled: %v, because %q, and made %v", r.Enabled, r.PausedBecause, r.Last)
+	}
+	_, err = p.Pool.Exec(ctx, "update v_domains set domain_enabled = true where domain_uuid = $1", d.DomainUUID)
+	must(t, err)
+	p.pass(24 * time.Hour)
+	changed, err := p.store.SetEnabled(ctx, store.Filter{Domains: own, Name: "NIGHT"}, true, "", "test")
+	must(t, err)
+	if len(changed) != 1 || !changed[0].Enabled || changed[0].PausedBecause != "" {
+		t.Errorf("resumed %+v", changed)
+	}
+	p.pass(24 * time.Hour)
+	p.look(t)
+	if windows := p.history(t, made.ID, store.SeriesRun); len(windows) != 3 {
+		t.Errorf("%d windows were made of three days", len(windows))
+	}
+}
+
+// What no schedule can be is refused by the name of the parameter.
+func TestWhatIsNoSchedule(t *testing.T) {
+	t.Parallel()
+	p := newPlan(t, time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
+	p.store.PerDomain = 2
+	for parameter, change := range map[string]func(*store.Definition){
+		"name":         func(d *store.Definition) { d.Name = "a\nb" },
+		"cron":         func(d *store.Definition) { d.Cron = "0 0 30 2 *" },
+		"time_zone":    func(d *store.Definition) { d.TimeZone = "Mars/Olympus" },
+		"window":       func(d *store.Definition) { d.Window = "decade" },
+		"lag":          func(d *store.Definition) { d.Lag = -time.Second },
+		"file_name":    func(d *store.Definition) { d.FileName = "../{number}" },
+		"columns":      func(d *store.Definition) { d.Request.Columns = []string{"1; drop table x"} },
+		"destinations": func(d *store.Definition) { d.Destinations = []string{"01980000-0000-7000-8000-000000000000"} },
+		"files":        func(d *store.Definition) { d.DomainUUID, d.EachDomain = p.Sample.Domains[0].UUID, true },
+	} {
+		d := daily("Europe/Berlin")
+		change(&d)
+		if _, err := p.store.Create(t.Context(), d, "test"); !fault.Is(err, fault.InvalidRequest) || !strings.HasPrefix(err.Error(), parameter+": ") {
+			t.Errorf("%s: %v", parameter, err)
+		}
+	}
+	p.create(t, daily("Europe/Berlin"))
+	d := daily("Europe/Berlin")
+	d.Name = strings.ToUpper(d.Name)
+	if _, err := p.store.Create(t.Context(), d, "test"); !fault.Is(err, fault.Conflict) || !strings.HasPrefix(err.Error(), "name: ") {
+		t.Errorf("two have one name: %v", err)
+	}
+	p.create(t, daily("UTC"))
+	if _, err := p.store.Create(t.Context(), daily("Asia/Tokyo"), "test"); !fault.Is(err, fault.Conflict) {
+		t.Errorf("there are more than one may have: %v", err)
+	}
+}
+
+// A schedule of all domains may have a file for each that is enabled.
+func TestAFileForEachDomain(t *testing.T) {
+	t.Parallel()
+	p := newPlan(t, time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
+	_, err := p.Pool.Exec(t.Context(), `insert into v_domains (domain_uuid, domain_name, domain_enabled)
+		select gen_random_uuid(), 'd' || i || '.example', i <> 2 from generate_series(1, 3) as i`)
+	must(t, err)
+	d := daily("Europe/Berlin")
+	d.EachDomain = true
+	made := p.create(t, d)
+	p.pass(24 * time.Hour)
+	p.look(t)
+	files := p.history(t, made.ID, store.SeriesRun)[0].Files
+	names := map[string]bool{}
+	for _, f := range files {
+		names[f.Name] = true
+		var params cdr.Request
+		var text string
+		must(t, p.Pool.QueryRow(t.Context(), "select params::text from trunkline.jobs where id = $1", f.JobID).Scan(&text))
+		must(t, json.Unmarshal([]byte(text), &params))
+		if params.DomainUUID != f.DomainUUID || f.DomainUUID == "" || params.DateStart != "2026-03-01" || params.DateEnd != "2026-03-01" {
+			t.Errorf("the job of %s is of %s, %s", f.DomainName, params.DomainName, params.DateRange())
+		}
+	}
+	if want := 2 + len(p.Sample.Domains); len(files) != want || len(names) != want {
+		t.Errorf("the files are %+v", files)
+	}
+}
