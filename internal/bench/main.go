@@ -67,6 +67,7 @@ var measurements = []struct {
 	{"during", (*bench).during},
 	{"shares", (*bench).shares},
 	{"summary", (*bench).summary},
+	{"schedules", (*bench).schedules},
 }
 
 func names() (all []string) {

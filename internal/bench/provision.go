@@ -74,18 +74,11 @@ func (b *bench) provision(ctx context.Context) error {
 // enqueueToStart measures the time from a task's way into Redis to the start that the worker writes
 // into the job's row.
 func (b *bench) enqueueToStart(ctx context.Context) error {
-	secret, err := config.Settings{SecretKey: config.Secret(b.SecretKey())}.LoadSecretKey(false)
+	client, closeClient, err := b.jobClient(config.Settings{ProvisionTimeout: time.Minute, HeartbeatTimeout: startPatience, QueuedJobs: pairs * callsPerSide})
 	if err != nil {
 		return err
 	}
-	keys, err := sealing.NewKeys(secret)
-	if err != nil {
-		return err
-	}
-	rdb := redis.NewClient(&redis.Options{Addr: b.Servers.RedisAddr()})
-	defer rdb.Close()
-	settings := config.Settings{ProvisionTimeout: time.Minute, HeartbeatTimeout: startPatience, QueuedJobs: pairs * callsPerSide}
-	client := tasks.NewClient(b.pool, keys, rdb, settings, slog.New(slog.DiscardHandler))
+	defer closeClient()
 	ctx, stop := context.WithCancel(ctx)
 	var listening errgroup.Group
 	defer listening.Wait()
@@ -115,6 +108,20 @@ func (b *bench) enqueueToStart(ctx context.Context) error {
 	}
 	figure("enqueue_to_start_p50_ms", median(waits), "ms")
 	return nil
+}
+
+// jobClient is a client of jobs on the sample PBX. Somebody should close it.
+func (b *bench) jobClient(settings config.Settings) (client *tasks.Client, closeClient func() error, err error) {
+	secret, err := config.Settings{SecretKey: config.Secret(b.SecretKey())}.LoadSecretKey(false)
+	if err != nil {
+		return nil, nil, err
+	}
+	keys, err := sealing.NewKeys(secret)
+	if err != nil {
+		return nil, nil, err
+	}
+	rdb := redis.NewClient(&redis.Options{Addr: b.Servers.RedisAddr()})
+	return tasks.NewClient(b.pool, keys, rdb, settings, slog.New(slog.DiscardHandler)), rdb.Close, nil
 }
 
 // timeEach provisions one gateway after the other and returns each one's time in milliseconds.
