@@ -1,5 +1,5 @@
 // Package servers runs servers of our own on free loopback ports of this machine, gone when they are
-// closed or their program dies: Postgres with FusionPBX's tables, Redis, Redis with Sentinels, nginx; and
+// closed or their program dies: Postgres with FusionPBX's tables, Redis, Redis with Sentinels, nginx, S3; and
 // makes the certificates that go with them. It is for the demo, measurements and tests, and imports no
 // package testing: what a test asks for is in pbxtest.
 package servers
