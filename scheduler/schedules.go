@@ -2,7 +2,6 @@ package scheduler
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"time"
 
@@ -10,6 +9,7 @@ import (
 
 	"trunkline/internal/delivery"
 	"trunkline/internal/delivery/outbox"
+	"trunkline/internal/fault"
 	"trunkline/internal/fusionpbx"
 	"trunkline/internal/schedule/store"
 	"trunkline/internal/tenant"
@@ -71,7 +71,7 @@ func (e *Exporter) Look(ctx context.Context) error {
 	for more := true; more; {
 		var started int
 		var err error
-		if started, more, err = e.Schedules.Start(ctx, e.AtOnce, e.begin); err != nil {
+		if started, more, err = e.Schedules.Start(ctx, e.AtOnce, e.begin, e.Failed); err != nil {
 			return err
 		}
 		if started > 0 {
@@ -81,49 +81,64 @@ func (e *Exporter) Look(ctx context.Context) error {
 	return nil
 }
 
-// begin makes the export jobs of windows.
-func (e *Exporter) begin(ctx context.Context, tx pgx.Tx, windows []store.Starting) ([]store.File, error) {
+// begin makes the export jobs of windows. One that none can be made of fails by itself, and holds up no other.
+func (e *Exporter) begin(ctx context.Context, tx pgx.Tx, windows []store.Starting) (store.Begun, error) {
 	var jobs []tasks.NewJob
-	var files []store.File
+	begun := store.Begun{Failed: map[string]error{}}
 	names := domainNames{db: e.DB, clock24: map[string]bool{}}
 	for _, w := range windows {
 		domains, err := names.of(ctx, w.Of)
 		if err != nil {
-			return nil, err
+			return begun, err
 		}
+		var asked []tasks.NewJob
+		var files []store.File
 		for _, domain := range domains {
 			clock24, err := names.clock(ctx, domain.UUID)
 			if err != nil {
-				return nil, err
+				return begun, err
 			}
-			request, err := w.Request(domain, clock24)
+			job, file, err := exportOf(w, domain, clock24)
 			if err != nil {
-				return nil, err
+				begun.Failed[w.ID] = err
+				break
 			}
-			name, err := w.FileName(request)
-			if err != nil {
-				return nil, fmt.Errorf("naming a file of schedule %s: %w", w.Of.ID, err)
-			}
-			params := outbox.ExportParams{Request: request}
-			for _, id := range w.Of.Destinations {
-				params.Deliver = append(params.Deliver, delivery.Order{DestinationID: id, Name: name})
-			}
-			subject := "window " + w.ID + " " + domain.UUID
-			jobs = append(jobs, tasks.NewJob{
-				Kind: tasks.KindExport, DomainUUID: domain.UUID, CreatedBy: w.Of.ID, CreatedByName: "schedule " + w.Of.Name,
-				Subject: subject, BodyHash: []byte(subject), Params: params,
-			})
-			files = append(files, store.File{WindowID: w.ID, DomainUUID: domain.UUID, DomainName: domain.Name, Name: name})
+			asked, files = append(asked, job), append(files, file)
+		}
+		if begun.Failed[w.ID] == nil {
+			jobs, begun.Files = append(jobs, asked...), append(begun.Files, files...)
 		}
 	}
 	made, err := e.Tasks.CreateIn(ctx, tx, jobs...)
 	if err != nil {
-		return nil, err
+		return begun, err
 	}
 	for i, job := range made {
-		files[i].JobID = job.ID
+		begun.Files[i].JobID = job.ID
 	}
-	return files, nil
+	return begun, nil
+}
+
+// exportOf is the job that exports a window's file of a domain.
+func exportOf(w store.Starting, domain fusionpbx.Domain, clock24 bool) (job tasks.NewJob, file store.File, err error) {
+	request, err := w.Request(domain, clock24)
+	if err != nil {
+		return job, file, err
+	}
+	name, err := w.FileName(request)
+	if err != nil {
+		return job, file, fault.Invalid("file_name", "of %s: %w", domain.Name, err)
+	}
+	params := outbox.ExportParams{Request: request}
+	for _, id := range w.Of.Destinations {
+		params.Deliver = append(params.Deliver, delivery.Order{DestinationID: id, Name: name})
+	}
+	subject := "window " + w.ID + " " + domain.UUID
+	job = tasks.NewJob{
+		Kind: tasks.KindExport, DomainUUID: domain.UUID, CreatedBy: w.Of.ID, CreatedByName: "schedule " + w.Of.Name,
+		Subject: subject, BodyHash: []byte(subject), Params: params,
+	}
+	return job, store.File{WindowID: w.ID, DomainUUID: domain.UUID, DomainName: domain.Name, Name: name}, nil
 }
 
 // domainNames are the domains that files are of, each read once.

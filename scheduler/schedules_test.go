@@ -437,6 +437,34 @@ func TestWhatIsNoSchedule(t *testing.T) {
 	}
 }
 
+// What one schedule cannot export holds up no other.
+func TestOneThatCannotExport(t *testing.T) {
+	t.Parallel()
+	p := newPlan(t, time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
+	long := strings.Repeat("ü", 64)
+	d := daily("UTC")
+	d.Name = long
+	if _, err := p.store.Create(t.Context(), d, "test"); !fault.Is(err, fault.InvalidRequest) || !strings.HasPrefix(err.Error(), "file_name: ") {
+		t.Errorf("a schedule whose files have no name: %v", err)
+	}
+	bad, odd, good := p.create(t, daily("UTC")), p.create(t, daily("Asia/Tokyo")), p.create(t, daily("Europe/Berlin"))
+	_, err := p.Pool.Exec(t.Context(), "update trunkline.schedules set name = $2 where id = $1", bad.ID, long)
+	must(t, err)
+	_, err = p.Pool.Exec(t.Context(), "update trunkline.schedules set cron = 'at noon' where id = $1", odd.ID)
+	must(t, err)
+	p.pass(24 * time.Hour)
+	p.look(t)
+	if w := p.history(t, bad.ID, store.SeriesRun)[0]; w.State != store.StateFailed || !strings.Contains(w.Reason, "file_name: ") || p.failed.Load() != 1 {
+		t.Errorf("the window without a name is %s: %s; %d were told of", w.State, w.Reason, p.failed.Load())
+	}
+	if r, err := p.store.Get(t.Context(), odd.ID, tenant.All); err != nil || r.Enabled || !strings.Contains(r.PausedBecause, "cron") {
+		t.Errorf("the schedule that cannot be read is enabled: %v, %q, %v", r.Enabled, r.PausedBecause, err)
+	}
+	if w := p.history(t, good.ID, store.SeriesRun)[0]; w.State != store.StateRunning {
+		t.Errorf("the window of another schedule is %s", w.State)
+	}
+}
+
 // A schedule of all domains may have a file for each that is enabled.
 func TestAFileForEachDomain(t *testing.T) {
 	t.Parallel()

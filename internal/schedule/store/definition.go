@@ -86,6 +86,10 @@ func (s *Store) check(ctx context.Context, d *Definition) (schedule.Schedule, er
 	if err := d.FileName.Check(d.EachDomain); err != nil {
 		return rules, fault.Invalid("file_name", "%w", err)
 	}
+	at := s.now()
+	if _, err := d.FileName.Name(delivery.Named{Domain: d.DomainName, Schedule: d.Name, Number: "b000001-r99", Start: at, End: at, Extension: "parquet.zst"}); err != nil {
+		return rules, fault.Invalid("file_name", "with this schedule's name, %w", err)
+	}
 	if len(d.Destinations) > maxDestinations {
 		return rules, fault.Invalid("destinations", "%d are named; %d are allowed", len(d.Destinations), maxDestinations)
 	}

@@ -40,10 +40,11 @@ func (s *Store) MakeDue(ctx context.Context) (made int, more bool, err error) {
 		batch := &pgx.Batch{}
 		for _, r := range due {
 			rules, err := r.Schedule()
-			if err != nil {
-				return err
+			why := domains.awayOf(r)
+			if err != nil { // another build took it
+				why = "this build cannot read it: " + err.Error()
 			}
-			if why := domains.awayOf(r); why != "" {
+			if why != "" {
 				batch.Queue("update trunkline.schedules set enabled = false, next_run = null, paused_because = $2 where id = $1", r.ID, why)
 				continue
 			}
@@ -133,9 +134,16 @@ func (w Starting) FileName(r cdr.Request) (string, error) {
 	})
 }
 
+// Begun are the files of windows, and why there are none of a window, by its id.
+type Begun struct {
+	Files  []File
+	Failed map[string]error
+}
+
 // Start has begin make the export jobs of windows whose turn it is, in the transaction that says so: of each schedule those
-// that somebody has asked for, then the oldest first, and no more than atOnce under way. more says that others may wait.
-func (s *Store) Start(ctx context.Context, atOnce int, begin func(context.Context, pgx.Tx, []Starting) ([]File, error)) (started int, more bool, err error) {
+// that somebody has asked for, then the oldest first, and no more than atOnce under way. failed is as Settle has it. more
+// says that others may wait.
+func (s *Store) Start(ctx context.Context, atOnce int, begin func(context.Context, pgx.Tx, []Starting) (Begun, error), failed func(context.Context, pgx.Tx, []Starting) error) (started int, more bool, err error) {
 	err = pgx.BeginFunc(ctx, s.Pool, func(tx pgx.Tx) error {
 		// A paused schedule exports what somebody asks for by name, and nothing else.
 		const mayStart = "w.state = 'waiting' and (s.enabled or w.series = 'extra' or w.revision > 0)"
@@ -171,28 +179,44 @@ func (s *Store) Start(ctx context.Context, atOnce int, begin func(context.Contex
 			starting[i] = Starting{w, of[w.ScheduleID]}
 		}
 		started, more = len(windows), len(ids) == dueAtOnce
-		files, err := begin(ctx, tx, starting)
+		begun, err := begin(ctx, tx, starting)
 		if err != nil {
 			return err
 		}
-		return s.keepStarted(ctx, tx, windows, files)
+		if err := s.keepStarted(ctx, tx, windows, begun); err != nil {
+			return err
+		}
+		var over []Starting
+		for _, w := range starting {
+			if why := begun.Failed[w.ID]; why != nil {
+				w.State, w.Reason = StateFailed, why.Error()
+				over = append(over, w)
+			}
+		}
+		if len(over) == 0 || failed == nil {
+			return nil
+		}
+		return failed(ctx, tx, over)
 	})
 	return started, more, explained(err)
 }
 
 // keepStarted records that windows are under way. One without a file has none to wait for.
-func (s *Store) keepStarted(ctx context.Context, tx pgx.Tx, windows []Window, files []File) error {
+func (s *Store) keepStarted(ctx context.Context, tx pgx.Tx, windows []Window, begun Begun) error {
 	batch, now := &pgx.Batch{}, s.now()
 	with := map[string]bool{}
-	for _, f := range files {
+	for _, f := range begun.Files {
 		with[f.WindowID] = true
 		batch.Queue(`insert into trunkline.window_files (window_id, job_id, domain_uuid, domain_name, name, state) values ($1, $2, nullif($3, '')::uuid, $4, $5, 'queued')`,
 			f.WindowID, f.JobID, f.DomainUUID, f.DomainName, f.Name)
 	}
 	for _, w := range windows {
-		if with[w.ID] {
+		switch why := begun.Failed[w.ID]; {
+		case why != nil:
+			batch.Queue("update trunkline.windows set state = 'failed', reason = $2, ended_at = $3 where id = $1", w.ID, why.Error(), now)
+		case with[w.ID]:
 			batch.Queue("update trunkline.windows set state = 'running' where id = $1", w.ID)
-		} else {
+		default:
 			batch.Queue("update trunkline.windows set state = 'succeeded', reason = 'no domain is enabled', ended_at = $2 where id = $1", w.ID, now)
 		}
 	}
