@@ -38,8 +38,7 @@ var faultTexts = map[int]string{
 	422: "It cannot be provisioned or delivered like this, or the key was used with another body.",
 	429: "Too many requests, or too many failed logins.",
 	500: "Something went wrong in Trunkline or at the switch.",
-	502: "The destination cannot be reached.",
-	503: "The database, Redis or a switch does not answer.",
+	503: "The database, Redis, a switch or a destination does not answer.",
 	504: "A switch did not answer in time.",
 	507: "The export folder or a destination is full.",
 }

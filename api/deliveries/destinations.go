@@ -70,7 +70,7 @@ func (s *Service) destinationEndpoints() []web.Endpoint {
 	enabled := web.Param{Name: "enabled", About: "false: nothing is delivered there.", Kind: web.KindFlag}
 	test := web.Param{Name: "test", About: "false: it is kept without a test. Else what cannot be reached or written to is refused.", Kind: web.KindFlag}
 	required := func(p web.Param) web.Param { p.Required = true; return p }
-	tested := []fault.Code{fault.Unreachable, fault.DeliveryRefused, fault.InsufficientStorage, fault.Conflict}
+	tested := []fault.Code{fault.Unavailable, fault.DeliveryRefused, fault.InsufficientStorage, fault.Conflict}
 	return []web.Endpoint{
 		{
 			ID: "listDestinations", Summary: "List destinations, newest first", Methods: []string{"GET"}, Path: "/v1/destinations",

@@ -41,7 +41,6 @@ var Statuses = map[fault.Code]int{
 	fault.ProfileUnavailable:   http.StatusUnprocessableEntity,
 	fault.RegistrationFailed:   http.StatusUnprocessableEntity,
 	fault.DeliveryRefused:      http.StatusUnprocessableEntity,
-	fault.Unreachable:          http.StatusBadGateway,
 	fault.RateLimited:          http.StatusTooManyRequests,
 	fault.Unavailable:          http.StatusServiceUnavailable,
 	fault.SwitchUnavailable:    http.StatusServiceUnavailable,

@@ -28,7 +28,7 @@ func CheckName(name string) error {
 		return fmt.Errorf("the name has %d bytes; %d are allowed", len(name), maxNameBytes)
 	case strings.HasPrefix(name, "/"):
 		return fmt.Errorf("%q begins with /; leave that out, for a name stands for a file below the destination's folder", fault.Clip(name))
-	case !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) || r == '\\' }):
+	case !printable(name) || strings.ContainsRune(name, '\\'):
 		return fmt.Errorf("%q holds a control character, a backslash or what cannot be printed; take it out", fault.Clip(name))
 	}
 	for part := range strings.SplitSeq(name, "/") {
@@ -42,6 +42,11 @@ func CheckName(name string) error {
 		}
 	}
 	return nil
+}
+
+// printable reports whether a text is UTF-8 without line breaks and other characters that cannot be seen.
+func printable(text string) bool {
+	return utf8.ValidString(text) && !strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) })
 }
 
 // CheckFolder is CheckName for a folder, "" for the one in which the destination begins.

@@ -50,8 +50,7 @@ const (
 
 // What is wrong with a destination of files or messages.
 const (
-	Unreachable     Code = "destination_unreachable" // it cannot be reached, or does not answer
-	DeliveryRefused Code = "delivery_refused"        // it was reached and does not take what is sent: a wrong login or key, no right to write
+	DeliveryRefused Code = "delivery_refused" // it was reached and does not take what is sent: a wrong login or key, no right to write
 )
 
 // Why a job or an answer was not finished.

@@ -137,6 +137,21 @@ func NewServers(t testing.TB) *servers.Pair {
 	return s
 }
 
+// StartSSHD starts a private sshd for this test: see [servers.StartSSHD].
+func StartSSHD(t testing.TB, more string) *servers.SSHD {
+	t.Helper()
+	s, err := servers.StartSSHD(t.Context(), t.TempDir(), more)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
 // StartNginx starts a private nginx for this test and returns its host:port: see [servers.StartNginx].
 func StartNginx(t testing.TB, site func(listen string) string, files map[string]string) (listen string) {
 	t.Helper()

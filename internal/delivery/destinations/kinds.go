@@ -12,7 +12,9 @@ import (
 	"trunkline/internal/cdr"
 	"trunkline/internal/config"
 	"trunkline/internal/delivery"
+	"trunkline/internal/delivery/dial"
 	"trunkline/internal/delivery/folder"
+	"trunkline/internal/delivery/sftp"
 	"trunkline/internal/fault"
 )
 
@@ -34,6 +36,9 @@ type opening struct {
 	settings config.Settings
 	owner    string // the uuid of the domain whose it is; "": it is of all domains
 }
+
+// guard says what may be connected to.
+func (o opening) guard() dial.Guard { return dial.Guard{Allowed: o.settings.DeliveryNetworks} }
 
 // Settings are how destinations of a kind are reached, as they are kept in JSON. Its fields are texts, whole numbers and flags,
 // with their names in the tag json and what they mean in the tag about.
@@ -98,6 +103,9 @@ var kinds = []kind{
 			limits.Bytes = int64(o.settings.DeliveryDomainBytes)
 		}
 		return folder.Open(filepath.Join(o.settings.DeliveryDir, o.owner), s, limits)
+	}),
+	entry("sftp", func(_ context.Context, o opening, s sftp.Settings, c sftp.Credentials) (delivery.Sender, error) {
+		return sftp.New(o.guard(), s, c), nil
 	}),
 }
 

@@ -83,5 +83,5 @@ func worded(ctx context.Context, err error) error {
 	if _, is := errors.AsType[*fault.Error](err); err == nil || is || !errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
 		return err
 	}
-	return fault.Errorf(fault.Unreachable, "the destination did not answer within %s; look at its address, and whether a firewall is in between", testTimeout)
+	return fault.Errorf(fault.Unavailable, "the destination did not answer within %s; look at its address, and whether a firewall is in between", testTimeout)
 }

@@ -268,7 +268,7 @@ func refused(err error) error {
 	if _, worded := errors.AsType[*fault.Error](err); worded {
 		return err
 	}
-	f := &fault.Error{Code: fault.Unreachable, Passes: true, Cause: err}
+	f := &fault.Error{Code: fault.Unavailable, Passes: true, Cause: err}
 	switch {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return err
