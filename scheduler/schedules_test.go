@@ -2,10 +2,14 @@ package scheduler_test
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"log/slog"
 	"math"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -19,11 +23,14 @@ import (
 	"trunkline/internal/delivery/destinations"
 	"trunkline/internal/export"
 	"trunkline/internal/fault"
+	"trunkline/internal/pbxtest"
+	"trunkline/internal/pbxtest/sample"
 	"trunkline/internal/pbxtest/testbed"
 	"trunkline/internal/schedule"
 	"trunkline/internal/schedule/store"
 	"trunkline/internal/tenant"
 	"trunkline/scheduler"
+	"trunkline/worker"
 )
 
 // plan is a PBX with schedules, looked after by the clock that a test sets. No worker runs: jobs end as the test says.
@@ -36,7 +43,12 @@ type plan struct {
 
 func newPlan(t *testing.T, begin time.Time) *plan {
 	t.Helper()
-	p := &plan{Bed: testbed.New(t, testbed.Options{})}
+	return newPlanOf(t, begin, sample.Options{})
+}
+
+func newPlanOf(t *testing.T, begin time.Time, of sample.Options) *plan {
+	t.Helper()
+	p := &plan{Bed: testbed.New(t, testbed.Options{Sample: of})}
 	p.set(begin)
 	p.store = &store.Store{
 		Pool: p.Pool, DB: p.FusionPBX, Destinations: destinations.New(p.Pool, p.Tasks.Keys(), config.Settings{}),
@@ -491,5 +503,55 @@ func TestAFileForEachDomain(t *testing.T) {
 	}
 	if want := 2 + len(p.Sample.Domains); len(files) != want || len(names) != want {
 		t.Errorf("the files are %+v", files)
+	}
+}
+
+// A schedule's windows become whole files at its destination, an empty one too, and what was exported shows in its history.
+func TestFilesArriveWhereTheyAreRead(t *testing.T) {
+	t.Parallel()
+	now := time.Now().UTC()
+	p := newPlanOf(t, now.AddDate(0, 0, -5), sample.Options{CDRs: 400, Days: 4})
+	settings := testbed.JobSettings
+	settings.DeliveryDir = t.TempDir()
+	p.store.Destinations = destinations.New(p.Pool, p.Tasks.Keys(), settings)
+	pbxtest.Start(t, worker.New(worker.Options{
+		Settings: settings, PBX: p.PBX, Redis: p.Redis, Tasks: p.Tasks, Log: p.Log,
+		Exporter: cdr.Exporter{PBX: p.PBX, Store: cdr.Folder{Dir: t.TempDir()}, Retention: time.Hour, SliceRows: 100},
+	}).Run)
+	folder, err := p.store.Destinations.Create(t.Context(), destinations.Given{Name: "billing", Kind: "folder", Values: destinations.Values{"folder": "billing"}, Enabled: true, CreatedBy: "test"})
+	must(t, err)
+	d := daily("UTC")
+	d.Name, d.Destinations, d.FileName = "nightly", []string{folder.ID}, "{number}_{date_start}.{extension}"
+	made := p.create(t, d)
+	p.set(now)
+	settled := func() (windows []store.Window, all bool) {
+		p.look(t)
+		windows = p.history(t, made.ID, store.SeriesRun)
+		for _, w := range windows {
+			if w.State != store.StateSucceeded {
+				return windows, false
+			}
+		}
+		return windows, len(windows) == 5
+	}
+	pbxtest.Eventually(t, "all windows are exported", func() bool { _, all := settled(); return all })
+	windows, _ := settled()
+	var rows int64
+	for _, w := range windows {
+		f := w.Files[0]
+		rows += *f.Rows
+		var content []byte
+		pbxtest.Eventually(t, f.Name+" is delivered", func() bool {
+			content, err = os.ReadFile(filepath.Join(settings.DeliveryDir, "billing", f.Name))
+			return err == nil
+		})
+		if sum := sha256.Sum256(content); hex.EncodeToString(sum[:]) != f.SHA256 || int64(len(content)) != *f.Bytes {
+			t.Errorf("%s has %d bytes of the SHA-256 %x; want %d, %s", f.Name, len(content), sum, *f.Bytes, f.SHA256)
+		}
+	}
+	var there int64
+	must(t, p.Pool.QueryRow(t.Context(), "select count(*) from v_xml_cdr where start_stamp >= $1 and start_stamp < $2", windows[0].Start, windows[4].End).Scan(&there))
+	if rows != there || rows == 0 || *windows[0].Files[0].Rows != 0 {
+		t.Errorf("%d of %d calls were exported, %d of them on a day without calls", rows, there, *windows[0].Files[0].Rows)
 	}
 }
