@@ -198,16 +198,35 @@ func changedValues(k kind, d Destination, credentials json.RawMessage, v Values)
 	return k.check(settings, unread)
 }
 
-// Delete deletes a destination of these domains, and returns it as it was. Errors: ErrNotFound.
+// Delete deletes a destination of these domains, and returns it as it was. Errors: ErrNotFound; a fault.Conflict that names the
+// schedules that deliver there.
 func (s *Store) Delete(ctx context.Context, id string, domains tenant.Domains) (deleted Destination, err error) {
 	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		if deleted, err = get(ctx, tx, id, domains, " for update"); err != nil {
 			return err
 		}
-		_, err := tx.Exec(ctx, "delete from trunkline.destinations where id = $1", deleted.ID)
+		users, err := postgres.Rows(ctx, tx, "looking for schedules that deliver somewhere", pgx.RowTo[string],
+			"select name from trunkline.schedules where $1 = any(destinations) order by name limit $2", deleted.ID, maxNamed+1)
+		if err != nil {
+			return err
+		}
+		if len(users) > 0 {
+			return fault.Errorf(fault.Conflict, "these schedules deliver there: %s; take it out of them first", named(users))
+		}
+		_, err = tx.Exec(ctx, "delete from trunkline.destinations where id = $1", deleted.ID)
 		return err
 	})
 	return deleted, explained(err)
+}
+
+// maxNamed is how many schedules a message names.
+const maxNamed = 5
+
+func named(names []string) string {
+	if len(names) > maxNamed {
+		names = append(names[:maxNamed:maxNamed], "and others")
+	}
+	return strings.Join(names, ", ")
 }
 
 // Get returns the destination if it is one of the domains', else ErrNotFound.

@@ -188,4 +188,27 @@ func TestUse(t *testing.T) {
 	}
 }
 
+// What a schedule delivers to stays.
+func TestDeleteWhatSchedulesUse(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t)
+	d, err := b.Create(t.Context(), sftpTo("own"))
+	must(t, err)
+	_, err = b.pool.Exec(t.Context(), `
+		insert into trunkline.schedules (id, domain_name, name, cron, time_zone, kind, lag, request, each_domain, file_name, destinations, enabled, watermark, planned_at,
+			created_by_name, created_at, changed_by_name, changed_at)
+		values (gen_random_uuid(), '', 'nightly', '@daily', 'UTC', 'previous_day', 0, '{}', false, '{number}', array[$1::uuid], true, now(), now(), '', now(), '', now())`, d.ID)
+	must(t, err)
+	if _, err := b.Delete(t.Context(), d.ID, tenant.All); !fault.Is(err, fault.Conflict) || !strings.Contains(err.Error(), "nightly") {
+		t.Errorf("got %v", err)
+	}
+	_, err = b.pool.Exec(t.Context(), "delete from trunkline.schedules")
+	must(t, err)
+	_, err = b.Delete(t.Context(), d.ID, tenant.All)
+	must(t, err)
+	if _, err := b.Delete(t.Context(), d.ID, tenant.All); !fault.Is(err, fault.NotFound) {
+		t.Errorf("once more: got %v", err)
+	}
+}
+
 var must = pbxtest.Must
