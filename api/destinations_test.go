@@ -187,3 +187,55 @@ func TestDeliveries(t *testing.T) {
 	b.do(t, b.asSuperadmin(again)).want(t, http.StatusAccepted, "")
 	ended("failed").says(t, "deleted")
 }
+
+// A mail tells of the file, and its link is good for as long as the destination is.
+func TestMailedLinks(t *testing.T) {
+	t.Parallel()
+	server := pbxtest.StartSMTPD(t)
+	b := newBundle(t, setUp{cdrs: 20, now: newest, settings: func(s *config.Settings) {
+		s.DeliveryNetworks, s.DeliveryCA = prefixes("127.0.0.0/8"), server.CAFile
+	}})
+	made := b.do(t, b.asAdmin(call{path: destinationsPath, form: form("name", "mail", "kind", "mail", "host", "127.0.0.1", "port", fmt.Sprint(server.StartTLS),
+		"login", server.Login, "login_password", server.Password, "mail_from", "cdr@pbx.example", "mail_to", "billing@customer.example")})).want(t, http.StatusCreated, "")
+	if strings.Contains(made.body, server.Password) || made.text(t, "has_credentials") != "true" {
+		t.Errorf("got %s", made.body)
+	}
+	id := made.text(t, "id")
+	job := b.do(t, b.asAdmin(call{path: exportPath, form: everything("format", "CSV", "deliver_to", id, "deliver_as", "calls.csv")})).want(t, http.StatusOK, "")
+	var mail string
+	pbxtest.Eventually(t, "the mail is there", func() bool {
+		mails, err := server.Mails()
+		must(t, err)
+		mail = strings.Join(mails, "")
+		return mail != ""
+	})
+	text := strings.ReplaceAll(strings.ReplaceAll(mail, "=\r\n", ""), "=3D", "=")
+	_, link, _ := strings.Cut(text, b.options.Settings.PublicURL)
+	link, _, _ = strings.Cut(link, "\r\n")
+	if !strings.Contains(link, job.text(t, "job_id")) || !strings.Contains(text, "Rows:    "+job.text(t, "total_records")) {
+		t.Fatalf("the mail is %s", text)
+	}
+	if got := b.do(t, call{path: link}).want(t, http.StatusOK, ""); len(got.body) == 0 || strings.Contains(mail, got.body[:40]) {
+		t.Errorf("got %q, and the mail is %s", got.body, mail)
+	}
+	b.do(t, call{path: strings.Replace(link, id, b.sample.SuperadminUUID, 1)}).want(t, http.StatusForbidden, "invalid_link")
+	b.do(t, b.asAdmin(call{method: http.MethodPatch, path: destinationsPath + "/" + id, form: form("enabled", "false")})).want(t, http.StatusOK, "")
+	b.do(t, call{path: link}).want(t, http.StatusForbidden, "invalid_link")
+	b.do(t, b.asAdmin(call{method: http.MethodPatch, path: destinationsPath + "/" + id, form: form("enabled", "true")})).want(t, http.StatusOK, "")
+	b.do(t, call{path: link}).want(t, http.StatusOK, "")
+	b.do(t, b.asAdmin(call{method: http.MethodDelete, path: destinationsPath + "/" + id})).want(t, http.StatusOK, "")
+	b.do(t, call{path: link}).want(t, http.StatusForbidden, "invalid_link")
+	// Whatever cannot be reached, or is not allowed to be, is said at once.
+	for field, wrong := range map[string]string{"mail_to": "refused@customer.example", "host": "169.254.169.254", "port": "1", "login_password": "wrong"} {
+		c := call{path: destinationsPath, form: form("name", "mail", "kind", "mail", "host", "127.0.0.1", "port", fmt.Sprint(server.StartTLS),
+			"login", server.Login, "login_password", server.Password, "mail_from", "cdr@pbx.example", "mail_to", "billing@customer.example")}
+		c.form.Set(field, wrong)
+		if got := b.do(t, b.asAdmin(c)); got.status < 400 || strings.Contains(got.body, server.Password) {
+			t.Errorf("%s: got %d %s", field, got.status, got.body)
+		}
+	}
+	b.do(t, b.asAdmin(call{path: destinationsPath + "?login_password=x"})).want(t, http.StatusBadRequest, "credentials_in_query")
+	if strings.Contains(b.log.String(), server.Password) {
+		t.Error("the log has the password")
+	}
+}

@@ -134,7 +134,9 @@ func (b *bundle) limiter(t *testing.T, rdb *redis.Client) *ratelimit.Limiter {
 func (b *bundle) startWorker(t *testing.T) {
 	t.Helper()
 	settings := testbed.JobSettings
-	settings.DeliveryDir = b.options.Settings.DeliveryDir
+	front := b.options.Settings
+	settings.DeliveryDir, settings.DeliveryNetworks, settings.DeliveryCA = front.DeliveryDir, front.DeliveryNetworks, front.DeliveryCA
+	settings.PublicURL, settings.DownloadTTL = front.PublicURL, front.DownloadTTL
 	pbxtest.Start(t, worker.New(worker.Options{
 		Settings: settings, PBX: b.options.PBX, Redis: b.redis, Tasks: b.tasks,
 		Exporter: b.options.Exporter, Log: b.options.Log,

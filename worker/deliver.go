@@ -13,8 +13,10 @@ import (
 
 	"trunkline/internal/cdr"
 	"trunkline/internal/delivery"
+	"trunkline/internal/delivery/destinations"
 	"trunkline/internal/delivery/outbox"
 	"trunkline/internal/fault"
+	"trunkline/internal/link"
 	"trunkline/internal/tenant"
 	"trunkline/tasks"
 )
@@ -114,7 +116,7 @@ func (w *Worker) deliverTo(ctx context.Context, d outbox.Delivery) (receipt deli
 	if err != nil {
 		return receipt, err
 	}
-	content, err := w.fileOf(ctx, d)
+	content, err := w.fileOf(ctx, d, destination)
 	if err != nil {
 		return receipt, err
 	}
@@ -130,7 +132,7 @@ func (w *Worker) deliverTo(ctx context.Context, d outbox.Delivery) (receipt deli
 }
 
 // fileOf is the file that is delivered, the same however often.
-func (w *Worker) fileOf(ctx context.Context, d outbox.Delivery) (delivery.Content, error) {
+func (w *Worker) fileOf(ctx context.Context, d outbox.Delivery, to destinations.Destination) (delivery.Content, error) {
 	job, err := w.o.Tasks.Get(ctx, d.ExportJobID, tenant.All)
 	if errors.Is(err, tasks.ErrNotFound) {
 		return delivery.Content{}, &fault.Error{Code: fault.Gone, JobID: d.ExportJobID, Message: "the export and its file were deleted when their time was up; export again"}
@@ -138,12 +140,18 @@ func (w *Worker) fileOf(ctx context.Context, d outbox.Delivery) (delivery.Conten
 	if err != nil {
 		return delivery.Content{}, err
 	}
+	var asked outbox.ExportParams
 	var result cdr.Result
-	if err := json.Unmarshal(job.Result, &result); err != nil || job.State != tasks.StateSucceeded {
+	if err := errors.Join(json.Unmarshal(job.Params, &asked), json.Unmarshal(job.Result, &result)); err != nil || job.State != tasks.StateSucceeded {
 		return delivery.Content{}, fault.Errorf(fault.ServerError, "job %s has no file", d.ExportJobID)
 	}
+	given := link.Link{JobID: job.ID, DomainUUID: job.DomainUUID, By: to.ID, Until: link.Until(w.o.Settings.DownloadTTL, result.ExpiresAt)}
 	return delivery.Content{
 		Name: d.Name, Bytes: result.Bytes, SHA256: result.SHA256,
 		Open: func(ctx context.Context) (io.ReadSeekCloser, error) { return w.o.Exporter.Open(ctx, job.ID, result) },
+		Of: delivery.Export{
+			DeliveryID: d.ID, JobID: job.ID, Domain: asked.DomainName, Format: string(result.Format), DateRange: result.DateRange, TimeZone: result.TimeZone,
+			Rows: result.TotalRecords, Link: given.URL(w.o.Tasks.Keys(), w.o.Settings.PublicURL), LinkUntil: given.Until,
+		},
 	}, nil
 }

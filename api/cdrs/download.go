@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
-	"strconv"
 	"time"
 
 	"trunkline/api/jobs"
@@ -16,6 +14,7 @@ import (
 	"trunkline/internal/cdr"
 	"trunkline/internal/export"
 	"trunkline/internal/fault"
+	"trunkline/internal/link"
 	"trunkline/internal/tenant"
 	"trunkline/internal/token"
 	"trunkline/tasks"
@@ -47,25 +46,14 @@ func (s *Service) Show(r *web.Request, job tasks.Job) (any, error) {
 // downloadLink is the signed link to the job's file that the caller gets, and when it expires: after
 // DownloadTTL, and no later than the file is deleted. Both are "" if that is over. It names the caller, since it
 // is good for no longer than they are.
-func (s *Service) downloadLink(by access.Caller, job tasks.Job, result cdr.Result) (link, expires string) {
-	now := time.Now()
-	if !result.ExpiresAt.After(now) {
+func (s *Service) downloadLink(by access.Caller, job tasks.Job, result cdr.Result) (url, expires string) {
+	until := link.Until(s.settings.DownloadTTL, result.ExpiresAt)
+	if !until.After(time.Now()) {
 		return "", ""
 	}
-	until := now.Add(s.settings.DownloadTTL)
-	if result.ExpiresAt.Before(until) {
-		until = result.ExpiresAt
-	}
-	query := url.Values{
-		"by":        {by.ID},
-		"expires":   {strconv.FormatInt(until.Unix(), 10)},
-		"signature": {s.tasks.Keys().DownloadSignature(job.ID, linkHolder(job, by.ID), until.Unix())},
-	}
-	return s.settings.PublicURL + "/v1/exports/" + job.ID + "/file?" + query.Encode(), web.Time(until)
+	to := link.Link{JobID: job.ID, DomainUUID: job.DomainUUID, By: by.ID, Until: until}
+	return to.URL(s.tasks.Keys(), s.settings.PublicURL), web.Time(until)
 }
-
-// linkHolder is who a link is for: a tenant, by the one who was given it.
-func linkHolder(job tasks.Job, by string) string { return job.DomainUUID + "|" + by }
 
 // download sends an export's file to whoever has its link, or may see its job.
 func (s *Service) download(r *web.Request) error {
@@ -95,41 +83,50 @@ func (s *Service) downloadableJob(r *web.Request) (tasks.Job, error) {
 	if !r.HasLink() {
 		return s.jobs.OfPath(r)
 	}
-	query := r.HTTP().URL.Query()
-	by := query.Get("by")
-	expires, notNumber := strconv.ParseInt(query.Get("expires"), 10, 64)
 	job, err := s.tasks.Get(r.Context(), r.Path("id"), tenant.All)
-	absent := errors.Is(err, tasks.ErrNotFound)
-	switch {
-	case err != nil && !absent:
+	if err != nil && !errors.Is(err, tasks.ErrNotFound) {
 		return tasks.Job{}, err
-	case absent || notNumber != nil || !s.tasks.Keys().ValidDownload(job.ID, linkHolder(job, by), expires, query.Get("signature")):
+	}
+	given, signed := link.Signed(s.tasks.Keys(), job.ID, job.DomainUUID, r.HTTP().URL.Query())
+	switch {
+	case err != nil || !signed:
 		return tasks.Job{}, fault.Errorf(fault.InvalidLink, "this download link is not valid; ask for the job again to get a new one")
-	case time.Now().Unix() >= expires:
+	case !time.Now().Before(given.Until):
 		return tasks.Job{}, fault.Errorf(fault.LinkExpired, "this download link has expired; ask for the job again to get a new one")
 	}
-	return job, s.stillGives(r, by, job)
+	return job, s.stillGives(r, given.By, job)
 }
 
 // stillGives fails if a link died with what it came from: whoever was given it may no longer export the job's
 // domain, or that domain is disabled.
 func (s *Service) stillGives(r *web.Request, by string, job tasks.Job) error {
-	holder, err := r.Holder(by)
-	if err != nil {
-		return err
-	}
-	good := holder.May(token.ScopeExport) && holder.Domains.HoldUUID(job.DomainUUID)
-	if good && job.DomainUUID != "" {
+	good, err := s.mayHave(r, by, job)
+	if err == nil && good && job.DomainUUID != "" {
 		domains, err := s.db.Domains(r.Context(), []string{job.DomainUUID})
 		if err != nil {
 			return err
 		}
 		good = len(domains) == 1 && domains[0].Enabled
 	}
-	if !good {
-		return fault.Errorf(fault.InvalidLink, "this download link has ended with the user, the token or the domain that it was for; ask for the job again to get a new one")
+	if err == nil && !good {
+		err = fault.Errorf(fault.InvalidLink, "this download link has ended with the user, the token, the destination or the domain that it was for; ask for the job again to get a new one")
 	}
-	return nil
+	return err
+}
+
+// mayHave reports whether that user, token or destination may have the job's file now.
+func (s *Service) mayHave(r *web.Request, by string, job tasks.Job) (bool, error) {
+	_, err := s.destinations.Use(r.Context(), by, job.DomainUUID)
+	switch {
+	case err == nil:
+		return true, nil
+	case fault.Is(err, fault.Forbidden), fault.Is(err, fault.Conflict): // there is such a destination
+		return false, nil
+	case !fault.Is(err, fault.NotFound):
+		return false, err
+	}
+	holder, err := r.Holder(by)
+	return err == nil && holder.May(token.ScopeExport) && holder.Domains.HoldUUID(job.DomainUUID), err
 }
 
 // serve sends the file, or what the request's headers ask for of it; with a coding, all of it, packed so.

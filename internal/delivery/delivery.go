@@ -14,6 +14,20 @@ type Content struct {
 	Bytes  int64
 	SHA256 string // of all of it, in hex
 	Open   func(context.Context) (io.ReadSeekCloser, error)
+	Of     Export
+}
+
+// Export is what a file holds, for destinations that tell of it in place of getting it.
+type Export struct {
+	DeliveryID string
+	JobID      string
+	Domain     string // "": all domains
+	Format     string
+	DateRange  string // in words
+	TimeZone   string // in which its days are
+	Rows       int64
+	Link       string // to the file, without credentials, for whoever reads what is told
+	LinkUntil  time.Time
 }
 
 // Receipt is what became of a file that was delivered.

@@ -12,5 +12,5 @@
 //
 // and each test asks for what it needs: [Database] for a database of its own, [RedisURL] for a Redis
 // database of its own, [NewRedis] for a Redis server that it may kill, [NewSentinels] for one that
-// survives it, [StartSSHD] for a server that files are brought to.
+// survives it, [StartSSHD] and [StartSMTPD] for servers that files and mail are brought to.
 package pbxtest

@@ -152,6 +152,21 @@ func StartSSHD(t testing.TB, more string) *servers.SSHD {
 	return s
 }
 
+// StartSMTPD starts a private mail server for this test: see [servers.StartSMTPD].
+func StartSMTPD(t testing.TB) *servers.SMTPD {
+	t.Helper()
+	s, err := servers.StartSMTPD(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
 // StartNginx starts a private nginx for this test and returns its host:port: see [servers.StartNginx].
 func StartNginx(t testing.TB, site func(listen string) string, files map[string]string) (listen string) {
 	t.Helper()

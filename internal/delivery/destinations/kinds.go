@@ -14,6 +14,7 @@ import (
 	"trunkline/internal/delivery"
 	"trunkline/internal/delivery/dial"
 	"trunkline/internal/delivery/folder"
+	"trunkline/internal/delivery/mail"
 	"trunkline/internal/delivery/sftp"
 	"trunkline/internal/fault"
 )
@@ -103,6 +104,9 @@ var kinds = []kind{
 			limits.Bytes = int64(o.settings.DeliveryDomainBytes)
 		}
 		return folder.Open(filepath.Join(o.settings.DeliveryDir, o.owner), s, limits)
+	}),
+	entry("mail", func(_ context.Context, o opening, s mail.Settings, c mail.Credentials) (delivery.Sender, error) {
+		return mail.New(o.guard(), o.settings.DeliveryCA, s, c), nil
 	}),
 	entry("sftp", func(_ context.Context, o opening, s sftp.Settings, c sftp.Credentials) (delivery.Sender, error) {
 		return sftp.New(o.guard(), s, c), nil
