@@ -111,6 +111,7 @@ type Settings struct {
 	DeliveryDomainBytes   Bytes          `env:"TRUNKLINE_DELIVERY_DOMAIN_BYTES" envDefault:"10GiB" help:"how many bytes the files in a domain's folder below TRUNKLINE_DELIVERY_DIR may have before no more are put there"`
 	DeliveryNetworks      []netip.Prefix `env:"TRUNKLINE_DELIVERY_NETWORKS" default:"none: the public internet alone" help:"addresses or CIDRs, separated by commas, to which files and messages may be delivered besides, as to 10.0.0.5 of a network of one's own; for the destinations of every domain alike"`
 	DeliveryCA            string         `env:"TRUNKLINE_DELIVERY_CA" default:"none: the system's alone" help:"a file of certificates (PEM) of authorities, by which those of destinations may be signed besides"`
+	WebhookTimeout        time.Duration  `env:"TRUNKLINE_WEBHOOK_TIMEOUT" envDefault:"15s" help:"how long the receiver of a message may take to answer"`
 	DestinationsPerDomain int            `env:"TRUNKLINE_DESTINATIONS_PER_DOMAIN" envDefault:"50" most:"1000" help:"how many destinations one domain may have"`
 	DestinationTests      int            `env:"TRUNKLINE_DESTINATION_TESTS" envDefault:"8" most:"1000" help:"how many destinations are tested at once, per process; no domain can hold them all, and the others wait for their turn"`
 	DeliverTimeout        time.Duration  `env:"TRUNKLINE_DELIVER_TIMEOUT" envDefault:"1h" help:"how long one attempt at a delivery may take"`
