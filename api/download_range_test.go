@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"trunkline/internal/pbxtest"
 )
 
 // A part of a file, and whether it is still the same one, are asked for as HTTP has it, over either of its versions.
@@ -21,6 +23,7 @@ func TestDownloadOfARange(t *testing.T) {
 		scheme  string
 		version int
 	}{
+		"from a bucket":  {setUp{cdrs: 2000, now: newest, noWorker: true, bucket: pbxtest.NewBucket(t, pbxtest.S3(t))}, "http", 1},
 		"HTTP/1.1":       {setUp{cdrs: 2000, now: newest, noWorker: true}, "http", 1},
 		"HTTP/2 and TLS": {setUp{cdrs: 2000, now: newest, noWorker: true, settings: certified(t, t.TempDir(), roots)}, "https", 2},
 	} {

@@ -16,6 +16,7 @@ import (
 	"trunkline/api"
 	"trunkline/api/web"
 	"trunkline/internal/config"
+	"trunkline/internal/pbxtest"
 )
 
 // exported makes an export of all the caller's CDRs and returns its answer.
@@ -28,7 +29,18 @@ func (b *bundle) exported(t *testing.T, c call) (job, path string, fields map[st
 
 func TestDownload(t *testing.T) {
 	t.Parallel()
-	b := newBundle(t, setUp{cdrs: 50, now: newest, noWorker: true})
+	t.Run("from a folder", func(t *testing.T) {
+		t.Parallel()
+		downloads(t, newBundle(t, setUp{cdrs: 50, now: newest, noWorker: true}))
+	})
+	t.Run("from a bucket", func(t *testing.T) {
+		t.Parallel()
+		downloads(t, newBundle(t, setUp{cdrs: 50, now: newest, noWorker: true, bucket: pbxtest.NewBucket(t, pbxtest.S3(t))}))
+	})
+}
+
+func downloads(t *testing.T, b *bundle) {
+	t.Helper()
 	job, path, fields := b.exported(t, b.asAdmin(call{}))
 	sum, err := hex.DecodeString(fields["sha256"].(string))
 	must(t, err)

@@ -67,7 +67,7 @@ func healthz(r *web.Request) (answer health, err error) {
 }
 
 // readyz says whether callers can be served: the database and Redis answer, and there is a whitelist.
-// Switches and the export folder are shown and do not count: what waits for a switch is safe as a job,
+// Switches and the export store are shown and do not count: what waits for a switch is safe as a job,
 // and taking every front end away would not bring the switch back.
 func (s *Server) readyz(r *web.Request) error {
 	ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
@@ -80,7 +80,11 @@ func (s *Server) readyz(r *web.Request) error {
 	needed := slices.Collect(maps.Keys(parts))
 	details := r.FromThisHost() || r.Admit() == nil
 	if details {
-		parts["export folder"] = s.exportFolderReady
+		store := "export folder"
+		if s.o.Settings.ExportStore != "" {
+			store = "export store"
+		}
+		parts[store] = s.exportStoreReady
 		for _, sw := range s.o.PBX.Switches {
 			parts["switch "+sw.Addr()] = func(ctx context.Context) error {
 				_, err := sw.Status(ctx)
@@ -132,9 +136,9 @@ func (s *Server) whitelistReady(context.Context) error {
 	return errors.New(s.whitelist.Trouble())
 }
 
-// exportFolderReady reports whether workers write where this front end reads. Before the first worker
+// exportStoreReady reports whether workers write where this front end reads. Before the first worker
 // there is nothing to compare.
-func (s *Server) exportFolderReady(ctx context.Context) error {
+func (s *Server) exportStoreReady(ctx context.Context) error {
 	err := s.o.Exporter.CheckStore(ctx)
 	if errors.Is(err, cdr.ErrUnmarked) {
 		return nil

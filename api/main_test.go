@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -75,6 +76,8 @@ type setUp struct {
 	files    bool // FusionPBX keeps gateways as files
 	settings func(*config.Settings)
 	minFree  uint64 // bytes that must be free to export
+	bucket   string // the name of one on the shared server of S3, in which export files are kept; "": in a folder
+	server   string // another way to that server
 	database []servers.DatabaseOption
 }
 
@@ -91,7 +94,10 @@ func newBundle(t *testing.T, o setUp) *bundle {
 	pbxtest.Start(t, b.tasks.Run)
 	must(t, os.WriteFile(b.whitelist, []byte("# the billing system\n"+caller+"\n127.0.0.0/8\n"), 0o600))
 	b.exports = t.TempDir()
-	store := cdr.Folder{Dir: b.exports, MinFreeBytes: o.minFree}
+	var store cdr.Store = cdr.Folder{Dir: b.exports, MinFreeBytes: o.minFree}
+	if o.bucket != "" {
+		store = testbed.BucketStore(t, cmp.Or(o.server, pbxtest.S3(t).URL()), o.bucket, b.exports)
+	}
 	b.options = api.Options{
 		Settings: config.Settings{
 			RedisURL: config.Secret(b.redisURL), Whitelist: b.whitelist, PublicURL: "https://pbx.example", MaxBodyBytes: 64 << 10, MaxParams: 500, MaxParamBytes: 4 << 10,

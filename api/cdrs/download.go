@@ -74,7 +74,42 @@ func (s *Service) download(r *web.Request) error {
 	if err != nil {
 		return err
 	}
+	if sent, err := s.redirect(r, job, result); sent || err != nil {
+		return err
+	}
 	return s.serve(r, r.HTTP(), job, result, export.None)
+}
+
+// redirectLife is how long the link lives by which somebody is sent to the bucket, and may be used by whoever has it.
+const redirectLife = time.Minute
+
+// redirect sends whoever asks for all of the file to the bucket, if there is one and they are to be. Whoever asks for a part
+// of it, or whether it is still the same, compares with the ETag that we give it, which the bucket does not know.
+func (s *Service) redirect(r *web.Request, job tasks.Job, result cdr.Result) (sent bool, err error) {
+	asked := r.HTTP()
+	if !s.settings.ExportStoreRedirect || asked.Method != http.MethodGet || conditional(asked) {
+		return false, nil
+	}
+	link, err := s.exporter.Link(asked.Context(), job.ID, result, redirectLife, map[string]string{
+		"content-type": export.ContentType(result.Format, result.Compression), "content-disposition": disposition(job, result), "cache-control": uncached,
+	})
+	if err != nil || link == "" {
+		return false, err
+	}
+	header := r.Writer().Header()
+	header.Set("Location", link)
+	header.Set("Cache-Control", uncached)
+	header.Set("Referrer-Policy", "no-referrer")
+	r.Writer().WriteHeader(http.StatusFound)
+	return true, nil
+}
+
+// uncached is the Cache-Control of files: nobody on the way keeps them.
+const uncached = "private, no-store"
+
+// disposition is the Content-Disposition of an export's file.
+func disposition(job tasks.Job, result cdr.Result) string {
+	return `attachment; filename="cdr-` + job.ID + `.` + export.Extension(result.Format, result.Compression) + `"`
 }
 
 // downloadableJob is the job of the path, for its link or else for a user's credentials. A link that
@@ -153,12 +188,12 @@ func (s *Service) serve(r *web.Request, asked *http.Request, job tasks.Job, resu
 	inBase64 := base64.StdEncoding.EncodeToString(digest)
 	header := r.Writer().Header()
 	header.Set("Content-Type", export.ContentType(result.Format, result.Compression))
-	header.Set("Content-Disposition", `attachment; filename="cdr-`+job.ID+`.`+export.Extension(result.Format, result.Compression)+`"`)
+	header.Set("Content-Disposition", disposition(job, result))
 	header.Set("ETag", `"`+result.SHA256+`"`)
 	header.Set("Digest", "sha-256="+inBase64)
 	header.Set("Repr-Digest", "sha-256=:"+inBase64+":")
 	header.Set("X-Content-Type-Options", "nosniff")
-	header.Set("Cache-Control", "private, no-store")
+	header.Set("Cache-Control", uncached)
 	header.Set("Vary", "Accept, Accept-Encoding")
 	finished := time.Time{}
 	if job.FinishedAt != nil {

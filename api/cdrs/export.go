@@ -122,6 +122,7 @@ func (s *Service) Endpoints() []web.Endpoint {
 			Replies: []web.Reply{
 				{Status: 200, About: "The file.", File: true},
 				{Status: 206, About: "The range that was asked for.", File: true},
+				{Status: 302, About: "The file is in a bucket, and is got there: Location is a link that lives a minute (TRUNKLINE_EXPORT_STORE_REDIRECT).", Location: true},
 				{Status: 304, About: "The file is the one whose ETag If-None-Match names."},
 				{Status: 416, About: "The file has no such range.", Media: []string{"text/plain"}},
 			},
@@ -209,7 +210,8 @@ func (s *Service) atOnce(r *web.Request, n tasks.NewJob, p cdr.Request, patience
 	}
 	file, err := s.exporter.Write(ctx, id.String(), 1, p, int64(s.settings.SyncExportRows), cdr.Hooks{})
 	outOfPatience := ctx.Err() != nil && caller.Err() == nil
-	if errors.Is(err, export.ErrTooManyRows) || err != nil && outOfPatience {
+	// A store that is away is waited for by a job.
+	if errors.Is(err, export.ErrTooManyRows) || err != nil && outOfPatience || fault.Passes(err) {
 		return tasks.Job{}, false, nil
 	}
 	if err != nil {
@@ -217,7 +219,11 @@ func (s *Service) atOnce(r *web.Request, n tasks.NewJob, p cdr.Request, patience
 	}
 	result, err := file.Commit(caller)
 	if err != nil {
-		return tasks.Job{}, false, err
+		left := file.Discard()
+		if fault.Passes(err) {
+			err = nil
+		}
+		return tasks.Job{}, false, errors.Join(err, left)
 	}
 	// If this fails nobody learns of the file, and it is deleted with the others when its time is up.
 	job, err = s.tasks.Record(caller, id.String(), n, result)
@@ -250,10 +256,17 @@ func (s *Service) answer(r *web.Request, job tasks.Job, asked fileAsked) error {
 // and sent whole.
 func withoutConditions(r *http.Request) *http.Request {
 	whole := r.Clone(r.Context())
-	for _, header := range []string{"Range", "If-Range", "If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since"} {
+	for _, header := range conditions {
 		whole.Header.Del(header)
 	}
 	return whole
+}
+
+// conditions are the headers of requests for a part of a file, or for one that is the same or another.
+var conditions = []string{"Range", "If-Range", "If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since"}
+
+func conditional(r *http.Request) bool {
+	return slices.ContainsFunc(conditions, func(header string) bool { return r.Header.Get(header) != "" })
 }
 
 // records is the content of a small JSON file, nil of any other and of one that was deleted.

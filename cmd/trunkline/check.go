@@ -33,7 +33,7 @@ type checkCommand struct{}
 func (checkCommand) Help() string {
 	return `It prints a line for every part, "ok" or what to do, and ends with status 1 if one is not right.
 Nothing is changed, except that each switch forgets its cached gateway configuration, as FusionPBX's own pages make it do,
-and that a file is made and removed again in each folder that Trunkline writes into.
+and that a file is made and removed again in each folder that Trunkline writes into, and in the bucket.
 
 Example: trunkline --config /etc/trunkline/trunkline.env check`
 }
@@ -58,6 +58,9 @@ func (checkCommand) Run(cmd *command) error {
 		c.check("certificate", c.certificate)
 	}
 	c.check("export folder", c.exportFolder)
+	if c.settings.ExportStore != "" {
+		c.check("export store", c.exportStore)
+	}
 	if c.failed {
 		return errNotAllRight
 	}
@@ -134,11 +137,19 @@ func (c *checker) database() {
 		c.check("export standby", func(ctx context.Context) (string, error) { return c.exportStandby(ctx, pool) })
 	}
 	c.check("secret key", func(ctx context.Context) (string, error) { return c.secretKey(ctx, pool) })
-	c.check("export folder shared", func(ctx context.Context) (string, error) {
+	shared := "export folder shared"
+	if c.settings.ExportStore != "" {
+		shared = "export store shared"
+	}
+	c.check(shared, func(ctx context.Context) (string, error) {
 		if c.first {
 			return noWorkerYet, nil
 		}
-		err := cdr.Exporter{PBX: &pbx.PBX{Pool: pool}, Store: service.ExportStore(c.settings)}.CheckStore(ctx)
+		store, err := service.ExportStore(c.settings)
+		if err != nil {
+			return "", err
+		}
+		err = cdr.Exporter{PBX: &pbx.PBX{Pool: pool}, Store: store}.CheckStore(ctx)
 		if errors.Is(err, cdr.ErrUnmarked) {
 			return noWorkerYet, nil
 		}
@@ -271,6 +282,19 @@ func (c *checker) exportFolder(context.Context) (string, error) {
 		return "", fmt.Errorf("%d MiB free in %s, less than the %d needed; make room, or lower TRUNKLINE_EXPORT_MIN_FREE_BYTES", free>>20, dir, floor>>20)
 	}
 	return fmt.Sprintf("%s is written and read, %d MiB free", dir, free>>20), nil
+}
+
+// exportStore sees whether files can be written to the bucket, read, listed and deleted there.
+func (c *checker) exportStore(ctx context.Context) (string, error) {
+	files, err := service.ExportBucket(c.settings)
+	if err != nil {
+		return "", err
+	}
+	defer files.Close()
+	if err := files.CheckStore(ctx); err != nil {
+		return "", fmt.Errorf("TRUNKLINE_EXPORT_STORE: %w", err)
+	}
+	return fmt.Sprintf("%s is written and read", files.Location()), nil
 }
 
 // writeAndRead leaves a file in the folder, reads it back and removes it.

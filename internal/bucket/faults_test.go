@@ -92,7 +92,7 @@ func TestETagsThatAreNone(t *testing.T) {
 // afterwards, or is not there.
 func TestServerThatFails(t *testing.T) {
 	t.Parallel()
-	s := pbxtest.StartS3(t)
+	s := pbxtest.S3(t)
 	bucket := pbxtest.NewBucket(t, s)
 	const always = 1 << 30
 	for what, c := range map[string]struct {
@@ -139,7 +139,7 @@ func TestServerThatFails(t *testing.T) {
 // The end of a large file whose answer is lost is found out.
 func TestAnswerThatIsLost(t *testing.T) {
 	t.Parallel()
-	s := pbxtest.StartS3(t)
+	s := pbxtest.S3(t)
 	b, proxy := behindProxy(t, s.URL(), pbxtest.NewBucket(t, s))
 	proxy.Meddle(breaking(completes, 1, true))
 	content := contentOf(text(2*putPart+1, 1))
@@ -171,7 +171,7 @@ func TestServerWithoutConditions(t *testing.T) {
 // What somebody has set wrongly is said with the remedy, and a retry does not help.
 func TestWhatIsSetWrongly(t *testing.T) {
 	t.Parallel()
-	s := pbxtest.StartS3(t)
+	s := pbxtest.S3(t)
 	owned := pbxtest.NewBucket(t, s)
 	const list, uploads = rightList, rightListUploads
 	readOnly, noRead := pbxtest.NewBucket(t, s, rightGet, list), pbxtest.NewBucket(t, s, rightPut)
@@ -295,7 +295,7 @@ func TestETags(t *testing.T) {
 // A presigned link gives the file to whoever has it, with the headers that it was made for, until its time is up.
 func TestLink(t *testing.T) {
 	t.Parallel()
-	s := pbxtest.StartS3(t)
+	s := pbxtest.S3(t)
 	b := open(t, s.URL(), pbxtest.NewBucket(t, s))
 	must(t, b.Write(t.Context(), "calls.csv", []byte("a,b\n")))
 	get := func(link string) *http.Response {

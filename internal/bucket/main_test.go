@@ -44,7 +44,7 @@ func onEveryServer(t *testing.T, test func(t *testing.T, server, bucket string))
 	t.Helper()
 	t.Run("versitygw", func(t *testing.T) {
 		t.Parallel()
-		s := pbxtest.StartS3(t)
+		s := pbxtest.S3(t)
 		test(t, s.URL(), pbxtest.NewBucket(t, s))
 	})
 	t.Run("gofakes3", func(t *testing.T) {
@@ -61,14 +61,10 @@ func text(bytes int, seed uint64) []byte {
 	return content
 }
 
-type nopCloser struct{ io.ReadSeeker }
-
-func (nopCloser) Close() error { return nil }
-
 func contentOf(text []byte) Content {
 	sum := sha256.Sum256(text)
-	return Content{Bytes: int64(len(text)), SHA256: hex.EncodeToString(sum[:]), Open: func(context.Context) (io.ReadSeekCloser, error) {
-		return nopCloser{bytes.NewReader(text)}, nil
+	return Content{Bytes: int64(len(text)), SHA256: hex.EncodeToString(sum[:]), Open: func(context.Context) (io.ReadCloser, error) {
+		return io.NopCloser(bytes.NewReader(text)), nil
 	}}
 }
 

@@ -37,7 +37,7 @@ const (
 type Content struct {
 	Bytes  int64
 	SHA256 string // of all of it, in hex
-	Open   func(context.Context) (io.ReadSeekCloser, error)
+	Open   func(context.Context) (io.ReadCloser, error)
 }
 
 // Put has the file in the bucket under that name, whole, or not at all. It never replaces another: with the same bytes it is

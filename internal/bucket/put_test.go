@@ -119,7 +119,7 @@ func TestUploadWithAHole(t *testing.T) {
 // Of two that put different files under one name at once, one does.
 func TestPutsThatMeet(t *testing.T) {
 	t.Parallel()
-	s := pbxtest.StartS3(t)
+	s := pbxtest.S3(t)
 	bucket := pbxtest.NewBucket(t, s)
 	for what, size := range map[string]int{"at once": 1000, "parts": putPart + 1} {
 		proxy := pbxtest.NewProxy(t, s.URL())

@@ -208,6 +208,11 @@ func (u *Upload) isThere(ctx context.Context, bytes int64) error {
 	return err
 }
 
+// ReadBack reads the file that Complete was not sure of, and removes it if it has another SHA-256, in hex.
+func (u *Upload) ReadBack(ctx context.Context, sha256 string) error {
+	return u.b.readBack(ctx, u.name, u.mark, Content{SHA256: sha256})
+}
+
 // Abort removes what was sent. One that was completed or aborted is none the worse.
 func (u *Upload) Abort(ctx context.Context) error {
 	return u.b.abort(ctx, u.b.location.Prefix+u.name, u.id)

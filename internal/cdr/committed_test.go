@@ -31,56 +31,63 @@ func TestCommittedFiles(t *testing.T) {
 	for _, version := range sample.Versions {
 		t.Run(string(version), func(t *testing.T) {
 			t.Parallel()
-			url := pbxtest.Database(t, version, postgrestest.Tables)
-			pbxtest.Sample(t, url, sample.Options{Extensions: 3, CDRs: 120, Days: 10})
-			pool := postgrestest.Migrated(t, url)
-			db, err := fusionpbx.Probe(t.Context(), pool)
-			must(t, err)
-			e := Exporter{PBX: &pbx.PBX{Pool: pool, FusionPBX: db}, Store: Folder{Dir: t.TempDir()}, Retention: time.Hour, SliceRows: 20}
-			whole := all()
-			must(t, pool.QueryRow(t.Context(), "select domain_uuid::text, domain_name from v_xml_cdr group by 1, 2 order by count(*) desc limit 1").
-				Scan(&whole.DomainUUID, &whole.DomainName))
-			whole.Start, whole.End = whole.Start.Truncate(time.Second), whole.End.Truncate(time.Second)
-			for _, format := range export.Formats() {
-				for _, compression := range []export.Compression{export.None, export.Gzip, export.Zstd} {
-					if export.CheckCompression(format, compression) != nil {
-						continue
-					}
-					for _, columns := range [][]string{{"extension"}, {"billsec"}, {"xml_cdr_uuid", "leg"}, {"start_stamp"}, nil} {
-						r := whole
-						r.Format, r.Compression, r.Columns = format, compression, columns
-						checkCommitted(t, e, r)
-					}
-				}
-			}
-			for name, change := range map[string]string{"one is no number": "NaN", "one is infinite": "Infinity"} {
-				_, err := pool.Exec(t.Context(), "update v_xml_cdr set billsec = $1::text::numeric where xml_cdr_uuid = (select min(xml_cdr_uuid::text)::uuid from v_xml_cdr where domain_uuid = $2::text::uuid)",
-					change, whole.DomainUUID)
-				must(t, err)
-				if m := checkCommitted(t, e, whole); m.TotalBillsec != nil {
-					t.Errorf("%s, and the total is %v", name, *m.TotalBillsec)
-				}
-			}
+			onEveryStore(t, func(t *testing.T, s *testStore) { committedFiles(t, version, s) })
 		})
 	}
 }
 
+func committedFiles(t *testing.T, version sample.Version, s *testStore) {
+	t.Helper()
+	url := pbxtest.Database(t, version, postgrestest.Tables)
+	pbxtest.Sample(t, url, sample.Options{Extensions: 3, CDRs: 120, Days: 10})
+	pool := postgrestest.Migrated(t, url)
+	db, err := fusionpbx.Probe(t.Context(), pool)
+	must(t, err)
+	e := Exporter{PBX: &pbx.PBX{Pool: pool, FusionPBX: db}, Store: s.Store, Retention: time.Hour, SliceRows: 20}
+	whole := all()
+	must(t, pool.QueryRow(t.Context(), "select domain_uuid::text, domain_name from v_xml_cdr group by 1, 2 order by count(*) desc limit 1").
+		Scan(&whole.DomainUUID, &whole.DomainName))
+	whole.Start, whole.End = whole.Start.Truncate(time.Second), whole.End.Truncate(time.Second)
+	for _, format := range export.Formats() {
+		for _, compression := range []export.Compression{export.None, export.Gzip, export.Zstd} {
+			if export.CheckCompression(format, compression) != nil {
+				continue
+			}
+			for _, columns := range [][]string{{"extension"}, {"billsec"}, {"xml_cdr_uuid", "leg"}, {"start_stamp"}, nil} {
+				r := whole
+				r.Format, r.Compression, r.Columns = format, compression, columns
+				checkCommitted(t, e, s, r)
+			}
+		}
+	}
+	for name, change := range map[string]string{"one is no number": "NaN", "one is infinite": "Infinity"} {
+		_, err := pool.Exec(t.Context(), "update v_xml_cdr set billsec = $1::text::numeric where xml_cdr_uuid = (select min(xml_cdr_uuid::text)::uuid from v_xml_cdr where domain_uuid = $2::text::uuid)",
+			change, whole.DomainUUID)
+		must(t, err)
+		if m := checkCommitted(t, e, s, whole); m.TotalBillsec != nil {
+			t.Errorf("%s, and the total is %v", name, *m.TotalBillsec)
+		}
+	}
+}
+
 // checkCommitted writes and commits an export, and compares what is in the store with the database.
-func checkCommitted(t *testing.T, e Exporter, r Request) (m Manifest) {
+func checkCommitted(t *testing.T, e Exporter, s *testStore, r Request) (m Manifest) {
 	t.Helper()
 	id, what := uuid.NewString(), fmt.Sprint(r.Format, " ", r.Compression, " ", r.Columns)
 	file, err := e.Write(t.Context(), id, 1, r, 0, Hooks{Journal: &forgetful{}})
 	must(t, err)
 	result, err := file.Commit(t.Context())
 	must(t, err)
-	dir := e.Store.(Folder).Dir
+	dir := t.TempDir()
+	for _, name := range []string{result.File, result.File + checksumSuffix} {
+		must(t, os.WriteFile(filepath.Join(dir, name), s.read(name), 0o600))
+	}
 	check := exec.CommandContext(t.Context(), "sha256sum", "--strict", "-c", result.File+".sha256")
 	check.Dir = dir
 	if out, err := check.CombinedOutput(); err != nil || string(out) != result.File+": OK\n" {
 		t.Errorf("%s: sha256sum says %q, %v", what, out, err)
 	}
-	content, err := os.ReadFile(filepath.Join(dir, result.File+".manifest.json"))
-	must(t, err)
+	content := s.read(result.File + ".manifest.json")
 	must(t, json.Unmarshal(content, &m))
 
 	var rows int64
@@ -159,7 +166,8 @@ func wantColumns(t *testing.T, what string, data []byte, r Request, uuid string)
 // TestASettingThatChangesBetweenAttempts has an attempt go on where another was cut off that wrote rows another way.
 func TestASettingThatChangesBetweenAttempts(t *testing.T) {
 	t.Parallel()
-	e, dir := newExporter(t, 50)
+	s := folderStore(t, nil)
+	e := newExporter(t, 50, s)
 	r, id := all(), uuid.NewString()
 	part, err := e.Store.Create(t.Context(), fileName(id, r.Format, r.Compression), 1, nil)
 	must(t, err)
@@ -172,7 +180,7 @@ func TestASettingThatChangesBetweenAttempts(t *testing.T) {
 	if result.TotalRecords != 50 || journal.earlier != nil {
 		t.Errorf("%d rows, and the journal still has %v", result.TotalRecords, journal.earlier)
 	}
-	wantFiles(t, dir, id+".csv", id+".csv.manifest.json", id+".csv.sha256")
+	s.want(id+".csv", id+".csv.manifest.json", id+".csv.sha256")
 }
 
 // forgetful is a journal that keeps nothing.

@@ -184,8 +184,25 @@ func (e Exporter) EstimateRows(ctx context.Context, r Request) (int64, error) {
 	return int64(plan[0].Plan.Rows), nil
 }
 
-// Open opens the file of an export for its download. Its name is made of the export's id and format,
-// which the result must agree with. The error is a fault.Gone if the file's time is up.
+// Link is a URL by which anybody gets the file of an export for that long, as Linker has it; "" if the store has no such.
+// Errors: those of Open.
+func (e Exporter) Link(ctx context.Context, id string, r Result, life time.Duration, headers map[string]string) (string, error) {
+	linker, has := e.Store.(Linker)
+	if !has {
+		return "", nil
+	}
+	file, err := e.Open(ctx, id, r) // which reads nothing of it
+	if err != nil {
+		return "", err
+	}
+	if err := file.Close(); err != nil {
+		return "", fmt.Errorf("looking for export %s: %w", id, err)
+	}
+	return linker.Link(ctx, r.File, life, headers)
+}
+
+// Open opens the file of an export for its download, until ctx ends. Its name is made of the export's id and format, which the
+// result must agree with. The error is a fault.Gone if the file's time is up.
 func (e Exporter) Open(ctx context.Context, id string, r Result) (io.ReadSeekCloser, error) {
 	if r.File != fileName(id, r.Format, r.Compression) {
 		return nil, fmt.Errorf("the result of export %s names a file that is not its own", id)
@@ -243,7 +260,7 @@ type File struct {
 }
 
 // Commit gives the file its name, with its checksum and manifest beside it, and returns what is now there. On an
-// error nothing is left of it.
+// error nothing is left under its name, and the file is to be discarded, or left for the next attempt.
 func (f *File) Commit(ctx context.Context) (Result, error) {
 	expires := time.Now().Add(f.retention).UTC().Truncate(time.Second)
 	manifest, err := f.describe(expires)

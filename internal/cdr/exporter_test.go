@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -24,21 +23,20 @@ import (
 	"trunkline/internal/postgres/postgrestest"
 )
 
-// newExporter exports a PBX of the test's own into a folder.
-func newExporter(t *testing.T, cdrs int) (e Exporter, dir string) {
+// newExporter exports a PBX of the test's own into a store.
+func newExporter(t *testing.T, cdrs int, s *testStore) Exporter {
 	t.Helper()
-	return newExporterOf(t, sample.V55, cdrs)
+	return newExporterOf(t, sample.V55, cdrs, s)
 }
 
-func newExporterOf(t *testing.T, version sample.Version, cdrs int) (e Exporter, dir string) {
+func newExporterOf(t *testing.T, version sample.Version, cdrs int, s *testStore) Exporter {
 	t.Helper()
 	url := pbxtest.Database(t, version, postgrestest.Tables)
 	pbxtest.Sample(t, url, sample.Options{Extensions: 3, CDRs: cdrs, Days: 10})
 	pool := postgrestest.Migrated(t, url)
 	db, err := fusionpbx.Probe(t.Context(), pool)
 	must(t, err)
-	dir = t.TempDir()
-	return Exporter{PBX: &pbx.PBX{Pool: pool, FusionPBX: db}, Store: Folder{Dir: dir}, Retention: time.Hour}, dir
+	return Exporter{PBX: &pbx.PBX{Pool: pool, FusionPBX: db}, Store: s.Store, Retention: time.Hour}
 }
 
 // all asks for every CDR of the sample.
@@ -49,74 +47,88 @@ func all() Request {
 
 func TestWriteCommitOpen(t *testing.T) {
 	t.Parallel()
-	e, dir := newExporter(t, 300)
-	id := uuid.NewString()
-	var rows int64
-	file, err := e.Write(t.Context(), id, 1, all(), 300, Hooks{Progress: func(done, _ int64) { rows = done }})
-	must(t, err)
-	wantFiles(t, dir, id+".csv.1.part")
-	result, err := file.Commit(t.Context())
-	must(t, err)
-	wantFiles(t, dir, id+".csv", id+".csv.manifest.json", id+".csv.sha256")
-	if result.TotalRecords != 300 || rows != 300 || result.DateRange != "a to b" || result.TimeZone != "Europe/Berlin" || time.Until(result.ExpiresAt) > time.Hour {
-		t.Errorf("got %+v and %d rows", result, rows)
-	}
-	var m export.Manifest
-	data, err := os.ReadFile(filepath.Join(dir, id+".csv.manifest.json"))
-	must(t, err)
-	must(t, json.Unmarshal(data, &m))
-	if m.File != result.File || m.Rows != 300 || m.Bytes != result.Bytes || m.SHA256 != result.SHA256 || len(m.FirstKey) != 2 || m.FirstKey[1] == nil {
-		t.Errorf("the manifest is %s", data)
-	}
-	open, err := e.Open(t.Context(), id, result)
-	must(t, err)
-	defer open.Close()
-	content, err := io.ReadAll(open)
-	must(t, err)
-	if result.Format != export.CSV || int64(len(content)) != result.Bytes || strings.Count(string(content), "\n") < 301 {
-		t.Errorf("%s of %d bytes, want %d", result.Format, len(content), result.Bytes)
-	}
-	estimate, err := e.EstimateRows(t.Context(), all())
-	if err != nil || estimate <= 0 {
-		t.Errorf("estimated %d, %v", estimate, err)
-	}
+	onEveryStore(t, func(t *testing.T, s *testStore) {
+		e := newExporter(t, 300, s)
+		id := uuid.NewString()
+		var rows int64
+		file, err := e.Write(t.Context(), id, 1, all(), 300, Hooks{Progress: func(done, _ int64) { rows = done }})
+		must(t, err)
+		s.want(id + ".csv.1.part")
+		result, err := file.Commit(t.Context())
+		must(t, err)
+		s.want(id+".csv", id+".csv.manifest.json", id+".csv.sha256")
+		if result.TotalRecords != 300 || rows != 300 || result.DateRange != "a to b" || result.TimeZone != "Europe/Berlin" || time.Until(result.ExpiresAt) > time.Hour {
+			t.Errorf("got %+v and %d rows", result, rows)
+		}
+		var m export.Manifest
+		data := s.read(id + ".csv.manifest.json")
+		must(t, json.Unmarshal(data, &m))
+		if m.File != result.File || m.Rows != 300 || m.Bytes != result.Bytes || m.SHA256 != result.SHA256 || len(m.FirstKey) != 2 || m.FirstKey[1] == nil {
+			t.Errorf("the manifest is %s", data)
+		}
+		// A front end on another host reads it.
+		front := e
+		front.Store = s.elsewhere()
+		open, err := front.Open(t.Context(), id, result)
+		must(t, err)
+		defer open.Close()
+		content, err := io.ReadAll(open)
+		must(t, err)
+		if result.Format != export.CSV || int64(len(content)) != result.Bytes || strings.Count(string(content), "\n") < 301 {
+			t.Errorf("%s of %d bytes, want %d", result.Format, len(content), result.Bytes)
+		}
+		estimate, err := e.EstimateRows(t.Context(), all())
+		if err != nil || estimate <= 0 {
+			t.Errorf("estimated %d, %v", estimate, err)
+		}
+		link, err := front.Link(t.Context(), id, result, time.Minute, nil)
+		if err != nil || (link != "") != (s.server != nil) {
+			t.Errorf("the link is %q, %v", link, err)
+		}
+		result.ExpiresAt = time.Now().Add(-time.Second)
+		if _, err := e.Link(t.Context(), id, result, time.Minute, nil); s.server != nil && !fault.Is(err, fault.Gone) {
+			t.Errorf("a link to what is past its time: %v", err)
+		}
+	})
 }
 
 func TestWriteLeavesNothingAfterAnError(t *testing.T) {
 	t.Parallel()
-	e, dir := newExporter(t, 300)
-	stopped, stop := context.WithCancel(t.Context())
-	stop()
-	for name, tc := range map[string]struct {
-		ctx    context.Context
-		change func(*Request)
-		most   int64
-		want   string
-	}{
-		"too many rows":         {t.Context(), func(*Request) {}, 299, export.ErrTooManyRows.Error()},
-		"an unknown format":     {t.Context(), func(r *Request) { r.Format = "XLSX" }, 0, "XLSX"},
-		"an unknown zone":       {t.Context(), func(r *Request) { r.TimeZone = "Mars/Olympus" }, 0, "time_zone"},
-		"an unknown column":     {t.Context(), func(r *Request) { r.Columns = []string{"pin_number"} }, 0, "pin_number"},
-		"what the server minds": {t.Context(), func(r *Request) { r.DomainUUID = "x" }, 0, "invalid input syntax for type uuid"},
-		"a context that ended":  {stopped, func(*Request) {}, 0, context.Canceled.Error()},
-	} {
-		r := all()
-		tc.change(&r)
-		file, err := e.Write(tc.ctx, uuid.NewString(), 1, r, tc.most, Hooks{})
-		if file != nil || err == nil || !strings.Contains(err.Error(), tc.want) {
-			t.Errorf("%s: error %v, want one with %q", name, err, tc.want)
+	onEveryStore(t, func(t *testing.T, s *testStore) {
+		e := newExporter(t, 300, s)
+		stopped, stop := context.WithCancel(t.Context())
+		stop()
+		for name, tc := range map[string]struct {
+			ctx    context.Context
+			change func(*Request)
+			most   int64
+			want   string
+		}{
+			"too many rows":         {t.Context(), func(*Request) {}, 299, export.ErrTooManyRows.Error()},
+			"an unknown format":     {t.Context(), func(r *Request) { r.Format = "XLSX" }, 0, "XLSX"},
+			"an unknown zone":       {t.Context(), func(r *Request) { r.TimeZone = "Mars/Olympus" }, 0, "time_zone"},
+			"an unknown column":     {t.Context(), func(r *Request) { r.Columns = []string{"pin_number"} }, 0, "pin_number"},
+			"what the server minds": {t.Context(), func(r *Request) { r.DomainUUID = "x" }, 0, "invalid input syntax for type uuid"},
+			"a context that ended":  {stopped, func(*Request) {}, 0, context.Canceled.Error()},
+		} {
+			r := all()
+			tc.change(&r)
+			file, err := e.Write(tc.ctx, uuid.NewString(), 1, r, tc.most, Hooks{})
+			if file != nil || err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("%s: error %v, want one with %q", name, err, tc.want)
+			}
+			s.want()
 		}
-		wantFiles(t, dir)
-	}
-	// A row more comes while the rows are read.
-	e.Store = growing{e.Store, func() {
-		_, err := e.PBX.Pool.Exec(t.Context(), "insert into v_xml_cdr (xml_cdr_uuid, start_stamp) values (gen_random_uuid(), now())")
-		must(t, err)
-	}}
-	if _, err := e.Write(t.Context(), uuid.NewString(), 1, all(), 300, Hooks{}); !errors.Is(err, export.ErrTooManyRows) {
-		t.Errorf("error %v, want ErrTooManyRows", err)
-	}
-	wantFiles(t, dir)
+		// A row more comes while the rows are read.
+		e.Store = growing{e.Store, func() {
+			_, err := e.PBX.Pool.Exec(t.Context(), "insert into v_xml_cdr (xml_cdr_uuid, start_stamp) values (gen_random_uuid(), now())")
+			must(t, err)
+		}}
+		if _, err := e.Write(t.Context(), uuid.NewString(), 1, all(), 300, Hooks{}); !errors.Is(err, export.ErrTooManyRows) {
+			t.Errorf("error %v, want ErrTooManyRows", err)
+		}
+		s.want()
+	})
 }
 
 // growing is a store in which something happens when a part is made.
@@ -132,58 +144,65 @@ func (g growing) Create(ctx context.Context, name string, attempt int, paused fu
 
 func TestPrune(t *testing.T) {
 	t.Parallel()
-	e, dir := newExporter(t, 1)
-	old, young := uuid.NewString(), uuid.NewString()
-	made := time.Now().Add(-2 * time.Hour)
-	keep := []string{young + ".csv", young + ".csv.manifest.json", "notes.txt", markFile}
-	for _, name := range append([]string{old + ".csv", old + ".csv.manifest.json", old + ".csv.sha256", old + ".csv.2.part", "." + old + ".csv.manifest.json123"}, keep...) {
-		path := filepath.Join(dir, name)
-		must(t, os.WriteFile(path, nil, 0o600))
-		if !strings.HasPrefix(name, young) {
-			must(t, os.Chtimes(path, made, made))
+	onEveryStore(t, func(t *testing.T, s *testStore) {
+		e := newExporter(t, 1, s)
+		old, young := uuid.NewString(), uuid.NewString()
+		made := time.Now().Add(-2 * time.Hour)
+		keep := []string{young + ".csv", young + ".csv.manifest.json", "notes.txt", markFile}
+		for _, name := range append([]string{old + ".csv", old + ".csv.manifest.json", old + ".csv.sha256", old + ".csv.2.part", "." + old + ".csv.manifest.json123"}, keep...) {
+			written := time.Now()
+			if !strings.HasPrefix(name, young) {
+				written = made
+			}
+			s.write(name, written)
 		}
-	}
-	must(t, e.Store.Prune(t.Context(), time.Now().Add(-e.Retention)))
-	wantFiles(t, dir, keep...)
-	must(t, Folder{Dir: filepath.Join(dir, "none")}.Prune(t.Context(), time.Now()))
-	_, err := e.Open(t.Context(), old, Result{File: old + ".csv", Format: "CSV", ExpiresAt: time.Now().Add(time.Hour)})
-	if !fault.Is(err, fault.Gone) {
-		t.Errorf("opening what was deleted: %v", err)
-	}
+		must(t, e.Store.Prune(t.Context(), time.Now().Add(-e.Retention)))
+		s.want(keep...)
+		_, err := e.Open(t.Context(), old, Result{File: old + ".csv", Format: "CSV", ExpiresAt: time.Now().Add(time.Hour)})
+		if !fault.Is(err, fault.Gone) {
+			t.Errorf("opening what was deleted: %v", err)
+		}
+	})
+	must(t, Folder{Dir: filepath.Join(t.TempDir(), "none")}.Prune(t.Context(), time.Now()))
 }
 
 // Parts are kept for a day for the next attempt, which is less than files are kept.
 func TestPruneOfParts(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	id := uuid.NewString()
-	for name, age := range map[string]time.Duration{".csv": 25 * time.Hour, ".csv.1.part": 25 * time.Hour, ".csv.2.part": 23 * time.Hour} {
-		path := filepath.Join(dir, id+name)
-		must(t, os.WriteFile(path, nil, 0o600))
-		made := time.Now().Add(-age)
-		must(t, os.Chtimes(path, made, made))
-	}
-	must(t, Folder{Dir: dir}.Prune(t.Context(), time.Now().AddDate(0, 0, -30)))
-	wantFiles(t, dir, id+".csv", id+".csv.2.part")
+	onEveryStore(t, func(t *testing.T, s *testStore) {
+		id := uuid.NewString()
+		for name, age := range map[string]time.Duration{".csv": 25 * time.Hour, ".csv.1.part": 25 * time.Hour, ".csv.2.part": 23 * time.Hour} {
+			s.write(id+name, time.Now().Add(-age))
+		}
+		must(t, s.Prune(t.Context(), time.Now().AddDate(0, 0, -30)))
+		s.want(id+".csv", id+".csv.2.part")
+	})
 }
 
 func TestMarkTellsWhetherTheStoreIsShared(t *testing.T) {
 	t.Parallel()
-	worker, dir := newExporter(t, 1)
-	front := worker
-	if err := front.CheckStore(t.Context()); !errors.Is(err, ErrUnmarked) {
-		t.Errorf("before any worker: %v", err)
-	}
-	worker.Store = Folder{Dir: filepath.Join(dir, "made")}
-	must(t, worker.MarkStore(t.Context()))
-	must(t, worker.CheckStore(t.Context()))
-	if err := front.CheckStore(t.Context()); err == nil || !strings.Contains(err.Error(), "give api and workers the same folder") {
-		t.Errorf("another folder: %v", err)
-	}
-	must(t, front.MarkStore(t.Context()))
-	if err := worker.CheckStore(t.Context()); err == nil {
-		t.Error("the mark that was left before still counts")
-	}
+	onEveryStore(t, func(t *testing.T, s *testStore) {
+		worker := newExporter(t, 1, s)
+		front, other := worker, worker
+		front.Store = s.elsewhere()
+		if err := front.CheckStore(t.Context()); !errors.Is(err, ErrUnmarked) {
+			t.Errorf("before any worker: %v", err)
+		}
+		other.Store = bucketStore(t, nil).Store
+		if s.server == nil {
+			other.Store = Folder{Dir: filepath.Join(s.spool.Dir, "made")}
+		}
+		must(t, worker.MarkStore(t.Context()))
+		must(t, worker.CheckStore(t.Context()))
+		must(t, front.CheckStore(t.Context()))
+		if err := other.CheckStore(t.Context()); err == nil || !strings.Contains(err.Error(), "give api and workers the same") {
+			t.Errorf("another store: %v", err)
+		}
+		must(t, other.MarkStore(t.Context()))
+		if err := worker.CheckStore(t.Context()); err == nil {
+			t.Error("the mark that was left before still counts")
+		}
+	})
 }
 
 // What FusionPBX's page makes of a call is in a file and in a list by the same names and with the same values, in every
@@ -193,7 +212,8 @@ func TestCDRsOfThePage(t *testing.T) {
 	for _, version := range sample.Versions {
 		t.Run(string(version), func(t *testing.T) {
 			t.Parallel()
-			e, _ := newExporterOf(t, version, 0)
+			s := folderStore(t, nil)
+			e := newExporterOf(t, version, 0, s)
 			var domain, other, extension, foreign string
 			row := e.PBX.Pool.QueryRow(t.Context(), "select domain_uuid::text, extension_uuid::text from v_extensions order by domain_uuid, extension limit 1")
 			must(t, row.Scan(&domain, &extension))
@@ -220,8 +240,7 @@ func TestCDRsOfThePage(t *testing.T) {
 				must(t, err)
 				result, err := file.Commit(t.Context())
 				must(t, err)
-				content, err := os.ReadFile(filepath.Join(e.Store.(Folder).Dir, result.File))
-				must(t, err)
+				content := s.read(result.File)
 				lines := strings.Split(strings.TrimSpace(string(content)), "\n")
 				listed := r
 				listed.Headers, listed.Columns = nil, slices.Compact(slices.Sorted(slices.Values(r.Columns)))

@@ -34,6 +34,14 @@ type Folder struct {
 
 // Create implements Store.
 func (f Folder) Create(_ context.Context, name string, attempt int, paused func(bool, string)) (Part, error) {
+	part, err := f.create(name, attempt, paused)
+	if err != nil {
+		return nil, err
+	}
+	return part, nil
+}
+
+func (f Folder) create(name string, attempt int, paused func(bool, string)) (*folderPart, error) {
 	if err := checkName(name); err != nil {
 		return nil, err
 	}
@@ -44,7 +52,7 @@ func (f Folder) Create(_ context.Context, name string, attempt int, paused func(
 	if err := removeIfThere(path); err != nil { // from a crash of the same attempt
 		return nil, err
 	}
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode)
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, fileMode)
 	if err != nil {
 		return nil, fmt.Errorf("creating the part: %w", err)
 	}
@@ -103,7 +111,7 @@ func isExportFile(name string) bool {
 
 // Mark implements Store.
 func (f Folder) Mark(_ context.Context, mark string) error {
-	if err := os.MkdirAll(f.Dir, 0o750); err != nil {
+	if err := os.MkdirAll(f.Dir, folderMode); err != nil {
 		return fmt.Errorf("TRUNKLINE_EXPORT_DIR: %w; make the folder, and give it to the user that runs trunkline", err)
 	}
 	file := atomicfile.Replacement{Path: filepath.Join(f.Dir, markFile), Content: []byte(mark), Mode: fileMode}

@@ -21,7 +21,8 @@ const (
 	checksumSuffix = ".sha256"
 	// fileMode lets the group read: the front end may run as another user than the worker. Call records
 	// are nobody else's business.
-	fileMode = 0o640
+	fileMode   = 0o640
+	folderMode = 0o750
 )
 
 // namePattern is what a file may be called. Without a separator and with a letter or digit first, a

@@ -1,132 +1,167 @@
 package cdr
 
 import (
+	"errors"
 	"math"
+	"net/http"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
+
+	"trunkline/internal/bucket"
+	"trunkline/internal/fault"
 )
-
-// newPart makes a part with some text.
-func newPart(t testing.TB, dir string, attempt int, text string) Part {
-	t.Helper()
-	p, err := Folder{Dir: dir}.Create(t.Context(), "calls.csv", attempt, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := p.Write([]byte(text)); err != nil {
-		t.Fatal(err)
-	}
-	return p
-}
-
-func wantText(t testing.TB, path, want string) {
-	t.Helper()
-	got, err := os.ReadFile(path)
-	if err != nil || string(got) != want {
-		t.Errorf("%s holds %q (%v), want %q", filepath.Base(path), got, err, want)
-	}
-}
-
-// wantFiles checks the names in a folder.
-func wantFiles(t testing.TB, dir string, want ...string) {
-	t.Helper()
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got []string
-	for _, e := range entries {
-		got = append(got, e.Name())
-	}
-	slices.Sort(want)
-	if !slices.Equal(got, want) {
-		t.Errorf("the folder has %q, want %q", got, want)
-	}
-}
 
 func TestCommitReplacesAnOlderFile(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	for attempt, text := range []string{"first", "second"} {
-		f := newPart(t, dir, attempt, text)
-		manifest := `{"rows": ` + text + `}`
-		if err := f.Commit(t.Context(), []byte(text), []byte(manifest)); err != nil {
-			t.Fatal(err)
+	onEveryStore(t, func(t *testing.T, s *testStore) {
+		for attempt, text := range []string{"first", "", "third"} {
+			f := s.newPart(attempt, text)
+			manifest := `{"rows": ` + text + `}`
+			if err := f.Commit(t.Context(), []byte(text), []byte(manifest)); err != nil {
+				t.Fatal(err)
+			}
+			if err := f.Commit(t.Context(), nil, nil); err == nil {
+				t.Error("a second Commit of the same file went through")
+			}
+			if err := f.Discard(); err != nil {
+				t.Errorf("Discard after Commit: %v", err)
+			}
+			must(t, f.Leave())
+			s.wantText("calls.csv", text)
+			s.wantText("calls.csv.manifest.json", manifest)
+			s.wantText("calls.csv.sha256", text)
+			s.want("calls.csv", "calls.csv.manifest.json", "calls.csv.sha256")
+			if s.server != nil {
+				continue
+			}
+			info, err := os.Stat(filepath.Join(s.spool.Dir, "calls.csv"))
+			if err != nil || info.Mode().Perm()&0o007 != 0 {
+				t.Errorf("the file is everybody's: %v, %v", info.Mode(), err)
+			}
 		}
-		if err := f.Commit(t.Context(), nil, nil); err == nil {
-			t.Error("a second Commit of the same file went through")
-		}
-		if err := f.Discard(); err != nil {
-			t.Errorf("Discard after Commit: %v", err)
-		}
-		wantText(t, filepath.Join(dir, "calls.csv"), text)
-		wantText(t, filepath.Join(dir, "calls.csv.manifest.json"), manifest)
-		wantText(t, filepath.Join(dir, "calls.csv.sha256"), text)
-		wantFiles(t, dir, "calls.csv", "calls.csv.manifest.json", "calls.csv.sha256")
-		info, err := os.Stat(filepath.Join(dir, "calls.csv"))
-		if err != nil || info.Mode().Perm()&0o007 != 0 {
-			t.Errorf("the file is everybody's: %v, %v", info.Mode(), err)
-		}
-	}
+	})
 }
 
 func TestDiscard(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	f := newPart(t, dir, 1, "text")
-	wantFiles(t, dir, "calls.csv.1.part")
-	for range 2 {
-		if err := f.Discard(); err != nil {
-			t.Error(err)
+	onEveryStore(t, func(t *testing.T, s *testStore) {
+		f := s.newPart(1, "text")
+		s.want("calls.csv.1.part")
+		for range 2 {
+			if err := f.Discard(); err != nil {
+				t.Error(err)
+			}
+			s.want()
 		}
-		wantFiles(t, dir)
-	}
-	if err := f.Commit(t.Context(), nil, nil); err == nil {
-		t.Error("Commit after Discard went through")
-	}
+		if err := f.Commit(t.Context(), nil, nil); err == nil {
+			t.Error("Commit after Discard went through")
+		}
+	})
 }
 
 // TestLateWorkerNeverRenames has another worker begin the same attempt again, or remove its part.
 func TestLateWorkerNeverRenames(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	late := newPart(t, dir, 1, "late")
-	current := newPart(t, dir, 1, "curr")
-	if err := late.Commit(t.Context(), nil, nil); err == nil || !strings.Contains(err.Error(), "another worker") {
+	onEveryStore(t, func(t *testing.T, s *testStore) {
+		late := s.newPart(1, "late")
+		current := s.newPart(1, "curr")
+		if err := late.Commit(t.Context(), nil, nil); err == nil || !strings.Contains(err.Error(), "another worker") {
+			t.Errorf("the late worker's Commit: %v", err)
+		}
+		must(t, late.Discard())
+		s.want("calls.csv.1.part")
+		if err := current.Commit(t.Context(), nil, nil); err != nil {
+			t.Error(err)
+		}
+		s.wantText("calls.csv", "curr")
+
+		late = s.newPart(2, "late")
+		must(t, s.RemoveParts(t.Context(), "calls.csv", 3))
+		if err := late.Commit(t.Context(), nil, nil); err == nil || !strings.Contains(err.Error(), "later attempt") {
+			t.Errorf("the Commit of a removed part: %v", err)
+		}
+		must(t, late.Discard())
+		s.wantText("calls.csv", "curr")
+		s.want("calls.csv", "calls.csv.manifest.json", "calls.csv.sha256")
+	})
+}
+
+// A worker on another host that was given up for lost does not see that its part is another's, and cannot take the name either.
+func TestLateWorkerOfAnotherHost(t *testing.T) {
+	t.Parallel()
+	s := bucketStore(t, nil)
+	late, err := s.elsewhere().Create(t.Context(), "calls.csv", 1, nil)
+	must(t, err)
+	_, err = late.Write([]byte("late"))
+	must(t, err)
+	must(t, late.Sync())
+	current := s.newPart(2, "curr")
+	must(t, current.Commit(t.Context(), nil, []byte("{}")))
+	if err := late.Commit(t.Context(), nil, nil); !errors.Is(err, bucket.ErrSuperseded) {
 		t.Errorf("the late worker's Commit: %v", err)
 	}
-	wantFiles(t, dir, "calls.csv.1.part")
-	if err := current.Commit(t.Context(), nil, nil); err != nil {
-		t.Error(err)
-	}
-	wantText(t, filepath.Join(dir, "calls.csv"), "curr")
-
-	late = newPart(t, dir, 2, "late")
-	if err := (Folder{Dir: dir}).removeParts("calls.csv", 3); err != nil {
-		t.Fatal(err)
-	}
-	if err := late.Commit(t.Context(), nil, nil); err == nil || !strings.Contains(err.Error(), "later attempt") {
-		t.Errorf("the Commit of a removed part: %v", err)
-	}
-	wantText(t, filepath.Join(dir, "calls.csv"), "curr")
-	wantFiles(t, dir, "calls.csv", "calls.csv.manifest.json", "calls.csv.sha256")
+	must(t, late.Discard())
 }
 
 // TestFailedCommitLeavesNothing has a folder where the file should be.
 func TestFailedCommitLeavesNothing(t *testing.T) {
 	t.Parallel()
 	for _, inTheWay := range []string{"calls.csv", "calls.csv.manifest.json", "calls.csv.sha256"} {
-		dir := t.TempDir()
-		if err := os.MkdirAll(filepath.Join(dir, inTheWay, "full"), 0o755); err != nil {
+		s := folderStore(t, nil)
+		if err := os.MkdirAll(filepath.Join(s.spool.Dir, inTheWay, "full"), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if err := newPart(t, dir, 1, "text").Commit(t.Context(), nil, nil); err == nil {
+		if err := s.newPart(1, "text").Commit(t.Context(), nil, nil); err == nil {
 			t.Errorf("Commit went through with a folder %s in its way", inTheWay)
 		}
-		wantFiles(t, dir, inTheWay)
+		s.want(inTheWay)
+	}
+}
+
+// A server that takes everything but one of the requests that name a file leaves nothing under its name, and the part as it was.
+func TestFailedCommitToABucket(t *testing.T) {
+	t.Parallel()
+	for what, is := range map[string]func(*http.Request) bool{
+		"listing uploads": func(r *http.Request) bool { return r.URL.Query().Has("uploads") && r.Method == http.MethodGet },
+		"the end":         func(r *http.Request) bool { return r.URL.Query().Has("uploadId") && r.Method == http.MethodPost },
+		"the checksum": func(r *http.Request) bool {
+			return strings.HasSuffix(r.URL.Path, checksumSuffix) && r.Method == http.MethodPut
+		},
+		"the manifest": func(r *http.Request) bool {
+			return strings.HasSuffix(r.URL.Path, manifestSuffix) && r.Method == http.MethodPut
+		},
+		"an earlier manifest": func(r *http.Request) bool {
+			return strings.HasSuffix(r.URL.Path, manifestSuffix) && r.Method == http.MethodDelete
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			s := bucketStore(t, nil)
+			f := s.newPart(1, "text")
+			refuse := true
+			s.proxy.Meddle(func(w http.ResponseWriter, r *http.Request, pass http.Handler) {
+				if refuse && is(r) {
+					refuse = false // so that what is there can be removed
+					http.Error(w, "<Error><Code>AccessDenied</Code></Error>", http.StatusForbidden)
+					return
+				}
+				pass.ServeHTTP(w, r)
+			})
+			if err := f.Commit(t.Context(), nil, nil); !fault.Is(err, fault.NotWritable) {
+				t.Errorf("got %v", err)
+			}
+			s.want("calls.csv.1.part")
+			must(t, f.Leave())
+			s.want("calls.csv.1.part")
+			if n, err := s.server.Unfinished(t.Context(), s.bucket); err != nil || n != 0 {
+				t.Errorf("%d uploads are left, %v", n, err)
+			}
+			f = s.newPart(2, "text")
+			must(t, f.Commit(t.Context(), nil, nil))
+			s.want("calls.csv", "calls.csv.manifest.json", "calls.csv.sha256")
+		})
 	}
 }
 
@@ -142,14 +177,15 @@ func TestRemoveParts(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := (Folder{Dir: dir}).removeParts("calls.csv", 3); err != nil {
+	s := &testStore{t: t, spool: Folder{Dir: dir}}
+	if err := s.spool.removeParts("calls.csv", 3); err != nil {
 		t.Fatal(err)
 	}
 	keep := []string{
 		"calls.csv", "calls.csv.manifest.json", "calls.csv.3.part", "calls.csv.x.part", "calls.csv.01.part",
 		"other.csv.1.part", "calls.csv2.1.part", "acalls.csv.1.part", "calls.csv1.part",
 	}
-	wantFiles(t, dir, keep...)
+	s.want(keep...)
 	if err := (Folder{Dir: dir}).removeParts("calls.csv", math.MaxInt); err != nil {
 		t.Fatal(err)
 	}

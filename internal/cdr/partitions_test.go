@@ -42,7 +42,7 @@ func partition(t *testing.T, e Exporter, from time.Time, months int) {
 // and what lies outside the window is not looked at.
 func TestPartitionedTable(t *testing.T) {
 	t.Parallel()
-	e, _ := newExporter(t, 3000)
+	e := newExporter(t, 3000, folderStore(t, nil))
 	// Calls that began in the same microsecond, around where a slice ends; and some of which nobody knows when they began.
 	_, err := e.PBX.Pool.Exec(t.Context(), `
 		insert into v_xml_cdr (xml_cdr_uuid, start_stamp, caller_id_name)

@@ -14,7 +14,8 @@ import (
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	part := newPart(t, dir, 2, "text").(*folderPart)
+	part, err := Folder{Dir: dir}.create("calls.csv", 2, nil)
+	must(t, err)
 	must(t, part.File.Close())
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	must(t, err)

@@ -56,9 +56,10 @@ var (
 // fetchRest asks once for the bytes from at on, and returns how many of them it has written.
 func (c *Client) fetchRest(ctx context.Context, f Fetched, at int64, to io.Writer) (written int64, err error) {
 	// The file is wanted as it stands: packed for the way it would have no ranges of its own.
-	r := Request{Path: f.Path, Headers: map[string]string{"Accept-Encoding": "identity"}}
+	// Asked for by its ETag it comes from the API, which may send others to where it lies: there the token must not go.
+	r := Request{Path: f.Path, Headers: map[string]string{"Accept-Encoding": "identity", "If-Range": f.ETag}}
 	if at > 0 {
-		r.Headers["Range"], r.Headers["If-Range"] = fmt.Sprintf("bytes=%d-", at), f.ETag
+		r.Headers["Range"] = fmt.Sprintf("bytes=%d-", at)
 	}
 	resp, err := retried(ctx, c, r, func() (download, error) {
 		resp, stop, err := c.send(ctx, r, "*/*")

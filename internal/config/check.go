@@ -16,6 +16,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"trunkline/internal/bucket"
 	"trunkline/internal/redis"
 )
 
@@ -51,6 +52,7 @@ func (s *Settings) check(set func(name string) bool) []error {
 		c.setting("AUTH_LOG", checkPath(s.AuthLog))
 	}
 	c.setting("EXPORT_DIR", checkPath(s.ExportDir))
+	c.exportStore(s)
 	if s.DeliveryDir == "" {
 		s.DeliveryDir = filepath.Join(s.ExportDir, "delivered")
 	}
@@ -120,6 +122,27 @@ func checkBounds(tag reflect.StructTag, value reflect.Value) error {
 		return fmt.Errorf("%v is out of bounds; it must be %s", value.Interface(), bound)
 	}
 	return nil
+}
+
+// exportStore checks the bucket and what belongs to it.
+func (c *checker) exportStore(s *Settings) {
+	if s.ExportStore == "" {
+		if s.ExportStoreRedirect {
+			c.setting("EXPORT_STORE_REDIRECT", errors.New("there is no TRUNKLINE_EXPORT_STORE that could be redirected to; name the bucket, or leave this out"))
+		}
+		return
+	}
+	_, err := bucket.Parse(s.ExportStore.Reveal())
+	if errors.Is(err, bucket.ErrCredentials) {
+		err = errors.New("it holds credentials, which a URL shows to whoever sees it; take them out, and put them into TRUNKLINE_EXPORT_STORE_ACCESS_KEY and TRUNKLINE_EXPORT_STORE_SECRET_KEY")
+	}
+	c.setting("EXPORT_STORE", err)
+	for name, key := range map[string]Secret{"EXPORT_STORE_ACCESS_KEY": s.ExportStoreAccessKey, "EXPORT_STORE_SECRET_KEY": s.ExportStoreSecretKey} {
+		if key == "" || strings.ContainsFunc(key.Reveal(), isControl) {
+			c.problems = append(c.problems, fmt.Errorf("%s%s: TRUNKLINE_EXPORT_STORE needs it; write the key for the bucket, without control characters", prefix, name))
+		}
+	}
+	c.setting("EXPORT_STORE_CA", checkPath(s.ExportStoreCA))
 }
 
 // publicURL checks the public URL, or works it out if it is not set.

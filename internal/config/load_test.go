@@ -153,6 +153,11 @@ func TestLoadRefuses(t *testing.T) {
 		{"no proxy", "TRUNKLINE_TRUSTED_PROXIES=10.0.0.0/33", []string{"TRUNKLINE_TRUSTED_PROXIES", "CIDR"}},
 		{"a proxy's host bits", "TRUNKLINE_TRUSTED_PROXIES=10.0.0.1/8", []string{"TRUNKLINE_TRUSTED_PROXIES", "10.0.0.0/8"}},
 		{"a relative path", "TRUNKLINE_EXPORT_DIR=exports", []string{"TRUNKLINE_EXPORT_DIR", "absolute"}},
+		{"no bucket", "TRUNKLINE_EXPORT_STORE=/var/lib/exports", []string{"TRUNKLINE_EXPORT_STORE", "s3://bucket/prefix"}},
+		{"a bucket with credentials", "TRUNKLINE_EXPORT_STORE=s3://AKIA:s3cret@calls?region=eu-central-1", []string{"TRUNKLINE_EXPORT_STORE: it holds credentials", "TRUNKLINE_EXPORT_STORE_SECRET_KEY"}},
+		{"a bucket without its region", "TRUNKLINE_EXPORT_STORE=s3://calls", []string{"TRUNKLINE_EXPORT_STORE", "region=eu-central-1"}},
+		{"a bucket without keys", "TRUNKLINE_EXPORT_STORE=s3://calls?region=eu-central-1", []string{"TRUNKLINE_EXPORT_STORE_ACCESS_KEY: TRUNKLINE_EXPORT_STORE needs it", "TRUNKLINE_EXPORT_STORE_SECRET_KEY: TRUNKLINE_EXPORT_STORE needs it"}},
+		{"a redirect to no bucket", "TRUNKLINE_EXPORT_STORE_REDIRECT=true", []string{"TRUNKLINE_EXPORT_STORE_REDIRECT", "name the bucket"}},
 		{"no Redis URL", "TRUNKLINE_REDIS_URL=127.0.0.1:6379", []string{"TRUNKLINE_REDIS_URL", "redis://"}},
 		{"no database URL", "TRUNKLINE_DATABASE_URL=host=127.0.0.1", []string{"TRUNKLINE_DATABASE_URL", "postgres://"}},
 		{"a line break in the password", "TRUNKLINE_SWITCH_PASSWORD=a\nb", []string{"TRUNKLINE_SWITCH_PASSWORD", "control character"}},
@@ -194,6 +199,8 @@ func TestLoadReportsEverythingAtOnce(t *testing.T) {
 		"TRUNKLINE_SWITCHES=nowhere",
 		"TRUNKLINE_WAIT_MAX=x",
 		"TRUNKLINE_SECRETS=" + secret,
+		"TRUNKLINE_EXPORT_STORE=s3://" + secret + ":" + secret + "@calls?secret_key=" + secret,
+		"TRUNKLINE_EXPORT_STORE_ACCESS_KEY=" + secret + "\r",
 		"TRUNKLINE_PASSWORD=" + secret,
 	})
 	if err == nil {

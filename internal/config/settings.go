@@ -72,14 +72,19 @@ type Settings struct {
 	WaitDefault     time.Duration `env:"TRUNKLINE_WAIT_DEFAULT" envDefault:"4s" least:"0" help:"how long a call waits for its job before it answers 202, if the caller does not say"`
 	WaitMax         time.Duration `env:"TRUNKLINE_WAIT_MAX" envDefault:"20s" least:"0" help:"the longest such wait that a caller can ask for"`
 
-	ExportDir             string        `env:"TRUNKLINE_EXPORT_DIR" envDefault:"/var/lib/trunkline/exports" help:"the folder of export files; front ends and workers must see the same one"`
+	ExportDir             string        `env:"TRUNKLINE_EXPORT_DIR" envDefault:"/var/lib/trunkline/exports" help:"the folder of export files; front ends and workers must see the same one. With TRUNKLINE_EXPORT_STORE, where each writes files before they are in the bucket"`
+	ExportStore           Secret        `env:"TRUNKLINE_EXPORT_STORE" public:"url" default:"none: the folder of TRUNKLINE_EXPORT_DIR" help:"a bucket of S3 or its likes for export files, in place of the folder: s3://bucket/prefix?region=REGION, and for servers other than Amazon's &endpoint=https://host:port&path_style=true (docs/exports.md)"`
+	ExportStoreAccessKey  Secret        `env:"TRUNKLINE_EXPORT_STORE_ACCESS_KEY" default:"none" help:"the access key for that bucket"`
+	ExportStoreSecretKey  Secret        `env:"TRUNKLINE_EXPORT_STORE_SECRET_KEY" default:"none" help:"the secret key that belongs to it"`
+	ExportStoreCA         string        `env:"TRUNKLINE_EXPORT_STORE_CA" default:"the system's" help:"a file of certificates (PEM), one of which must have signed that server's own"`
+	ExportStoreRedirect   bool          `env:"TRUNKLINE_EXPORT_STORE_REDIRECT" envDefault:"false" help:"send who downloads to the bucket, by a link that lives a minute; callers must reach it"`
 	SyncExportRows        int           `env:"TRUNKLINE_SYNC_EXPORT_ROWS" envDefault:"5000" least:"0" help:"the most CDRs that an export answers at once; more becomes a job"`
 	JobRequests           int           `env:"TRUNKLINE_JOB_REQUESTS" envDefault:"6" most:"1000" help:"how many domains' requests for provisioning are judged and accepted at once, and how many requests about many gateways besides, per process; no domain can hold them all, and the others wait for their turn"`
 	CDRReads              int           `env:"TRUNKLINE_CDR_READS" envDefault:"4" most:"1000" help:"how many usage questions and small exports are read at once, per process; no domain can hold them all, what waits longer is refused, and an export becomes a job"`
 	DownloadTTL           time.Duration `env:"TRUNKLINE_DOWNLOAD_TTL" envDefault:"24h" help:"how long a download link is good"`
 	Downloads             int           `env:"TRUNKLINE_DOWNLOADS" envDefault:"200" help:"how many files may be downloaded at once, per process; one address, of IPv6 a /64, has at most half of them, and no domain can hold them all"`
 	ExportRetention       time.Duration `env:"TRUNKLINE_EXPORT_RETENTION" envDefault:"720h" help:"how long an export file is kept"`
-	ExportMinFreeBytes    Bytes         `env:"TRUNKLINE_EXPORT_MIN_FREE_BYTES" envDefault:"1GiB" least:"0" help:"the free space in the export folder below which no export is written"`
+	ExportMinFreeBytes    Bytes         `env:"TRUNKLINE_EXPORT_MIN_FREE_BYTES" envDefault:"1GiB" least:"0" help:"the free space in the folder of TRUNKLINE_EXPORT_DIR below which no export is written"`
 	ExportDomainBytes     Bytes         `env:"TRUNKLINE_EXPORT_DOMAIN_BYTES" envDefault:"10GiB" help:"how many bytes the kept export files of one domain may have before it gets no more"`
 	ExportDatabaseURL     Secret        `env:"TRUNKLINE_EXPORT_DATABASE_URL" default:"none: exports read the database itself" help:"a standby of the database, which export jobs read: postgres://user:password@host:port/database"`
 	ExportReplicaWait     time.Duration `env:"TRUNKLINE_EXPORT_REPLICA_WAIT" envDefault:"1m" help:"how long an export waits for a standby that is behind before it is put off and tried again"`

@@ -1,6 +1,7 @@
 package pbxtest
 
 import (
+	"context"
 	"fmt"
 	"net/http/httptest"
 	"net/url"
@@ -14,7 +15,27 @@ import (
 	"trunkline/internal/pbxtest/servers"
 )
 
-// StartS3 starts a private server of S3 for this test: see [servers.StartS3].
+// S3 returns the server of S3 that the tests of this binary share.
+func S3(t testing.TB) *servers.S3 {
+	t.Helper()
+	shared.mu.Lock()
+	defer shared.mu.Unlock()
+	if !shared.main {
+		t.Fatal("pbxtest: the package has no func TestMain(m *testing.M) { os.Exit(pbxtest.Main(m)) }")
+	}
+	if shared.s3 == nil && shared.s3Err == nil {
+		if shared.s3Folder, shared.s3Err = servers.NewFolder("", "trunkline-s3-"); shared.s3Err == nil {
+			// Not the test's context: the server outlives the test.
+			shared.s3, shared.s3Err = servers.StartS3(context.Background(), shared.s3Folder.Path)
+		}
+	}
+	if shared.s3Err != nil {
+		t.Fatal(shared.s3Err)
+	}
+	return shared.s3
+}
+
+// StartS3 starts a private server of S3 for this test alone: see [servers.StartS3].
 func StartS3(t testing.TB) *servers.S3 {
 	t.Helper()
 	s, err := servers.StartS3(t.Context(), t.TempDir())

@@ -22,6 +22,10 @@ var shared struct {
 	pair *servers.Pair
 	err  error
 	free []int // numbers of the Redis databases that no test uses
+
+	s3       *servers.S3
+	s3Folder *servers.Folder
+	s3Err    error
 }
 
 // Main runs the tests of a package, stops the servers that they used and returns the exit status. Where
@@ -41,10 +45,17 @@ func Main(m *testing.M) int {
 
 	shared.mu.Lock()
 	defer shared.mu.Unlock()
-	if shared.pair == nil {
-		return code
+	var failed []error
+	if shared.s3 != nil {
+		failed = append(failed, shared.s3.Close())
 	}
-	if err := shared.pair.Close(); err != nil {
+	if shared.s3Folder != nil {
+		failed = append(failed, shared.s3Folder.Remove())
+	}
+	if shared.pair != nil {
+		failed = append(failed, shared.pair.Close())
+	}
+	if err := errors.Join(failed...); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}

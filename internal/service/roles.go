@@ -45,7 +45,7 @@ func (s *Service) Serve(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	return s.run(ctx, a.Run, w.Run, s.sweeper(tasks.RoleWorker, tasks.RoleScheduler), s.schedules(), s.pruner(), s.keyKeeper(), s.tasks.Run, s.audit.Run, func(ctx context.Context) error {
+	return s.run(ctx, a.Run, w.Run, s.sweeper(tasks.RoleWorker, tasks.RoleScheduler), s.schedules(), s.pruner(), s.keyKeeper(), s.keepMarking, s.tasks.Run, s.audit.Run, func(ctx context.Context) error {
 		return s.sayReady(ctx, started, carrier)
 	})
 }
@@ -65,7 +65,7 @@ func (s *Service) Worker(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.run(ctx, w.Run, s.sweeper(tasks.RoleWorker), s.pruner(), s.keyKeeper())
+	return s.run(ctx, w.Run, s.sweeper(tasks.RoleWorker), s.pruner(), s.keyKeeper(), s.keepMarking)
 }
 
 // Scheduler runs the scheduler alone.
@@ -87,7 +87,7 @@ func (s *Service) api() (*api.Server, error) {
 }
 
 func (s *Service) worker(ctx context.Context, started func()) (*worker.Worker, error) {
-	if err := s.exporter.MarkStore(ctx); err != nil {
+	if err := s.markStore(ctx); err != nil {
 		return nil, err
 	}
 	var err error

@@ -5,6 +5,7 @@ package service
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"net"
 
@@ -37,6 +38,7 @@ type Service struct {
 	redisAnswered bool
 	tasks         *tasks.Client
 	exporter      cdr.Exporter
+	unmarked      bool // the export store has yet to get this worker's mark
 	keys          *sealing.Keys
 	limiter       *ratelimit.Limiter
 	audit         *audit.Log
@@ -95,9 +97,13 @@ func Open(ctx context.Context, settings config.Settings, log *slog.Logger, alone
 	s.audit = audit.New(s.pool, log)
 	s.pbx.Switches = OpenSwitches(settings, log)
 	s.tasks = tasks.NewClient(s.pool, keys, s.redis, settings, log)
+	store, err := ExportStore(settings)
+	if err != nil {
+		return nil, err
+	}
 	s.exporter = cdr.Exporter{
 		PBX:          s.pbx,
-		Store:        ExportStore(settings),
+		Store:        store,
 		FormulaGuard: settings.CSVFormulaGuard,
 		Retention:    settings.ExportRetention,
 		Connections:  exportConnections(settings),
@@ -107,11 +113,6 @@ func Open(ctx context.Context, settings config.Settings, log *slog.Logger, alone
 		ReplicaWait:  settings.ExportReplicaWait,
 	}
 	return s, nil
-}
-
-// ExportStore is where export files are kept.
-func ExportStore(s config.Settings) cdr.Store {
-	return cdr.Folder{Dir: s.ExportDir, MinFreeBytes: uint64(s.ExportMinFreeBytes)}
 }
 
 // Close gives back what Open opened.
@@ -130,6 +131,11 @@ func (s *Service) Close() {
 	}
 	if s.audit != nil {
 		s.audit.Flush(context.Background()) // what was denied while the front end shut down
+	}
+	if files, remote := s.exporter.Store.(io.Closer); remote {
+		if err := files.Close(); err != nil {
+			s.log.Debug("closing the export store", "error", err)
+		}
 	}
 	for _, pool := range []*pgxpool.Pool{s.exporter.Rows, s.pool} {
 		if pool != nil {

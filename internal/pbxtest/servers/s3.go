@@ -32,8 +32,8 @@ const (
 
 // S3 is a private server of S3: Versity's gateway before a folder, which checks signatures, policies and conditions.
 type S3 struct {
-	process     *process
-	listen, log string
+	process          *process
+	dir, listen, log string
 }
 
 // versityProgram builds the server, unless it is in Go's cache, and returns the program's path.
@@ -78,7 +78,7 @@ func startS3(ctx context.Context, program, dir string) (*S3, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &S3{listen: fmt.Sprintf("127.0.0.1:%d", port), log: filepath.Join(dir, "s3.log")}
+	s := &S3{dir: dir, listen: fmt.Sprintf("127.0.0.1:%d", port), log: filepath.Join(dir, "s3.log")}
 	folder := func(name string) string { return filepath.Join(dir, name) }
 	for _, name := range []string{"buckets", "beside", "users"} {
 		if err := os.MkdirAll(folder(name), 0o700); err != nil {
@@ -185,4 +185,24 @@ func statements(bucket string, rights []string) (all []statement) {
 		all = append(all, statement{Effect: "Allow", Principal: map[string]string{"AWS": S3GuestKey}, Action: actions, Resource: resource})
 	}
 	return all
+}
+
+// Age has a file be as old as if it had last been written at that time.
+func (s *S3) Age(bucket, key string, written time.Time) error {
+	return os.Chtimes(filepath.Join(s.dir, "buckets", bucket, filepath.FromSlash(key)), written, written)
+}
+
+// Unfinished is how many uploads of files in the bucket nobody has completed or aborted.
+func (s *S3) Unfinished(ctx context.Context, bucket string) (n int, err error) {
+	client, err := s.client()
+	if err != nil {
+		return 0, err
+	}
+	for upload := range client.ListIncompleteUploads(ctx, bucket, "", true) {
+		if upload.Err != nil {
+			return n, fmt.Errorf("listing the uploads of the bucket %s: %w", bucket, upload.Err)
+		}
+		n++
+	}
+	return n, nil
 }
