@@ -101,6 +101,9 @@ func (s *Sender) message(content delivery.Content) (*mail.Msg, error) {
 // recipients are the addresses alone.
 func recipients(message *mail.Msg) []string {
 	all, _ := message.GetRecipients() // there are some, else there would be no message
+	for i, address := range all {
+		all[i] = strings.Trim(address, "<>")
+	}
 	return all
 }
 
@@ -127,7 +130,8 @@ SHA-256: %s
 Download it until %s:
 %s
 
-Whoever has the link gets the file without a password, so pass it on to nobody else.
+Whoever has the link gets the file without a password.
+Pass it on to nobody else.
 `, orAll(of.Domain), of.DateRange, of.TimeZone, content.Name, of.Format, of.Rows, content.Bytes, content.SHA256,
 		of.LinkUntil.UTC().Format("2006-01-02 15:04 UTC"), of.Link)
 }
