@@ -272,8 +272,8 @@ func refused(err error) error {
 	switch {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return err
-	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		f.Code, f.Message = fault.InsufficientStorage, "the disk of the destination's folder is full; make room there"
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), errors.Is(err, syscall.EFBIG):
+		f.Code, f.Message = fault.InsufficientStorage, "there is no room for the file in the destination's folder; make room there, or raise the quota, or the limit on the size of files (ulimit -f)"
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
 		f.Code, f.Message = fault.DeliveryRefused, "the destination's folder cannot be written to; give it to the user that runs the worker"
 	case errors.Is(err, syscall.ENOTDIR), errors.Is(err, fs.ErrExist):

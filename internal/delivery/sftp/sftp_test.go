@@ -228,6 +228,21 @@ func TestPartsOfOtherAttempts(t *testing.T) {
 	}
 }
 
+// A server whose disk is full does not have the file, and is tried again.
+func TestFullServer(t *testing.T) {
+	t.Parallel()
+	server := pbxtest.StartSSHD(t, "")
+	settings, credentials := to(t, server, server.Addr())
+	of := content("calls.csv", strings.Repeat("a call\n", 1<<18))
+	must(t, os.Symlink("/dev/full", filepath.Join(server.Files(), of.PartName("calls.csv"))))
+	if _, err := sftp.New(loopback, settings, credentials).Deliver(t.Context(), of); !fault.Is(err, fault.Unavailable) || !fault.Passes(err) || !strings.Contains(err.Error(), "full") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(server.Files(), "calls.csv")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("it is there: %v", err)
+	}
+}
+
 // A file of ours that is not as it was written gets no name.
 func TestDamagedContent(t *testing.T) {
 	t.Parallel()
