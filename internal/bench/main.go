@@ -68,6 +68,7 @@ var measurements = []struct {
 	{"shares", (*bench).shares},
 	{"summary", (*bench).summary},
 	{"schedules", (*bench).schedules},
+	{"sftp", (*bench).sftp},
 }
 
 func names() (all []string) {
