@@ -40,7 +40,7 @@ type Delivery struct {
 	ID              string
 	DomainUUID      string // "": of all domains
 	JobID           string // that delivers it; the last one, if it was sent again
-	DestinationID   string // "": the payload says where
+	DestinationID   string // "": a URL that was given with what it is about, see Box.URL
 	DestinationName string // when it was ordered, for people
 	ExportJobID     string // "": it is no file
 	Event           string
@@ -68,6 +68,7 @@ type New struct {
 	Event           string
 	Name            string
 	Payload         json.RawMessage
+	URL             string // without a destination: who is told
 }
 
 // params are the parameters of the job that delivers.
@@ -97,18 +98,39 @@ func (b *Box) Add(ctx context.Context, tx pgx.Tx, all []New) ([]Delivery, error)
 		if err != nil {
 			return nil, err
 		}
+		var sealed []byte
+		if n.URL != "" {
+			if sealed, err = b.tasks.Keys().Seal(sealedFor(id.String()), n.URL); err != nil {
+				return nil, err
+			}
+		}
 		d, err := one(ctx, tx, `
-			insert into trunkline.deliveries (id, domain_uuid, job_id, destination_id, destination_name, export_job_id, event, name, payload)
+			insert into trunkline.deliveries (id, domain_uuid, job_id, destination_id, destination_name, export_job_id, event, name, payload, sealed)
 			values ($1, nullif($2, '')::uuid, $3, nullif($4, '')::uuid,
-				coalesce(nullif($5, ''), (select name from trunkline.destinations where id = nullif($4, '')::uuid), ''), nullif($6, '')::uuid, $7, $8, $9)
+				coalesce(nullif($5, ''), (select name from trunkline.destinations where id = nullif($4, '')::uuid), ''), nullif($6, '')::uuid, $7, $8, $9, $10)
 			returning `+columns,
-			id.String(), n.DomainUUID, jobs[0].ID, n.DestinationID, n.DestinationName, n.ExportJobID, n.Event, n.Name, n.Payload)
+			id.String(), n.DomainUUID, jobs[0].ID, n.DestinationID, n.DestinationName, n.ExportJobID, n.Event, n.Name, n.Payload, sealed)
 		if err != nil {
 			return nil, fmt.Errorf("keeping a delivery: %w", err)
 		}
 		made = append(made, d)
 	}
 	return made, nil
+}
+
+// sealedFor says for what a URL is sealed; package sealing knows that too.
+func sealedFor(id string) string { return "delivery/" + id }
+
+// URL is who is told by a delivery that has no destination.
+func (b *Box) URL(ctx context.Context, d Delivery) (url string, err error) {
+	sealed, err := postgres.Value[[]byte](ctx, b.pool, "reading who is told", "select sealed from trunkline.deliveries where id = $1", d.ID)
+	if err != nil {
+		return "", err
+	}
+	if err := b.tasks.Keys().Open(sealedFor(d.ID), sealed, &url); err != nil {
+		return "", fault.Errorf(fault.ServerError, "the URL that is told cannot be opened with this TRUNKLINE_SECRET_KEY")
+	}
+	return url, nil
 }
 
 // job is the job that delivers it.
