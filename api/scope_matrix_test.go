@@ -12,6 +12,7 @@ import (
 // holding is what the answers of one endpoint may hold, and to whom it gives any.
 type holding struct {
 	scopes  []token.Scope // each opens it
+	also    token.Scope   // which is needed besides
 	ids     []string      // the ids in its path that it is tried with; none: one of nothing
 	query   string
 	form    []string
@@ -90,11 +91,11 @@ func TestScopeMatrix(t *testing.T) {
 		"GET /v1/registrations":                          {{scopes: of(read)}},
 		"GET /v1/destinations":                           {{scopes: of(exports)}},
 		"GET /v1/destinations/:id":                       {{scopes: of(exports), ids: []string{destination}}},
-		"POST /v1/destinations":                          {{scopes: of(admin)}},
-		"POST /v1/destinations/test":                     {{scopes: of(admin)}},
-		"PATCH /v1/destinations/:id":                     {{scopes: of(admin), ids: []string{destination}}},
-		"DELETE /v1/destinations/:id":                    {{scopes: of(admin)}},
-		"POST /v1/destinations/:id/test":                 {{scopes: of(admin), ids: []string{destination}}},
+		"POST /v1/destinations":                          {{scopes: of(admin), also: exports}},
+		"POST /v1/destinations/test":                     {{scopes: of(admin), also: exports}},
+		"PATCH /v1/destinations/:id":                     {{scopes: of(admin), also: exports, ids: []string{destination}}},
+		"DELETE /v1/destinations/:id":                    {{scopes: of(admin), also: exports}},
+		"POST /v1/destinations/:id/test":                 {{scopes: of(admin), also: exports, ids: []string{destination}}},
 		"GET /v1/deliveries":                             {{scopes: of(exports)}},
 		"GET /v1/deliveries/:id":                         {{scopes: of(exports), ids: []string{delivery}, figures: true}},
 		"POST /v1/deliveries/:id/retry":                  {{scopes: of(exports)}},
@@ -145,7 +146,7 @@ func TestScopeMatrix(t *testing.T) {
 // holds checks one answer to somebody with these scopes.
 func (h holding) holds(t *testing.T, what string, got answer, scopes []token.Scope) {
 	t.Helper()
-	open := slices.ContainsFunc(scopes, func(s token.Scope) bool { return slices.Contains(h.scopes, s) })
+	open := slices.ContainsFunc(scopes, func(s token.Scope) bool { return slices.Contains(h.scopes, s) }) && (h.also == "" || slices.Contains(scopes, h.also))
 	if (got.status != http.StatusForbidden) != open {
 		t.Errorf("%s: got %d %s", what, got.status, got.body)
 	}

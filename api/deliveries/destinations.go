@@ -61,6 +61,7 @@ func fieldParams() (all []web.Param) {
 
 func (s *Service) destinationEndpoints() []web.Endpoint {
 	const seeing, making = token.ScopeExport, token.ScopeAdmin
+	const both = "Scope: admin and export."
 	ofOne := []web.Param{
 		{Name: "tenant_domain", About: "Whose it is, or global for all domains (superadmin). A caller of one domain may leave it out."},
 		{Name: "domain_uuid", About: "The same by UUID.", Kind: web.KindUUID},
@@ -85,14 +86,14 @@ func (s *Service) destinationEndpoints() []web.Endpoint {
 		},
 		{
 			ID: "createDestination", Summary: "Make a destination", Methods: []string{"POST"}, Path: "/v1/destinations",
-			Entry: web.SignedIn, Scope: making, AtOnce: []web.AtOnce{web.AtOnceTests}, Answer: web.JSON(http.StatusCreated, s.CreateDestination),
+			Note: both, Entry: web.SignedIn, Scope: making, AtOnce: []web.AtOnce{web.AtOnceTests}, Answer: web.JSON(http.StatusCreated, asExporter(s.CreateDestination)),
 			Params:  slices.Concat([]web.Param{required(name), kind, enabled, test}, ofOne, fieldParams()),
 			Replies: []web.Reply{{Status: 201, About: "The destination, without its credentials.", Body: Destination{}, Location: true}},
 			Faults:  append([]fault.Code{fault.MissingParameters, fault.NotFound}, tested...),
 		},
 		{
 			ID: "testNewDestination", Summary: "Test a destination before it is made", Methods: []string{"POST"}, Path: "/v1/destinations/test",
-			Entry: web.SignedIn, Scope: making, AtOnce: []web.AtOnce{web.AtOnceTests}, Answer: web.JSON(http.StatusOK, s.TestNewDestination),
+			Note: both, Entry: web.SignedIn, Scope: making, AtOnce: []web.AtOnce{web.AtOnceTests}, Answer: web.JSON(http.StatusOK, asExporter(s.TestNewDestination)),
 			Params:  slices.Concat([]web.Param{kind}, ofOne, fieldParams()),
 			Replies: []web.Reply{{Status: 200, About: "Files could be delivered now; or what has to be pinned first.", Body: Test{}}},
 			Faults:  append([]fault.Code{fault.MissingParameters, fault.NotFound}, tested...),
@@ -105,26 +106,36 @@ func (s *Service) destinationEndpoints() []web.Endpoint {
 		},
 		{
 			ID: "changeDestination", Summary: "Change a destination", Methods: []string{"PATCH"}, Path: "/v1/destinations/:id",
-			Note:  "What is left out stays, what is sent empty is cleared. Whoever changes where the credentials are sent gives them anew.",
-			Entry: web.SignedIn, Scope: making, AtOnce: []web.AtOnce{web.AtOnceTests}, Answer: web.JSON(http.StatusOK, s.ChangeDestination),
+			Note:  both + " What is left out stays, what is sent empty is cleared. Whoever changes where the credentials are sent gives them anew.",
+			Entry: web.SignedIn, Scope: making, AtOnce: []web.AtOnce{web.AtOnceTests}, Answer: web.JSON(http.StatusOK, asExporter(s.ChangeDestination)),
 			Params:  slices.Concat([]web.Param{name, enabled}, fieldParams()),
 			Replies: []web.Reply{{Status: 200, About: "The destination as it is now.", Body: Destination{}}},
 			Faults:  []fault.Code{fault.NotFound, fault.Conflict},
 		},
 		{
 			ID: "deleteDestination", Summary: "Delete a destination", Methods: []string{"DELETE"}, Path: "/v1/destinations/:id",
-			Note:  "What was to be delivered there fails.",
-			Entry: web.SignedIn, Scope: making, Answer: web.JSON(http.StatusOK, s.DeleteDestination),
+			Note:  both + " What was to be delivered there fails.",
+			Entry: web.SignedIn, Scope: making, Answer: web.JSON(http.StatusOK, asExporter(s.DeleteDestination)),
 			Replies: []web.Reply{{Status: 200, About: "The destination as it was.", Body: Destination{}}},
 			Faults:  []fault.Code{fault.NotFound, fault.Conflict},
 		},
 		{
 			ID: "testDestination", Summary: "Test a destination", Methods: []string{"POST"}, Path: "/v1/destinations/:id/test",
-			Note:  "It is reached, a file is written and taken away. The key of an SFTP server of which none is pinned yet is pinned.",
-			Entry: web.SignedIn, Scope: making, AtOnce: []web.AtOnce{web.AtOnceTests}, Answer: web.JSON(http.StatusOK, s.TestDestination),
+			Note:  both + " It is reached, a file is written and taken away. The key of an SFTP server of which none is pinned yet is pinned.",
+			Entry: web.SignedIn, Scope: making, AtOnce: []web.AtOnce{web.AtOnceTests}, Answer: web.JSON(http.StatusOK, asExporter(s.TestDestination)),
 			Replies: []web.Reply{{Status: 200, About: "Files could be delivered now.", Body: Test{}}},
 			Faults:  append([]fault.Code{fault.NotFound}, tested...),
 		},
+	}
+}
+
+// asExporter also asks for the scope export: a destination gets what whoever makes or changes it has to be allowed to get.
+func asExporter[T any](ask func(*web.Request) (T, error)) func(*web.Request) (T, error) {
+	return func(r *web.Request) (answer T, err error) {
+		if err := r.Need(token.ScopeExport); err != nil {
+			return answer, err
+		}
+		return ask(r)
 	}
 }
 
