@@ -65,7 +65,8 @@ func TestEveryGETThatChangesIsGuarded(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, setUp{noWorker: true})
 	for _, p := range b.server.ScopedPaths() {
-		reads := p.Scope == token.ScopeRead || p.Scope == token.ScopeAdmin || strings.HasPrefix(p.Path, cdrPath) || p.Path == destinationsPath || p.Path == deliveriesPath
+		reads := p.Scope == token.ScopeRead || p.Scope == token.ScopeAdmin || strings.HasPrefix(p.Path, cdrPath) || p.Path == destinationsPath || p.Path == deliveriesPath ||
+			strings.HasPrefix(p.Path, schedulesPath)
 		if p.Method != http.MethodGet || strings.Contains(p.Path, ":id") {
 			continue
 		}

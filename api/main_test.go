@@ -25,6 +25,7 @@ import (
 	"trunkline/internal/authlog"
 	"trunkline/internal/cdr"
 	"trunkline/internal/config"
+	"trunkline/internal/delivery/destinations"
 	"trunkline/internal/fusionpbx"
 	"trunkline/internal/pbxtest"
 	"trunkline/internal/pbxtest/fssim"
@@ -32,6 +33,7 @@ import (
 	"trunkline/internal/pbxtest/servers"
 	"trunkline/internal/pbxtest/testbed"
 	"trunkline/internal/ratelimit"
+	"trunkline/internal/schedule/store"
 	"trunkline/tasks"
 	"trunkline/worker"
 )
@@ -94,9 +96,9 @@ func newBundle(t *testing.T, o setUp) *bundle {
 	pbxtest.Start(t, b.tasks.Run)
 	must(t, os.WriteFile(b.whitelist, []byte("# the billing system\n"+caller+"\n127.0.0.0/8\n"), 0o600))
 	b.exports = t.TempDir()
-	var store cdr.Store = cdr.Folder{Dir: b.exports, MinFreeBytes: o.minFree}
+	var files cdr.Store = cdr.Folder{Dir: b.exports, MinFreeBytes: o.minFree}
 	if o.bucket != "" {
-		store = testbed.BucketStore(t, cmp.Or(o.server, pbxtest.S3(t).URL()), o.bucket, b.exports)
+		files = testbed.BucketStore(t, cmp.Or(o.server, pbxtest.S3(t).URL()), o.bucket, b.exports)
 	}
 	b.options = api.Options{
 		Settings: config.Settings{
@@ -108,15 +110,20 @@ func newBundle(t *testing.T, o setUp) *bundle {
 			TokensPerDomain: plenty, StatusMaxAge: fresh, StatusTimeout: 10 * time.Second, EventStreams: 10, CDRReads: plenty, JobRequests: 8, Downloads: plenty,
 			BulkRows: 10_000, BulkBytes: 16 << 20, BulkErrors: 1000, BulkUploads: 8, CSVFormulaGuard: true,
 			DeliveryDir: t.TempDir(), DestinationsPerDomain: 50, DestinationTests: 8,
+			SchedulesPerDomain: 50, ScheduleBackfill: 400,
 		},
 		PBX: bed.PBX, Tasks: b.tasks, Log: bed.Log,
-		Exporter: cdr.Exporter{PBX: bed.PBX, Store: store, FormulaGuard: true, Retention: time.Hour},
+		Exporter: cdr.Exporter{PBX: bed.PBX, Store: files, FormulaGuard: true, Retention: time.Hour},
 		Audit:    audit.New(b.pool, bed.Log),
 	}
 	b.options.Limiter = b.limiter(t, b.redis)
 	pbxtest.Start(t, b.options.Audit.Run)
 	if o.settings != nil {
 		o.settings(&b.options.Settings)
+	}
+	b.options.Schedules = &store.Store{
+		Pool: b.pool, DB: bed.PBX.FusionPBX, Destinations: destinations.New(b.pool, b.tasks.Keys(), b.options.Settings), Now: time.Now,
+		PerDomain: b.options.Settings.SchedulesPerDomain, MostBackfilled: b.options.Settings.ScheduleBackfill,
 	}
 	b.options.PBX.GatewayMode = fusionpbx.GatewayMode(b.options.Settings.GatewayMode)
 	var err error

@@ -13,6 +13,7 @@ import (
 
 	"trunkline/api/cdrs"
 	"trunkline/api/gateways"
+	"trunkline/api/schedules"
 	"trunkline/internal/audit"
 	"trunkline/internal/delivery"
 	"trunkline/internal/gateway"
@@ -26,6 +27,14 @@ var schemaNames = map[reflect.Type]string{
 	reflect.TypeFor[audit.Entry]():    "AuditEntry",
 	reflect.TypeFor[gateway.Result](): "ProvisionedGateway",
 	reflect.TypeFor[gateway.Shown]():  "GatewayAtSwitch",
+
+	reflect.TypeFor[schedules.Destination](): "ScheduleDestination",
+	reflect.TypeFor[schedules.Window]():      "ScheduleWindow",
+	reflect.TypeFor[schedules.File]():        "ScheduleFile",
+	reflect.TypeFor[schedules.Times]():       "ScheduleTimes",
+	reflect.TypeFor[schedules.Made]():        "ScheduleWindows",
+	reflect.TypeFor[schedules.Switched]():    "SchedulesSwitched",
+	reflect.TypeFor[schedules.Brief]():       "ScheduleNamed",
 }
 
 // jobResults are what the kinds of job leave.

@@ -36,6 +36,7 @@ func TestScopeMatrix(t *testing.T) {
 	secrets := []string{gatewayPassword, tokenSecret, apiKey, b.sample.SuperadminPassword, b.sample.AdminPassword}
 
 	destination, delivery := b.delivered(t)
+	scheduled := b.do(t, b.asSuperadmin(nightly("shown", "tenant_domain", "global"))).want(t, http.StatusCreated, "").text(t, "id")
 
 	read, provision, exports, admin := token.ScopeRead, token.ScopeProvision, token.ScopeExport, token.ScopeAdmin
 	of := func(scopes ...token.Scope) []token.Scope { return scopes }
@@ -99,6 +100,21 @@ func TestScopeMatrix(t *testing.T) {
 		"GET /v1/deliveries":                             {{scopes: of(exports)}},
 		"GET /v1/deliveries/:id":                         {{scopes: of(exports), ids: []string{delivery}, figures: true}},
 		"POST /v1/deliveries/:id/retry":                  {{scopes: of(exports)}},
+		"GET /v1/schedules":                              {{scopes: of(exports)}},
+		"POST /v1/schedules":                             {{scopes: of(exports)}},
+		"GET /v1/schedules/next":                         {{scopes: of(exports), query: "?cron=@daily"}},
+		"POST /v1/schedules/pause":                       {{scopes: of(exports)}},
+		"POST /v1/schedules/resume":                      {{scopes: of(exports)}},
+		"GET /v1/schedules/:id":                          {{scopes: of(exports), ids: []string{scheduled}}},
+		"PATCH /v1/schedules/:id":                        {{scopes: of(exports), ids: []string{scheduled}}},
+		"DELETE /v1/schedules/:id":                       {{scopes: of(exports)}},
+		"GET /v1/schedules/:id/next":                     {{scopes: of(exports), ids: []string{scheduled}}},
+		"GET /v1/schedules/:id/windows":                  {{scopes: of(exports), ids: []string{scheduled}}},
+		"POST /v1/schedules/:id/run":                     {{scopes: of(exports)}},
+		"POST /v1/schedules/:id/skip":                    {{scopes: of(exports)}},
+		"POST /v1/schedules/:id/backfill":                {{scopes: of(exports)}},
+		"POST /v1/schedules/:id/pause":                   {{scopes: of(exports), ids: []string{scheduled}}},
+		"POST /v1/schedules/:id/resume":                  {{scopes: of(exports), ids: []string{scheduled}}},
 		"GET /v1/tokens":                                 {{scopes: of(admin), query: "?revoked=true"}},
 		"GET /v1/tokens/:id":                             {{scopes: of(admin), ids: []string{tokenID}}},
 		"POST /v1/tokens":                                {{scopes: of(admin)}},

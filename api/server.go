@@ -19,6 +19,7 @@ import (
 	"trunkline/api/gateways"
 	"trunkline/api/jobs"
 	"trunkline/api/metrics"
+	"trunkline/api/schedules"
 	"trunkline/api/status"
 	"trunkline/api/web"
 	"trunkline/internal/audit"
@@ -29,6 +30,7 @@ import (
 	"trunkline/internal/delivery/outbox"
 	"trunkline/internal/pbx"
 	"trunkline/internal/ratelimit"
+	"trunkline/internal/schedule/store"
 	"trunkline/internal/token"
 	"trunkline/internal/whitelist"
 	"trunkline/tasks"
@@ -51,8 +53,10 @@ type Options struct {
 	PBX      *pbx.PBX
 	Tasks    *tasks.Client
 	Exporter cdr.Exporter
-	Audit    *audit.Log // somebody has to run it
-	Log      *slog.Logger
+	// Schedules are kept by the clock of this process.
+	Schedules *store.Store
+	Audit     *audit.Log // somebody has to run it
+	Log       *slog.Logger
 	// Listener is where Run serves, in place of Settings.Listen: for a caller that has to know the
 	// address beforehand. Run closes it.
 	Listener net.Listener
@@ -76,6 +80,7 @@ type Server struct {
 	admin    *admin.Service
 
 	deliveries *deliveries.Service
+	schedules  *schedules.Service
 }
 
 // New returns a front end whose whitelist has been read. A whitelist that cannot be used is no error:
@@ -110,6 +115,7 @@ func New(o Options) (*Server, error) {
 	kept, box := destinations.New(o.PBX.Pool, o.Tasks.Keys(), o.Settings), outbox.NewBox(o.PBX.Pool, o.Tasks)
 	s.cdrs = cdrs.New(o.Settings, o.Exporter, o.Tasks, s.jobs, kept, box)
 	s.deliveries = deliveries.New(o.PBX.FusionPBX, kept, box)
+	s.schedules = schedules.New(o.Settings, o.PBX.FusionPBX, o.Schedules, kept, box, s.cdrs)
 	s.status = status.New(o.Settings, o.PBX)
 	s.admin = admin.New(s.front, o.PBX.Pool)
 	s.handler = s.front.Handler(s.groups())
@@ -124,6 +130,7 @@ func (s *Server) groups() []web.Group {
 		{Name: "gateways", About: "Gateways.", Endpoints: s.gateways.Endpoints()},
 		{Name: "cdr", About: "CDRs and usage.", Endpoints: s.cdrs.Endpoints()},
 		{Name: "deliveries", About: "Where files are brought, and what became of that.", Endpoints: s.deliveries.Endpoints()},
+		{Name: "schedules", About: "What exports CDRs at its times.", Endpoints: s.schedules.Endpoints()},
 		{Name: "jobs", About: "Jobs: what takes long.", Endpoints: s.jobs.Endpoints()},
 		{Name: "access", About: "Tokens, the whitelist, the audit.", Endpoints: s.admin.Endpoints()},
 		{Name: "health", About: "For machines.", Endpoints: s.healthEndpoints()},

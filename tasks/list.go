@@ -25,6 +25,21 @@ func (c *Client) Get(ctx context.Context, id string, domains tenant.Domains) (Jo
 	return job, explained(err, ErrNotFound, "reading", id)
 }
 
+// Several are those of the jobs that there are and that a caller of these domains may see, by their ids.
+func (c *Client) Several(ctx context.Context, ids []string, domains tenant.Domains) (map[string]Job, error) {
+	jobs, err := all[Job](ctx, c.pool, `
+		select `+jobColumns+` from trunkline.jobs
+		where id = any($1::uuid[]) and `+within("$2", "$3"), ids, domains.All, domains.UUIDs())
+	if err != nil {
+		return nil, fmt.Errorf("reading several jobs: %w", err)
+	}
+	by := make(map[string]Job, len(jobs))
+	for _, job := range jobs {
+		by[job.ID] = job
+	}
+	return by, nil
+}
+
 // found is a job, or why there is none.
 type found struct {
 	job Job

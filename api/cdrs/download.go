@@ -43,6 +43,38 @@ func (s *Service) Show(r *web.Request, job tasks.Job) (any, error) {
 	return shown, err
 }
 
+// Link is a signed link to an export's file.
+type Link struct {
+	URL     string
+	Expires string // when it ends
+}
+
+// Links are fresh links to the files of exports, by the ids of their jobs, for a caller who may export and see those jobs.
+// An export that has not succeeded has none, nor one whose file is gone.
+func (s *Service) Links(r *web.Request, jobIDs []string) (map[string]Link, error) {
+	links := map[string]Link{}
+	if len(jobIDs) == 0 || !r.Caller.May(token.ScopeExport) {
+		return links, nil
+	}
+	found, err := s.tasks.Several(r.Context(), jobIDs, r.Caller.Domains)
+	if err != nil {
+		return nil, err
+	}
+	for id, job := range found {
+		if job.Kind != tasks.KindExport || job.State != tasks.StateSucceeded {
+			continue
+		}
+		result, err := jobs.ResultOf[cdr.Result](job)
+		if err != nil {
+			return nil, err
+		}
+		if address, expires := s.downloadLink(r.Caller, job, result); address != "" {
+			links[id] = Link{address, expires}
+		}
+	}
+	return links, nil
+}
+
 // downloadLink is the signed link to the job's file that the caller gets, and when it expires: after
 // DownloadTTL, and no later than the file is deleted. Both are "" if that is over. It names the caller, since it
 // is good for no longer than they are.

@@ -92,12 +92,9 @@ func (s *Service) Endpoints() []web.Endpoint {
 			Entry: web.SignedIn, Scope: token.ScopeExport, Limit: web.LimitExports, Changes: true, Selects: true, Answer: s.export,
 			AtOnce: []web.AtOnce{web.AtOnceReads, web.AtOnceDownloads},
 			Params: slices.Concat(windowParams, []web.Param{
-				{Name: "format", About: "The file's format; JSON if left out.", Choices: web.NamesOf(export.Formats())},
-				{Name: "compression", About: "How the file is packed; none if left out. PARQUET is packed within.", Choices: append([]string{"none"}, export.Compressions()...)},
-				{Name: "columns", About: "Columns of v_xml_cdr, separated by commas, each with a header of the file's own behind a colon if you like (start_stamp:Date,billsec:Seconds); or the set billing, fusionpbx or all."},
 				{Name: "tenant_domain", About: "The domain. A superadmin who leaves it out exports all."},
 				{Name: "domain_uuid", About: "The same by UUID.", Kind: web.KindUUID},
-			}, filterParams, layoutParams, deliverParams, jobs.Params),
+			}, ContentParams(), deliverParams, jobs.Params),
 			Replies: []web.Reply{
 				{
 					Status: 200, Body: exported{}, File: true,

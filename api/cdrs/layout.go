@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"trunkline/api/params"
 	"trunkline/api/web"
 	"trunkline/internal/cdr"
 	"trunkline/internal/export"
@@ -39,8 +40,8 @@ func templateNames() (names []string) {
 }
 
 // templateOf is the template that is asked for; the zero value: none.
-func templateOf(r *web.Request) (cdr.Template, error) {
-	name := r.Params.Get("template")
+func templateOf(given params.Values) (cdr.Template, error) {
+	name := given.Get("template")
 	if name == "" {
 		return cdr.Template{}, nil
 	}
@@ -52,19 +53,19 @@ func templateOf(r *web.Request) (cdr.Template, error) {
 }
 
 // layOut reads how the rows are written, the template's way where nothing else is asked for.
-func layOut(r *web.Request, p *cdr.Request, t cdr.Template) (err error) {
+func layOut(given params.Values, p *cdr.Request, t cdr.Template) (err error) {
 	p.Template, p.Layout = t.Name, t.Layout
 	if t.Raw {
 		p.Guard = cdr.GuardRaw
 	}
-	if p.Guard, err = choice(r, "guard", p.Guard, cdr.GuardSafe, cdr.GuardRaw); err != nil {
+	if p.Guard, err = choice(given, "guard", p.Guard, cdr.GuardSafe, cdr.GuardRaw); err != nil {
 		return err
 	}
-	if p.Layout.Durations, err = choice(r, "durations", p.Layout.Durations, export.Durations()...); err != nil {
+	if p.Layout.Durations, err = choice(given, "durations", p.Layout.Durations, export.Durations()...); err != nil {
 		return err
 	}
-	p.Layout.Dates = cmp.Or(r.Params.Get("date_format"), p.Layout.Dates)
-	delimiter, err := choice(r, "delimiter", "", slices.Sorted(maps.Keys(export.Delimiters))...)
+	p.Layout.Dates = cmp.Or(given.Get("date_format"), p.Layout.Dates)
+	delimiter, err := choice(given, "delimiter", "", slices.Sorted(maps.Keys(export.Delimiters))...)
 	if err != nil {
 		return err
 	}
@@ -75,7 +76,7 @@ func layOut(r *web.Request, p *cdr.Request, t cdr.Template) (err error) {
 		name, not, is string
 		set           *bool
 	}{{"quoting", quotingNeeded, quotingAll, &p.Layout.QuoteAll}, {"line_end", lineEndLF, lineEndCRLF, &p.Layout.CRLF}} {
-		asked, err := choice(r, of.name, "", of.not, of.is)
+		asked, err := choice(given, of.name, "", of.not, of.is)
 		if err != nil {
 			return err
 		}
@@ -83,8 +84,8 @@ func layOut(r *web.Request, p *cdr.Request, t cdr.Template) (err error) {
 			*of.set = asked == of.is
 		}
 	}
-	if r.Params.Get("header") != "" {
-		header, err := r.Params.Flag("header")
+	if given.Get("header") != "" {
+		header, err := given.Flag("header")
 		p.Layout.NoHeader = !header
 		return err
 	}
@@ -92,8 +93,8 @@ func layOut(r *web.Request, p *cdr.Request, t cdr.Template) (err error) {
 }
 
 // choice is a parameter that is one of some words, in any case, or what is usual if it is left out.
-func choice(r *web.Request, name, usual string, words ...string) (string, error) {
-	word := strings.ToLower(r.Params.Get(name))
+func choice(given params.Values, name, usual string, words ...string) (string, error) {
+	word := strings.ToLower(given.Get(name))
 	switch {
 	case word == "":
 		return usual, nil

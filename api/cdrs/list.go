@@ -68,10 +68,10 @@ func (s *Service) List(r *web.Request) (list List, err error) {
 		return list, err
 	}
 	asked := cdr.Request{DomainUUID: t.UUID, Window: usualWindowOf(r)}
-	if asked.Columns, err = cdr.ListedColumns(columnsAsked(r), t.UUID == ""); err != nil {
+	if asked.Columns, err = cdr.ListedColumns(columnsAsked(r.Params), t.UUID == ""); err != nil {
 		return list, fault.Errorf(fault.InvalidRequest, "%w", err)
 	}
-	if asked.Filter, err = filterOf(r); err != nil {
+	if asked.Filter, err = filterOf(r.Params); err != nil {
 		return list, err
 	}
 	if err := asked.Resolve(r.Context(), s.db); err != nil {

@@ -21,34 +21,11 @@ func (s *Service) requestOf(r *web.Request) (p cdr.Request, asked fileAsked, err
 	if err != nil {
 		return p, asked, err
 	}
-	p = cdr.Request{
-		DomainUUID: t.UUID, DomainName: t.Name, Window: windowOf(r),
-	}
-	template, err := templateOf(r)
-	if err != nil {
-		return p, asked, err
-	}
-	columns := columnsAsked(r)
-	if len(columns) == 0 {
-		columns = params.Split(template.Columns)
-	}
-	p.Columns, p.Headers = cdr.ParseColumns(columns, t.UUID == "")
-	if p.Filter, err = filterOf(r); err != nil {
-		return p, asked, err
-	}
 	asked = asksForFile(r.Header("Accept"))
-	if p.Format, err = formatOf(r, asked, template.Format); err != nil {
+	if p, err = readContent(r.Params, t, asked); err != nil {
 		return p, asked, err
 	}
-	if p.Compression, err = export.ParseCompression(web.Clip(r.Params.Get("compression"))); err != nil {
-		return p, asked, fault.Errorf(fault.InvalidRequest, "%w", err)
-	}
-	if template.Name != "" && p.Format != template.Format {
-		return p, asked, fault.Invalid("format", "the template %s is %s; ask for that, or leave the format out", template.Name, template.Format)
-	}
-	if err := layOut(r, &p, template); err != nil {
-		return p, asked, err
-	}
+	p.Window = windowOf(r)
 	if err := p.Resolve(r.Context(), s.db); err != nil || s.settings.ExportDays == 0 {
 		return p, asked, err
 	}
@@ -86,9 +63,9 @@ func usualWindowOf(r *web.Request) cdr.Window {
 }
 
 // columnsAsked is the list of columns that is asked for: the view of FusionPBX's page has those of the page.
-func columnsAsked(r *web.Request) []string {
-	columns := params.Split(r.Params.Get("columns"))
-	if len(columns) == 0 && strings.EqualFold(r.Params.Get("view"), viewFusionPBX) {
+func columnsAsked(given params.Values) []string {
+	columns := params.Split(given.Get("columns"))
+	if len(columns) == 0 && strings.EqualFold(given.Get("view"), viewFusionPBX) {
 		return []string{cdr.SetFusionPBX}
 	}
 	return columns
@@ -120,35 +97,35 @@ var filterParams = []web.Param{
 const mostBillsec = 366 * 24 * 60 * 60
 
 // filterOf is what the parameters narrow the CDRs down to.
-func filterOf(r *web.Request) (c fusionpbx.CDRChoice, err error) {
-	switch view := strings.ToLower(r.Params.Get("view")); view {
+func filterOf(given params.Values) (c fusionpbx.CDRChoice, err error) {
+	switch view := strings.ToLower(given.Get("view")); view {
 	case "", viewAll:
 	case viewFusionPBX:
 		c.Page = true
 	default:
 		return c, fault.Invalid("view", "write %s or %s", viewAll, viewFusionPBX)
 	}
-	c.Extensions = params.Split(r.Params.Get("extension"))
-	c.Directions = params.Split(strings.ToLower(r.Params.Get("direction")))
-	c.HangupCauses = params.Split(strings.ToUpper(r.Params.Get("hangup_cause")))
-	c.Leg = strings.ToLower(r.Params.Get("leg"))
-	c.CallerPrefix, c.DestinationPrefix = r.Params.Get("caller_prefix"), r.Params.Get("destination_prefix")
-	c.Conference, c.Queue = r.Params.Get("conference"), r.Params.Get("queue")
-	if c.Answered, err = r.Params.Flag("answered"); err != nil {
+	c.Extensions = params.Split(given.Get("extension"))
+	c.Directions = params.Split(strings.ToLower(given.Get("direction")))
+	c.HangupCauses = params.Split(strings.ToUpper(given.Get("hangup_cause")))
+	c.Leg = strings.ToLower(given.Get("leg"))
+	c.CallerPrefix, c.DestinationPrefix = given.Get("caller_prefix"), given.Get("destination_prefix")
+	c.Conference, c.Queue = given.Get("conference"), given.Get("queue")
+	if c.Answered, err = given.Flag("answered"); err != nil {
 		return c, err
 	}
-	if c.MinBillsec, err = r.Params.Number("min_billsec", 0, 0, mostBillsec); err != nil {
+	if c.MinBillsec, err = given.Number("min_billsec", 0, 0, mostBillsec); err != nil {
 		return c, err
 	}
-	if c.Gateway = strings.ToLower(r.Params.Get("gateway")); c.Gateway != "" && !postgres.IsUUID(c.Gateway) {
+	if c.Gateway = strings.ToLower(given.Get("gateway")); c.Gateway != "" && !postgres.IsUUID(c.Gateway) {
 		return c, fault.Invalid("gateway", "is not a UUID; GET /v1/gateways lists those of the gateways")
 	}
 	return c, nil
 }
 
 // formatOf is the format that is asked for, or the usual one ("": JSON).
-func formatOf(r *web.Request, asked fileAsked, usual export.Format) (export.Format, error) {
-	text := r.Params.Get("format")
+func formatOf(given params.Values, asked fileAsked, usual export.Format) (export.Format, error) {
+	text := given.Get("format")
 	if text == "" {
 		return cmp.Or(asked.format, usual, export.JSON), nil
 	}

@@ -94,7 +94,7 @@ func (s *Service) Summary(r *web.Request) (summary Summary, err error) {
 		return summary, err
 	}
 	asked := cdr.Request{DomainUUID: t.UUID, Window: usualWindowOf(r)}
-	if asked.Filter, err = filterOf(r); err != nil {
+	if asked.Filter, err = filterOf(r.Params); err != nil {
 		return summary, err
 	}
 	if err := asked.Resolve(r.Context(), s.db); err != nil {

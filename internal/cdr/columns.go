@@ -156,6 +156,20 @@ func ParseColumns(list []string, allDomains bool) (columns, headers []string) {
 	return columns, headers
 }
 
+// ListOf is the list that ParseColumns reads as these columns: the name of a set, if they are one.
+func ListOf(columns, headers []string, allDomains bool) string {
+	for _, set := range slices.Sorted(maps.Keys(columnSets)) {
+		if c, h := ParseColumns([]string{set}, allDomains); slices.Equal(c, columns) && slices.Equal(h, headers) {
+			return set
+		}
+	}
+	items := slices.Clone(columns)
+	for i := range headers {
+		items[i] += ":" + headers[i]
+	}
+	return strings.Join(items, ",")
+}
+
 // ListedColumns reads a list of columns that have no other names, each once: names, or the name of a set.
 func ListedColumns(list []string, allDomains bool) ([]string, error) {
 	columns, headers := ParseColumns(list, allDomains)

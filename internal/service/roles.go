@@ -75,14 +75,15 @@ func (s *Service) Scheduler(ctx context.Context) error {
 
 func (s *Service) api() (*api.Server, error) {
 	return api.New(api.Options{
-		Settings: s.settings,
-		PBX:      s.pbx,
-		Tasks:    s.tasks,
-		Exporter: s.exporter,
-		Audit:    s.audit,
-		Log:      s.log,
-		Listener: s.Listener,
-		Limiter:  s.limiter,
+		Settings:  s.settings,
+		PBX:       s.pbx,
+		Tasks:     s.tasks,
+		Exporter:  s.exporter,
+		Schedules: s.scheduleStore(),
+		Audit:     s.audit,
+		Log:       s.log,
+		Listener:  s.Listener,
+		Limiter:   s.limiter,
 	})
 }
 

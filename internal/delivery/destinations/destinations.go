@@ -266,6 +266,28 @@ func (s *Store) List(ctx context.Context, f Filter) (page []Destination, next st
 	return page, next, err
 }
 
+// Named returns the destination that has the name, in any case of letters, and may be used for a delivery of that domain
+// ("": of all): the domain's own, else one of all domains. It is one of these domains. Errors: ErrNotFound.
+func (s *Store) Named(ctx context.Context, name, domainUUID string, domains tenant.Domains) (Destination, error) {
+	d, err := one(ctx, s.pool, `
+		select `+columns+` from trunkline.destinations
+		where lower(name) = lower($1) and (domain_uuid is null or domain_uuid = nullif($2, '')::uuid) and ($3 or domain_uuid = any($4::uuid[]))
+		order by domain_uuid nulls last limit 1`, name, domainUUID, domains.All, domains.UUIDs())
+	return d, explained(err)
+}
+
+// Names are what destinations are called now, by their ids; one that was deleted has none.
+func (s *Store) Names(ctx context.Context, ids []string) (map[string]string, error) {
+	type called struct{ ID, Name string }
+	found, err := postgres.Rows(ctx, s.pool, "reading the names of destinations", pgx.RowToStructByPos[called],
+		"select id::text, name from trunkline.destinations where id = any($1::uuid[])", ids)
+	names := make(map[string]string, len(found))
+	for _, d := range found {
+		names[d.ID] = d.Name
+	}
+	return names, err
+}
+
 // Use returns the destination for a delivery of that domain, "" for one of all domains, if it may be used for it now.
 // Errors are a *fault.Error that says what to do.
 func (s *Store) Use(ctx context.Context, id, domainUUID string) (Destination, error) {

@@ -65,6 +65,30 @@ func (b *Box) get(ctx context.Context, q postgres.Querier, id string, domains te
 	return d, nil
 }
 
+// Standing is how many deliveries of an export's file are in each state.
+type Standing struct {
+	Pending   int `json:"pending"` // also between two tries
+	Delivered int `json:"delivered"`
+	Failed    int `json:"failed"`
+}
+
+// OfExports are how the deliveries of exports' files stand, by the ids of their jobs. One that is brought nowhere, or has
+// not ended, has none.
+func (b *Box) OfExports(ctx context.Context, exportJobIDs []string) (map[string]Standing, error) {
+	type counted struct {
+		ExportJobID string
+		Standing
+	}
+	found, err := postgres.Rows(ctx, b.pool, "counting the deliveries of exports", pgx.RowToStructByPos[counted], `
+		select export_job_id::text, count(*) filter (where state = 'pending'), count(*) filter (where state = 'delivered'), count(*) filter (where state = 'failed')
+		from trunkline.deliveries where export_job_id = any($1::uuid[]) group by export_job_id`, exportJobIDs)
+	all := make(map[string]Standing, len(found))
+	for _, c := range found {
+		all[c.ExportJobID] = c.Standing
+	}
+	return all, err
+}
+
 // OfExport are the deliveries of an export's file, in the order in which they were asked for.
 func (b *Box) OfExport(ctx context.Context, exportJobID string) ([]Delivery, error) {
 	return postgres.Rows(ctx, b.pool, "reading the deliveries of an export", pgx.RowToStructByPos[Delivery],

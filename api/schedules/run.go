@@ -1,0 +1,117 @@
+package schedules
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"strconv"
+
+	"trunkline/api/web"
+	"trunkline/internal/fault"
+	"trunkline/internal/schedule/store"
+)
+
+// maxNumber is the greatest number of a window that can be asked for.
+const maxNumber = math.MaxInt32
+
+// series are all that windows have.
+var series = []store.Series{store.SeriesRun, store.SeriesBackfill, store.SeriesExtra}
+
+// Made are windows that were asked for.
+type Made struct {
+	Windows []Window `json:"windows"`
+}
+
+// windowOf reads which window is meant; number is 0 if none is.
+func windowOf(r *web.Request) (of store.Series, number int64, err error) {
+	of = store.Series(cmp.Or(r.Params.Get("series"), string(store.SeriesRun)))
+	if of != store.SeriesRun && of != store.SeriesBackfill {
+		return of, 0, fault.Invalid("series", "write %s or %s", store.SeriesRun, store.SeriesBackfill)
+	}
+	n, err := r.Params.Number("number", 0, 1, maxNumber)
+	if err == nil && n == 0 && r.Params.Get("series") != "" {
+		err = fault.Missing("number, which series needs")
+	}
+	return of, int64(n), err
+}
+
+// Run runs the path's schedule now, or exports one of its windows again.
+func (s *Service) Run(r *web.Request) (made Made, err error) {
+	of, number, err := windowOf(r)
+	if err != nil {
+		return made, err
+	}
+	record, err := s.ofPath(r)
+	if err != nil {
+		return made, err
+	}
+	var windows []store.Window
+	if number == 0 {
+		windows, err = s.schedules.Run(r.Context(), record.ID, r.Caller.Domains)
+	} else {
+		windows = make([]store.Window, 1)
+		windows[0], err = s.schedules.RunAgain(r.Context(), record.ID, r.Caller.Domains, of, number)
+	}
+	if err != nil {
+		return made, err
+	}
+	return s.made(r, "schedule.run", record, windows)
+}
+
+// Backfill exports a past span as the path's schedule would have.
+func (s *Service) Backfill(r *web.Request) (made Made, err error) {
+	if absent := r.Params.Absent("from", "to"); len(absent) > 0 {
+		return made, fault.Missing(absent...)
+	}
+	record, err := s.ofPath(r)
+	if err != nil {
+		return made, err
+	}
+	windows, err := s.schedules.Backfill(r.Context(), record.ID, r.Caller.Domains, store.BackfillAsked{From: r.Params.Get("from"), To: r.Params.Get("to")})
+	if err != nil {
+		return made, err
+	}
+	return s.made(r, "schedule.backfill", record, windows)
+}
+
+// made shows windows and records that they were made.
+func (s *Service) made(r *web.Request, action string, of store.Record, windows []store.Window) (made Made, err error) {
+	r.Changed(action, subject(of)+", "+labels(windows), of.DomainUUID)
+	r.SetHeader("Location", "/v1/schedules/"+of.ID+"/windows")
+	r.SetHeader("Retry-After", strconv.Itoa(web.RetryAfter))
+	made.Windows, err = s.windowViews(r, windows...)
+	return made, err
+}
+
+// labels name windows in the record of changes: the first and the last.
+func labels(windows []store.Window) string {
+	switch len(windows) {
+	case 0:
+		return "no window"
+	case 1:
+		return "window " + windows[0].Label()
+	}
+	return fmt.Sprintf("windows %s to %s", windows[0].Label(), windows[len(windows)-1].Label())
+}
+
+// Skip leaves a window of the path's schedule out.
+func (s *Service) Skip(r *web.Request) (left Made, err error) {
+	if absent := r.Params.Absent("reason"); len(absent) > 0 {
+		return left, fault.Missing(absent...)
+	}
+	of, number, err := windowOf(r)
+	if err != nil {
+		return left, err
+	}
+	record, err := s.ofPath(r)
+	if err != nil {
+		return left, err
+	}
+	skipped, err := s.schedules.Skip(r.Context(), record.ID, r.Caller.Domains, of, number, r.Params.Get("reason"))
+	if err != nil {
+		return left, err
+	}
+	r.Changed("schedule.skip", subject(record)+", window "+skipped.Label(), record.DomainUUID)
+	left.Windows, err = s.windowViews(r, skipped)
+	return left, err
+}
