@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"trunkline/internal/delivery/outbox"
 	"trunkline/internal/fault"
 	"trunkline/internal/fusionpbx"
+	"trunkline/internal/schedule/late"
 	"trunkline/internal/schedule/store"
 	"trunkline/internal/tenant"
 	"trunkline/tasks"
@@ -20,6 +22,7 @@ import (
 // of processes may have one, and any of them may stop at any moment: each window is exported once.
 type Exporter struct {
 	Schedules *store.Store
+	Late      *late.Store
 	Tasks     *tasks.Client
 	DB        *fusionpbx.DB
 	Interval  time.Duration
@@ -33,7 +36,7 @@ type Exporter struct {
 // Run looks for what is due until ctx is done. What fails is logged, once until it goes well, and done at the next look.
 func (e *Exporter) Run(ctx context.Context) error {
 	tick := time.Tick(e.Interval)
-	failing := false
+	failing, pruned := false, time.Time{}
 	for {
 		select {
 		case <-ctx.Done():
@@ -41,6 +44,11 @@ func (e *Exporter) Run(ctx context.Context) error {
 		case <-tick:
 		}
 		err := e.Look(ctx)
+		if time.Since(pruned) >= pruneInterval {
+			pruned = time.Now()
+			_, pruneErr := e.Late.Prune(ctx)
+			err = errors.Join(err, pruneErr)
+		}
 		switch {
 		case err != nil && ctx.Err() == nil && !failing:
 			e.Log.Warn("schedules are not looked after; the next look does it", "error", err)
@@ -129,7 +137,7 @@ func exportOf(w store.Starting, domain fusionpbx.Domain, clock24 bool) (job task
 	if err != nil {
 		return job, file, fault.Invalid("file_name", "of %s: %w", domain.Name, err)
 	}
-	params := outbox.ExportParams{Request: request}
+	params := outbox.ExportParams{Request: request, WindowID: w.ID}
 	for _, id := range w.Of.Destinations {
 		params.Deliver = append(params.Deliver, delivery.Order{DestinationID: id, Name: name})
 	}

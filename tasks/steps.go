@@ -16,9 +16,9 @@ func (a *Attempt) Steps(ctx context.Context) ([]json.RawMessage, error) {
 		"select content from trunkline.steps where job_id = $1 order by number", a.Job.ID)
 }
 
-// KeepSteps records steps, the first of which has that number, in place of those that were recorded under theirs. ErrFenced:
-// the job is no longer this attempt's.
-func (a *Attempt) KeepSteps(ctx context.Context, first int, steps []any) error {
+// KeepSteps records steps, the first of which has that number, in place of those that were recorded under theirs, and has
+// also, if it is not nil, write in the same transaction. ErrFenced: the job is no longer this attempt's.
+func (a *Attempt) KeepSteps(ctx context.Context, first int, steps []any, also func(pgx.Tx) error) error {
 	contents := make([]string, len(steps))
 	for i, step := range steps {
 		content, err := json.Marshal(step)
@@ -37,6 +37,9 @@ func (a *Attempt) KeepSteps(ctx context.Context, first int, steps []any) error {
 			on conflict (job_id, number) do update set content = excluded.content`, a.Job.ID, first, contents)
 		if err != nil {
 			return fmt.Errorf("recording steps of job %s: %w", a.Job.ID, err)
+		}
+		if also != nil {
+			return also(tx)
 		}
 		return nil
 	})

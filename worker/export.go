@@ -11,23 +11,28 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"trunkline/internal/cdr"
-	"trunkline/internal/delivery"
 	"trunkline/internal/delivery/outbox"
 	"trunkline/internal/export"
 	"trunkline/internal/fault"
+	"trunkline/internal/schedule/late"
 	"trunkline/tasks"
 )
 
 // export writes the CDRs of one window into a file of the export store, and goes on where an earlier attempt was cut off.
 // The file gets its name in the transaction that ends the job, so that a run which was given up for lost never replaces the
 // file of the run that took over.
-func (w *Worker) export(ctx context.Context, r *run) (any, error) {
+func (w *Worker) export(ctx context.Context, r *run) (result any, err error) {
 	var params outbox.ExportParams
 	if err := json.Unmarshal(r.Job.Params, &params); err != nil {
 		return nil, fault.Errorf(fault.ServerError, "the job's parameters cannot be read: %w", err)
 	}
 	journal := &slicesJournal{run: r}
-	result, err := w.writeExport(ctx, r, journal, params)
+	if params.WindowID != "" {
+		if params.Request, journal.keys, err = w.late.Begin(ctx, r.Job.ID, params.WindowID, params.Request); err != nil {
+			return nil, exportFailure(err)
+		}
+	}
+	result, err = w.writeExport(ctx, r, journal, params)
 	if err == nil || journal.GoesOn(ctx, err) {
 		return result, err
 	}
@@ -59,12 +64,12 @@ func (w *Worker) writeExport(ctx context.Context, r *run, journal *slicesJournal
 	limited, cancel := context.WithTimeoutCause(ctx, w.o.Settings.ExportSnapshotAge, errSnapshotAge)
 	defer cancel()
 	file, err := w.o.Exporter.Write(limited, r.Job.ID, r.Job.Attempt, params.Request, 0, cdr.Hooks{
-		Journal: journal, Progress: p.rows, Paused: p.paused, Note: p.note,
+		Journal: journal, Keys: journal.keys, Progress: p.rows, Paused: p.paused, Note: p.note,
 	})
 	if err != nil {
 		return nil, exportFailure(err)
 	}
-	result, err := w.commitExport(ctx, r, file, params.Deliver)
+	result, err := w.commitExport(ctx, r, file, params)
 	switch {
 	case err == nil:
 		return result, nil
@@ -121,6 +126,7 @@ func (p *exportProgress) paused(paused bool, reason string) {
 // slicesJournal keeps the slices that attempts have finished as the job's steps.
 type slicesJournal struct {
 	*run
+	keys    bool        // those of rows are kept
 	earlier []time.Time // when each slice that earlier attempts have finished was
 }
 
@@ -163,7 +169,13 @@ func (j *slicesJournal) Keep(ctx context.Context, first int, slices []export.Sli
 		}
 		steps[i] = sliceStep{At: at, Slice: s}
 	}
-	if err := j.KeepSteps(ctx, first, steps); err != nil {
+	also := func(tx pgx.Tx) error {
+		if !j.keys {
+			return nil
+		}
+		return late.Keep(ctx, tx, j.Job.ID, first, slices)
+	}
+	if err := j.KeepSteps(ctx, first, steps, also); err != nil {
 		return err
 	}
 	if first+len(slices) > len(j.earlier) {
@@ -179,6 +191,9 @@ func (j *slicesJournal) Forget(ctx context.Context) error {
 		if err := j.Fence(ctx, tx); err != nil {
 			return err
 		}
+		if err := late.Forget(ctx, tx, j.Job.ID); err != nil {
+			return err
+		}
 		return j.ForgetSteps(ctx, tx)
 	})
 }
@@ -189,7 +204,7 @@ func (j *slicesJournal) GoesOn(ctx context.Context, err error) bool {
 }
 
 // commitExport names the file, ends the job and orders the file's deliveries, while the job's row is locked to this attempt.
-func (w *Worker) commitExport(ctx context.Context, r *run, file *cdr.File, orders []delivery.Order) (result cdr.Result, err error) {
+func (w *Worker) commitExport(ctx context.Context, r *run, file *cdr.File, params outbox.ExportParams) (result cdr.Result, err error) {
 	err = pgx.BeginFunc(ctx, w.o.PBX.Pool, func(tx pgx.Tx) error {
 		if err := r.Fence(ctx, tx); err != nil {
 			return err
@@ -197,8 +212,13 @@ func (w *Worker) commitExport(ctx context.Context, r *run, file *cdr.File, order
 		if err := r.ForgetSteps(ctx, tx); err != nil {
 			return err
 		}
-		if err := w.order(ctx, tx, r.Job, orders); err != nil {
+		if err := w.order(ctx, tx, r.Job, params.Deliver); err != nil {
 			return err
+		}
+		if params.WindowID != "" {
+			if err := late.Done(ctx, tx, r.Job.ID, file.Seen()); err != nil {
+				return err
+			}
 		}
 		if result, err = file.Commit(ctx); err != nil {
 			return exportFailure(err)

@@ -21,6 +21,7 @@ import (
 	"trunkline/internal/delivery/outbox"
 	"trunkline/internal/gateway"
 	"trunkline/internal/pbx"
+	"trunkline/internal/schedule/late"
 	"trunkline/tasks"
 )
 
@@ -53,6 +54,7 @@ type Worker struct {
 
 	destinations *destinations.Store
 	outbox       *outbox.Box
+	late         *late.Store
 
 	// running is read-locked by every task that was taken, and locked for good when the worker stops: from
 	// then on TryRLock refuses. asynq may hand out a task as late as that, and a WaitGroup allows no Add
@@ -81,6 +83,7 @@ func New(o Options) *Worker {
 	w.applier = gateway.New(o.PBX, o.Tasks.Keys(), o.Log, limits)
 	w.destinations = destinations.New(o.PBX.Pool, o.Tasks.Keys(), o.Settings)
 	w.outbox = outbox.NewBox(o.PBX.Pool, o.Tasks)
+	w.late = &late.Store{Pool: o.PBX.Pool, DB: o.PBX.FusionPBX, For: o.Settings.ScheduleLate}
 	w.handlers = map[tasks.Kind]handler{
 		tasks.KindProvision: w.provision,
 		tasks.KindExport:    w.export,

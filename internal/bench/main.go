@@ -69,6 +69,7 @@ var measurements = []struct {
 	{"summary", (*bench).summary},
 	{"schedules", (*bench).schedules},
 	{"sftp", (*bench).sftp},
+	{"late", (*bench).late},
 }
 
 func names() (all []string) {

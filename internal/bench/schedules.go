@@ -33,31 +33,16 @@ const (
 
 // schedules takes turns: schedules that are due at the same moment export a day's calls each, then export jobs of the same
 // day are made at once, by nobody's schedule.
-func (b *bench) schedules(ctx context.Context) error {
-	if err := b.withIndex(ctx); err != nil {
-		return err
-	}
-	db, err := fusionpbx.Probe(ctx, b.pool)
+func (b *bench) schedules(ctx context.Context) (err error) {
+	m, stop, err := b.startSchedules(ctx)
 	if err != nil {
 		return err
 	}
-	p, err := b.start(ctx, "serve")
-	if err != nil {
-		return err
-	}
-	defer p.stop()
-	client, closeClient, err := b.jobClient(config.Settings{})
-	if err != nil {
-		return err
-	}
-	defer closeClient()
-	m := &scheduleBench{bench: b, tasks: client}
-	if m.day, m.request, err = m.dayOf(ctx); err != nil {
-		return err
-	}
-	m.store = &store.Store{Pool: b.pool, DB: db, Destinations: destinations.New(b.pool, client.Keys(), config.Settings{}), Now: time.Now, PerDomain: 2 * dueAtOnce}
-	if err := m.makeSchedules(ctx); err != nil {
-		return err
+	defer func() { err = errors.Join(err, stop()) }()
+	for i := range dueAtOnce {
+		if _, err := m.make(ctx, fmt.Sprintf("bench %d", i), m.request); err != nil {
+			return err
+		}
 	}
 	var f figures
 	for range pairs {
@@ -98,17 +83,38 @@ func (m *scheduleBench) dayOf(ctx context.Context) (day cdr.Window, request cdr.
 	return day, request, err
 }
 
-// makeSchedules makes the schedules, which are due when a round says so.
-func (m *scheduleBench) makeSchedules(ctx context.Context) error {
-	for i := range dueAtOnce {
-		_, err := m.store.Create(ctx, store.Definition{
-			Name: fmt.Sprintf("bench %d", i), Cron: "@yearly", TimeZone: "UTC", Window: schedule.PreviousDay, Request: m.request, Enabled: true,
-		}, "bench")
-		if err != nil {
-			return err
-		}
+// startSchedules starts all of trunkline on the sample PBX, without a schedule.
+func (b *bench) startSchedules(ctx context.Context) (m *scheduleBench, stop func() error, err error) {
+	if err := b.withIndex(ctx); err != nil {
+		return nil, nil, err
 	}
-	return nil
+	db, err := fusionpbx.Probe(ctx, b.pool)
+	if err != nil {
+		return nil, nil, err
+	}
+	p, err := b.start(ctx, "serve")
+	if err != nil {
+		return nil, nil, err
+	}
+	client, closeClient, err := b.jobClient(config.Settings{})
+	if err != nil {
+		return nil, nil, errors.Join(err, p.stop())
+	}
+	stop = func() error { return errors.Join(closeClient(), p.stop()) }
+	m = &scheduleBench{bench: b, tasks: client}
+	m.store = &store.Store{Pool: b.pool, DB: db, Destinations: destinations.New(b.pool, client.Keys(), config.Settings{}), Now: time.Now, PerDomain: 2 * dueAtOnce}
+	if m.day, m.request, err = m.dayOf(ctx); err != nil {
+		return nil, nil, errors.Join(err, stop())
+	}
+	_, err = b.pool.Exec(ctx, "delete from trunkline.schedules")
+	return m, stop, err
+}
+
+// make makes a schedule, which is due when a round says so.
+func (m *scheduleBench) make(ctx context.Context, name string, request cdr.Request) (store.Record, error) {
+	return m.store.Create(ctx, store.Definition{
+		Name: name, Cron: "@yearly", TimeZone: "UTC", Window: schedule.PreviousDay, Request: request, Enabled: true,
+	}, "bench")
 }
 
 // scheduled has all schedules due, and returns how many seconds an export took, of all until the last window is settled.
@@ -117,7 +123,7 @@ func (m *scheduleBench) scheduled(ctx context.Context) (seconds float64, err err
 	if _, err := m.pool.Exec(ctx, "update trunkline.schedules set watermark = $1, next_run = now()", m.day.Start); err != nil {
 		return 0, err
 	}
-	err = m.until(ctx, "(select count(*) from trunkline.windows where state = 'succeeded') = $1")
+	err = m.until(ctx, "(select count(*) from trunkline.windows where state = 'succeeded') = $1", dueAtOnce)
 	return time.Since(began).Seconds() / dueAtOnce, errors.Join(err, m.clearExports(ctx))
 }
 
@@ -141,7 +147,7 @@ func (m *scheduleBench) plain(ctx context.Context) (seconds float64, rows int64,
 	if err != nil {
 		return 0, 0, err
 	}
-	if err := m.until(ctx, "(select count(*) from trunkline.jobs where kind = 'export' and state = 'succeeded') = $1"); err != nil {
+	if err := m.until(ctx, "(select count(*) from trunkline.jobs where kind = 'export' and state = 'succeeded') = $1", dueAtOnce); err != nil {
 		return 0, 0, err
 	}
 	seconds = time.Since(began).Seconds() / dueAtOnce
@@ -149,13 +155,13 @@ func (m *scheduleBench) plain(ctx context.Context) (seconds float64, rows int64,
 	return seconds, rows, errors.Join(err, m.clearExports(ctx))
 }
 
-// until waits until the condition holds of as many as are due.
-func (m *scheduleBench) until(ctx context.Context, condition string) error {
+// until waits until the condition holds of that number.
+func (m *scheduleBench) until(ctx context.Context, condition string, number int) error {
 	ctx, cancel := context.WithTimeout(ctx, duePatience)
 	defer cancel()
 	for {
 		var holds bool
-		if err := m.pool.QueryRow(ctx, "select "+condition, dueAtOnce).Scan(&holds); holds || err != nil {
+		if err := m.pool.QueryRow(ctx, "select "+condition, number).Scan(&holds); holds || err != nil {
 			return err
 		}
 		if err := wait(ctx, readyPoll); err != nil {

@@ -66,6 +66,7 @@ var derived = map[string]struct {
 		return "03:04 pm"
 	}},
 	fusionpbx.AnswerDelayColumn: {from: fusionpbx.AnswerDelayColumn},
+	fusionpbx.LateColumn:        {from: fusionpbx.LateColumn},
 }
 
 // source is the column that a column has its values of.
@@ -95,6 +96,17 @@ func (r Request) read() []string {
 		seen[column] = true
 		return again
 	})
+}
+
+// MarkLate adds the column that says which rows are late, as the last one, unless it is among those that are asked for.
+func (r Request) MarkLate() Request {
+	if columns := r.columns(); !slices.Contains(columns, fusionpbx.LateColumn) {
+		r.Columns = append(slices.Clone(columns), fusionpbx.LateColumn)
+		if r.Headers != nil {
+			r.Headers = append(slices.Clone(r.Headers), fusionpbx.LateColumn)
+		}
+	}
+	return r
 }
 
 // inFile are the columns of the file, made of those that are read.

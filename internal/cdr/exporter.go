@@ -52,6 +52,7 @@ type Journal interface {
 // Hooks are what the caller of Exporter.Write wants to hear of; each may be nil.
 type Hooks struct {
 	Journal  Journal
+	Keys     bool // the journal gets the keys of rows, as export.Slice has them
 	Progress func(rows, bytes int64)
 	// Paused is told when writing stops for want of space, with the reason, and when it goes on, with "".
 	Paused func(paused bool, reason string)
@@ -87,7 +88,7 @@ func (e Exporter) Write(ctx context.Context, id string, attempt int, r Request, 
 		Format:       r.Format,
 		Compression:  r.Compression,
 		Location:     location,
-		Span:         export.Span{From: r.Start, To: r.End},
+		Span:         export.Span{From: r.from(), To: r.End},
 		Columns:      columns,
 		Layout:       r.Layout,
 		KeyColumns:   []string{startColumn, uuidColumn},
@@ -97,6 +98,9 @@ func (e Exporter) Write(ctx context.Context, id string, attempt int, r Request, 
 		Progress:     hooks.Progress,
 		SliceRows:    e.SliceRows,
 		Part:         attempt,
+	}
+	if hooks.Keys {
+		w.options.UUIDColumn = uuidColumn
 	}
 	w.from = cdrs{pool: e.PBX.Pool, db: e.PBX.FusionPBX, filter: r.Holds()}
 	return w.write(ctx)
@@ -259,6 +263,9 @@ type File struct {
 	retention time.Duration
 }
 
+// Seen is what the snapshot saw that the file was made in.
+func (f *File) Seen() export.Seen { return f.manifest.Seen }
+
 // Commit gives the file its name, with its checksum and manifest beside it, and returns what is now there. On an
 // error nothing is left under its name, and the file is to be discarded, or left for the next attempt.
 func (f *File) Commit(ctx context.Context) (Result, error) {
@@ -274,6 +281,7 @@ func (f *File) Commit(ctx context.Context) (Result, error) {
 		File:         f.manifest.File,
 		Format:       f.request.Format,
 		TotalRecords: f.manifest.Rows,
+		LateRows:     int64(len(f.request.Late)),
 		Bytes:        f.manifest.Bytes,
 		SHA256:       f.manifest.SHA256,
 		DateRange:    f.request.DateRange(),

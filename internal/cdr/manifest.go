@@ -12,8 +12,9 @@ import (
 // Manifest is what stands beside an export's file, NAME.manifest.json: what the file holds, and whose.
 type Manifest struct {
 	export.Manifest
-	TotalBillsec *float64            `json:"total_billsec"`    // of all rows, in seconds; null if one of them is no finite number
-	Domain       string              `json:"domain,omitempty"` // absent: of all domains
+	TotalBillsec *float64            `json:"total_billsec"`       // of all rows, in seconds; null if one of them is no finite number
+	LateRows     int64               `json:"late_rows,omitempty"` // how many rows came after their own window was exported: they are marked in the column late
+	Domain       string              `json:"domain,omitempty"`    // absent: of all domains
 	DomainUUID   string              `json:"domain_uuid,omitempty"`
 	Window       Window              `json:"window"`
 	Filter       fusionpbx.CDRChoice `json:"filter,omitzero"`
@@ -26,7 +27,7 @@ type Manifest struct {
 func (f *File) describe(expires time.Time) ([]byte, error) {
 	r := f.request
 	content, err := json.MarshalIndent(Manifest{
-		Manifest: f.manifest, TotalBillsec: f.manifest.Sum,
+		Manifest: f.manifest, TotalBillsec: f.manifest.Sum, LateRows: int64(len(r.Late)),
 		Domain: r.DomainName, DomainUUID: r.DomainUUID, Window: r.Window, Filter: r.Filter,
 		Template: r.Template, Layout: r.Layout, Guarded: f.guarded && r.Format == export.CSV, ExpiresAt: expires,
 	}, "", "  ")

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/google/uuid"
+
 	"trunkline/internal/export"
 	"trunkline/internal/fault"
 	"trunkline/internal/fusionpbx"
@@ -34,6 +36,10 @@ type Request struct {
 	Guard string `json:"guard,omitempty"`
 	// Filter narrows the rows down; the zero value is all of them.
 	Filter fusionpbx.CDRChoice `json:"filter,omitzero"`
+	// Late are CDRs from before the window that the export holds too, and Except those of it that it does not hold, by UUID.
+	// They are no part of what was asked for.
+	Late   []fusionpbx.FoundCDR `json:"-"`
+	Except []string             `json:"-"`
 	// Clock24 is how FusionPBX shows times of day to the domain.
 	Clock24 bool `json:"clock_24,omitempty"`
 }
@@ -109,11 +115,33 @@ func (r Request) Holds() fusionpbx.CDRFilter {
 	return fusionpbx.CDRFilter{
 		All:        r.DomainUUID == "",
 		DomainUUID: r.DomainUUID,
-		Start:      r.Start,
+		Start:      r.from(),
 		End:        r.End,
 		Columns:    r.read(),
 		Choice:     r.Filter,
+		Late:       r.late(),
+		Except:     r.Except,
 	}
+}
+
+// late are the CDRs from before the window.
+func (r Request) late() fusionpbx.LateCDRs {
+	late := fusionpbx.LateCDRs{Before: r.Start}
+	for _, l := range r.Late {
+		late.UUIDs = append(late.UUIDs, uuid.UUID(l.UUID).String())
+	}
+	return late
+}
+
+// from is where the rows of the export begin.
+func (r Request) from() time.Time {
+	from := r.Start
+	for _, l := range r.Late {
+		if l.Start.Before(from) {
+			from = l.Start.UTC()
+		}
+	}
+	return from
 }
 
 // Result describes the file of an export that succeeded.
@@ -125,9 +153,11 @@ type Result struct {
 	SHA256       string        `json:"sha256"` // of the file, in hex
 	// Compression is how the file is packed; absent: not at all.
 	Compression export.Compression `json:"compression,omitempty" enum:"gzip,zstd"`
-	DateRange   string             `json:"date_range"`
-	TimeZone    string             `json:"time_zone"`
-	ExpiresAt   time.Time          `json:"expires_at"` // when the file is deleted
+	// LateRows are how many of the records came after their own window was exported; absent: none.
+	LateRows  int64     `json:"late_rows,omitempty"`
+	DateRange string    `json:"date_range"`
+	TimeZone  string    `json:"time_zone"`
+	ExpiresAt time.Time `json:"expires_at"` // when the file is deleted
 }
 
 // Size is what the totals of finished exports count.

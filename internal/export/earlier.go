@@ -22,7 +22,7 @@ func (w *writer) compareEarlier(ctx context.Context, tx pgx.Tx) ([]bool, error) 
 		return nil, nil
 	}
 	for _, s := range earlier {
-		if s.Form != w.form || s.Seen.Server != w.seen.Server || w.seen.Before-s.Seen.Before > mostSeen {
+		if s.Form != w.form || !w.seen.Tells(s.Seen) {
 			return nil, ErrOutdated
 		}
 	}

@@ -57,6 +57,8 @@ type Options struct {
 	SliceRows int64
 	// Connections is how many connections may read at once, if the source has so many; each reads a slice.
 	Connections int
+	// UUIDColumn is the column whose UUID Slice.Keys are made of; "": there are none.
+	UUIDColumn string
 	// Part is the number of what is written now, by which Slices of it are found again.
 	Part int
 	// Finished, if set, is told of slices that are written, the first of which has that number, once a second or so. Write

@@ -164,6 +164,9 @@ func (r *reader) read(ctx context.Context, span Span, add func(values [][]byte) 
 // begin begins a piece.
 func (r *reader) begin(ctx context.Context, p *piece) error {
 	r.piece, r.sum = p, sum{}
+	if r.w.uuidColumn >= 0 {
+		p.slice.Keys = []byte{}
+	}
 	r.keys = newKeys(r.w.keyColumns)
 	r.encoder.begin(p.first)
 	return r.needBuffer(ctx)
@@ -178,6 +181,14 @@ func (r *reader) add(ctx context.Context, values [][]byte) (err error) {
 	r.keys.see(values, r.piece.slice.Rows == 0)
 	if w.sumColumn >= 0 {
 		r.sum.add(values[w.sumColumn])
+	}
+	if w.uuidColumn >= 0 {
+		id := values[w.uuidColumn]
+		if len(id) != len(UUID{}) {
+			return fmt.Errorf("the server sent %d bytes of a row's UUID", len(id))
+		}
+		key := Key(UUID(id))
+		r.piece.slice.Keys = append(r.piece.slice.Keys, key[:]...)
 	}
 	r.piece.slice.Rows++
 	r.rows++

@@ -35,6 +35,21 @@ type Slice struct {
 	Offset int64  `json:"offset"`
 	Bytes  int64  `json:"bytes"`
 	CRC    uint32 `json:"crc"`
+	// Keys are those of its rows, of KeyBytes each, where Options.UUIDColumn asks for them; nil of a slice that was taken over.
+	// They are given to Options.Finished and not kept.
+	Keys []byte `json:"-"`
+}
+
+// KeyBytes is how long the key of a row is.
+const KeyBytes = 8
+
+// Key is the key of a row by its UUID: one half of it on the other. Whatever a UUID is made of, at least 60 of these bits
+// differ by chance or by the clock.
+func Key(id UUID) (key [KeyBytes]byte) {
+	for i := range key {
+		key[i] = id[i] ^ id[i+KeyBytes]
+	}
+	return key
 }
 
 // Seen tells what a snapshot surely saw: on that server, what transactions before that one have committed. The number counts
@@ -48,8 +63,13 @@ type Seen struct {
 // as many.
 const mostSeen = 1<<31 - 1
 
-// sees asks what the transaction's snapshot sees.
-func sees(ctx context.Context, tx pgx.Tx) (s Seen, err error) {
+// Tells reports whether what was seen then can be compared with rows as they are seen now.
+func (s Seen) Tells(then Seen) bool {
+	return s.Server == then.Server && s.Before-then.Before <= mostSeen
+}
+
+// Sees asks what the transaction's snapshot sees.
+func Sees(ctx context.Context, tx pgx.Tx) (s Seen, err error) {
 	err = tx.QueryRow(ctx, `
 		select (select system_identifier::text from pg_control_system()), txid_snapshot_xmin(txid_current_snapshot())`).Scan(&s.Server, &s.Before)
 	if err != nil {

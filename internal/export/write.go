@@ -56,7 +56,8 @@ type writer struct {
 	inFile      []column // of the file
 	wireFormats pgx.QueryResultFormats
 	keyColumns  []int // indexes of columns
-	sumColumn   int   // too; -1 if there is none
+	sumColumn   int   // too; -1 if there is none, as the next
+	uuidColumn  int
 	frame       frame
 	form        string // as Slice has it
 	seen        Seen   // too
@@ -91,7 +92,7 @@ func (w *writer) write(ctx context.Context) (Manifest, error) {
 		return Manifest{}, err
 	}
 	if w.o.Finished != nil || len(w.o.Earlier) > 0 {
-		if w.seen, err = sees(ctx, tx); err != nil {
+		if w.seen, err = Sees(ctx, tx); err != nil {
 			return Manifest{}, err
 		}
 	}
@@ -137,10 +138,19 @@ func (w *writer) describe(ctx context.Context, conn *pgx.Conn) error {
 		}
 		w.keyColumns = append(w.keyColumns, at)
 	}
-	if w.sumColumn = -1; w.o.SumColumn != "" {
-		if w.sumColumn, err = find(w.columns, w.o.SumColumn); err != nil {
+	for _, c := range []struct {
+		name string
+		at   *int
+	}{{w.o.SumColumn, &w.sumColumn}, {w.o.UUIDColumn, &w.uuidColumn}} {
+		if *c.at = -1; c.name == "" {
+			continue
+		}
+		if *c.at, err = find(w.columns, c.name); err != nil {
 			return err
 		}
+	}
+	if w.uuidColumn >= 0 && w.columns[w.uuidColumn].kind != kindUUID {
+		return fmt.Errorf("the column %s is no uuid", w.o.UUIDColumn)
 	}
 	if w.o.SliceRows > 0 && (len(w.keyColumns) == 0 || w.columns[w.keyColumns[0]].kind != kindTimestamptz) {
 		return errors.New("slices are cut by a timestamptz, which must be the first key column")
@@ -204,6 +214,11 @@ func (w *writer) assemble(ctx context.Context, pieces <-chan *piece) error {
 			return err
 		}
 	}
+	if w.uuidColumn >= 0 && w.o.Finished != nil && w.recorded < len(w.written) {
+		if err := w.tellFinished(ctx); err != nil {
+			return err
+		}
+	}
 	offsets := make([]int64, len(w.written))
 	for i, s := range w.written {
 		offsets[i] = s.Offset
@@ -258,10 +273,21 @@ func (w *writer) putPiece(ctx context.Context, p *piece) error {
 	if w.o.Finished == nil || time.Since(w.finished) < cmp.Or(w.o.finishedInterval, finishedInterval) {
 		return nil
 	}
+	return w.tellFinished(ctx)
+}
+
+// tellFinished tells of the slices that are written since it did so last.
+func (w *writer) tellFinished(ctx context.Context) error {
 	w.finished = time.Now()
 	first := w.recorded
 	w.recorded = len(w.written)
-	return w.o.Finished(ctx, first, w.written[first:])
+	if err := w.o.Finished(ctx, first, w.written[first:]); err != nil {
+		return err
+	}
+	for i := range w.written[first:] {
+		w.written[first+i].Keys = nil
+	}
+	return nil
 }
 
 // castagnoli is the polynomial of CRC-32C.
@@ -349,6 +375,7 @@ func (w *writer) manifest(started time.Time) Manifest {
 		Rows:        w.rows,
 		Bytes:       w.bytes,
 		SHA256:      hex.EncodeToString(w.hash.Sum(nil)),
+		Seen:        w.seen,
 		KeyColumns:  w.o.KeyColumns,
 		StartedAt:   started.UTC(),
 	}

@@ -1,9 +1,11 @@
 package fusionpbx
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -44,25 +46,66 @@ var CDRSeconds = []string{"duration", "billsec", "waitsec", "hold_accum_seconds"
 // answered.
 const AnswerDelayColumn = "tta"
 
+// LateColumn is whether the CDR is one of CDRFilter.Late.
+const LateColumn = "late"
+
+// LateCDRs are CDRs that are read with those of a window, by UUID, though they lie before it.
+type LateCDRs struct {
+	UUIDs  []string
+	Before time.Time // where the window begins
+}
+
 // CDRFilter says which CDRs an export holds: those whose start_stamp is in the half-open window Start
 // to End, of all domains or of one.
 type CDRFilter struct {
 	All        bool      // of all domains and of none
 	DomainUUID string    // else of this one
 	Start, End time.Time // Start is in the window, End is not
-	Columns    []string  // each once: columns of v_xml_cdr, AnswerDelayColumn
+	Columns    []string  // each once: columns of v_xml_cdr, AnswerDelayColumn, LateColumn
 	Choice     CDRChoice
+	Late       LateCDRs // these too; Start may lie before the window then
+	Except     []string // none of these, by UUID
+
+	readsLate bool // of a statement on the late ones alone
 }
 
 // CDRQuery is the statement that reads the CDRs, ordered by start_stamp and xml_cdr_uuid. Errors: that the filter is neither for
 // all domains nor for one, that this version lacks a column that the choice needs, that a column is none that there is.
 func (d *DB) CDRQuery(f CDRFilter) (sql string, args []any, err error) {
+	if len(f.Late.UUIDs) == 0 {
+		from, args, err := d.cdrsOf(f)
+		if err != nil {
+			return "", nil, err
+		}
+		selected, err := d.selectCDRs(f)
+		return selected + from + " order by v_xml_cdr.start_stamp, v_xml_cdr.xml_cdr_uuid", args, err
+	}
+	sql, args, err = d.withLate(f, d.selectCDRs)
+	return sql + " order by start_stamp, xml_cdr_uuid", args, err
+}
+
+// withLate is a statement on the filter's CDRs, those that are late among them, of the beginning that selected is for either
+// of them. Postgres reads both in their order and merges them, without sorting the window's.
+func (d *DB) withLate(f CDRFilter, selected func(CDRFilter) (string, error)) (sql string, args []any, err error) {
 	from, args, err := d.cdrsOf(f)
+	if err != nil || len(f.Late.UUIDs) == 0 {
+		beginning, err2 := selected(f)
+		return beginning + from, args, cmp.Or(err, err2)
+	}
+	lateOf := f
+	lateOf.readsLate = true
+	late, err := selected(lateOf)
 	if err != nil {
 		return "", nil, err
 	}
-	selected, err := d.selectCDRs(f)
-	return selected + from + " order by v_xml_cdr.start_stamp, v_xml_cdr.xml_cdr_uuid", args, err
+	within, err := selected(f)
+	if err != nil {
+		return "", nil, err
+	}
+	args = append(args, f.Late.Before, f.Late.UUIDs)
+	begins, uuids := len(args)-1, len(args)
+	return fmt.Sprintf("%s%s and v_xml_cdr.start_stamp < $%d::timestamptz and v_xml_cdr.xml_cdr_uuid = any($%d::uuid[]) union all %s%s and v_xml_cdr.start_stamp >= $%d::timestamptz",
+		late, from, begins, uuids, within, from, begins), args, nil
 }
 
 // selectCDRs is the beginning of a statement that selects the filter's columns of what it is to be continued with, a
@@ -77,6 +120,8 @@ func (d *DB) selectCDRs(f CDRFilter) (sql string, err error) {
 		switch {
 		case column == AnswerDelayColumn:
 			value = fmt.Sprintf("nullif(%s, 0) - %s", d.number("v_xml_cdr", "v_xml_cdr.answer_epoch"), d.number("v_xml_cdr", "v_xml_cdr.start_epoch"))
+		case column == LateColumn:
+			value = strconv.FormatBool(f.readsLate)
 		case slices.Contains(allowedCDRColumns, column):
 			value = d.orNull("v_xml_cdr", value)
 		default:
@@ -90,11 +135,11 @@ func (d *DB) selectCDRs(f CDRFilter) (sql string, err error) {
 // MoreCDRsThan reports whether the filter holds more than n CDRs. If it does, that is known long before
 // all of them are read.
 func (d *DB) MoreCDRsThan(ctx context.Context, f CDRFilter, n int64) (bool, error) {
-	from, args, err := d.cdrsOf(f)
+	cdrs, args, err := d.withLate(f, func(CDRFilter) (string, error) { return "select from v_xml_cdr", nil })
 	if err != nil {
 		return false, err
 	}
-	sql := fmt.Sprintf("select count(*) from (select from v_xml_cdr%s limit %d) found", from, n+1)
+	sql := fmt.Sprintf("select count(*) from (%s limit %d) found", cdrs, n+1)
 	count, err := again(ctx, d, func() (int64, error) {
 		return postgres.Value[int64](ctx, d.q, "counting CDRs", sql, args...)
 	})
@@ -109,6 +154,10 @@ func (d *DB) cdrsOf(f CDRFilter) (sql string, args []any, err error) {
 	if !f.All {
 		sql += " and v_xml_cdr.domain_uuid = $3::uuid"
 		args = append(args, f.DomainUUID)
+	}
+	if len(f.Except) > 0 {
+		args = append(args, f.Except)
+		sql += fmt.Sprintf(" and v_xml_cdr.xml_cdr_uuid <> all($%d::uuid[])", len(args))
 	}
 	conditions, args, err := f.Choice.conditions(d, args)
 	return sql + conditions, args, err

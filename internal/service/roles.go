@@ -9,6 +9,7 @@ import (
 	"trunkline/api"
 	"trunkline/internal/delivery/destinations"
 	"trunkline/internal/gateway"
+	"trunkline/internal/schedule/late"
 	"trunkline/internal/schedule/store"
 	"trunkline/scheduler"
 	"trunkline/tasks"
@@ -122,6 +123,7 @@ func (s *Service) sweeper(roles ...tasks.Role) func(context.Context) error {
 func (s *Service) schedules() func(context.Context) error {
 	exporter := scheduler.Exporter{
 		Schedules: s.scheduleStore(),
+		Late:      &late.Store{Pool: s.pool, DB: s.pbx.FusionPBX, For: s.settings.ScheduleLate},
 		Tasks:     s.tasks,
 		DB:        s.pbx.FusionPBX,
 		Interval:  s.settings.ScheduleInterval,

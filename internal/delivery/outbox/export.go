@@ -9,4 +9,6 @@ import (
 type ExportParams struct {
 	cdr.Request
 	Deliver []delivery.Order `json:"deliver,omitempty"`
+	// WindowID is the window of a schedule that it exports; "": it is nobody's schedule's.
+	WindowID string `json:"window,omitempty"`
 }

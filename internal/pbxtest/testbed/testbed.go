@@ -148,6 +148,7 @@ var JobSettings = config.Settings{
 	DeliverRetryMost:      time.Second,
 	DeliveryDomainBytes:   1 << 40,
 	DestinationsPerDomain: 50,
+	ScheduleLate:          168 * time.Hour,
 }
 
 // addSwitch adds a simulated switch on the database, with everything loaded that is in it.

@@ -1,0 +1,217 @@
+package scheduler_test
+
+import (
+	"encoding/csv"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"trunkline/internal/calendar"
+	"trunkline/internal/cdr"
+	"trunkline/internal/pbxtest"
+	"trunkline/internal/pbxtest/sample"
+	"trunkline/internal/pbxtest/testbed"
+	"trunkline/internal/schedule/store"
+	"trunkline/internal/tenant"
+	"trunkline/worker"
+)
+
+// latePlan is a plan whose exports a worker makes, in a folder.
+type latePlan struct {
+	*plan
+	dir  string
+	stop func()
+}
+
+// today is where the latest window ends that is over: five days ago, so that days are left to pass.
+var today = calendar.Day.Begin(time.Now().UTC().AddDate(0, 0, -5))
+
+func newLatePlan(t *testing.T) *latePlan {
+	t.Helper()
+	p := &latePlan{plan: newPlanOf(t, today.Add(12*time.Hour), sample.Options{Extensions: 1}), dir: t.TempDir()}
+	p.start(t)
+	return p
+}
+
+func (p *latePlan) start(t *testing.T) {
+	t.Helper()
+	p.stop = pbxtest.Start(t, worker.New(worker.Options{
+		Settings: testbed.JobSettings, PBX: p.PBX, Redis: p.Redis, Tasks: p.Tasks, Log: p.Log,
+		Exporter: cdr.Exporter{PBX: p.PBX, Store: cdr.Folder{Dir: p.dir}, Retention: time.Hour, SliceRows: 100},
+	}).Run)
+}
+
+// call adds a CDR of that moment, and returns its UUID.
+func (p *latePlan) call(t *testing.T, at time.Time) string {
+	t.Helper()
+	id := uuid.NewString()
+	_, err := p.Pool.Exec(t.Context(), `insert into v_xml_cdr (xml_cdr_uuid, domain_uuid, domain_name, start_stamp, billsec, direction) values ($1, $2, $3, $4, 60, 'inbound')`,
+		id, p.Sample.Domains[0].UUID, p.Sample.Domains[0].Name, at)
+	must(t, err)
+	return id
+}
+
+// settle waits until all windows are over.
+func (p *latePlan) settle(t *testing.T, schedule string) []store.Window {
+	t.Helper()
+	var all []store.Window
+	pbxtest.Eventually(t, "all windows are over", func() bool {
+		p.look(t)
+		p.Tasks.Admit(t.Context()) // as the sweep does, if the job that held a slot was ended by the test
+		all = nil
+		for _, series := range []store.Series{store.SeriesRun, store.SeriesBackfill} {
+			all = append(all, p.history(t, schedule, series)...)
+		}
+		return !slices.ContainsFunc(all, func(w store.Window) bool { return w.State == store.StateWaiting || w.State == store.StateRunning })
+	})
+	return all
+}
+
+// read reads a file's UUIDs, with whether each is late.
+func (p *latePlan) read(t *testing.T, f store.File) map[string]bool {
+	t.Helper()
+	file, err := os.Open(filepath.Join(p.dir, f.JobID+".csv"))
+	must(t, err)
+	defer file.Close()
+	rows, err := csv.NewReader(file).ReadAll()
+	must(t, err)
+	id, late := slices.Index(rows[0], "xml_cdr_uuid"), slices.Index(rows[0], "late")
+	found := map[string]bool{}
+	for i, row := range rows[1:] {
+		if _, twice := found[row[id]]; twice {
+			t.Errorf("%s is twice in one file", row[id])
+		}
+		if i > 0 && row[slices.Index(rows[0], "start_stamp")] < rows[i][slices.Index(rows[0], "start_stamp")] {
+			t.Errorf("row %d of %s is not in its order", i+1, f.Name)
+		}
+		found[row[id]] = row[late] == "true"
+	}
+	return found
+}
+
+func (p *latePlan) schedule(t *testing.T) store.Record {
+	t.Helper()
+	d := daily("UTC")
+	d.Request.Columns = []string{"xml_cdr_uuid", "start_stamp"}
+	return p.create(t, d)
+}
+
+// nextDay has the next window exported.
+func (p *latePlan) nextDay(t *testing.T, id string) store.Window {
+	t.Helper()
+	p.pass(24 * time.Hour)
+	p.settle(t, id)
+	all := p.history(t, id, store.SeriesRun)
+	return all[len(all)-1]
+}
+
+// A CDR that comes after its window was exported is in the next file, marked and counted; one that was merely changed is not.
+func TestRowsThatComeLate(t *testing.T) {
+	t.Parallel()
+	p := newLatePlan(t)
+	s := p.schedule(t)
+	early := p.call(t, today.Add(time.Hour))
+	first := p.nextDay(t, s.ID)
+	if got := p.read(t, first.Files[0]); len(got) != 1 || got[early] {
+		t.Errorf("the first file has %v", got)
+	}
+	late, usual := p.call(t, today.Add(2*time.Hour)), p.call(t, today.Add(25*time.Hour))
+	_, err := p.Pool.Exec(t.Context(), "update v_xml_cdr set billsec = 61 where xml_cdr_uuid = $1", early)
+	must(t, err)
+	second := p.nextDay(t, s.ID)
+	got := p.read(t, second.Files[0])
+	if isLate, there := got[late]; len(got) != 2 || !isLate || !there || got[usual] {
+		t.Errorf("the second file has %v, want %s, late, and %s", got, late, usual)
+	}
+	manifest, err := os.ReadFile(filepath.Join(p.dir, second.Files[0].JobID+".csv.manifest.json"))
+	must(t, err)
+	if !strings.Contains(string(manifest), `"late_rows": 1`) {
+		t.Errorf("the manifest says %s", manifest)
+	}
+	if got := p.read(t, p.nextDay(t, s.ID).Files[0]); len(got) != 0 {
+		t.Errorf("the third file has %v", got)
+	}
+	// Run again, the first window holds what it held, and not what the second one has taken.
+	_, err = p.store.RunAgain(t.Context(), s.ID, tenant.All, store.SeriesRun, 1)
+	must(t, err)
+	_, err = p.store.RunAgain(t.Context(), s.ID, tenant.All, store.SeriesRun, 2)
+	must(t, err)
+	p.settle(t, s.ID)
+	for _, w := range p.history(t, s.ID, store.SeriesRun) {
+		got := p.read(t, w.Files[0])
+		want := map[int64][]string{1: {early}, 2: {late, usual}, 3: {}}[*w.Number]
+		if len(got) != len(want) || slices.ContainsFunc(want, func(id string) bool { _, there := got[id]; return !there }) {
+			t.Errorf("window %s has %v, want %v", w.Label(), got, want)
+		}
+	}
+}
+
+// Whatever comes late, is changed or fails: what is there at the end was exported once, and nothing twice.
+func TestNothingIsLostOrDoubled(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(4) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			random := rand.New(rand.NewPCG(seed, 7))
+			p := newLatePlan(t)
+			s := p.schedule(t)
+			_, err := p.store.Backfill(t.Context(), s.ID, tenant.All, store.BackfillAsked{From: today.AddDate(0, 0, -2).Format(time.DateOnly), To: today.AddDate(0, 0, -1).Format(time.DateOnly)})
+			must(t, err)
+			var calls []string
+			for day := range 4 {
+				for range random.IntN(300) {
+					at := today.Add(time.Duration(random.IntN(24*60))*time.Minute).AddDate(0, 0, random.IntN(day+3)-2)
+					calls = append(calls, p.call(t, at))
+				}
+				for range random.IntN(50) {
+					if len(calls) == 0 {
+						break
+					}
+					_, err := p.Pool.Exec(t.Context(), "update v_xml_cdr set billsec = billsec + 1 where xml_cdr_uuid = $1", calls[random.IntN(len(calls))])
+					must(t, err)
+				}
+				if random.IntN(3) == 0 { // this day's export fails, for want of a folder
+					p.stop()
+					p.pass(24 * time.Hour)
+					p.look(t)
+					p.end(t, "failed")
+					p.look(t)
+					p.start(t)
+				} else {
+					p.pass(time.Duration(random.IntN(3)) * 24 * time.Hour) // several windows are exported at once
+					p.nextDay(t, s.ID)
+				}
+			}
+			for _, w := range p.settle(t, s.ID) {
+				if w.State == store.StateFailed {
+					_, err := p.store.RunAgain(t.Context(), s.ID, tenant.All, w.Series, *w.Number)
+					must(t, err)
+				}
+			}
+			p.settle(t, s.ID)
+			p.nextDay(t, s.ID)
+			p.nextDay(t, s.ID)
+			in := map[string][]string{}
+			for _, w := range p.settle(t, s.ID) {
+				if w.State != store.StateSucceeded {
+					continue
+				}
+				for id := range p.read(t, w.Files[0]) {
+					in[id] = append(in[id], w.Label())
+				}
+			}
+			for _, id := range calls {
+				if len(in[id]) != 1 {
+					t.Errorf("%s was exported by %v", id, in[id])
+				}
+			}
+		})
+	}
+}
