@@ -72,6 +72,8 @@ var secrets = map[string]string{
 	"login_password":   "in the body",
 	"private_key":      "in the body",
 	"passphrase":       "in the body",
+	"access_key":       "in the body",
+	"secret_key":       "in the body",
 	"api_key":          asToken,
 	"token":            asToken,
 	"access_token":     asToken,

@@ -3,7 +3,6 @@ package bucket
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -111,16 +110,14 @@ func (b *Bucket) explainAnswer(said minio.ErrorResponse, right string) error {
 func (b *Bucket) explainConnection(err error) error {
 	host, secure := b.location.server()
 	if certificate, untrusted := errors.AsType[*tls.CertificateVerificationError](err); untrusted {
-		return refused("%s: the certificate of %s is not accepted: %w; have the server show one that a known authority has signed for its name", b.location, host, certificate.Err)
-	}
-	if _, unknown := errors.AsType[x509.UnknownAuthorityError](err); unknown {
-		return refused("%s: nobody knows who signed the certificate of %s; have the server show one of a known authority", b.location, host)
+		return &fault.Error{Code: fault.NotWritable, Cause: err, Message: fmt.Sprintf(
+			"%s: the certificate of %s is not accepted: %v; have the server show one that a known authority has signed for its name", b.location, host, certificate.Err)}
 	}
 	if _, plain := errors.AsType[tls.RecordHeaderError](err); plain || secure && errors.Is(err, http.ErrSchemeMismatch) {
 		return refused("%s: what answers at %s does not speak TLS; write http:// in the endpoint if that is meant", b.location, host)
 	}
 	if name, is := errors.AsType[*net.DNSError](err); is && name.IsNotFound {
-		return refused("%s: there is no host %s; correct the endpoint or the region", b.location, host)
+		return &fault.Error{Code: fault.NotWritable, Cause: err, Message: fmt.Sprintf("%s: there is no host %s; correct the endpoint or the region", b.location, host)}
 	}
 	if _, asked := errors.AsType[*url.Error](err); !asked {
 		if _, broken := errors.AsType[net.Error](err); !broken && !errors.Is(err, io.ErrUnexpectedEOF) {

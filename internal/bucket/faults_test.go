@@ -233,6 +233,27 @@ func TestWhatIsSetWrongly(t *testing.T) {
 	}
 }
 
+// Amazon's servers know whether a file is there, also where the key may only write.
+func TestKeyThatMayOnlyWrite(t *testing.T) {
+	t.Parallel()
+	s := pbxtest.S3(t)
+	name := pbxtest.NewBucket(t, s, rightPut)
+	b := openAs(t, pbxtest.BucketURL(s.URL(), name, "exports"), Options{AccessKey: servers.S3GuestKey, SecretKey: servers.S3GuestSecret})
+	for what, size := range map[string]int{"small": 10, "large": putPart + 1} {
+		b.location.Endpoint = s.URL()
+		if _, err := b.Put(t.Context(), what, contentOf(text(size, 1))); !denied(err) {
+			t.Errorf("%s, elsewhere: got %v", what, err)
+		}
+		b.location.Endpoint = "" // as if it were Amazon's
+		_, err := b.Put(t.Context(), what, contentOf(text(size, 1)))
+		must(t, err)
+		if _, err := b.Put(t.Context(), what, contentOf(text(size, 2))); !fault.Is(err, fault.Conflict) || fault.Passes(err) || !strings.Contains(err.Error(), rightGet) {
+			t.Errorf("%s: other bytes: %v", what, err)
+		}
+		wantFile(t, open(t, s.URL(), name), what, text(size, 1))
+	}
+}
+
 func put(t *testing.T, b *Bucket) error {
 	t.Helper()
 	_, err := b.Put(t.Context(), "put.csv", contentOf(text(10, 1)))

@@ -192,6 +192,12 @@ func chinese(region string) string {
 	return ""
 }
 
+// Host is the name or address of the server, with its port if it has one of its own.
+func (l Location) Host() string {
+	host, _ := l.server()
+	return host
+}
+
 func (l Location) region() string { return cmp.Or(l.Region, defaultRegion) }
 
 // String is s3://bucket/prefix, and where that is if it is not Amazon's.
@@ -200,8 +206,7 @@ func (l Location) String() string {
 	if l.Endpoint == "" {
 		return text
 	}
-	host, _ := l.server()
-	return text + " at " + host
+	return text + " at " + l.Host()
 }
 
 // In is where a file stands, for people.

@@ -55,6 +55,9 @@ func (b *Bucket) Put(ctx context.Context, name string, c Content) (there bool, e
 	mark, sure, err := b.put(ctx, name, c)
 	switch {
 	case exists(err): // since then: by somebody else, or by us, and the answer was lost
+		if _, err := b.Stat(ctx, name); denied(err) {
+			return false, fault.Errorf(fault.Conflict, "%s: there is a file of that name, and the key may not do %s to compare it; move it away, allow that, or give this one another name", b.location.In(name), rightGet)
+		}
 		there, err := b.look(ctx, name, c)
 		if !there && err == nil {
 			err = passing(nil, "%s: the server says that there is such a file, and then that there is none; it is tried again", b.location.In(name))

@@ -1,10 +1,13 @@
 package pbxtest
 
 import (
+	"encoding/pem"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 )
@@ -21,6 +24,25 @@ type Proxy struct {
 // NewProxy opens a proxy before the server of that URL until the test ends. Requests arrive as they were signed.
 func NewProxy(t testing.TB, server string) *Proxy {
 	t.Helper()
+	p, listening := newProxy(t, server)
+	listening.Start()
+	p.URL = listening.URL
+	return p
+}
+
+// NewSecureProxy is NewProxy with TLS. The file has the certificate, PEM, which nobody has signed.
+func NewSecureProxy(t testing.TB, server string) (p *Proxy, certificateFile string) {
+	t.Helper()
+	p, listening := newProxy(t, server)
+	listening.StartTLS()
+	p.URL = listening.URL
+	certificateFile = filepath.Join(t.TempDir(), "proxy.pem")
+	Must(t, os.WriteFile(certificateFile, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: listening.Certificate().Raw}), 0o600))
+	return p, certificateFile
+}
+
+func newProxy(t testing.TB, server string) (*Proxy, *httptest.Server) {
+	t.Helper()
 	target, err := url.Parse(server)
 	Must(t, err)
 	p := &Proxy{}
@@ -30,7 +52,6 @@ func NewProxy(t testing.TB, server string) *Proxy {
 			r.Out.Host = r.In.Host
 		},
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { panic(http.ErrAbortHandler) },
-		ErrorLog:     nil,
 	}
 	listening := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p.mu.Lock()
@@ -43,13 +64,11 @@ func NewProxy(t testing.TB, server string) *Proxy {
 		}
 		pass.ServeHTTP(w, r)
 	}))
-	listening.Start()
 	t.Cleanup(func() {
 		listening.CloseClientConnections()
 		listening.Close()
 	})
-	p.URL = listening.URL
-	return p
+	return p, listening
 }
 
 // Meddle has further requests be done what f does; nil lets them pass.

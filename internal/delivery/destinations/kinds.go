@@ -15,6 +15,7 @@ import (
 	"trunkline/internal/delivery/dial"
 	"trunkline/internal/delivery/folder"
 	"trunkline/internal/delivery/mail"
+	"trunkline/internal/delivery/s3"
 	"trunkline/internal/delivery/sftp"
 	"trunkline/internal/fault"
 )
@@ -107,6 +108,9 @@ var kinds = []kind{
 	}),
 	entry("mail", func(_ context.Context, o opening, s mail.Settings, c mail.Credentials) (delivery.Sender, error) {
 		return mail.New(o.guard(), o.settings.DeliveryCA, s, c), nil
+	}),
+	entry("s3", func(_ context.Context, o opening, s s3.Settings, c s3.Credentials) (delivery.Sender, error) {
+		return s3.New(o.guard(), o.settings.DeliveryCA, s, c)
 	}),
 	entry("sftp", func(_ context.Context, o opening, s sftp.Settings, c sftp.Credentials) (delivery.Sender, error) {
 		return sftp.New(o.guard(), s, c), nil

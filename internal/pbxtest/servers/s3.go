@@ -187,6 +187,11 @@ func statements(bucket string, rights []string) (all []statement) {
 	return all
 }
 
+// Read reads a file.
+func (s *S3) Read(bucket, key string) ([]byte, error) {
+	return os.ReadFile(filepath.Join(s.dir, "buckets", bucket, filepath.FromSlash(key)))
+}
+
 // Age has a file be as old as if it had last been written at that time.
 func (s *S3) Age(bucket, key string, written time.Time) error {
 	return os.Chtimes(filepath.Join(s.dir, "buckets", bucket, filepath.FromSlash(key)), written, written)
