@@ -41,6 +41,7 @@ type commandLine struct {
 	Audit     auditCommand     `cmd:"" help:"List who was denied what and who changed what."`
 	Config    configCommand    `cmd:"" help:"List the settings, their values and where each comes from."`
 	CDR       remote.CDR       `cmd:"" name:"cdr" help:"Export CDRs and download the files, over the HTTP API from anywhere."`
+	Schedules remote.Schedules `cmd:"" help:"Make, list, run, change and pause schedules of CDR exports, over the HTTP API from anywhere."`
 	Gateways  remote.Gateways  `cmd:"" help:"List, import, export, change and compare gateways, over the HTTP API from anywhere."`
 	Jobs      remote.Jobs      `cmd:"" help:"List, show, follow, cancel and retry jobs, over the HTTP API from anywhere."`
 	Token     tokenCommand     `cmd:"" help:"Make, list, rotate and revoke the API tokens that callers send in place of a password."`

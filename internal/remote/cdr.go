@@ -96,19 +96,24 @@ func (c cdrExportCommand) form() (url.Values, error) {
 			form.Set(name, value)
 		}
 	}
-	for _, given := range c.Set {
+	return form, addSet(form, c.Set)
+}
+
+// addSet adds the parameters that --set gives, as NAME=VALUE.
+func addSet(form url.Values, set []string) error {
+	for _, given := range set {
 		name, value, found := strings.Cut(given, "=")
 		switch {
 		case !found || name == "":
-			return nil, fmt.Errorf("--set %s: write NAME=VALUE, such as --set direction=inbound", visible(given))
+			return fmt.Errorf("--set %s: write NAME=VALUE, such as --set direction=inbound", visible(given))
 		case form.Has(name):
-			return nil, fmt.Errorf("--set %s: it is there already, by a flag of its own or by another --set; give it once", visible(name))
+			return fmt.Errorf("--set %s: it is there already, by a flag of its own or by another --set; give it once", visible(name))
 		case slices.Contains(ownParameters, name):
-			return nil, fmt.Errorf("--set %s: the command sees to that itself; leave it out", visible(name))
+			return fmt.Errorf("--set %s: the command sees to that itself; leave it out", visible(name))
 		}
 		form.Set(name, value)
 	}
-	return form, nil
+	return nil
 }
 
 // ownParameters are not for --set: how long the server waits, which request it is, and who asks.
