@@ -21,6 +21,7 @@ import (
 	"trunkline/internal/cdr"
 	"trunkline/internal/config"
 	"trunkline/internal/delivery/destinations"
+	"trunkline/internal/delivery/outbox"
 	"trunkline/internal/export"
 	"trunkline/internal/fault"
 	"trunkline/internal/pbxtest"
@@ -64,9 +65,9 @@ func (p *plan) pass(d time.Duration) { p.clock.Add(d.Microseconds()) }
 func (p *plan) exporter() *scheduler.Exporter {
 	return &scheduler.Exporter{
 		Schedules: p.store, Tasks: p.Tasks, DB: p.FusionPBX, AtOnce: 3, Log: slog.New(slog.DiscardHandler),
-		Failed: func(_ context.Context, _ pgx.Tx, windows []store.Starting) error {
+		Failed: func(ctx context.Context, tx pgx.Tx, windows []store.Starting) error {
 			p.failed.Add(int64(len(windows)))
-			return nil
+			return scheduler.TellFailed(outbox.NewBox(p.Pool, p.Tasks))(ctx, tx, windows)
 		},
 	}
 }
@@ -239,6 +240,9 @@ func TestFailedWindows(t *testing.T) {
 	begin := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	p := newPlan(t, begin)
 	made := p.create(t, daily("Europe/Berlin"))
+	_, err := p.Pool.Exec(t.Context(), `insert into trunkline.destinations (id, name, kind, settings, enabled, created_by_name)
+		values (gen_random_uuid(), 'told', 'webhook', '{"events": "schedule.window.failed"}', true, 'test')`)
+	must(t, err)
 	for range 3 {
 		p.pass(24 * time.Hour)
 		p.look(t)
@@ -249,6 +253,11 @@ func TestFailedWindows(t *testing.T) {
 		r, err := p.store.Get(t.Context(), made.ID, tenant.All)
 		must(t, err)
 		return r
+	}
+	var told int
+	must(t, p.Pool.QueryRow(t.Context(), "select count(*) from trunkline.deliveries where event = 'schedule.window.failed' and payload::text like '%000001%'").Scan(&told))
+	if told != 1 {
+		t.Errorf("subscribers were told %d times of the first window", told)
 	}
 	if r := get(); r.Failing != 2 || p.failed.Load() != 2 || *r.Last.Number != 3 || r.Last.State != store.StateSucceeded {
 		t.Errorf("%d windows are failing, %d were told of, the last one is %d and %s", r.Failing, p.failed.Load(), *r.Last.Number, r.Last.State)

@@ -8,6 +8,7 @@ import (
 
 	"trunkline/api"
 	"trunkline/internal/delivery/destinations"
+	"trunkline/internal/delivery/outbox"
 	"trunkline/internal/gateway"
 	"trunkline/internal/schedule/late"
 	"trunkline/internal/schedule/store"
@@ -128,6 +129,7 @@ func (s *Service) schedules() func(context.Context) error {
 		DB:        s.pbx.FusionPBX,
 		Interval:  s.settings.ScheduleInterval,
 		AtOnce:    s.settings.ScheduleCatchUp,
+		Failed:    scheduler.TellFailed(outbox.NewBox(s.pool, s.tasks)),
 		Log:       s.log,
 	}
 	return exporter.Run
