@@ -97,6 +97,7 @@ func TestScopeMatrix(t *testing.T) {
 		"PATCH /v1/destinations/:id":                     {{scopes: of(admin), also: exports, ids: []string{destination}}},
 		"DELETE /v1/destinations/:id":                    {{scopes: of(admin), also: exports}},
 		"POST /v1/destinations/:id/test":                 {{scopes: of(admin), also: exports, ids: []string{destination}}},
+		"POST /v1/destinations/:id/rotate":               {{scopes: of(admin), also: exports}},
 		"GET /v1/deliveries":                             {{scopes: of(exports)}},
 		"GET /v1/deliveries/:id":                         {{scopes: of(exports), ids: []string{delivery}, figures: true}},
 		"POST /v1/deliveries/:id/retry":                  {{scopes: of(exports)}},

@@ -114,7 +114,7 @@ func New(o Options) (*Server, error) {
 	s.gateways = gateways.New(o.Settings, o.PBX, o.Tasks, s.jobs)
 	kept, box := destinations.New(o.PBX.Pool, o.Tasks.Keys(), o.Settings), outbox.NewBox(o.PBX.Pool, o.Tasks)
 	s.cdrs = cdrs.New(o.Settings, o.Exporter, o.Tasks, s.jobs, kept, box)
-	s.deliveries = deliveries.New(o.PBX.FusionPBX, kept, box)
+	s.deliveries = deliveries.New(o.PBX.FusionPBX, kept, box, o.Settings)
 	s.schedules = schedules.New(o.Settings, o.PBX.FusionPBX, o.Schedules, kept, box, s.cdrs)
 	s.status = status.New(o.Settings, o.PBX)
 	s.admin = admin.New(s.front, o.PBX.Pool)

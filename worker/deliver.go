@@ -15,6 +15,7 @@ import (
 	"trunkline/internal/delivery"
 	"trunkline/internal/delivery/destinations"
 	"trunkline/internal/delivery/outbox"
+	"trunkline/internal/delivery/webhook"
 	"trunkline/internal/fault"
 	"trunkline/internal/link"
 	"trunkline/internal/tenant"
@@ -55,10 +56,17 @@ func (w *Worker) deliver(ctx context.Context, r *run) (any, error) {
 		r.committed = err == nil
 		return receipt, err
 	}
+	unwanted := webhook.IsGone(err) && try.DestinationID != ""
+	if unwanted {
+		err = &fault.Error{Code: fault.DeliveryRefused, Cause: err, Message: err.Error() + "; the destination was disabled: enable it once the receiver wants some again"}
+	}
 	again, failed := w.tryAgain(ctx, r, err)
 	recorded := w.endTry(ending, try, outbox.StatusOf(err), told(ctx, err), func(tx pgx.Tx) error {
 		if again.IsZero() {
-			return r.Fence(ending, tx)
+			if err := r.Fence(ending, tx); err != nil || !unwanted {
+				return err
+			}
+			return w.destinations.Disable(ending, tx, try.DestinationID)
 		}
 		return r.SleepIn(ending, tx, again, fmt.Sprintf("tried %d times, and again at %s: %s", try.Number, again.UTC().Format(time.RFC3339), failed.Error()))
 	})
@@ -116,19 +124,30 @@ func (w *Worker) deliverTo(ctx context.Context, d outbox.Delivery) (receipt deli
 	if err != nil {
 		return receipt, err
 	}
-	content, err := w.fileOf(ctx, d, destination)
-	if err != nil {
-		return receipt, err
-	}
 	sender, err := w.destinations.Open(ctx, destination)
 	if err != nil {
 		return receipt, err
 	}
-	receipt, err = sender.Deliver(ctx, content)
+	if d.Payload != nil {
+		receipt, err = tell(ctx, sender, d)
+	} else if content, unread := w.fileOf(ctx, d, destination); unread != nil {
+		err = unread
+	} else {
+		receipt, err = sender.Deliver(ctx, content)
+	}
 	if closing := sender.Close(); closing != nil && err == nil {
 		w.o.Log.Debug("destination not closed well", "destination", destination.ID, "error", closing)
 	}
 	return receipt, err
+}
+
+// tell delivers what is no file.
+func tell(ctx context.Context, to delivery.Sender, d outbox.Delivery) (delivery.Receipt, error) {
+	teller, can := to.(delivery.Teller)
+	if !can {
+		return delivery.Receipt{}, fault.Errorf(fault.DeliveryRefused, "the destination %s takes files and no messages; choose a webhook", d.DestinationName)
+	}
+	return teller.Tell(ctx, delivery.Message{ID: d.ID, Body: d.Payload})
 }
 
 // fileOf is the file that is delivered, the same however often.
@@ -150,7 +169,7 @@ func (w *Worker) fileOf(ctx context.Context, d outbox.Delivery, to destinations.
 		Name: d.Name, Bytes: result.Bytes, SHA256: result.SHA256,
 		Open: func(ctx context.Context) (io.ReadSeekCloser, error) { return w.o.Exporter.Open(ctx, job.ID, result) },
 		Of: delivery.Export{
-			DeliveryID: d.ID, JobID: job.ID, Domain: asked.DomainName, Format: string(result.Format), DateRange: result.DateRange, TimeZone: result.TimeZone,
+			DeliveryID: d.ID, ReadyAt: d.CreatedAt, JobID: job.ID, Domain: asked.DomainName, Format: string(result.Format), DateRange: result.DateRange, TimeZone: result.TimeZone,
 			Rows: result.TotalRecords, Link: given.URL(w.o.Tasks.Keys(), w.o.Settings.PublicURL), LinkUntil: given.Until,
 		},
 	}, nil

@@ -28,6 +28,8 @@ type Destination struct {
 	CreatedAt      time.Time       `json:"created_at"`
 	ChangedAt      time.Time       `json:"changed_at"`
 	Test           *Test           `json:"test,omitempty"` // what its test has found, if it was tested now
+	// Secret is what a receiver checks messages with (whsec_...), if it was made now: it is not shown again.
+	Secret string `json:"secret,omitempty"`
 }
 
 // Test is what the test of a destination has found.
@@ -71,7 +73,7 @@ func (s *Service) destinationEndpoints() []web.Endpoint {
 	enabled := web.Param{Name: "enabled", About: "false: nothing is delivered there.", Kind: web.KindFlag}
 	test := web.Param{Name: "test", About: "false: it is kept without a test. Else what cannot be reached or written to is refused.", Kind: web.KindFlag}
 	required := func(p web.Param) web.Param { p.Required = true; return p }
-	tested := []fault.Code{fault.Unavailable, fault.DeliveryRefused, fault.InsufficientStorage, fault.Conflict}
+	tested := []fault.Code{fault.Unavailable, fault.Timeout, fault.DeliveryRefused, fault.InsufficientStorage, fault.Conflict}
 	return []web.Endpoint{
 		{
 			ID: "listDestinations", Summary: "List destinations, newest first", Methods: []string{"GET"}, Path: "/v1/destinations",
@@ -126,6 +128,14 @@ func (s *Service) destinationEndpoints() []web.Endpoint {
 			Replies: []web.Reply{{Status: 200, About: "Files could be delivered now.", Body: Test{}}},
 			Faults:  append([]fault.Code{fault.NotFound}, tested...),
 		},
+		{
+			ID: "rotateDestination", Summary: "Give a webhook a new secret", Methods: []string{"POST"}, Path: "/v1/destinations/:id/rotate",
+			Note:  "Messages are signed with the new and the old one until the grace is over.",
+			Entry: web.SignedIn, Scope: making, Answer: web.JSON(http.StatusOK, asExporter(s.RotateDestination)),
+			Params:  []web.Param{{Name: "grace", About: "For how long the old secret stays good, such as 24h; 0s: not at all."}},
+			Replies: []web.Reply{{Status: 200, About: "The destination, with its new secret.", Body: Destination{}}},
+			Faults:  []fault.Code{fault.NotFound},
+		},
 	}
 }
 
@@ -137,6 +147,23 @@ func asExporter[T any](ask func(*web.Request) (T, error)) func(*web.Request) (T,
 		}
 		return ask(r)
 	}
+}
+
+// RotateDestination gives the path's destination a new secret and shows it, this once. What is sent is signed with the old one
+// too for the grace.
+func (s *Service) RotateDestination(r *web.Request) (view Destination, err error) {
+	grace := s.settings.WebhookGrace
+	if text := r.Params.Get("grace"); text != "" {
+		if grace, err = token.ParseLifetime("grace", text); err != nil {
+			return view, err
+		}
+	}
+	d, err := s.destinations.Rotate(r.Context(), r.Path("id"), r.Caller.Domains, grace)
+	if err != nil {
+		return view, err
+	}
+	r.Changed("destination.rotate", subject(d), d.DomainUUID)
+	return s.view(r, d)
 }
 
 // Destinations lists the destinations that the caller may see, newest first, in pages by key.
@@ -335,7 +362,7 @@ func (s *Service) views(r *web.Request, all ...destinations.Destination) ([]Dest
 	for i, d := range all {
 		views[i] = Destination{
 			ID: d.ID, DomainUUID: d.DomainUUID, Domain: domainName(names, d.DomainUUID), Name: d.Name, Kind: d.Kind, Settings: d.Settings,
-			HasCredentials: d.HasCredentials, Enabled: d.Enabled, CreatedBy: d.CreatedBy, CreatedAt: d.CreatedAt, ChangedAt: d.ChangedAt,
+			HasCredentials: d.HasCredentials, Secret: d.Secret, Enabled: d.Enabled, CreatedBy: d.CreatedBy, CreatedAt: d.CreatedAt, ChangedAt: d.ChangedAt,
 		}
 	}
 	return views, nil

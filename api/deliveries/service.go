@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"trunkline/api/web"
+	"trunkline/internal/config"
 	"trunkline/internal/delivery/destinations"
 	"trunkline/internal/delivery/outbox"
 	"trunkline/internal/fusionpbx"
@@ -18,11 +19,12 @@ type Service struct {
 	db           *fusionpbx.DB
 	destinations *destinations.Store
 	outbox       *outbox.Box
+	settings     config.Settings
 }
 
 // New returns the service.
-func New(db *fusionpbx.DB, d *destinations.Store, o *outbox.Box) *Service {
-	return &Service{db, d, o}
+func New(db *fusionpbx.DB, d *destinations.Store, o *outbox.Box, s config.Settings) *Service {
+	return &Service{db, d, o, s}
 }
 
 // Endpoints are those of destinations and of deliveries.

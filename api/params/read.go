@@ -74,6 +74,7 @@ var secrets = map[string]string{
 	"passphrase":       "in the body",
 	"access_key":       "in the body",
 	"secret_key":       "in the body",
+	"webhook_url":      "in the body",
 	"api_key":          asToken,
 	"token":            asToken,
 	"access_token":     asToken,

@@ -118,6 +118,7 @@ type Settings struct {
 	DeliveryNetworks      []netip.Prefix `env:"TRUNKLINE_DELIVERY_NETWORKS" default:"none: the public internet alone" help:"addresses or CIDRs, separated by commas, to which files and messages may be delivered besides, as to 10.0.0.5 of a network of one's own; for the destinations of every domain alike"`
 	DeliveryCA            string         `env:"TRUNKLINE_DELIVERY_CA" default:"none: the system's alone" help:"a file of certificates (PEM) of authorities, by which those of destinations may be signed besides"`
 	WebhookTimeout        time.Duration  `env:"TRUNKLINE_WEBHOOK_TIMEOUT" envDefault:"15s" help:"how long the receiver of a message may take to answer"`
+	WebhookGrace          time.Duration  `env:"TRUNKLINE_WEBHOOK_GRACE" envDefault:"24h" least:"0" help:"how long messages are signed with the old secret of a receiver too after it was replaced, if the replacement does not say; 0: not at all"`
 	DestinationsPerDomain int            `env:"TRUNKLINE_DESTINATIONS_PER_DOMAIN" envDefault:"50" most:"1000" help:"how many destinations one domain may have"`
 	DestinationTests      int            `env:"TRUNKLINE_DESTINATION_TESTS" envDefault:"8" most:"1000" help:"how many destinations are tested at once, per process; no domain can hold them all, and the others wait for their turn"`
 	DeliverTimeout        time.Duration  `env:"TRUNKLINE_DELIVER_TIMEOUT" envDefault:"1h" help:"how long one attempt at a delivery may take"`

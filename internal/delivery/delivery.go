@@ -20,6 +20,7 @@ type Content struct {
 // Export is what a file holds, for destinations that tell of it in place of getting it.
 type Export struct {
 	DeliveryID string
+	ReadyAt    time.Time
 	JobID      string
 	Domain     string // "": all domains
 	Format     string

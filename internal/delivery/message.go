@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -39,11 +40,13 @@ type Envelope struct {
 // Encode returns the envelope as a message's body.
 func (e Envelope) Encode() (json.RawMessage, error) {
 	e.Timestamp = e.Timestamp.UTC().Truncate(time.Millisecond)
-	body, err := json.Marshal(e)
-	if err != nil {
+	var body bytes.Buffer
+	encoder := json.NewEncoder(&body)
+	encoder.SetEscapeHTML(false) // of links, which people copy out of a receiver's log
+	if err := encoder.Encode(e); err != nil {
 		return nil, fmt.Errorf("encoding a message about %s: %w", e.Type, err)
 	}
-	return body, nil
+	return bytes.TrimSpace(body.Bytes()), nil
 }
 
 // Teller is a Sender that takes messages besides files.

@@ -37,6 +37,8 @@ type Destination struct {
 	CreatedBy      string // for people
 	CreatedAt      time.Time
 	ChangedAt      time.Time
+	// Secret is one that we made for it now, for its owner to keep; it is not shown again.
+	Secret string `db:"-"`
 }
 
 const columns = `id::text, coalesce(domain_uuid::text, ''), name, kind, settings, sealed is not null, enabled, created_by_name, created_at, changed_at`
@@ -96,7 +98,11 @@ func (s *Store) Create(ctx context.Context, g Given) (made Destination, err erro
 	if err := checkName(g.Name); err != nil {
 		return made, err
 	}
-	_, settings, credentials, err := g.checked()
+	k, settings, credentials, err := g.checked()
+	if err != nil {
+		return made, err
+	}
+	credentials, secret, err := k.withSecret(credentials)
 	if err != nil {
 		return made, err
 	}
@@ -116,6 +122,7 @@ func (s *Store) Create(ctx context.Context, g Given) (made Destination, err erro
 			insert into trunkline.destinations (id, domain_uuid, name, kind, settings, sealed, enabled, created_by_name)
 			values ($1, nullif($2, '')::uuid, $3, $4, $5, $6, $7, $8) returning `+columns,
 			id.String(), g.DomainUUID, g.Name, g.Kind, settings, sealed, g.Enabled, g.CreatedBy)
+		made.Secret = secret
 		return err
 	})
 	return made, explained(err)
@@ -164,6 +171,10 @@ func (s *Store) Change(ctx context.Context, id string, domains tenant.Domains, c
 		if err != nil {
 			return err
 		}
+		credentials, secret, err := k.withSecret(credentials)
+		if err != nil {
+			return err
+		}
 		sealed, err := s.seal(d.ID, credentials)
 		if err != nil {
 			return err
@@ -171,6 +182,7 @@ func (s *Store) Change(ctx context.Context, id string, domains tenant.Domains, c
 		changed, err = one(ctx, tx, `
 			update trunkline.destinations set name = coalesce($2, name), enabled = coalesce($3, enabled), settings = $4, sealed = $5, changed_at = now()
 			where id = $1 returning `+columns, d.ID, c.Name, c.Enabled, settings, sealed)
+		changed.Secret = secret
 		return err
 	})
 	return changed, explained(err)
@@ -303,6 +315,15 @@ func (s *Store) Use(ctx context.Context, id, domainUUID string) (Destination, er
 		return d, fault.Errorf(fault.Conflict, "the destination %s is disabled; enable it, then send this again", d.Name)
 	}
 	return d, nil
+}
+
+// Disable has nothing delivered to a destination until somebody enables it, in the caller's transaction.
+func (s *Store) Disable(ctx context.Context, tx pgx.Tx, id string) error {
+	_, err := tx.Exec(ctx, "update trunkline.destinations set enabled = false, changed_at = now() where id = $1 and enabled", id)
+	if err != nil {
+		return fmt.Errorf("disabling a destination: %w", err)
+	}
+	return nil
 }
 
 // Open opens the destination. Somebody should close it. Errors are a *fault.Error whose Passes says whether a retry may help,

@@ -31,9 +31,12 @@ const (
 	Flag
 )
 
-// fieldsOf are the fields of a struct.
+// fieldsOf are the fields of a struct that callers give: in the others, whose tag ours says "true", stands what we made.
 func fieldsOf(t reflect.Type, secret bool) (fields []Field) {
 	for _, f := range reflect.VisibleFields(t) {
+		if f.Tag.Get("ours") == "true" {
+			continue
+		}
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		field := Field{Name: name, About: f.Tag.Get("about"), Secret: secret}
 		switch {

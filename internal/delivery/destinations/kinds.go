@@ -4,10 +4,12 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"maps"
 	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	"trunkline/internal/cdr"
 	"trunkline/internal/config"
@@ -17,6 +19,7 @@ import (
 	"trunkline/internal/delivery/mail"
 	"trunkline/internal/delivery/s3"
 	"trunkline/internal/delivery/sftp"
+	"trunkline/internal/delivery/webhook"
 	"trunkline/internal/fault"
 )
 
@@ -31,6 +34,11 @@ type kind struct {
 	// another one.
 	reached func(settings json.RawMessage) (string, error)
 	open    func(ctx context.Context, o opening, settings, credentials json.RawMessage) (delivery.Sender, error)
+	// renew makes a secret of ours and puts it into the credentials, where those before it are good until then. nil: the kind
+	// has none.
+	renew func(credentials json.RawMessage, until time.Time) (renewed json.RawMessage, secret string, err error)
+	// lacksSecret reports whether there is none yet; never if the kind has none.
+	lacksSecret func(credentials json.RawMessage) (bool, error)
 }
 
 // opening is what a kind opens a destination with, besides its own settings and credentials.
@@ -53,6 +61,18 @@ type Settings interface {
 // says "true". Every name has to be among those that package params keeps out of URLs.
 type Credentials interface{ Check() error }
 
+// normalised are Settings of which one meaning may be written in several ways, and is kept in one.
+type normalised[S any] interface{ Normalised() S }
+
+// showing are Credentials of which something is shown, beside the settings and in fields that these do not have.
+type showing interface{ Shown() map[string]any }
+
+// signing are Credentials with a secret that we make, in fields whose tag ours says "true".
+type signing[C any] interface {
+	HaveSecret() bool
+	Renewed(until time.Time) (C, string)
+}
+
 // noCredentials are those of a kind that needs none.
 type noCredentials struct{}
 
@@ -61,7 +81,7 @@ func (noCredentials) Check() error { return nil }
 
 // entry is the entry of a kind with these settings and credentials.
 func entry[S Settings, C Credentials](name string, open func(context.Context, opening, S, C) (delivery.Sender, error)) kind {
-	return kind{
+	k := kind{
 		name:   name,
 		fields: append(fieldsOf(reflect.TypeFor[S](), false), fieldsOf(reflect.TypeFor[C](), true)...),
 		check: func(settings, credentials json.RawMessage) (kept, secrets json.RawMessage, err error) {
@@ -72,7 +92,10 @@ func entry[S Settings, C Credentials](name string, open func(context.Context, op
 			if err := cmp.Or(s.Check(), c.Check()); err != nil {
 				return nil, nil, err
 			}
-			if kept, err = json.Marshal(s); err != nil {
+			if can, is := any(s).(normalised[S]); is {
+				s = can.Normalised()
+			}
+			if kept, err = withShown(s, c); err != nil {
 				return nil, nil, err
 			}
 			if credentials != nil {
@@ -94,7 +117,42 @@ func entry[S Settings, C Credentials](name string, open func(context.Context, op
 			}
 			return open(ctx, o, s, c)
 		},
+		lacksSecret: func(json.RawMessage) (bool, error) { return false, nil },
 	}
+	if _, signs := any(*new(C)).(signing[C]); signs {
+		k.renew, k.lacksSecret = renew[C], lacksSecret[C]
+	}
+	return k
+}
+
+// withShown are settings as JSON, with what is shown of the credentials.
+func withShown(s Settings, c Credentials) (json.RawMessage, error) {
+	kept, err := json.Marshal(s)
+	part, shows := c.(showing)
+	if err != nil || !shows {
+		return kept, err
+	}
+	all := map[string]any{}
+	if err := json.Unmarshal(kept, &all); err != nil {
+		return nil, err
+	}
+	maps.Copy(all, part.Shown())
+	return json.Marshal(all)
+}
+
+func lacksSecret[C Credentials](credentials json.RawMessage) (bool, error) {
+	_, c, err := read[struct{}, C](nil, credentials)
+	return err == nil && !any(c).(signing[C]).HaveSecret(), err
+}
+
+func renew[C Credentials](credentials json.RawMessage, until time.Time) (json.RawMessage, string, error) {
+	_, c, err := read[struct{}, C](nil, credentials)
+	if err != nil {
+		return nil, "", err
+	}
+	renewed, secret := any(c).(signing[C]).Renewed(until)
+	credentials, err = json.Marshal(renewed)
+	return credentials, secret, err
 }
 
 // kinds is the table of kinds.
@@ -111,6 +169,9 @@ var kinds = []kind{
 	}),
 	entry("s3", func(_ context.Context, o opening, s s3.Settings, c s3.Credentials) (delivery.Sender, error) {
 		return s3.New(o.guard(), o.settings.DeliveryCA, s, c)
+	}),
+	entry("webhook", func(_ context.Context, o opening, _ webhook.Settings, c webhook.Credentials) (delivery.Sender, error) {
+		return webhook.Open(o.settings, o.guard(), c)
 	}),
 	entry("sftp", func(_ context.Context, o opening, s sftp.Settings, c sftp.Credentials) (delivery.Sender, error) {
 		return sftp.New(o.guard(), s, c), nil

@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"trunkline/internal/delivery"
 )
 
 // secretPrefix begins a secret as the standard writes it; base64 of its bytes follows.
@@ -65,7 +67,7 @@ func (s Secret) sign(id string, at time.Time, body []byte) string {
 }
 
 // headers are those by which a receiver can tell that a message is ours, which one it is, and that it is not an old one.
-func headers(m Message, at time.Time, secrets []Secret) map[string]string {
+func headers(m delivery.Message, at time.Time, secrets []Secret) map[string]string {
 	signatures := make([]string, len(secrets))
 	for i, s := range secrets {
 		signatures[i] = s.sign(m.ID, at, m.Body)

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"testing"
 	"time"
+
+	"trunkline/internal/delivery"
 )
 
 // The vector that the standard's own libraries are tested with.
@@ -13,7 +15,7 @@ func TestTheStandardsVector(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := headers(Message{"msg_p5jXN8AQM9LWM0D4loKWxJek", []byte(`{"test": 2432232314}`)}, time.Unix(1614265330, 0), []Secret{secret})
+	got := headers(delivery.Message{ID: "msg_p5jXN8AQM9LWM0D4loKWxJek", Body: []byte(`{"test": 2432232314}`)}, time.Unix(1614265330, 0), []Secret{secret})
 	if want := "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="; got["webhook-signature"] != want || got["webhook-timestamp"] != "1614265330" {
 		t.Errorf("got %v, want %s", got, want)
 	}

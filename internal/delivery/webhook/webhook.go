@@ -34,15 +34,10 @@ type Endpoint struct {
 	Secrets []Secret // with which messages are signed; while one is replaced, the new one and the old one
 }
 
-// Message is what is told.
-type Message struct {
-	ID   string // the same however often it is sent, so that a receiver can tell
-	Body []byte // JSON; the same bytes too
-}
-
 // Client sends messages.
 type Client struct {
 	http    *http.Client
+	tls     *tls.Config
 	timeout time.Duration
 }
 
@@ -52,8 +47,10 @@ func NewClient(s config.Settings, guard dial.Guard) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	verified := &tls.Config{RootCAs: authorities, MinVersion: tls.VersionTLS12}
 	return &Client{
 		timeout: s.WebhookTimeout,
+		tls:     verified,
 		http: &http.Client{
 			// The answer that leads elsewhere is the answer.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -61,7 +58,7 @@ func NewClient(s config.Settings, guard dial.Guard) (*Client, error) {
 				// No proxy of the environment: it would connect in our place, unjudged.
 				Proxy:                  nil,
 				DialContext:            guard.Dialer().DialContext,
-				TLSClientConfig:        &tls.Config{RootCAs: authorities, MinVersion: tls.VersionTLS12},
+				TLSClientConfig:        verified,
 				DisableKeepAlives:      true, // each message is sent to an address that is judged when it is sent
 				DisableCompression:     true,
 				MaxResponseHeaderBytes: maxAnswerHeader,
@@ -73,7 +70,7 @@ func NewClient(s config.Settings, guard dial.Guard) (*Client, error) {
 // Send sends the message once, within the time that the settings allow. It was received if the answer's status is 2xx. Errors
 // are a *fault.Error that holds nothing of the URL but its host, and whose Passes says whether a retry may help; one after an
 // answer is a delivery.Answered too. If ctx ends, the error is its cause.
-func (c *Client) Send(ctx context.Context, to Endpoint, m Message) (delivery.Receipt, error) {
+func (c *Client) Send(ctx context.Context, to Endpoint, m delivery.Message) (delivery.Receipt, error) {
 	limited, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	request, err := http.NewRequestWithContext(limited, http.MethodPost, to.URL, bytes.NewReader(m.Body))

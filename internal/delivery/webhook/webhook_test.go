@@ -38,7 +38,7 @@ func client(t *testing.T, caFile string, guard dial.Guard, timeout time.Duration
 // enough is for what answers at once, on a machine that may be slow.
 const enough = time.Minute
 
-var message = webhook.Message{ID: "019ac9a8-0000-7000-8000-000000000001", Body: []byte(`{"type":"test","data":{"name":"Größe"}}`)}
+var message = delivery.Message{ID: "019ac9a8-0000-7000-8000-000000000001", Body: []byte(`{"type":"test","data":{"name":"Größe"}}`)}
 
 // The signatures are those that another implementation makes of what was received.
 func TestMessagesAreSigned(t *testing.T) {

@@ -146,6 +146,7 @@ var JobSettings = config.Settings{
 	DeliverRetryFor:       time.Hour,
 	DeliverRetryFirst:     50 * time.Millisecond,
 	DeliverRetryMost:      time.Second,
+	WebhookTimeout:        30 * time.Second,
 	DeliveryDomainBytes:   1 << 40,
 	DestinationsPerDomain: 50,
 	ScheduleLate:          168 * time.Hour,

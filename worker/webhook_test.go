@@ -1,0 +1,83 @@
+package worker_test
+
+import (
+	"net/http"
+	"net/netip"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"trunkline/internal/delivery"
+	"trunkline/internal/delivery/destinations"
+	"trunkline/internal/delivery/outbox"
+	"trunkline/internal/pbxtest"
+	"trunkline/tasks"
+)
+
+// loopback lets the tests' own receivers be reached.
+var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+
+// hook makes a webhook of the domain and returns it with its secret.
+func (b *bundle) hook(t *testing.T, domain, url, events string) destinations.Destination {
+	t.Helper()
+	d, err := b.destinations().Create(t.Context(), destinations.Given{
+		DomainUUID: domain, Name: "hook", Kind: "webhook", Values: destinations.Values{"webhook_url": url, "events": events}, Enabled: true, CreatedBy: "superadmin",
+	})
+	must(t, err)
+	return d
+}
+
+// A receiver that fails at first gets the message later, under the id that it had each time.
+func TestAMessageIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Int64
+	receiver := pbxtest.NewReceiver(t, func(w http.ResponseWriter, r *http.Request) {
+		switch asked.Add(1) {
+		case 1:
+			w.WriteHeader(http.StatusInternalServerError)
+		case 2: // it says nothing until it is given up
+			<-r.Context().Done()
+		case 3:
+			w.Header().Set("Retry-After", "1")
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	})
+	b := newBundle(t, setUp{cdrs: 10, stopped: true})
+	b.options.Settings.DeliveryNetworks, b.options.Settings.DeliveryCA = loopback, receiver.CAFile
+	b.options.Settings.WebhookTimeout = 2 * time.Second
+	b.start(t)
+	domain := b.sample.Domains[1].UUID
+	d := b.hook(t, domain, receiver.URL, "")
+	export := b.exportTo(t, domain, delivery.Order{DestinationID: d.ID, Name: "calls.csv"})
+	var job tasks.Job
+	must(t, b.pool.QueryRow(t.Context(), "select job_id::text from trunkline.deliveries where export_job_id = $1", export.ID).Scan(&job.ID))
+	pbxtest.Eventually(t, "it is received", func() bool {
+		_, err := b.Sweep(t.Context())
+		must(t, err)
+		state, _, _ := b.deliveryRow(t, job)
+		return state == string(outbox.StateDelivered)
+	})
+	all := receiver.All()
+	var began []time.Time
+	var statuses []int
+	rows, err := b.pool.Query(t.Context(), `
+		select at, coalesce(status, 0) from trunkline.delivery_attempts a join trunkline.deliveries d on d.id = a.delivery_id where d.job_id = $1 order by number`, job.ID)
+	must(t, err)
+	defer rows.Close()
+	for rows.Next() {
+		var at time.Time
+		var status int
+		must(t, rows.Scan(&at, &status))
+		began, statuses = append(began, at), append(statuses, status)
+	}
+	must(t, rows.Err())
+	if len(all) != 4 || !slices.Equal(statuses, []int{500, 0, 503, 200}) || began[3].Sub(began[2]) < time.Second {
+		t.Fatalf("received %d times, with the statuses %v at %v", len(all), statuses, began)
+	}
+	for _, r := range all {
+		if r.Header.Get("webhook-id") != all[0].Header.Get("webhook-id") || !pbxtest.SignedWith(r, d.Secret) {
+			t.Errorf("got %v", r.Header)
+		}
+	}
+}
