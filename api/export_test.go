@@ -11,7 +11,7 @@ import (
 // ScopedPath is an endpoint that asks for credentials with a scope.
 type ScopedPath struct {
 	Method, Path string
-	Scope        token.Scope
+	Scope, Also  token.Scope
 }
 
 // ScopedPaths are all of them, one for each method but HEAD.
@@ -23,7 +23,7 @@ func (s *Server) ScopedPaths() []ScopedPath {
 		}
 		for _, method := range e.Methods {
 			if method != http.MethodHead {
-				paths = append(paths, ScopedPath{method, e.Path, e.Scope})
+				paths = append(paths, ScopedPath{method, e.Path, e.Scope, e.Also})
 			}
 		}
 	}

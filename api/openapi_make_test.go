@@ -200,6 +200,8 @@ func needs(e web.Endpoint) string {
 	switch {
 	case e.Entry == web.Whitelisted:
 		return "Needs the whitelist alone."
+	case e.Also != "":
+		return "Scopes: " + string(e.Scope) + " and " + string(e.Also) + "."
 	case e.Scope != "":
 		return "Scope: " + string(e.Scope) + "."
 	}

@@ -157,6 +157,8 @@ func (b *bundle) parkedDelivery(t *testing.T) (tasks.Job, outbox.Delivery, strin
 	box := outbox.NewBox(b.pool, b.Client)
 	var made outbox.Delivery
 	pbxtest.Eventually(t, "it waits for its next try", func() bool {
+		_, err := b.Sweep(t.Context())
+		must(t, err)
 		all, err := box.OfExport(t.Context(), export.ID)
 		must(t, err)
 		made = all[0]

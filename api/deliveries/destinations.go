@@ -62,8 +62,7 @@ func fieldParams() (all []web.Param) {
 }
 
 func (s *Service) destinationEndpoints() []web.Endpoint {
-	const seeing, making = token.ScopeExport, token.ScopeAdmin
-	const both = "Scope: admin and export."
+	const seeing, making = token.ScopeExport, token.ScopeAdmin // whoever makes one has to be allowed to get what it gets
 	ofOne := []web.Param{
 		{Name: "tenant_domain", About: "Whose it is, or global for all domains (superadmin). A caller of one domain may leave it out."},
 		{Name: "domain_uuid", About: "The same by UUID.", Kind: web.KindUUID},
@@ -88,14 +87,14 @@ func (s *Service) destinationEndpoints() []web.Endpoint {
 		},
 		{
 			ID: "createDestination", Summary: "Make a destination", Methods: []string{"POST"}, Path: "/v1/destinations",
-			Note: both, Entry: web.SignedIn, Scope: making, AtOnce: []web.AtOnce{web.AtOnceTests}, Answer: web.JSON(http.StatusCreated, asExporter(s.CreateDestination)),
+			Entry: web.SignedIn, Scope: making, Also: seeing, AtOnce: []web.AtOnce{web.AtOnceTests}, Answer: web.JSON(http.StatusCreated, s.CreateDestination),
 			Params:  slices.Concat([]web.Param{required(name), kind, enabled, test}, ofOne, fieldParams()),
 			Replies: []web.Reply{{Status: 201, About: "The destination, without its credentials.", Body: Destination{}, Location: true}},
 			Faults:  append([]fault.Code{fault.MissingParameters, fault.NotFound}, tested...),
 		},
 		{
 			ID: "testNewDestination", Summary: "Test a destination before it is made", Methods: []string{"POST"}, Path: "/v1/destinations/test",
-			Note: both, Entry: web.SignedIn, Scope: making, AtOnce: []web.AtOnce{web.AtOnceTests}, Answer: web.JSON(http.StatusOK, asExporter(s.TestNewDestination)),
+			Entry: web.SignedIn, Scope: making, Also: seeing, AtOnce: []web.AtOnce{web.AtOnceTests}, Answer: web.JSON(http.StatusOK, s.TestNewDestination),
 			Params:  slices.Concat([]web.Param{kind}, ofOne, fieldParams()),
 			Replies: []web.Reply{{Status: 200, About: "Files could be delivered now; or what has to be pinned first.", Body: Test{}}},
 			Faults:  append([]fault.Code{fault.MissingParameters, fault.NotFound}, tested...),
@@ -108,44 +107,34 @@ func (s *Service) destinationEndpoints() []web.Endpoint {
 		},
 		{
 			ID: "changeDestination", Summary: "Change a destination", Methods: []string{"PATCH"}, Path: "/v1/destinations/:id",
-			Note:  both + " What is left out stays, what is sent empty is cleared. Whoever changes where the credentials are sent gives them anew.",
-			Entry: web.SignedIn, Scope: making, AtOnce: []web.AtOnce{web.AtOnceTests}, Answer: web.JSON(http.StatusOK, asExporter(s.ChangeDestination)),
+			Note:  "What is left out stays, what is sent empty is cleared. Whoever changes where the credentials are sent gives them anew.",
+			Entry: web.SignedIn, Scope: making, Also: seeing, AtOnce: []web.AtOnce{web.AtOnceTests}, Answer: web.JSON(http.StatusOK, s.ChangeDestination),
 			Params:  slices.Concat([]web.Param{name, enabled}, fieldParams()),
 			Replies: []web.Reply{{Status: 200, About: "The destination as it is now.", Body: Destination{}}},
 			Faults:  []fault.Code{fault.NotFound, fault.Conflict},
 		},
 		{
 			ID: "deleteDestination", Summary: "Delete a destination", Methods: []string{"DELETE"}, Path: "/v1/destinations/:id",
-			Note:  both + " What was to be delivered there fails.",
-			Entry: web.SignedIn, Scope: making, Answer: web.JSON(http.StatusOK, asExporter(s.DeleteDestination)),
+			Note:  "What was to be delivered there fails.",
+			Entry: web.SignedIn, Scope: making, Also: seeing, Answer: web.JSON(http.StatusOK, s.DeleteDestination),
 			Replies: []web.Reply{{Status: 200, About: "The destination as it was.", Body: Destination{}}},
 			Faults:  []fault.Code{fault.NotFound, fault.Conflict},
 		},
 		{
 			ID: "testDestination", Summary: "Test a destination", Methods: []string{"POST"}, Path: "/v1/destinations/:id/test",
-			Note:  both + " It is reached, a file is written and taken away. The key of an SFTP server of which none is pinned yet is pinned.",
-			Entry: web.SignedIn, Scope: making, AtOnce: []web.AtOnce{web.AtOnceTests}, Answer: web.JSON(http.StatusOK, asExporter(s.TestDestination)),
+			Note:  "It is reached, a file is written and taken away. The key of an SFTP server of which none is pinned yet is pinned.",
+			Entry: web.SignedIn, Scope: making, Also: seeing, AtOnce: []web.AtOnce{web.AtOnceTests}, Answer: web.JSON(http.StatusOK, s.TestDestination),
 			Replies: []web.Reply{{Status: 200, About: "Files could be delivered now.", Body: Test{}}},
 			Faults:  append([]fault.Code{fault.NotFound}, tested...),
 		},
 		{
 			ID: "rotateDestination", Summary: "Give a webhook a new secret", Methods: []string{"POST"}, Path: "/v1/destinations/:id/rotate",
 			Note:  "Messages are signed with the new and the old one until the grace is over.",
-			Entry: web.SignedIn, Scope: making, Answer: web.JSON(http.StatusOK, asExporter(s.RotateDestination)),
+			Entry: web.SignedIn, Scope: making, Also: seeing, Answer: web.JSON(http.StatusOK, s.RotateDestination),
 			Params:  []web.Param{{Name: "grace", About: "For how long the old secret stays good, such as 24h; 0s: not at all."}},
 			Replies: []web.Reply{{Status: 200, About: "The destination, with its new secret.", Body: Destination{}}},
 			Faults:  []fault.Code{fault.NotFound},
 		},
-	}
-}
-
-// asExporter also asks for the scope export: a destination gets what whoever makes or changes it has to be allowed to get.
-func asExporter[T any](ask func(*web.Request) (T, error)) func(*web.Request) (T, error) {
-	return func(r *web.Request) (answer T, err error) {
-		if err := r.Need(token.ScopeExport); err != nil {
-			return answer, err
-		}
-		return ask(r)
 	}
 }
 

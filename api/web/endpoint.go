@@ -31,6 +31,7 @@ type Endpoint struct {
 	Path    string // as gin has it
 	Entry   Entry
 	Scope   token.Scope // needed of the credentials; "": any do
+	Also    token.Scope // needed besides; "": no other is
 	Limit   Limit       // what signed-in requests are counted against
 	AtOnce  []AtOnce    // what it takes places of, by Request.Place
 	Changes bool        // its GET changes something too; other methods are always taken to

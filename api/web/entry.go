@@ -35,8 +35,11 @@ func (r *Request) enter(e Endpoint) error {
 	if err := r.charge(cmp.Or(e.Limit, LimitRequests)); err != nil {
 		return err
 	}
-	if e.Scope != "" {
-		if err := r.Need(e.Scope); err != nil {
+	for _, scope := range []token.Scope{e.Scope, e.Also} {
+		if scope == "" {
+			continue
+		}
+		if err := r.Need(scope); err != nil {
 			return err
 		}
 	}
