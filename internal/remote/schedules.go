@@ -36,7 +36,7 @@ func (Schedules) Help() string {
 
 ` + statusHelp + `
 
-Example: trunkline schedules create --name nightly --cron '15 0 * * *' --domain pbx.example --format csv --destinations billing`
+Example: trunkline schedules create --name nightly --cron "15 0 * * *" --domain pbx.example --format csv --destinations billing`
 }
 
 const schedulesPath = "/v1/schedules"
@@ -207,7 +207,7 @@ type scheduleCreateCommand struct {
 }
 
 func (scheduleCreateCommand) Help() string {
-	return definitionHelp + `Example: trunkline schedules create --name nightly --cron '15 0 * * *' --domain pbx.example --format csv --columns billing --destinations billing
+	return definitionHelp + `Example: trunkline schedules create --name nightly --cron "15 0 * * *" --domain pbx.example --format csv --columns billing --destinations billing
 
 Example: trunkline schedules create --name monthly --cron @monthly --window previous_month --domain global --files each_domain --set answered=true`
 }
@@ -237,7 +237,7 @@ type scheduleEditCommand struct {
 func (scheduleEditCommand) Help() string {
 	return `What is not named stays, and what is given empty becomes the usual again. The answer shows the next window: it begins where the last one ended.
 
-` + definitionHelp + `Example: trunkline schedules edit 0190f3c2-7d1e-7c55-b2a4-5a1f6f0e9a11 --cron '30 1 * * *' --time-zone Europe/Berlin`
+` + definitionHelp + `Example: trunkline schedules edit 0190f3c2-7d1e-7c55-b2a4-5a1f6f0e9a11 --cron "30 1 * * *" --time-zone Europe/Berlin`
 }
 
 func (c scheduleEditCommand) Run(s *session) error {
@@ -346,7 +346,7 @@ type schedulePauseCommand struct {
 }
 
 func (schedulePauseCommand) Help() string {
-	return `Example: trunkline schedules pause 0190f3c2-7d1e-7c55-b2a4-5a1f6f0e9a11 --reason 'moving house'
+	return `Example: trunkline schedules pause 0190f3c2-7d1e-7c55-b2a4-5a1f6f0e9a11 --reason "moving house"
 
 Example: trunkline schedules pause --domain pbx.example`
 }
@@ -378,7 +378,7 @@ type scheduleSkipCommand struct {
 func (scheduleSkipCommand) Help() string {
 	return `Without --number it is the next window that would be made. It keeps its number.
 
-Example: trunkline schedules skip 0190f3c2-7d1e-7c55-b2a4-5a1f6f0e9a11 --number 42 --reason 'the switch was down all day'`
+Example: trunkline schedules skip 0190f3c2-7d1e-7c55-b2a4-5a1f6f0e9a11 --number 42 --reason "the switch was down all day"`
 }
 
 func (c scheduleSkipCommand) Run(s *session) error {
@@ -480,7 +480,7 @@ type scheduleNextCommand struct {
 func (scheduleNextCommand) Help() string {
 	return `Example: trunkline schedules next 0190f3c2-7d1e-7c55-b2a4-5a1f6f0e9a11
 
-Example: trunkline schedules next --cron '30 2 * * SUN' --time-zone Europe/Berlin -n 10`
+Example: trunkline schedules next --cron "30 2 * * SUN" --time-zone Europe/Berlin -n 10`
 }
 
 func (c scheduleNextCommand) Run(s *session) error {
