@@ -103,7 +103,8 @@ func (b *bench) copyThrough(ctx context.Context, query string, program ...string
 	return c, err
 }
 
-func (b *bench) psqlFile() string { return filepath.Join(b.Dir, "psql.csv") }
+// psqlFile is beside the exports, since the folder above is watched for changes.
+func (b *bench) psqlFile() string { return filepath.Join(b.Dir, "exports", "psql.csv") }
 
 // psql is a psql that copies the query's rows to a file or to stdout.
 func (b *bench) psql(ctx context.Context, query, to string) *exec.Cmd {
