@@ -63,8 +63,11 @@ func (f Files) Run(ctx context.Context, changed func()) {
 		case err := <-folders.errors:
 			f.Log.Debug("watching the folders of files", "files", f.Paths, "error", err)
 		case event := <-folders.events:
-			// A change of the same size within the clock's grain shows only in the event.
-			told = slices.ContainsFunc(f.Paths, func(path string) bool { return filepath.Clean(event.Name) == filepath.Clean(path) })
+			// A change of the same size within the clock's grain shows only in the event. What others write in the folder may
+			// be much, and is not looked after: the next look finds what comes of it.
+			if told = slices.ContainsFunc(f.Paths, func(path string) bool { return filepath.Clean(event.Name) == filepath.Clean(path) }); !told {
+				continue
+			}
 		}
 		if !told && slices.EqualFunc(seen, f.states(), State.Same) {
 			continue
