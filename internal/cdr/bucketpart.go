@@ -133,8 +133,7 @@ func (p *bucketPart) Commit(ctx context.Context, checksum, manifest []byte) erro
 		return errors.Join(fmt.Errorf("export %s: %w", p.name, err), p.unname())
 	}
 	p.stop()
-	_ = p.File.Close() // what it held is in the bucket
-	p.File = nil
+	_ = p.closeFile()                                                               // what it held is in the bucket
 	_ = errors.Join(removeIfThere(p.part), p.folder.removeParts(p.name, p.attempt)) // should they stay, they are deleted when a day old
 	return nil
 }

@@ -38,6 +38,7 @@ func (f Folder) Create(_ context.Context, name string, attempt int, paused func(
 	if err != nil {
 		return nil, err
 	}
+	part.pastCache = openPastCache(part.File, part.part)
 	return part, nil
 }
 

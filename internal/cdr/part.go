@@ -56,6 +56,8 @@ type folderPart struct {
 	underWay int64
 	part     string // the path of what was written
 	named    bool   // that path is the file's own, and its manifest may be there too
+
+	pastCache pastCache
 	// File is what is written to. Open, it keeps the part's inode ours, so that a file which another worker
 	// made in its place is told from it. nil once committed or discarded.
 	*os.File
@@ -80,8 +82,7 @@ func (p *folderPart) Commit(_ context.Context, checksum, manifest []byte) error 
 	if err != nil {
 		return errors.Join(fmt.Errorf("export %s: %w", p.name, p.noRoom(err)), p.Discard())
 	}
-	_ = p.File.Close() // synced already, so closing has nothing left to lose
-	p.File = nil
+	_ = p.closeFile() // synced already, so closing has nothing left to lose
 	// What they hold is in the file: should it stay, it is deleted when its time is up.
 	_ = p.folder.removeParts(p.name, p.attempt)
 	return nil
@@ -125,8 +126,7 @@ func (p *folderPart) Discard() error {
 		return nil
 	}
 	ours := p.checkOurs() == nil
-	err := p.File.Close()
-	p.File = nil
+	err := p.closeFile()
 	if ours {
 		err = errors.Join(err, removeIfThere(p.part))
 	}
@@ -144,8 +144,15 @@ func (p *folderPart) Leave() error {
 	if p.File == nil {
 		return nil
 	}
-	err := p.File.Close()
-	p.File = nil
+	return p.closeFile()
+}
+
+func (p *folderPart) closeFile() (err error) {
+	if p.pastCache.close != nil {
+		err = p.pastCache.close()
+	}
+	err = errors.Join(err, p.File.Close())
+	p.File, p.pastCache = nil, pastCache{}
 	return err
 }
 

@@ -87,16 +87,27 @@ func (p *folderPart) WaitForSpace(ctx context.Context, written int64) error {
 
 // Write implements export.Out. Errors: a fault.InsufficientStorage.
 func (p *folderPart) Write(content []byte) (int, error) {
-	n, err := p.File.Write(content)
-	if p.written += int64(n); p.written-p.underWay >= writeBackBytes {
+	if err := p.pastCache.write(p.File, content); err != nil {
+		return 0, p.noRoom(err)
+	}
+	p.written += int64(len(content))
+	if p.pastCache.file == nil && p.written-p.underWay >= writeBackBytes {
 		startWriteBack(p.File, p.underWay, p.written-p.underWay)
 		p.underWay = p.written
 	}
-	return n, p.noRoom(err)
+	return len(content), nil
 }
 
+// Flush implements export.Out. Errors as Write's.
+func (p *folderPart) Flush() error { return p.noRoom(p.pastCache.flush(p.File)) }
+
 // Sync implements export.Out. Errors as Write's: some file systems say only then that they are full.
-func (p *folderPart) Sync() error { return p.noRoom(p.File.Sync()) }
+func (p *folderPart) Sync() error {
+	if err := p.Flush(); err != nil {
+		return err
+	}
+	return p.noRoom(p.File.Sync())
+}
 
 // noRoom says in an operator's words that the system has no room for what was to be written, if that is the error.
 func (p *folderPart) noRoom(err error) error {

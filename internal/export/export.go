@@ -17,6 +17,8 @@ type Out interface {
 	io.Writer
 	// WaitForSpace waits until more may be written after so many bytes, or ctx ends.
 	WaitForSpace(ctx context.Context, written int64) error
+	// Flush puts what was written where an EarlierPart finds it, should this process be killed.
+	Flush() error
 	// Sync makes what was written last, also through a crash.
 	Sync() error
 }

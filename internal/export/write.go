@@ -279,6 +279,9 @@ func (w *writer) putPiece(ctx context.Context, p *piece) error {
 // tellFinished tells of the slices that are written since it did so last.
 func (w *writer) tellFinished(ctx context.Context) error {
 	w.finished = time.Now()
+	if err := w.out.Flush(); err != nil {
+		return fmt.Errorf("writing: %w", err)
+	}
 	first := w.recorded
 	w.recorded = len(w.written)
 	if err := w.o.Finished(ctx, first, w.written[first:]); err != nil {

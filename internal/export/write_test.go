@@ -35,6 +35,8 @@ type memory struct {
 
 func (m *memory) WaitForSpace(context.Context, int64) error { return nil }
 
+func (m *memory) Flush() error { return nil }
+
 func (m *memory) Sync() error {
 	m.synced = m.Len()
 	return nil
