@@ -232,6 +232,7 @@ func (w *Worker) commitExport(ctx context.Context, r *run, file *cdr.File, param
 // What Postgres says when it ends a statement.
 const (
 	recoveryConflict = "40001" // on a standby, in favour of what the primary has done
+	recoveryDeadlock = "40P01" // there, for the same reason: nothing that is read alone waits for others elsewhere
 	statementEnded   = "57014" // by statement_timeout, as nobody else has cancelled it
 )
 
@@ -249,7 +250,7 @@ func exportFailure(err error) error {
 	}
 	if pg, said := errors.AsType[*pgconn.PgError](err); said {
 		switch pg.Code {
-		case recoveryConflict:
+		case recoveryConflict, recoveryDeadlock:
 			return &fault.Error{Code: fault.ServerError, Passes: true, Cause: err, Message: "the replica ended the export in favour of what the primary did; it goes on (hot_standby_feedback or max_standby_streaming_delay on the replica avoid that)"}
 		case statementEnded:
 			return fault.Errorf(fault.Timeout, "the database's statement_timeout ended the export; raise it for Trunkline's role (alter role ... set statement_timeout), or ask for less: %w", err)

@@ -10,12 +10,13 @@ import (
 )
 
 // sessionSettings hold for the export's transaction alone. It may have to wait for room on the disk, or for other
-// connections, and is bounded by its caller. The next three make what is printed, and
+// connections, and is bounded by its caller (transaction_timeout is there from Postgres 17 on). The next three make what is printed, and
 // what a query without a zone of its own means, the same on every server. Compiling the query takes
 // the server longer than it saves, some 5 % of a million rows. Parallel workers and memory for the sort
 // are left as the operator has set them: 64 MB for the sort gained 3 % and costs it in every worker.
 const sessionSettings = `
 set local idle_in_transaction_session_timeout to 0;
+select set_config(name, '0', true) from pg_settings where name = 'transaction_timeout';
 set local datestyle to 'ISO';
 set local timezone to 'UTC';
 set local extra_float_digits to 1;
