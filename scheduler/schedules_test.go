@@ -18,6 +18,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"trunkline/internal/calendar"
 	"trunkline/internal/cdr"
 	"trunkline/internal/config"
 	"trunkline/internal/delivery/destinations"
@@ -27,6 +28,7 @@ import (
 	"trunkline/internal/pbxtest"
 	"trunkline/internal/pbxtest/sample"
 	"trunkline/internal/pbxtest/testbed"
+	"trunkline/internal/postgres"
 	"trunkline/internal/schedule"
 	"trunkline/internal/schedule/store"
 	"trunkline/internal/tenant"
@@ -55,7 +57,32 @@ func newPlanOf(t *testing.T, begin time.Time, of sample.Options) *plan {
 		Pool: p.Pool, DB: p.FusionPBX, Destinations: destinations.New(p.Pool, p.Tasks.Keys(), config.Settings{}),
 		Now: p.now, PerDomain: 100, MostBackfilled: 400,
 	}
+	t.Cleanup(func() { p.tellIfFailed(t) })
 	return p
+}
+
+// tellIfFailed says of a test that has failed how its windows and jobs stand, and what went wrong by the log.
+func (p *plan) tellIfFailed(t *testing.T) {
+	if !t.Failed() {
+		return
+	}
+	ctx := context.Background()
+	for _, table := range []string{
+		"select schedule_id, series, number, revision, state, reason, start_at, end_at from trunkline.windows order by id desc",
+		"select f.window_id, f.state, f.error, j.id, j.kind, j.state as job, j.attempt, j.dispatch, j.admitted_at, j.parked_at, j.heartbeat_at, j.error_message from trunkline.window_files as f full join trunkline.jobs as j on j.id = f.job_id order by j.id desc",
+		"select queue, slots, shared, now() - seen_at as seen_ago from trunkline.workers",
+	} {
+		rows, err := postgres.Rows(ctx, p.Pool, "looking at a test's end", pgx.RowTo[string], "select to_json(of)::text from ("+table+" limit 30) as of")
+		if err != nil {
+			t.Log(err)
+		}
+		t.Log(table + "\n" + strings.Join(rows, "\n"))
+	}
+	for line := range strings.Lines(p.Logged.String()) {
+		if strings.Contains(line, "level=WARN") || strings.Contains(line, "level=ERROR") {
+			t.Log(strings.TrimSpace(line))
+		}
+	}
 }
 
 func (p *plan) now() time.Time       { return time.UnixMicro(p.clock.Load()).UTC() }
@@ -518,7 +545,7 @@ func TestAFileForEachDomain(t *testing.T) {
 // A schedule's windows become whole files at its destination, an empty one too, and what was exported shows in its history.
 func TestFilesArriveWhereTheyAreRead(t *testing.T) {
 	t.Parallel()
-	now := time.Now().UTC()
+	now := calendar.Day.Begin(time.Now().UTC()).Add(12 * time.Hour) // at the hours about a run there may be one window more
 	p := newPlanOf(t, now.AddDate(0, 0, -5), sample.Options{CDRs: 400, Days: 4})
 	settings := testbed.JobSettings
 	settings.DeliveryDir = t.TempDir()

@@ -205,7 +205,7 @@ func (j *slicesJournal) GoesOn(ctx context.Context, err error) bool {
 
 // commitExport names the file, ends the job and orders the file's deliveries, while the job's row is locked to this attempt.
 func (w *Worker) commitExport(ctx context.Context, r *run, file *cdr.File, params outbox.ExportParams) (result cdr.Result, err error) {
-	err = pgx.BeginFunc(ctx, w.o.PBX.Pool, func(tx pgx.Tx) error {
+	err = r.commit(ctx, func(tx pgx.Tx) error {
 		if err := r.Fence(ctx, tx); err != nil {
 			return err
 		}
@@ -225,7 +225,6 @@ func (w *Worker) commitExport(ctx context.Context, r *run, file *cdr.File, param
 		}
 		return r.SucceedIn(ctx, tx, result, tasks.Progress{Done: result.TotalRecords, Total: result.TotalRecords, Unit: "rows"})
 	})
-	r.committed = err == nil
 	return result, err
 }
 

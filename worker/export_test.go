@@ -163,3 +163,30 @@ func TestShutdownHandsBack(t *testing.T) {
 		t.Fatalf("the next worker: got %s %v", job.State, job.Error)
 	}
 }
+
+// A heartbeat that waits for the row of a job that ends itself finds it ended: the next one gets its slot all the same.
+func TestAnExportEndsWhileItsHeartbeatWaits(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{cdrs: 10, stopped: true})
+	b.options.Settings.HeartbeatInterval = time.Millisecond
+	b.start(t)
+	_, err := b.pool.Exec(t.Context(), `
+		create function trunkline.commits_slowly() returns trigger language plpgsql as 'begin perform pg_sleep(0.02); return null; end';
+		create constraint trigger commits_slowly after update of state on trunkline.jobs deferrable initially deferred
+			for each row when (new.state = 'succeeded') execute procedure trunkline.commits_slowly()`)
+	must(t, err)
+	var jobs []tasks.Job
+	for range 20 { // of two slots, without a sweep
+		job, err := b.Submit(t.Context(), b.cdrs("", "CSV"))
+		must(t, err)
+		jobs = append(jobs, job)
+	}
+	for _, job := range jobs {
+		if job = b.ended(t, job); job.State != tasks.StateSucceeded {
+			t.Errorf("got %s %v", job.State, job.Error)
+		}
+	}
+	if strings.Contains(b.log.String(), "given up for lost") {
+		t.Errorf("an export was given up for lost:\n%s", b.log)
+	}
+}

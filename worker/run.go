@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"trunkline/internal/fault"
 	"trunkline/internal/postgres"
 	"trunkline/tasks"
@@ -29,6 +31,9 @@ type run struct {
 	progress atomic.Pointer[tasks.Progress]
 	// committed is set by a handler that has ended the job itself, together with its last step.
 	committed bool
+	// ending is set from before a handler ends the job itself: a heartbeat that waits for the job's row meanwhile finds
+	// that it does not run any more, and that is no loss.
+	ending atomic.Bool
 	// parked is set if the job goes on without a worker.
 	parked bool
 	// patient is set if the job waits for what passes by itself however long it takes, and not only for its own time.
@@ -103,7 +108,9 @@ func (r *run) sendHeartbeats(ctx context.Context, handled <-chan struct{}, cance
 		cancelled, err := r.heartbeat(ctx)
 		switch {
 		case errors.Is(err, tasks.ErrFenced):
-			cancel(tasks.ErrFenced)
+			if !r.ending.Load() {
+				cancel(tasks.ErrFenced)
+			}
 			return
 		case err != nil:
 			// Not the end: should it last, the sweep gives the job to another worker and fences this one.
@@ -120,6 +127,15 @@ func (r *run) heartbeat(ctx context.Context) (cancelled bool, err error) {
 	return r.Heartbeat(ctx, *r.progress.Load())
 }
 
+// commit has do end the job in a transaction, together with its last step, which ctx may cut off.
+func (r *run) commit(ctx context.Context, do func(tx pgx.Tx) error) error {
+	r.ending.Store(true)
+	err := pgx.BeginFunc(ctx, r.w.o.PBX.Pool, do)
+	r.committed = err == nil
+	r.ending.Store(r.committed)
+	return err
+}
+
 // end writes how the attempt ended. What cannot be written is left to the sweep.
 func (r *run) end(ctx context.Context, result any, err, cause error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
@@ -130,10 +146,10 @@ func (r *run) end(ctx context.Context, result any, err, cause error) {
 	case r.parked:
 		r.w.o.Tasks.Admit(ctx)
 		return
+	case r.committed: // whatever has become of the context meanwhile
 	case errors.Is(err, tasks.ErrFenced) || errors.Is(cause, tasks.ErrFenced):
 		r.log.Warn("attempt was given up for lost; it changes nothing")
 		return
-	case r.committed:
 	case err == nil && r.partial:
 		ending = r.Partial(ctx, result, *r.progress.Load())
 	case err == nil:
