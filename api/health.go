@@ -3,15 +3,18 @@ package api
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"trunkline/api/web"
 	"trunkline/internal/cdr"
 	"trunkline/internal/fault"
+	"trunkline/internal/schedule/store"
 	"trunkline/internal/version"
 )
 
@@ -67,7 +70,7 @@ func healthz(r *web.Request) (answer health, err error) {
 }
 
 // readyz says whether callers can be served: the database and Redis answer, and there is a whitelist.
-// Switches and the export store are shown and do not count: what waits for a switch is safe as a job,
+// Switches, schedules and the export store are shown and do not count: what waits for a switch is safe as a job,
 // and taking every front end away would not bring the switch back.
 func (s *Server) readyz(r *web.Request) error {
 	ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
@@ -85,6 +88,7 @@ func (s *Server) readyz(r *web.Request) error {
 			store = "export store"
 		}
 		parts[store] = s.exportStoreReady
+		parts["schedules"] = s.schedulesReady
 		for _, sw := range s.o.PBX.Switches {
 			parts["switch "+sw.Addr()] = func(ctx context.Context) error {
 				_, err := sw.Status(ctx)
@@ -144,6 +148,40 @@ func (s *Server) exportStoreReady(ctx context.Context) error {
 		return nil
 	}
 	return err
+}
+
+// maxNamed is how many failed windows are named.
+const maxNamed = 5
+
+// schedulesReady reports which windows of schedules have failed, and whether nobody looks after schedules. It names no tenant:
+// whoever is on the whitelist sees it.
+func (s *Server) schedulesReady(ctx context.Context) error {
+	counts, err := s.o.Schedules.Counts(ctx, s.o.Schedules.Now().Add(-store.OverdueAfter))
+	if err != nil {
+		return err
+	}
+	var wrong []string
+	if counts.Failed > 0 {
+		failed, err := s.o.Schedules.FailedWindows(ctx, maxNamed)
+		if err != nil {
+			return err
+		}
+		var names []string
+		for _, w := range failed {
+			names = append(names, w.Label()+" of schedule "+w.ScheduleID)
+		}
+		if len(failed) < counts.Failed {
+			names = append(names, "and others")
+		}
+		wrong = append(wrong, fmt.Sprintf("failed windows: %d (%s); run them again, or skip them", counts.Failed, strings.Join(names, ", ")))
+	}
+	if counts.Overdue > 0 {
+		wrong = append(wrong, fmt.Sprintf("overdue schedules: %d; see whether a scheduler runs", counts.Overdue))
+	}
+	if len(wrong) > 0 {
+		return errors.New(strings.Join(wrong, "; "))
+	}
+	return nil
 }
 
 // serveMetrics answers a scrape of this host's own, or of an address on the whitelist: no credentials,

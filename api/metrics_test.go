@@ -97,7 +97,7 @@ func TestMetricsAreWellFormed(t *testing.T) {
 	}
 	for _, name := range []string{"trunkline_requests_total", "trunkline_requests_in_flight", "trunkline_request_duration_seconds", "trunkline_denials_total", "trunkline_up",
 		"trunkline_switch_up", "trunkline_database_connections", "trunkline_jobs", "trunkline_jobs_ended_total", "trunkline_queue_depth", "trunkline_queue_oldest_seconds",
-		"trunkline_queue_tasks", "trunkline_export_rows_total", "trunkline_export_bytes_total", "go_goroutines", "process_cpu_seconds_total"} {
+		"trunkline_queue_tasks", "trunkline_schedules", "trunkline_schedule_windows", "trunkline_export_rows_total", "trunkline_export_bytes_total", "go_goroutines", "process_cpu_seconds_total"} {
 		if !strings.Contains(got.body, "# HELP "+name+" ") {
 			t.Errorf("there is no %s", name)
 		}

@@ -344,6 +344,81 @@ func TestRunSchedules(t *testing.T) {
 	}
 }
 
+// A page of windows ends early where it would have too many files, and the next goes on there.
+func TestWindowsOfManyFiles(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{noWorker: true, settings: func(s *config.Settings) { s.ExportDays = 7 }})
+	b.at(t, "2024-06-12T12:00:00Z")
+	id := b.do(t, b.asSuperadmin(nightly("all", "tenant_domain", "global", "files", "each_domain", "window", "since_last_run"))).want(t, http.StatusCreated, "").text(t, "id")
+	path := schedulesPath + "/" + id
+	ask := func(status int, pairs ...string) answer {
+		t.Helper()
+		return b.do(t, b.asSuperadmin(call{path: path + "/backfill", form: form(pairs...)})).want(t, status, "")
+	}
+	for day := 1; day <= 3; day++ {
+		date := fmt.Sprintf("2024-06-%02d", day)
+		ask(http.StatusAccepted, "from", date, "to", date)
+	}
+	ask(http.StatusBadRequest, "from", "2024-05-01", "to", "2024-05-08").says(t, "to:", "TRUNKLINE_EXPORT_DAYS")
+	b.exec(t, `insert into trunkline.window_files (window_id, job_id, domain_name, name, state)
+		select id, gen_random_uuid(), 'd' || n, 'f' || n, 'queued' from trunkline.windows, generate_series(1, 1500) as n`)
+	var seen []string
+	for after := ""; ; {
+		page := b.do(t, b.asSuperadmin(call{path: path + "/windows?after=" + after})).want(t, http.StatusOK, "")
+		seen = append(seen, page.field(t, "windows", 0, "label"))
+		if windows := page.decode(t)["windows"].([]any); len(windows) != 1 || len(windows[0].(map[string]any)["files"].([]any)) != 1500 {
+			t.Errorf("a page has %d windows", len(windows))
+		}
+		if after = page.text(t, "next"); after == "" {
+			break
+		}
+	}
+	if fmt.Sprint(seen) != "[b000003 b000002 b000001]" {
+		t.Errorf("got %v", seen)
+	}
+}
+
+// What has failed is in a list, the metrics and the health of the parts, until it is exported again or skipped.
+func TestFailedWindowsAreSeen(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{noWorker: true})
+	b.at(t, "2026-11-28T12:00:00Z")
+	id := b.do(t, b.asAdmin(nightly("nightly"))).want(t, http.StatusCreated, "").text(t, "id")
+	b.do(t, b.asAdmin(nightly("paused", "enabled", "false"))).want(t, http.StatusCreated, "")
+	ready := func() string {
+		t.Helper()
+		return b.do(t, call{path: "/readyz"}).want(t, http.StatusOK, "").field(t, "parts", "schedules")
+	}
+	if got := ready(); got != "ok" {
+		t.Errorf("got %s", got)
+	}
+	b.at(t, "2026-11-30T12:00:00Z")
+	if got := ready(); !strings.Contains(got, "overdue schedules: 1") {
+		t.Errorf("got %s", got)
+	}
+	b.anew(t)
+	b.scrape(t).want(t, map[string]float64{"trunkline_schedules{state=enabled}": 1, "trunkline_schedules{state=paused}": 1, "trunkline_schedules{state=overdue}": 1})
+	b.look(t)
+	b.exec(t, "update trunkline.jobs set state = 'failed', error_code = 'server_error', error_message = 'broken', finished_at = now() where id in (select job_id from trunkline.window_files limit 1)")
+	b.look(t)
+	b.anew(t)
+	b.scrape(t).want(t, map[string]float64{
+		"trunkline_schedules{state=overdue}": 0, "trunkline_schedule_windows{state=failed}": 1, "trunkline_schedule_windows{state=running}": 1, "trunkline_schedule_windows{state=waiting}": 0,
+	})
+	failing := b.do(t, b.asAdmin(call{path: schedulesPath + "?failing=true"})).want(t, http.StatusOK, "")
+	failed := b.do(t, b.asAdmin(call{path: schedulesPath + "/" + id + "/windows?state=failed"})).want(t, http.StatusOK, "")
+	if failing.field(t, "schedules", 0, "id") != id || failing.field(t, "schedules", 0, "failing") != "1" || failed.field(t, "windows", 0, "reason") != "broken" || failed.field(t, "windows", 0, "files", 0, "error") != "broken" {
+		t.Errorf("got %s and %s", failing.body, failed.body)
+	}
+	if got := ready(); !strings.Contains(got, failed.field(t, "windows", 0, "label")+" of schedule "+id) || strings.Contains(got, "nightly") {
+		t.Errorf("got %s", got)
+	}
+	b.do(t, b.asAdmin(call{path: schedulesPath + "/" + id + "/skip", form: form("reason", "known", "number", failed.field(t, "windows", 0, "number"))})).want(t, http.StatusOK, "")
+	if got := ready(); got != "ok" {
+		t.Errorf("got %s", got)
+	}
+}
+
 // One schedule or many are paused and resumed, and a list shows which.
 func TestPauseSchedules(t *testing.T) {
 	t.Parallel()

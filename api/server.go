@@ -93,7 +93,7 @@ func New(o Options) (*Server, error) {
 			return nil, err
 		}
 	}
-	s.metrics = metrics.New(metrics.Options{PBX: o.PBX, Tasks: o.Tasks, Denials: web.Denials(), Log: o.Log})
+	s.metrics = metrics.New(metrics.Options{PBX: o.PBX, Tasks: o.Tasks, Schedules: o.Schedules, Denials: web.Denials(), Log: o.Log})
 	s.front = web.New(web.Options{
 		Settings: o.Settings, DB: o.PBX.FusionPBX, Tokens: token.NewStore(o.PBX.Pool, o.Settings.TokensPerDomain, o.Log), Whitelist: s.whitelist,
 		Limiter: o.Limiter, Audit: o.Audit, Metrics: s.metrics, Log: o.Log,

@@ -1,6 +1,7 @@
 package cdrs
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -124,6 +125,9 @@ func sayFilter(p cdr.Request, say func(name, is, usual string)) {
 // empty is as if it had been left out. Errors: those of ReadContent.
 func Changed(p cdr.Request, given params.Values) (cdr.Request, error) {
 	asked, changed := Content(p), false
+	if t, _ := cdr.FindTemplate(p.Template); p.Format == cmp.Or(t.Format, export.JSON) {
+		delete(asked, "format") // another template brings its own
+	}
 	for _, param := range ContentParams() {
 		if given.Has(param.Name) {
 			asked[param.Name], changed = given.Get(param.Name), true

@@ -29,7 +29,7 @@ func (s *Service) requestOf(r *web.Request) (p cdr.Request, asked fileAsked, err
 	if err := p.Resolve(r.Context(), s.db); err != nil || s.settings.ExportDays == 0 {
 		return p, asked, err
 	}
-	return p, asked, atMostDays(p.Window, s.settings.ExportDays)
+	return p, asked, AtMostDays(p.Window, s.settings.ExportDays)
 }
 
 // tenantOf is the domain whose CDRs are asked for; a superadmin who names none asks for all.

@@ -101,10 +101,10 @@ func (s *Service) Usage(r *web.Request) (answer Usage, err error) {
 }
 
 // atMostAYear refuses a longer span.
-func atMostAYear(span cdr.Window) error { return atMostDays(span, maxUsageDays) }
+func atMostAYear(span cdr.Window) error { return AtMostDays(span, maxUsageDays) }
 
-// atMostDays refuses a span of more days than that.
-func atMostDays(span cdr.Window, days int) error {
+// AtMostDays refuses a resolved span of more days than that, as fault.InvalidRequest, which names date_end.
+func AtMostDays(span cdr.Window, days int) error {
 	if span.End.Sub(span.Start) > time.Duration(days)*24*time.Hour+clockChange {
 		return fault.Invalid("date_end", "is more than %d days after date_start; ask for a shorter span", days)
 	}

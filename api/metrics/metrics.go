@@ -13,15 +13,17 @@ import (
 	"trunkline/internal/cache"
 	"trunkline/internal/fault"
 	"trunkline/internal/pbx"
+	"trunkline/internal/schedule/store"
 	"trunkline/tasks"
 )
 
 // Options are what the metrics are of. Log gets what goes wrong in a scrape.
 type Options struct {
-	PBX     *pbx.PBX
-	Tasks   *tasks.Client
-	Denials []fault.Code // those that refuse a caller rather than what it asked for
-	Log     *slog.Logger
+	PBX       *pbx.PBX
+	Tasks     *tasks.Client
+	Schedules *store.Store
+	Denials   []fault.Code // those that refuse a caller rather than what it asked for
+	Log       *slog.Logger
 }
 
 // Metrics count the requests of one front end and answer scrapes.

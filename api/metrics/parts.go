@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"trunkline/internal/cache"
+	"trunkline/internal/schedule/store"
 	"trunkline/tasks"
 )
 
@@ -37,8 +38,10 @@ var (
 	queueTasksDesc   = desc("queue_tasks", "Tasks that Redis holds, by asynq's state. Redis may lose them: jobs are what counts.", "queue", "state")
 	exportRowsDesc   = desc("export_rows_total", "CDRs that finished exports hold.")
 	exportBytesDesc  = desc("export_bytes_total", "Bytes that finished exports hold.")
+	schedulesDesc    = desc("schedules", "Schedules: enabled, paused, and those of the enabled that are overdue.", "state")
+	windowsDesc      = desc("schedule_windows", "Windows of schedules that wait, are being exported, or have failed without being exported again or skipped.", "state")
 	partsDescription = []*prometheus.Desc{upDesc, switchUpDesc, connectionsDesc, mostConnsDesc, jobsDesc, jobsEndedDesc, jobSecondsDesc,
-		queueDepthDesc, queueOldestDesc, queueTasksDesc, exportRowsDesc, exportBytesDesc}
+		queueDepthDesc, queueOldestDesc, queueTasksDesc, exportRowsDesc, exportBytesDesc, schedulesDesc, windowsDesc}
 )
 
 // partsCollector asks the database, Redis and the switches when it is scraped. A part that does not
@@ -110,7 +113,18 @@ func (c *partsCollector) askDatabase(ctx context.Context) ([]prometheus.Metric, 
 	if err != nil {
 		return nil, err
 	}
-	var all []prometheus.Metric
+	schedules, err := c.o.Schedules.Counts(ctx, c.o.Schedules.Now().Add(-store.OverdueAfter))
+	if err != nil {
+		return nil, err
+	}
+	all := []prometheus.Metric{
+		gauge(schedulesDesc, float64(schedules.Enabled), "enabled"),
+		gauge(schedulesDesc, float64(schedules.Paused), "paused"),
+		gauge(schedulesDesc, float64(schedules.Overdue), "overdue"),
+		gauge(windowsDesc, float64(schedules.Waiting), string(store.StateWaiting)),
+		gauge(windowsDesc, float64(schedules.Running), string(store.StateRunning)),
+		gauge(windowsDesc, float64(schedules.Failed), string(store.StateFailed)),
+	}
 	var rows, bytes int64
 	for _, e := range ended {
 		labels := []string{string(e.Kind), string(e.State), e.Reason}

@@ -68,7 +68,8 @@ func (s *Service) Change(r *web.Request) (view Schedule, err error) {
 		if err := s.define(&stands.Definition, r.Params, r.Params.Has, brought); err != nil {
 			return err
 		}
-		stands.Request, err = cdrs.Changed(asked(*stands), r.Params)
+		content, err := cdrs.Changed(asked(*stands), r.Params)
+		stands.Request = content
 		return err
 	})
 	if err != nil {

@@ -6,8 +6,11 @@ import (
 	"math"
 	"strconv"
 
+	"trunkline/api/cdrs"
 	"trunkline/api/web"
+	"trunkline/internal/cdr"
 	"trunkline/internal/fault"
+	"trunkline/internal/schedule"
 	"trunkline/internal/schedule/store"
 )
 
@@ -67,11 +70,30 @@ func (s *Service) Backfill(r *web.Request) (made Made, err error) {
 	if err != nil {
 		return made, err
 	}
-	windows, err := s.schedules.Backfill(r.Context(), record.ID, r.Caller.Domains, store.BackfillAsked{From: r.Params.Get("from"), To: r.Params.Get("to")})
+	asked := store.BackfillAsked{From: r.Params.Get("from"), To: r.Params.Get("to")}
+	if err := s.atMostDays(r, record, asked); err != nil {
+		return made, err
+	}
+	windows, err := s.schedules.Backfill(r.Context(), record.ID, r.Caller.Domains, asked)
 	if err != nil {
 		return made, err
 	}
 	return s.made(r, "schedule.backfill", record, windows)
+}
+
+// atMostDays refuses a span that would be exported at once, and is longer than one export may be.
+func (s *Service) atMostDays(r *web.Request, of store.Record, asked store.BackfillAsked) error {
+	if of.Window != schedule.SinceLastRun || s.settings.ExportDays == 0 {
+		return nil
+	}
+	span := cdr.Window{DateStart: asked.From, DateEnd: asked.To, TimeZone: of.TimeZone}
+	if span.Resolve(r.Context(), s.db, of.DomainUUID) != nil { // which the backfill says in its own words
+		return nil
+	}
+	if cdrs.AtMostDays(span, s.settings.ExportDays) != nil {
+		return fault.Invalid("to", "is more than %d days after from (TRUNKLINE_EXPORT_DAYS), and this schedule's backfill is one export; ask for shorter spans", s.settings.ExportDays)
+	}
+	return nil
 }
 
 // made shows windows and records that they were made.

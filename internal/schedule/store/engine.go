@@ -266,10 +266,22 @@ func (s *Store) Settle(ctx context.Context, failed func(context.Context, pgx.Tx,
 	return settled, explained(err)
 }
 
+// OverdueAfter is how long after its time a schedule that has not run is overdue: schedulers look every few seconds.
+const OverdueAfter = time.Minute
+
 // Counts are how many schedules and windows there are, for metrics and health.
 type Counts struct {
 	Enabled, Paused                   int // schedules
 	Waiting, Running, Failed, Overdue int // windows; schedules whose time came a while ago
+}
+
+// FailedWindows are windows that have failed, and were neither exported again nor skipped, the newest first, without their
+// files.
+func (s *Store) FailedWindows(ctx context.Context, most int) ([]Window, error) {
+	return readWindows(ctx, s.Pool, `
+		where w.state = 'failed' and not exists (
+			select from trunkline.windows as l where l.schedule_id = w.schedule_id and l.series = w.series and l.number = w.number and l.revision > w.revision)
+		order by w.id desc limit $1`, most)
 }
 
 // Counts counts. A schedule is overdue that should have run before that time.

@@ -358,13 +358,15 @@ func (s *Store) SetEnabled(ctx context.Context, f Filter, enabled bool, because,
 		batch, now := &pgx.Batch{}, s.now()
 		for i := range changed {
 			r := &changed[i]
-			rules, err := r.Schedule()
-			if err != nil {
-				return err
-			}
 			r.Enabled, r.PausedBecause = enabled, because
-			r.PausedBecause = pausedBecause(*r)
-			r.NextRun, r.ChangedBy, r.ChangedAt = nextRun(r.Definition, rules, now), by, now
+			r.PausedBecause, r.NextRun, r.ChangedBy, r.ChangedAt = pausedBecause(*r), nil, by, now
+			if enabled { // also what another build took can be paused
+				rules, err := r.Schedule()
+				if err != nil {
+					return fmt.Errorf("resuming the schedule %s: %w", r.ID, err)
+				}
+				r.NextRun = nextRun(r.Definition, rules, now)
+			}
 			batch.Queue(`
 				update trunkline.schedules set enabled = $2, paused_because = nullif($3, ''), next_run = $4, planned_at = $5, changed_by_name = $6, changed_at = $5
 				where id = $1`, r.ID, r.Enabled, r.PausedBecause, r.NextRun, now, by)
