@@ -2,10 +2,12 @@ package scheduler_test
 
 import (
 	"encoding/csv"
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -15,9 +17,11 @@ import (
 
 	"trunkline/internal/calendar"
 	"trunkline/internal/cdr"
+	"trunkline/internal/delivery/outbox"
 	"trunkline/internal/pbxtest"
 	"trunkline/internal/pbxtest/sample"
 	"trunkline/internal/pbxtest/testbed"
+	"trunkline/internal/schedule/late"
 	"trunkline/internal/schedule/store"
 	"trunkline/internal/tenant"
 	"trunkline/worker"
@@ -213,5 +217,104 @@ func TestNothingIsLostOrDoubled(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// begin does what the first thing is that an attempt at a window's file does.
+func (p *latePlan) begin(t *testing.T, w store.Window) (with cdr.Request) {
+	t.Helper()
+	var params []byte
+	must(t, p.Pool.QueryRow(t.Context(), "select params from trunkline.jobs where id = $1", w.Files[0].JobID).Scan(&params))
+	var export outbox.ExportParams
+	must(t, json.Unmarshal(params, &export))
+	store := late.Store{Pool: p.Pool, DB: p.FusionPBX, For: 7 * 24 * time.Hour}
+	with, counts, err := store.Begin(t.Context(), w.Files[0].JobID, w.ID, export.Request)
+	must(t, err)
+	if !counts {
+		t.Errorf("the export of window %s counts for nothing", w.Label())
+	}
+	return with
+}
+
+// What has come late for a window is fixed by its first attempt; what comes between its attempts goes to the next.
+func TestTheSetIsFixedByTheFirstAttempt(t *testing.T) {
+	t.Parallel()
+	p := newLatePlan(t)
+	s := p.schedule(t)
+	p.nextDay(t, s.ID)
+	first := p.call(t, today.Add(time.Hour))
+	p.stop()
+	p.pass(24 * time.Hour)
+	p.look(t)
+	windows := p.history(t, s.ID, store.SeriesRun)
+	second := windows[len(windows)-1]
+	before := p.begin(t, second)
+	between := p.call(t, today.Add(2*time.Hour))
+	after := p.begin(t, second)
+	if len(before.Late) != 1 || uuid.UUID(before.Late[0].UUID).String() != first || !reflect.DeepEqual(before, after) {
+		t.Errorf("the first attempt takes %v, the second %v; want %s of both", before.Late, after.Late, first)
+	}
+	p.start(t)
+	p.settle(t, s.ID)
+	if got := p.read(t, p.nextDay(t, s.ID).Files[0]); len(got) != 1 || !got[between] {
+		t.Errorf("the third file has %v, want %s, late", got, between)
+	}
+}
+
+// A window that is run again while the next one begins reads its span anew: what has come there since is in one file, whichever
+// begins first, and also if the one that might have had it fails.
+func TestAWindowIsRunAgainWhileTheNextOneBegins(t *testing.T) {
+	t.Parallel()
+	for _, againFirst := range []bool{true, false} {
+		for _, fails := range []bool{true, false} {
+			t.Run(fmt.Sprintf("again first %t, fails %t", againFirst, fails), func(t *testing.T) {
+				t.Parallel()
+				p := newLatePlan(t)
+				s := p.schedule(t)
+				p.nextDay(t, s.ID)
+				p.stop()
+				came := p.call(t, today.Add(time.Hour))
+				made, err := p.store.RunAgain(t.Context(), s.ID, tenant.All, store.SeriesRun, 1)
+				must(t, err)
+				p.pass(24 * time.Hour)
+				p.look(t)
+				var again, next store.Window
+				for _, w := range p.history(t, s.ID, store.SeriesRun) {
+					if w.ID == made.ID {
+						again = w
+					} else if *w.Number == 2 {
+						next = w
+					}
+				}
+				var ofAgain, ofNext cdr.Request
+				if againFirst {
+					ofAgain, ofNext = p.begin(t, again), p.begin(t, next)
+				} else {
+					ofNext, ofAgain = p.begin(t, next), p.begin(t, again)
+				}
+				if len(ofNext.Late) != 0 && !slices.Contains(ofAgain.Except, came) {
+					t.Errorf("%s is taken by both files", came)
+				}
+				if fails {
+					_, err := p.Pool.Exec(t.Context(), `update trunkline.jobs set state = 'failed', error_code = 'server_error', error_message = 'server_error', finished_at = now() where id = $1`, again.Files[0].JobID)
+					must(t, err)
+				}
+				p.start(t)
+				p.settle(t, s.ID)
+				p.nextDay(t, s.ID)
+				in := map[string]bool{}
+				for _, w := range p.history(t, s.ID, store.SeriesRun) {
+					if w.State != store.StateSucceeded {
+						continue
+					}
+					if _, there := p.read(t, w.Files[0])[came]; there {
+						in[w.Label()] = true
+					}
+				}
+				if len(in) != 1 {
+					t.Errorf("%s is in the files of %v", came, in)
+				}
+			})
+		}
 	}
 }

@@ -169,7 +169,7 @@ type done struct {
 }
 
 // search finds the CDRs of windows that were exported which were not exported with them, and those that failed exports had
-// taken and nobody has since.
+// taken and nobody has since. A window that is being exported again is left to the next search: its file may hold them.
 func (s *Store) search(ctx context.Context, tx pgx.Tx, w window) ([]fusionpbx.FoundCDR, error) {
 	exports, err := postgres.Rows(ctx, tx, "reading what was exported", func(row pgx.CollectableRow) (d done, err error) {
 		if err = row.Scan(&d.Job, &d.Request, &d.Server, &d.Before); err == nil {
@@ -178,7 +178,10 @@ func (s *Store) search(ctx context.Context, tx pgx.Tx, w window) ([]fusionpbx.Fo
 		return d, err
 	}, `
 		select e.job_id::text, e.request::text, e.server, e.before from trunkline.exported as e join trunkline.windows as of on of.id = e.window_id
-		where e.schedule_id = $1 and e.exported_at > now() - make_interval(secs => $2) and of.end_at <= $3 order by of.start_at, e.job_id`,
+		where e.schedule_id = $1 and e.exported_at > now() - make_interval(secs => $2) and of.end_at <= $3 and not exists (
+			select from trunkline.windows as again where again.schedule_id = e.schedule_id and (again.series, again.number) = (of.series, of.number)
+			and again.state in ('waiting', 'running'))
+		order by of.start_at, e.job_id`,
 		w.Schedule, s.For.Seconds(), w.Start)
 	if err != nil {
 		return nil, err
