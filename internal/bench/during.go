@@ -43,7 +43,7 @@ func (b *bench) provisionDuringExport(ctx context.Context) error {
 	defer sw.Close()
 	m := &bulkBench{bench: b, sw: sw}
 	exports := beside{running: "exists (select from trunkline.jobs where kind = 'export' and state = 'running')", do: func(ctx context.Context) (float64, error) {
-		made, err := b.exportBy(ctx, p, exportOf("CSV"))
+		made, err := b.exportBy(ctx, p, exportOf("CSV"), b.removeExport)
 		return made.work, err
 	}}
 	copies := beside{running: "exists (select from pg_stat_progress_copy)", do: func(ctx context.Context) (float64, error) {

@@ -32,11 +32,16 @@ type exporting struct {
 
 // startExporting starts both, the front end with settings besides the usual ones.
 func (b *bench) startExporting(ctx context.Context, settings ...string) (*exporting, error) {
-	front, err := b.start(ctx, "api", settings...)
+	return b.startBoth(ctx, settings, nil)
+}
+
+// startBoth starts each with settings besides the usual ones.
+func (b *bench) startBoth(ctx context.Context, ofFront, ofWorker []string) (*exporting, error) {
+	front, err := b.start(ctx, "api", ofFront...)
 	if err != nil {
 		return nil, err
 	}
-	worker, err := b.start(ctx, "worker")
+	worker, err := b.start(ctx, "worker", ofWorker...)
 	if err != nil {
 		return nil, errors.Join(err, front.stop())
 	}
@@ -47,11 +52,16 @@ func (e *exporting) stop() error { return errors.Join(e.worker.stop(), e.front.s
 
 // export makes one export and takes its file away again.
 func (e *exporting) export(ctx context.Context, form url.Values) (made exported, err error) {
+	return e.exportAndRemove(ctx, form, e.removeExport)
+}
+
+// exportAndRemove makes one export, of which remove takes the file away again.
+func (e *exporting) exportAndRemove(ctx context.Context, form url.Values, remove func(id string) error) (made exported, err error) {
 	before, err := e.cpu()
 	if err != nil {
 		return made, err
 	}
-	if made, err = e.exportBy(ctx, e.front, form); err != nil {
+	if made, err = e.exportBy(ctx, e.front, form, remove); err != nil {
 		return made, err
 	}
 	after, err := e.cpu()
@@ -67,7 +77,7 @@ func (e *exporting) cpu() (float64, error) {
 }
 
 // exportBy is the same by any process that answers, without what it used of the processors.
-func (b *bench) exportBy(ctx context.Context, front *process, form url.Values) (made exported, err error) {
+func (b *bench) exportBy(ctx context.Context, front *process, form url.Values, remove func(id string) error) (made exported, err error) {
 	ctx, cancel := context.WithTimeout(ctx, exportPatience)
 	defer cancel()
 	began := time.Now()
@@ -98,7 +108,7 @@ func (b *bench) exportBy(ctx context.Context, front *process, form url.Values) (
 	if job.State != "succeeded" {
 		return made, fmt.Errorf("the export ended as %s: %s", job.State, job.Error)
 	}
-	return made, b.removeExport(id)
+	return made, remove(id)
 }
 
 // askForExport asks for an export as a job that is not waited for, and returns the job.

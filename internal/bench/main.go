@@ -63,6 +63,7 @@ var measurements = []struct {
 	{"registration", (*bench).registration},
 	{"export", (*bench).export},
 	{"formats", (*bench).formats},
+	{"bucket", (*bench).bucketStore},
 	{"memory", (*bench).memory},
 	{"during", (*bench).during},
 	{"shares", (*bench).shares},

@@ -192,6 +192,18 @@ func (s *S3) Read(bucket, key string) ([]byte, error) {
 	return os.ReadFile(filepath.Join(s.dir, "buckets", bucket, filepath.FromSlash(key)))
 }
 
+// Remove removes the files whose names match a pattern of path/filepath's, of which there has to be one.
+func (s *S3) Remove(bucket, pattern string) error {
+	files, err := filepath.Glob(filepath.Join(s.dir, "buckets", bucket, pattern))
+	if err == nil && len(files) == 0 {
+		err = fmt.Errorf("the bucket %s has no %s", bucket, pattern)
+	}
+	for _, file := range files {
+		err = errors.Join(err, os.Remove(file))
+	}
+	return err
+}
+
 // Age has a file be as old as if it had last been written at that time.
 func (s *S3) Age(bucket, key string, written time.Time) error {
 	return os.Chtimes(filepath.Join(s.dir, "buckets", bucket, filepath.FromSlash(key)), written, written)
