@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -58,7 +59,9 @@ func killedWithBucket(t *testing.T, p *samplePBX, hosts int) {
 	s := pbxtest.S3(t)
 	bucket := pbxtest.NewBucket(t, s)
 	proxy := pbxtest.NewProxy(t, s.URL())
-	k := &killAt{at: -1, reached: make(chan struct{}, 1)}
+	k := newKillAt(func(r *http.Request) bool { // those of a worker that starts
+		return r.URL.Query().Get("prefix") == "exports/" || strings.HasSuffix(r.URL.Path, ".trunkline-worker")
+	})
 	proxy.Meddle(k.meddle)
 	starts := 0
 	start := func() *pbxtest.Process {
@@ -69,14 +72,14 @@ func killedWithBucket(t *testing.T, p *samplePBX, hosts int) {
 	worker := start()
 	job := p.exportAll(t, exportedFormat{format: export.CSV, compression: export.None})
 	for kill := range bucketKills {
-		k.arm(kill%bucketRequests, kill/bucketRequests == 1)
+		k.arm(kill%bucketRequests, arrivals[kill/bucketRequests])
 		if !k.awaits(t, func() bool { return p.ended(t, job) }) {
 			t.Fatalf("the job has ended before the worker was killed %d times", bucketKills)
 		}
 		worker.Kill()
 		worker = start()
 	}
-	k.arm(-1, false)
+	k.disarm()
 	ended, err := p.client.Wait(t.Context(), job.ID, patience)
 	must(t, err)
 	if ended.State != tasks.StateSucceeded {
@@ -111,20 +114,41 @@ func (p *samplePBX) ended(t *testing.T, job tasks.Job) bool {
 	return now.State.Done()
 }
 
+// arrival is how much of a request arrives whose sender is killed.
+type arrival int
+
+const (
+	arrivesNot arrival = iota
+	arrivesHalf
+	arrives // and its answer does not
+)
+
+// arrivals are all of them.
+var arrivals = []arrival{arrivesNot, arrives, arrivesHalf}
+
 // killAt holds a request that a worker is killed at.
 type killAt struct {
-	mu      sync.Mutex
-	at      int  // how many requests are to pass before; below 0: all
-	arrives bool // the request arrives, and its answer does not
+	spared  func(*http.Request) bool // what it lets pass and does not count
 	reached chan struct{}
+
+	mu      sync.Mutex
+	at      int // how many requests are to pass before; below 0: all
+	arrival arrival
 }
 
-// arm has the worker be killed at another request, of an export's file.
-func (k *killAt) arm(at int, arrives bool) {
+func newKillAt(spared func(*http.Request) bool) *killAt {
+	return &killAt{spared: spared, at: -1, reached: make(chan struct{}, 1)}
+}
+
+// arm has the worker be killed once so many more requests have passed.
+func (k *killAt) arm(at int, much arrival) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.at, k.arrives = at, arrives
+	k.at, k.arrival = at, much
 }
+
+// disarm has all requests pass, one that was held meanwhile and that nobody was killed at excepted.
+func (k *killAt) disarm() { k.arm(-1, arrivesNot) }
 
 // awaits waits until a request is held; false: the condition holds before.
 func (k *killAt) awaits(t *testing.T, or func() bool) (held bool) {
@@ -141,12 +165,12 @@ func (k *killAt) awaits(t *testing.T, or func() bool) (held bool) {
 }
 
 func (k *killAt) meddle(w http.ResponseWriter, r *http.Request, pass http.Handler) {
-	if ofOld := r.URL.Query().Get("prefix") == "exports/"; ofOld || strings.HasSuffix(r.URL.Path, ".trunkline-worker") {
-		pass.ServeHTTP(w, r) // a worker that starts
+	if k.spared(r) {
+		pass.ServeHTTP(w, r)
 		return
 	}
 	k.mu.Lock()
-	held, arrives := k.at == 0, k.arrives
+	held, much := k.at == 0, k.arrival
 	if k.at >= 0 {
 		k.at--
 	}
@@ -155,10 +179,39 @@ func (k *killAt) meddle(w http.ResponseWriter, r *http.Request, pass http.Handle
 		pass.ServeHTTP(w, r)
 		return
 	}
-	if arrives {
-		pass.ServeHTTP(httptest.NewRecorder(), r)
+	content, err := io.ReadAll(r.Body) // else nobody sees that the worker is gone
+	if err != nil {
+		return
 	}
-	_, _ = io.Copy(io.Discard, r.Body) // else nobody sees that the worker is gone
+	switch {
+	case much == arrives:
+		r.Body = io.NopCloser(bytes.NewReader(content))
+		pass.ServeHTTP(httptest.NewRecorder(), r)
+	case much == arrivesHalf && len(content) > 0:
+		half := &cutOff{content: bytes.NewReader(content[:len(content)/2]), read: func() { k.reached <- struct{}{} }, gone: r.Context().Done()}
+		r.Body = io.NopCloser(half)
+		pass.ServeHTTP(httptest.NewRecorder(), r)
+		return
+	}
 	k.reached <- struct{}{}
 	<-r.Context().Done()
+}
+
+// cutOff is what is sent of a request until its sender is gone.
+type cutOff struct {
+	content *bytes.Reader
+	read    func() // all that there is has been
+	gone    <-chan struct{}
+	once    sync.Once
+}
+
+// Read implements io.Reader.
+func (c *cutOff) Read(p []byte) (int, error) {
+	n, err := c.content.Read(p)
+	if err == nil {
+		return n, nil
+	}
+	c.once.Do(c.read)
+	<-c.gone
+	return 0, io.ErrUnexpectedEOF
 }

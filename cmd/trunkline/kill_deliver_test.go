@@ -7,9 +7,11 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"net"
+	"net/http"
 	"net/mail"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -23,6 +25,7 @@ import (
 	"trunkline/internal/delivery/destinations"
 	"trunkline/internal/delivery/outbox"
 	"trunkline/internal/pbxtest"
+	"trunkline/internal/pbxtest/servers"
 	"trunkline/internal/postgres/postgrestest"
 	"trunkline/internal/tenant"
 	"trunkline/tasks"
@@ -33,12 +36,17 @@ const (
 	deliveryKills = 20
 	// deliveredBytes is the size of the file: bringing it takes a moment in which to be killed.
 	deliveredBytes = 48 << 20
+	// deliveryRequests is how many requests of S3 an attempt makes: it looks for the file, begins, sends ten parts, completes the
+	// file, looks at it, and looks for other uploads.
+	deliveryRequests = 15
 )
 
 // deliveredTo is a kind of destination that workers are killed at.
 type deliveredTo struct {
 	destinations.Given
 	within time.Duration // how long after an attempt began the kill comes at most
+	// moment is what awaitKill does, unless the moment is any of within.
+	moment func(t *testing.T, chance *rand.Rand, ended func() bool) bool
 	env    []string
 	// check makes sure that the file of that name is there whole, and nothing else.
 	check func(t *testing.T, name, content string)
@@ -52,7 +60,7 @@ func TestWorkerKilledWhileItDelivers(t *testing.T) {
 	t.Logf("seed %d", seed)
 	database, loaded := loadSample(t, 0, postgrestest.Tables)
 	var group sync.WaitGroup // all at once: each waits for a lost heartbeat most of the time
-	for kind, to := range map[string]func(*testing.T) deliveredTo{"folder": toFolder, "sftp": toSFTP, "mail": toMail} {
+	for kind, to := range map[string]func(*testing.T) deliveredTo{"folder": toFolder, "sftp": toSFTP, "mail": toMail, "s3": toS3} {
 		group.Go(func() {
 			t.Run(kind, func(t *testing.T) {
 				p := samplePBXOn(t, pbxtest.Copy(t, database), loaded)
@@ -139,6 +147,53 @@ func toMail(t *testing.T) deliveredTo {
 	}
 }
 
+// toS3 is a bucket behind a proxy that has workers be killed at any request of a delivery, before it has arrived, halfway, and
+// after.
+func toS3(t *testing.T) deliveredTo {
+	s := pbxtest.S3(t)
+	bucket := pbxtest.NewBucket(t, s)
+	proxy, ca := pbxtest.NewSecureProxy(t, s.URL())
+	k := newKillAt(func(*http.Request) bool { return false })
+	proxy.Meddle(k.meddle)
+	unfinished := 0
+	t.Cleanup(func() {
+		if unfinished == 0 && !t.Failed() {
+			t.Error("no worker was killed in the middle of an upload")
+		}
+	})
+	return deliveredTo{
+		Given: destinations.Given{Kind: "s3", Values: destinations.Values{
+			"bucket": bucket, "folder": "billing", "region": servers.S3Region, "endpoint": proxy.URL, "access_key": servers.S3AccessKey, "secret_key": servers.S3SecretKey,
+		}},
+		env: []string{"TRUNKLINE_DELIVERY_NETWORKS=127.0.0.0/8", "TRUNKLINE_DELIVERY_CA=" + ca},
+		moment: func(t *testing.T, chance *rand.Rand, ended func() bool) bool {
+			k.arm(chance.IntN(deliveryRequests), arrivals[chance.IntN(len(arrivals))])
+			held := k.awaits(t, ended)
+			if n, err := s.Unfinished(t.Context(), bucket); err != nil || n > 0 {
+				must(t, err)
+				unfinished++
+			}
+			return held
+		},
+		check: func(t *testing.T, name, content string) {
+			k.disarm()
+			names, err := s.Names(t.Context(), bucket)
+			must(t, err)
+			for _, file := range names {
+				if got, err := s.Read(bucket, file); err != nil || string(got) != content {
+					t.Errorf("%s has %d bytes, want %d of the file; %v", file, len(got), len(content), err)
+				}
+			}
+			if !slices.Contains(names, "billing/"+name) {
+				t.Errorf("there is no %s", name)
+			}
+			if n, err := s.Unfinished(t.Context(), bucket); err != nil || n != 0 {
+				t.Errorf("%d uploads are left, %v", n, err)
+			}
+		},
+	}
+}
+
 // killedDeliveries kills workers that deliver, until it has done so as often as the test wants.
 func (p *samplePBX) killedDeliveries(t *testing.T, chance *rand.Rand, to deliveredTo) {
 	p.open(t)
@@ -169,9 +224,7 @@ func (p *samplePBX) killedDeliveries(t *testing.T, chance *rand.Rand, to deliver
 			if kills == deliveryKills {
 				break
 			}
-			ended, err := p.client.Wait(t.Context(), job.ID, time.Duration(chance.Int64N(int64(to.within))))
-			must(t, err)
-			if ended.State.Done() {
+			if !p.awaitKill(t, chance, to, job) {
 				break
 			}
 			worker.Kill()
@@ -186,6 +239,17 @@ func (p *samplePBX) killedDeliveries(t *testing.T, chance *rand.Rand, to deliver
 		t.Logf("%s is delivered at attempt %d, after %d kills in all: %s", name, ended.Attempt, kills, ended.Result)
 		to.check(t, name, content)
 	}
+}
+
+// awaitKill waits for the moment of a kill; false: the delivery has ended before.
+func (p *samplePBX) awaitKill(t *testing.T, chance *rand.Rand, to deliveredTo, job tasks.Job) bool {
+	t.Helper()
+	if to.moment != nil {
+		return to.moment(t, chance, func() bool { return p.ended(t, job) })
+	}
+	now, err := p.client.Wait(t.Context(), job.ID, time.Duration(chance.Int64N(int64(to.within))))
+	must(t, err)
+	return !now.State.Done()
 }
 
 // exportOf records an export whose file has that content.

@@ -49,6 +49,16 @@ func (b *Bucket) Put(ctx context.Context, name string, c Content) (there bool, e
 	if c.Bytes > MaxParts*largestPut {
 		return false, refused("%s: a file of more than %d GiB cannot be put; export less, or packed", b.location.In(name), MaxParts*largestPut>>30)
 	}
+	if there, err = b.putUnlessThere(ctx, name, c); err == nil && c.Bytes > putPart {
+		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortTimeout)
+		defer cancel()
+		// Those of attempts that crashed. That they are removed is not worth an error of a file that is there.
+		_ = b.AbortUploads(ending, name)
+	}
+	return there, err
+}
+
+func (b *Bucket) putUnlessThere(ctx context.Context, name string, c Content) (there bool, err error) {
 	if there, err := b.look(ctx, name, c); there || err != nil {
 		return there, err
 	}
@@ -225,14 +235,12 @@ func (b *Bucket) putParts(ctx context.Context, name string, from *hashed, c Cont
 			return err
 		})
 	}
-	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortTimeout)
-	defer cancel()
 	if err != nil {
+		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortTimeout)
+		defer cancel()
 		_ = u.Abort(ending) // whoever completes the file removes it, or a rule of the bucket
 		return "", false, err
 	}
-	// Those of attempts that crashed. That they are removed is not worth an error of a file that is there.
-	_ = u.AbortOthers(ending)
 	return u.mark, sure, nil
 }
 

@@ -43,7 +43,7 @@ func TestPut(t *testing.T) {
 	})
 }
 
-// What a crashed attempt has sent is removed by the next one.
+// What a crashed attempt has sent is removed by the next one, also by one that finds the file there.
 func TestPutAfterACrash(t *testing.T) {
 	t.Parallel()
 	onEveryServer(t, func(t *testing.T, server, bucket string) {
@@ -58,6 +58,10 @@ func TestPutAfterACrash(t *testing.T) {
 		wantFile(t, b, "calls.csv", content)
 		if n, others := uploads(t, b, "calls.csv"), uploads(t, b, "calls.csv.gz"); n != 0 || others != 1 {
 			t.Errorf("%d uploads of the file are left, and %d of another, want none and its one", n, others)
+		}
+		crashed(t, b, "calls.csv", 9)
+		if there, err := b.Put(t.Context(), "calls.csv", contentOf(content)); err != nil || !there || uploads(t, b, "calls.csv") != 0 {
+			t.Errorf("that it is there is %v, %v, and %d uploads are left", there, err, uploads(t, b, "calls.csv"))
 		}
 		must(t, b.AbortOld(t.Context(), time.Now().Add(-time.Hour), func(string) bool { return true }))
 		must(t, b.AbortOld(t.Context(), time.Now().Add(time.Hour), func(name string) bool { return name == "another.csv" }))

@@ -192,6 +192,21 @@ func (s *S3) Read(bucket, key string) ([]byte, error) {
 	return os.ReadFile(filepath.Join(s.dir, "buckets", bucket, filepath.FromSlash(key)))
 }
 
+// Names are those of all files in the bucket.
+func (s *S3) Names(ctx context.Context, bucket string) (names []string, err error) {
+	client, err := s.client()
+	if err != nil {
+		return nil, err
+	}
+	for file := range client.ListObjects(ctx, bucket, minio.ListObjectsOptions{Recursive: true}) {
+		if file.Err != nil {
+			return nil, fmt.Errorf("listing the bucket %s: %w", bucket, file.Err)
+		}
+		names = append(names, file.Key)
+	}
+	return names, nil
+}
+
 // Remove removes the files whose names match a pattern of path/filepath's, of which there has to be one.
 func (s *S3) Remove(bucket, pattern string) error {
 	files, err := filepath.Glob(filepath.Join(s.dir, "buckets", bucket, pattern))
