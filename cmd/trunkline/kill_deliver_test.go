@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
@@ -60,7 +61,7 @@ func TestWorkerKilledWhileItDelivers(t *testing.T) {
 	t.Logf("seed %d", seed)
 	database, loaded := loadSample(t, 0, postgrestest.Tables)
 	var group sync.WaitGroup // all at once: each waits for a lost heartbeat most of the time
-	for kind, to := range map[string]func(*testing.T) deliveredTo{"folder": toFolder, "sftp": toSFTP, "mail": toMail, "s3": toS3} {
+	for kind, to := range map[string]func(*testing.T) deliveredTo{"folder": toFolder, "sftp": toSFTP, "mail": toMail, "s3": toS3, "webhook": toWebhook} {
 		group.Go(func() {
 			t.Run(kind, func(t *testing.T) {
 				p := samplePBXOn(t, pbxtest.Copy(t, database), loaded)
@@ -189,6 +190,47 @@ func toS3(t *testing.T) deliveredTo {
 			}
 			if n, err := s.Unfinished(t.Context(), bucket); err != nil || n != 0 {
 				t.Errorf("%d uploads are left, %v", n, err)
+			}
+		},
+	}
+}
+
+// toWebhook is a receiver that takes most of a second for each message: one that it has got then may come again, under the id
+// that it had.
+func toWebhook(t *testing.T) deliveredTo {
+	const takes = 800 * time.Millisecond
+	receiver := pbxtest.NewReceiver(t, func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case <-time.After(takes):
+		case <-r.Context().Done(): // whoever sent it was killed
+		}
+		w.WriteHeader(http.StatusNoContent)
+	})
+	return deliveredTo{
+		Given:  destinations.Given{Kind: "webhook", Values: destinations.Values{"webhook_url": receiver.URL}},
+		within: 1200 * time.Millisecond,
+		env:    []string{"TRUNKLINE_DELIVERY_NETWORKS=127.0.0.0/8", "TRUNKLINE_DELIVERY_CA=" + receiver.CAFile},
+		check: func(t *testing.T, name, content string) {
+			sum := sha256.Sum256([]byte(content))
+			ids, times := map[string]bool{}, 0
+			for _, got := range receiver.All() {
+				var message struct {
+					Type string
+					Data struct{ Name, SHA256 string }
+				}
+				must(t, json.Unmarshal(got.Body, &message))
+				if message.Data.Name != name {
+					continue
+				}
+				times++
+				ids[got.Header.Get("webhook-id")] = true
+				if message.Type != "export.ready" || message.Data.SHA256 != hex.EncodeToString(sum[:]) {
+					t.Errorf("got %s", got.Body)
+				}
+			}
+			t.Logf("the message about %s was received %d times", name, times)
+			if len(ids) != 1 || ids[""] {
+				t.Errorf("the messages about %s have the ids %v", name, ids)
 			}
 		},
 	}
