@@ -3,10 +3,15 @@ package worker_test
 import (
 	"net/http"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"trunkline/internal/delivery"
 	"trunkline/internal/delivery/destinations"
@@ -79,5 +84,51 @@ func TestAMessageIsTriedAgain(t *testing.T) {
 		if r.Header.Get("webhook-id") != all[0].Header.Get("webhook-id") || !pbxtest.SignedWith(r, d.Secret) {
 			t.Errorf("got %v", r.Header)
 		}
+	}
+}
+
+// Those who are subscribed to an event are told of what is their domain's, those of all domains of everything, and nobody else.
+func TestSubscribersAreTold(t *testing.T) {
+	t.Parallel()
+	own, others, all, silent := pbxtest.NewReceiver(t, nil), pbxtest.NewReceiver(t, nil), pbxtest.NewReceiver(t, nil), pbxtest.NewReceiver(t, nil)
+	var authorities []byte
+	for _, r := range []*pbxtest.Receiver{own, others, all, silent} {
+		pem, err := os.ReadFile(r.CAFile)
+		must(t, err)
+		authorities = append(authorities, pem...)
+	}
+	file := filepath.Join(t.TempDir(), "authorities.pem")
+	must(t, os.WriteFile(file, authorities, 0o600))
+	b := newBundle(t, setUp{stopped: true})
+	b.options.Settings.DeliveryNetworks, b.options.Settings.DeliveryCA = loopback, file
+	b.start(t)
+	const event = delivery.EventWindowFailed
+	first, second := b.sample.Domains[1].UUID, b.sample.Domains[2].UUID
+	d := b.hook(t, first, own.URL, "gateway.state, "+event)
+	b.hook(t, second, others.URL, event)
+	b.hook(t, "", all.URL, event)
+	_, err := b.destinations().Create(t.Context(), destinations.Given{
+		DomainUUID: first, Name: "silent", Kind: "webhook", Values: destinations.Values{"webhook_url": silent.URL, "events": "gateway.state"}, Enabled: true, CreatedBy: "superadmin",
+	})
+	must(t, err)
+	box := outbox.NewBox(b.pool, b.Client)
+	must(t, pgx.BeginFunc(t.Context(), b.pool, func(tx pgx.Tx) error {
+		n, err := box.Announce(t.Context(), tx, first, event, time.Now(), map[string]string{"label": "000001"})
+		if err == nil && n != 2 {
+			t.Errorf("%d are told", n)
+		}
+		return err
+	}))
+	box.Admit(t.Context())
+	pbxtest.Eventually(t, "all are told", func() bool { return len(own.All()) > 0 && len(all.All()) > 0 })
+	got := own.All()[0]
+	if !pbxtest.SignedWith(got, d.Secret) || !strings.Contains(string(got.Body), `"type":"schedule.window.failed"`) || !strings.Contains(string(got.Body), `"label":"000001"`) {
+		t.Errorf("got %s", got.Body)
+	}
+	if string(got.Body) != string(all.All()[0].Body) || got.Header.Get("webhook-id") == all.All()[0].Header.Get("webhook-id") {
+		t.Errorf("those of all domains got %s", all.All()[0].Body)
+	}
+	if len(others.All()) != 0 || len(silent.All()) != 0 {
+		t.Error("somebody was told who is not subscribed, or of another domain")
 	}
 }
