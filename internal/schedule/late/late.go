@@ -17,6 +17,7 @@ import (
 
 	"trunkline/internal/cdr"
 	"trunkline/internal/export"
+	"trunkline/internal/fault"
 	"trunkline/internal/fusionpbx"
 	"trunkline/internal/postgres"
 )
@@ -34,6 +35,7 @@ type window struct {
 	Number               *int64
 	Revision             int
 	Start, End           time.Time
+	Stands               string // the state of its last revision
 }
 
 // counts reports whether what the window's files hold is exported by that, and nothing else of the schedule: it is of no extra
@@ -48,12 +50,16 @@ const seriesRun = "run"
 const others = `
 	select l.xml_cdr_uuid, l.start_stamp from trunkline.late_rows as l join trunkline.windows as w on w.id = l.window_id
 	where w.schedule_id = $1 and (w.series, w.number) <> ($2, $3) and (w.state in ('waiting', 'running', 'succeeded') or exists (
-		select from trunkline.window_files as f join trunkline.jobs as j on j.id = f.job_id
-		where f.window_id = w.id and (f.domain_uuid is null or f.domain_uuid = l.domain_uuid) and j.state not in ('failed', 'cancelled')))`
+		select from trunkline.window_files as f left join trunkline.jobs as j on j.id = f.job_id
+		where f.window_id = w.id and (f.domain_uuid is null or f.domain_uuid = l.domain_uuid) and coalesce(j.state, f.state) not in ('failed', 'cancelled')))`
+
+// stateSkipped is that of a window that somebody left out.
+const stateSkipped = "skipped"
 
 // Begin says which CDRs the export of a window's file holds besides those of its request, and which of those it does not hold,
 // and remembers that there is such an export. What has come late for a window is fixed at the first attempt at any of its
-// files. counts is false of an export that counts for nothing: an extra one, or of a schedule that was deleted.
+// files. counts is false of an export that counts for nothing: an extra one, or of a schedule that was deleted. Errors: a
+// fault.Conflict of a failed export that is retried though its window was skipped since: another may have its span.
 func (s *Store) Begin(ctx context.Context, jobID, windowID string, r cdr.Request) (with cdr.Request, counts bool, err error) {
 	with = r.MarkLate()
 	err = pgx.BeginFunc(ctx, s.Pool, func(tx pgx.Tx) error {
@@ -63,6 +69,9 @@ func (s *Store) Begin(ctx context.Context, jobID, windowID string, r cdr.Request
 		}
 		if err != nil {
 			return err
+		}
+		if w.Stands == stateSkipped {
+			return fault.Errorf(fault.Conflict, "its window was skipped since; run window %d of the series %s of the schedule %s again, by its number", *w.Number, w.Series, w.Schedule)
 		}
 		counts = true
 		// One window of a schedule after the other, in a statement of its own: each sees what those before it have taken.
@@ -83,14 +92,20 @@ func (s *Store) Begin(ctx context.Context, jobID, windowID string, r cdr.Request
 			jobID, w.Schedule, w.ID, holds)
 		return err
 	})
+	if _, worded := errors.AsType[*fault.Error](err); err != nil && !worded {
+		err = fmt.Errorf("looking for what has come late: %w", err)
+	}
 	if err != nil {
-		return r, false, fmt.Errorf("looking for what has come late: %w", err)
+		return r, false, err
 	}
 	return with, counts, nil
 }
 
 func find(ctx context.Context, tx pgx.Tx, id string) (window, error) {
-	rows, _ := tx.Query(ctx, "select id::text, schedule_id::text, series, number, revision, start_at, end_at from trunkline.windows where id = $1", id) // its error is the row's too
+	rows, _ := tx.Query(ctx, `
+		select w.id::text, w.schedule_id::text, w.series, w.number, w.revision, w.start_at, w.end_at, coalesce((
+			select l.state from trunkline.windows as l where l.schedule_id = w.schedule_id and l.series = w.series and l.number = w.number order by l.revision desc limit 1), w.state)
+		from trunkline.windows as w where w.id = $1`, id) // its error is the row's too
 	return pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[window])
 }
 

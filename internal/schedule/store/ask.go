@@ -69,7 +69,7 @@ func dueWindows(r Record, rules schedule.Schedule, now time.Time) (state schedul
 }
 
 // RunAgain has a window that is over exported again: it keeps its number, and its file is another revision. Errors:
-// ErrNotFound, also of the window; a fault.Conflict, if it is not over.
+// ErrNotFound, also of the window; a fault.Conflict, if it is not over, or that names another window which has taken its span.
 func (s *Store) RunAgain(ctx context.Context, id string, domains tenant.Domains, series Series, number int64) (again Window, err error) {
 	err = s.locked(ctx, id, domains, func(tx pgx.Tx, r Record) error {
 		last, err := lastRevision(ctx, tx, r, series, number)
@@ -78,6 +78,13 @@ func (s *Store) RunAgain(ctx context.Context, id string, domains tenant.Domains,
 		}
 		if !last.State.over() {
 			return fault.Errorf(fault.Conflict, "window %s is %s; wait until it is over, or cancel its jobs", last.Label(), last.State)
+		}
+		if err := checkJobs(ctx, tx, last); err != nil {
+			return err
+		}
+		// One that was skipped may have been backfilled meanwhile.
+		if err := checkFree(ctx, tx, r, zoneOf(last), last.Start, last.End, last); err != nil {
+			return err
 		}
 		now := s.now()
 		if again, err = newWindow(r, series, schedule.Window{Number: number, Start: last.Start, End: last.End}, now); err != nil {
@@ -123,6 +130,9 @@ func (s *Store) Skip(ctx context.Context, id string, domains tenant.Domains, ser
 		}
 		if skipped.State != StateWaiting && skipped.State != StateFailed {
 			return fault.Errorf(fault.Conflict, "window %s is %s; only one that waits or has failed can be skipped", skipped.Label(), skipped.State)
+		}
+		if err := checkJobs(ctx, tx, skipped); err != nil {
+			return err
 		}
 		skipped.State, skipped.Reason, skipped.EndedAt = StateSkipped, reason, &now
 		_, err := tx.Exec(ctx, "update trunkline.windows set state = 'skipped', reason = $2, ended_at = $3 where id = $1", skipped.ID, reason, now)
@@ -175,16 +185,8 @@ func (s *Store) Backfill(ctx context.Context, id string, domains tenant.Domains,
 		if within.End.After(r.State.Watermark) {
 			return fault.Invalid("to", "lies behind %s, from where on the schedule exports by itself; write an earlier one", r.State.Watermark.In(rules.Zone).Format(time.RFC3339))
 		}
-		standing, err := readWindows(ctx, tx, `
-			where w.schedule_id = $1 and w.series <> 'extra' and w.state <> 'skipped' and w.start_at < $3 and w.end_at > $2 and not exists (
-				select from trunkline.windows as l where l.schedule_id = w.schedule_id and l.series = w.series and l.number = w.number and l.revision > w.revision)
-			order by w.start_at limit 1`, r.ID, within.Start, within.End)
-		if err != nil {
+		if err := checkFree(ctx, tx, r, rules.Zone, within.Start, within.End, Window{}); err != nil {
 			return err
-		}
-		if len(standing) > 0 {
-			return fault.Errorf(fault.Conflict, "window %s (%s to %s) is of this span, and no call is exported twice; run that one again by its number, or choose another span",
-				standing[0].Label(), standing[0].Start.In(rules.Zone).Format(time.RFC3339), standing[0].End.In(rules.Zone).Format(time.RFC3339))
 		}
 		spans := rules.Cut(within.Start, within.End)
 		if len(spans) > s.MostBackfilled {

@@ -92,6 +92,14 @@ func (w Window) Label() string {
 	return label
 }
 
+// zoneOf is the zone that the window was made in, or UTC if this machine does not know it.
+func zoneOf(w Window) *time.Location {
+	if zone, err := time.LoadLocation(w.TimeZone); err == nil {
+		return zone
+	}
+	return time.UTC
+}
+
 // over reports whether nothing is to come of the window any more.
 func (s State) over() bool { return s == StateSucceeded || s == StateFailed || s == StateSkipped }
 
