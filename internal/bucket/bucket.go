@@ -26,17 +26,15 @@ type Options struct {
 	// environment if there is one.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
-	stall time.Duration // as stallTimeout; 0 is that
-	tries int           // as requestTries; 0 is that
+	// Stall is how long the server may stand still: see stallTimeout, which 0 is.
+	Stall time.Duration
+
+	tries int // as requestTries; 0 is that
 }
 
-const (
-	// stallTimeout is how long a connection may stand still, in either direction: as long as a server may take over an answer,
-	// to put a large file's parts together among them.
-	stallTimeout = time.Minute
-	// requestTries is how often a request is made to which the server says that it is busy, or nothing: within some seconds.
-	requestTries = 5
-)
+// requestTries is how often a request is made to which the server says that it is busy, or whose connection breaks off: within
+// some seconds.
+const requestTries = 5
 
 // Bucket is files in a bucket, below a prefix. Names are relative to that prefix, with one / between folders.
 //
@@ -66,7 +64,7 @@ func Open(l Location, o Options) (*Bucket, error) {
 	}
 	transport := o.transport()
 	core, err := minio.NewCore(host, &minio.Options{
-		Creds: credentials.NewStaticV4(o.AccessKey, o.SecretKey, ""), Secure: secure, Transport: answers{transport},
+		Creds: credentials.NewStaticV4(o.AccessKey, o.SecretKey, ""), Secure: secure, Transport: answers{transport, o.stall()},
 		Region: l.region(), BucketLookup: lookup, MaxRetries: o.requestTries(),
 	})
 	if err != nil {
@@ -95,7 +93,10 @@ func (b *Bucket) key(name string) (string, error) {
 }
 
 // answers is what the library asks through. It bounds the answers that are no files: those of a server that means ill end.
-type answers struct{ http.RoundTripper }
+type answers struct {
+	http.RoundTripper
+	stall time.Duration // as Options.Stall
+}
 
 // maxAnswerBytes is more than a list of 1,000 names can have.
 const maxAnswerBytes = 8 << 20
@@ -116,7 +117,10 @@ func (a answers) RoundTrip(r *http.Request) (*http.Response, error) {
 		r = r.WithContext(r.Context())
 		r.Body = sent
 	}
-	answer, err := a.RoundTripper.RoundTrip(r)
+	answer, err := a.ask(r)
+	if errors.Is(err, errStoodStill) {
+		return stoodStill(r), nil
+	}
 	if err != nil {
 		return nil, err
 	}

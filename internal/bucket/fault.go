@@ -70,6 +70,9 @@ func (b *Bucket) explainAnswer(said minio.ErrorResponse, right string) error {
 	if said.StatusCode == 0 {
 		return passing(said, "%s: the server's answer cannot be read; see that the endpoint is one of S3", where)
 	}
+	if said.StatusCode == statusStoodStill {
+		return b.stalled()
+	}
 	switch code {
 	case "NoSuchKey", "NoSuchUpload":
 		return fmt.Errorf("%s: %w", where, fs.ErrNotExist)
@@ -107,8 +110,16 @@ func (b *Bucket) explainAnswer(said minio.ErrorResponse, right string) error {
 		"%s: the server does not do it (%d %s); see that the endpoint is one of S3, and what the server's log says", where, said.StatusCode, code)}
 }
 
+// stalled is what is said of a server that stands still.
+func (b *Bucket) stalled() *fault.Error {
+	return passing(errStoodStill, "%s: %s stands still: it takes nothing, or does not answer; see what the server is at, and the way to it", b.location, b.location.Host())
+}
+
 func (b *Bucket) explainConnection(err error) error {
 	host, secure := b.location.server()
+	if errors.Is(err, errStoodStill) {
+		return b.stalled()
+	}
 	if certificate, untrusted := errors.AsType[*tls.CertificateVerificationError](err); untrusted {
 		return &fault.Error{Code: fault.NotWritable, Cause: err, Message: fmt.Sprintf(
 			"%s: the certificate of %s is not accepted: %v; have the server show one that a known authority has signed for its name", b.location, host, certificate.Err)}

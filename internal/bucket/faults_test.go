@@ -20,7 +20,7 @@ func behindProxy(t *testing.T, server, bucket string) (*Bucket, *pbxtest.Proxy) 
 	t.Helper()
 	proxy := pbxtest.NewProxy(t, server)
 	return openAs(t, pbxtest.BucketURL(proxy.URL, bucket, "exports"), Options{
-		AccessKey: servers.S3AccessKey, SecretKey: servers.S3SecretKey, stall: quick, tries: 3,
+		AccessKey: servers.S3AccessKey, SecretKey: servers.S3SecretKey, Stall: quick, tries: 3,
 	}), proxy
 }
 

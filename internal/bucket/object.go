@@ -41,7 +41,7 @@ func (b *Bucket) Stat(ctx context.Context, name string) (Object, error) {
 	switch {
 	case err == nil:
 		return b.object(name, info), nil
-	case answered && said.StatusCode != http.StatusNotFound:
+	case answered && said.StatusCode != http.StatusNotFound && said.StatusCode != statusStoodStill:
 		// An answer to HEAD has no room for the reason.
 		body, _, _, reason := b.core.GetObject(ctx, b.location.Bucket, key, minio.GetObjectOptions{})
 		if reason != nil {

@@ -250,6 +250,7 @@ func (u *Upload) putAll(ctx context.Context, from *hashed, c Content) error {
 	defer stop()
 	size := max(putPart, (c.Bytes/MaxParts/partUnit+1)*partUnit)
 	group, sending := errgroup.WithContext(ctx)
+	group.SetLimit(putsAtOnce)
 	buffers := make(chan []byte, putsAtOnce+1)
 	for range cap(buffers) {
 		buffers <- nil

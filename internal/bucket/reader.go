@@ -12,8 +12,12 @@ import (
 	"trunkline/internal/fault"
 )
 
-// readTries is how often in a row a file is read on where a connection broke off, without a byte in between.
-const readTries = 3
+const (
+	// readTries is how often in a row a file is read on where a connection broke off or stood still, with less than readsOn
+	// bytes in between.
+	readTries = 3
+	readsOn   = 1 << 20
+)
 
 // reader reads a file from where it is asked to. Of a file that is replaced meanwhile it reads no byte more.
 type reader struct {
@@ -22,6 +26,7 @@ type reader struct {
 	offset int64
 	body   io.ReadCloser // of what stands from offset on; nil: not asked for yet
 	tries  int
+	since  int64 // offset of the last failure
 }
 
 // Open opens a file for reading, until ctx ends. Nothing but its size is asked for before it is read. Errors: fs.ErrNotExist.
@@ -73,7 +78,9 @@ func (r *reader) Read(p []byte) (int, error) {
 		}
 		n, err := r.body.Read(p[:min(int64(len(p)), r.size-r.offset)])
 		if n > 0 {
-			r.offset, r.tries = r.offset+int64(n), 0
+			if r.offset += int64(n); r.offset-r.since >= readsOn {
+				r.tries = 0
+			}
 			return n, nil // an error comes again, if there is more to read
 		}
 		if err == nil {
@@ -83,6 +90,7 @@ func (r *reader) Read(p []byte) (int, error) {
 			err = io.ErrUnexpectedEOF
 		}
 		_ = r.drop()
+		r.since = r.offset
 		if r.tries++; r.tries >= readTries {
 			return 0, fmt.Errorf("reading at byte %d: %w", r.offset, err)
 		}
@@ -102,7 +110,7 @@ func (r *reader) Seek(offset int64, whence int) (int64, error) {
 	}
 	if offset != r.offset {
 		_ = r.drop()
-		r.offset = offset
+		r.offset, r.since = offset, offset
 	}
 	return offset, nil
 }
