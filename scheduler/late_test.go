@@ -48,7 +48,7 @@ func newLatePlan(t *testing.T) *latePlan {
 func (p *latePlan) start(t *testing.T) {
 	t.Helper()
 	p.stop = pbxtest.Start(t, worker.New(worker.Options{
-		Settings: testbed.JobSettings, PBX: p.PBX, Redis: p.Redis, Tasks: p.Tasks, Log: p.Log,
+		Settings: testbed.JobSettings, PBX: p.PBX, Redis: p.Redis, Tasks: p.Tasks, Log: p.Log, Now: p.now,
 		Exporter: cdr.Exporter{PBX: p.PBX, Store: cdr.Folder{Dir: p.dir}, Retention: time.Hour, SliceRows: 100},
 	}).Run)
 }
@@ -156,6 +156,36 @@ func TestRowsThatComeLate(t *testing.T) {
 			t.Errorf("window %s has %v, want %v", w.Label(), got, want)
 		}
 	}
+}
+
+// CDRs are looked for for as long as the setting says, by the scheduler's clock, and what is kept for that goes by it too.
+func TestForHowLongRowsAreLate(t *testing.T) {
+	t.Parallel()
+	p := newLatePlan(t)
+	s := p.schedule(t)
+	p.nextDay(t, s.ID)
+	p.call(t, today.Add(time.Hour))
+	p.pass(9 * 24 * time.Hour)
+	all := p.settle(t, s.ID)
+	for _, w := range all {
+		if got := p.read(t, w.Files[0]); len(got) != 0 {
+			t.Errorf("window %s has %v, which came 9 days after its window was exported", w.Label(), got)
+		}
+	}
+	for _, want := range []int64{1, int64(len(all)) - 1} {
+		if pruned, err := p.late().Prune(t.Context()); err != nil || pruned != want {
+			t.Errorf("%d exports were forgotten, want %d: %v", pruned, want, err)
+		}
+		p.pass(8 * 24 * time.Hour)
+	}
+	if id, at := uuid.MustParse(all[0].ID), all[0].MadeAt.UnixMilli(); id.Version() != 7 || !strings.HasPrefix(strings.ReplaceAll(all[0].ID, "-", ""), fmt.Sprintf("%012x", at)) {
+		t.Errorf("what was made at %s has the id %s", all[0].MadeAt, id)
+	}
+}
+
+// late is what looks for CDRs by the plan's clock.
+func (p *latePlan) late() *late.Store {
+	return &late.Store{Pool: p.Pool, DB: p.FusionPBX, For: testbed.JobSettings.ScheduleLate, Now: p.now}
 }
 
 // Whatever comes late, is changed, fails, is skipped, run again or backfilled: what is there at the end was exported by one window
@@ -287,8 +317,7 @@ func (p *latePlan) begin(t *testing.T, w store.Window) (with cdr.Request) {
 	must(t, p.Pool.QueryRow(t.Context(), "select params from trunkline.jobs where id = $1", w.Files[0].JobID).Scan(&params))
 	var export outbox.ExportParams
 	must(t, json.Unmarshal(params, &export))
-	store := late.Store{Pool: p.Pool, DB: p.FusionPBX, For: 7 * 24 * time.Hour}
-	with, counts, err := store.Begin(t.Context(), w.Files[0].JobID, w.ID, export.Request)
+	with, counts, err := p.late().Begin(t.Context(), w.Files[0].JobID, w.ID, export.Request)
 	must(t, err)
 	if !counts {
 		t.Errorf("the export of window %s counts for nothing", w.Label())

@@ -216,7 +216,7 @@ func (w *Worker) commitExport(ctx context.Context, r *run, file *cdr.File, param
 			return err
 		}
 		if params.WindowID != "" {
-			if err := late.Done(ctx, tx, r.Job.ID, file.Seen()); err != nil {
+			if err := w.late.Done(ctx, tx, r.Job.ID, file.Seen()); err != nil {
 				return err
 			}
 		}

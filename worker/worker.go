@@ -37,6 +37,8 @@ type Options struct {
 	Log   *slog.Logger
 	// RedisAway reports whether Redis does not answer; whoever gives it tells the log. It may be nil.
 	RedisAway func(context.Context) bool
+	// Now is the clock of schedules; nil: this machine's.
+	Now func() time.Time
 	// Started is called once the worker takes jobs. It may be nil.
 	Started func()
 }
@@ -83,7 +85,10 @@ func New(o Options) *Worker {
 	w.applier = gateway.New(o.PBX, o.Tasks.Keys(), o.Log, limits)
 	w.destinations = destinations.New(o.PBX.Pool, o.Tasks.Keys(), o.Settings)
 	w.outbox = outbox.NewBox(o.PBX.Pool, o.Tasks)
-	w.late = &late.Store{Pool: o.PBX.Pool, DB: o.PBX.FusionPBX, For: o.Settings.ScheduleLate}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	w.late = &late.Store{Pool: o.PBX.Pool, DB: o.PBX.FusionPBX, For: o.Settings.ScheduleLate, Now: o.Now}
 	w.handlers = map[tasks.Kind]handler{
 		tasks.KindProvision: w.provision,
 		tasks.KindExport:    w.export,

@@ -39,7 +39,7 @@ func (b *bench) late(ctx context.Context) (err error) {
 	if _, err := m.pool.Exec(ctx, "update v_xml_cdr set billsec = billsec where xml_cdr_uuid in (select xml_cdr_uuid from v_xml_cdr order by xml_cdr_uuid limit 1000)"); err != nil {
 		return err
 	}
-	store := late.Store{Pool: m.pool, DB: m.store.DB, For: 24 * time.Hour}
+	store := late.Store{Pool: m.pool, DB: m.store.DB, For: 24 * time.Hour, Now: time.Now}
 	var f figures
 	for number := range int64(pairs) {
 		var window string

@@ -124,7 +124,7 @@ func (s *Service) sweeper(roles ...tasks.Role) func(context.Context) error {
 func (s *Service) schedules() func(context.Context) error {
 	exporter := scheduler.Exporter{
 		Schedules: s.scheduleStore(),
-		Late:      &late.Store{Pool: s.pool, DB: s.pbx.FusionPBX, For: s.settings.ScheduleLate},
+		Late:      &late.Store{Pool: s.pool, DB: s.pbx.FusionPBX, For: s.settings.ScheduleLate, Now: time.Now},
 		Tasks:     s.tasks,
 		DB:        s.pbx.FusionPBX,
 		Interval:  s.settings.ScheduleInterval,

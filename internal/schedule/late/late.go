@@ -27,7 +27,11 @@ type Store struct {
 	Pool *pgxpool.Pool
 	DB   *fusionpbx.DB
 	For  time.Duration // for how long after its export CDRs are looked for that belong to a window
+	Now  func() time.Time
 }
+
+// since is from when on what was exported is looked at.
+func (s *Store) since() time.Time { return s.Now().UTC().Add(-s.For) }
 
 // window is one that a schedule exports.
 type window struct {
@@ -193,11 +197,11 @@ func (s *Store) search(ctx context.Context, tx pgx.Tx, w window) ([]fusionpbx.Fo
 		return d, err
 	}, `
 		select e.job_id::text, e.request::text, e.server, e.before from trunkline.exported as e join trunkline.windows as of on of.id = e.window_id
-		where e.schedule_id = $1 and e.exported_at > now() - make_interval(secs => $2) and of.end_at <= $3 and not exists (
+		where e.schedule_id = $1 and e.exported_at > $2 and of.end_at <= $3 and not exists (
 			select from trunkline.windows as again where again.schedule_id = e.schedule_id and (again.series, again.number) = (of.series, of.number)
 			and again.state in ('waiting', 'running'))
 		order by of.start_at, e.job_id`,
-		w.Schedule, s.For.Seconds(), w.Start)
+		w.Schedule, s.since(), w.Start)
 	if err != nil {
 		return nil, err
 	}
@@ -322,8 +326,8 @@ func Forget(ctx context.Context, tx pgx.Tx, jobID string) error {
 }
 
 // Done says that the export has succeeded, and what its snapshot saw, in the transaction that ends its job.
-func Done(ctx context.Context, tx pgx.Tx, jobID string, seen export.Seen) error {
-	if _, err := tx.Exec(ctx, "update trunkline.exported set server = $2, before = $3, exported_at = now() where job_id = $1", jobID, seen.Server, seen.Before); err != nil {
+func (s *Store) Done(ctx context.Context, tx pgx.Tx, jobID string, seen export.Seen) error {
+	if _, err := tx.Exec(ctx, "update trunkline.exported set server = $2, before = $3, exported_at = $4 where job_id = $1", jobID, seen.Server, seen.Before, s.Now().UTC()); err != nil {
 		return fmt.Errorf("recording what job %s has exported: %w", jobID, err)
 	}
 	return nil
@@ -332,8 +336,8 @@ func Done(ctx context.Context, tx pgx.Tx, jobID string, seen export.Seen) error 
 // Prune forgets what was exported so long ago that nothing is looked for any more, and exports that nobody goes on with.
 func (s *Store) Prune(ctx context.Context) (pruned int64, err error) {
 	gone, err := s.Pool.Exec(ctx, `
-		delete from trunkline.exported as e where e.exported_at < now() - make_interval(secs => $1)
-		or e.exported_at is null and not exists (select from trunkline.jobs as j where j.id = e.job_id)`, s.For.Seconds())
+		delete from trunkline.exported as e where e.exported_at < $1
+		or e.exported_at is null and not exists (select from trunkline.jobs as j where j.id = e.job_id)`, s.since())
 	if err != nil {
 		return 0, fmt.Errorf("forgetting what was exported long ago: %w", err)
 	}

@@ -25,10 +25,7 @@ func (s *Store) Run(ctx context.Context, id string, domains tenant.Domains) (mad
 			return err
 		}
 		now, batch := s.now(), &pgx.Batch{}
-		state, due, err := dueWindows(r, rules, now)
-		if err != nil {
-			return err
-		}
+		state, due := s.dueWindows(r, rules, now)
 		made = due
 		if len(made) == 0 {
 			end := now.Truncate(time.Second)
@@ -36,11 +33,7 @@ func (s *Store) Run(ctx context.Context, id string, domains tenant.Domains) (mad
 				return fault.Errorf(fault.Conflict, "this schedule has windows up to %s, and nothing has come since; run one of those again by its number, or wait",
 					r.State.Watermark.In(rules.Zone).Format(time.RFC3339))
 			}
-			extra, err := newWindow(r, SeriesExtra, schedule.Window{Start: r.State.Watermark, End: end}, now)
-			if err != nil {
-				return err
-			}
-			made = []Window{extra}
+			made = []Window{s.newWindow(r, SeriesExtra, schedule.Window{Start: r.State.Watermark, End: end}, now)}
 		}
 		keep(batch, made...)
 		keepState(batch, r, state)
@@ -53,19 +46,15 @@ func (s *Store) Run(ctx context.Context, id string, domains tenant.Domains) (mad
 const mostAtOnce = 500
 
 // dueWindows are those that a run at the moment makes, and what the schedule has made then.
-func dueWindows(r Record, rules schedule.Schedule, now time.Time) (state schedule.State, made []Window, err error) {
+func (s *Store) dueWindows(r Record, rules schedule.Schedule, now time.Time) (state schedule.State, made []Window) {
 	state = r.State
 	for w := range rules.Windows(r.State, now) {
-		next, err := newWindow(r, SeriesRun, w, now)
-		if err != nil {
-			return state, nil, err
-		}
-		made, state = append(made, next), w.State()
+		made, state = append(made, s.newWindow(r, SeriesRun, w, now)), w.State()
 		if len(made) == mostAtOnce {
 			break
 		}
 	}
-	return state, made, nil
+	return state, made
 }
 
 // RunAgain has a window that is over exported again: it keeps its number, and its file is another revision. Errors:
@@ -86,10 +75,7 @@ func (s *Store) RunAgain(ctx context.Context, id string, domains tenant.Domains,
 		if err := checkFree(ctx, tx, r, zoneOf(last), last.Start, last.End, last); err != nil {
 			return err
 		}
-		now := s.now()
-		if again, err = newWindow(r, series, schedule.Window{Number: number, Start: last.Start, End: last.End}, now); err != nil {
-			return err
-		}
+		again = s.newWindow(r, series, schedule.Window{Number: number, Start: last.Start, End: last.End}, s.now())
 		again.Revision, again.TimeZone = last.Revision+1, last.TimeZone
 		batch := &pgx.Batch{}
 		keep(batch, again)
@@ -154,10 +140,7 @@ func (s *Store) skipNext(ctx context.Context, tx pgx.Tx, r Record, reason string
 	if !next.End.After(next.Start) {
 		return Window{}, fault.Errorf(fault.Conflict, "this schedule has windows up to %s, and nothing has come since that could be skipped", next.Start.In(rules.Zone).Format(time.RFC3339))
 	}
-	made, err := newWindow(r, SeriesRun, next, now)
-	if err != nil {
-		return made, err
-	}
+	made := s.newWindow(r, SeriesRun, next, now)
 	made.State, made.Reason, made.EndedAt = StateSkipped, reason, &now
 	batch := &pgx.Batch{}
 	keep(batch, made)
@@ -195,11 +178,7 @@ func (s *Store) Backfill(ctx context.Context, id string, domains tenant.Domains,
 		batch := &pgx.Batch{}
 		for i, w := range spans {
 			w.Number = r.Backfilled + int64(i) + 1
-			next, err := newWindow(r, SeriesBackfill, w, now)
-			if err != nil {
-				return err
-			}
-			made = append(made, next)
+			made = append(made, s.newWindow(r, SeriesBackfill, w, now))
 		}
 		keep(batch, made...)
 		batch.Queue("update trunkline.schedules set backfilled = $2 where id = $1", r.ID, r.Backfilled+int64(len(made)))

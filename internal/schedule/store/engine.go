@@ -48,10 +48,7 @@ func (s *Store) MakeDue(ctx context.Context) (made int, more bool, err error) {
 				batch.Queue("update trunkline.schedules set enabled = false, next_run = null, paused_because = $2 where id = $1", r.ID, why)
 				continue
 			}
-			state, windows, err := dueWindows(r, rules, now)
-			if err != nil {
-				return err
-			}
+			state, windows := s.dueWindows(r, rules, now)
 			keep(batch, windows...)
 			keepState(batch, r, state)
 			made += len(windows)

@@ -7,9 +7,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -31,6 +31,8 @@ type Store struct {
 	Now          func() time.Time
 	// PerDomain is how many schedules one domain may have, and MostBackfilled how many windows one backfill may make.
 	PerDomain, MostBackfilled int
+
+	lastID atomic.Uint64 // the millisecond and the sequence number of the id that was made last
 }
 
 // now is the clock's time as it is kept.
@@ -136,11 +138,8 @@ func (s *Store) Create(ctx context.Context, d Definition, by string) (Record, er
 	if err != nil {
 		return Record{}, err
 	}
-	id, err := uuid.NewV7()
-	if err != nil {
-		return Record{}, fmt.Errorf("making the id of a schedule: %w", err)
-	}
 	now := s.now()
+	id := s.newID(now)
 	state := rules.Begin(now)
 	err = pgx.BeginFunc(ctx, s.Pool, func(tx pgx.Tx) error {
 		if err := s.checkRoom(ctx, tx, d.DomainUUID); err != nil {
@@ -150,12 +149,12 @@ func (s *Store) Create(ctx context.Context, d Definition, by string) (Record, er
 			insert into trunkline.schedules (domain_uuid, domain_name, name, cron, time_zone, kind, lag, request, each_domain, file_name, destinations, enabled,
 				next_run, planned_at, id, watermark, created_by_name, created_at, changed_by_name, changed_at)
 			values (nullif($1, '')::uuid, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::uuid[], $12, $13, $14, $15, $16, $17, $14, $17, $14)`,
-			nextRun(d, rules, now), now, id.String(), state.Watermark, by)
+			nextRun(d, rules, now), now, id, state.Watermark, by)
 	})
 	if err != nil {
 		return Record{}, explained(err)
 	}
-	return s.Get(ctx, id.String(), tenant.All)
+	return s.Get(ctx, id, tenant.All)
 }
 
 // write writes what a caller has said, by a statement whose first twelve arguments that is.

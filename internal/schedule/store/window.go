@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"trunkline/internal/postgres"
@@ -174,16 +173,12 @@ func (s *Store) History(ctx context.Context, id string, domains tenant.Domains, 
 }
 
 // newWindow is a window that waits for its turn.
-func newWindow(r Record, series Series, w schedule.Window, now time.Time) (Window, error) {
-	id, err := uuid.NewV7()
-	if err != nil {
-		return Window{}, fmt.Errorf("making the id of a window: %w", err)
-	}
-	made := Window{ID: id.String(), ScheduleID: r.ID, Series: series, Start: w.Start, End: w.End, TimeZone: r.TimeZone, State: StateWaiting, MadeAt: now}
+func (s *Store) newWindow(r Record, series Series, w schedule.Window, now time.Time) Window {
+	made := Window{ID: s.newID(now), ScheduleID: r.ID, Series: series, Start: w.Start, End: w.End, TimeZone: r.TimeZone, State: StateWaiting, MadeAt: now}
 	if series != SeriesExtra {
 		made.Number = &w.Number
 	}
-	return made, nil
+	return made
 }
 
 // keep queues the windows' rows.
