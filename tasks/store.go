@@ -36,6 +36,8 @@ type NewJob struct {
 	Urgent    bool // it goes before others of its domain that wait
 	Params    any
 	Secrets   any // sealed; nil for none
+	// Callback is the URL that is told of the job's end, or "". It is kept sealed, for a token may stand in it.
+	Callback string
 	// Items make it a job of many, and Domains are those that they are about; "" is none.
 	Items   []NewItem
 	Domains []string
@@ -349,7 +351,7 @@ func (c *Client) insert(ctx context.Context, tx pgx.Tx, fresh []*creation) error
 	for _, row := range rows {
 		row.job = written[row.id]
 	}
-	return nil
+	return c.insertCallbacks(ctx, tx, rows)
 }
 
 func each[T, V any](list []T, get func(T) V) []V {

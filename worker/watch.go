@@ -53,8 +53,14 @@ func (w *Worker) watchWith(ctx context.Context, lock *postgres.Lock) error {
 	if err := registrations.Recall(ctx); err != nil {
 		return err
 	}
+	if err := gateway.ForgetTold(ctx, w.o.PBX); err != nil {
+		return err
+	}
 	listening.Go(func() { registrations.Listen(ctx) })
 	listening.Go(func() { w.reconcileLeft(ctx) })
+	changed := make(chan struct{}, 1)
+	// By itself: however many are told, nobody who waits for a registration waits for that.
+	listening.Go(func() { w.keepTelling(ctx, changed) })
 	tick := time.NewTicker(watchInterval)
 	defer tick.Stop()
 	var looked, polled time.Time
@@ -89,11 +95,16 @@ func (w *Worker) watchWith(ctx context.Context, lock *postgres.Lock) error {
 		for _, change := range changes {
 			w.stateChanged(change)
 		}
+		if len(changes) > 0 {
+			select {
+			case changed <- struct{}{}:
+			default: // it is known already
+			}
+		}
 	}
 }
 
-// stateChanged is told of each gateway that a switch shows otherwise than before: the one place for whoever wants to
-// hear of it.
+// stateChanged is told of each gateway that a switch shows otherwise than before, be it for a moment.
 func (w *Worker) stateChanged(c gateway.StateChange) {
 	w.o.Log.Debug("a gateway's state has changed", "gateway", c.GatewayUUID, "switch", c.Switch, "state", c.State, "status", c.Status, "since", c.Since)
 }

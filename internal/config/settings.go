@@ -131,6 +131,7 @@ type Settings struct {
 	BulkPoll          time.Duration `env:"TRUNKLINE_BULK_POLL" envDefault:"25ms" help:"how often an idle worker looks for a bulk job"`
 	DeliverPoll       time.Duration `env:"TRUNKLINE_DELIVER_POLL" envDefault:"25ms" help:"how often an idle worker looks for a delivery"`
 	StatePoll         time.Duration `env:"TRUNKLINE_STATE_POLL" envDefault:"30s" help:"how often a worker asks each switch how its gateways stand, beside the events that tell of changes"`
+	GatewayStateHold  time.Duration `env:"TRUNKLINE_GATEWAY_STATE_HOLD" envDefault:"30s" least:"0" help:"for how long a gateway has to be up or down before those who are subscribed to gateway.state are told"`
 	HeartbeatInterval time.Duration `env:"TRUNKLINE_HEARTBEAT_INTERVAL" envDefault:"500ms" help:"how often a worker writes a running job's heartbeat, and looks whether the job was cancelled"`
 	HeartbeatTimeout  time.Duration `env:"TRUNKLINE_HEARTBEAT_TIMEOUT" envDefault:"10s" help:"how old a running job's heartbeat may be before another worker gets the job; more than twice TRUNKLINE_HEARTBEAT_INTERVAL"`
 	SweepInterval     time.Duration `env:"TRUNKLINE_SWEEP_INTERVAL" envDefault:"1s" help:"how often the scheduler looks for jobs that were lost"`

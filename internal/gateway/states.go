@@ -132,9 +132,10 @@ func keepStates(ctx context.Context, tx pgx.Tx, moves []move) ([]StateChange, er
 		uuids, switches, states, statuses, since = append(uuids, m.uuid), append(switches, m.sw), append(states, m.now.state), append(statuses, m.now.status), append(since, m.when)
 	}
 	changes, err := postgres.Rows(ctx, tx, "keeping the gateways' states", pgx.RowToStructByPos[StateChange], `
-		insert into trunkline.gateway_states as kept (gateway_uuid, switch, state, status, since)
-		select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::timestamptz[])
-		on conflict (gateway_uuid, switch) do update set state = excluded.state, status = excluded.status, since = excluded.since
+		insert into trunkline.gateway_states as kept (gateway_uuid, switch, state, status, since, status_since)
+		select *, since from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::timestamptz[]) as moved (gateway_uuid, switch, state, status, since)
+		on conflict (gateway_uuid, switch) do update set state = excluded.state, status = excluded.status, since = excluded.since,
+			status_since = case kept.status when excluded.status then kept.status_since else excluded.since end
 		where (kept.state, kept.status) <> (excluded.state, excluded.status)
 		returning gateway_uuid::text, switch, state, status, since`, uuids, switches, states, statuses, since)
 	if err == nil && len(goneUUIDs) > 0 {

@@ -47,7 +47,7 @@ func (s *Service) Serve(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	return s.run(ctx, a.Run, w.Run, s.sweeper(tasks.RoleWorker, tasks.RoleScheduler), s.schedules(), s.pruner(), s.keyKeeper(), s.keepMarking, s.tasks.Run, s.audit.Run, func(ctx context.Context) error {
+	return s.run(ctx, a.Run, w.Run, s.sweeper(tasks.RoleWorker, tasks.RoleScheduler), s.schedules(), s.teller(), s.pruner(), s.keyKeeper(), s.keepMarking, s.tasks.Run, s.audit.Run, func(ctx context.Context) error {
 		return s.sayReady(ctx, started, carrier)
 	})
 }
@@ -67,12 +67,12 @@ func (s *Service) Worker(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.run(ctx, w.Run, s.sweeper(tasks.RoleWorker), s.pruner(), s.keyKeeper(), s.keepMarking)
+	return s.run(ctx, w.Run, s.sweeper(tasks.RoleWorker), s.teller(), s.pruner(), s.keyKeeper(), s.keepMarking)
 }
 
 // Scheduler runs the scheduler alone.
 func (s *Service) Scheduler(ctx context.Context) error {
-	return s.run(ctx, s.sweeper(tasks.RoleScheduler), s.schedules(), s.pruner(), s.keyKeeper())
+	return s.run(ctx, s.sweeper(tasks.RoleScheduler), s.schedules(), s.teller(), s.pruner(), s.keyKeeper())
 }
 
 func (s *Service) api() (*api.Server, error) {
@@ -141,6 +141,11 @@ func (s *Service) scheduleStore() *store.Store {
 		Pool: s.pool, DB: s.pbx.FusionPBX, Destinations: destinations.New(s.pool, s.keys, s.settings), Now: time.Now,
 		PerDomain: s.settings.SchedulesPerDomain, MostBackfilled: s.settings.ScheduleBackfill,
 	}
+}
+
+func (s *Service) teller() func(context.Context) error {
+	teller := scheduler.Teller{Outbox: outbox.NewBox(s.pool, s.tasks), PublicURL: s.settings.PublicURL, Interval: s.settings.SweepInterval, Log: s.log}
+	return teller.Run
 }
 
 func (s *Service) pruner() func(context.Context) error {

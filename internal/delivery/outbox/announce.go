@@ -42,5 +42,11 @@ func (b *Box) Announce(ctx context.Context, tx pgx.Tx, domainUUID, event string,
 	return len(made), err
 }
 
+// IsSubscribed reports whether anybody is told of the event.
+func (b *Box) IsSubscribed(ctx context.Context, q postgres.Querier, event string) (bool, error) {
+	return postgres.Value[bool](ctx, q, "looking for who is told of "+event,
+		"select exists (select from trunkline.destinations where enabled and $1 = any(string_to_array(settings->>'events', ',')))", event)
+}
+
 // Admit has the jobs of new deliveries start.
 func (b *Box) Admit(ctx context.Context) { b.tasks.Admit(ctx) }
