@@ -97,6 +97,8 @@ func TestScopeMatrix(t *testing.T) {
 		"PATCH /v1/destinations/:id":                     {{scopes: of(admin), also: exports, ids: []string{destination}}},
 		"DELETE /v1/destinations/:id":                    {{scopes: of(admin), also: exports}},
 		"POST /v1/destinations/:id/test":                 {{scopes: of(admin), also: exports, ids: []string{destination}}},
+		"GET /v1/webhook-secret":                         {{scopes: of(read)}},
+		"POST /v1/webhook-secret":                        {{scopes: of(admin)}},
 		"POST /v1/destinations/:id/rotate":               {{scopes: of(admin), also: exports}},
 		"GET /v1/deliveries":                             {{scopes: of(exports)}},
 		"GET /v1/deliveries/:id":                         {{scopes: of(exports), ids: []string{delivery}, figures: true}},

@@ -98,7 +98,8 @@ func New(o Options) (*Server, error) {
 		Settings: o.Settings, DB: o.PBX.FusionPBX, Tokens: token.NewStore(o.PBX.Pool, o.Settings.TokensPerDomain, o.Log), Whitelist: s.whitelist,
 		Limiter: o.Limiter, Audit: o.Audit, Metrics: s.metrics, Log: o.Log,
 	})
-	s.jobs = jobs.New(s.front, o.Tasks, map[tasks.Kind]jobs.Kind{
+	kept, box := destinations.New(o.PBX.Pool, o.Tasks.Keys(), o.Settings), outbox.NewBox(o.PBX.Pool, o.Tasks)
+	s.jobs = jobs.New(s.front, o.Tasks, kept, map[tasks.Kind]jobs.Kind{
 		tasks.KindExport: {Show: func(r *web.Request, job tasks.Job) (any, error) { return s.cdrs.Show(r, job) }},
 		tasks.KindBulk: {
 			ShowItems: func(_ *web.Request, job tasks.Job, items []tasks.Item) (any, error) {
@@ -112,7 +113,6 @@ func New(o Options) (*Server, error) {
 		tasks.KindProvision: {JudgeRetry: func(r *web.Request, job tasks.Job) (any, error) { return s.gateways.JudgeRetry(r, job) }},
 	})
 	s.gateways = gateways.New(o.Settings, o.PBX, o.Tasks, s.jobs)
-	kept, box := destinations.New(o.PBX.Pool, o.Tasks.Keys(), o.Settings), outbox.NewBox(o.PBX.Pool, o.Tasks)
 	s.cdrs = cdrs.New(o.Settings, o.Exporter, o.Tasks, s.jobs, kept, box)
 	s.deliveries = deliveries.New(o.PBX.FusionPBX, kept, box, o.Settings)
 	s.schedules = schedules.New(o.Settings, o.PBX.FusionPBX, o.Schedules, kept, box, s.cdrs)

@@ -120,6 +120,9 @@ func jittered(pause time.Duration) time.Duration { return pause/2 + rand.N(pause
 
 // deliverTo delivers. Its errors are those of a delivery.Sender, or such that another worker has to go on.
 func (w *Worker) deliverTo(ctx context.Context, d outbox.Delivery) (receipt delivery.Receipt, err error) {
+	if d.DestinationID == "" {
+		return w.callBack(ctx, d)
+	}
 	destination, err := w.destinations.Use(ctx, d.DestinationID, d.DomainUUID)
 	if err != nil {
 		return receipt, err
@@ -137,6 +140,23 @@ func (w *Worker) deliverTo(ctx context.Context, d outbox.Delivery) (receipt deli
 	}
 	if closing := sender.Close(); closing != nil && err == nil {
 		w.o.Log.Debug("destination not closed well", "destination", destination.ID, "error", closing)
+	}
+	return receipt, err
+}
+
+// callBack tells the URL that was given with what the message is about.
+func (w *Worker) callBack(ctx context.Context, d outbox.Delivery) (receipt delivery.Receipt, err error) {
+	url, err := w.outbox.URL(ctx, d)
+	if err != nil {
+		return receipt, err
+	}
+	receiver, err := w.destinations.OpenCallback(ctx, d.DomainUUID, url)
+	if err != nil {
+		return receipt, err
+	}
+	receipt, err = tell(ctx, receiver, d)
+	if closing := receiver.Close(); closing != nil && err == nil {
+		w.o.Log.Debug("receiver not closed well", "delivery", d.ID, "error", closing)
 	}
 	return receipt, err
 }

@@ -94,7 +94,7 @@ func (s *Service) Endpoints() []web.Endpoint {
 			Params: slices.Concat(windowParams, []web.Param{
 				{Name: "tenant_domain", About: "The domain. A superadmin who leaves it out exports all."},
 				{Name: "domain_uuid", About: "The same by UUID.", Kind: web.KindUUID},
-			}, ContentParams(), deliverParams, jobs.Params),
+			}, ContentParams(), deliverParams, jobs.CallbackParams, jobs.Params),
 			Replies: []web.Reply{
 				{
 					Status: 200, Body: exported{}, File: true,

@@ -131,7 +131,7 @@ func (s *Service) destinationEndpoints() []web.Endpoint {
 			ID: "rotateDestination", Summary: "Give a webhook a new secret", Methods: []string{"POST"}, Path: "/v1/destinations/:id/rotate",
 			Note:  "Messages are signed with the new and the old one until the grace is over.",
 			Entry: web.SignedIn, Scope: making, Also: seeing, Answer: web.JSON(http.StatusOK, s.RotateDestination),
-			Params:  []web.Param{{Name: "grace", About: "For how long the old secret stays good, such as 24h; 0s: not at all."}},
+			Params:  []web.Param{graceParam},
 			Replies: []web.Reply{{Status: 200, About: "The destination, with its new secret.", Body: Destination{}}},
 			Faults:  []fault.Code{fault.NotFound},
 		},
@@ -141,11 +141,9 @@ func (s *Service) destinationEndpoints() []web.Endpoint {
 // RotateDestination gives the path's destination a new secret and shows it, this once. What is sent is signed with the old one
 // too for the grace.
 func (s *Service) RotateDestination(r *web.Request) (view Destination, err error) {
-	grace := s.settings.WebhookGrace
-	if text := r.Params.Get("grace"); text != "" {
-		if grace, err = token.ParseLifetime("grace", text); err != nil {
-			return view, err
-		}
+	grace, err := s.grace(r)
+	if err != nil {
+		return view, err
 	}
 	d, err := s.destinations.Rotate(r.Context(), r.Path("id"), r.Caller.Domains, grace)
 	if err != nil {

@@ -29,7 +29,7 @@ func New(db *fusionpbx.DB, d *destinations.Store, o *outbox.Box, s config.Settin
 
 // Endpoints are those of destinations and of deliveries.
 func (s *Service) Endpoints() []web.Endpoint {
-	return slices.Concat(s.destinationEndpoints(), s.deliveryEndpoints())
+	return slices.Concat(s.destinationEndpoints(), s.deliveryEndpoints(), s.secretEndpoints())
 }
 
 // nameOf looks the names of domains up by their uuids; one that was deleted has none.

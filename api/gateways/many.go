@@ -16,7 +16,7 @@ import (
 )
 
 // manyParams are those of a job; it is about several gateways, so that no external_id can name it.
-var manyParams = slices.Concat(jobs.KeyParams, jobs.WaitParams)
+var manyParams = slices.Concat(jobs.CallbackParams, jobs.KeyParams, jobs.WaitParams)
 
 // manyReplies are those of a job about several gateways.
 var manyReplies = []web.Reply{

@@ -10,13 +10,15 @@ import (
 	"time"
 
 	"trunkline/api/web"
+	"trunkline/internal/delivery/destinations"
+	"trunkline/internal/delivery/webhook"
 	"trunkline/internal/fault"
 	"trunkline/tasks"
 )
 
 // Asked is a job that a request asks for.
 type Asked struct {
-	tasks.NewJob // but for what the request itself says: who asks, the keys and the hash of the body
+	tasks.NewJob // but for what the request itself says: who asks, the keys, the hash of the body and who is told
 	// Body are the parts of the request, the external_id among them, that tell whether two requests ask for
 	// the same.
 	Body []string
@@ -46,6 +48,12 @@ func (s *Service) Do(r *web.Request, a Asked) error {
 		return err
 	}
 	a.CreatedBy, a.CreatedByName = r.Caller.ID, r.Caller.Name
+	if a.Callback = r.Params.Get(destinations.CallbackParameter); a.Callback != "" {
+		if err := webhook.CheckURL(destinations.CallbackParameter, a.Callback); err != nil {
+			return err
+		}
+		a.Body = append(a.Body, destinations.CallbackParameter, a.Callback)
+	}
 	a.BodyHash, a.SameBody = s.tasks.Keys().BodyHash(a.Body...), s.tasks.Keys().BodyHashes(a.Body...)
 	if err := requestKeys(r, &a.NewJob); err != nil {
 		return err
@@ -95,6 +103,14 @@ func (s *Service) begin(r *web.Request, a Asked, patience time.Duration) (job ta
 
 // accept judges the request and commits its job. accepted: it was accepted now, and waits to be admitted.
 func (s *Service) accept(r *web.Request, a Asked, patience time.Duration) (job tasks.Job, accepted, answered bool, err error) {
+	if a.Callback != "" && a.DomainUUID == "" && !r.Caller.Domains.All {
+		return job, false, false, fault.Invalid(destinations.CallbackParameter, "is signed with the secret of one domain, and this is about several; ask for each by itself")
+	}
+	if a.Callback != "" { // while its host is looked up nothing is held that others wait for
+		if err := s.destinations.CheckCallback(r.Context(), a.DomainUUID, a.Callback); err != nil {
+			return job, false, false, err
+		}
+	}
 	if a.Fill != nil || len(a.Items) > 0 {
 		// Many rows at once are much to hold and to judge. What is asked for one by one shares its questions with the
 		// others of its domain, so that a flood of them takes no more of the database's connections than one does.
@@ -114,7 +130,7 @@ func (s *Service) accept(r *web.Request, a Asked, patience time.Duration) (job t
 			return job, false, false, err
 		}
 	}
-	if a.AtOnce != nil {
+	if a.AtOnce != nil && a.Callback == "" { // whose end it is has to be kept with the job
 		job, done, err := a.AtOnce(a.NewJob, patience)
 		if err != nil || done {
 			return job, false, false, err

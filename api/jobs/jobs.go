@@ -10,6 +10,7 @@ import (
 
 	"trunkline/api/web"
 	"trunkline/internal/config"
+	"trunkline/internal/delivery/destinations"
 	"trunkline/internal/fault"
 	"trunkline/internal/token"
 	"trunkline/tasks"
@@ -21,6 +22,8 @@ type Service struct {
 	settings config.Settings
 	tasks    *tasks.Client
 	kinds    map[tasks.Kind]Kind
+
+	destinations *destinations.Store
 }
 
 // Kind is what only the endpoints of a kind of job know of it.
@@ -37,8 +40,8 @@ type Kind struct {
 }
 
 // New returns the service of jobs of these kinds.
-func New(front *web.Front, t *tasks.Client, kinds map[tasks.Kind]Kind) *Service {
-	return &Service{front: front, settings: front.Settings, tasks: t, kinds: kinds}
+func New(front *web.Front, t *tasks.Client, d *destinations.Store, kinds map[tasks.Kind]Kind) *Service {
+	return &Service{front: front, settings: front.Settings, tasks: t, kinds: kinds, destinations: d}
 }
 
 // Job is a job as callers see it, in the shape of AIP-151: once done, exactly one of result and
@@ -88,6 +91,11 @@ var (
 	Params = slices.Concat([]web.Param{
 		{Name: "external_id", About: "The caller's own name for it, such as service-101. Of a gateway it is one more name: a later request finds it by that.", Most: MaxKey},
 	}, KeyParams, WaitParams)
+	// CallbackParams are those of a job that may take long.
+	CallbackParams = []web.Param{{
+		Name:  destinations.CallbackParameter,
+		About: "A URL of https:// that is told of the job's end by a signed message, whatever that end is; the domain needs a secret for it (makeWebhookSecret).",
+	}}
 	// NotFinished is the reply if the job takes longer.
 	NotFinished = web.Reply{
 		Status: http.StatusAccepted, About: "The job is not finished yet. Ask at Location, or send the same request again.", Body: pending{},

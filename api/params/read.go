@@ -75,6 +75,7 @@ var secrets = map[string]string{
 	"access_key":       "in the body",
 	"secret_key":       "in the body",
 	"webhook_url":      "in the body",
+	"callback_url":     "in the body",
 	"api_key":          asToken,
 	"token":            asToken,
 	"access_token":     asToken,

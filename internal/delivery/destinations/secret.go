@@ -14,6 +14,14 @@ import (
 // mostGrace is the longest that a secret which was replaced may stay good.
 const mostGrace = 30 * 24 * time.Hour
 
+// checkGrace refuses one that is too long.
+func checkGrace(grace time.Duration) error {
+	if grace < 0 || grace > mostGrace {
+		return fault.Invalid("grace", "is not from 0 to %s; an old secret is good no longer", mostGrace)
+	}
+	return nil
+}
+
 // withSecret are the credentials with a secret of ours, if the kind has one, and that secret if it was made now.
 func (k kind) withSecret(credentials json.RawMessage) (json.RawMessage, string, error) {
 	lacks, err := k.lacksSecret(credentials)
@@ -26,8 +34,8 @@ func (k kind) withSecret(credentials json.RawMessage) (json.RawMessage, string, 
 // Rotate gives a destination of these domains a new secret. What is sent is signed with the old one too until the grace is over.
 // Errors: ErrNotFound; a fault.InvalidRequest if it has no secret that we make, or the grace is too long.
 func (s *Store) Rotate(ctx context.Context, id string, domains tenant.Domains, grace time.Duration) (rotated Destination, err error) {
-	if grace < 0 || grace > mostGrace {
-		return rotated, fault.Invalid("grace", "is not from 0 to %s; an old secret is good no longer", mostGrace)
+	if err := checkGrace(grace); err != nil {
+		return rotated, err
 	}
 	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		d, err := get(ctx, tx, id, domains, " for update")
