@@ -41,8 +41,13 @@ func (w *Worker) deliver(ctx context.Context, r *run) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.report(tasks.Progress{Note: fmt.Sprintf("try %d", try.Number)})
-	receipt, err := w.deliverTo(ctx, try.Delivery)
+	note := fmt.Sprintf("try %d", try.Number)
+	r.report(tasks.Progress{Note: note})
+	receipt, err := w.deliverTo(ctx, try.Delivery, func(content delivery.Content) delivery.Content {
+		return followed(content, func(read int64) {
+			r.report(tasks.Progress{Done: read, Total: content.Bytes, Unit: "bytes", Note: note})
+		})
+	})
 	if errors.Is(context.Cause(ctx), context.DeadlineExceeded) && err != nil {
 		err = &fault.Error{Code: fault.Timeout, Passes: true, Cause: err, Message: fmt.Sprintf(
 			"it was not delivered within %s, which TRUNKLINE_DELIVER_TIMEOUT allows one attempt", w.o.Settings.DeliverTimeout)}
@@ -50,9 +55,9 @@ func (w *Worker) deliver(ctx context.Context, r *run) (any, error) {
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
 	defer cancel()
 	if err == nil {
-		err := w.endTry(ending, try, receipt.Status, nil, func(tx pgx.Tx) error {
-			return r.SucceedIn(ending, tx, receipt, tasks.Progress{Done: 1, Total: 1})
-		})
+		p := tasks.Progress{Total: max(r.progress.Load().Total, 1), Unit: r.progress.Load().Unit}
+		p.Done = p.Total
+		err := w.endTry(ending, try, receipt.Status, nil, func(tx pgx.Tx) error { return r.SucceedIn(ending, tx, receipt, p) })
 		r.committed = err == nil
 		return receipt, err
 	}
@@ -118,8 +123,9 @@ func (w *Worker) tryAgain(ctx context.Context, r *run, err error) (time.Time, er
 // jittered is anything from a half to one and a half times so long: what failed together is not tried again together.
 func jittered(pause time.Duration) time.Duration { return pause/2 + rand.N(pause) }
 
-// deliverTo delivers. Its errors are those of a delivery.Sender, or such that another worker has to go on.
-func (w *Worker) deliverTo(ctx context.Context, d outbox.Delivery) (receipt delivery.Receipt, err error) {
+// deliverTo delivers, what is a file as follow has it. Its errors are those of a delivery.Sender, or such that another worker
+// has to go on.
+func (w *Worker) deliverTo(ctx context.Context, d outbox.Delivery, follow func(delivery.Content) delivery.Content) (receipt delivery.Receipt, err error) {
 	if d.DestinationID == "" {
 		return w.callBack(ctx, d)
 	}
@@ -136,7 +142,7 @@ func (w *Worker) deliverTo(ctx context.Context, d outbox.Delivery) (receipt deli
 	} else if content, unread := w.fileOf(ctx, d, destination); unread != nil {
 		err = unread
 	} else {
-		receipt, err = sender.Deliver(ctx, content)
+		receipt, err = sender.Deliver(ctx, follow(content))
 	}
 	if closing := sender.Close(); closing != nil && err == nil {
 		w.o.Log.Debug("destination not closed well", "destination", destination.ID, "error", closing)
@@ -159,6 +165,40 @@ func (w *Worker) callBack(ctx context.Context, d outbox.Delivery) (receipt deliv
 		w.o.Log.Debug("receiver not closed well", "delivery", d.ID, "error", closing)
 	}
 	return receipt, err
+}
+
+// followed is content that says how many bytes of it were read, each time that it is.
+func followed(content delivery.Content, read func(bytes int64)) delivery.Content {
+	open := content.Open
+	content.Open = func(ctx context.Context) (io.ReadSeekCloser, error) {
+		file, err := open(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return &followedFile{ReadSeekCloser: file, read: read}, nil
+	}
+	return content
+}
+
+type followedFile struct {
+	io.ReadSeekCloser
+	read func(bytes int64)
+	at   int64
+}
+
+// Read implements io.Reader.
+func (f *followedFile) Read(into []byte) (int, error) {
+	n, err := f.ReadSeekCloser.Read(into)
+	f.at += int64(n)
+	f.read(f.at)
+	return n, err
+}
+
+// Seek implements io.Seeker.
+func (f *followedFile) Seek(offset int64, whence int) (at int64, err error) {
+	at, err = f.ReadSeekCloser.Seek(offset, whence)
+	f.at = at
+	return at, err
 }
 
 // tell delivers what is no file.
