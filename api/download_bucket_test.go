@@ -113,6 +113,76 @@ func TestBucketThatIsAway(t *testing.T) {
 	}
 }
 
+// A bucket that hangs: a download says so in time, or breaks off where it had begun, and a small export becomes a job at
+// whatever request the bucket hangs. Nobody waits for long.
+func TestBucketThatHangs(t *testing.T) {
+	t.Parallel()
+	s := pbxtest.S3(t)
+	name := pbxtest.NewBucket(t, s)
+	proxy := pbxtest.NewProxy(t, s.URL())
+	b := newBundle(t, setUp{cdrs: 50, now: newest, bucket: name, server: proxy.URL, stall: 3 * time.Second, noWorker: true})
+	_, path, _ := b.exported(t, b.asSuperadmin(call{}))
+	whole := b.do(t, call{path: path}).want(t, http.StatusOK, "")
+	hangAt := func(which func(*http.Request) bool) {
+		proxy.Meddle(func(w http.ResponseWriter, r *http.Request, pass http.Handler) {
+			if !which(r) {
+				pass.ServeHTTP(w, r)
+				return
+			}
+			_, _ = io.Copy(io.Discard, r.Body)
+			<-r.Context().Done()
+		})
+	}
+	began := time.Now()
+	hangAt(func(*http.Request) bool { return true })
+	b.do(t, call{path: path}).want(t, http.StatusServiceUnavailable, "unavailable").says(t, "stands still")
+	proxy.Meddle(func(w http.ResponseWriter, r *http.Request, pass http.Handler) {
+		if r.Method != http.MethodGet {
+			pass.ServeHTTP(w, r)
+			return
+		}
+		pass.ServeHTTP(&halfAnswered{w, r}, r)
+	})
+	if got := b.do(t, call{path: path}); len(got.body) == 0 || len(got.body) >= len(whole.body) || !strings.HasPrefix(whole.body, got.body) {
+		t.Errorf("of a file of %d bytes, %d are sent: %q", len(whole.body), len(got.body), got.body)
+	}
+	for what, which := range map[string]func(*http.Request) bool{
+		"the beginning": func(r *http.Request) bool { return r.URL.Query().Has("uploads") },
+		"a part":        func(r *http.Request) bool { return r.URL.Query().Has("partNumber") },
+		"the end":       func(r *http.Request) bool { return r.Method == http.MethodPost && r.URL.Query().Has("uploadId") },
+		"the manifest": func(r *http.Request) bool {
+			return r.Method == http.MethodPut && strings.HasSuffix(r.URL.Path, ".json")
+		},
+		"everything after all": func(*http.Request) bool { return true },
+	} {
+		hangAt(which)
+		if got := b.do(t, b.asSuperadmin(call{path: exportPath, form: everything("format", "CSV", "wait", "0")})); got.status != http.StatusAccepted {
+			t.Errorf("%s: got %d %s", what, got.status, got.body)
+		}
+	}
+	if took := time.Since(began); took > 2*time.Minute {
+		t.Errorf("it took %v", took)
+	}
+}
+
+// halfAnswered is an answer of which half goes out before it stands still.
+type halfAnswered struct {
+	http.ResponseWriter
+	r *http.Request
+}
+
+func (h *halfAnswered) Write(p []byte) (int, error) {
+	n, err := h.ResponseWriter.Write(p[:len(p)/2])
+	if err != nil {
+		return n, err
+	}
+	if err := http.NewResponseController(h.ResponseWriter).Flush(); err != nil {
+		return n, err
+	}
+	<-h.r.Context().Done()
+	return n, h.r.Context().Err()
+}
+
 // fetched asks another server than ours.
 func fetched(t *testing.T, link string) (*http.Response, string) {
 	t.Helper()

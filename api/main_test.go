@@ -77,9 +77,10 @@ type setUp struct {
 	noWorker bool
 	files    bool // FusionPBX keeps gateways as files
 	settings func(*config.Settings)
-	minFree  uint64 // bytes that must be free to export
-	bucket   string // the name of one on the shared server of S3, in which export files are kept; "": in a folder
-	server   string // another way to that server
+	minFree  uint64        // bytes that must be free to export
+	bucket   string        // the name of one on the shared server of S3, in which export files are kept; "": in a folder
+	server   string        // another way to that server
+	stall    time.Duration // how long that may stand still; 0: as usual
 	database []servers.DatabaseOption
 }
 
@@ -98,7 +99,7 @@ func newBundle(t *testing.T, o setUp) *bundle {
 	b.exports = t.TempDir()
 	var files cdr.Store = cdr.Folder{Dir: b.exports, MinFreeBytes: o.minFree}
 	if o.bucket != "" {
-		files = testbed.BucketStore(t, cmp.Or(o.server, pbxtest.S3(t).URL()), o.bucket, b.exports)
+		files = testbed.BucketStoreWithin(t, cmp.Or(o.server, pbxtest.S3(t).URL()), o.bucket, b.exports, o.stall)
 	}
 	b.options = api.Options{
 		Settings: config.Settings{

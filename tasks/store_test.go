@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
+
 	"trunkline/internal/fault"
 	"trunkline/internal/pbxtest"
 	"trunkline/internal/pbxtest/testbed"
@@ -279,6 +281,26 @@ func TestListPages(t *testing.T) {
 	}
 	if !slices.Equal(got, want) {
 		t.Fatalf("got %v, want %v", got, want)
+	}
+}
+
+// Whoever cancels a job whose worker is ending it, which may take long, is told so and does not wait for it.
+func TestCancelWhileAJobEnds(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t)
+	job := b.submit(t, elsewhere(request(b.keys, "ending")))
+	attempt := b.claim(t, job)
+	must(t, pgx.BeginFunc(t.Context(), b.pool, func(tx pgx.Tx) error {
+		if err := attempt.Fence(t.Context(), tx); err != nil {
+			return err
+		}
+		if _, err := b.Cancel(t.Context(), job.ID, tenant.All); !fault.Is(err, fault.Unavailable) || !fault.Passes(err) {
+			t.Errorf("got %v", err)
+		}
+		return nil
+	}))
+	if got, err := b.Cancel(t.Context(), job.ID, tenant.All); err != nil || !got.CancelRequested {
+		t.Errorf("once it goes on: requested %t, %v", got.CancelRequested, err)
 	}
 }
 

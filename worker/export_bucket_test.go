@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"trunkline/internal/cdr"
 	"trunkline/internal/export"
@@ -29,13 +30,14 @@ type bucketBundle struct {
 // bucketCDRs make a file of more than one part.
 const bucketCDRs = 45_000
 
-func newBucketBundle(t *testing.T, o setUp) *bucketBundle {
+// newBucketBundle has the server stand still for as long; 0: as usual.
+func newBucketBundle(t *testing.T, o setUp, stall time.Duration) *bucketBundle {
 	t.Helper()
 	o.stopped = true
 	b := &bucketBundle{bundle: newBundle(t, o), server: pbxtest.S3(t)}
 	b.bucket = pbxtest.NewBucket(t, b.server)
 	b.proxy = pbxtest.NewProxy(t, b.server.URL())
-	b.options.Exporter.Store = testbed.BucketStore(t, b.proxy.URL, b.bucket, b.dir)
+	b.options.Exporter.Store = testbed.BucketStoreWithin(t, b.proxy.URL, b.bucket, b.dir, stall)
 	b.options.Exporter.SliceRows = 5000
 	b.sweeping(t)
 	return b
@@ -58,7 +60,7 @@ func (b *bucketBundle) wantNothing(t *testing.T, what string) {
 // one is.
 func TestExportToABucketThatFails(t *testing.T) {
 	t.Parallel()
-	b := newBucketBundle(t, setUp{cdrs: bucketCDRs})
+	b := newBucketBundle(t, setUp{cdrs: bucketCDRs}, 0)
 	b.start(t)
 	whole := b.exported(t, b.submitted(t))
 	sends := func(r *http.Request) bool { return r.Method == http.MethodPut && r.URL.Query().Has("partNumber") }
@@ -145,7 +147,7 @@ func (b *bucketBundle) exported(t *testing.T, job tasks.Job) (result cdr.Result)
 // nothing either.
 func TestExportThatABucketRefuses(t *testing.T) {
 	t.Parallel()
-	b := newBucketBundle(t, setUp{cdrs: bucketCDRs})
+	b := newBucketBundle(t, setUp{cdrs: bucketCDRs}, 0)
 	b.start(t)
 	refuse := func(r *http.Request) bool { return r.Method == http.MethodPut }
 	b.proxy.Meddle(func(w http.ResponseWriter, r *http.Request, pass http.Handler) {
@@ -179,4 +181,53 @@ func TestExportThatABucketRefuses(t *testing.T) {
 		t.Errorf("the job is %s: %v", job.State, job.Error)
 	}
 	b.wantNothing(t, "cancelled")
+}
+
+// A bucket's server that hangs in the middle is given up, and the export waits for it without a worker. Meanwhile it is
+// cancelled as ever; while its file gets its name, whoever cancels is told to ask again.
+func TestExportToABucketThatHangs(t *testing.T) {
+	t.Parallel()
+	b := newBucketBundle(t, setUp{cdrs: bucketCDRs}, 2*time.Second)
+	b.start(t)
+	whole := b.exported(t, b.submitted(t))
+	held := make(chan struct{}, 1)
+	for what, hangs := range map[string]func(r *http.Request) bool{
+		"it takes a part and does not answer": func(r *http.Request) bool { return r.URL.Query().Get("partNumber") == "2" },
+		"it does not complete the file":       func(r *http.Request) bool { return r.Method == http.MethodPost && r.URL.Query().Has("uploadId") },
+	} {
+		b.proxy.Meddle(func(w http.ResponseWriter, r *http.Request, pass http.Handler) {
+			if !hangs(r) {
+				pass.ServeHTTP(w, r)
+				return
+			}
+			_, _ = io.Copy(io.Discard, r.Body)
+			select {
+			case held <- struct{}{}:
+			default:
+			}
+			<-r.Context().Done()
+		})
+		again, cancelled := b.submitted(t), b.submitted(t)
+		<-held
+		for _, job := range []tasks.Job{again, cancelled} {
+			if note := b.asleep(t, job); !strings.Contains(note, "stands still") {
+				t.Errorf("%s: the note is %q", what, note)
+			}
+		}
+		pbxtest.Eventually(t, "it can be cancelled", func() bool {
+			_, err := b.Cancel(t.Context(), cancelled.ID, tenant.All)
+			if err != nil && !fault.Is(err, fault.Unavailable) {
+				t.Fatalf("%s: it is not cancelled: %v", what, err)
+			}
+			return err == nil
+		})
+		if job := b.ended(t, cancelled); job.State != tasks.StateCancelled {
+			t.Errorf("%s: the job is %s: %v", what, job.State, job.Error)
+		}
+		b.proxy.Meddle(nil)
+		if got := b.exported(t, again); got.SHA256 != whole.SHA256 {
+			t.Errorf("%s: the file has the SHA-256 %s, want %s", what, got.SHA256, whole.SHA256)
+		}
+		b.wantOnly(t, what, whole)
+	}
 }

@@ -232,12 +232,13 @@ func (s *Service) serve(r *web.Request, asked *http.Request, job tasks.Job, resu
 		finished = *job.FinishedAt
 	}
 	answer := keepPace(r.FileWriter())
+	source := answer.source(file)
 	if coding != export.None {
-		if err := encoded(answer, file, coding); answer.err == nil {
+		if err := encoded(answer, source, coding); answer.err == nil {
 			return err
 		}
 		return answer.tooSlow()
 	}
-	http.ServeContent(answer, asked, "", finished, file)
+	http.ServeContent(answer, asked, "", finished, source)
 	return answer.tooSlow()
 }

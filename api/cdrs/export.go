@@ -214,7 +214,10 @@ func (s *Service) atOnce(r *web.Request, n tasks.NewJob, p cdr.Request, patience
 	if err != nil {
 		return tasks.Job{}, false, err
 	}
-	result, err := file.Commit(caller)
+	away := &fault.Error{Code: fault.Unavailable, Passes: true, Message: "the export store did not take the file in time"}
+	naming, stop := context.WithTimeoutCause(caller, patience, away)
+	defer stop()
+	result, err := file.Commit(naming)
 	if err != nil {
 		left := file.Discard()
 		if fault.Passes(err) {

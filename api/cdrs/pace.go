@@ -26,6 +26,7 @@ type paced struct {
 	http.ResponseWriter
 	window time.Duration // for each paceBytes
 	left   int           // bytes that may be sent before the deadline moves
+	until  time.Time     // the deadline; zero: it was not moved yet
 	err    error         // why it broke off
 }
 
@@ -73,12 +74,39 @@ func (w *paced) may() bool {
 	return w.err == nil
 }
 
-func (w *paced) moveDeadline() error {
-	err := http.NewResponseController(w.ResponseWriter).SetWriteDeadline(time.Now().Add(w.window))
+func (w *paced) moveDeadline() error { return w.setDeadline(time.Now().Add(w.window)) }
+
+func (w *paced) setDeadline(until time.Time) error {
+	w.until = until
+	err := http.NewResponseController(w.ResponseWriter).SetWriteDeadline(until)
 	if err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return fmt.Errorf("pacing a download: %w", err)
 	}
 	return nil
+}
+
+// source is the file, of which what is waited for is not the caller's time: one of a bucket comes when it comes. A file of the disk stays what it is, so
+// that the kernel can send it.
+func (w *paced) source(file io.ReadSeeker) io.ReadSeeker {
+	if _, disk := file.(*os.File); disk {
+		return file
+	}
+	return &awaited{file, w}
+}
+
+type awaited struct {
+	io.ReadSeeker
+	by *paced
+}
+
+// Read implements io.Reader.
+func (a *awaited) Read(p []byte) (int, error) {
+	began := time.Now()
+	n, err := a.ReadSeeker.Read(p)
+	if w := a.by; !w.until.IsZero() && w.err == nil {
+		w.err = w.setDeadline(w.until.Add(time.Since(began)))
+	}
+	return n, err
 }
 
 // tooSlow is the failure if the caller took too little, else nil: whoever hangs up may.

@@ -79,6 +79,36 @@ func TestDownloadsKeepPace(t *testing.T) {
 	}
 }
 
+// What a bucket takes its time over is not the caller's, who takes what there is.
+func TestDownloadOfWhatComesSlowly(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		rate  int
+		whole bool
+	}{"a good caller": {1 << 30, true}, "one that drops": {1, false}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				caller := &taker{ResponseRecorder: httptest.NewRecorder(), rate: c.rate}
+				answer := keepPace(caller)
+				file := bytes.Repeat([]byte("x"), paceBytes)
+				http.ServeContent(answer, httptest.NewRequest(http.MethodGet, "/", nil), "", time.Time{}, answer.source(comesSlowly{bytes.NewReader(file)}))
+				if got := caller.Body.Len(); (got == len(file)) != c.whole || fault.Is(answer.tooSlow(), fault.Timeout) == c.whole {
+					t.Errorf("%d of %d bytes were taken, and it ended with %v", got, len(file), answer.err)
+				}
+			})
+		})
+	}
+}
+
+// comesSlowly is a file of which each piece is waited for.
+type comesSlowly struct{ io.ReadSeeker }
+
+func (c comesSlowly) Read(p []byte) (int, error) {
+	pbxtest.Pass(paceWindow)
+	return c.ReadSeeker.Read(p)
+}
+
 // Whoever hangs up was not too slow.
 func TestHangingUpIsNotTooSlow(t *testing.T) {
 	t.Parallel()
