@@ -33,8 +33,10 @@ type Authenticator struct {
 	tokens  func(ctx context.Context, secret string) (token.Token, time.Duration, error)
 	domains func(ctx context.Context, uuids []string) ([]fusionpbx.Domain, error)
 	// userByID and tokenByID ask for those who are not here to show their credentials.
-	userByID  func(ctx context.Context, uuid string) (user fusionpbx.User, enabled bool, err error)
+	userByID  func(ctx context.Context, uuid string) (fusionpbx.Standing, error)
 	tokenByID func(ctx context.Context, id string) (token.Token, error)
+	// sendsCodes reports whether users of the domain need a code by e-mail too.
+	sendsCodes func(ctx context.Context, domainUUID string) (bool, error)
 	// userAge is how long a user is remembered: no longer than their password is.
 	userAge time.Duration
 	key     keyed.Key
@@ -46,7 +48,7 @@ type Authenticator struct {
 // named are the users that a name may mean.
 type named struct {
 	uuids []string
-	check func(ctx context.Context, password string) (fusionpbx.User, error)
+	check func(ctx context.Context, password string) (fusionpbx.Account, error)
 }
 
 // seen is a caller, and when the answer to the login is due: everybody who sends the same waits for it.
@@ -62,7 +64,7 @@ func NewAuthenticator(db *fusionpbx.DB, tokens *token.Store, gate *Gate, remembe
 	return &Authenticator{
 		find: func(ctx context.Context, username string) (named, error) {
 			users, err := db.Find(ctx, username)
-			return named{users.UUIDs(), func(ctx context.Context, password string) (fusionpbx.User, error) {
+			return named{users.UUIDs(), func(ctx context.Context, password string) (fusionpbx.Account, error) {
 				return users.Check(ctx, passwords, password)
 			}}, err
 		},
@@ -73,11 +75,12 @@ func NewAuthenticator(db *fusionpbx.DB, tokens *token.Store, gate *Gate, remembe
 		tokenByID: func(ctx context.Context, id string) (token.Token, error) {
 			return tokens.Get(ctx, id, token.Unbounded)
 		},
-		userAge: min(rememberPasswords, maxCallerAge),
-		key:     keyed.NewKey(),
-		callers: newCallers(),
-		holders: newHolders(),
-		gate:    gate,
+		sendsCodes: db.SendsCodes,
+		userAge:    min(rememberPasswords, maxCallerAge),
+		key:        keyed.NewKey(),
+		callers:    newCallers(),
+		holders:    newHolders(),
+		gate:       gate,
 	}
 }
 
@@ -102,7 +105,8 @@ func (a *Authenticator) Authenticate(ctx, stopping context.Context, addr netip.A
 	}
 	found, err := a.callers.Read(ctx, hash, func(ctx context.Context) (found seen, holds time.Duration, err error) {
 		if given.Key == "" {
-			return a.guarded(ctx, addr, given)
+			found, err = a.guarded(ctx, addr, given, byPasswordAlone)
+			return found, a.userAge, err
 		}
 		if found.who, holds, err = a.holderOf(ctx, given.Key); unauthenticated(err) {
 			delay, limited := a.gate.token(ctx, addr)
@@ -124,7 +128,7 @@ func (a *Authenticator) Again(ctx context.Context, addr netip.Addr, given Creden
 		}
 		users, err := a.find(ctx, given.Username)
 		if err == nil {
-			found.who, err = users.caller(ctx, given.Password)
+			found.who, err = users.caller(ctx, given.Password, byPasswordAlone)
 		}
 		return found, a.userAge, err
 	})
@@ -142,24 +146,28 @@ func (a *Authenticator) holderOf(ctx context.Context, key string) (Caller, time.
 // unauthenticated reports whether the credentials were wrong, rather than not to be checked.
 func unauthenticated(err error) bool { return fault.Is(err, fault.AuthenticationFailed) }
 
-// guarded checks a password if the login gate lets it, and tells the gate how that ended.
-func (a *Authenticator) guarded(ctx context.Context, addr netip.Addr, given Credentials) (found seen, holds time.Duration, err error) {
+// guarded checks a password if the login gate lets it, and what else is asked for, and tells the gate how that ended.
+func (a *Authenticator) guarded(ctx context.Context, addr netip.Addr, given Credentials, second secondFactor) (found seen, err error) {
 	users, err := a.find(ctx, given.Username)
 	if err != nil {
-		return found, 0, err
+		return found, err
 	}
 	attempt, err := a.gate.admit(ctx, addr, given.Username, users.uuids)
 	if err != nil {
-		return found, 0, err
+		return found, err
 	}
-	found.who, err = users.caller(ctx, given.Password)
+	found.who, err = users.caller(ctx, given.Password, second)
 	found.due = attempt.settle(ctx, found.who.ID, err)
-	return found, a.userAge, err
+	return found, err
 }
 
 // caller is the user whose password it is.
-func (n named) caller(ctx context.Context, password string) (Caller, error) {
-	user, err := n.check(ctx, password)
+func (n named) caller(ctx context.Context, password string, second secondFactor) (Caller, error) {
+	account, err := n.check(ctx, password)
+	if err != nil {
+		return Caller{}, err
+	}
+	user, err := second(ctx, account)
 	switch {
 	case err != nil:
 		return Caller{}, err

@@ -44,12 +44,12 @@ func counted(userAge, tokenHolds time.Duration) (*Authenticator, *lookUps) {
 			if !strings.EqualFold(username, "admin") {
 				id = username
 			}
-			return named{[]string{id}, func(_ context.Context, password string) (fusionpbx.User, error) {
+			return named{[]string{id}, func(_ context.Context, password string) (fusionpbx.Account, error) {
 				n.users.Add(1)
 				if password != "right" {
-					return fusionpbx.User{}, fusionpbx.ErrBadCredentials
+					return fusionpbx.Account{}, fusionpbx.ErrBadCredentials
 				}
-				return fusionpbx.User{UUID: id, Name: username, Role: fusionpbx.RoleAdmin}, nil
+				return fusionpbx.Account{User: fusionpbx.User{UUID: id, Name: username, Role: fusionpbx.RoleAdmin}}, nil
 			}}, nil
 		},
 		apiKeys: func(_ context.Context, key string) (fusionpbx.User, error) {

@@ -179,9 +179,9 @@ func TestRefusalsTakeTheSameTime(t *testing.T) {
 			check, _ := counted(0, 0)
 			check.gate.limits.MaxDelay = 2 * time.Second
 			check.find = func(context.Context, string) (named, error) {
-				return named{nil, func(context.Context, string) (fusionpbx.User, error) {
+				return named{nil, func(context.Context, string) (fusionpbx.Account, error) {
 					pbxtest.Pass(takes)
-					return fusionpbx.User{}, fusionpbx.ErrBadCredentials
+					return fusionpbx.Account{}, fusionpbx.ErrBadCredentials
 				}}, nil
 			}
 			began := time.Now()

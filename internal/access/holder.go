@@ -18,17 +18,25 @@ import (
 type Holder struct {
 	Caller                // what they may do now: nothing if they are disabled, revoked or gone
 	Reach  tenant.Domains // over which domains they have or had a say; of somebody who is gone all, to be safe
+	// Mark is another one once the credentials are: a user's password, second factor or api_key, a token's secret.
+	Mark string
 }
 
 // Holder returns whose the id is. It may be as old as what is known of callers.
 func (a *Authenticator) Holder(ctx context.Context, id string) (Holder, error) {
 	return a.holders.Read(ctx, id, func(ctx context.Context) (Holder, time.Duration, error) {
-		h, err := a.tokenHolder(ctx, id)
-		if errors.Is(err, token.ErrNotFound) {
-			h, err = a.userHolder(ctx, id)
-		}
+		h, err := a.HolderNow(ctx, id)
 		return h, maxCallerAge, err
 	})
+}
+
+// HolderNow is Holder as the database has it at the moment.
+func (a *Authenticator) HolderNow(ctx context.Context, id string) (Holder, error) {
+	h, err := a.tokenHolder(ctx, id)
+	if errors.Is(err, token.ErrNotFound) {
+		return a.userHolder(ctx, id)
+	}
+	return h, err
 }
 
 func (a *Authenticator) tokenHolder(ctx context.Context, id string) (Holder, error) {
@@ -37,6 +45,9 @@ func (a *Authenticator) tokenHolder(ctx context.Context, id string) (Holder, err
 		return Holder{}, err
 	}
 	h := Holder{Reach: tenant.Domains{All: t.AllDomains}}
+	if t.RotatedAt != nil {
+		h.Mark = t.RotatedAt.UTC().Format(time.RFC3339Nano)
+	}
 	for _, uuid := range t.DomainUUIDs {
 		h.Reach.List = append(h.Reach.List, tenant.Domain{UUID: uuid})
 	}
@@ -55,18 +66,18 @@ func (a *Authenticator) userHolder(ctx context.Context, id string) (Holder, erro
 	if !postgres.IsUUID(id) {
 		return gone, nil
 	}
-	user, enabled, err := a.userByID(ctx, id)
+	user, err := a.userByID(ctx, id)
 	switch {
 	case errors.Is(err, fusionpbx.ErrNotFound):
 		return gone, nil
 	case err != nil:
 		return Holder{}, err
 	}
-	who := callerOfUser(user)
-	if !enabled || user.Role == fusionpbx.RoleNone {
+	who := callerOfUser(user.User)
+	if !user.Enabled || user.Role == fusionpbx.RoleNone {
 		return Holder{Reach: who.Domains}, nil
 	}
-	return Holder{Caller: who, Reach: who.Domains}, nil
+	return Holder{Caller: who, Reach: who.Domains, Mark: user.Mark}, nil
 }
 
 func newHolders() *cache.Cache[Holder] {

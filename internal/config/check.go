@@ -48,6 +48,7 @@ func (s *Settings) check(set func(name string) bool) []error {
 		c.problems = append(c.problems, errors.New(prefix+"TLS_CERT and "+prefix+"TLS_KEY: only one of them is set; set both, or neither"))
 	}
 	c.setting("WHITELIST", checkPath(s.Whitelist))
+	c.setting("CONSOLE_WHITELIST", checkPath(s.ConsoleWhitelist))
 	if s.AuthLog != "none" {
 		c.setting("AUTH_LOG", checkPath(s.AuthLog))
 	}

@@ -61,6 +61,12 @@ type Settings struct {
 	LoginDelayMax        time.Duration `env:"TRUNKLINE_LOGIN_DELAY_MAX" envDefault:"2s" least:"0" help:"the longest that the answer to a login is held back because logins failed; 0: not at all"`
 	AuthLog              string        `env:"TRUNKLINE_AUTH_LOG" envDefault:"/dev/log" help:"where failed logins are written for fail2ban's FusionPBX jail: syslog's socket, a file, or none"`
 
+	ConsoleWhitelist string        `env:"TRUNKLINE_CONSOLE_WHITELIST" default:"that of TRUNKLINE_WHITELIST" help:"the file of the addresses that may open the web console, one IP or CIDR a line"`
+	ConsoleIdle      time.Duration `env:"TRUNKLINE_CONSOLE_IDLE" envDefault:"1h" help:"after how long without use a session of the console is over"`
+	ConsoleLife      time.Duration `env:"TRUNKLINE_CONSOLE_LIFE" envDefault:"12h" help:"after how long a session of the console is over, however it is used"`
+	ConsoleSessions  int           `env:"TRUNKLINE_CONSOLE_SESSIONS" envDefault:"20" most:"10000" help:"how many sessions one user or token may have at once, of each domain; the one that was used longest ago ends"`
+	RateLimitConsole int           `env:"TRUNKLINE_RATE_LIMIT_CONSOLE" envDefault:"600" help:"requests a minute to the console, per user and address"`
+
 	TokenGrace      time.Duration `env:"TRUNKLINE_TOKEN_GRACE" envDefault:"24h" least:"0" help:"how long the old secret of a rotated token stays valid if the rotation does not say; 0: not at all"`
 	TokensPerDomain int           `env:"TRUNKLINE_TOKENS_PER_DOMAIN" envDefault:"50" help:"how many tokens that serve one domain may have"`
 	AuditRetention  time.Duration `env:"TRUNKLINE_AUDIT_RETENTION" envDefault:"2160h" help:"how long the audit rows of denials and changes are kept"`

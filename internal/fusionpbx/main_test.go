@@ -119,5 +119,9 @@ func (d *DB) Authenticate(ctx context.Context, passwords *Passwords, username, p
 	if err != nil {
 		return User{}, err
 	}
-	return named.Check(ctx, passwords, password)
+	account, err := named.Check(ctx, passwords, password)
+	if err != nil {
+		return User{}, err
+	}
+	return account.ByPassword()
 }

@@ -125,6 +125,17 @@ func (d *DB) defaultSettings() string {
 			where default_setting_value <> '' and ` + d.isTrue("v_default_settings", "s.default_setting_enabled") + `) as settings`
 }
 
+// SendsCodes reports whether users of the domain also need a code by e-mail to sign in to FusionPBX: email is among its
+// methods of authentication, by the default settings or the domain's.
+func (d *DB) SendsCodes(ctx context.Context, domainUUID string) (bool, error) {
+	return again(ctx, d, func() (bool, error) {
+		return postgres.Value[bool](ctx, d.q, "reading how users sign in", `
+		select exists (select from `+d.defaultSettings()+` where category = 'authentication' and subcategory = 'methods' and value = 'email')
+			or exists (select from v_domain_settings s where s.domain_uuid = $1::uuid and s.domain_setting_category = 'authentication'
+				and s.domain_setting_subcategory = 'methods' and s.domain_setting_value = 'email' and `+d.isTrue("v_domain_settings", "s.domain_setting_enabled")+`)`, domainUUID)
+	})
+}
+
 // GatewayMode is how FusionPBX hands gateways to FreeSWITCH.
 type GatewayMode string
 

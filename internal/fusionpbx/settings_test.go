@@ -122,3 +122,25 @@ func TestWhichProfilesAreEnabled(t *testing.T) {
 		}
 	})
 }
+
+func TestSendsCodes(t *testing.T) {
+	each(t, func(t *testing.T, p pbx) {
+		own, none := p.domain(t, "own", "true"), p.domain(t, "none", "true")
+		want := func(what string, ofOwn, ofNone bool) {
+			t.Helper()
+			for domain, want := range map[string]bool{own: ofOwn, none: ofNone} {
+				if got, err := p.SendsCodes(t.Context(), domain); got != want || err != nil {
+					t.Errorf("%s: got %t, %v; want %t", what, got, err, want)
+				}
+			}
+		}
+		p.setting(t, "", "authentication", "methods", "array", "database", "true")
+		p.setting(t, "", "authentication", "methods", "array", "email", "false")
+		p.setting(t, none, "authentication", "methods", "array", "email", "false")
+		want("a method that is off", false, false)
+		p.setting(t, own, "authentication", "methods", "array", "email", "true")
+		want("a method of one domain", true, false)
+		p.setting(t, "", "authentication", "methods", "array", "email", "true")
+		want("a method of all", true, true)
+	})
+}

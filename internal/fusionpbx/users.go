@@ -25,7 +25,7 @@ type User struct {
 	Role                   Role
 }
 
-// What Check can answer besides a user; each is a *fault.Error.
+// What Check and ByPassword can answer besides a user; each is a *fault.Error.
 var (
 	ErrBadCredentials error = fault.Errorf(fault.AuthenticationFailed, "username or password is wrong")
 	// ErrTOTP: a password alone would bypass the account's second factor.
@@ -59,16 +59,30 @@ func (n Named) UUIDs() []string {
 	return uuids
 }
 
-// Check returns the user whose password this is, or one of the errors above; the role may be RoleNone. A
-// name that nobody has costs as much time as a wrong password of one user; one that several have costs
-// more. passwords spares the hashing of one that was right before.
-func (n Named) Check(ctx context.Context, passwords *Passwords, password string) (User, error) {
+// Account is a user whose password was right, and what FusionPBX asks of them besides.
+type Account struct {
+	User
+	TOTP string // the secret of their second factor; "": they have none
+}
+
+// ByPassword is the user, or ErrTOTP: for whoever cannot be asked for a second factor.
+func (a Account) ByPassword() (User, error) {
+	if a.TOTP != "" {
+		return User{}, ErrTOTP
+	}
+	return a.User, nil
+}
+
+// Check returns the user whose password this is, or one of the errors above but for ErrTOTP; the role may be RoleNone.
+// A name that nobody has costs as much time as a wrong password of one user; one that several have costs more.
+// passwords spares the hashing of one that was right before.
+func (n Named) Check(ctx context.Context, passwords *Passwords, password string) (Account, error) {
 	found := n.users
 	if len(found) > maxCandidates {
 		if err := spendBcrypt(ctx, password); err != nil {
-			return User{}, err
+			return Account{}, err
 		}
-		return User{}, ErrAmbiguous
+		return Account{}, ErrAmbiguous
 	}
 	var matches []candidate
 	checked := false
@@ -78,7 +92,7 @@ func (n Named) Check(ctx context.Context, passwords *Passwords, password string)
 			_, err := bcrypt.Cost([]byte(c.password))
 			checked = checked || err == nil
 			if ok, err = passwordMatches(ctx, c, password); err != nil {
-				return User{}, err
+				return Account{}, err
 			}
 		}
 		if ok {
@@ -92,14 +106,13 @@ func (n Named) Check(ctx context.Context, passwords *Passwords, password string)
 	case len(matches) == 0:
 		if !checked {
 			if err := spendBcrypt(ctx, password); err != nil {
-				return User{}, err
+				return Account{}, err
 			}
 		}
-		return User{}, ErrBadCredentials
+		return Account{}, ErrBadCredentials
 	case len(matches) > 1:
-		return User{}, ErrAmbiguous
-	case matches[0].totp != "":
-		return User{}, ErrTOTP
+		return Account{}, ErrAmbiguous
 	}
-	return n.db.withRole(ctx, matches[0].User)
+	user, err := n.db.withRole(ctx, matches[0].User)
+	return Account{User: user, TOTP: matches[0].totp}, err
 }

@@ -2,6 +2,8 @@ package fusionpbx
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
@@ -36,20 +38,26 @@ func (d *DB) withRole(ctx context.Context, u User) (User, error) {
 	return u, err
 }
 
-// UserByUUID returns the user of that uuid as they stand, and whether they and their domain are enabled; or
-// ErrNotFound.
-func (d *DB) UserByUUID(ctx context.Context, uuid string) (u User, enabled bool, err error) {
-	type known struct {
-		User
-		enabled bool
-	}
-	found, err := first(again(ctx, d, func() ([]known, error) {
-		return postgres.Rows(ctx, d.q, "reading a user", func(row pgx.CollectableRow) (k known, err error) {
-			err = row.Scan(&k.UUID, &k.Name, &k.DomainUUID, &k.DomainName, &k.Role, &k.enabled)
-			return k, err
+// Standing is a user as they stand now.
+type Standing struct {
+	User
+	Enabled bool // they are, and their domain is
+	// Mark is another one once any of their credentials is: password, second factor, api_key. It gives none of them away.
+	Mark string
+}
+
+// UserByUUID returns the user of that uuid as they stand, or ErrNotFound.
+func (d *DB) UserByUUID(ctx context.Context, uuid string) (Standing, error) {
+	return first(again(ctx, d, func() ([]Standing, error) {
+		return postgres.Rows(ctx, d.q, "reading a user", func(row pgx.CollectableRow) (s Standing, err error) {
+			var password, salt, totp, key string
+			err = row.Scan(&s.UUID, &s.Name, &s.DomainUUID, &s.DomainName, &s.Role, &s.Enabled, &password, &salt, &totp, &key)
+			sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q", password, salt, totp, key))
+			s.Mark = hex.EncodeToString(sum[:])
+			return s, err
 		}, `
-		select u.user_uuid::text, coalesce(u.username, ''), d.domain_uuid::text, coalesce(d.domain_name, ''), `+d.role()+`, `+d.userEnabled()+`
+		select u.user_uuid::text, coalesce(u.username, ''), d.domain_uuid::text, coalesce(d.domain_name, ''), `+d.role()+`, `+d.userEnabled()+`,
+			coalesce(u.password, ''), coalesce(u.salt, ''), coalesce(`+d.orNull("v_users", "u.user_totp_secret")+`, ''), coalesce(`+d.orNull("v_users", "u.api_key")+`, '')
 		from v_users u join v_domains d on d.domain_uuid = u.domain_uuid where u.user_uuid = $1::uuid`, uuid)
 	}))
-	return found.User, found.enabled, err
 }

@@ -40,8 +40,8 @@ func TestRolesOfGroups(t *testing.T) {
 			if got, err := p.Authenticate(t.Context(), nil, name, "pw"); err != nil || got.Role != c.want {
 				t.Errorf("%s: got role %d, %v; want %d", what, got.Role, err, c.want)
 			}
-			if got, enabled, err := p.UserByUUID(t.Context(), id); err != nil || !enabled || got != (User{id, name, one, "one.example", c.want}) {
-				t.Errorf("%s: got %+v, %t, %v", what, got, enabled, err)
+			if got, err := p.UserByUUID(t.Context(), id); err != nil || !got.Enabled || got.User != (User{id, name, one, "one.example", c.want}) {
+				t.Errorf("%s: got %+v, %v", what, got, err)
 			}
 			if _, err := p.AuthenticateKey(t.Context(), secret); (err == nil) != (c.want == RoleSuperadmin) {
 				t.Errorf("%s: the api_key gives %v", what, err)
@@ -56,12 +56,40 @@ func TestUserByUUID(t *testing.T) {
 		for what, id := range map[string]string{
 			"a disabled user": p.user(t, one, "disabled", row{"user_enabled": "false"}), "a user of a disabled domain": p.user(t, off, "tenant", nil),
 		} {
-			if got, enabled, err := p.UserByUUID(t.Context(), id); err != nil || enabled || got.UUID != id {
-				t.Errorf("%s: got %+v, %t, %v", what, got, enabled, err)
+			if got, err := p.UserByUUID(t.Context(), id); err != nil || got.Enabled || got.UUID != id {
+				t.Errorf("%s: got %+v, %v", what, got, err)
 			}
 		}
-		if _, _, err := p.UserByUUID(t.Context(), uuid.NewString()); !errors.Is(err, ErrNotFound) {
+		if _, err := p.UserByUUID(t.Context(), uuid.NewString()); !errors.Is(err, ErrNotFound) {
 			t.Errorf("got %v, want %v", err, ErrNotFound)
+		}
+	})
+}
+
+// A user's mark changes with each of their credentials, and with nothing else.
+func TestMarkOfCredentials(t *testing.T) {
+	each(t, func(t *testing.T, p pbx) {
+		id := p.user(t, p.domain(t, "one.example", "true"), "boss", row{"password": "p", "salt": "s"})
+		seen := map[string]string{}
+		mark := func(what string) string {
+			t.Helper()
+			got, err := p.UserByUUID(t.Context(), id)
+			if err != nil || got.Mark == "" {
+				t.Fatalf("%s: %+v, %v", what, got, err)
+			}
+			return got.Mark
+		}
+		seen[mark("at first")] = "at first"
+		p.exec(t, "update v_users set username = 'chief'")
+		if seen[mark("renamed")] == "" {
+			t.Error("another name changes the mark")
+		}
+		for _, column := range []string{"password", "salt", "user_totp_secret", "api_key"} {
+			p.exec(t, "update v_users set "+column+" = 'other'")
+			if before, known := seen[mark(column)]; known {
+				t.Errorf("another %s leaves the mark of %s", column, before)
+			}
+			seen[mark(column)] = column
 		}
 	})
 }
