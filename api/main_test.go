@@ -106,6 +106,7 @@ func newBundle(t *testing.T, o setUp) *bundle {
 			RedisURL: config.Secret(b.redisURL), Whitelist: b.whitelist, PublicURL: "https://pbx.example", MaxBodyBytes: 64 << 10, MaxParams: 500, MaxParamBytes: 4 << 10,
 			CredentialCache: time.Minute, WaitDefault: 10 * time.Second, WaitMax: 20 * time.Second,
 			RateLimit: plenty, RateLimitExport: plenty, RateLimitGateway: plenty, RateLimitJob: plenty, RateLimitShared: 5, RateLimitUnauthenticated: plenty,
+			ConsoleIdle: time.Hour, ConsoleLife: 12 * time.Hour, ConsoleSessions: plenty, RateLimitConsole: plenty,
 			LoginFailures: plenty, LoginFailuresAddress: plenty, LoginFailuresWindow: time.Minute, AuthLog: authlog.Off,
 			SyncExportRows: 500, DownloadTTL: 30 * time.Minute, ShutdownTimeout: 10 * time.Second,
 			TokensPerDomain: plenty, StatusMaxAge: fresh, StatusTimeout: 10 * time.Second, EventStreams: 10, CDRReads: plenty, JobRequests: 8, Downloads: plenty,

@@ -129,6 +129,7 @@ func TestScopeMatrix(t *testing.T) {
 		"DELETE /v1/whitelist":                           {{scopes: of(admin)}},
 		"GET /v1/whitelist/check":                        {{scopes: of(admin)}},
 		"GET /v1/audit":                                  {{scopes: of(admin)}},
+		"POST /v1/console/sign-ons":                      {{scopes: of(read)}},
 	}
 	bearers := map[string][]token.Scope{}
 	for _, scopes := range [][]token.Scope{of(read), of(provision), of(exports), of(admin), of(read, provision, admin), token.Scopes} {

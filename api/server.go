@@ -15,6 +15,7 @@ import (
 
 	"trunkline/api/admin"
 	"trunkline/api/cdrs"
+	"trunkline/api/console"
 	"trunkline/api/deliveries"
 	"trunkline/api/gateways"
 	"trunkline/api/jobs"
@@ -31,6 +32,7 @@ import (
 	"trunkline/internal/pbx"
 	"trunkline/internal/ratelimit"
 	"trunkline/internal/schedule/store"
+	"trunkline/internal/session"
 	"trunkline/internal/token"
 	"trunkline/internal/whitelist"
 	"trunkline/tasks"
@@ -69,6 +71,7 @@ type Server struct {
 	o           Options
 	front       *web.Front
 	whitelist   *whitelist.List
+	admitted    *whitelist.List // to the console; often the same
 	metrics     *metrics.Metrics
 	certificate *certificate.Certificate // nil: plain HTTP
 	handler     http.Handler
@@ -78,6 +81,7 @@ type Server struct {
 	cdrs     *cdrs.Service
 	status   *status.Service
 	admin    *admin.Service
+	console  *console.Service
 
 	deliveries *deliveries.Service
 	schedules  *schedules.Service
@@ -87,6 +91,10 @@ type Server struct {
 // it denies everybody until it is mended, and the log says so.
 func New(o Options) (*Server, error) {
 	s := &Server{o: o, whitelist: whitelist.Open(o.Settings.Whitelist, o.Log)}
+	s.admitted = s.whitelist
+	if file := o.Settings.ConsoleWhitelist; file != "" && file != o.Settings.Whitelist {
+		s.admitted = whitelist.Open(file, o.Log)
+	}
 	if o.Settings.TLSCert != "" {
 		var err error
 		if s.certificate, err = certificate.Open(o.Settings.TLSCert, o.Settings.TLSKey, o.Log); err != nil {
@@ -96,7 +104,10 @@ func New(o Options) (*Server, error) {
 	s.metrics = metrics.New(metrics.Options{PBX: o.PBX, Tasks: o.Tasks, Schedules: o.Schedules, Denials: web.Denials(), Log: o.Log})
 	s.front = web.New(web.Options{
 		Settings: o.Settings, DB: o.PBX.FusionPBX, Tokens: token.NewStore(o.PBX.Pool, o.Settings.TokensPerDomain, o.Log), Whitelist: s.whitelist,
-		Limiter: o.Limiter, Audit: o.Audit, Metrics: s.metrics, Log: o.Log,
+		Sessions: &session.Store{
+			Pool: o.PBX.Pool, Keys: o.Tasks.Keys(), Idle: o.Settings.ConsoleIdle, Life: o.Settings.ConsoleLife, Most: o.Settings.ConsoleSessions,
+		},
+		Console: s.admitted, Limiter: o.Limiter, Audit: o.Audit, Metrics: s.metrics, Log: o.Log,
 	})
 	kept, box := destinations.New(o.PBX.Pool, o.Tasks.Keys(), o.Settings), outbox.NewBox(o.PBX.Pool, o.Tasks)
 	s.jobs = jobs.New(s.front, o.Tasks, kept, map[tasks.Kind]jobs.Kind{
@@ -118,11 +129,12 @@ func New(o Options) (*Server, error) {
 	s.schedules = schedules.New(o.Settings, o.PBX.FusionPBX, o.Schedules, kept, box, s.cdrs)
 	s.status = status.New(o.Settings, o.PBX)
 	s.admin = admin.New(s.front, o.PBX.Pool)
-	s.handler = s.front.Handler(s.groups())
+	s.console = console.New(o.Settings.PublicURL)
+	s.handler = s.front.Handler(append(s.groups(), s.console.Pages()))
 	return s, nil
 }
 
-// groups are every path that there is, by resource.
+// groups are every path that there is for programs, by resource.
 func (s *Server) groups() []web.Group {
 	return []web.Group{
 		{Name: "connection", About: "Is the caller's address on the whitelist?", Endpoints: connectionEndpoints()},
@@ -133,6 +145,7 @@ func (s *Server) groups() []web.Group {
 		{Name: "schedules", About: "What exports CDRs at its times.", Endpoints: s.schedules.Endpoints()},
 		{Name: "jobs", About: "Jobs: what takes long.", Endpoints: s.jobs.Endpoints()},
 		{Name: "access", About: "Tokens, the whitelist, the audit.", Endpoints: s.admin.Endpoints()},
+		{Name: "console", About: "The web console at /console, for people.", Endpoints: s.console.Endpoints()},
 		{Name: "health", About: "For machines.", Endpoints: s.healthEndpoints()},
 	}
 }
@@ -164,6 +177,9 @@ func (s *Server) Run(ctx context.Context) error {
 	watchCtx, stopWatching := context.WithCancel(ctx)
 	var watching sync.WaitGroup
 	watching.Go(func() { s.whitelist.Watch(watchCtx) })
+	if s.admitted != s.whitelist {
+		watching.Go(func() { s.admitted.Watch(watchCtx) })
+	}
 	defer func() {
 		stopWatching()
 		watching.Wait()

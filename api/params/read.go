@@ -76,6 +76,8 @@ var secrets = map[string]string{
 	"secret_key":       "in the body",
 	"webhook_url":      "in the body",
 	"callback_url":     "in the body",
+	"sign_on_code":     "in the body",
+	"form_token":       "in the body",
 	"api_key":          asToken,
 	"token":            asToken,
 	"access_token":     asToken,

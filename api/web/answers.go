@@ -49,11 +49,16 @@ func (r *Request) fail(err error) {
 		r.broken = r.attached // too late to be told
 		return
 	}
-	switch status {
-	case http.StatusUnauthorized:
+	switch {
+	case r.of.Failed != nil && status != http.StatusTooManyRequests:
+	case status == http.StatusUnauthorized:
 		r.c.Header("WWW-Authenticate", access.Challenge)
-	case http.StatusServiceUnavailable, http.StatusGatewayTimeout, http.StatusTooManyRequests:
+	case status == http.StatusServiceUnavailable, status == http.StatusGatewayTimeout, status == http.StatusTooManyRequests:
 		r.c.Header("Retry-After", strconv.Itoa(max(int(f.RetryAfter.Seconds()), RetryAfter)))
+	}
+	if r.of.Failed != nil {
+		r.of.Failed(r, status, f)
+		return
 	}
 	if !r.documented {
 		detail := f.Message
@@ -90,8 +95,7 @@ func (r *Request) Answer(status int, v any) {
 func (r *Request) write(status int, contentType string, v any) {
 	body, err := Encode(v)
 	if err != nil {
-		r.front.Log.Error("answer not encoded", "request_id", r.ID, "error", err)
-		r.c.Status(http.StatusInternalServerError)
+		r.Broken(err)
 		return
 	}
 	r.Unstored()
@@ -140,3 +144,9 @@ func (r *Request) Unstored() { r.SetHeader("Cache-Control", "no-store") }
 
 // Time writes a time as the documentation does: UTC, to the second.
 func Time(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// Broken is for an answer that cannot be made, which is a mistake of ours: the log says why.
+func (r *Request) Broken(err error) {
+	r.front.Log.Error("answer not made", "request_id", r.ID, "error", err)
+	r.c.Status(http.StatusInternalServerError)
+}

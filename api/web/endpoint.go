@@ -18,6 +18,8 @@ const (
 	Whitelisted                 // an address on the whitelist
 	SignedIn                    // and credentials, with one of the endpoint's scopes
 	SignedInOrLink              // or in their place the signature of a download's link
+	ConsoleDoor                 // nothing: what is read before one has a session of the console
+	Console                     // a session of the console whose holder has one of the endpoint's scopes; a change also a page's own form
 )
 
 // Endpoint is one path, what is asked of its callers, and what they have to know: openapi.json is made
@@ -38,11 +40,14 @@ type Endpoint struct {
 	Selects bool        // its parameters choose what it answers with: one that looks like a filter is not ignored
 	// File: its body is a file, or a form with one, that Answer reads by Request.File. Its parameters stand in the query
 	// too, and credentials come by headers alone.
-	File    bool
-	Answer  func(*Request) error
-	Params  []Param
-	Replies []Reply
-	Faults  []fault.Code // the codes with which it may fail in ways of its own
+	File   bool
+	Answer func(*Request) error
+	// Failed words an error in place of JSON. NoSession answers who has no session, at the entry Console.
+	Failed    func(r *Request, status int, f *fault.Error)
+	NoSession func(*Request) error
+	Params    []Param
+	Replies   []Reply
+	Faults    []fault.Code // the codes with which it may fail in ways of its own
 }
 
 // Group is the endpoints of one resource.
@@ -112,7 +117,7 @@ var SwitchFaults = []fault.Code{fault.SwitchUnavailable, fault.SwitchTimeout, fa
 // takes reports whether the endpoint has the parameter; credentials may come with every request that
 // needs some.
 func (e Endpoint) takes(name string) bool {
-	if name == "username" || name == "password" {
+	if name == "username" || name == "password" || name == FormToken && e.Entry == Console {
 		return true
 	}
 	return slices.ContainsFunc(e.Params, func(p Param) bool { return p.Name == name && !p.Header })

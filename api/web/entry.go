@@ -13,8 +13,13 @@ import (
 
 // enter fails unless the caller may come to the endpoint.
 func (r *Request) enter(e Endpoint) error {
-	if e.Entry == Everybody {
+	switch e.Entry {
+	case Everybody:
 		return r.enterOpen()
+	case ConsoleDoor:
+		return r.enterDoor(e)
+	case Console:
+		return r.enterConsole(e)
 	}
 	if err := r.Admit(); err != nil {
 		return r.refused(err)
@@ -32,6 +37,11 @@ func (r *Request) enter(e Endpoint) error {
 	if err != nil {
 		return r.refused(err)
 	}
+	return r.admitted(e)
+}
+
+// admitted counts the request of a caller who is known, and fails unless they may do what the endpoint does.
+func (r *Request) admitted(e Endpoint) error {
 	if err := r.charge(cmp.Or(e.Limit, LimitRequests)); err != nil {
 		return err
 	}

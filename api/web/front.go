@@ -6,6 +6,7 @@ package web
 import (
 	"cmp"
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"path"
@@ -23,6 +24,7 @@ import (
 	"trunkline/internal/fault"
 	"trunkline/internal/fusionpbx"
 	"trunkline/internal/ratelimit"
+	"trunkline/internal/session"
 	"trunkline/internal/token"
 	"trunkline/internal/whitelist"
 )
@@ -34,6 +36,8 @@ type Options struct {
 	Tokens    *token.Store
 	Whitelist *whitelist.List
 	Limiter   *ratelimit.Limiter // counts requests and failed logins
+	Sessions  *session.Store
+	Console   *whitelist.List // of the addresses that may open the console
 	Audit     *audit.Log
 	Metrics   *metrics.Metrics
 	Log       *slog.Logger
@@ -131,8 +135,11 @@ func (f *Front) serve(e Endpoint) gin.HandlerFunc {
 		r.documented, r.endpoint = IsDocumented(cmp.Or(e.Path, c.Request.URL.Path)), cmp.Or(e.Path, metrics.Unrouted)
 		r.of = e
 		err := r.enter(e)
-		if err == nil {
+		switch {
+		case err == nil:
 			err = e.Answer(r)
+		case errors.Is(err, errNoSession) && e.NoSession != nil:
+			err = e.NoSession(r)
 		}
 		if err != nil {
 			r.fail(r.recharge(err))

@@ -23,6 +23,8 @@ const (
 	// LimitOwnJob is for asking after one's own job: it takes nothing from the others, unless there is no such
 	// job.
 	LimitOwnJob Limit = "questions about jobs"
+	// LimitConsole is for pages: one of them is several requests.
+	LimitConsole Limit = "requests to the console"
 )
 
 // budget is what the caller may do of what is limited in a minute.
@@ -49,6 +51,8 @@ func (r *Request) most(l Limit) int {
 		return s.RateLimitExport
 	case LimitOwnJob:
 		return s.RateLimitJob
+	case LimitConsole:
+		return s.RateLimitConsole
 	default:
 		return s.RateLimit
 	}
@@ -87,7 +91,7 @@ func (r *Request) recharge(err error) error {
 	f, l := FaultOf(err, r.ID), r.charged
 	status := StatusOf(f.Code)
 	wrong := status >= 400 && status < 500 && status != http.StatusTooManyRequests && f.JobID == ""
-	if !wrong || l == "" || l == LimitRequests || l == LimitOwnJob && f.Code != fault.NotFound || r.c.Writer.Written() {
+	if !wrong || l == "" || l == LimitRequests || l == LimitConsole || l == LimitOwnJob && f.Code != fault.NotFound || r.c.Writer.Written() {
 		return err
 	}
 	limited := r.count(LimitRequests, []ratelimit.Step{

@@ -18,16 +18,18 @@ import (
 	"trunkline/api/params"
 	"trunkline/internal/access"
 	"trunkline/internal/fault"
+	"trunkline/internal/session"
 	"trunkline/internal/token"
 )
 
 // Request is one request and what has been found out about it.
 type Request struct {
 	ID       string
-	Address  netip.Addr    // the caller's; not valid if it cannot be known
-	Caller   access.Caller // once signed in
-	Params   params.Values // those that the endpoint takes, once signed in
-	Ignoring               // those that it does not take, up to maxIgnored
+	Address  netip.Addr      // the caller's; not valid if it cannot be known
+	Caller   access.Caller   // once signed in
+	Params   params.Values   // those that the endpoint takes, once signed in
+	Ignoring                 // those that it does not take, up to maxIgnored
+	Session  session.Session // at the entry Console
 
 	c          *gin.Context
 	front      *Front
@@ -38,6 +40,7 @@ type Request struct {
 	of         Endpoint // at which it has arrived
 	domainUUID string   // of the domain that the request changes something of, if it is known
 
+	secret  string             // of the session, if there is one
 	given   access.Credentials // with which the caller signed in
 	charged Limit              // what it was counted against, once signed in
 	tried   string             // the name of the user or token that did not sign in

@@ -65,6 +65,28 @@ func (l Locator) Untrusted(remote string, header http.Header) (peer netip.Addr, 
 	return peer, known && !peer.IsLoopback() && !l.trusted.Contains(peer)
 }
 
+// Secure fails unless what is said to the peer stays between it and us: by TLS, through a trusted proxy that says that
+// it was asked by https, or on this host.
+func (l Locator) Secure(remote string, header http.Header, overTLS bool) error {
+	peer, known := ParseAddress(remote)
+	if known && l.trusted.Contains(peer) && len(header.Values("X-Forwarded-For")) > 0 {
+		protos := header.Values("X-Forwarded-Proto")
+		switch {
+		case len(protos) == 1 && strings.EqualFold(strings.TrimSpace(protos[0]), "https"):
+			return nil
+		case len(protos) == 0:
+			return fault.Errorf(fault.Forbidden, "the proxy %s does not say whether it was asked by https; have it set X-Forwarded-Proto, as deploy/nginx-trunkline.conf does", peer)
+		}
+		return errPlain
+	}
+	if overTLS || known && peer.IsLoopback() {
+		return nil
+	}
+	return errPlain
+}
+
+var errPlain error = fault.Errorf(fault.Forbidden, "this came by plain HTTP, where others can read what is typed; use https:// (TRUNKLINE_TLS_CERT, or a proxy of TRUNKLINE_TRUSTED_PROXIES before Trunkline), or open this from its own host, as by ssh -L")
+
 // Network is what counts as one address: of IPv6 the /64, since whoever has one address of it has them all.
 func Network(addr netip.Addr) string {
 	if !addr.Is6() || addr.Is4In6() {

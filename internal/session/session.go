@@ -142,10 +142,9 @@ func (s *Store) Find(ctx context.Context, secret string) (Session, error) {
 	return found, nil
 }
 
-// Marked reports whether the mark of the holder's credentials is still the one with which they signed in.
-func (s *Store) Marked(of Session, mark string) bool {
-	return s.Keys.SameBody(of.MarkHash, ofMark, mark)
-}
+// Marked reports whether the mark of the holder's credentials is still the one of which a session or a sign-on has the
+// hash.
+func (s *Store) Marked(hash []byte, mark string) bool { return s.Keys.SameBody(hash, ofMark, mark) }
 
 // Bounds say whose sessions somebody sees and may end: those of the holder and domain, their own, and beside them
 // those of Domains.

@@ -69,7 +69,7 @@ func TestSession(t *testing.T) {
 	if left := time.Until(found.ExpiresAt); left < 11*time.Hour || left > 12*time.Hour {
 		t.Errorf("it ends in %v", left)
 	}
-	if !s.Marked(found, "of the password") || s.Marked(found, "of another") {
+	if !s.Marked(found.MarkHash, "of the password") || s.Marked(found.MarkHash, "of another") {
 		t.Error("the mark is not the one that it was made with")
 	}
 	var kept []byte

@@ -1,0 +1,104 @@
+// Package console is the web console: pages for people, made on the server, which work without a script. What they show
+// and do they get from the same functions as the endpoints of /v1, by a request whose caller is the session's holder. It
+// must not know how anything is done, nor ask the database itself.
+package console
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+
+	"trunkline/api/web"
+	"trunkline/internal/fault"
+)
+
+// Service answers with pages.
+type Service struct {
+	publicURL string
+}
+
+// New returns the console.
+func New(publicURL string) *Service { return &Service{publicURL: publicURL} }
+
+// home is the console's own path, below which all others lie.
+const home = "/console"
+
+// Pages are the endpoints that browsers ask for.
+func (s *Service) Pages() web.Group {
+	g := web.Group{Name: "console", Endpoints: append(s.doors(), assetEndpoint())}
+	for _, p := range pages {
+		g.Endpoints = append(g.Endpoints, s.pageEndpoint(p))
+		for _, a := range p.actions {
+			g.Endpoints = append(g.Endpoints, s.actionEndpoint(a))
+		}
+	}
+	return g
+}
+
+func (s *Service) pageEndpoint(p page) web.Endpoint {
+	return web.Endpoint{
+		ID: "console" + p.path, Methods: []string{"GET"}, Path: home + p.path, Entry: web.Console, Scope: p.scope, Params: p.params, AtOnce: p.atOnce,
+		Failed: s.failed, NoSession: toSignIn,
+		Answer: func(r *web.Request) error {
+			data, err := p.show(s, r)
+			if err == nil {
+				s.render(r, http.StatusOK, p.template, p.title, data)
+			}
+			return err
+		},
+	}
+}
+
+func (s *Service) actionEndpoint(a action) web.Endpoint {
+	return web.Endpoint{
+		ID: "console" + a.path, Methods: []string{"POST"}, Path: home + a.path, Entry: web.Console, Scope: a.scope, Params: a.params, AtOnce: a.atOnce,
+		Failed: s.failed, NoSession: toSignIn,
+		Answer: func(r *web.Request) error {
+			next, err := a.do(s, r)
+			if err == nil {
+				redirect(r, home+next)
+			}
+			return err
+		},
+	}
+}
+
+// redirect has the browser get the path.
+func redirect(r *web.Request, path string) {
+	r.SetHeader("Location", path)
+	r.Data(http.StatusSeeOther, "text/plain; charset=utf-8", nil)
+}
+
+// failed shows an error as a page: in words, with what to do.
+func (s *Service) failed(r *web.Request, status int, f *fault.Error) {
+	s.render(r, status, "error", http.StatusText(status), f)
+}
+
+// toSignIn sends who has no session to the page where one signs in, and from there back to where they were.
+func toSignIn(r *web.Request) error {
+	req := r.HTTP()
+	back := req.URL.RequestURI()
+	if req.Method != http.MethodGet {
+		from, err := url.Parse(req.Referer())
+		if back = home; err == nil {
+			back = from.RequestURI()
+		}
+	}
+	// A link on another site's page was followed: the browser sends no cookie along, but does if one of our pages asks.
+	if req.Header.Get("Sec-Fetch-Site") == "cross-site" {
+		r.SetHeader("Refresh", "0; url="+local(back))
+		r.Data(http.StatusOK, "text/html; charset=utf-8", nil)
+		return nil
+	}
+	redirect(r, home+"/sign-in?"+url.Values{"next": {local(back)}}.Encode())
+	return nil
+}
+
+// local is the path and query if they lie within the console, else the console's own path: nobody is sent elsewhere.
+func local(to string) string {
+	u, err := url.Parse(to)
+	if err != nil || u.Scheme != "" || u.Host != "" || u.Path != home && !strings.HasPrefix(u.Path, home+"/") || strings.Contains(u.Path, "..") {
+		return home
+	}
+	return u.RequestURI()
+}

@@ -1,0 +1,34 @@
+package console
+
+import (
+	"trunkline/api/web"
+	"trunkline/internal/token"
+)
+
+// page is one page of the console.
+type page struct {
+	path     string      // below /console
+	title    string      // also what the navigation calls it
+	unlisted bool        // the navigation does not have it
+	scope    token.Scope // needed to see it; "": none in particular
+	template string      // templates/NAME.html
+	params   []web.Param
+	atOnce   []web.AtOnce
+	show     func(*Service, *web.Request) (any, error) // what the template gets as .Page
+	actions  []action
+}
+
+// action is what a form of a page asks for. It answers with the path below /console that is shown next.
+type action struct {
+	path   string // below /console
+	scope  token.Scope
+	params []web.Param
+	atOnce []web.AtOnce
+	do     func(*Service, *web.Request) (next string, err error)
+}
+
+// pages are all pages, in the order of the navigation. A new one is a file like sessions.go, a template of that name and
+// an entry here.
+var pages = []page{
+	sessionsPage,
+}

@@ -1,0 +1,490 @@
+package api_test
+
+import (
+	"html"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"trunkline/internal/config"
+	"trunkline/internal/fault"
+	"trunkline/internal/pbxtest/sample"
+)
+
+// visitor is a browser that visits the console: it keeps its cookie, says whose page asks, and sends forms with their
+// hidden fields.
+type visitor struct {
+	b      *bundle
+	from   string // the peer's address; on this host where empty
+	cookie *http.Cookie
+	page   string // the last page that it read
+	header http.Header
+}
+
+func (b *bundle) visitor() *visitor { return &visitor{b: b} }
+
+const ownSite = "https://pbx.example"
+
+// get reads a page, and follows no redirection.
+func (v *visitor) get(t *testing.T, path string) answer {
+	t.Helper()
+	got := v.do(t, v.request(http.MethodGet, path, nil))
+	if got.status == http.StatusOK {
+		v.page = got.body
+	}
+	return got
+}
+
+func (v *visitor) request(method, path string, form url.Values) *http.Request {
+	req := httptest.NewRequest(method, path, strings.NewReader(form.Encode()))
+	req.RemoteAddr, req.Host = "127.0.0.1:40000", "pbx.example"
+	if v.from != "" {
+		req.RemoteAddr = v.from
+	}
+	for name, values := range v.header {
+		req.Header[name] = values
+	}
+	if form != nil {
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		if req.Header.Get("Origin") == "" {
+			req.Header.Set("Origin", ownSite)
+		}
+	}
+	if v.cookie != nil {
+		req.AddCookie(v.cookie)
+	}
+	return req
+}
+
+func (v *visitor) do(t *testing.T, req *http.Request) answer {
+	t.Helper()
+	recorder := httptest.NewRecorder()
+	v.b.server.Handler().ServeHTTP(recorder, req.WithContext(t.Context()))
+	response := recorder.Result()
+	for _, c := range response.Cookies() {
+		if c.MaxAge < 0 {
+			v.cookie = nil
+			continue
+		}
+		v.cookie = c
+	}
+	return answer{status: recorder.Code, header: response.Header, body: recorder.Body.String()}
+}
+
+var formToken = regexp.MustCompile(`name="form_token" value="([^"]+)"`)
+
+// post sends a form of the last page that was read.
+func (v *visitor) post(t *testing.T, path string, pairs ...string) answer {
+	t.Helper()
+	fields := form(pairs...)
+	if token := formToken.FindStringSubmatch(v.page); token != nil {
+		fields.Set("form_token", html.UnescapeString(token[1]))
+	}
+	return v.do(t, v.request(http.MethodPost, path, fields))
+}
+
+// signIn signs in by password, and fails the test unless that leads to the path.
+func (v *visitor) signIn(t *testing.T, name, password string, more ...string) *visitor {
+	t.Helper()
+	got := v.post(t, "/console/sign-in", append([]string{"username", name, "password", password}, more...)...)
+	if got.status != http.StatusSeeOther || v.cookie == nil {
+		t.Fatalf("signing in as %s: got %d %s", name, got.status, got.body)
+	}
+	return v
+}
+
+func (b *bundle) superadmin(t *testing.T) *visitor {
+	t.Helper()
+	return b.visitor().signIn(t, b.sample.SuperadminName, b.sample.SuperadminPassword)
+}
+
+func (b *bundle) tenantAdmin(t *testing.T) *visitor {
+	t.Helper()
+	return b.visitor().signIn(t, b.sample.AdminName, b.sample.AdminPassword)
+}
+
+// isIn fails unless a page of the console is shown.
+func (v *visitor) isIn(t *testing.T, want bool) {
+	t.Helper()
+	got := v.get(t, "/console/sessions")
+	if in := got.status == http.StatusOK; in != want {
+		t.Errorf("signed in is %t, want %t: got %d %s %s", in, want, got.status, got.header.Get("Location"), got.body)
+	}
+}
+
+func TestConsoleSignsInAndOut(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{noWorker: true})
+	v := b.visitor()
+	if got := v.get(t, "/console/sessions?x=1"); got.status != http.StatusSeeOther || got.header.Get("Location") != "/console/sign-in?next=%2Fconsole%2Fsessions%3Fx%3D1" {
+		t.Errorf("without a session: got %d %v", got.status, got.header)
+	}
+	v.get(t, "/console/sign-in?next=%2Fconsole%2Fsessions").want(t, http.StatusOK, "")
+	got := v.post(t, "/console/sign-in", "username", b.sample.SuperadminName, "password", b.sample.SuperadminPassword, "next", "/console/sessions")
+	if got.status != http.StatusSeeOther || got.header.Get("Location") != "/console/sessions" {
+		t.Fatalf("got %d %v %s", got.status, got.header, got.body)
+	}
+	c := v.cookie
+	if c.Name != "__Host-trunkline" || !c.Secure || !c.HttpOnly || c.SameSite != http.SameSiteStrictMode || c.Path != "/" || c.Domain != "" || c.MaxAge != 0 {
+		t.Errorf("the cookie is %+v", c)
+	}
+	v.get(t, "/console/sessions").want(t, http.StatusOK, "").says(t, b.sample.SuperadminName, "(this one)", "all domains")
+	if b.recorded(t, "console.sign-in", "by password") != 1 {
+		t.Error("it is not in the audit")
+	}
+	stolen := *v
+	if got := v.post(t, "/console/sign-out"); got.status != http.StatusSeeOther || v.cookie != nil {
+		t.Errorf("signing out: got %d %s", got.status, got.body)
+	}
+	stolen.isIn(t, false)
+	if strings.Contains(b.log.String(), c.Value) || strings.Contains(b.log.String(), b.sample.SuperadminPassword) {
+		t.Error("a secret is in the log")
+	}
+}
+
+// Where one goes after signing in is never elsewhere.
+func TestConsoleSendsNobodyElsewhere(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{noWorker: true})
+	for _, next := range []string{"", "https://evil.example/console", "//evil.example/console/", "/\\evil.example", "/console/../v1", "/consolex", "javascript:alert(1)", "/v1/tokens", "/console%2f..", "\x00"} {
+		got := b.visitor().post(t, "/console/sign-in", "username", b.sample.AdminName, "password", b.sample.AdminPassword, "next", next)
+		if to := got.header.Get("Location"); to != "/console" && got.status != http.StatusBadRequest {
+			t.Errorf("%q: sent to %q, %d", next, to, got.status)
+		}
+	}
+}
+
+func TestConsoleRefusesToSignIn(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{noWorker: true, settings: func(s *config.Settings) { s.TrustedProxies = prefixes("10.0.0.0/8") }})
+	name, password := b.sample.SuperadminName, b.sample.SuperadminPassword
+	forwarded := func(from string, proto ...string) http.Header {
+		return http.Header{"X-Forwarded-For": {from}, "X-Forwarded-Proto": proto}
+	}
+	for what, c := range map[string]struct {
+		from   string
+		header http.Header
+		form   []string
+		status int
+		says   string
+	}{
+		"a stranger":                {stranger + ":1", nil, []string{"username", name, "password", password}, 403, stranger},
+		"plain HTTP":                {caller + ":1", nil, []string{"username", name, "password", password}, 403, "use https://"},
+		"a proxy that says http":    {"10.0.0.1:1", forwarded(caller, "http"), []string{"username", name, "password", password}, 403, "use https://"},
+		"a proxy that says nothing": {"10.0.0.1:1", forwarded(caller), []string{"username", name, "password", password}, 403, "have it set X-Forwarded-Proto"},
+		"a proxy that says both":    {"10.0.0.1:1", forwarded(caller, "https", "http"), []string{"username", name, "password", password}, 403, "use https://"},
+		"a caller who says https":   {caller + ":1", forwarded(caller, "https"), []string{"username", name, "password", password}, 403, "use https://"},
+		"a proxy that says https":   {"10.0.0.1:1", forwarded(caller, "https"), []string{"username", name, "password", password}, 303, ""},
+		"on this host":              {"", nil, []string{"username", name, "password", password}, 303, ""},
+		"an unknown proxy":          {"127.0.0.1:1", forwarded(caller, "https"), []string{"username", name, "password", password}, 403, "TRUNKLINE_TRUSTED_PROXIES"},
+		"a wrong password":          {"", nil, []string{"username", name, "password", "wrong"}, 401, "username or password is wrong"},
+		"no password":               {"", nil, []string{"username", name}, 401, "type your name and your password"},
+		"nothing":                   {"", nil, []string{"username", "", "token", ""}, 401, "type your name and your password"},
+		"a wrong token":             {"", nil, []string{"token", "tk_nonsense"}, 401, "token"},
+		"another site's page":       {"", http.Header{"Sec-Fetch-Site": {"cross-site"}, "Origin": {"https://evil.example"}}, []string{"username", name, "password", password}, 403, "not sent from a page of this console"},
+		"a parameter of no meaning": {"", nil, []string{"username", name, "password", password, "admin", "1"}, 400, "admin: unknown here"},
+	} {
+		v := b.visitor()
+		v.from, v.header = c.from, c.header
+		got := v.post(t, "/console/sign-in", c.form...)
+		if got.status != c.status || !strings.Contains(html.UnescapeString(got.body), c.says) || (v.cookie != nil) != (c.status == 303) {
+			t.Errorf("%s: got %d %s, want %d %q", what, got.status, got.body, c.status, c.says)
+		}
+		if strings.Contains(got.body, password) {
+			t.Errorf("%s: the password is shown", what)
+		}
+	}
+	v := b.visitor()
+	req := v.request(http.MethodPost, "/console/sign-in", form("username", name, "password", password))
+	req.Header.Del("Origin")
+	if got := v.do(t, req); got.status != http.StatusForbidden {
+		t.Errorf("a request that does not say whose page asks: got %d", got.status)
+	}
+	if got := v.get(t, "/console/sign-in?password="+password); got.status != http.StatusBadRequest || strings.Contains(got.body, password) {
+		t.Errorf("a password in the query: got %d %s", got.status, got.body)
+	}
+}
+
+// The name that was typed stands in the form again, inert; what is a secret does not.
+func TestConsoleShowsWhatWasTyped(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{noWorker: true})
+	const typed = `"><script>alert(1)</script>`
+	got := b.visitor().post(t, "/console/sign-in", "username", typed, "password", "p4ssw0rd-typed", "next", typed)
+	if got.status != http.StatusUnauthorized || strings.Contains(got.body, "<script>alert") || !strings.Contains(html.UnescapeString(got.body), typed) || strings.Contains(got.body, "p4ssw0rd-typed") {
+		t.Errorf("got %d %s", got.status, got.body)
+	}
+	_, secret := b.issue(t, "pasted", "read", "all_domains", "true")
+	if got := b.visitor().post(t, "/console/sign-in", "username", secret, "password", "x"); got.status != http.StatusUnauthorized || strings.Contains(got.body, secret) || strings.Contains(b.log.String(), secret) {
+		t.Errorf("a token as a name: got %d %s", got.status, got.body)
+	}
+}
+
+// A session ends at once with what it was made by.
+func TestConsoleSessionEndsWithItsHolder(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{noWorker: true})
+	of := "where username = '" + b.sample.AdminName + "'"
+	for what, sql := range map[string]string{
+		"a new password":      "update v_users set password = 'x' " + of,
+		"a new second factor": "update v_users set user_totp_secret = 'JBSWY3DP' " + of,
+		"disabled":            "update v_users set user_enabled = false " + of,
+		"no admin any more":   "delete from v_user_groups where user_uuid = (select user_uuid from v_users " + of + ")",
+		"its domain disabled": "update v_domains set domain_enabled = false where domain_uuid = (select domain_uuid from v_users " + of + ")",
+		"deleted":             "delete from v_users " + of,
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			b := newBundle(t, setUp{noWorker: true})
+			name := b.sample.AdminName
+			v, other := b.tenantAdmin(t), b.superadmin(t)
+			v.isIn(t, true)
+			if strings.Contains(name, "@") {
+				name, _, _ = strings.Cut(name, "@")
+			}
+			b.exec(t, strings.ReplaceAll(sql, "'"+b.sample.AdminName+"'", "'"+name+"'"))
+			b.passCallerAge()
+			v.isIn(t, false)
+			other.isIn(t, true)
+			if n := b.count(t, "select count(*) from trunkline.sessions"); n != 1 {
+				t.Errorf("%d sessions are kept", n)
+			}
+		})
+	}
+	for what, c := range map[string]call{
+		"revoked": {method: http.MethodDelete, path: "/v1/tokens/"},
+		"rotated": {method: http.MethodPost, path: "/rotate", form: form("grace", "24h")},
+	} {
+		t.Run("token "+what, func(t *testing.T) {
+			t.Parallel()
+			id, secret := b.issue(t, what, "read", "all_domains", "true")
+			v := b.visitor()
+			v.post(t, "/console/sign-in", "token", secret).want(t, http.StatusSeeOther, "")
+			v.get(t, "/console/sessions").want(t, http.StatusOK, "").says(t, "token:"+what)
+			if c.form != nil {
+				c.path = "/v1/tokens/" + id + c.path
+			} else {
+				c.path += id
+			}
+			b.do(t, b.asSuperadmin(c)).want(t, http.StatusOK, "")
+			b.passCallerAge()
+			v.isIn(t, false)
+		})
+	}
+}
+
+// passCallerAge waits until what was known of callers is not used any more.
+func (b *bundle) passCallerAge() { <-time.After(1100 * time.Millisecond) }
+
+func TestConsoleSecondFactor(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{noWorker: true, settings: func(s *config.Settings) { s.LoginFailures = 3 }})
+	b.exec(t, "update v_users set user_totp_secret = $1", totpSecret)
+	sign := func(code string) answer {
+		return b.visitor().post(t, "/console/sign-in", "username", b.sample.AdminName, "password", b.sample.AdminPassword, "totp", code)
+	}
+	sign("").want(t, http.StatusForbidden, "").says(t, "type the code that its app shows", `aria-invalid="true"`)
+	code := totpCode(t, time.Now())
+	sign(code[:3]+" "+code[3:]).want(t, http.StatusSeeOther, "")
+	sign(code).want(t, http.StatusUnauthorized, "").says(t, "used already")
+	for range 2 {
+		sign("000000").want(t, http.StatusUnauthorized, "").says(t, "code of the second factor is wrong")
+	}
+	sign(totpCode(t, time.Now().Add(30*time.Second))).want(t, http.StatusTooManyRequests, "").says(t, "too many failed logins")
+	b.exec(t, `insert into v_default_settings (default_setting_uuid, default_setting_category, default_setting_subcategory, default_setting_name, default_setting_value, default_setting_enabled)
+		values (gen_random_uuid(), 'authentication', 'methods', 'array', 'email', true)`)
+	got := b.visitor().post(t, "/console/sign-in", "username", b.sample.SuperadminName, "password", b.sample.SuperadminPassword)
+	got.want(t, http.StatusForbidden, "").says(t, "by e-mail", "API token")
+}
+
+// A change needs the form of a page of the same session.
+func TestConsoleForms(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{noWorker: true})
+	v, other := b.superadmin(t), b.superadmin(t)
+	v.get(t, "/console/sessions")
+	other.get(t, "/console/sessions")
+	own := v.page
+	for what, page := range map[string]string{"no form": "", "another session's": other.page} {
+		v.page = page
+		if got := v.post(t, "/console/sign-out"); got.status != http.StatusForbidden || !strings.Contains(got.body, "of another session") {
+			t.Errorf("%s: got %d %s", what, got.status, got.body)
+		}
+	}
+	v.page = own
+	for _, header := range []http.Header{
+		{"Sec-Fetch-Site": {"cross-site"}, "Origin": nil}, {"Sec-Fetch-Site": {"same-site"}, "Origin": {"https://a.pbx.example"}},
+		{"Origin": {"https://evil.example"}}, {"Origin": {"null"}}, {"Origin": nil},
+	} {
+		req := v.request(http.MethodPost, "/console/sign-out", form("form_token", formToken.FindStringSubmatch(own)[1]))
+		for name, values := range header {
+			req.Header[name] = values
+		}
+		if got := v.do(t, req); got.status != http.StatusForbidden {
+			t.Errorf("%v: got %d", header, got.status)
+		}
+	}
+	v.isIn(t, true)
+}
+
+func TestConsoleSessions(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{noWorker: true})
+	root, again, admin := b.superadmin(t), b.superadmin(t), b.tenantAdmin(t)
+	root.get(t, "/console/sessions").says(t, b.sample.SuperadminName, b.sample.AdminName)
+	if got := admin.get(t, "/console/sessions"); strings.Contains(got.body, b.sample.SuperadminName) || !strings.Contains(got.body, b.sample.Domains[0].Name) && !strings.Contains(got.body, b.sample.AdminName) {
+		t.Errorf("a tenant's admin sees %s", got.body)
+	}
+	var id string
+	must(t, b.pool.QueryRow(t.Context(), "select id::text from trunkline.sessions where domain_uuid is null order by id desc limit 1").Scan(&id))
+	admin.post(t, "/console/sessions/end", "id", id).want(t, http.StatusNotFound, "")
+	again.isIn(t, true)
+	root.post(t, "/console/sessions/end", "id", id).want(t, http.StatusSeeOther, "")
+	again.isIn(t, false)
+	root.isIn(t, true)
+	admin.isIn(t, true)
+	if b.recorded(t, "console.session.end", id) != 1 {
+		t.Error("it is not in the audit")
+	}
+	root.post(t, "/console/sessions/end", "id", id).want(t, http.StatusNotFound, "").says(t, "there is no such session")
+}
+
+func TestConsoleSignOn(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{noWorker: true, settings: func(s *config.Settings) { s.TrustedProxies = prefixes("10.0.0.0/8") }})
+	i := slices.IndexFunc(b.sample.Domains, func(d sample.Domain) bool { return d.Name != b.sample.AdminDomain })
+	own, domain := b.sample.Domains[i], b.sample.Domains[i].Name
+	id, secret := b.issue(t, "whmcs", "read,admin", "all_domains", "true")
+	signOn := func() (code string) {
+		got := b.do(t, bearing(secret, call{path: "/v1/console/sign-ons", form: form("tenant_domain", domain)})).want(t, http.StatusCreated, "")
+		code = got.text(t, "code")
+		if got.text(t, "url") != "https://pbx.example/console/sign-on#"+code || got.header.Get("Cache-Control") != "no-store" {
+			t.Errorf("got %v %s", got.header, got.body)
+		}
+		return code
+	}
+	at := func(address string) *visitor {
+		v := b.visitor()
+		v.from, v.header = "10.0.0.1:9", http.Header{"X-Forwarded-For": {address}, "X-Forwarded-Proto": {"https"}}
+		return v
+	}
+	code := signOn()
+	v := at(stranger)
+	v.get(t, "/console/sign-on").want(t, http.StatusOK, "")
+	v.post(t, "/console/sign-on", "sign_on_code", code).want(t, http.StatusSeeOther, "")
+	v.get(t, "/console/sessions").want(t, http.StatusOK, "").says(t, domain, "sign-on", "token:whmcs")
+	if strings.Contains(v.page, b.sample.AdminDomain) || strings.Contains(v.page, "all domains") {
+		t.Errorf("it sees more than its domain: %s", v.page)
+	}
+	at(stranger).post(t, "/console/sign-on", "sign_on_code", code).want(t, http.StatusUnauthorized, "").says(t, "used already")
+	at(stranger).post(t, "/console/sign-on", "sign_on_code", "nonsense").want(t, http.StatusUnauthorized, "")
+	if got := at(stranger).get(t, "/console/sign-on?sign_on_code="+code); got.status != http.StatusBadRequest {
+		t.Errorf("a code in the query: got %d", got.status)
+	}
+	elsewhere := at(caller)
+	elsewhere.cookie = v.cookie
+	if got := elsewhere.get(t, "/console/sessions"); got.status != http.StatusForbidden || !strings.Contains(got.body, "bound") {
+		t.Errorf("at another address: got %d %s", got.status, got.body)
+	}
+	v.isIn(t, true)
+	plain := b.visitor()
+	plain.from = stranger + ":1"
+	plain.post(t, "/console/sign-on", "sign_on_code", signOn()).want(t, http.StatusForbidden, "").says(t, "use https://")
+
+	b.exec(t, "update v_domains set domain_enabled = false where domain_uuid = $1", own.UUID)
+	v.isIn(t, false)
+	b.exec(t, "update v_domains set domain_enabled = true where domain_uuid = $1", own.UUID)
+	code = signOn()
+	b.do(t, b.asSuperadmin(call{method: http.MethodDelete, path: "/v1/tokens/" + id})).want(t, http.StatusOK, "")
+	at(stranger).post(t, "/console/sign-on", "sign_on_code", code).want(t, http.StatusUnauthorized, "")
+
+	b.do(t, b.asAdmin(call{path: "/v1/console/sign-ons", form: form("tenant_domain", domain)})).want(t, http.StatusForbidden, fault.Forbidden)
+	b.do(t, b.asAdmin(call{path: "/v1/console/sign-ons", form: form()})).want(t, http.StatusCreated, "")
+	_, homeless := b.issue(t, "homeless", "read", "all_domains", "true")
+	b.do(t, bearing(homeless, call{path: "/v1/console/sign-ons", form: form()})).want(t, http.StatusBadRequest, fault.MissingParameters)
+	b.do(t, b.asSuperadmin(call{path: "/v1/console/sign-ons", form: form("tenant_domain", "global")})).want(t, http.StatusBadRequest, fault.InvalidRequest)
+}
+
+// The console has a list of its own, if the settings say so.
+func TestConsoleWhitelist(t *testing.T) {
+	t.Parallel()
+	list := filepath.Join(t.TempDir(), "console.conf")
+	must(t, os.WriteFile(list, []byte(stranger+"\n"), 0o600))
+	b := newBundle(t, setUp{noWorker: true, settings: func(s *config.Settings) {
+		s.TrustedProxies, s.ConsoleWhitelist = prefixes("10.0.0.0/8"), list
+	}})
+	for address, status := range map[string]int{stranger: http.StatusSeeOther, caller: http.StatusForbidden} {
+		v := b.visitor()
+		v.from, v.header = "10.0.0.1:9", http.Header{"X-Forwarded-For": {address}, "X-Forwarded-Proto": {"https"}}
+		v.post(t, "/console/sign-in", "username", b.sample.SuperadminName, "password", b.sample.SuperadminPassword).want(t, status, "")
+	}
+	b.do(t, b.asSuperadmin(call{path: "/v1/whitelist"})).want(t, http.StatusOK, "")
+}
+
+// loads is whatever has a browser load something, or go somewhere.
+var loads = regexp.MustCompile(`(?i)(?:src|href|srcset|poster|data)\s*=\s*"([^"]*)"|url\(([^)]*)\)|@import\s+(\S+)`)
+
+// No answer has a browser load, or run, anything from elsewhere; and each says so to the browser.
+func TestConsoleLoadsNothingFromElsewhere(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{noWorker: true})
+	v := b.superadmin(t)
+	seen := map[string]bool{}
+	paths := []string{"/console", "/console/", "/console/sessions", "/console/sign-in", "/console/sign-on", "/console/assets/none.css"}
+	for len(paths) > 0 {
+		path := paths[0]
+		paths = paths[1:]
+		if seen[path] {
+			continue
+		}
+		seen[path] = true
+		got := v.get(t, path)
+		for _, found := range loads.FindAllStringSubmatch(got.body, -1) {
+			to := html.UnescapeString(found[1] + found[2] + found[3])
+			switch {
+			case strings.HasPrefix(to, "/console"):
+				paths = append(paths, to)
+			case strings.HasPrefix(to, "#"):
+			default:
+				t.Errorf("%s: loads %q", path, to)
+			}
+		}
+		policy := got.header.Get("Content-Security-Policy")
+		for _, want := range []string{"default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'", "form-action 'self'"} {
+			if !strings.Contains(policy, want) {
+				t.Errorf("%s: the policy %q lacks %s", path, policy, want)
+			}
+		}
+		asset := strings.HasPrefix(path, "/console/assets/") && got.status == http.StatusOK
+		if strings.Contains(policy, "unsafe") || got.header.Get("X-Content-Type-Options") != "nosniff" || (got.header.Get("Cache-Control") == "no-store") == asset {
+			t.Errorf("%s: got %v", path, got.header)
+		}
+		if regexp.MustCompile(`(?i)<script(?:[^>]*)>[^<]|<style|\sstyle\s*=|\son\w+\s*=`).MatchString(got.body) && strings.Contains(got.header.Get("Content-Type"), "html") {
+			t.Errorf("%s: has a script or a style within: %s", path, got.body)
+		}
+		if len(got.body) > 100_000 {
+			t.Errorf("%s has %d bytes", path, len(got.body))
+		}
+	}
+	if len(seen) < 8 {
+		t.Errorf("only %v was read", seen)
+	}
+}
+
+// A link on another site's page leads to the page: browsers send the cookie only once a page of ours asks.
+func TestConsoleFollowsALinkFromElsewhere(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{noWorker: true})
+	v := b.visitor()
+	v.header = http.Header{"Sec-Fetch-Site": {"cross-site"}}
+	if got := v.get(t, "/console/sessions"); got.status != http.StatusOK || got.header.Get("Refresh") != "0; url=/console/sessions" {
+		t.Errorf("got %d %v", got.status, got.header)
+	}
+}
