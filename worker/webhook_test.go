@@ -1,6 +1,7 @@
 package worker_test
 
 import (
+	"fmt"
 	"net/http"
 	"net/netip"
 	"os"
@@ -97,6 +98,10 @@ func TestSubscribersAreTold(t *testing.T) {
 		must(t, err)
 		authorities = append(authorities, pem...)
 	}
+	mails := pbxtest.StartSMTPD(t)
+	pem, err := os.ReadFile(mails.CAFile)
+	must(t, err)
+	authorities = append(authorities, pem...)
 	file := filepath.Join(t.TempDir(), "authorities.pem")
 	must(t, os.WriteFile(file, authorities, 0o600))
 	b := newBundle(t, setUp{stopped: true})
@@ -107,14 +112,25 @@ func TestSubscribersAreTold(t *testing.T) {
 	d := b.hook(t, first, own.URL, "gateway.state, "+event)
 	b.hook(t, second, others.URL, event)
 	b.hook(t, "", all.URL, event)
-	_, err := b.destinations().Create(t.Context(), destinations.Given{
-		DomainUUID: first, Name: "silent", Kind: "webhook", Values: destinations.Values{"webhook_url": silent.URL, "events": "gateway.state"}, Enabled: true, CreatedBy: "superadmin",
-	})
-	must(t, err)
+	for name, values := range map[string]destinations.Values{
+		"silent": {"webhook_url": silent.URL, "events": "gateway.state"},
+		"people": {
+			"host": "127.0.0.1", "port": fmt.Sprint(mails.StartTLS), "login": mails.Login, "login_password": mails.Password,
+			"mail_from": "cdr@pbx.example", "mail_to": "billing@customer.example", "events": event,
+		},
+		"other people": {"host": "127.0.0.1", "port": fmt.Sprint(mails.StartTLS), "mail_from": "cdr@pbx.example", "mail_to": "billing@customer.example"},
+	} {
+		kind := "mail"
+		if values["webhook_url"] != "" {
+			kind = "webhook"
+		}
+		_, err := b.destinations().Create(t.Context(), destinations.Given{DomainUUID: first, Name: name, Kind: kind, Values: values, Enabled: true, CreatedBy: "superadmin"})
+		must(t, err)
+	}
 	box := outbox.NewBox(b.pool, b.Client)
 	must(t, pgx.BeginFunc(t.Context(), b.pool, func(tx pgx.Tx) error {
 		n, err := box.Announce(t.Context(), tx, first, event, time.Now(), map[string]string{"label": "000001"})
-		if err == nil && n != 2 {
+		if err == nil && n != 3 {
 			t.Errorf("%d are told", n)
 		}
 		return err
@@ -128,6 +144,11 @@ func TestSubscribersAreTold(t *testing.T) {
 	if string(got.Body) != string(all.All()[0].Body) || got.Header.Get("webhook-id") == all.All()[0].Header.Get("webhook-id") {
 		t.Errorf("those of all domains got %s", all.All()[0].Body)
 	}
+	pbxtest.Eventually(t, "people are told", func() bool {
+		all, err := mails.Mails()
+		must(t, err)
+		return len(all) > 0 && strings.Contains(all[0], "000001")
+	})
 	if len(others.All()) != 0 || len(silent.All()) != 0 {
 		t.Error("somebody was told who is not subscribed, or of another domain")
 	}

@@ -57,14 +57,15 @@ type Teller interface {
 	Tell(ctx context.Context, m Message) (Receipt, error)
 }
 
-// Events reads the events that a destination subscribes to, with commas between. The error names the parameter.
-func Events(parameter, list string) (events []string, err error) {
+// Events reads the events that a destination subscribes to, with commas between, of those that one of its kind can be told of.
+// The error names the parameter.
+func Events(parameter, list string, can []string) (events []string, err error) {
 	for event := range strings.SplitSeq(list, ",") {
 		event = strings.TrimSpace(event)
 		switch {
 		case event == "":
-		case !slices.Contains(Subscribed, event):
-			return nil, fault.Invalid(parameter, "%q is no event; there are %s, with commas between", fault.Clip(event), strings.Join(Subscribed, " and "))
+		case !slices.Contains(can, event):
+			return nil, fault.Invalid(parameter, "%q is no event that this kind of destination can be told of; write %s", fault.Clip(event), strings.Join(can, " or "))
 		case !slices.Contains(events, event):
 			events = append(events, event)
 		}

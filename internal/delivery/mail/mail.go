@@ -1,5 +1,5 @@
-// Package mail tells people by mail that a file is there: its figures and a link to it, and none of its rows. Nothing is sent
-// without TLS.
+// Package mail tells people by mail that a file is there, its figures and a link to it and none of its rows, or that one could not
+// be made. Nothing is sent without TLS.
 package mail
 
 import (
@@ -23,7 +23,7 @@ import (
 // patience bounds one mail, from the connection to the server's last word.
 const patience = time.Minute
 
-// Sender is an SMTP server with those that it is told to bring mail to. It implements delivery.Sender.
+// Sender is an SMTP server with those that it is told to bring mail to. It implements delivery.Teller.
 type Sender struct {
 	guard       dial.Guard
 	authorities string // a file of those whose signature on the server's certificate counts besides the system's
@@ -42,7 +42,21 @@ func (*Sender) Close() error { return nil }
 // Deliver implements delivery.Sender. A mail that was sent cannot be looked for: if a try ends before it is known that the server
 // has taken the mail, the next one sends it once more, under the same Message-ID.
 func (s *Sender) Deliver(ctx context.Context, content delivery.Content) (delivery.Receipt, error) {
-	message, err := s.message(content)
+	return s.send(ctx, aboutFile(content))
+}
+
+// Tell implements delivery.Teller. Of a mail that arrives twice it says what Deliver does.
+func (s *Sender) Tell(ctx context.Context, m delivery.Message) (delivery.Receipt, error) {
+	n, err := aboutEvent(m)
+	if err != nil {
+		return delivery.Receipt{}, err
+	}
+	return s.send(ctx, n)
+}
+
+// send brings a note to the server.
+func (s *Sender) send(ctx context.Context, n note) (delivery.Receipt, error) {
+	message, err := s.message(n)
 	if err != nil {
 		return delivery.Receipt{}, err
 	}
@@ -57,7 +71,7 @@ func (s *Sender) Deliver(ctx context.Context, content delivery.Content) (deliver
 
 // Test implements delivery.Sender: the server is asked whether it would take mail for these people, and gets none.
 func (s *Sender) Test(ctx context.Context) (delivery.Report, error) {
-	message, err := s.message(delivery.Content{})
+	message, err := s.message(note{})
 	if err != nil {
 		return delivery.Report{}, err
 	}
@@ -79,8 +93,8 @@ func (s *Sender) Test(ctx context.Context) (delivery.Report, error) {
 	return delivery.Report{At: time.Now().UTC(), Message: "the server was reached by TLS and would take mail for " + strings.Join(recipients(message), ", ") + "; none was sent"}, nil
 }
 
-// message is the mail about a file.
-func (s *Sender) message(content delivery.Content) (*mail.Msg, error) {
+// message is the mail with a note.
+func (s *Sender) message(n note) (*mail.Msg, error) {
 	message := mail.NewMsg(mail.WithNoDefaultUserAgent())
 	if err := errors.Join(message.From(s.settings.From), message.ToFromString(s.settings.To)); err != nil {
 		return nil, fault.Errorf(fault.InvalidRequest, "mail_from or mail_to is not an address; change the destination")
@@ -89,12 +103,11 @@ func (s *Sender) message(content delivery.Content) (*mail.Msg, error) {
 	if err != nil {
 		return nil, fault.Errorf(fault.InvalidRequest, "mail_from is not an address; change the destination")
 	}
-	domain := orAll(content.Of.Domain)
-	message.Subject(fmt.Sprintf("CDRs of %s, %s", domain, content.Of.DateRange))
-	message.SetMessageIDWithValue(content.Of.DeliveryID + strings.TrimSuffix(sender[strings.LastIndex(sender, "@"):], ">"))
+	message.Subject(n.subject)
+	message.SetMessageIDWithValue(n.id + strings.TrimSuffix(sender[strings.LastIndex(sender, "@"):], ">"))
 	message.SetDate()
 	message.SetGenHeader(mail.Header("Auto-Submitted"), "auto-generated")
-	message.SetBodyString(mail.TypeTextPlain, body(content))
+	message.SetBodyString(mail.TypeTextPlain, n.body)
 	return message, nil
 }
 
@@ -105,35 +118,6 @@ func recipients(message *mail.Msg) []string {
 		all[i] = strings.Trim(address, "<>")
 	}
 	return all
-}
-
-func orAll(domain string) string {
-	if domain == "" {
-		return "all domains"
-	}
-	return domain
-}
-
-// body is what the mail says.
-func body(content delivery.Content) string {
-	of := content.Of
-	return fmt.Sprintf(`An export of call detail records is ready.
-
-Domain:  %s
-Days:    %s (%s)
-File:    %s
-Format:  %s
-Rows:    %d
-Bytes:   %d
-SHA-256: %s
-
-Download it until %s:
-%s
-
-Whoever has the link gets the file without a password.
-Pass it on to nobody else.
-`, orAll(of.Domain), of.DateRange, of.TimeZone, content.Name, of.Format, of.Rows, content.Bytes, content.SHA256,
-		of.LinkUntil.UTC().Format("2006-01-02 15:04 UTC"), of.Link)
 }
 
 // connected does something with a server that we have logged in to.

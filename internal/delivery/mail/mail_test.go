@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"mime"
 	"mime/quotedprintable"
 	"net"
 	"net/mail"
@@ -74,6 +75,55 @@ func TestDeliver(t *testing.T) {
 		if id := read.Header.Get("Message-Id"); id != "<0190b5a0-0000-7000-8000-000000000001@pbx.example>" || strings.Contains(text, server.Password) {
 			t.Errorf("got %s", text)
 		}
+	}
+}
+
+// People are told of a window that has failed, in words, if that is what they want to be told of.
+func TestTell(t *testing.T) {
+	t.Parallel()
+	server := pbxtest.StartSMTPD(t)
+	settings, credentials := to(server, "billing@customer.example")
+	settings.Events = delivery.EventWindowFailed + " ,"
+	must(t, settings.Check())
+	if got := settings.Normalised().Events; got != delivery.EventWindowFailed {
+		t.Errorf("it is kept as %q", got)
+	}
+	sender := ours.New(loopback, server.CAFile, settings, credentials)
+	type data map[string]any
+	message := func(event string, d data) delivery.Message {
+		body, err := delivery.Envelope{Type: event, Timestamp: time.Now(), Data: d}.Encode()
+		must(t, err)
+		return delivery.Message{ID: "0190b5a0-0000-7000-8000-000000000002", Body: body}
+	}
+	failed := message(delivery.EventWindowFailed, data{
+		"schedule": "0190b5a0-0000-7000-8000-000000000003", "schedule_name": "nightly", "tenant_domain": "büro.example", "label": "000042-r1",
+		"window": data{"start": "2026-11-26T23:00:00Z", "end": "2026-11-27T23:00:00Z", "time_zone": "Europe/Berlin", "reason": "the disk\nSchedule: another"},
+	})
+	receipt, err := sender.Tell(t.Context(), failed)
+	if err != nil || !strings.Contains(receipt.Where, "billing@customer.example") {
+		t.Fatalf("got %+v, %v\n%s", receipt, err, server.Log())
+	}
+	mails, err := server.Mails()
+	must(t, err)
+	if len(mails) != 1 {
+		t.Fatalf("%d mails", len(mails))
+	}
+	read, err := mail.ReadMessage(strings.NewReader(mails[0]))
+	must(t, err)
+	body, err := io.ReadAll(quotedprintable.NewReader(read.Body))
+	must(t, err)
+	subject, err := new(mime.WordDecoder).DecodeHeader(read.Header.Get("Subject"))
+	must(t, err)
+	for _, want := range []string{"nightly (0190b5a0-0000-7000-8000-000000000003)", "büro.example", "000042-r1, from 2026-11-26 23:00 UTC to 2026-11-27 23:00 UTC (Europe/Berlin)", "the disk Schedule: another"} {
+		if !strings.Contains(string(body), want) {
+			t.Errorf("%q is not in\n%s", want, body)
+		}
+	}
+	if id := read.Header.Get("Message-Id"); id != "<0190b5a0-0000-7000-8000-000000000002@pbx.example>" || !strings.Contains(subject, "window 000042-r1 of schedule nightly") {
+		t.Errorf("got %s: %s", id, subject)
+	}
+	if _, err := sender.Tell(t.Context(), message(delivery.EventGatewayState, nil)); !fault.Is(err, fault.DeliveryRefused) || fault.Passes(err) {
+		t.Errorf("of a gateway: got %v", err)
 	}
 }
 
@@ -185,6 +235,7 @@ func TestSettings(t *testing.T) {
 		"port":        func(s *ours.Settings) { s.Port = -1 },
 		"tls":         func(s *ours.Settings) { s.TLS = "none" },
 		"login":       func(s *ours.Settings) { s.Login = "a\r\nb" },
+		"events":      func(s *ours.Settings) { s.Events = delivery.EventWindowFailed + "," + delivery.EventGatewayState },
 		"mail_from":   func(s *ours.Settings) { s.From = "a@b.example\r\nBcc: c@d.example" },
 		"mail_from ":  func(s *ours.Settings) { s.From = "a@b.example, c@d.example" },
 		"mail_from  ": func(s *ours.Settings) { s.From = "" },

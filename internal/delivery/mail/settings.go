@@ -19,7 +19,12 @@ type Settings struct {
 	Login string `json:"login,omitempty" about:"As whom; left out: the server takes mail without a login."`
 	From  string `json:"mail_from" about:"From whom: an address, or a name and an address in <>."`
 	To    string `json:"mail_to" about:"To whom: addresses, with commas between."`
+
+	Events string `json:"events,omitempty" about:"What people are told besides the files that are delivered: schedule.window.failed."`
 }
+
+// told are the events that there is a mail about. A gateway goes up and down too often for people to be told of it by mail.
+var told = []string{delivery.EventWindowFailed}
 
 // How TLS comes about.
 const (
@@ -54,7 +59,20 @@ func (s Settings) Check() error {
 	if err == nil && len(to) > maxAddresses {
 		err = fault.Invalid("mail_to", "has %d addresses; %d are allowed", len(to), maxAddresses)
 	}
+	if err != nil {
+		return err
+	}
+	_, err = delivery.Events("events", s.Events, told)
 	return err
+}
+
+// Normalised are the same settings with the events as they are looked for.
+func (s Settings) Normalised() Settings {
+	events, err := delivery.Events("events", s.Events, told)
+	if err == nil { // else Check refuses it
+		s.Events = strings.Join(events, ",")
+	}
+	return s
 }
 
 // addresses reads a list of them, of which there has to be one.

@@ -24,13 +24,13 @@ type Settings struct {
 
 // Check refuses settings that cannot be. The error names the parameter.
 func (s Settings) Check() error {
-	_, err := delivery.Events("events", s.Events)
+	_, err := delivery.Events("events", s.Events, delivery.Subscribed)
 	return err
 }
 
 // Normalised are the settings as they are kept: the outbox looks for an event among those between commas.
 func (s Settings) Normalised() Settings {
-	events, err := delivery.Events("events", s.Events)
+	events, err := delivery.Events("events", s.Events, delivery.Subscribed)
 	if err == nil {
 		s.Events = strings.Join(events, ",")
 	}
