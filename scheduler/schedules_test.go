@@ -156,8 +156,20 @@ func wantWhole(t *testing.T, windows []store.Window) {
 	}
 }
 
-// Two schedulers, which are cut off at random moments and down for days, make each day of a year once, whatever the zone's
-// clock does, and though the machine's own is put back and forth by an hour.
+// kinds are schedules of each kind of window, and whether the windows of a day, week or month are whole ones.
+var kinds = []struct {
+	cron   string
+	window schedule.Kind
+	whole  calendar.Period // "": they end when it runs
+}{
+	{"15 0 * * *", schedule.PreviousDay, calendar.Day},
+	{"0 6 * * MON", schedule.PreviousWeek, calendar.Week},
+	{"0 3 1 * *", schedule.PreviousMonth, calendar.Month},
+	{"30 2 * * *", schedule.SinceLastRun, ""},
+}
+
+// Two schedulers, which are cut off at random moments and down for days, make each day, week and month of a year once, and what
+// has come since each run, whatever the zone's clock does, and though the machine's own is put back and forth by an hour.
 func TestAYear(t *testing.T) {
 	t.Parallel()
 	for zone, year := range map[string]int{
@@ -174,7 +186,12 @@ func TestAYear(t *testing.T) {
 			begin := time.Date(year, 1, 1, 12, 0, 0, 0, location)
 			end := begin.AddDate(1, 0, 0)
 			p := newPlan(t, begin)
-			made := p.create(t, daily(zone))
+			made := make([]store.Record, len(kinds))
+			for i, kind := range kinds {
+				d := daily(zone)
+				d.Name, d.Cron, d.Window = string(kind.window), kind.cron, kind.window
+				made[i] = p.create(t, d)
+			}
 			random := rand.New(rand.NewPCG(uint64(year), 11))
 			for p.now().Before(end) {
 				switch n := random.IntN(100); {
@@ -185,7 +202,7 @@ func TestAYear(t *testing.T) {
 				case n < 10:
 					p.pass(time.Hour)
 				default:
-					p.pass(time.Duration(random.IntN(20*60)) * time.Minute)
+					p.pass(time.Duration(random.IntN(40*60)) * time.Minute)
 				}
 				var both sync.WaitGroup
 				for i := range 2 {
@@ -211,24 +228,102 @@ func TestAYear(t *testing.T) {
 				p.end(t, "succeeded")
 			}
 			p.look(t)
-			windows := p.history(t, made.ID, store.SeriesRun)
-			wantWhole(t, windows)
-			whole := windows[len(windows)-1].End.Sub(windows[0].Start)
-			if days := int(math.Round(whole.Hours() / 24)); len(windows) != days || days < 364 {
-				t.Errorf("%d windows were made of %d days", len(windows), days)
-			}
-			for _, w := range windows {
-				start := w.Start.In(location)
-				if h := w.End.Sub(w.Start).Hours(); h < 23 || h > 25 || start.Add(-time.Second).Day() == start.Day() || w.State != store.StateSucceeded || len(w.Files) != 1 {
-					t.Errorf("window %d begins at %s, has %g hours and %d files, and is %s", *w.Number, start, h, len(w.Files), w.State)
+			var all int
+			for i, kind := range kinds {
+				windows := p.history(t, made[i].ID, store.SeriesRun)
+				all += len(windows)
+				wantWhole(t, windows)
+				if last := windows[len(windows)-1].End; last.AddDate(0, 1, 2).Before(end) {
+					t.Errorf("%s: the last window ends at %s", kind.window, last)
+				}
+				rules, err := made[i].Schedule()
+				must(t, err)
+				for _, w := range windows {
+					start, ran := w.Start.In(location), w.Start.Add(rules.Lag)
+					switch {
+					case w.State != store.StateSucceeded || len(w.Files) != 1:
+						t.Errorf("%s: window %d has %d files, and is %s", kind.window, *w.Number, len(w.Files), w.State)
+					case kind.whole == "" && rules.Next(ran).After(w.End.Add(rules.Lag)):
+						t.Errorf("%s: window %d is from %s to %s, between two runs", kind.window, *w.Number, start, w.End)
+					case kind.whole != "" && (!kind.whole.Begin(start).Equal(start) || !kind.whole.After(start).Equal(w.End)):
+						t.Errorf("%s: window %d is from %s to %s", kind.window, *w.Number, start, w.End)
+					}
+				}
+				if days := int(math.Round(windows[len(windows)-1].End.Sub(windows[0].Start).Hours() / 24)); kind.whole == calendar.Day && (len(windows) != days || days < 364) {
+					t.Errorf("%d windows were made of %d days", len(windows), days)
 				}
 			}
 			var jobs, named int
-			must(t, p.Pool.QueryRow(t.Context(), "select count(*), count(distinct params ->> 'date_start') from trunkline.jobs where kind = 'export'").Scan(&jobs, &named))
-			if jobs != len(windows) || named != jobs {
-				t.Errorf("%d export jobs of %d days were made for %d windows", jobs, named, len(windows))
+			must(t, p.Pool.QueryRow(t.Context(), "select count(*), count(distinct (created_by, params ->> 'date_start')) from trunkline.jobs where kind = 'export'").Scan(&jobs, &named))
+			if jobs != all || named != jobs {
+				t.Errorf("%d export jobs of %d spans were made for %d windows", jobs, named, all)
 			}
 		})
+	}
+}
+
+// What runs on a date that exists once in four years does so, also behind 2100, which is no leap year, and exports all that has
+// come since.
+func TestOnceInFourYears(t *testing.T) {
+	t.Parallel()
+	p := newPlan(t, time.Date(2087, 6, 1, 12, 0, 0, 0, time.UTC))
+	d := daily("Europe/Berlin")
+	d.Cron, d.Window = "0 2 29 2 *", schedule.SinceLastRun
+	made := p.create(t, d)
+	years := []int{2088, 2092, 2096, 2104}
+	for _, year := range years {
+		at := time.Date(year, 2, 29, 1, 0, 0, 0, time.UTC)
+		for _, until := range []time.Time{at.AddDate(-1, 0, 0), at.Add(-time.Second), at, at.Add(time.Hour)} {
+			p.set(until)
+			p.look(t)
+			p.end(t, "succeeded")
+		}
+	}
+	p.look(t)
+	windows := p.history(t, made.ID, store.SeriesRun)
+	wantWhole(t, windows)
+	if len(windows) != len(years) {
+		t.Fatalf("%d windows were made", len(windows))
+	}
+	for i, year := range years {
+		if want := time.Date(year, 2, 29, 0, 50, 0, 0, time.UTC); !windows[i].End.Equal(want) || windows[i].State != store.StateSucceeded {
+			t.Errorf("window %d ends at %s and is %s; want %s", i+1, windows[i].End, windows[i].State, want)
+		}
+	}
+}
+
+// A run that has happened does not happen again for a clock that was put back, or for a scheduler whose clock is behind.
+func TestARunHappensOnce(t *testing.T) {
+	t.Parallel()
+	run := time.Date(2026, 3, 2, 2, 30, 0, 0, time.UTC)
+	p := newPlan(t, run.AddDate(0, 0, -1).Add(-time.Hour))
+	d := daily("UTC")
+	d.Cron, d.Window = "30 2 * * *", schedule.SinceLastRun
+	made := p.create(t, d)
+	for _, after := range []time.Duration{-24 * time.Hour, 0, -2 * time.Second, time.Second, -time.Hour, 3 * time.Second, 24 * time.Hour} {
+		p.set(run.Add(after))
+		p.look(t)
+		p.end(t, "succeeded")
+	}
+	var ends []string
+	for _, w := range p.history(t, made.ID, store.SeriesRun) {
+		ends = append(ends, w.End.Format("2 15:04:05"))
+	}
+	if got := strings.Join(ends, ", "); got != "1 02:20:00, 2 02:20:00, 3 02:20:00" {
+		t.Errorf("windows end on %s", got)
+	}
+	// One that was planned by a clock that was far ahead is planned anew.
+	p.set(run.AddDate(10, 0, 0))
+	_, err := p.store.SetEnabled(t.Context(), store.Filter{Domains: tenant.All}, false, "", "test")
+	must(t, err)
+	_, err = p.store.SetEnabled(t.Context(), store.Filter{Domains: tenant.All}, true, "", "test")
+	must(t, err)
+	p.set(run.AddDate(0, 0, 2))
+	p.look(t)
+	r, err := p.store.Get(t.Context(), made.ID, tenant.All)
+	must(t, err)
+	if want := run.AddDate(0, 0, 3); !r.NextRun.Equal(want) || r.State.Number != 4 {
+		t.Errorf("it runs next at %s, want %s, and has made %d windows", r.NextRun, want, r.State.Number)
 	}
 }
 
@@ -385,7 +480,6 @@ func TestEditsLeaveNoGap(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 11))
 	p := newPlan(t, time.Date(2026, 1, 10, 12, 0, 0, 0, time.UTC))
 	made := p.create(t, daily("Europe/Berlin"))
-	kinds := []schedule.Kind{schedule.PreviousDay, schedule.PreviousWeek, schedule.PreviousMonth, schedule.SinceLastRun}
 	for range 150 {
 		p.pass(time.Duration(random.IntN(72)) * time.Hour)
 		p.look(t)
@@ -395,7 +489,7 @@ func TestEditsLeaveNoGap(t *testing.T) {
 		after, err := p.store.Edit(t.Context(), made.ID, tenant.All, "test", func(r *store.Record) error {
 			r.Cron = []string{"15 0 * * *", "0 6 * * MON", "*/30 * * * *", "0 3 1 * *", "0 2 29 2 *"}[random.IntN(5)]
 			r.TimeZone = []string{"Europe/Berlin", "America/New_York", "Asia/Kathmandu", "UTC"}[random.IntN(4)]
-			r.Window = kinds[random.IntN(4)]
+			r.Window = kinds[random.IntN(4)].window
 			r.Lag = time.Duration(random.IntN(5)) * time.Hour
 			return nil
 		})

@@ -23,6 +23,15 @@ type Schedule struct {
 // Next is the first time after that one at which the schedule runs; see Cron.Next.
 func (s Schedule) Next(after time.Time) time.Time { return s.Cron.Next(after, s.Zone) }
 
+// NextRun is when the schedule runs after that moment, of what it has made so far. A clock that was put back, or another
+// scheduler's that is behind, has no run happen twice: of SinceLastRun that would export the seconds in between by themselves.
+func (s Schedule) NextRun(state State, after time.Time) time.Time {
+	if ran := state.Watermark.Add(s.Lag); s.Kind == SinceLastRun && ran.After(after) {
+		after = ran
+	}
+	return s.Next(after)
+}
+
 // CheckLag refuses a lag that is negative or beyond MaxLag, as fault.InvalidRequest, which names lag.
 func CheckLag(lag time.Duration) error {
 	if lag < 0 || lag > MaxLag {

@@ -56,7 +56,7 @@ func (s *Store) MakeDue(ctx context.Context) (made int, more bool, err error) {
 				more = true
 				continue
 			}
-			batch.Queue("update trunkline.schedules set next_run = $2, planned_at = $3 where id = $1", r.ID, rules.Next(now), now)
+			batch.Queue("update trunkline.schedules set next_run = $2, planned_at = $3 where id = $1", r.ID, rules.NextRun(state, now), now)
 		}
 		return tx.SendBatch(ctx, batch).Close()
 	})

@@ -149,7 +149,7 @@ func (s *Store) Create(ctx context.Context, d Definition, by string) (Record, er
 			insert into trunkline.schedules (domain_uuid, domain_name, name, cron, time_zone, kind, lag, request, each_domain, file_name, destinations, enabled,
 				next_run, planned_at, id, watermark, created_by_name, created_at, changed_by_name, changed_at)
 			values (nullif($1, '')::uuid, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::uuid[], $12, $13, $14, $15, $16, $17, $14, $17, $14)`,
-			nextRun(d, rules, now), now, id, state.Watermark, by)
+			nextRun(d, rules, state, now), now, id, state.Watermark, by)
 	})
 	if err != nil {
 		return Record{}, explained(err)
@@ -171,11 +171,11 @@ func write(ctx context.Context, tx pgx.Tx, d Definition, sql string, further ...
 }
 
 // nextRun is when the schedule runs next; nil: it is paused.
-func nextRun(d Definition, rules schedule.Schedule, after time.Time) *time.Time {
+func nextRun(d Definition, rules schedule.Schedule, state schedule.State, after time.Time) *time.Time {
 	if !d.Enabled {
 		return nil
 	}
-	next := rules.Next(after).UTC()
+	next := rules.NextRun(state, after).UTC()
 	return &next
 }
 
@@ -209,7 +209,7 @@ func (s *Store) Edit(ctx context.Context, id string, domains tenant.Domains, by 
 			update trunkline.schedules set domain_uuid = nullif($1, '')::uuid, domain_name = $2, name = $3, cron = $4, time_zone = $5, kind = $6, lag = $7, request = $8,
 				each_domain = $9, file_name = $10, destinations = $11::uuid[], enabled = $12, next_run = $13, planned_at = $14,
 				paused_because = nullif($15, ''), changed_by_name = $16, changed_at = $14
-			where id = $17`, nextRun(r.Definition, rules, now), now, pausedBecause(r), by, r.ID)
+			where id = $17`, nextRun(r.Definition, rules, r.State, now), now, pausedBecause(r), by, r.ID)
 	})
 	if err != nil {
 		return Record{}, explained(err)
@@ -364,7 +364,7 @@ func (s *Store) SetEnabled(ctx context.Context, f Filter, enabled bool, because,
 				if err != nil {
 					return fmt.Errorf("resuming the schedule %s: %w", r.ID, err)
 				}
-				r.NextRun = nextRun(r.Definition, rules, now)
+				r.NextRun = nextRun(r.Definition, rules, r.State, now)
 			}
 			batch.Queue(`
 				update trunkline.schedules set enabled = $2, paused_because = nullif($3, ''), next_run = $4, planned_at = $5, changed_by_name = $6, changed_at = $5
