@@ -120,7 +120,8 @@ func TestBucketThatHangs(t *testing.T) {
 	s := pbxtest.S3(t)
 	name := pbxtest.NewBucket(t, s)
 	proxy := pbxtest.NewProxy(t, s.URL())
-	b := newBundle(t, setUp{cdrs: 50, now: newest, bucket: name, server: proxy.URL, stall: 3 * time.Second, noWorker: true})
+	b := newBundle(t, setUp{cdrs: 50, now: newest, bucket: name, server: proxy.URL, stall: 3 * time.Second, noWorker: true, settings: func(s *config.Settings) { s.ExportStore = "s3://x" }})
+	must(t, b.options.Exporter.MarkStore(t.Context()))
 	_, path, _ := b.exported(t, b.asSuperadmin(call{}))
 	whole := b.do(t, call{path: path}).want(t, http.StatusOK, "")
 	hangAt := func(which func(*http.Request) bool) {
@@ -136,6 +137,7 @@ func TestBucketThatHangs(t *testing.T) {
 	began := time.Now()
 	hangAt(func(*http.Request) bool { return true })
 	b.do(t, call{path: path}).want(t, http.StatusServiceUnavailable, "unavailable").says(t, "stands still")
+	b.do(t, call{path: "/readyz", from: "127.0.0.1:1"}).want(t, http.StatusOK, "").says(t, "TRUNKLINE_EXPORT_STORE: it does not answer within 2s")
 	proxy.Meddle(func(w http.ResponseWriter, r *http.Request, pass http.Handler) {
 		if r.Method != http.MethodGet {
 			pass.ServeHTTP(w, r)

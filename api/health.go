@@ -73,7 +73,7 @@ func healthz(r *web.Request) (answer health, err error) {
 // Switches, schedules and the export store are shown and do not count: what waits for a switch is safe as a job,
 // and taking every front end away would not bring the switch back.
 func (s *Server) readyz(r *web.Request) error {
-	ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
+	ctx, cancel := context.WithTimeoutCause(r.Context(), readyTimeout, fmt.Errorf("it does not answer within %s", readyTimeout))
 	defer cancel()
 	parts := map[string]func(context.Context) error{
 		"database":  s.o.PBX.Pool.Ping,

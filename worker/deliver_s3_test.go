@@ -91,6 +91,14 @@ func TestDeliveryToASlowServer(t *testing.T) {
 			t.Errorf("%s: %d uploads are left, %v", what, n, err)
 		}
 	}
+	var rows string
+	must(t, b.pool.QueryRow(t.Context(), `select concat((select string_agg(x::text, '') from trunkline.jobs x), (select string_agg(x::text, '') from trunkline.deliveries x),
+		(select string_agg(x::text, '') from trunkline.delivery_attempts x), (select string_agg(x::text, '') from trunkline.destinations x))`).Scan(&rows))
+	for place, text := range map[string]string{"the log": b.log.String(), "a row": rows} {
+		if strings.Contains(text, servers.S3SecretKey) || strings.Contains(text, "Signature=") {
+			t.Errorf("%s holds a secret", place)
+		}
+	}
 }
 
 // trickle is read a few bytes at a time.

@@ -125,7 +125,7 @@ func (b *Bucket) explainConnection(err error) error {
 			"%s: the certificate of %s is not accepted: %v; have the server show one that a known authority has signed for its name", b.location, host, certificate.Err)}
 	}
 	if _, plain := errors.AsType[tls.RecordHeaderError](err); plain || secure && errors.Is(err, http.ErrSchemeMismatch) {
-		return refused("%s: what answers at %s does not speak TLS; write http:// in the endpoint if that is meant", b.location, host)
+		return refused("%s: what answers at %s does not speak TLS; correct the port, or have it do so (an export store alone may be reached without, by http://)", b.location, host)
 	}
 	if name, is := errors.AsType[*net.DNSError](err); is && name.IsNotFound {
 		return &fault.Error{Code: fault.NotWritable, Cause: err, Message: fmt.Sprintf("%s: there is no host %s; correct the endpoint or the region", b.location, host)}

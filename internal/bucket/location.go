@@ -137,6 +137,9 @@ func checkEndpoint(endpoint string) error {
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || u.Path != "" || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" {
 		return errors.New("endpoint: that is no server; write https://host or https://host:port (http:// without TLS), and nothing behind it")
 	}
+	if addr, err := netip.ParseAddr(u.Hostname()); err == nil && (addr.Is4In6() || addr.Zone() != "") {
+		return errors.New("endpoint: write an address of IPv4 as such, and one of IPv6 without a zone")
+	}
 	if port := u.Port(); port != "" {
 		if number, err := strconv.ParseUint(port, 10, 16); err != nil || number == 0 {
 			return errors.New("endpoint: that is no port; write one of 1 to 65535")

@@ -68,6 +68,8 @@ func TestParseRefuses(t *testing.T) {
 		"s3://calls?endpoint=ftp://s3.example":                                                     "endpoint",
 		"s3://calls?endpoint=https://s3.example/path":                                              "endpoint",
 		"s3://calls?endpoint=https://s3.example:0":                                                 "port",
+		"s3://calls?endpoint=https://[::ffff:192.0.2.7]":                                           "IPv4",
+		"s3://calls?endpoint=https://[fe80::1%2525lo]":                                             "zone",
 		"s3://calls?endpoint=https://s3.example&path_style=maybe":                                  "path_style",
 	} {
 		_, err := Parse(text)

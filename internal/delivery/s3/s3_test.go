@@ -7,11 +7,14 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"trunkline/internal/bucket"
@@ -196,6 +199,72 @@ func TestWhatIsWrong(t *testing.T) {
 	}
 	if _, err := s3.New(loopback, filepath.Join(t.TempDir(), "none.pem"), s3.Settings{Bucket: "calls", Region: "a"}, owner); !fault.Passes(err) {
 		t.Errorf("authorities that are not there: %v", err)
+	}
+}
+
+// A name that comes to stand for another address is judged again when it is connected to.
+func TestRebinding(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	u, err := url.Parse(p.settings.Endpoint)
+	must(t, err)
+	elsewhere, err := net.Listen("tcp", net.JoinHostPort("127.0.0.2", u.Port()))
+	must(t, err)
+	t.Cleanup(func() { must(t, elsewhere.Close()) })
+	reached := make(chan net.Conn, 1)
+	go func() {
+		if conn, err := elsewhere.Accept(); err == nil {
+			reached <- conn
+		}
+	}()
+	var rebound atomic.Bool
+	p.settings.Endpoint = "https://" + net.JoinHostPort("example.com", u.Port()) // which the proxy's certificate is for
+	guard := dial.Guard{Allowed: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, Resolver: pbxtest.Resolver(t, func(string, int) []netip.Addr {
+		if rebound.Load() {
+			return []netip.Addr{netip.MustParseAddr("127.0.0.2")}
+		}
+		return []netip.Addr{netip.MustParseAddr("127.0.0.1")}
+	})}
+	for _, name := range []string{"before.csv", "after.csv"} {
+		sender, err := s3.New(guard, p.ca, p.settings, owner)
+		must(t, err)
+		_, err = sender.Deliver(t.Context(), content(name, "a,b\n"))
+		must(t, sender.Close())
+		if is := fault.Is(err, fault.Forbidden) && !fault.Passes(err); is != rebound.Load() || err != nil && (!is || !strings.Contains(err.Error(), "TRUNKLINE_DELIVERY_NETWORKS")) {
+			t.Errorf("%s: got %v", name, err)
+		}
+		rebound.Store(true)
+	}
+	select {
+	case conn := <-reached:
+		_ = conn.Close()
+		t.Error("it was connected to")
+	default:
+	}
+	if files := p.files(t); len(files) != 1 {
+		t.Errorf("there are %v", files)
+	}
+}
+
+// A server that sends somebody elsewhere is not followed, wherever that is.
+func TestRedirect(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	var followed atomic.Bool
+	other, ca := pbxtest.NewSecureProxy(t, pbxtest.S3(t).URL())
+	other.Meddle(func(http.ResponseWriter, *http.Request, http.Handler) { followed.Store(true) })
+	both, err := os.ReadFile(ca)
+	must(t, err)
+	own, err := os.ReadFile(p.ca)
+	must(t, err)
+	must(t, os.WriteFile(p.ca, append(own, both...), 0o600))
+	for _, status := range []int{http.StatusMovedPermanently, http.StatusFound, http.StatusTemporaryRedirect, http.StatusPermanentRedirect} {
+		p.proxy.Meddle(func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
+			http.Redirect(w, r, other.URL+r.URL.RequestURI(), status)
+		})
+		if _, err := p.sender(t, owner).Deliver(t.Context(), content("calls.csv", "a,b\n")); err == nil || followed.Load() {
+			t.Errorf("%d: got %v, and that it was followed is %v", status, err, followed.Load())
+		}
 	}
 }
 
