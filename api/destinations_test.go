@@ -183,6 +183,8 @@ func TestDeliveries(t *testing.T) {
 		t.Errorf("%d retries were recorded", n)
 	}
 	b.do(t, b.asSuperadmin(call{path: deliveriesPath + "?state=lost"})).want(t, http.StatusBadRequest, "invalid_request").says(t, "state")
+	b.do(t, b.asSuperadmin(call{path: deliveriesPath + "?event=lost"})).want(t, http.StatusBadRequest, "invalid_request").says(t, "event").says(t, "job.ended")
+	b.do(t, b.asSuperadmin(call{path: deliveriesPath + "?schedule=nightly"})).want(t, http.StatusBadRequest, "invalid_request").says(t, "schedule")
 	b.do(t, b.asSuperadmin(call{method: http.MethodDelete, path: destinationsPath + "/" + destination})).want(t, http.StatusOK, "")
 	b.do(t, b.asSuperadmin(again)).want(t, http.StatusAccepted, "")
 	ended("failed").says(t, "deleted")

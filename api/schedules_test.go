@@ -300,6 +300,19 @@ func TestRunSchedules(t *testing.T) {
 	if rest := history("?number=1&series=run&limit=1&after=" + revised.text(t, "next")); rest.field(t, "windows", 0, "revision") != "0" || rest.text(t, "next") != "" {
 		t.Errorf("got %s", rest.body)
 	}
+	deliveries := func(schedule, more string) []any {
+		t.Helper()
+		page := b.do(t, b.asSuperadmin(call{path: deliveriesPath + "?schedule=" + schedule + more})).want(t, http.StatusOK, "")
+		all, _ := page.decode(t)["deliveries"].([]any)
+		return all
+	}
+	other := b.do(t, b.asSuperadmin(nightly("other", "tenant_domain", "global", "time_zone", "UTC", "destinations", "kept"))).want(t, http.StatusCreated, "").text(t, "id")
+	pbxtest.Eventually(t, "the extra file, those of two windows and that of the first one again are delivered", func() bool {
+		return len(deliveries(id, "&state=delivered&event=file")) == 4
+	})
+	if all := deliveries(other, ""); len(all) != 0 {
+		t.Errorf("another schedule has delivered %v", all)
+	}
 	ask("/run", http.StatusNotFound, "not_found", "number", "99").says(t, "window 99")
 	ask("/run", http.StatusNotFound, "not_found", "number", "1", "series", "backfill")
 

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"trunkline/api/web"
@@ -65,7 +66,8 @@ func (s *Service) deliveryEndpoints() []web.Endpoint {
 				{Name: "state", About: "Those in a state.", Choices: web.NamesOf(outbox.States)},
 				{Name: "destination", About: "Those to a destination, by its id.", Kind: web.KindUUID},
 				{Name: "export_job", About: "Those of an export's file, by the id of its job.", Kind: web.KindUUID},
-				{Name: "event", About: "file, or what messages are about."},
+				{Name: "schedule", About: "Those of the files of a schedule's windows, by the schedule's id.", Kind: web.KindUUID},
+				{Name: "event", About: "Those of files, or of messages about one thing.", Choices: outbox.Events},
 				{Name: "tenant_domain", About: "The domain, or global for those of all. Left out: all that the caller sees."},
 				{Name: "domain_uuid", About: "The same by UUID.", Kind: web.KindUUID},
 			}, web.PageParams),
@@ -91,12 +93,16 @@ func (s *Service) deliveryEndpoints() []web.Endpoint {
 // Deliveries lists the deliveries that the caller may see, newest first, in pages by key.
 func (s *Service) Deliveries(r *web.Request) (page DeliveryPage, err error) {
 	f := outbox.Filter{
-		State: outbox.State(r.Params.Get("state")), DestinationID: r.Params.Get("destination"), ExportJobID: r.Params.Get("export_job"), Event: r.Params.Get("event"),
+		State: outbox.State(r.Params.Get("state")), DestinationID: r.Params.Get("destination"), ExportJobID: r.Params.Get("export_job"),
+		ScheduleID: r.Params.Get("schedule"), Event: r.Params.Get("event"),
 	}
 	if f.State != "" && !slices.Contains(outbox.States, f.State) {
 		return page, fault.Invalid("state", "unknown state %q; use pending, delivered or failed", fault.Clip(string(f.State)))
 	}
-	for _, id := range []string{"destination", "export_job"} {
+	if f.Event != "" && !slices.Contains(outbox.Events, f.Event) {
+		return page, fault.Invalid("event", "unknown event %q; use %s", fault.Clip(f.Event), strings.Join(outbox.Events, ", "))
+	}
+	for _, id := range []string{"destination", "export_job", "schedule"} {
 		if given := r.Params.Get(id); given != "" && !postgres.IsUUID(given) {
 			return page, fault.Invalid(id, "is not a UUID")
 		}

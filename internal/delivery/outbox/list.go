@@ -24,6 +24,7 @@ type Filter struct {
 	State         State
 	DestinationID string
 	ExportJobID   string
+	ScheduleID    string // files of its windows
 	Event         string
 	After         string
 	Limit         int
@@ -36,8 +37,10 @@ func (b *Box) List(ctx context.Context, f Filter) (page []Delivery, next string,
 		where ($1 or domain_uuid = any($2::uuid[])) and (not $3 or domain_uuid is null) and ($4 = '' or state = $4)
 		and ($5 = '' or destination_id = nullif($5, '')::uuid) and ($6 = '' or export_job_id = nullif($6, '')::uuid) and ($7 = '' or event = $7)
 		and ($8 = '' or id < nullif($8, '')::uuid)
-		order by id desc limit $9`,
-		f.Domains.All, f.Domains.UUIDs(), f.NoDomain, string(f.State), f.DestinationID, f.ExportJobID, f.Event, f.After, f.Limit+1)
+		and ($9 = '' or export_job_id in (
+			select job_id from trunkline.window_files join trunkline.windows on windows.id = window_id where schedule_id = nullif($9, '')::uuid))
+		order by id desc limit $10`,
+		f.Domains.All, f.Domains.UUIDs(), f.NoDomain, string(f.State), f.DestinationID, f.ExportJobID, f.Event, f.After, f.ScheduleID, f.Limit+1)
 	if len(page) > f.Limit {
 		page = page[:f.Limit]
 		next = page[f.Limit-1].ID

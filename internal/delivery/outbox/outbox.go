@@ -35,6 +35,9 @@ var States = []State{StatePending, StateDelivered, StateFailed}
 // EventFile is the event of a delivery that brings the file of an export.
 const EventFile = "file"
 
+// Events lists every event that a delivery can be about, for checking a caller's filter.
+var Events = append([]string{EventFile, delivery.EventJobEnded}, delivery.Subscribed...)
+
 // Delivery is a row of trunkline.deliveries. Its fields stand as in columns.
 type Delivery struct {
 	ID              string
