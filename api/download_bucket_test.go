@@ -101,6 +101,8 @@ func TestBucketThatIsAway(t *testing.T) {
 		t.Errorf("readiness says %v", ready)
 	}
 	made := b.do(t, b.asSuperadmin(call{path: exportPath, form: everything("format", "CSV", "wait", "0")})).want(t, http.StatusAccepted, "")
+	proxy.Meddle(func(w http.ResponseWriter, r *http.Request, _ http.Handler) { <-r.Context().Done() })
+	b.do(t, call{path: "/readyz", from: "127.0.0.1:1"}).want(t, http.StatusOK, "").says(t, "TRUNKLINE_EXPORT_STORE: it does not answer within 2s")
 	proxy.Meddle(nil)
 	b.startWorker(t)
 	pbxtest.Eventually(t, "the job has exported", func() bool {
@@ -137,7 +139,7 @@ func TestBucketThatHangs(t *testing.T) {
 	began := time.Now()
 	hangAt(func(*http.Request) bool { return true })
 	b.do(t, call{path: path}).want(t, http.StatusServiceUnavailable, "unavailable").says(t, "stands still")
-	b.do(t, call{path: "/readyz", from: "127.0.0.1:1"}).want(t, http.StatusOK, "").says(t, "TRUNKLINE_EXPORT_STORE: it does not answer within 2s")
+	b.do(t, call{path: "/readyz", from: "127.0.0.1:1"}).want(t, http.StatusOK, "").says(t, "TRUNKLINE_EXPORT_STORE: ", "stands still")
 	proxy.Meddle(func(w http.ResponseWriter, r *http.Request, pass http.Handler) {
 		if r.Method != http.MethodGet {
 			pass.ServeHTTP(w, r)
