@@ -32,23 +32,25 @@ type commandLine struct {
 
 	ShowVersion commandline.VersionFlag `name:"version" help:"Print the version, the revision and the time of the build."`
 
-	Serve     roleCommand      `cmd:"" help:"Run api, worker and scheduler in one process, for one PBX."`
-	API       roleCommand      `cmd:"" name:"api" help:"Run the HTTP front end alone."`
-	Worker    roleCommand      `cmd:"" help:"Run a worker alone."`
-	Scheduler roleCommand      `cmd:"" help:"Run the scheduler alone."`
-	Health    healthCommand    `cmd:"" help:"Tell by the exit status whether the api, worker or scheduler of this host works."`
-	Check     checkCommand     `cmd:"" help:"Test every part and say what to do if one is not right."`
-	Audit     auditCommand     `cmd:"" help:"List who was denied what and who changed what."`
-	Config    configCommand    `cmd:"" help:"List the settings, their values and where each comes from."`
-	CDR       remote.CDR       `cmd:"" name:"cdr" help:"Export CDRs and download the files, over the HTTP API from anywhere."`
-	Schedules remote.Schedules `cmd:"" help:"Make, list, run, change and pause schedules of CDR exports, over the HTTP API from anywhere."`
-	Gateways  remote.Gateways  `cmd:"" help:"List, import, export, change and compare gateways, over the HTTP API from anywhere."`
-	Jobs      remote.Jobs      `cmd:"" help:"List, show, follow, cancel and retry jobs, over the HTTP API from anywhere."`
-	Token     tokenCommand     `cmd:"" help:"Make, list, rotate and revoke the API tokens that callers send in place of a password."`
-	Key       keyCommand       `cmd:"" help:"Rotate the secret key."`
-	Migrate   migrateCommand   `cmd:"" help:"Create or update Trunkline's own tables, in schema trunkline."`
-	Version   versionCommand   `cmd:"" help:"Print the version, the revision and the time of the build."`
-	Whitelist whitelistCommand `cmd:"" help:"Show, check and edit the list of the addresses that may call."`
+	Serve        roleCommand         `cmd:"" help:"Run api, worker and scheduler in one process, for one PBX."`
+	API          roleCommand         `cmd:"" name:"api" help:"Run the HTTP front end alone."`
+	Worker       roleCommand         `cmd:"" help:"Run a worker alone."`
+	Scheduler    roleCommand         `cmd:"" help:"Run the scheduler alone."`
+	Health       healthCommand       `cmd:"" help:"Tell by the exit status whether the api, worker or scheduler of this host works."`
+	Check        checkCommand        `cmd:"" help:"Test every part and say what to do if one is not right."`
+	Audit        auditCommand        `cmd:"" help:"List who was denied what and who changed what."`
+	Config       configCommand       `cmd:"" help:"List the settings, their values and where each comes from."`
+	CDR          remote.CDR          `cmd:"" name:"cdr" help:"Export CDRs and download the files, over the HTTP API from anywhere."`
+	Schedules    remote.Schedules    `cmd:"" help:"Make, list, run, change and pause schedules of CDR exports, over the HTTP API from anywhere."`
+	Destinations remote.Destinations `cmd:"" help:"Make, list, change, test and delete the destinations of files and messages, over the HTTP API from anywhere."`
+	Deliveries   remote.Deliveries   `cmd:"" help:"List, show and retry deliveries, over the HTTP API from anywhere."`
+	Gateways     remote.Gateways     `cmd:"" help:"List, import, export, change and compare gateways, over the HTTP API from anywhere."`
+	Jobs         remote.Jobs         `cmd:"" help:"List, show, follow, cancel and retry jobs, over the HTTP API from anywhere."`
+	Token        tokenCommand        `cmd:"" help:"Make, list, rotate and revoke the API tokens that callers send in place of a password."`
+	Key          keyCommand          `cmd:"" help:"Rotate the secret key."`
+	Migrate      migrateCommand      `cmd:"" help:"Create or update Trunkline's own tables, in schema trunkline."`
+	Version      versionCommand      `cmd:"" help:"Print the version, the revision and the time of the build."`
+	Whitelist    whitelistCommand    `cmd:"" help:"Show, check and edit the list of the addresses that may call."`
 }
 
 func newCommandLine() *commandLine {

@@ -12,7 +12,9 @@ import (
 func command(t *testing.T, words ...string) interface{ Run(*session) error } {
 	t.Helper()
 	parser, err := kong.New(&struct {
-		Schedules Schedules `cmd:""`
+		Schedules    Schedules    `cmd:""`
+		Destinations Destinations `cmd:""`
+		Deliveries   Deliveries   `cmd:""`
 	}{}, kong.ExplicitGroups([]kong.Group{ConnectionFlags}))
 	must(t, err)
 	line, err := parser.Parse(words)
