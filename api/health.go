@@ -178,6 +178,9 @@ func (s *Server) schedulesReady(ctx context.Context) error {
 	if counts.Overdue > 0 {
 		wrong = append(wrong, fmt.Sprintf("overdue schedules: %d; see whether a scheduler runs", counts.Overdue))
 	}
+	if counts.Unreadable > 0 {
+		wrong = append(wrong, fmt.Sprintf("unreadable schedules: %d; GET /v1/schedules?failing=true says why", counts.Unreadable))
+	}
 	if len(wrong) > 0 {
 		return errors.New(strings.Join(wrong, "; "))
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -76,10 +77,14 @@ func (e *Exporter) Look(ctx context.Context) error {
 			e.Log.Info("windows of schedules are due", "windows", made)
 		}
 	}
+	names := domainNames{db: e.DB, clock24: map[string]bool{}}
+	begin := func(ctx context.Context, tx pgx.Tx, windows []store.Starting) (store.Begun, error) {
+		return e.begin(ctx, tx, windows, &names)
+	}
 	for more := true; more; {
 		var started int
 		var err error
-		if started, more, err = e.Schedules.Start(ctx, e.AtOnce, e.begin, e.Failed); err != nil {
+		if started, more, err = e.Schedules.Start(ctx, e.AtOnce, begin, e.Failed); err != nil {
 			return err
 		}
 		if started > 0 {
@@ -89,24 +94,30 @@ func (e *Exporter) Look(ctx context.Context) error {
 	return nil
 }
 
-// begin makes the export jobs of windows. One that none can be made of fails by itself, and holds up no other.
-func (e *Exporter) begin(ctx context.Context, tx pgx.Tx, windows []store.Starting) (store.Begun, error) {
+// jobsAtOnce is how many export jobs one transaction makes, unless the first window alone has more files.
+const jobsAtOnce = 1000
+
+// begin makes the export jobs of windows, of as many as jobsAtOnce allows. One that none can be made of fails by itself, and
+// holds up no other.
+func (e *Exporter) begin(ctx context.Context, tx pgx.Tx, windows []store.Starting, names *domainNames) (store.Begun, error) {
 	var jobs []tasks.NewJob
 	begun := store.Begun{Failed: map[string]error{}}
-	names := domainNames{db: e.DB, clock24: map[string]bool{}}
 	for _, w := range windows {
 		domains, err := names.of(ctx, w.Of)
 		if err != nil {
 			return begun, err
 		}
+		if begun.Taken > 0 && len(jobs)+len(domains) > jobsAtOnce {
+			break
+		}
+		begun.Taken++
+		if err := names.readClocks(ctx, domains); err != nil {
+			return begun, err
+		}
 		var asked []tasks.NewJob
 		var files []store.File
 		for _, domain := range domains {
-			clock24, err := names.clock(ctx, domain.UUID)
-			if err != nil {
-				return begun, err
-			}
-			job, file, err := exportOf(w, domain, clock24)
+			job, file, err := exportOf(w, domain, names.clock24[domain.UUID])
 			if err != nil {
 				begun.Failed[w.ID] = err
 				break
@@ -149,7 +160,7 @@ func exportOf(w store.Starting, domain fusionpbx.Domain, clock24 bool) (job task
 	return job, store.File{WindowID: w.ID, DomainUUID: domain.UUID, DomainName: domain.Name, Name: name}, nil
 }
 
-// domainNames are the domains that files are of, each read once.
+// domainNames are the domains that files are of, each read once a look.
 type domainNames struct {
 	db      *fusionpbx.DB
 	each    []fusionpbx.Domain
@@ -180,13 +191,18 @@ func (n *domainNames) of(ctx context.Context, r store.Record) ([]fusionpbx.Domai
 	return n.each, nil
 }
 
-// clock is how times of day are shown to the domain.
-func (n *domainNames) clock(ctx context.Context, domainUUID string) (clock24 bool, err error) {
-	clock24, known := n.clock24[domainUUID]
-	if !known {
-		if clock24, err = n.db.Clock24(ctx, domainUUID); err == nil {
-			n.clock24[domainUUID] = clock24
+// readClocks reads how times of day are shown to the domains, of those of which it is not known.
+func (n *domainNames) readClocks(ctx context.Context, domains []fusionpbx.Domain) error {
+	var unknown []string
+	for _, d := range domains {
+		if _, known := n.clock24[d.UUID]; !known {
+			unknown = append(unknown, d.UUID)
 		}
 	}
-	return clock24, err
+	if len(unknown) == 0 {
+		return nil
+	}
+	clocks, err := n.db.Clocks24(ctx, unknown)
+	maps.Copy(n.clock24, clocks)
+	return err
 }

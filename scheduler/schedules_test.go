@@ -589,21 +589,58 @@ func TestOneThatCannotExport(t *testing.T) {
 	if _, err := p.store.Create(t.Context(), d, "test"); !fault.Is(err, fault.InvalidRequest) || !strings.HasPrefix(err.Error(), "file_name: ") {
 		t.Errorf("a schedule whose files have no name: %v", err)
 	}
-	bad, odd, good := p.create(t, daily("UTC")), p.create(t, daily("Asia/Tokyo")), p.create(t, daily("Europe/Berlin"))
-	_, err := p.Pool.Exec(t.Context(), "update trunkline.schedules set name = $2 where id = $1", bad.ID, long)
-	must(t, err)
-	_, err = p.Pool.Exec(t.Context(), "update trunkline.schedules set cron = 'at noon' where id = $1", odd.ID)
-	must(t, err)
+	bad, odd, torn, good := p.create(t, daily("UTC")), p.create(t, daily("Asia/Tokyo")), p.create(t, daily("Asia/Kathmandu")), p.create(t, daily("Europe/Berlin"))
+	change := func(of store.Record, column, value string) {
+		t.Helper()
+		_, err := p.Pool.Exec(t.Context(), "update trunkline.schedules set "+column+" = $2 where id = $1", of.ID, value)
+		must(t, err)
+	}
+	var request string
+	must(t, p.Pool.QueryRow(t.Context(), "select request::text from trunkline.schedules where id = $1", torn.ID).Scan(&request))
+	change(bad, "name", long)
+	change(odd, "cron", "at noon")
 	p.pass(24 * time.Hour)
+	if _, err := p.store.Run(t.Context(), torn.ID, tenant.All); err != nil { // which waits
+		t.Fatal(err)
+	}
+	change(torn, "request", `{"format": 7}`)
 	p.look(t)
 	if w := p.history(t, bad.ID, store.SeriesRun)[0]; w.State != store.StateFailed || !strings.Contains(w.Reason, "file_name: ") || p.failed.Load() != 1 {
 		t.Errorf("the window without a name is %s: %s; %d were told of", w.State, w.Reason, p.failed.Load())
 	}
-	if r, err := p.store.Get(t.Context(), odd.ID, tenant.All); err != nil || r.Enabled || !strings.Contains(r.PausedBecause, "cron") {
-		t.Errorf("the schedule that cannot be read is enabled: %v, %q, %v", r.Enabled, r.PausedBecause, err)
-	}
 	if w := p.history(t, good.ID, store.SeriesRun)[0]; w.State != store.StateRunning {
 		t.Errorf("the window of another schedule is %s", w.State)
+	}
+	unread := map[string]string{odd.ID: "cron: ", torn.ID: "what the schedule exports"}
+	page, _, err := p.store.List(t.Context(), store.Filter{Domains: tenant.All, Failing: true, Limit: 10})
+	must(t, err)
+	for _, r := range page {
+		if why := unread[r.ID]; r.ID != bad.ID && (why == "" || !r.Enabled || !strings.Contains(r.Unreadable, why)) {
+			t.Errorf("%s is failing: enabled %t, because %q", r.Name, r.Enabled, r.Unreadable)
+		}
+	}
+	if counts, err := p.store.Counts(t.Context(), p.now()); err != nil || len(page) != 3 || counts.Unreadable != 2 || counts.Overdue != 0 || counts.Waiting != 1 {
+		t.Errorf("%d are failing, and counted are %+v: %v", len(page), counts, err)
+	}
+	if _, err := p.store.Edit(t.Context(), torn.ID, tenant.All, "test", func(*store.Record) error { return nil }); !fault.Is(err, fault.Conflict) {
+		t.Errorf("what cannot be read was changed: %v", err)
+	}
+	for _, enabled := range []bool{false, true} {
+		if changed, err := p.store.SetEnabled(t.Context(), store.Filter{Domains: tenant.All}, enabled, "", "test"); err != nil || len(changed) != 4 {
+			t.Errorf("%d were paused or resumed: %v", len(changed), err)
+		}
+	}
+	p.look(t)
+	change(odd, "cron", odd.Cron)
+	change(torn, "request", request)
+	p.pass(2 * time.Minute)
+	p.look(t)
+	for _, r := range []store.Record{odd, torn} {
+		now, err := p.store.Get(t.Context(), r.ID, tenant.All)
+		must(t, err)
+		if w := p.history(t, r.ID, store.SeriesRun)[0]; w.State != store.StateRunning || now.Unreadable != "" {
+			t.Errorf("%s, which can be read again: its window is %s, %q", r.Name, w.State, now.Unreadable)
+		}
 	}
 }
 

@@ -38,7 +38,7 @@ var (
 	queueTasksDesc   = desc("queue_tasks", "Tasks that Redis holds, by asynq's state. Redis may lose them: jobs are what counts.", "queue", "state")
 	exportRowsDesc   = desc("export_rows_total", "CDRs that finished exports hold.")
 	exportBytesDesc  = desc("export_bytes_total", "Bytes that finished exports hold.")
-	schedulesDesc    = desc("schedules", "Schedules: enabled, paused, and those of the enabled that are overdue.", "state")
+	schedulesDesc    = desc("schedules", "Schedules: enabled, paused, and those of the enabled that are overdue or that no scheduler can read.", "state")
 	windowsDesc      = desc("schedule_windows", "Windows of schedules that wait, are being exported, or have failed without being exported again or skipped.", "state")
 	partsDescription = []*prometheus.Desc{upDesc, switchUpDesc, connectionsDesc, mostConnsDesc, jobsDesc, jobsEndedDesc, jobSecondsDesc,
 		queueDepthDesc, queueOldestDesc, queueTasksDesc, exportRowsDesc, exportBytesDesc, schedulesDesc, windowsDesc}
@@ -121,6 +121,7 @@ func (c *partsCollector) askDatabase(ctx context.Context) ([]prometheus.Metric, 
 		gauge(schedulesDesc, float64(schedules.Enabled), "enabled"),
 		gauge(schedulesDesc, float64(schedules.Paused), "paused"),
 		gauge(schedulesDesc, float64(schedules.Overdue), "overdue"),
+		gauge(schedulesDesc, float64(schedules.Unreadable), "unreadable"),
 		gauge(windowsDesc, float64(schedules.Waiting), string(store.StateWaiting)),
 		gauge(windowsDesc, float64(schedules.Running), string(store.StateRunning)),
 		gauge(windowsDesc, float64(schedules.Failed), string(store.StateFailed)),

@@ -48,7 +48,7 @@ var (
 		{Name: "domain_uuid", About: "The same by UUID.", Kind: web.KindUUID},
 		{Name: "name", About: "Those whose name holds this, in any case of letters."},
 		{Name: "enabled", About: "true: those that run. false: those that are paused.", Kind: web.KindFlag},
-		{Name: "failing", About: "true: those of which a window has failed.", Kind: web.KindFlag},
+		{Name: "failing", About: "true: those of which a window has failed, or that no scheduler can read.", Kind: web.KindFlag},
 	}
 	timesParam  = web.Param{Name: "n", About: "How many times.", Kind: web.KindNumber, Least: 1, Most: maxTimes, Usual: usualTimes}
 	reasonParam = web.Param{Name: "reason", About: "Why, for people."}

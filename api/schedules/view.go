@@ -6,7 +6,6 @@ import (
 
 	"trunkline/api/cdrs"
 	"trunkline/api/web"
-	"trunkline/internal/fault"
 	"trunkline/internal/schedule"
 	"trunkline/internal/schedule/store"
 )
@@ -29,7 +28,9 @@ type Schedule struct {
 	Export       map[string]string `json:"export"`       // what each export holds and how it is written: the parameters that say so, and the format
 	Enabled      bool              `json:"enabled"`
 	// PausedBecause is why it is paused, if somebody said so.
-	PausedBecause string      `json:"paused_because,omitempty"`
+	PausedBecause string `json:"paused_because,omitempty"`
+	// FailingBecause is why it exports nothing at all: this build, or a scheduler's, cannot read it. What it has to export waits.
+	FailingBecause string `json:"failing_because,omitempty"`
 	Watermark     time.Time   `json:"watermark"`             // up to where windows have been made
 	Number        int64       `json:"number"`                // of the last window, 0 before the first
 	NextRun       *time.Time  `json:"next_run,omitempty"`    // absent: it is paused
@@ -106,7 +107,7 @@ func (s *Service) views(r *web.Request, all ...store.Record) ([]Schedule, error)
 			Cron: record.Cron, CronWords: record.Cron, TimeZone: record.TimeZone, Window: record.Window, Lag: int(record.Lag.Seconds()), Files: filesOne,
 			FileName: string(record.FileName), Destinations: make([]Destination, len(record.Destinations)), Export: cdrs.Content(asked(record)),
 			Enabled: record.Enabled, PausedBecause: record.PausedBecause, Number: record.State.Number, Watermark: record.State.Watermark,
-			NextRuns: []time.Time{}, Failing: record.Failing,
+			NextRuns: []time.Time{}, Failing: record.Failing, FailingBecause: record.Unreadable,
 			CreatedBy: record.CreatedBy, CreatedAt: record.CreatedAt, ChangedBy: record.ChangedBy, ChangedAt: record.ChangedAt,
 		}
 		if record.EachDomain {
@@ -128,8 +129,7 @@ func (s *Service) views(r *web.Request, all ...store.Record) ([]Schedule, error)
 func (v *Schedule) addTimes(record store.Record, now time.Time) {
 	rules, err := record.Schedule()
 	if err != nil {
-		v.Warning = fault.Text(err)
-		return
+		return // FailingBecause says so
 	}
 	v.CronWords, v.Warning, v.Watermark = rules.Cron.Words(), rules.Cron.Warning(), v.Watermark.In(rules.Zone)
 	if record.NextRun != nil {

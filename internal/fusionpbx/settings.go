@@ -93,28 +93,42 @@ func (d *DB) DomainNames(ctx context.Context, uuids []string) (map[string]string
 // TimeZone returns the name of the domain's time zone: its own setting, else the default setting, else
 // UTC. The domain "" has the default setting.
 func (d *DB) TimeZone(ctx context.Context, domainUUID string) (string, error) {
-	return d.domainSetting(ctx, domainUUID, "time_zone", "UTC")
+	return again(ctx, d, func() (string, error) {
+		return postgres.Value[string](ctx, d.q, "reading a domain's time zone", "select "+d.domainSetting("nullif($3, '')::uuid"), "time_zone", "UTC", domainUUID)
+	})
 }
 
 // Clock24 reports whether FusionPBX's pages show the domain's times of day as 18:00, and not as 06:00 pm: the setting
 // time_format is 24h.
 func (d *DB) Clock24(ctx context.Context, domainUUID string) (bool, error) {
-	format, err := d.domainSetting(ctx, domainUUID, "time_format", "")
-	return format == "24h", err
+	clocks, err := d.Clocks24(ctx, []string{domainUUID})
+	return clocks[domainUUID], err
 }
 
-// domainSetting is a setting of the category domain: the domain's own, else the default setting, else what is usual.
-func (d *DB) domainSetting(ctx context.Context, domainUUID, subcategory, usual string) (string, error) {
-	return again(ctx, d, func() (string, error) {
-		return postgres.Value[string](ctx, d.q, "reading a domain's "+subcategory, `
-		select coalesce(
-			(select s.domain_setting_value from v_domain_settings s
-			where s.domain_uuid = nullif($1, '')::uuid and s.domain_setting_category = 'domain'
-			and s.domain_setting_subcategory = $2 and `+d.isTrue("v_domain_settings", "s.domain_setting_enabled")+`
-			and s.domain_setting_value <> '' limit 1),
-			(select value from `+d.defaultSettings()+` where category = 'domain' and subcategory = $2 limit 1),
-			$3)`, domainUUID, subcategory, usual)
+// Clocks24 is Clock24 of many domains, by UUID.
+func (d *DB) Clocks24(ctx context.Context, domainUUIDs []string) (map[string]bool, error) {
+	return again(ctx, d, func() (map[string]bool, error) {
+		rows, err := postgres.Rows(ctx, d.q, "reading domains' clocks", pgx.RowToStructByPos[struct {
+			Domain  string
+			Clock24 bool
+		}], "select of.domain, "+d.domainSetting("nullif(of.domain, '')::uuid")+" = '24h' from unnest($3::text[]) as of (domain)", "time_format", "", domainUUIDs)
+		clocks := make(map[string]bool, len(rows))
+		for _, row := range rows {
+			clocks[row.Domain] = row.Clock24
+		}
+		return clocks, err
 	})
+}
+
+// domainSetting is the SQL of the setting $1 of the category domain: the domain's own, else the default setting, else $2.
+func (d *DB) domainSetting(domainUUID string) string {
+	return `coalesce(
+		(select s.domain_setting_value from v_domain_settings s
+		where s.domain_uuid = ` + domainUUID + ` and s.domain_setting_category = 'domain'
+		and s.domain_setting_subcategory = $1 and ` + d.isTrue("v_domain_settings", "s.domain_setting_enabled") + `
+		and s.domain_setting_value <> '' limit 1),
+		(select value from ` + d.defaultSettings() + ` where category = 'domain' and subcategory = $1 limit 1),
+		$2)`
 }
 
 // defaultSettings is an SQL table of the default settings that are enabled and not empty.

@@ -84,7 +84,7 @@ type ScheduleFilter struct {
 	Domain  string `placeholder:"NAME" help:"Those of a domain; global for those of all domains."`
 	Name    string `placeholder:"TEXT" help:"Those whose name holds this."`
 	Enabled string `enum:"true,false," default:"" placeholder:"true|false" help:"Those that run, or that are paused."`
-	Failing bool   `help:"Those of which a window has failed."`
+	Failing bool   `help:"Those of which a window has failed, or that no scheduler can read."`
 }
 
 func (f ScheduleFilter) values() url.Values {
@@ -135,11 +135,15 @@ func (c scheduleListCommand) Run(s *session) error {
 				State string `json:"state"`
 			} `json:"last"`
 			PausedBecause string `json:"paused_because"`
+
+			FailingBecause string `json:"failing_because"`
 		}
 		if err := json.Unmarshal(text, &one); err != nil {
 			return fmt.Errorf("reading the list of schedules: %w", err)
 		}
-		if one.NextRun == "" {
+		if one.FailingBecause != "" {
+			one.NextRun = "never: " + one.FailingBecause
+		} else if one.NextRun == "" {
 			one.NextRun = strings.TrimSuffix("paused: "+one.PausedBecause, ": ")
 		}
 		l.rows = append(l.rows, []string{

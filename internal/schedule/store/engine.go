@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -17,14 +18,30 @@ import (
 // dueAtOnce is how many schedules, or windows, one transaction of a scheduler takes on.
 const dueAtOnce = 200
 
+// windowsAtOnce is from how many windows on a transaction makes those of no further schedule.
+const windowsAtOnce = 1000
+
+// unreadablePause is for how long a schedule that could not be read is left alone: a scheduler of another build may come.
+const unreadablePause = time.Minute
+
+// readable is whether schedule s was not found unreadable a moment ago, of the times now and unreadablePause before.
+func readable(now, before string) string {
+	return "(s.unreadable_at is null or s.unreadable_at <= " + before + " or s.unreadable_at > " + now + ")"
+}
+
+// noteUnreadable queues why a schedule cannot be exported.
+func noteUnreadable(batch *pgx.Batch, r Record, now time.Time) {
+	batch.Queue("update trunkline.schedules set unreadable = $2, unreadable_at = $3 where id = $1", r.ID, r.Unreadable, now)
+}
+
 // MakeDue makes the windows of schedules whose time has come, each exactly once however many schedulers there are, and pauses
 // schedules whose domain is disabled or gone. more says that others are due.
 func (s *Store) MakeDue(ctx context.Context) (made int, more bool, err error) {
 	err = pgx.BeginFunc(ctx, s.Pool, func(tx pgx.Tx) error {
 		now := s.now()
 		ids, err := postgres.Rows(ctx, tx, "looking for schedules that are due", pgx.RowTo[string], `
-			select id::text from trunkline.schedules where next_run <= $1 or next_run is not null and planned_at > $1
-			order by next_run limit $2 for update skip locked`, now, dueAtOnce)
+			select s.id::text from trunkline.schedules as s where (s.next_run <= $1 or s.next_run is not null and s.planned_at > $1) and `+readable("$1", "$3")+`
+			order by s.next_run limit $2 for update skip locked`, now, dueAtOnce, now.Add(-unreadablePause))
 		if err != nil || len(ids) == 0 {
 			return err
 		}
@@ -39,14 +56,18 @@ func (s *Store) MakeDue(ctx context.Context) (made int, more bool, err error) {
 		}
 		batch := &pgx.Batch{}
 		for _, r := range due {
-			rules, err := r.Schedule()
-			why := domains.awayOf(r)
-			if err != nil { // another build took it
-				why = "this build cannot read it: " + err.Error()
-			}
-			if why != "" {
+			if why := domains.awayOf(r); why != "" {
 				batch.Queue("update trunkline.schedules set enabled = false, next_run = null, paused_because = $2 where id = $1", r.ID, why)
 				continue
+			}
+			rules, err := r.Schedule()
+			if err != nil {
+				noteUnreadable(batch, r, now)
+				continue
+			}
+			if made >= windowsAtOnce { // it stays due, as do those after it
+				more = true
+				break
 			}
 			state, windows := s.dueWindows(r, rules, now)
 			keep(batch, windows...)
@@ -56,7 +77,7 @@ func (s *Store) MakeDue(ctx context.Context) (made int, more bool, err error) {
 				more = true
 				continue
 			}
-			batch.Queue("update trunkline.schedules set next_run = $2, planned_at = $3 where id = $1", r.ID, rules.NextRun(state, now), now)
+			batch.Queue("update trunkline.schedules set next_run = $2, planned_at = $3, unreadable = null, unreadable_at = null where id = $1", r.ID, rules.NextRun(state, now), now)
 		}
 		return tx.SendBatch(ctx, batch).Close()
 	})
@@ -131,55 +152,73 @@ func (w Starting) FileName(r cdr.Request) (string, error) {
 	})
 }
 
-// Begun are the files of windows, and why there are none of a window, by its id.
+// Begun are the files of the first Taken of the windows that were given, and why there are none of a window, by its id.
 type Begun struct {
+	Taken  int
 	Files  []File
 	Failed map[string]error
 }
 
 // Start has begin make the export jobs of windows whose turn it is, in the transaction that says so: of each schedule those
-// that somebody has asked for, then the oldest first, and no more than atOnce under way. failed is as Settle has it. more
-// says that others may wait.
+// that somebody has asked for, then the oldest first, and no more than atOnce under way. The windows come in turns, one of each
+// schedule, and schedules in turns, one of each domain; begin may leave those at the end. failed is as Settle has it. more says
+// that others may wait.
 func (s *Store) Start(ctx context.Context, atOnce int, begin func(context.Context, pgx.Tx, []Starting) (Begun, error), failed func(context.Context, pgx.Tx, []Starting) error) (started int, more bool, err error) {
 	err = pgx.BeginFunc(ctx, s.Pool, func(tx pgx.Tx) error {
 		// A paused schedule exports what somebody asks for by name, and nothing else.
 		const mayStart = "w.state = 'waiting' and (s.enabled or w.series = 'extra' or w.revision > 0)"
+		const running = "(select count(*) from trunkline.windows as r where r.schedule_id = s.id and r.state = 'running')"
+		now := s.now()
 		ids, err := postgres.Rows(ctx, tx, "looking for windows that wait", pgx.RowTo[string], `
-			select s.id::text from trunkline.schedules as s where s.id in (select schedule_id from trunkline.windows where state = 'waiting')
-			and exists (select from trunkline.windows as w where w.schedule_id = s.id and `+mayStart+`)
-			and (select count(*) from trunkline.windows as r where r.schedule_id = s.id and r.state = 'running') < $1
-			order by s.planned_at limit $2 for update of s skip locked`, atOnce, dueAtOnce)
+			with waiting as (
+				select s.id, s.domain_uuid, s.planned_at, `+running+` as running from trunkline.schedules as s
+				where s.id in (select schedule_id from trunkline.windows where state = 'waiting')
+				and exists (select from trunkline.windows as w where w.schedule_id = s.id and `+mayStart+`) and `+readable("$3", "$4")+`
+			), turns as (
+				select *, row_number() over (partition by domain_uuid order by running, planned_at, id) as turn from waiting where running < $1
+			)
+			select s.id::text from turns join trunkline.schedules as s using (id)
+			order by turn, running, s.planned_at limit $2 for update of s skip locked`, atOnce, dueAtOnce, now, now.Add(-unreadablePause))
 		if err != nil || len(ids) == 0 {
-			return err
-		}
-		// Other schedulers may have started some until the lock was had, which a new statement sees.
-		windows, err := readWindows(ctx, tx, `
-			where w.id in (select next.id from trunkline.schedules as s, lateral (
-				select w.id from trunkline.windows as w where w.schedule_id = s.id and `+mayStart+`
-				order by w.series <> 'extra' and w.revision = 0, w.series = 'backfill', w.start_at, w.id
-				limit greatest(0, $2 - (select count(*) from trunkline.windows as r where r.schedule_id = s.id and r.state = 'running'))) as next
-				where s.id = any($1::uuid[]))
-			order by w.start_at, w.id`, ids, atOnce)
-		if err != nil {
 			return err
 		}
 		schedules, err := read(ctx, tx, "where s.id = any($1::uuid[])", ids)
 		if err != nil {
 			return err
 		}
-		of := make(map[string]Record, len(schedules))
+		of, notes := make(map[string]Record, len(schedules)), &pgx.Batch{}
 		for _, r := range schedules {
+			if _, err := r.Schedule(); err != nil {
+				noteUnreadable(notes, r, now)
+				continue
+			}
 			of[r.ID] = r
+		}
+		unread := notes.Len()
+		if err := tx.SendBatch(ctx, notes).Close(); err != nil {
+			return err
+		}
+		ids = slices.DeleteFunc(ids, func(id string) bool { _, known := of[id]; return !known })
+		// Other schedulers may have started some until the lock was had, which a new statement sees.
+		windows, err := readWindows(ctx, tx, `
+			join (select next.id, next.turn, given.place from unnest($1::uuid[]) with ordinality as given (id, place) join trunkline.schedules as s using (id), lateral (
+				select w.id, row_number() over (order by w.series <> 'extra' and w.revision = 0, w.series = 'backfill', w.start_at, w.id) as turn
+				from trunkline.windows as w where w.schedule_id = s.id and `+mayStart+`
+				order by turn limit greatest(0, $2 - `+running+`)) as next) as turns on turns.id = w.id
+			order by turns.turn, turns.place`, ids, atOnce)
+		if err != nil {
+			return err
 		}
 		starting := make([]Starting, len(windows))
 		for i, w := range windows {
 			starting[i] = Starting{w, of[w.ScheduleID]}
 		}
-		started, more = len(windows), len(ids) == dueAtOnce
 		begun, err := begin(ctx, tx, starting)
 		if err != nil {
 			return err
 		}
+		more = unread > 0 || begun.Taken > 0 && (begun.Taken < len(windows) || len(ids)+unread == dueAtOnce)
+		started, starting, windows = begun.Taken, starting[:begun.Taken], windows[:begun.Taken]
 		if err := s.keepStarted(ctx, tx, windows, begun); err != nil {
 			return err
 		}
@@ -268,8 +307,8 @@ const OverdueAfter = time.Minute
 
 // Counts are how many schedules and windows there are, for metrics and health.
 type Counts struct {
-	Enabled, Paused                   int // schedules
-	Waiting, Running, Failed, Overdue int // windows; schedules whose time came a while ago
+	Enabled, Paused, Unreadable, Overdue int // schedules; the last are those whose time came a while ago
+	Waiting, Running, Failed             int // windows
 }
 
 // FailedWindows are windows that have failed, and were neither exported again nor skipped, the newest first, without their
@@ -287,7 +326,8 @@ func (s *Store) Counts(ctx context.Context, before time.Time) (c Counts, err err
 		select (select count(*) from trunkline.schedules where enabled), (select count(*) from trunkline.schedules where not enabled),
 			(select count(*) from trunkline.windows where state = 'waiting'), (select count(*) from trunkline.windows where state = 'running'),
 			(select coalesce(sum((`+failing+`)), 0) from trunkline.schedules as s where s.id in (select schedule_id from trunkline.windows where state = 'failed')),
-			(select count(*) from trunkline.schedules where next_run < $1)`, before).Scan(&c.Enabled, &c.Paused, &c.Waiting, &c.Running, &c.Failed, &c.Overdue)
+			(select count(*) from trunkline.schedules where next_run < $1 and unreadable is null),
+			(select count(*) from trunkline.schedules where enabled and unreadable is not null)`, before).Scan(&c.Enabled, &c.Paused, &c.Waiting, &c.Running, &c.Failed, &c.Overdue, &c.Unreadable)
 	if err != nil {
 		return c, fmt.Errorf("counting schedules: %w", err)
 	}

@@ -55,6 +55,22 @@ type Record struct {
 	ChangedAt     time.Time
 	Last          *Window // the last one that was made, of any series; nil: none yet
 	Failing       int     // how many of its windows have failed, and were neither exported again nor skipped
+	// Unreadable is why this build, or a scheduler's, cannot export it, "" if it can. Its windows wait for one that can.
+	Unreadable string
+
+	unread error // of what it exports
+}
+
+// Schedule is when it runs, and which windows it makes. The error of one that this build cannot read is a fault.Conflict.
+func (r Record) Schedule() (schedule.Schedule, error) {
+	if r.unread != nil {
+		return schedule.Schedule{}, r.unread
+	}
+	rules, err := r.Definition.Schedule()
+	if err != nil {
+		return rules, fault.Errorf(fault.Conflict, "this build cannot read the schedule: %w", err)
+	}
+	return rules, nil
 }
 
 // row is a Record as it is read. Its fields stand as in columns.
@@ -74,18 +90,19 @@ type row struct {
 	CreatedAt                                              time.Time
 	ChangedBy                                              string
 	ChangedAt                                              time.Time
+	Unreadable                                             string
 	Failing                                                int
 }
 
 const columns = `s.id::text, coalesce(s.domain_uuid::text, ''), s.domain_name, s.name, s.cron, s.time_zone, s.kind, s.lag, s.request, s.each_domain, s.file_name,
 	s.destinations::text[], s.enabled, coalesce(s.paused_because, ''), s.watermark, s.number, s.backfilled, s.next_run,
-	s.created_by_name, s.created_at, s.changed_by_name, s.changed_at, (` + failing + `)`
+	s.created_by_name, s.created_at, s.changed_by_name, s.changed_at, coalesce(s.unreadable, ''), (` + failing + `)`
 
 // failing counts the failed windows of schedule s that nothing was done about.
 const failing = `select count(*)::integer from trunkline.windows as f where f.schedule_id = s.id and f.state = 'failed' and not exists (
 	select from trunkline.windows as l where l.schedule_id = f.schedule_id and l.series = f.series and l.number = f.number and l.revision > f.revision)`
 
-func (r row) record() (Record, error) {
+func (r row) record() Record {
 	made := Record{
 		ID: r.ID,
 		Definition: Definition{
@@ -96,12 +113,15 @@ func (r row) record() (Record, error) {
 		PausedBecause: r.PausedBecause,
 		State:         schedule.State{Watermark: r.Watermark.UTC(), Number: r.Number},
 		Backfilled:    r.Backfilled, NextRun: r.NextRun, CreatedBy: r.CreatedBy, CreatedAt: r.CreatedAt, ChangedBy: r.ChangedBy, ChangedAt: r.ChangedAt,
-		Failing: r.Failing,
+		Failing: r.Failing, Unreadable: r.Unreadable,
 	}
 	if err := json.Unmarshal(r.Request, &made.Request); err != nil {
-		return made, fmt.Errorf("reading what schedule %s exports: %w", r.ID, err)
+		made.unread = fault.Errorf(fault.Conflict, "this build cannot read what the schedule exports: %w", err)
 	}
-	return made, nil
+	if _, err := made.Schedule(); err != nil {
+		made.Unreadable = fault.Text(err)
+	}
+	return made
 }
 
 // NextWindow is the one that is made next, however the schedule came to be as it is: it begins where the last one ended. The
@@ -196,6 +216,9 @@ func (s *Store) checkRoom(ctx context.Context, tx pgx.Tx, domainUUID string) err
 func (s *Store) Edit(ctx context.Context, id string, domains tenant.Domains, by string, change func(*Record) error) (Record, error) {
 	err := s.locked(ctx, id, domains, func(tx pgx.Tx, r Record) error {
 		owner, name := r.DomainUUID, r.DomainName
+		if r.unread != nil { // what is not changed would be lost
+			return r.unread
+		}
 		if err := change(&r); err != nil {
 			return err
 		}
@@ -208,7 +231,7 @@ func (s *Store) Edit(ctx context.Context, id string, domains tenant.Domains, by 
 		return write(ctx, tx, r.Definition, `
 			update trunkline.schedules set domain_uuid = nullif($1, '')::uuid, domain_name = $2, name = $3, cron = $4, time_zone = $5, kind = $6, lag = $7, request = $8,
 				each_domain = $9, file_name = $10, destinations = $11::uuid[], enabled = $12, next_run = $13, planned_at = $14,
-				paused_because = nullif($15, ''), changed_by_name = $16, changed_at = $14
+				paused_because = nullif($15, ''), changed_by_name = $16, changed_at = $14, unreadable = null, unreadable_at = null
 			where id = $17`, nextRun(r.Definition, rules, r.State, now), now, pausedBecause(r), by, r.ID)
 	})
 	if err != nil {
@@ -288,9 +311,7 @@ func read(ctx context.Context, q postgres.Querier, which string, args ...any) ([
 	}
 	all := make([]Record, len(rows))
 	for i, r := range rows {
-		if all[i], err = r.record(); err != nil {
-			return nil, err
-		}
+		all[i] = r.record()
 	}
 	return all, nil
 }
@@ -316,14 +337,14 @@ type Filter struct {
 	IDs      []string // nil: any
 	Name     string   // a part of the name, in any case of letters; "": any
 	Enabled  *bool    // nil: either
-	Failing  bool     // only those of which a window has failed
+	Failing  bool     // only those of which a window has failed, or that no scheduler can read
 	After    string   // of a list: the id of the last one of the page before
 	Limit    int      // of a list
 }
 
 // where is the filter as a condition, without After and Limit.
 const where = `where ($1 or s.domain_uuid = any($2::uuid[])) and (not $3 or s.domain_uuid is null) and ($4::uuid[] is null or s.id = any($4::uuid[]))
-	and ($5 = '' or strpos(lower(s.name), lower($5)) > 0) and ($6::boolean is null or s.enabled = $6::boolean) and (not $7 or (` + failing + `) > 0)`
+	and ($5 = '' or strpos(lower(s.name), lower($5)) > 0) and ($6::boolean is null or s.enabled = $6::boolean) and (not $7 or s.unreadable is not null or (` + failing + `) > 0)`
 
 func (f Filter) args() []any {
 	return []any{f.Domains.All, f.Domains.UUIDs(), f.NoDomain, f.IDs, f.Name, f.Enabled, f.Failing}
@@ -361,13 +382,14 @@ func (s *Store) SetEnabled(ctx context.Context, f Filter, enabled bool, because,
 			r.PausedBecause, r.NextRun, r.ChangedBy, r.ChangedAt = pausedBecause(*r), nil, by, now
 			if enabled { // also what another build took can be paused
 				rules, err := r.Schedule()
-				if err != nil {
-					return fmt.Errorf("resuming the schedule %s: %w", r.ID, err)
+				if err == nil {
+					r.NextRun = nextRun(r.Definition, rules, r.State, now)
+				} else { // the scheduler sees to it, or one that can read it
+					r.NextRun = &now
 				}
-				r.NextRun = nextRun(r.Definition, rules, r.State, now)
 			}
 			batch.Queue(`
-				update trunkline.schedules set enabled = $2, paused_because = nullif($3, ''), next_run = $4, planned_at = $5, changed_by_name = $6, changed_at = $5
+				update trunkline.schedules set enabled = $2, paused_because = nullif($3, ''), next_run = $4, planned_at = $5, changed_by_name = $6, changed_at = $5, unreadable_at = null
 				where id = $1`, r.ID, r.Enabled, r.PausedBecause, r.NextRun, now, by)
 		}
 		return tx.SendBatch(ctx, batch).Close()
