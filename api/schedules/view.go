@@ -30,18 +30,18 @@ type Schedule struct {
 	// PausedBecause is why it is paused, if somebody said so.
 	PausedBecause string `json:"paused_because,omitempty"`
 	// FailingBecause is why it exports nothing at all: this build, or a scheduler's, cannot read it. What it has to export waits.
-	FailingBecause string `json:"failing_because,omitempty"`
-	Watermark     time.Time   `json:"watermark"`             // up to where windows have been made
-	Number        int64       `json:"number"`                // of the last window, 0 before the first
-	NextRun       *time.Time  `json:"next_run,omitempty"`    // absent: it is paused
-	NextRuns      []time.Time `json:"next_runs"`             // the next few; of one that is paused, when it would
-	NextWindow    *NextWindow `json:"next_window,omitempty"` // the one that is made next: it begins where the last one ended
-	Last          *Window     `json:"last,omitempty"`        // the window that was made last; absent: none yet
-	Failing       int         `json:"failing"`               // how many windows have failed, and were neither exported again nor skipped
-	CreatedBy     string      `json:"created_by"`
-	CreatedAt     time.Time   `json:"created_at"`
-	ChangedBy     string      `json:"changed_by"`
-	ChangedAt     time.Time   `json:"changed_at"`
+	FailingBecause string      `json:"failing_because,omitempty"`
+	Watermark      time.Time   `json:"watermark"`             // up to where windows have been made
+	Number         int64       `json:"number"`                // of the last window, 0 before the first
+	NextRun        *time.Time  `json:"next_run,omitempty"`    // absent: it is paused
+	NextRuns       []time.Time `json:"next_runs"`             // the next few; of one that is paused, when it would
+	NextWindow     *NextWindow `json:"next_window,omitempty"` // the one that is made next: it begins where the last one ended
+	Last           *Window     `json:"last,omitempty"`        // the window that was made last; absent: none yet
+	Failing        int         `json:"failing"`               // how many windows have failed, and were neither exported again nor skipped
+	CreatedBy      string      `json:"created_by"`
+	CreatedAt      time.Time   `json:"created_at"`
+	ChangedBy      string      `json:"changed_by"`
+	ChangedAt      time.Time   `json:"changed_at"`
 }
 
 // Destination is where files of a schedule are brought.
