@@ -20,8 +20,12 @@ import (
 	"trunkline/internal/fault"
 )
 
-// patience bounds one mail, from the connection to the server's last word.
-const patience = time.Minute
+const (
+	// patience bounds one mail, from the connection to the server's last word.
+	patience = time.Minute
+	// maxSaid is how much a server may say meanwhile, in bytes, TLS and all: a line of it is kept until it ends.
+	maxSaid = 1 << 20
+)
 
 // Sender is an SMTP server with those that it is told to bring mail to. It implements delivery.Teller.
 type Sender struct {
@@ -152,6 +156,7 @@ func (s *Sender) client(ctx context.Context) (*mail.Client, error) {
 			if err != nil {
 				return nil, err
 			}
+			conn = &bounded{Conn: conn, left: maxSaid}
 			context.AfterFunc(ctx, func() { _ = conn.Close() })
 			if s.settings.TLS != implicitTLS {
 				return conn, nil
@@ -175,6 +180,22 @@ func (s *Sender) client(ctx context.Context) (*mail.Client, error) {
 		return nil, fault.Errorf(fault.ServerError, "the mail client cannot be made, and the log has the reason: %w", err)
 	}
 	return client, nil
+}
+
+// bounded is a connection that fails once the other side has said too much.
+type bounded struct {
+	net.Conn
+	left int
+}
+
+// Read implements net.Conn.
+func (b *bounded) Read(into []byte) (int, error) {
+	if b.left <= 0 {
+		return 0, fmt.Errorf("the server said more than %d bytes", maxSaid)
+	}
+	n, err := b.Conn.Read(into[:min(len(into), b.left)])
+	b.left -= n
+	return n, err
 }
 
 // failed words why a mail was not taken; nil stays nil. The server's words are for the log.

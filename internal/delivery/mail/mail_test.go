@@ -226,6 +226,39 @@ func TestSilentServer(t *testing.T) {
 	}
 }
 
+// A server that says a line without end is not listened to until memory is full of it.
+func TestServerThatSaysTooMuch(t *testing.T) {
+	t.Parallel()
+	const endless = 64 << 20
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	defer listener.Close()
+	heard := make(chan int, 1)
+	go func() {
+		conn, err := listener.Accept()
+		if err != nil {
+			heard <- 0
+			return
+		}
+		defer conn.Close()
+		said, piece := 0, []byte("220-"+strings.Repeat("a", 64<<10))
+		for said < endless && err == nil {
+			var n int
+			n, err = conn.Write(piece)
+			said += n
+		}
+		heard <- said
+	}()
+	settings := ours.Settings{Host: "127.0.0.1", Port: listener.Addr().(*net.TCPAddr).Port, From: "a@pbx.example", To: "b@customer.example"}
+	if _, err := ours.New(loopback, "", settings, ours.Credentials{}).Test(t.Context()); !fault.Is(err, fault.Unavailable) || !fault.Passes(err) {
+		t.Errorf("got %v", err)
+	}
+	// What the systems on the way hold for either side was said too.
+	if said := <-heard; said == 0 || said > endless/2 {
+		t.Errorf("it was listened to for %d bytes", said)
+	}
+}
+
 func TestSettings(t *testing.T) {
 	t.Parallel()
 	good := ours.Settings{Host: "smtp.example", From: "Trunkline <cdr@pbx.example>", To: "billing@customer.example, other@customer.example"}
