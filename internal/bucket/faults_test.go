@@ -2,11 +2,15 @@ package bucket
 
 import (
 	"context"
+	"crypto/md5"
 	"encoding/hex"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -165,6 +169,44 @@ func TestServerWithoutConditions(t *testing.T) {
 			t.Errorf("%s: other bytes: %v", what, err)
 		}
 		wantFile(t, b, what, text(size, 1))
+	}
+}
+
+// The file that a check has written is read back, and not whatever the server sends in its place.
+func TestCheckOfServerThatSendsTooMuch(t *testing.T) {
+	t.Parallel()
+	const endless = 64 << 20
+	var sent atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		switch r.Method {
+		case http.MethodPut:
+			sum := md5.Sum(body)
+			w.Header().Set("ETag", `"`+hex.EncodeToString(sum[:])+`"`)
+		case http.MethodHead, http.MethodGet:
+			w.Header().Set("ETag", `"1"`)
+			w.Header().Set("Last-Modified", time.Now().UTC().Format(http.TimeFormat))
+			w.Header().Set("Content-Length", strconv.Itoa(endless))
+			piece := make([]byte, 64<<10)
+			for r.Method == http.MethodGet && sent.Load() < endless {
+				n, err := w.Write(piece)
+				if sent.Add(int64(n)); err != nil {
+					return
+				}
+			}
+		case http.MethodDelete:
+			w.WriteHeader(http.StatusNoContent)
+		}
+	}))
+	b := openAs(t, pbxtest.BucketURL(server.URL, "calls", ""), Options{AccessKey: "a", SecretKey: "b"})
+	if err := b.Check(t.Context()); err == nil || !strings.Contains(err.Error(), "not read back as it was written") {
+		t.Errorf("got %v", err)
+	}
+	b.Close()
+	server.Close() // once it has answered all
+	// What the systems on the way hold for either side was sent too.
+	if n := sent.Load(); n == 0 || n > endless/2 {
+		t.Errorf("%d bytes were taken", n)
 	}
 }
 
