@@ -45,7 +45,12 @@ func (d demoCommand) Run(cmd *command) (err error) {
 	if err != nil {
 		return fmt.Errorf("finding a port for the demo: %w", err)
 	}
-	settings, err := config.Load("", pbx.Settings(listener.Addr().String()))
+	outside, err := tour.StartOutside(pbx.Dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, outside.Close()) }()
+	settings, err := config.Load("", append(pbx.Settings(listener.Addr().String()), outside.Settings()...))
 	if err != nil {
 		return err
 	}
@@ -67,7 +72,7 @@ func (d demoCommand) Run(cmd *command) (err error) {
 		stop()
 		err = errors.Join(err, <-served)
 	}()
-	tour := &tour.Tour{Out: cmd.out, Base: settings.PublicURL, Sample: pbx.Sample, Registered: registered, Verbose: d.Verbose, Console: pbx.Switch.Console}
+	tour := &tour.Tour{Out: cmd.out, Base: settings.PublicURL, Sample: pbx.Sample, Registered: registered, Verbose: d.Verbose, Console: pbx.Switch.Console, Outside: outside}
 	if err := tour.Run(ctx); err != nil {
 		cmd.printf("\nThe demo did NOT hold: %v\n", err)
 		return err
@@ -76,7 +81,7 @@ func (d demoCommand) Run(cmd *command) (err error) {
 	if d.Once {
 		return nil
 	}
-	cmd.printf("It stays up at %s until Ctrl-C: paste any of the lines above. For trunkline gateways, cdr and jobs:\n\nexport TRUNKLINE_URL=%[1]s TRUNKLINE_TOKEN=%s\n", settings.PublicURL, tour.Token())
+	cmd.printf("It stays up at %s until Ctrl-C: paste any of the lines above. For trunkline gateways, cdr, schedules, deliveries and jobs:\n\nexport TRUNKLINE_URL=%[1]s TRUNKLINE_TOKEN=%s\n", settings.PublicURL, tour.Token())
 	select {
 	case <-ctx.Done():
 		return nil

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -18,15 +19,16 @@ func TestRoomsApartShareABucket(t *testing.T) {
 	p := newSamplePBX(t, 8000)
 	s := pbxtest.S3(t)
 	bucket := pbxtest.NewBucket(t, s)
+	outside := newOutside(t)
 	on := func(host string) []string {
-		return append(bucketSettings(s.URL(), bucket), "TRUNKLINE_EXPORT_STORE_REDIRECT=true", "TRUNKLINE_LOG_LEVEL=debug", "TRUNKLINE_EXPORT_DIR="+filepath.Join(p.dir, host))
+		return append(slices.Concat(bucketSettings(s.URL(), bucket), outside.Settings()), "TRUNKLINE_EXPORT_STORE_REDIRECT=true", "TRUNKLINE_LOG_LEVEL=debug", "TRUNKLINE_EXPORT_DIR="+filepath.Join(p.dir, host))
 	}
 	runHere(t, append(p.env, on("a")...), "migrate").wants(t, 0)
 	worker := p.start(t, "worker", on("a")...)
 	p.start(t, "scheduler", on("b")...)
 	base, front := p.serve(t, "api", on("c")...)
 	var printed bytes.Buffer
-	tour := &tour.Tour{Out: &printed, Base: base, Sample: p.sample, Registered: sampleRegistered, Verbose: true, Console: p.sw.Console}
+	tour := &tour.Tour{Out: &printed, Base: base, Sample: p.sample, Registered: sampleRegistered, Verbose: true, Console: p.sw.Console, Outside: outside}
 	if err := tour.Run(t.Context()); err != nil {
 		t.Fatalf("%v\n%s\n%s\n%s", err, &printed, worker.Log, front.Log)
 	}

@@ -42,13 +42,23 @@ func waitReady(t *testing.T, command, addr string) {
 	})
 }
 
+// newOutside is where a tour of the test's own has files brought.
+func newOutside(t *testing.T) *tour.Outside {
+	t.Helper()
+	outside, err := tour.StartOutside(t.TempDir())
+	must(t, err)
+	t.Cleanup(func() { must(t, outside.Close()) })
+	return outside
+}
+
 // The demo's tour on a served PBX; then every secret is looked for wherever it could have leaked.
 func TestServeDoesTheMainJob(t *testing.T) {
 	t.Parallel()
 	p := newSamplePBX(t, 8000)
-	base, proc := p.serve(t, "serve", "TRUNKLINE_LOG_LEVEL=debug")
+	outside := newOutside(t)
+	base, proc := p.serve(t, "serve", append(outside.Settings(), "TRUNKLINE_LOG_LEVEL=debug")...)
 	var printed bytes.Buffer
-	tour := &tour.Tour{Out: &printed, Base: base, Sample: p.sample, Registered: sampleRegistered, Verbose: true, Console: p.sw.Console}
+	tour := &tour.Tour{Out: &printed, Base: base, Sample: p.sample, Registered: sampleRegistered, Verbose: true, Console: p.sw.Console, Outside: outside}
 	if err := tour.Run(t.Context()); err != nil {
 		t.Fatalf("%v\n%s\n%s", err, &printed, proc.Log)
 	}
@@ -74,6 +84,13 @@ func TestServeDoesTheMainJob(t *testing.T) {
 		for name, secret := range secrets {
 			if strings.Contains(content, secret) {
 				t.Errorf("%s holds %s", place, name)
+			}
+		}
+	}
+	for _, secret := range tour.WebhookSecrets() {
+		for _, place := range []string{"the log", "the job rows", "Redis"} { // it is answered, this once
+			if secret == "" || strings.Contains(places[place], strings.TrimPrefix(secret, "whsec_")) {
+				t.Errorf("%s holds what messages are signed with", place)
 			}
 		}
 	}

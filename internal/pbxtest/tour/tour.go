@@ -40,8 +40,13 @@ type Tour struct {
 	Verbose    bool // print answers whole, and each look at a job
 	// Console carries out a command at the switch's own console, behind Trunkline's back, and returns what it says.
 	Console func(command string) string
+	// Outside is where files are brought. Trunkline has its settings.
+	Outside *Outside
 
 	domain, token string // the token that the tour made, and its domain
+
+	// What messages are signed with: of the webhook, and of what a callback_url is told.
+	secret, callbackSecret string
 }
 
 // Run takes every step, and ends with the first that does not hold.
@@ -63,6 +68,9 @@ func (t *Tour) Run(ctx context.Context) error {
 		{"Drift: a gateway is removed from the switch by hand, found missing, and repaired", t.repairDrift},
 		{"A small export: answered at once", t.smallExport},
 		{"An export of all rows: a job, watched and downloaded", t.largeExport},
+		{"Destinations: a folder, and a webhook that gets a signed test message", t.destinations},
+		{"A schedule: run at once, its file brought to the folder, and the webhook told of it", t.schedule},
+		{"The end of a job: told to its callback_url", t.callback},
 	} {
 		t.printf("\n== %s\n", step.title)
 		if err := step.do(ctx); err != nil {
@@ -148,6 +156,9 @@ func (t *Tour) MakeToken(ctx context.Context) error {
 
 // Token is the token that MakeToken made.
 func (t *Tour) Token() string { return t.token }
+
+// WebhookSecrets are what messages are signed with, as the tour was shown them.
+func (t *Tour) WebhookSecrets() []string { return []string{t.secret, t.callbackSecret} }
 
 const gatewayName = "demo_carrier"
 
