@@ -454,7 +454,25 @@ func TestPauseSchedules(t *testing.T) {
 	if b.look(t); b.count(t, "select count(*) from trunkline.windows") != 0 {
 		t.Error("a paused schedule has run")
 	}
+	// What a paused schedule makes waits, and the answer says so; what somebody names is exported all the same.
+	b.at(t, "2026-11-29T12:00:00Z")
+	ask := func(what string, pairs ...string) answer {
+		t.Helper()
+		return b.do(t, b.asAdmin(call{path: schedulesPath + "/" + ids[0] + what, form: form(pairs...)})).want(t, http.StatusAccepted, "")
+	}
+	ask("/run").says(t, "once it is resumed")
+	ask("/backfill", "from", "2026-11-20", "to", "2026-11-21").says(t, "once it is resumed")
+	if extra := ask("/run"); extra.text(t, "note") != "" || extra.field(t, "windows", 0, "series") != "extra" {
+		t.Errorf("got %s", extra.body)
+	}
+	b.look(t)
+	if b.count(t, "select count(*) from trunkline.windows where state = 'running' and series = 'extra'") != 1 || b.count(t, "select count(*) from trunkline.windows where state = 'waiting'") != 3 {
+		t.Error("windows of a paused schedule are exported")
+	}
 	resumed := b.do(t, b.asAdmin(call{path: schedulesPath + "/" + ids[0] + "/resume", form: form()})).want(t, http.StatusOK, "")
+	if again := ask("/run"); again.text(t, "note") != "" {
+		t.Errorf("got %s", again.body)
+	}
 	if resumed.text(t, "enabled") != "true" || resumed.text(t, "paused_because") != "" || resumed.text(t, "next_run") == "" {
 		t.Errorf("got %s", resumed.body)
 	}

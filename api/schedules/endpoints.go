@@ -136,7 +136,7 @@ func (s *Service) runEndpoints() []web.Endpoint {
 	return []web.Endpoint{
 		{
 			ID: "runSchedule", Summary: "Run a schedule now", Methods: []string{"POST"}, Path: path + "run", Limit: web.LimitExports, Answer: web.JSON(http.StatusAccepted, s.Run),
-			Note:    "Without a number: the windows that are due or, if there are none, an extra export of what has come since the last one, which has no number and changes nothing of what is exported later. With a number: that window again, as its next revision.",
+			Note:    "Without a number: the windows that are due or, if there are none, an extra export of what has come since the last one, which has no number and changes nothing of what is exported later. With a number: that window again, as its next revision. While the schedule is paused, those that are due wait until it is resumed, and note says so.",
 			Params:  []web.Param{numberParam, seriesParam},
 			Replies: []web.Reply{{Status: 202, About: "The windows; their exports begin in a moment.", Body: Made{}}},
 			Faults:  []fault.Code{fault.MissingParameters, fault.NotFound, fault.Conflict},
@@ -150,7 +150,7 @@ func (s *Service) runEndpoints() []web.Endpoint {
 		},
 		{
 			ID: "backfillSchedule", Summary: "Export a past span", Methods: []string{"POST"}, Path: path + "backfill", Limit: web.LimitExports, Answer: web.JSON(http.StatusAccepted, s.Backfill),
-			Note: "As the schedule's windows, with numbers of their own series. It lies before what the schedule exports by itself, and no call is exported twice.",
+			Note: "As the schedule's windows, with numbers of their own series. It lies before what the schedule exports by itself, and no call is exported twice. While the schedule is paused they wait until it is resumed, and note says so.",
 			Params: []web.Param{
 				{Name: "from", About: "The first day, or moment.", Required: true},
 				{Name: "to", About: "The last day, or moment: inclusive.", Required: true},

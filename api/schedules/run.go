@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 
 	"trunkline/api/cdrs"
@@ -23,6 +24,7 @@ var series = []store.Series{store.SeriesRun, store.SeriesBackfill, store.SeriesE
 // Made are windows that were asked for.
 type Made struct {
 	Windows []Window `json:"windows"`
+	Note    string   `json:"note,omitempty"` // that they wait, since the schedule is paused
 }
 
 // windowOf reads which window is meant; number is 0 if none is.
@@ -102,6 +104,9 @@ func (s *Service) made(r *web.Request, action string, of store.Record, windows [
 	r.SetHeader("Location", "/v1/schedules/"+of.ID+"/windows")
 	r.SetHeader("Retry-After", strconv.Itoa(web.RetryAfter))
 	made.Windows, err = s.windowViews(r, windows...)
+	if !of.Enabled && slices.ContainsFunc(windows, store.Window.WaitsWhilePaused) {
+		made.Note = "the schedule is paused: these windows are exported once it is resumed"
+	}
 	return made, err
 }
 

@@ -72,8 +72,12 @@ func (o One) print(s *session, answer json.RawMessage) error {
 	}
 	var made struct {
 		Windows json.RawMessage `json:"windows"`
+		Note    string          `json:"note"`
 	}
 	if json.Unmarshal(answer, &made) == nil && made.Windows != nil {
+		if made.Note != "" {
+			s.tell("NOTE: %s", visible(made.Note))
+		}
 		return s.printObjects(made.Windows)
 	}
 	return s.printFields(answer)

@@ -72,11 +72,13 @@ func TestWindowsAreRunAndShown(t *testing.T) {
 	t.Parallel()
 	window := `{"series":"run","number":42,"revision":1,"start":"2026-03-01T00:00:00Z","state":"waiting","files":[{"job_id":"` + testJob + `","rows":12}]}`
 	sc := &scene{api: answers{
-		"POST " + schedulesPath + "/" + aSchedule + "/run":    says(202, `{"windows":[`+window+`]}`),
-		"GET " + schedulesPath + "/" + aSchedule + "/windows": says(200, `{"windows":[`+window+`],"next":"`+testJob+`"}`),
-		"GET " + schedulesPath + "/next":                      says(200, `{"cron_words":"every minute","warning":"it runs every minute","time_zone":"UTC","runs":["2026-03-01T00:15:00Z"]}`),
+		"POST " + schedulesPath + "/" + aSchedule + "/run":      says(202, `{"windows":[`+window+`]}`),
+		"POST " + schedulesPath + "/" + aSchedule + "/backfill": says(202, `{"windows":[`+window+`],"note":"the schedule is paused: these wait"}`),
+		"GET " + schedulesPath + "/" + aSchedule + "/windows":   says(200, `{"windows":[`+window+`],"next":"`+testJob+`"}`),
+		"GET " + schedulesPath + "/next":                        says(200, `{"cron_words":"every minute","warning":"it runs every minute","time_zone":"UTC","runs":["2026-03-01T00:15:00Z"]}`),
 	}}
 	sc.run(t, command(t, "schedules", "run", aSchedule, "--number", "42")).wants(t, 0, "waiting", "schedules history")
+	sc.run(t, command(t, "schedules", "backfill", aSchedule, "--from", "2026-01-01", "--to", "2026-01-02")).wants(t, 0, "waiting", "NOTE: the schedule is paused")
 	sc.run(t, command(t, "schedules", "history", aSchedule, "--limit", "1")).wants(t, 0, "42", testJob, "12", "older ones are left out")
 	sc.run(t, command(t, "schedules", "next", "--cron", "* * * * *")).wants(t, 0, "WARNING: it runs every minute", "2026-03-01T00:15:00Z")
 	sc.run(t, command(t, "schedules", "next")).wants(t, 1, "one of them")

@@ -165,8 +165,6 @@ type Begun struct {
 // that others may wait.
 func (s *Store) Start(ctx context.Context, atOnce int, begin func(context.Context, pgx.Tx, []Starting) (Begun, error), failed func(context.Context, pgx.Tx, []Starting) error) (started int, more bool, err error) {
 	err = pgx.BeginFunc(ctx, s.Pool, func(tx pgx.Tx) error {
-		// A paused schedule exports what somebody asks for by name, and nothing else.
-		const mayStart = "w.state = 'waiting' and (s.enabled or w.series = 'extra' or w.revision > 0)"
 		const running = "(select count(*) from trunkline.windows as r where r.schedule_id = s.id and r.state = 'running')"
 		now := s.now()
 		ids, err := postgres.Rows(ctx, tx, "looking for windows that wait", pgx.RowTo[string], `

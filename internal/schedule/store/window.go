@@ -91,6 +91,13 @@ func (w Window) Label() string {
 	return label
 }
 
+// mayStart is whether window w of schedule s may be exported now, by WaitsWhilePaused.
+const mayStart = "w.state = 'waiting' and (s.enabled or w.series = 'extra' or w.revision > 0)"
+
+// WaitsWhilePaused reports whether a paused schedule leaves the window alone: it exports what somebody asks for by name, which
+// is extra or again, and nothing else.
+func (w Window) WaitsWhilePaused() bool { return w.Series != SeriesExtra && w.Revision == 0 }
+
 // zoneOf is the zone that the window was made in, or UTC if this machine does not know it.
 func zoneOf(w Window) *time.Location {
 	if zone, err := time.LoadLocation(w.TimeZone); err == nil {
