@@ -280,6 +280,31 @@ func TestConsoleSessionEndsWithItsHolder(t *testing.T) {
 	}
 }
 
+// Whoever has a secret that was replaced, which is good for a while yet, gets no session that would go on for longer.
+func TestConsoleReplacedSecret(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{noWorker: true})
+	for _, lifetime := range []string{"", "48h"} {
+		about := form("name", "replaced"+lifetime, "scopes", "read", "all_domains", "true")
+		if lifetime != "" {
+			about.Set("expires_in", lifetime)
+		}
+		made := b.do(t, b.asSuperadmin(call{path: "/v1/tokens", form: about})).want(t, http.StatusCreated, "")
+		id, old := made.text(t, "id"), made.text(t, "token")
+		signOn := func(secret string) answer {
+			return b.do(t, bearing(secret, call{path: "/v1/console/sign-ons", form: form("tenant_domain", b.sample.AdminDomain)}))
+		}
+		signOn(old).want(t, http.StatusCreated, "")
+		b.visitor().post(t, "/console/sign-in", "token", old).want(t, http.StatusSeeOther, "")
+		rotated := b.do(t, b.asSuperadmin(call{method: http.MethodPost, path: "/v1/tokens/" + id + "/rotate", form: form("grace", "24h")})).want(t, http.StatusOK, "")
+		b.passCallerAge()
+		signOn(old).want(t, http.StatusForbidden, fault.Forbidden)
+		b.visitor().post(t, "/console/sign-in", "token", old).want(t, http.StatusForbidden, "").says(t, "was replaced")
+		signOn(rotated.text(t, "token")).want(t, http.StatusCreated, "")
+		b.visitor().post(t, "/console/sign-in", "token", rotated.text(t, "token")).want(t, http.StatusSeeOther, "")
+	}
+}
+
 // passCallerAge waits until what was known of callers is not used any more.
 func (b *bundle) passCallerAge() { <-time.After(1100 * time.Millisecond) }
 

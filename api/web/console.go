@@ -234,6 +234,9 @@ func (r *Request) SignIn(given access.Credentials, code string) error {
 	if err == nil && !h.SignedIn() {
 		err = errNoSession // they were shut out just now
 	}
+	if err == nil {
+		err = inUse(h, who)
+	}
 	if err != nil {
 		return err
 	}
@@ -276,10 +279,21 @@ func (r *Request) SignOn(code string) error {
 // good.
 func (r *Request) NewSignOn(domainUUID string) (code string, until time.Time, err error) {
 	h, err := r.front.credentials.HolderNow(r.Context(), r.Caller.ID)
+	if err == nil {
+		err = inUse(h, r.Caller)
+	}
 	if err != nil {
 		return "", until, err
 	}
 	return r.front.Sessions.NewSignOn(r.Context(), r.Caller.ID, h.Mark, r.Caller.Name, domainUUID)
+}
+
+// inUse refuses the secret of a token that was replaced: a session would go on when the secret's grace is over.
+func inUse(h access.Holder, who access.Caller) error {
+	if !h.Outlasts(who) {
+		return nil
+	}
+	return fault.Errorf(fault.Forbidden, "this secret of the token was replaced, and is good for the API alone until %s; use the new one", Time(*who.Creator.Ends))
 }
 
 // begin makes a session, in place of one that the browser has.

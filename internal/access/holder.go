@@ -20,6 +20,13 @@ type Holder struct {
 	Reach  tenant.Domains // over which domains they have or had a say; of somebody who is gone all, to be safe
 	// Mark is another one once the credentials are: a user's password, second factor or api_key, a token's secret.
 	Mark string
+	Ends *time.Time // when a token ends, whatever its secret; nil: never, or it is a user
+}
+
+// Outlasts reports whether the holder may come for longer than somebody with the credentials of the caller, who is the
+// same: theirs is a token's secret that was replaced.
+func (h Holder) Outlasts(c Caller) bool {
+	return c.Creator.Ends != nil && (h.Ends == nil || c.Creator.Ends.Before(*h.Ends))
 }
 
 // Holder returns whose the id is. It may be as old as what is known of callers.
@@ -44,7 +51,7 @@ func (a *Authenticator) tokenHolder(ctx context.Context, id string) (Holder, err
 	if err != nil {
 		return Holder{}, err
 	}
-	h := Holder{Reach: tenant.Domains{All: t.AllDomains}}
+	h := Holder{Reach: tenant.Domains{All: t.AllDomains}, Ends: t.ExpiresAt}
 	if t.RotatedAt != nil {
 		h.Mark = t.RotatedAt.UTC().Format(time.RFC3339Nano)
 	}
