@@ -28,7 +28,7 @@ const (
 	bucketKills = 20
 	// bucketCDRs make a file of more than one part.
 	bucketCDRs = 45_000
-	// bucketRequests is how many requests an attempt makes: it begins, sends two parts, looks for other uploads, removes an older
+	// bucketRequests is how many requests an attempt makes: it begins, sends two parts, looks for other uploads and for an older
 	// manifest, completes the file, looks at it, and writes checksum and manifest.
 	bucketRequests = 9
 )

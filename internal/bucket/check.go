@@ -15,7 +15,7 @@ const checkName = ".trunkline-check-"
 // Check writes a file, reads it back and removes it. Its error says what is not possible.
 func (b *Bucket) Check(ctx context.Context) (err error) {
 	name, content := checkName+rand.Text(), []byte("written by trunkline, to see whether it can\n")
-	if _, _, err := b.putAtOnce(ctx, name, content, true); err != nil {
+	if _, err := b.putAtOnce(ctx, name, rand.Text(), content, true); err != nil {
 		return err
 	}
 	defer func() {

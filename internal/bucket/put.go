@@ -147,7 +147,9 @@ func (b *Bucket) put(ctx context.Context, name string, c Content) (mark string, 
 		if err := h.check(c); err != nil {
 			return "", false, err
 		}
-		return b.putAtOnce(ctx, name, content, true)
+		mark := rand.Text()
+		sure, err := b.putAtOnce(ctx, name, mark, content, true)
+		return mark, sure, err
 	}
 	return b.putParts(ctx, name, &hashed{from: file, hash: sha256.New()}, c)
 }
@@ -175,7 +177,8 @@ func (h *hashed) check(c Content) error {
 
 // Write has a small file under that name, in place of an older one.
 func (b *Bucket) Write(ctx context.Context, name string, content []byte) error {
-	mark, sure, err := b.putAtOnce(ctx, name, content, false)
+	mark := rand.Text()
+	sure, err := b.putAtOnce(ctx, name, mark, content, false)
 	if err != nil || sure {
 		return err
 	}
@@ -183,17 +186,16 @@ func (b *Bucket) Write(ctx context.Context, name string, content []byte) error {
 	return b.readBack(ctx, name, mark, Content{SHA256: hex.EncodeToString(of[:])})
 }
 
-func (b *Bucket) putAtOnce(ctx context.Context, name string, content []byte, anew bool) (mark string, sure bool, err error) {
+func (b *Bucket) putAtOnce(ctx context.Context, name, mark string, content []byte, anew bool) (sure bool, err error) {
 	key, err := b.key(name)
 	if err != nil {
-		return "", false, err
+		return false, err
 	}
 	body := bytes.NewReader(content)
 	sum, sum256, err := b.sums(body, int64(len(content)))
 	if err != nil {
-		return "", false, err
+		return false, err
 	}
-	mark = rand.Text()
 	var answer wanted
 	var has bool
 	err = b.conditionally(anew, func(o minio.PutObjectOptions) error {
@@ -203,9 +205,9 @@ func (b *Bucket) putAtOnce(ctx context.Context, name string, content []byte, ane
 		return b.explain(ctx, err, rightPut)
 	})
 	if err == nil && !has {
-		return "", false, errors.Join(b.damaged(name), b.deleteOurs(ctx, name, mark))
+		return false, errors.Join(b.damaged(name), b.deleteOurs(ctx, name, mark))
 	}
-	return mark, sure, err
+	return sure, err
 }
 
 // conditionally writes only where no file is, if the server knows how to.

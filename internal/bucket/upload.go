@@ -166,6 +166,18 @@ func (u *Upload) Complete(ctx context.Context) (sure bool, err error) {
 	return u.complete(ctx, minio.PutObjectOptions{})
 }
 
+// CompleteEmpty is Complete of a file of no bytes, which no upload may have: it is put in its place.
+func (u *Upload) CompleteEmpty(ctx context.Context) error {
+	_, err := u.b.putAtOnce(ctx, u.name, u.mark, nil, false)
+	return errors.Join(err, u.Abort(ctx))
+}
+
+// Stands reports whether the file of that name is the one that this upload has put. Errors: fs.ErrNotExist.
+func (u *Upload) Stands(ctx context.Context) (bool, error) {
+	object, err := u.b.Stat(ctx, u.name)
+	return err == nil && object.put == u.mark, err
+}
+
 func (u *Upload) complete(ctx context.Context, o minio.PutObjectOptions) (sure bool, err error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()

@@ -101,7 +101,7 @@ func (b Bucket) Mark(ctx context.Context, mark string) error {
 
 // CheckMark implements Store.
 func (b Bucket) CheckMark(ctx context.Context, mark string) error {
-	content, err := b.read(ctx, markFile)
+	content, err := readSmall(ctx, b.Files, markFile, markBytes)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) || err == nil && string(content) != mark:
 		return fmt.Errorf("TRUNKLINE_EXPORT_STORE: %s is not where the worker which started last writes to; give api and workers the same one", b.Files.Location())
@@ -111,11 +111,12 @@ func (b Bucket) CheckMark(ctx context.Context, mark string) error {
 	return nil
 }
 
-func (b Bucket) read(ctx context.Context, name string) ([]byte, error) {
-	file, _, err := b.Files.Open(ctx, name)
+// readSmall reads a file, no more than so many bytes of it.
+func readSmall(ctx context.Context, files *bucket.Bucket, name string, most int64) ([]byte, error) {
+	file, _, err := files.Open(ctx, name)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
-	return io.ReadAll(io.LimitReader(file, markBytes))
+	return io.ReadAll(io.LimitReader(file, most))
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"strings"
 	"sync"
 	"time"
@@ -22,6 +23,8 @@ const (
 	uploadsAtOnce = 3
 	// namingTimeout bounds what gives a file its name, while the job's row is locked.
 	namingTimeout = 5 * time.Minute
+	// manifestBytes is more than a manifest has.
+	manifestBytes = 1 << 20
 	// endTimeout bounds the removal of what was sent or named, when all else has ended.
 	endTimeout = 10 * time.Second
 )
@@ -39,9 +42,10 @@ type bucketPart struct {
 	mu      sync.Mutex
 	waiting []span // what is to be sent
 
-	parts     int   // how many there are of the file so far
-	queued    int64 // bytes of them
-	mayBeSeen bool  // the file may have its name
+	parts     int    // how many there are of the file so far
+	queued    int64  // bytes of them
+	mayBeSeen bool   // the file may have its name
+	removed   []byte // the manifest of an older file of the name; nil: there was none
 }
 
 // span is a part of the spool.
@@ -146,7 +150,7 @@ func (p *bucketPart) takeName(ctx context.Context, checksum, manifest []byte) er
 	if err := p.upload.AbortOthers(ctx); err != nil {
 		return err
 	}
-	if err := p.files.Delete(ctx, p.name+manifestSuffix); err != nil {
+	if err := p.removeManifest(ctx); err != nil {
 		return err
 	}
 	p.mayBeSeen = true
@@ -159,9 +163,22 @@ func (p *bucketPart) takeName(ctx context.Context, checksum, manifest []byte) er
 	return p.files.Write(ctx, p.name+manifestSuffix, manifest)
 }
 
+// removeManifest removes that of an older file.
+func (p *bucketPart) removeManifest(ctx context.Context) (err error) {
+	name := p.name + manifestSuffix
+	p.removed, err = readSmall(ctx, p.files, name, manifestBytes)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return p.files.Delete(ctx, name)
+}
+
 func (p *bucketPart) complete(ctx context.Context, checksum []byte) error {
-	if p.parts == 0 { // which no upload may have
-		return errors.Join(p.files.Write(ctx, p.name, nil), p.upload.Abort(ctx))
+	if p.parts == 0 {
+		return p.upload.CompleteEmpty(ctx)
 	}
 	sure, err := p.upload.Complete(ctx)
 	if err != nil || sure {
@@ -171,13 +188,23 @@ func (p *bucketPart) complete(ctx context.Context, checksum []byte) error {
 	return p.upload.ReadBack(ctx, sum)
 }
 
-// unname removes what a Commit that failed has left.
+// unname removes what a Commit that failed has left. A file of the name that is another attempt's stays, with its manifest: this
+// one was given up for lost by a database that it does not reach any more, and the other has exported the file meanwhile.
 func (p *bucketPart) unname() error {
 	if !p.mayBeSeen {
 		return nil
 	}
 	ending, cancel := context.WithTimeout(context.Background(), endTimeout)
 	defer cancel()
+	ours, err := p.upload.Stands(ending)
+	switch {
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("looking whose file it is: %w", err)
+	case err == nil && !ours && p.removed != nil:
+		return p.files.Write(ending, p.name+manifestSuffix, p.removed)
+	case err == nil && !ours:
+		return nil
+	}
 	var failed []error
 	for _, name := range []string{p.name + manifestSuffix, p.name + checksumSuffix, p.name} {
 		failed = append(failed, p.files.Delete(ending, name))

@@ -89,6 +89,7 @@ func TestLateWorkerNeverRenames(t *testing.T) {
 }
 
 // A worker on another host that was given up for lost does not see that its part is another's, and cannot take the name either.
+// What the other has put there stays.
 func TestLateWorkerOfAnotherHost(t *testing.T) {
 	t.Parallel()
 	s := bucketStore(t, nil)
@@ -98,11 +99,14 @@ func TestLateWorkerOfAnotherHost(t *testing.T) {
 	must(t, err)
 	must(t, late.Sync())
 	current := s.newPart(2, "curr")
-	must(t, current.Commit(t.Context(), nil, []byte("{}")))
+	must(t, current.Commit(t.Context(), []byte("sum"), []byte("{}")))
 	if err := late.Commit(t.Context(), nil, nil); !errors.Is(err, bucket.ErrSuperseded) {
 		t.Errorf("the late worker's Commit: %v", err)
 	}
 	must(t, late.Discard())
+	for name, text := range map[string]string{"calls.csv": "curr", "calls.csv.sha256": "sum", "calls.csv.manifest.json": "{}"} {
+		s.wantText(name, text)
+	}
 }
 
 // TestFailedCommitLeavesNothing has a folder where the file should be.
@@ -132,9 +136,6 @@ func TestFailedCommitToABucket(t *testing.T) {
 		"the manifest": func(r *http.Request) bool {
 			return strings.HasSuffix(r.URL.Path, manifestSuffix) && r.Method == http.MethodPut
 		},
-		"an earlier manifest": func(r *http.Request) bool {
-			return strings.HasSuffix(r.URL.Path, manifestSuffix) && r.Method == http.MethodDelete
-		},
 	} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
@@ -163,6 +164,40 @@ func TestFailedCommitToABucket(t *testing.T) {
 			s.want("calls.csv", "calls.csv.manifest.json", "calls.csv.sha256")
 		})
 	}
+}
+
+// An older file's manifest that cannot be removed keeps a newer file from its name.
+func TestManifestThatStays(t *testing.T) {
+	t.Parallel()
+	s := bucketStore(t, nil)
+	must(t, s.newPart(1, "old").Commit(t.Context(), []byte("old sum"), []byte("old manifest")))
+	s.proxy.Meddle(func(w http.ResponseWriter, r *http.Request, pass http.Handler) {
+		if strings.HasSuffix(r.URL.Path, manifestSuffix) && r.Method == http.MethodDelete {
+			http.Error(w, "<Error><Code>AccessDenied</Code></Error>", http.StatusForbidden)
+			return
+		}
+		pass.ServeHTTP(w, r)
+	})
+	f := s.newPart(2, "new")
+	if err := f.Commit(t.Context(), nil, nil); !fault.Is(err, fault.NotWritable) {
+		t.Errorf("got %v", err)
+	}
+	must(t, f.Discard())
+	for name, text := range map[string]string{"calls.csv": "old", "calls.csv.sha256": "old sum", "calls.csv.manifest.json": "old manifest"} {
+		s.wantText(name, text)
+	}
+}
+
+// A file of nothing, which no upload can be.
+func TestEmptyFile(t *testing.T) {
+	t.Parallel()
+	onEveryStore(t, func(t *testing.T, s *testStore) {
+		for attempt := range 2 {
+			must(t, s.newPart(attempt+1, "").Commit(t.Context(), nil, nil))
+			s.wantText("calls.csv", "")
+			s.want("calls.csv", "calls.csv.manifest.json", "calls.csv.sha256")
+		}
+	})
 }
 
 func TestRemoveParts(t *testing.T) {
