@@ -74,7 +74,8 @@ func killedWithBucket(t *testing.T, p *samplePBX, hosts int) {
 	for kill := range bucketKills {
 		k.arm(kill%bucketRequests, arrivals[kill/bucketRequests])
 		if !k.awaits(t, func() bool { return p.ended(t, job) }) {
-			t.Fatalf("the job has ended before the worker was killed %d times", bucketKills)
+			now, err := p.client.Get(t.Context(), job.ID, tenant.All)
+			t.Fatalf("the job is %s (%v, %v) after %d kills, want it to run\n%s", now.State, now.Error, err, kill, worker.Log)
 		}
 		worker.Kill()
 		worker = start()
