@@ -8,14 +8,12 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"trunkline/internal/config"
 	"trunkline/internal/fault"
-	"trunkline/internal/pbxtest/sample"
 )
 
 // visitor is a browser that visits the console: it keeps its cookie, says whose page asks, and sends forms with their
@@ -384,8 +382,7 @@ func TestConsoleSessions(t *testing.T) {
 func TestConsoleSignOn(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, setUp{noWorker: true, settings: func(s *config.Settings) { s.TrustedProxies = prefixes("10.0.0.0/8") }})
-	i := slices.IndexFunc(b.sample.Domains, func(d sample.Domain) bool { return d.Name != b.sample.AdminDomain })
-	own, domain := b.sample.Domains[i], b.sample.Domains[i].Name
+	own, domain := b.foreign(), b.foreign().Name
 	id, secret := b.issue(t, "whmcs", "read,admin", "all_domains", "true")
 	signOn := func() (code string) {
 		got := b.do(t, bearing(secret, call{path: "/v1/console/sign-ons", form: form("tenant_domain", domain)})).want(t, http.StatusCreated, "")

@@ -75,26 +75,11 @@ func healthz(r *web.Request) (answer health, err error) {
 func (s *Server) readyz(r *web.Request) error {
 	ctx, cancel := context.WithTimeoutCause(r.Context(), readyTimeout, fmt.Errorf("it does not answer within %s", readyTimeout))
 	defer cancel()
-	parts := map[string]func(context.Context) error{
-		"database":  s.o.PBX.Pool.Ping,
-		"redis":     s.o.Tasks.PingRedis,
-		"whitelist": s.whitelistReady,
-	}
+	parts := s.neededParts()
 	needed := slices.Collect(maps.Keys(parts))
 	details := r.FromThisHost() || r.Admit() == nil
 	if details {
-		store := "export folder"
-		if s.o.Settings.ExportStore != "" {
-			store = "export store"
-		}
-		parts[store] = s.exportStoreReady
-		parts["schedules"] = s.schedulesReady
-		for _, sw := range s.o.PBX.Switches {
-			parts["switch "+sw.Addr()] = func(ctx context.Context) error {
-				_, err := sw.Status(ctx)
-				return err
-			}
-		}
+		maps.Copy(parts, s.otherParts())
 	}
 	found := askAll(ctx, parts)
 	answer, status := health{Status: "ready"}, http.StatusOK
@@ -106,6 +91,55 @@ func (s *Server) readyz(r *web.Request) error {
 	}
 	r.Answer(status, answer)
 	return nil
+}
+
+// neededParts are those without which callers are not served, each with the question how it is.
+func (s *Server) neededParts() map[string]func(context.Context) error {
+	return map[string]func(context.Context) error{
+		"database":  s.o.PBX.Pool.Ping,
+		"redis":     s.o.Tasks.PingRedis,
+		"whitelist": s.whitelistReady,
+	}
+}
+
+// otherParts are the export store, schedules and the switches.
+func (s *Server) otherParts() map[string]func(context.Context) error {
+	store := "export folder"
+	if s.o.Settings.ExportStore != "" {
+		store = "export store"
+	}
+	parts := map[string]func(context.Context) error{store: s.exportStoreReady, "schedules": s.schedulesReady}
+	for _, sw := range s.o.PBX.Switches {
+		parts["switch "+sw.Addr()] = func(ctx context.Context) error {
+			_, err := sw.Status(ctx)
+			return err
+		}
+	}
+	return parts
+}
+
+// troubles are what is wrong with each part, the workers among them; "" if nothing is.
+func (s *Server) troubles(ctx context.Context) map[string]string {
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	parts := s.neededParts()
+	maps.Copy(parts, s.otherParts())
+	parts["workers"] = s.workersReady
+	found := askAll(ctx, parts)
+	for part, said := range found {
+		if said == ok {
+			found[part] = ""
+		}
+	}
+	return found
+}
+
+func (s *Server) workersReady(ctx context.Context) error {
+	n, err := s.o.Tasks.Workers(ctx)
+	if err == nil && n == 0 {
+		err = errors.New("no worker runs")
+	}
+	return err
 }
 
 // ok is what is said of a part that has nothing wrong with it.

@@ -110,7 +110,7 @@ func newBundle(t *testing.T, o setUp) *bundle {
 			LoginFailures: plenty, LoginFailuresAddress: plenty, LoginFailuresWindow: time.Minute, AuthLog: authlog.Off,
 			SyncExportRows: 500, DownloadTTL: 30 * time.Minute, ShutdownTimeout: 10 * time.Second,
 			TokensPerDomain: plenty, StatusMaxAge: fresh, StatusTimeout: 10 * time.Second, EventStreams: 10, CDRReads: plenty, JobRequests: 8, Downloads: plenty,
-			BulkRows: 10_000, BulkBytes: 16 << 20, BulkErrors: 1000, BulkUploads: 8, CSVFormulaGuard: true,
+			ExportDir: b.exports, BulkRows: 10_000, BulkBytes: 16 << 20, BulkErrors: 1000, BulkUploads: 8, CSVFormulaGuard: true,
 			DeliveryDir: t.TempDir(), DestinationsPerDomain: 50, DestinationTests: 8, WebhookTimeout: patience, WebhookGrace: time.Hour,
 			SchedulesPerDomain: 50, ScheduleBackfill: 400,
 		},

@@ -129,7 +129,9 @@ func New(o Options) (*Server, error) {
 	s.schedules = schedules.New(o.Settings, o.PBX.FusionPBX, o.Schedules, kept, box, s.cdrs)
 	s.status = status.New(o.Settings, o.PBX)
 	s.admin = admin.New(s.front, o.PBX.Pool)
-	s.console = console.New(o.Settings.PublicURL)
+	s.console = console.New(console.Options{
+		Settings: o.Settings, Status: s.status, Gateways: s.gateways, Jobs: s.jobs, Schedules: s.schedules, Admin: s.admin, Troubles: s.troubles,
+	})
 	s.handler = s.front.Handler(append(s.groups(), s.console.Pages()))
 	return s, nil
 }

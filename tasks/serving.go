@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"trunkline/internal/config"
+	"trunkline/internal/postgres"
 )
 
 // Serving is what a worker serves, as it tells the others.
@@ -50,4 +51,9 @@ func usualSlots(queue string, settings config.Settings) int {
 		}
 	}
 	return 0
+}
+
+// Workers is how many workers serve.
+func (c *Client) Workers(ctx context.Context) (int, error) {
+	return postgres.Value[int](ctx, c.pool, "counting workers", "select count(distinct id) from trunkline.workers where seen_at > now() - $1::interval", c.settings.HeartbeatTimeout)
 }

@@ -4,28 +4,45 @@
 package console
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"strings"
 
+	"trunkline/api/admin"
+	"trunkline/api/gateways"
+	"trunkline/api/jobs"
+	"trunkline/api/schedules"
+	"trunkline/api/status"
 	"trunkline/api/web"
+	"trunkline/internal/config"
 	"trunkline/internal/fault"
 )
 
-// Service answers with pages.
-type Service struct {
-	publicURL string
+// Options are what pages show and do things by.
+type Options struct {
+	Settings  config.Settings
+	Status    *status.Service
+	Gateways  *gateways.Service
+	Jobs      *jobs.Service
+	Schedules *schedules.Service
+	Admin     *admin.Service
+	// Troubles are what is wrong with each part of Trunkline and the PBX, by its name; "" if nothing is.
+	Troubles func(ctx context.Context) map[string]string
 }
 
+// Service answers with pages.
+type Service struct{ Options }
+
 // New returns the console.
-func New(publicURL string) *Service { return &Service{publicURL: publicURL} }
+func New(o Options) *Service { return &Service{o} }
 
 // home is the console's own path, below which all others lie.
 const home = "/console"
 
 // Pages are the endpoints that browsers ask for.
 func (s *Service) Pages() web.Group {
-	g := web.Group{Name: "console", Endpoints: append(s.doors(), assetEndpoint())}
+	g := web.Group{Name: "console", Endpoints: append(s.doors(), assetEndpoint(), s.chartEndpoint())}
 	for _, p := range pages {
 		g.Endpoints = append(g.Endpoints, s.pageEndpoint(p))
 		for _, a := range p.actions {

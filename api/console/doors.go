@@ -36,10 +36,6 @@ func (s *Service) doors() []web.Endpoint {
 		return e
 	}
 	return []web.Endpoint{
-		{ID: "consoleHome", Methods: []string{"GET"}, Path: home, Entry: web.Console, Failed: s.failed, NoSession: toSignIn, Answer: func(r *web.Request) error {
-			redirect(r, home+pages[0].path)
-			return nil
-		}},
 		{ID: "consoleSlash", Methods: []string{"GET"}, Path: home + "/", Entry: web.ConsoleDoor, Answer: func(r *web.Request) error {
 			redirect(r, home)
 			return nil

@@ -30,5 +30,6 @@ type action struct {
 // pages are all pages, in the order of the navigation. A new one is a file like sessions.go, a template of that name and
 // an entry here.
 var pages = []page{
+	overviewPage,
 	sessionsPage,
 }

@@ -3,6 +3,7 @@ package console
 import (
 	"bytes"
 	"embed"
+	"fmt"
 	"html/template"
 	"io/fs"
 	"path"
@@ -37,10 +38,14 @@ var functions = template.FuncMap{
 	"asset": assetPath,
 	"time":  showTime,
 	"rfc":   web.Time,
+	"bytes": showBytes,
 }
 
 // showTime is a time as pages have it: with its zone.
 func showTime(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 MST") }
+
+// showBytes is an amount of bytes for people.
+func showBytes(n uint64) string { return fmt.Sprintf("%.1f GB", float64(n)/1e9) }
 
 // view is what a template gets.
 type view struct {

@@ -43,6 +43,6 @@ func (s *Service) CreateSignOn(r *web.Request) (made SignOn, err error) {
 		return made, err
 	}
 	r.Changed("console.sign-on", d.Name, d.UUID)
-	made.URL = s.publicURL + home + "/sign-on#" + made.Code
+	made.URL = s.Settings.PublicURL + home + "/sign-on#" + made.Code
 	return made, nil
 }

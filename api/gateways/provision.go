@@ -13,6 +13,7 @@ import (
 	"trunkline/api/jobs"
 	"trunkline/api/web"
 	"trunkline/internal/batching"
+	"trunkline/internal/cache"
 	"trunkline/internal/config"
 	"trunkline/internal/fault"
 	"trunkline/internal/fusionpbx"
@@ -40,11 +41,12 @@ type Service struct {
 	tasks    *tasks.Client
 	jobs     *jobs.Service
 	checks   *batching.Batches[asked, checked]
+	states   *cache.Cache[[]gateway.Tally]
 }
 
 // New returns the service of that PBX's gateways, whose changes are jobs.
 func New(settings config.Settings, p *pbx.PBX, t *tasks.Client, j *jobs.Service) *Service {
-	s := &Service{settings: settings, pbx: p, db: p.FusionPBX, tasks: t, jobs: j}
+	s := &Service{settings: settings, pbx: p, db: p.FusionPBX, tasks: t, jobs: j, states: newStates()}
 	s.checks = batching.New(checksAtOnce, t.Accepting(), s.checkTogether)
 	return s
 }

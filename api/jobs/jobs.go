@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"trunkline/api/web"
+	"trunkline/internal/cache"
 	"trunkline/internal/config"
 	"trunkline/internal/delivery/destinations"
 	"trunkline/internal/fault"
@@ -22,6 +23,7 @@ type Service struct {
 	settings config.Settings
 	tasks    *tasks.Client
 	kinds    map[tasks.Kind]Kind
+	lately   *cache.Cache[Lately]
 
 	destinations *destinations.Store
 }
@@ -41,7 +43,7 @@ type Kind struct {
 
 // New returns the service of jobs of these kinds.
 func New(front *web.Front, t *tasks.Client, d *destinations.Store, kinds map[tasks.Kind]Kind) *Service {
-	return &Service{front: front, settings: front.Settings, tasks: t, kinds: kinds, destinations: d}
+	return &Service{front: front, settings: front.Settings, tasks: t, kinds: kinds, destinations: d, lately: newLately()}
 }
 
 // Job is a job as callers see it, in the shape of AIP-151: once done, exactly one of result and

@@ -145,6 +145,16 @@ func (r *Request) Unstored() { r.SetHeader("Cache-Control", "no-store") }
 // Time writes a time as the documentation does: UTC, to the second.
 func Time(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
+// Words are what an error says to the caller, for an answer that goes on without what failed. The log has what lies
+// behind it.
+func (r *Request) Words(err error) string {
+	f := FaultOf(err, r.ID)
+	if f.Cause != nil {
+		r.front.Log.Warn("a part of an answer is missing", "request_id", r.ID, "code", f.Code, "cause", f.Cause)
+	}
+	return f.Message
+}
+
 // Broken is for an answer that cannot be made, which is a mistake of ours: the log says why.
 func (r *Request) Broken(err error) {
 	r.front.Log.Error("answer not made", "request_id", r.ID, "error", err)

@@ -81,6 +81,13 @@ func (r *Request) Path(name string) string {
 	return value
 }
 
+// With is the same request with these parameters in place of its own, for a function that reads others.
+func (r *Request) With(params params.Values) *Request {
+	other := *r
+	other.Params = params
+	return &other
+}
+
 // Header is the first value of a header of the request.
 func (r *Request) Header(name string) string { return r.c.GetHeader(name) }
 
