@@ -1,6 +1,7 @@
 package console
 
 import (
+	"math"
 	"net/http"
 	"slices"
 	"strconv"
@@ -17,6 +18,10 @@ const (
 	chartWidth, chartHeight = 900, 260
 	// chartFont is the size of a chart's texts.
 	chartFont = 12
+	// chartSteps is how many steps there are from 0 to the top.
+	chartSteps = 4
+	// hoursLabelled is of how many hours one is named.
+	hoursLabelled = 4
 )
 
 // theme is how charts look on one of the style sheet's backgrounds.
@@ -75,9 +80,18 @@ func chartOf(found []tasks.Outcome, look theme) ([]byte, error) {
 		}
 	}
 	labels := make([]string, tasks.LatelyHours)
+	most := 0.0
 	for i := range labels {
-		labels[i] = strconv.Itoa(i-tasks.LatelyHours) + " h"
+		if i%hoursLabelled == 0 {
+			labels[i] = strconv.Itoa(i-tasks.LatelyHours) + " h"
+		}
+		sum := 0.0
+		for _, hours := range values {
+			sum += hours[i]
+		}
+		most = max(most, sum)
 	}
+	top, bottom := chartSteps*max(math.Ceil(most/chartSteps), 1), 0.0 // so that each step is a whole number
 	text := charts.ParseColor(look.text)
 	style := charts.NewFontStyleWithSize(chartFont).WithColor(text)
 	o := charts.NewBarChartOptionWithData(values)
@@ -87,7 +101,8 @@ func chartOf(found []tasks.Outcome, look theme) ([]byte, error) {
 	})
 	stack := true
 	o.StackSeries = &stack
-	o.CategoryAxis.Labels, o.CategoryAxis.LabelFontStyle = labels, style
+	o.CategoryAxis.Labels, o.CategoryAxis.LabelFontStyle, o.CategoryAxis.LabelCount = labels, style, len(labels)
+	o.ValueAxis[0] = charts.ValueAxisOption{Min: &bottom, Max: &top, LabelCount: chartSteps + 1, LabelFontStyle: style, ValueFormatter: wholeNumber}
 	o.Legend = charts.LegendOption{SeriesNames: names, FontStyle: style}
 	p := charts.NewPainter(charts.PainterOptions{OutputFormat: charts.ChartOutputSVG, Width: chartWidth, Height: chartHeight})
 	if err := p.BarChart(o); err != nil {
@@ -95,3 +110,5 @@ func chartOf(found []tasks.Outcome, look theme) ([]byte, error) {
 	}
 	return p.Bytes()
 }
+
+func wholeNumber(v float64) string { return strconv.FormatFloat(v, 'f', 0, 64) }

@@ -81,6 +81,8 @@ func (d demoCommand) Run(cmd *command) (err error) {
 	if d.Once {
 		return nil
 	}
+	cmd.printf("The console: %s/console, as %s with the password %s, or for the domain %s alone as %s with %s.\n",
+		settings.PublicURL, pbx.Sample.SuperadminName, pbx.Sample.SuperadminPassword, pbx.Sample.AdminDomain, pbx.Sample.AdminName, pbx.Sample.AdminPassword)
 	cmd.printf("It stays up at %s until Ctrl-C: paste any of the lines above. For trunkline gateways, cdr, schedules, deliveries and jobs:\n\nexport TRUNKLINE_URL=%[1]s TRUNKLINE_TOKEN=%s\n", settings.PublicURL, tour.Token())
 	select {
 	case <-ctx.Done():
