@@ -241,6 +241,24 @@ func TestSchedulesOfOthers(t *testing.T) {
 	}
 }
 
+// A tenant whose schedule brings files to a destination of all domains does not name them: they could pass for those of another
+// domain there, or take their names.
+func TestSchedulesNamesAtDestinationsOfOthers(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{noWorker: true})
+	b.do(t, b.asSuperadmin(folderCalled("provider", "tenant_domain", "global"))).want(t, http.StatusCreated, "")
+	b.do(t, b.asAdmin(folderCalled("own"))).want(t, http.StatusCreated, "")
+	path := schedulesPath + "/" + b.do(t, b.asSuperadmin(nightly("nightly", "tenant_domain", b.sample.AdminDomain, "destinations", "provider"))).want(t, http.StatusCreated, "").text(t, "id")
+	change := func(pairs ...string) call { return call{method: http.MethodPatch, path: path, form: form(pairs...)} }
+	const name = "nightly/other.example_2026-11-28_{number}.csv"
+	b.do(t, b.asAdmin(change("file_name", name))).want(t, http.StatusForbidden, "forbidden").says(t, "file_name")
+	b.do(t, b.asAdmin(change("name", "weekly"))).want(t, http.StatusForbidden, "forbidden").says(t, "name")
+	b.do(t, b.asAdmin(change("cron", "30 0 * * *", "name", "nightly", "file_name", ""))).want(t, http.StatusOK, "")
+	b.do(t, b.asSuperadmin(change("file_name", "{domain}-{number}.csv"))).want(t, http.StatusOK, "")
+	b.do(t, b.asAdmin(change("name", "weekly"))).want(t, http.StatusOK, "") // no name of a file holds it
+	b.do(t, b.asAdmin(change("file_name", name, "destinations", "own"))).want(t, http.StatusOK, "")
+}
+
 // Windows are exported in their turn, again, extra, of the past, or not at all, and their history shows that.
 func TestRunSchedules(t *testing.T) {
 	t.Parallel()

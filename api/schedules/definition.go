@@ -1,6 +1,7 @@
 package schedules
 
 import (
+	"cmp"
 	"context"
 	"strings"
 	"time"
@@ -65,7 +66,11 @@ func (s *Service) Change(r *web.Request) (view Schedule, err error) {
 		return view, err
 	}
 	changed, err := s.schedules.Edit(r.Context(), record.ID, r.Caller.Domains, r.Caller.Name, func(stands *store.Record) error {
+		before := stands.Definition
 		if err := s.define(&stands.Definition, r.Params, r.Params.Has, brought); err != nil {
+			return err
+		}
+		if err := s.mayName(r, before, stands.Definition); err != nil {
 			return err
 		}
 		content, err := cdrs.Changed(asked(*stands), r.Params)
@@ -77,6 +82,30 @@ func (s *Service) Change(r *web.Request) (view Schedule, err error) {
 	}
 	r.Changed("schedule.change", subject(changed), changed.DomainUUID)
 	return s.view(r, changed)
+}
+
+// mayName fails if files get other names at a destination that the caller does not see: there stand those of other domains,
+// which theirs could pass for, or whose names they could take.
+func (s *Service) mayName(r *web.Request, before, after store.Definition) error {
+	parameter := ""
+	switch {
+	case cmp.Or(before.FileName, store.DefaultFileName) != cmp.Or(after.FileName, store.DefaultFileName):
+		parameter = "file_name"
+	case before.Name != after.Name && strings.Contains(string(cmp.Or(after.FileName, store.DefaultFileName)), "{schedule}"):
+		parameter = "name"
+	default:
+		return nil
+	}
+	for _, id := range after.Destinations {
+		_, err := s.destinations.Get(r.Context(), id, r.Caller.Domains)
+		if fault.Is(err, fault.NotFound) {
+			return fault.Errorf(fault.Forbidden, "%s: files of this schedule are brought to a destination of all domains, where whoever owns that says what they are called; ask them, or send destinations of your own too", parameter)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // define takes over what is said of a schedule, of the parameters that are said. One that is empty is the usual.
