@@ -106,9 +106,9 @@ func (s Schedule) Windows(state State, moment time.Time) iter.Seq[Window] {
 }
 
 // Cut are the windows of a past span, without numbers: the days, weeks or months that are in it, the first and the last of
-// which may be cut off by its ends, or the span itself.
-func (s Schedule) Cut(start, end time.Time) (windows []Window) {
-	for start.Before(end) {
+// which may be cut off by its ends, or the span itself. Of more than most it returns one more.
+func (s Schedule) Cut(start, end time.Time, most int) (windows []Window) {
+	for start.Before(end) && len(windows) <= most {
 		w, fixed := s.NextWindow(State{Watermark: start})
 		if !fixed || w.End.After(end) {
 			w.End = end

@@ -121,3 +121,15 @@ func TestCheckLag(t *testing.T) {
 		}
 	}
 }
+
+// A span of two thousand years is not cut into all its days to find out that these are too many.
+func TestCutEndsWhereThereAreTooMany(t *testing.T) {
+	t.Parallel()
+	days := Schedule{Kind: PreviousDay, Zone: time.UTC}
+	end := time.Date(2026, 11, 28, 0, 0, 0, 0, time.UTC)
+	for from, want := range map[time.Time]int{{}: 401, end.AddDate(0, 0, -401): 401, end.AddDate(0, 0, -400): 400, end: 0} {
+		if got := days.Cut(from, end, 400); len(got) != want {
+			t.Errorf("from %s: %d windows, want %d", from, len(got), want)
+		}
+	}
+}

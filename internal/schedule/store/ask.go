@@ -171,9 +171,9 @@ func (s *Store) Backfill(ctx context.Context, id string, domains tenant.Domains,
 		if err := checkFree(ctx, tx, r, rules.Zone, within.Start, within.End, Window{}); err != nil {
 			return err
 		}
-		spans := rules.Cut(within.Start, within.End)
+		spans := rules.Cut(within.Start, within.End, s.MostBackfilled)
 		if len(spans) > s.MostBackfilled {
-			return fault.Invalid("from", "that makes %d windows; %d are allowed at once (TRUNKLINE_SCHEDULE_BACKFILL)", len(spans), s.MostBackfilled)
+			return fault.Invalid("from", "that makes more than %d windows, which are allowed at once (TRUNKLINE_SCHEDULE_BACKFILL); ask for shorter spans", s.MostBackfilled)
 		}
 		batch := &pgx.Batch{}
 		for i, w := range spans {
