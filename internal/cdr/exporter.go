@@ -13,6 +13,7 @@ import (
 
 	"trunkline/internal/export"
 	"trunkline/internal/fault"
+	"trunkline/internal/fusionpbx"
 	"trunkline/internal/pbx"
 )
 
@@ -98,6 +99,9 @@ func (e Exporter) Write(ctx context.Context, id string, attempt int, r Request, 
 		Progress:     hooks.Progress,
 		SliceRows:    e.SliceRows,
 		Part:         attempt,
+	}
+	if len(r.Late) > 0 {
+		w.options.CountColumn = fusionpbx.LateColumn
 	}
 	if hooks.Keys {
 		w.options.UUIDColumn = uuidColumn
@@ -281,7 +285,7 @@ func (f *File) Commit(ctx context.Context) (Result, error) {
 		File:         f.manifest.File,
 		Format:       f.request.Format,
 		TotalRecords: f.manifest.Rows,
-		LateRows:     int64(len(f.request.Late)),
+		LateRows:     f.manifest.Counted,
 		Bytes:        f.manifest.Bytes,
 		SHA256:       f.manifest.SHA256,
 		DateRange:    f.request.DateRange(),

@@ -78,6 +78,7 @@ func TestLateRowsOfAnAttemptThatIsCutOff(t *testing.T) {
 				r.Late = append(r.Late, late)
 			}
 			must(t, rows.Err())
+			r.Late = append(r.Late, fusionpbx.FoundCDR{UUID: uuid.New(), Start: start.Add(-time.Hour)}) // which was deleted since
 			write := func(id string, attempt int, journal Journal) (*File, error) {
 				return e.Write(t.Context(), id, attempt, r, 0, Hooks{Journal: journal, Keys: true})
 			}

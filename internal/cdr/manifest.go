@@ -27,7 +27,7 @@ type Manifest struct {
 func (f *File) describe(expires time.Time) ([]byte, error) {
 	r := f.request
 	content, err := json.MarshalIndent(Manifest{
-		Manifest: f.manifest, TotalBillsec: f.manifest.Sum, LateRows: int64(len(r.Late)),
+		Manifest: f.manifest, TotalBillsec: f.manifest.Sum, LateRows: f.manifest.Counted,
 		Domain: r.DomainName, DomainUUID: r.DomainUUID, Window: r.Window, Filter: r.Filter,
 		Template: r.Template, Layout: r.Layout, Guarded: f.guarded && r.Format == export.CSV, ExpiresAt: expires,
 	}, "", "  ")

@@ -79,6 +79,9 @@ type column struct {
 	texts     map[UUID]*string // as Column has it
 }
 
+// boolTrue is a boolean that is true, in text.
+const boolTrue = "t"
+
 // wireFormat is the format code to ask Postgres for.
 func (c *column) wireFormat() int16 {
 	if c.kind <= kindBool {
@@ -186,7 +189,7 @@ func (c *column) appendValue(dst, raw []byte) ([]byte, error) {
 		}
 		return append(dst, raw...), nil
 	case kindBool:
-		return strconv.AppendBool(dst, string(raw) == "t"), nil
+		return strconv.AppendBool(dst, string(raw) == boolTrue), nil
 	case kindUUID:
 		if len(raw) == 16 {
 			return appendUUID(dst, raw), nil

@@ -41,6 +41,8 @@ type Options struct {
 	KeyColumns []string
 	// SumColumn, if set, is the column whose sum is in the manifest.
 	SumColumn string
+	// CountColumn, if set, is a boolean column; how many rows have true there is in the manifest.
+	CountColumn string
 	// MaxRows is how many rows the file may have; 0 is no limit.
 	MaxRows int64
 	// Background has the processors do what else there is first.

@@ -14,6 +14,8 @@ type Manifest struct {
 	SHA256      string      `json:"sha256"` // of the file, in hex
 	// Sum is of Options.SumColumn; nil if there is none, or if it has what is no finite number.
 	Sum *float64 `json:"-"`
+	// Counted is how many rows have true in Options.CountColumn.
+	Counted int64 `json:"-"`
 	// Seen is what the snapshot saw that the file was made in; slices that were taken over were compared with it.
 	Seen Seen `json:"-"`
 	// KeyColumns are the columns that the rows are ordered by, FirstKey and LastKey their values in the

@@ -182,6 +182,9 @@ func (r *reader) add(ctx context.Context, values [][]byte) (err error) {
 	if w.sumColumn >= 0 {
 		r.sum.add(values[w.sumColumn])
 	}
+	if w.countColumn >= 0 && string(values[w.countColumn]) == boolTrue {
+		r.piece.slice.Counted++
+	}
 	if w.uuidColumn >= 0 {
 		id := values[w.uuidColumn]
 		if len(id) != len(UUID{}) {

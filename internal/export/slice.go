@@ -27,7 +27,8 @@ type Slice struct {
 	Form string `json:"form,omitempty"`
 	// First says that the rows are the first of their file, before which some formats write something else.
 	First    bool      `json:"first,omitempty"`
-	Sum      *float64  `json:"sum,omitempty"` // of Options.SumColumn; nil if that has what is no finite number
+	Sum      *float64  `json:"sum,omitempty"`     // of Options.SumColumn; nil if that has what is no finite number
+	Counted  int64     `json:"counted,omitempty"` // how many rows have true in Options.CountColumn
 	FirstKey []*string `json:"first_key,omitempty"`
 	LastKey  []*string `json:"last_key,omitempty"`
 	// Part, Offset and Bytes say where the slice stands: see Options.Part. CRC is its CRC-32C.

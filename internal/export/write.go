@@ -56,8 +56,9 @@ type writer struct {
 	inFile      []column // of the file
 	wireFormats pgx.QueryResultFormats
 	keyColumns  []int // indexes of columns
-	sumColumn   int   // too; -1 if there is none, as the next
+	sumColumn   int   // too; -1 if there is none, as the next two
 	uuidColumn  int
+	countColumn int
 	frame       frame
 	form        string // as Slice has it
 	seen        Seen   // too
@@ -141,7 +142,7 @@ func (w *writer) describe(ctx context.Context, conn *pgx.Conn) error {
 	for _, c := range []struct {
 		name string
 		at   *int
-	}{{w.o.SumColumn, &w.sumColumn}, {w.o.UUIDColumn, &w.uuidColumn}} {
+	}{{w.o.SumColumn, &w.sumColumn}, {w.o.UUIDColumn, &w.uuidColumn}, {w.o.CountColumn, &w.countColumn}} {
 		if *c.at = -1; c.name == "" {
 			continue
 		}
@@ -151,6 +152,9 @@ func (w *writer) describe(ctx context.Context, conn *pgx.Conn) error {
 	}
 	if w.uuidColumn >= 0 && w.columns[w.uuidColumn].kind != kindUUID {
 		return fmt.Errorf("the column %s is no uuid", w.o.UUIDColumn)
+	}
+	if w.countColumn >= 0 && w.columns[w.countColumn].kind != kindBool {
+		return fmt.Errorf("the column %s is no boolean", w.o.CountColumn)
 	}
 	if w.o.SliceRows > 0 && (len(w.keyColumns) == 0 || w.columns[w.keyColumns[0]].kind != kindTimestamptz) {
 		return errors.New("slices are cut by a timestamptz, which must be the first key column")
@@ -390,6 +394,7 @@ func (w *writer) manifest(started time.Time) Manifest {
 	}
 	for i := range w.written {
 		s := &w.written[i]
+		m.Counted += s.Counted
 		if s.Rows > 0 {
 			if m.LastKey = s.LastKey; m.FirstKey == nil {
 				m.FirstKey = s.FirstKey
