@@ -98,10 +98,11 @@ func (a *Attempt) Fence(ctx context.Context, tx pgx.Tx) error {
 }
 
 // Heartbeat says that the attempt lives and how far it has come, and returns whether somebody asked
-// for the job to be cancelled. ErrFenced: stop, the job is no longer yours.
+// for the job to be cancelled. One that is late, after the attempt has parked the job, leaves the note of what that waits for.
+// ErrFenced: stop, the job is no longer yours.
 func (a *Attempt) Heartbeat(ctx context.Context, p Progress) (cancelRequested bool, err error) {
 	err = a.client.pool.QueryRow(ctx, `
-		update trunkline.jobs set heartbeat_at = now(), progress = $3
+		update trunkline.jobs set heartbeat_at = now(), progress = case when parked_at is null then $3 else progress end
 		where id = $1 and attempt = $2 and state = 'running'
 		returning cancel_requested_at is not null`, a.Job.ID, a.Job.Attempt, p).Scan(&cancelRequested)
 	return cancelRequested, explained(err, ErrFenced, "heartbeat of", a.Job.ID)

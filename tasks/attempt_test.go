@@ -63,6 +63,20 @@ func TestLostAttemptChangesNothing(t *testing.T) {
 	}
 }
 
+// A heartbeat that was on its way when the attempt parked the job changes nothing of what the job waits for.
+func TestALateHeartbeat(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t)
+	a := b.claim(t, b.submit(t, b.export("one")))
+	must(t, a.Sleep(t.Context(), time.Now().Add(time.Hour), "tried 1 times"))
+	if _, err := a.Heartbeat(t.Context(), tasks.Progress{Note: "try 1"}); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.get(t, a.Job.ID); got.Progress.Note != "tried 1 times" {
+		t.Errorf("it waits for %q", got.Progress.Note)
+	}
+}
+
 // Attempts share a batch and a statement: each keeps its own secrets, and ends what waited for its own gateway. If one of
 // them is given up for lost, none is written.
 func TestAttemptsShareABatch(t *testing.T) {

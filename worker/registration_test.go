@@ -88,6 +88,8 @@ func TestWhatTheCarrierSaysEndsTheWaiting(t *testing.T) {
 			b := newBundle(t, setUp{stopped: true})
 			b.options.Settings.ProvisionTimeout = tc.timeout
 			b.start(t)
+			// What a carrier answers before anybody listens is heard when the switch asks it again.
+			pbxtest.Eventually(t, "the switch is listened to", b.switches[0].Listened)
 			b.switches[0].SetOutcome(func(map[string]string) fssim.Outcome { return tc.outcome })
 			job := b.run(t, b.registering("carrier"))
 			if job.State != tasks.StateFailed || job.Error.Code != tc.code || !strings.Contains(job.Error.Message, tc.says) || strings.Contains(job.Error.Message, "TRUNKLINE_") {

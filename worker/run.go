@@ -224,7 +224,6 @@ func (r *run) sleep(ctx context.Context, note string) {
 // awaitOutcome parks the job, which has the outcome once it has come true, for what is left of its time.
 func (r *run) awaitOutcome(ctx context.Context, outcome any, note string) error {
 	until, _ := ctx.Deadline()
-	r.report(tasks.Progress{Note: note}) // a heartbeat on its way says the same
 	err := r.AwaitOutcome(ctx, outcome, until, note)
 	r.parked = err == nil
 	return err

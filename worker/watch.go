@@ -149,10 +149,14 @@ func (w *Worker) endOf(ctx context.Context, a *tasks.Awaited, registrations *gat
 		return true, a.Cancelled(ctx, "the gateway is configured and loaded; waiting for it to register was cancelled")
 	}
 	done, err := registrations.Judge(&result, seen, *a.Job.StartedAt, time.Now().After(a.Until))
-	switch {
-	case !done:
+	if !done {
 		return false, nil
-	case err != nil:
+	}
+	// An answer may have come since the last time: whoever asks for the gateway after the job's end finds what ended it.
+	if keeping := registrations.Keep(ctx); keeping != nil {
+		return false, keeping
+	}
+	if err != nil {
 		failure, _ := errors.AsType[*fault.Error](err)
 		return true, a.Fail(ctx, failure)
 	}

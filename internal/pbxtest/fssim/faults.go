@@ -149,6 +149,18 @@ func (s *Switch) EndListeners() {
 	}
 }
 
+// Listened reports whether somebody listens to events.
+func (s *Switch) Listened() bool {
+	s.netMu.Lock()
+	defer s.netMu.Unlock()
+	for c := range s.conns {
+		if c.listens() {
+			return true
+		}
+	}
+	return false
+}
+
 func (c *switchConn) listens() bool {
 	c.queueMu.Lock()
 	defer c.queueMu.Unlock()
