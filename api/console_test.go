@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"encoding/base64"
 	"html"
 	"net/http"
 	"net/http/httptest"
@@ -432,6 +433,35 @@ func TestConsoleSignOn(t *testing.T) {
 	_, homeless := b.issue(t, "homeless", "read", "all_domains", "true")
 	b.do(t, bearing(homeless, call{path: "/v1/console/sign-ons", form: form()})).want(t, http.StatusBadRequest, fault.MissingParameters)
 	b.do(t, b.asSuperadmin(call{path: "/v1/console/sign-ons", form: form("tenant_domain", "global")})).want(t, http.StatusBadRequest, fault.InvalidRequest)
+}
+
+// The database is asked for no more made-up sessions of an address off the list than requests without a good one are allowed.
+func TestConsoleMadeUpSessions(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{noWorker: true, settings: func(s *config.Settings) { s.RateLimitUnauthenticated = 2 }})
+	v := b.visitor()
+	v.from = stranger + ":1"
+	try := func() answer {
+		v.cookie = &http.Cookie{Name: "__Host-trunkline", Value: base64.RawURLEncoding.EncodeToString(make([]byte, 32))}
+		return v.get(t, "/console/sessions")
+	}
+	try().want(t, http.StatusSeeOther, "")
+	try().want(t, http.StatusSeeOther, "")
+	tx, err := b.pool.Begin(t.Context())
+	must(t, err)
+	_, err = tx.Exec(t.Context(), "lock table trunkline.sessions")
+	must(t, err)
+	answered := make(chan answer, 1)
+	go func() { answered <- try() }()
+	select {
+	case got := <-answered:
+		got.want(t, http.StatusTooManyRequests, "")
+	case <-time.After(10 * time.Second):
+		t.Error("the database is asked all the same")
+		must(t, tx.Rollback(t.Context()))
+		<-answered
+	}
+	_ = tx.Rollback(t.Context())
 }
 
 // The console has a list of its own, if the settings say so.

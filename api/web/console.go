@@ -71,6 +71,9 @@ func (r *Request) enterConsole(e Endpoint) error {
 	}
 	err := r.fromOwnPage(e)
 	if err == nil {
+		err = r.strangersBudget()
+	}
+	if err == nil {
 		err = r.resume(r.Context())
 	}
 	if err == nil {
@@ -87,6 +90,15 @@ func (r *Request) enterConsole(e Endpoint) error {
 	}
 	e.Limit = LimitConsole
 	return r.admitted(e)
+}
+
+// strangersBudget fails if the address is not on the console's list, from where somebody signed on may come too, and has used up
+// what it may do without a session: else anybody could have the database look for any number of made-up ones.
+func (r *Request) strangersBudget() error {
+	if r.front.Console.Allows(r.Address) {
+		return nil
+	}
+	return r.limited(r.front.Limiter.Peek(r.Context(), r.addressBudget()))
 }
 
 // fromOwnPage refuses a change for which another site's page may ask, or whoever does not say which page does.

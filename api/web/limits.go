@@ -125,7 +125,11 @@ func (r *Request) count(l Limit, steps []ratelimit.Step) error {
 
 // chargeAddress counts the request against its address, or fails if that is used up.
 func (r *Request) chargeAddress() error {
-	d := r.front.Limiter.Take(r.Context(), r.addressBudget())
+	return r.limited(r.front.Limiter.Take(r.Context(), r.addressBudget()))
+}
+
+// limited shows how the address's budget stands, and fails if it is used up.
+func (r *Request) limited(d ratelimit.Decision) error {
 	r.showBudget(d)
 	if d.Allowed {
 		return nil
