@@ -56,6 +56,7 @@ type Client struct {
 	settings  config.Settings
 	log       *slog.Logger
 	forgot    time.Time // when this process last looked for what is past its time
+	recounted time.Time // when this process last compared the figures of jobs with the jobs
 	admission admission
 	accepting batching.Slots
 	creations *batching.Batches[*creation, struct{}]

@@ -24,6 +24,7 @@ type SweepReport struct {
 // duties are what a sweep does, in this order: a job that may not be run again must not be queued first.
 // Each adds to the report what it did, also if it fails in the middle.
 var duties = []func(*Client, context.Context, *SweepReport) error{
+	(*Client).foldCounts,
 	(*Client).failWorkerless,
 	(*Client).requeueWorkerless,
 	(*Client).redispatchLost,

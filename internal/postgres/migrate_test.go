@@ -97,3 +97,35 @@ func TestTokensFindTheirParents(t *testing.T) {
 	_, err = provider.Up(ctx)
 	must(t, err)
 }
+
+// A database that was in use before jobs were counted as they stand: those that are there are counted, and each change from
+// now on.
+func TestJobsThatAreThereAreCountedFromVersion25(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	pool, provider := openAt(t, 24)
+	exec(t, pool, `
+		insert into trunkline.jobs (id, kind, state, domain_uuid, created_by, created_by_name, subject, body_hash, params)
+		select gen_random_uuid(), 'provision', 'queued', case when n % 2 = 0 then gen_random_uuid() end, gen_random_uuid(), 'alice', n::text, '', '{}'
+		from generate_series(1, 6) n`)
+	_, err := Migrate(ctx, pool)
+	must(t, err)
+	want := func(when, want string) {
+		t.Helper()
+		got, err := Value[string](ctx, pool, "reading the figures", `
+			select coalesce(string_agg(state || ' ' || jobs, ', ' order by state), '') from (
+				select state, sum(jobs) as jobs from trunkline.job_counts group by 1 having sum(jobs) <> 0) as counted`)
+		must(t, err)
+		if got != want {
+			t.Errorf("%s: %q is counted, want %q", when, got, want)
+		}
+	}
+	want("at first", "queued 6")
+	exec(t, pool, "update trunkline.jobs set state = 'running', heartbeat_at = now() where domain_uuid is null")
+	want("three begin", "queued 3, running 3")
+	exec(t, pool, "delete from trunkline.jobs where state = 'queued'")
+	want("some are deleted", "running 3")
+	_, err = provider.DownTo(ctx, 24)
+	must(t, err)
+	exec(t, pool, "delete from trunkline.jobs")
+}
