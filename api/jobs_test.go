@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"trunkline/internal/pbxtest/sample"
 	"trunkline/internal/tenant"
@@ -77,9 +78,11 @@ func TestListJobsFilters(t *testing.T) {
 	old := add(b.asSuperadmin, "old", "external_id", "service-1")
 	global := add(b.asSuperadmin, "global", "tenant_domain", "global")
 	own := add(b.asAdmin, "own", "external_id", "service-2")
-	b.exec(t, `update trunkline.jobs set created_at = '2026-01-31 23:30:00Z' where id = $1`, old)
-	b.exec(t, `update trunkline.jobs set created_at = '2026-02-01 00:00:00Z' where id = $1`, global)
-	b.exec(t, `update trunkline.jobs set created_at = '2026-02-02 12:00:00Z' where id = $1`, own)
+	old = b.madeAt(t, old, "2026-01-31T23:30:00Z")
+	global = b.madeAt(t, global, "2026-02-01T00:00:00Z")
+	own = b.madeAt(t, own, "2026-02-02T12:00:00Z")
+	b.exec(t, `update trunkline.jobs set state = 'failed', error_code = 'timeout', error_message = 'Took 100% of_it', finished_at = now() where id = $1`, own)
+	root := b.sample.SuperadminName + "@" + first
 	names := map[string]string{old: "old", global: "global", own: "own"}
 	for _, c := range []struct {
 		as          func(call) call
@@ -98,6 +101,15 @@ func TestListJobsFilters(t *testing.T) {
 		{b.asSuperadmin, "created_before=0001-01-01", ""},
 		{b.asSuperadmin, "created_after=2026-01-01&tenant_domain=" + first + "&kind=provision&state=queued&external_id=service-1", "old"},
 		{b.asSuperadmin, "tenant_domain=" + first + "&external_id=service-2", ""},
+		{b.asSuperadmin, "who=" + root, "global old"},
+		{b.asSuperadmin, "who=" + root + "&state=queued&external_id=service-1", "old"},
+		{b.asSuperadmin, "who=nobody", ""},
+		{b.asSuperadmin, "text=took+100%25+OF_IT&created_after=2026-01-01", "own"},
+		{b.asSuperadmin, "text=took+100%25+OF_IT&created_after=2026-02-03", ""},
+		{b.asSuperadmin, "text=took%25of&created_after=2026-01-01", ""},
+		{b.asSuperadmin, "text=GLOBAL&created_after=2026-01-01", "global"},
+		{b.asAdmin, "text=took&created_after=2026-01-01", "own"},
+		{b.asAdmin, "text=global&created_after=2026-01-01", ""},
 		{b.asAdmin, "", "own"},
 		{b.asAdmin, "tenant_domain=" + second, "own"},
 		{b.asAdmin, "external_id=service-1", ""},
@@ -110,9 +122,67 @@ func TestListJobsFilters(t *testing.T) {
 		if strings.Join(got, " ") != c.want {
 			t.Errorf("%s: got %v, want %s", c.query, got, c.want)
 		}
+		counts := b.do(t, c.as(call{path: "/v1/jobs/counts?" + c.query})).want(t, http.StatusOK, "").decode(t)
+		if counts["jobs"] != float64(len(ids)) || counts["exact"] != true {
+			t.Errorf("%s: counts %v of %d jobs", c.query, counts, len(ids))
+		}
 	}
 	b.do(t, b.asAdmin(call{path: "/v1/jobs?tenant_domain=" + first})).want(t, http.StatusForbidden, "forbidden")
 	b.do(t, b.asSuperadmin(call{path: "/v1/jobs?tenant_domain=none.example"})).want(t, http.StatusNotFound, "not_found").says(t, "none.example")
+}
+
+// madeAt has the job be one that was made then, and returns its id, which says so too.
+func (b *bundle) madeAt(t *testing.T, job, at string) (id string) {
+	t.Helper()
+	made, err := time.Parse(time.RFC3339, at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ms := fmt.Sprintf("%012x", made.UnixMilli())
+	id = ms[:8] + "-" + ms[8:] + job[13:]
+	b.exec(t, "update trunkline.jobs set id = $2, created_at = $3 where id = $1", job, id, made)
+	return id
+}
+
+// What the triggers keep is counted by state and kind, of the domains that the caller sees.
+func TestCountJobs(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{noWorker: true})
+	b.queue(t, 3, b.asSuperadmin)
+	own := b.queue(t, 2, b.asAdmin)
+	b.do(t, b.asAdmin(call{method: http.MethodPost, path: "/v1/jobs/" + own[0] + "/cancel"})).want(t, http.StatusOK, "")
+	for _, c := range []struct {
+		as          func(call) call
+		query, want string
+	}{
+		{b.asSuperadmin, "", "map[exact:true jobs:5 kinds:[map[jobs:5 kind:provision states:map[cancelled:1 failed:0 partial:0 queued:4 running:0 succeeded:0]]] states:map[cancelled:1 failed:0 partial:0 queued:4 running:0 succeeded:0]]"},
+		{b.asAdmin, "", "map[exact:true jobs:2 kinds:[map[jobs:2 kind:provision states:map[cancelled:1 failed:0 partial:0 queued:1 running:0 succeeded:0]]] states:map[cancelled:1 failed:0 partial:0 queued:1 running:0 succeeded:0]]"},
+		{b.asAdmin, "state=queued", "map[exact:true jobs:1 kinds:[map[jobs:1 kind:provision states:map[cancelled:0 failed:0 partial:0 queued:1 running:0 succeeded:0]]] states:map[cancelled:0 failed:0 partial:0 queued:1 running:0 succeeded:0]]"},
+		{b.asSuperadmin, "kind=export", "map[exact:true jobs:0 kinds:[] states:map[cancelled:0 failed:0 partial:0 queued:0 running:0 succeeded:0]]"},
+		{b.asSuperadmin, "tenant_domain=global", "map[exact:true jobs:0 kinds:[] states:map[cancelled:0 failed:0 partial:0 queued:0 running:0 succeeded:0]]"},
+	} {
+		if got := fmt.Sprint(b.do(t, c.as(call{path: "/v1/jobs/counts?" + c.query})).want(t, http.StatusOK, "").decode(t)); got != c.want {
+			t.Errorf("%s: got  %s\nwant %s", c.query, got, c.want)
+		}
+	}
+}
+
+// Of what no figures are kept no more than the newest are counted, and the answer says so.
+func TestCountsThatAreBounded(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{noWorker: true})
+	b.exec(t, `
+		insert into trunkline.jobs (id, kind, state, created_by, created_by_name, subject, body_hash, params, result, finished_at)
+		select ('01900000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 'export', 'succeeded', gen_random_uuid(), 'many', 's' || n % 2, '', '{}', '{}', now()
+		from generate_series(1, 20001) n`)
+	for query, want := range map[string]string{
+		"who=many": "20000 among 20000", "who=many&created_after=2020-01-01&text=s1": "10000 among 20000", "who=few": "0 among <nil>",
+	} {
+		got := b.do(t, b.asSuperadmin(call{path: "/v1/jobs/counts?" + query})).want(t, http.StatusOK, "").decode(t)
+		if said := fmt.Sprintf("%v among %v", got["jobs"], got["counted_among"]); said != want || got["exact"] != (query == "who=few") {
+			t.Errorf("%s: got %v, want %s", query, got, want)
+		}
+	}
 }
 
 func TestListJobsErrors(t *testing.T) {
@@ -122,7 +192,8 @@ func TestListJobsErrors(t *testing.T) {
 		"limit=0": "limit", "limit=201": "limit", "limit=x": "limit", "kind=fax": "fax", "state=lost": "lost", "after=x": "after",
 		"created_after=yesterday": "created_after: \\\"yesterday", "created_before=2026-13-01": "created_before",
 		"created_after=2026-02-01&created_before=2026-02-01": "created_before", "external_id=" + strings.Repeat("x", 256): "external_id",
-		"after=urn:uuid:0190b5a0-0000-7000-8000-000000000000": "after",
+		"after=urn:uuid:0190b5a0-0000-7000-8000-000000000000": "after", "text=x": "text: is looked for within a span of time; give created_after",
+		"who=" + strings.Repeat("x", 256): "who", "created_after=2026-01-01&text=" + strings.Repeat("x", 256): "text",
 	} {
 		b.do(t, b.asSuperadmin(call{path: "/v1/jobs?" + query})).want(t, http.StatusBadRequest, "invalid_request").says(t, names)
 	}

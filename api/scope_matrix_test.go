@@ -44,6 +44,7 @@ func TestScopeMatrix(t *testing.T) {
 	dates := []string{"date_start", "2020-01-01", "date_end", "2020-12-31"}
 	matrix := map[string][]holding{
 		"GET /v1/jobs":              {{scopes: of(read), link: true, figures: true}},
+		"GET /v1/jobs/counts":       {{scopes: of(read)}},
 		"GET /v1/jobs/:id":          {{scopes: of(read, exports), ids: []string{export}, link: true, figures: true}, {scopes: of(read, provision), ids: jobs}, {scopes: of(read, exports), ids: []string{export}, query: "?wait=1", link: true, figures: true}},
 		"GET /v1/jobs/:id/events":   {{scopes: of(read, exports), ids: []string{export}, link: true, figures: true}, {scopes: of(read, provision), ids: jobs}},
 		"GET /v1/jobs/:id/items":    {{scopes: of(read, provision), ids: []string{imported}}, {scopes: of(read, provision), ids: []string{imported}, query: "?format=csv"}},

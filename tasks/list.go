@@ -85,7 +85,7 @@ func within(all, uuids string) string {
 }
 
 // Filter says which jobs a list shows: newest first, after the job After ("" for the first page), at
-// most Limit. Kind, State and ExternalID are "" for any; CreatedFrom (in it) and CreatedBefore (not in it)
+// most Limit. Kind, State, ExternalID, Who and Text are "" for any; CreatedFrom (in it) and CreatedBefore (not in it)
 // are nil for any time.
 type Filter struct {
 	Domains       tenant.Domains // whose jobs
@@ -93,6 +93,8 @@ type Filter struct {
 	Kind          Kind
 	State         State
 	ExternalID    string
+	Who           string // who asked: user@domain, or token:NAME
+	Text          string // stands in the error or in what it is about, in any case of letters
 	CreatedFrom   *time.Time
 	CreatedBefore *time.Time
 	After         string
@@ -101,16 +103,11 @@ type Filter struct {
 
 // List returns one page, newest first, and the After of the next page, "" on the last one.
 func (c *Client) List(ctx context.Context, f Filter) (jobs []Job, next string, err error) {
-	jobs, err = all[Job](ctx, c.pool, `
-		select `+jobColumns+` from trunkline.jobs
-		where `+within("$1", "$2")+`
-		and ($3 = '' or kind = $3) and ($4 = '' or state = $4)
-		and ($5 = '' or id < nullif($5, '')::uuid)
-		and (not $7 or domain_uuid is null) and ($8 = '' or external_id = $8)
-		and ($9::timestamptz is null or created_at >= $9) and ($10::timestamptz is null or created_at < $10)
-		order by id desc limit $6`,
-		f.Domains.All, f.Domains.UUIDs(), string(f.Kind), string(f.State), f.After, f.Limit+1,
-		f.NoDomain, f.ExternalID, f.CreatedFrom, f.CreatedBefore)
+	w := f.where()
+	if f.Text != "" {
+		w.and(textIn(w.arg(f.Text)))
+	}
+	jobs, err = all[Job](ctx, c.pool, "select "+jobColumns+" from trunkline.jobs where "+w.sql+" order by id desc limit "+w.arg(f.Limit+1), w.args...)
 	if err != nil {
 		return nil, "", fmt.Errorf("listing jobs: %w", err)
 	}

@@ -3,6 +3,7 @@ package tasks
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"trunkline/internal/tenant"
@@ -35,6 +36,44 @@ func (c *Client) Tally(ctx context.Context, domains tenant.Domains, noDomain boo
 		return nil, fmt.Errorf("reading how many jobs there are: %w", err)
 	}
 	return tallies, nil
+}
+
+// countAmong is how many of the newest jobs are looked at for a filter of which no figures are kept.
+const countAmong = 20_000
+
+// Count is how many jobs the filter shows, whatever page it is of: exactly where figures are kept, else among its newest
+// countAmong, not counting that a text may leave some out. among is 0 if that is all of them.
+func (c *Client) Count(ctx context.Context, f Filter) (tallies []Tally, among int, err error) {
+	if f.ExternalID == "" && f.Who == "" && f.Text == "" && f.CreatedFrom == nil && f.CreatedBefore == nil && f.After == "" {
+		tallies, err = c.Tally(ctx, f.Domains, f.NoDomain)
+		return slices.DeleteFunc(tallies, func(t Tally) bool {
+			return f.Kind != "" && t.Kind != f.Kind || f.State != "" && t.State != f.State
+		}), 0, err
+	}
+	w, text := f.where(), "true"
+	if f.Text != "" {
+		text = "coalesce(" + textIn(w.arg(f.Text)) + ", false)"
+	}
+	found, err := all[struct {
+		Tally
+		Looked int
+	}](ctx, c.pool, `
+		select kind, state, count(*) filter (where is_meant), count(*) from (
+			select kind, state, `+text+` as is_meant from trunkline.jobs where `+w.sql+` order by id desc limit `+w.arg(countAmong)+`) as newest
+		group by kind, state order by kind, state`, w.args...)
+	if err != nil {
+		return nil, 0, fmt.Errorf("counting jobs: %w", err)
+	}
+	looked := 0
+	for _, t := range found {
+		if looked += t.Looked; t.Jobs > 0 {
+			tallies = append(tallies, t.Tally)
+		}
+	}
+	if looked == countAmong {
+		among = looked
+	}
+	return tallies, among, nil
 }
 
 // foldCounts makes one row a key of what was added to job_counts, and now and then makes the figures right, in case jobs

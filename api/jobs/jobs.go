@@ -113,16 +113,15 @@ func (s *Service) Endpoints() []web.Endpoint {
 		{
 			ID: "listJobs", Summary: "List jobs, newest first", Methods: []string{"GET"}, Path: "/v1/jobs",
 			Entry: web.SignedIn, Scope: token.ScopeRead, Answer: web.JSON(http.StatusOK, s.List),
-			Params: slices.Concat([]web.Param{
-				{Name: "kind", About: "Those of a kind.", Choices: web.NamesOf(tasks.Kinds)},
-				{Name: "state", About: "Those in a state.", Choices: web.NamesOf(tasks.States)},
-				{Name: "created_after", About: "A time, or a date in UTC: those made then or later."},
-				{Name: "created_before", About: "A time, or a date in UTC: those made before."},
-				{Name: "external_id", About: "Those with the caller's own name.", Most: MaxKey},
-				{Name: "tenant_domain", About: "The domain, or global for those of none. Left out: all that the caller sees."},
-				{Name: "domain_uuid", About: "The same by UUID.", Kind: web.KindUUID},
-			}, web.PageParams),
+			Params:  slices.Concat(filterParams, web.PageParams),
 			Replies: []web.Reply{{Status: 200, About: "A page of jobs.", Body: JobPage{}}},
+			Faults:  []fault.Code{fault.NotFound},
+		},
+		{
+			ID: "countJobs", Summary: "Count jobs", Methods: []string{"GET"}, Path: "/v1/jobs/counts",
+			Entry: web.SignedIn, Scope: token.ScopeRead, Answer: web.JSON(http.StatusOK, s.Count),
+			Params:  filterParams,
+			Replies: []web.Reply{{Status: 200, About: "How many there are, by state and kind.", Body: Counts{}}},
 			Faults:  []fault.Code{fault.NotFound},
 		},
 		{
@@ -194,6 +193,9 @@ func (s *Service) view(r *web.Request, job tasks.Job) (Job, error) {
 func (s *Service) List(r *web.Request) (page JobPage, err error) {
 	f, err := filter(r)
 	if err != nil {
+		return page, err
+	}
+	if f.After, f.Limit, err = r.Params.Page(); err != nil {
 		return page, err
 	}
 	found, next, err := s.tasks.List(r.Context(), f)

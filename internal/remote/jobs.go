@@ -41,6 +41,8 @@ type jobListCommand struct {
 	Since      string `placeholder:"TIME" help:"Only those made since then: a time back from now (24h, 7d), a date or a time."`
 	Until      string `placeholder:"TIME" help:"Only those made before then."`
 	ExternalID string `placeholder:"ID" help:"Only those with the caller's own name."`
+	Who        string `placeholder:"NAME" help:"Only those that user@domain, or token:NAME, asked for."`
+	Text       string `placeholder:"TEXT" help:"Only those with it in their error or in what they are about; with --since."`
 	Domain     string `placeholder:"NAME" help:"Only those of a domain; global for those of none."`
 	Limit      int    `default:"50" help:"How many at most; 0 for all."`
 }
@@ -94,7 +96,7 @@ func noteOf(job client.Job) string {
 
 func (c jobListCommand) query(now time.Time) (url.Values, error) {
 	q := url.Values{}
-	for name, value := range map[string]string{"kind": c.Kind, "state": c.State, "external_id": c.ExternalID, "tenant_domain": c.Domain} {
+	for name, value := range map[string]string{"kind": c.Kind, "state": c.State, "external_id": c.ExternalID, "who": c.Who, "text": c.Text, "tenant_domain": c.Domain} {
 		if value != "" {
 			q.Set(name, value)
 		}
