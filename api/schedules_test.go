@@ -328,6 +328,13 @@ func TestRunSchedules(t *testing.T) {
 	pbxtest.Eventually(t, "the extra file, those of two windows and that of the first one again are delivered", func() bool {
 		return len(deliveries(id, "&state=delivered&event=file")) == 4
 	})
+	if shown := b.do(t, b.asSuperadmin(call{path: path})).want(t, http.StatusOK, ""); shown.text(t, "deliveries") != "map[delivered:4 failed:0 pending:0]" ||
+		shown.field(t, "last", "deliveries", "delivered") != "1" {
+		t.Errorf("got %s", shown.body)
+	}
+	if shown := b.do(t, b.asSuperadmin(call{path: schedulesPath + "/" + other})).want(t, http.StatusOK, ""); shown.text(t, "deliveries") != "" {
+		t.Errorf("got %s", shown.body)
+	}
 	if all := deliveries(other, ""); len(all) != 0 {
 		t.Errorf("another schedule has delivered %v", all)
 	}

@@ -6,6 +6,7 @@ import (
 
 	"trunkline/api/cdrs"
 	"trunkline/api/web"
+	"trunkline/internal/delivery/outbox"
 	"trunkline/internal/schedule"
 	"trunkline/internal/schedule/store"
 )
@@ -38,10 +39,12 @@ type Schedule struct {
 	NextWindow     *NextWindow `json:"next_window,omitempty"` // the one that is made next: it begins where the last one ended
 	Last           *Window     `json:"last,omitempty"`        // the window that was made last; absent: none yet
 	Failing        int         `json:"failing"`               // how many windows have failed, and were neither exported again nor skipped
-	CreatedBy      string      `json:"created_by"`
-	CreatedAt      time.Time   `json:"created_at"`
-	ChangedBy      string      `json:"changed_by"`
-	ChangedAt      time.Time   `json:"changed_at"`
+	// Deliveries are how many there are of all its files in each state, as far as they are kept; of one that is shown alone.
+	Deliveries *outbox.Standing `json:"deliveries,omitempty"`
+	CreatedBy  string           `json:"created_by"`
+	CreatedAt  time.Time        `json:"created_at"`
+	ChangedBy  string           `json:"changed_by"`
+	ChangedAt  time.Time        `json:"changed_at"`
 }
 
 // Destination is where files of a schedule are brought.
@@ -79,7 +82,8 @@ func (s *Service) view(r *web.Request, record store.Record) (Schedule, error) {
 		}
 		view.Last = &windows[0]
 	}
-	return view, nil
+	view.Deliveries, err = s.outbox.OfSchedule(r.Context(), record.ID)
+	return view, err
 }
 
 // views are schedules, with their last windows but without the files of these.

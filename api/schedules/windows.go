@@ -29,6 +29,8 @@ type Window struct {
 	MadeAt     time.Time    `json:"made_at"`
 	EndedAt    *time.Time   `json:"ended_at,omitempty"`
 	Files      []File       `json:"files,omitempty"`
+	// Deliveries are how many there are of all its files in each state; absent: they are brought nowhere, or there is no file yet.
+	Deliveries *outbox.Standing `json:"deliveries,omitempty"`
 }
 
 // File is one file of a window.
@@ -114,6 +116,10 @@ func (s *Service) windowViews(r *web.Request, all ...store.Window) ([]Window, er
 			}
 			if of, some := standing[f.JobID]; some {
 				view.Deliveries = &of
+				if views[i].Deliveries == nil {
+					views[i].Deliveries = &outbox.Standing{}
+				}
+				*views[i].Deliveries = views[i].Deliveries.Plus(of)
 			}
 			views[i].Files = append(views[i].Files, view)
 		}

@@ -92,6 +92,24 @@ func (b *Box) OfExports(ctx context.Context, exportJobIDs []string) (map[string]
 	return all, err
 }
 
+// OfSchedule is how the deliveries of all files of a schedule's windows stand, as far as they are kept; nil: there are none.
+func (b *Box) OfSchedule(ctx context.Context, scheduleID string) (*Standing, error) {
+	found, err := postgres.Rows(ctx, b.pool, "counting the deliveries of a schedule", pgx.RowToStructByPos[Standing], `
+		select count(*) filter (where state = 'pending'), count(*) filter (where state = 'delivered'), count(*) filter (where state = 'failed')
+		from trunkline.deliveries where export_job_id in (
+			select job_id from trunkline.window_files join trunkline.windows on windows.id = window_id where schedule_id = $1)
+		having count(*) > 0`, scheduleID)
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	return &found[0], nil
+}
+
+// Plus is how both stand together.
+func (s Standing) Plus(other Standing) Standing {
+	return Standing{s.Pending + other.Pending, s.Delivered + other.Delivered, s.Failed + other.Failed}
+}
+
 // OfExport are the deliveries of an export's file, in the order in which they were asked for.
 func (b *Box) OfExport(ctx context.Context, exportJobID string) ([]Delivery, error) {
 	return postgres.Rows(ctx, b.pool, "reading the deliveries of an export", pgx.RowToStructByPos[Delivery],
