@@ -50,8 +50,7 @@ func (r *Request) fail(err error) {
 		return
 	}
 	switch {
-	case r.of.Failed != nil && status != http.StatusTooManyRequests:
-	case status == http.StatusUnauthorized:
+	case status == http.StatusUnauthorized && r.of.Failed == nil:
 		r.c.Header("WWW-Authenticate", access.Challenge)
 	case status == http.StatusServiceUnavailable, status == http.StatusGatewayTimeout, status == http.StatusTooManyRequests:
 		r.c.Header("Retry-After", strconv.Itoa(max(int(f.RetryAfter.Seconds()), RetryAfter)))

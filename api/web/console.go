@@ -291,8 +291,13 @@ func (r *Request) SignOn(code string) error {
 // good.
 func (r *Request) NewSignOn(domainUUID string) (code string, until time.Time, err error) {
 	h, err := r.front.credentials.HolderNow(r.Context(), r.Caller.ID)
+	if err != nil {
+		return "", until, err
+	}
+	// After the mark was read: what was replaced since has another one.
+	who, err := r.front.credentials.AgainNow(r.Context(), r.given)
 	if err == nil {
-		err = inUse(h, r.Caller)
+		err = inUse(h, who)
 	}
 	if err != nil {
 		return "", until, err

@@ -108,31 +108,46 @@ func (a *Authenticator) Authenticate(ctx, stopping context.Context, addr netip.A
 			found, err = a.guarded(ctx, addr, given, byPasswordAlone)
 			return found, a.userAge, err
 		}
-		if found.who, holds, err = a.holderOf(ctx, given.Key); unauthenticated(err) {
-			delay, limited := a.gate.token(ctx, addr)
-			found.due, err = time.Now().Add(delay), cmp.Or(limited, err)
-		}
-		return found, holds, err
+		return a.byKey(ctx, addr, given.Key)
 	})
 	a.gate.hold(ctx, stopping, found.due)
 	return found.who, err
+}
+
+// byKey is who has the key. One that nobody has is told to the login gate.
+func (a *Authenticator) byKey(ctx context.Context, addr netip.Addr, key string) (found seen, holds time.Duration, err error) {
+	if found.who, holds, err = a.holderOf(ctx, key); unauthenticated(err) {
+		delay, limited := a.gate.token(ctx, addr)
+		found.due, err = time.Now().Add(delay), cmp.Or(limited, err)
+	}
+	return found, holds, err
 }
 
 // Again is Authenticate for credentials that were good a moment ago: that they have ended is no attempt at
 // guessing any, and is not counted.
 func (a *Authenticator) Again(ctx context.Context, addr netip.Addr, given Credentials) (Caller, error) {
 	found, err := a.callers.Read(ctx, a.hash(addr, given), func(ctx context.Context) (found seen, holds time.Duration, err error) {
-		if given.Key != "" {
-			found.who, holds, err = a.holderOf(ctx, given.Key)
-			return found, holds, err
-		}
-		users, err := a.find(ctx, given.Username)
-		if err == nil {
-			found.who, err = users.caller(ctx, given.Password, byPasswordAlone)
-		}
-		return found, a.userAge, err
+		found.who, holds, err = a.again(ctx, given)
+		return found, holds, err
 	})
 	return found.who, err
+}
+
+// AgainNow is Again as the database has it at the moment.
+func (a *Authenticator) AgainNow(ctx context.Context, given Credentials) (Caller, error) {
+	who, _, err := a.again(ctx, given)
+	return who, err
+}
+
+func (a *Authenticator) again(ctx context.Context, given Credentials) (who Caller, holds time.Duration, err error) {
+	if given.Key != "" {
+		return a.holderOf(ctx, given.Key)
+	}
+	users, err := a.find(ctx, given.Username)
+	if err == nil {
+		who, err = users.caller(ctx, given.Password, byPasswordAlone)
+	}
+	return who, a.userAge, err
 }
 
 // holderOf is who has the key, and for how long that holds.

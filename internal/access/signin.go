@@ -34,11 +34,14 @@ var (
 	errUsed    error = fault.Errorf(fault.AuthenticationFailed, "this code of the second factor was used already; wait for the next one")
 )
 
-// SignIn is Authenticate for a person who signs in to stay: the account's second factor is asked for and, since a code
-// serves once, nothing is remembered. A wrong code is a failed login.
+// SignIn is Authenticate for a person who signs in to stay: the account's second factor is asked for, and nothing is
+// remembered, since a code serves once and what was replaced a moment ago must not make a session. A wrong code is a
+// failed login.
 func (a *Authenticator) SignIn(ctx, stopping context.Context, addr netip.Addr, given Credentials, code Code) (Caller, error) {
 	if given.Key != "" {
-		return a.Authenticate(ctx, stopping, addr, given)
+		found, _, err := a.byKey(ctx, addr, given.Key)
+		a.gate.hold(ctx, stopping, found.due)
+		return found.who, err
 	}
 	if err := a.gate.open(ctx, addr); err != nil {
 		return Caller{}, err
