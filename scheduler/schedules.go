@@ -47,8 +47,7 @@ func (e *Exporter) Run(ctx context.Context) error {
 		err := e.Look(ctx)
 		if time.Since(pruned) >= pruneInterval {
 			pruned = time.Now()
-			_, pruneErr := e.Late.Prune(ctx)
-			err = errors.Join(err, pruneErr)
+			err = errors.Join(err, e.prune(ctx))
 		}
 		switch {
 		case err != nil && ctx.Err() == nil && !failing:
@@ -58,6 +57,18 @@ func (e *Exporter) Run(ctx context.Context) error {
 		}
 		failing = err != nil
 	}
+}
+
+// prune forgets what is past its time.
+func (e *Exporter) prune(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, sweepTimeout)
+	defer cancel()
+	_, lateErr := e.Late.Prune(ctx)
+	windows, err := e.Schedules.Prune(ctx)
+	if windows > 0 {
+		e.Log.Info("windows of schedules are past their time", "deleted", windows)
+	}
+	return errors.Join(lateErr, err)
 }
 
 // Look does what is due now.

@@ -30,6 +30,7 @@ import (
 	"trunkline/internal/pbxtest/testbed"
 	"trunkline/internal/postgres"
 	"trunkline/internal/schedule"
+	"trunkline/internal/schedule/late"
 	"trunkline/internal/schedule/store"
 	"trunkline/internal/tenant"
 	"trunkline/scheduler"
@@ -415,6 +416,12 @@ func TestFailedWindows(t *testing.T) {
 	p.end(t, "failed")
 	p.look(t)
 	_, err = p.Pool.Exec(t.Context(), "update trunkline.jobs set state = 'queued', error_code = null, error_message = null, finished_at = null where state = 'failed' and id in (select job_id from trunkline.window_files where state = 'failed' order by job_id desc limit 1)")
+	must(t, err)
+	retried := get().Last
+	if p.look(t); get().Last.State != store.StateFailed {
+		t.Errorf("the window whose job waits once more is %s", get().Last.State)
+	}
+	_, _, err = (&late.Store{Pool: p.Pool, DB: p.FusionPBX, Now: p.now}).Begin(t.Context(), retried.Files[0].JobID, retried.ID, cdr.Request{}) // as its worker does
 	must(t, err)
 	p.look(t)
 	if w := get().Last; w.State != store.StateRunning || w.EndedAt != nil {

@@ -118,6 +118,7 @@ type Settings struct {
 	ScheduleInterval      time.Duration  `env:"TRUNKLINE_SCHEDULE_INTERVAL" envDefault:"1s" help:"how often the scheduler looks for schedules that are due"`
 	ScheduleCatchUp       int            `env:"TRUNKLINE_SCHEDULE_CATCH_UP" envDefault:"2" most:"100" help:"how many windows of one schedule are exported at once, when several have become due"`
 	ScheduleLate          time.Duration  `env:"TRUNKLINE_SCHEDULE_LATE" envDefault:"168h" help:"for how long after a schedule's export CDRs are looked for that came after it; its keys take 8 bytes a CDR meanwhile"`
+	ScheduleRetention     time.Duration  `env:"TRUNKLINE_SCHEDULE_RETENTION" envDefault:"2160h" help:"how long a window that a schedule has exported stays in its history; longer while its job's record is kept or CDRs of it may come late, and until something is done about it if it failed"`
 	ScheduleBackfill      int            `env:"TRUNKLINE_SCHEDULE_BACKFILL" envDefault:"400" most:"10000" help:"how many windows one backfill may make"`
 	DeliveryDir           string         `env:"TRUNKLINE_DELIVERY_DIR" default:"the folder delivered in TRUNKLINE_EXPORT_DIR" help:"the folder below which destinations of kind folder lie, as workers see it; those of a domain in one that is called as its uuid"`
 	DeliveryDomainBytes   Bytes          `env:"TRUNKLINE_DELIVERY_DOMAIN_BYTES" envDefault:"10GiB" help:"how many bytes the files in a domain's folder below TRUNKLINE_DELIVERY_DIR may have before no more are put there"`

@@ -140,6 +140,7 @@ func (s *Service) scheduleStore() *store.Store {
 	return &store.Store{
 		Pool: s.pool, DB: s.pbx.FusionPBX, Destinations: destinations.New(s.pool, s.keys, s.settings), Now: time.Now,
 		PerDomain: s.settings.SchedulesPerDomain, MostBackfilled: s.settings.ScheduleBackfill,
+		Retention: s.settings.ScheduleRetention,
 	}
 }
 

@@ -66,6 +66,9 @@ const stateSkipped = "skipped"
 // fault.Conflict of a failed export that is retried though its window was skipped since: another may have its span.
 func (s *Store) Begin(ctx context.Context, jobID, windowID string, r cdr.Request) (with cdr.Request, counts bool, err error) {
 	with = r.MarkLate()
+	if err := s.goOn(ctx, windowID); err != nil {
+		return r, false, err
+	}
 	err = pgx.BeginFunc(ctx, s.Pool, func(tx pgx.Tx) error {
 		w, err := find(ctx, tx, windowID)
 		if errors.Is(err, pgx.ErrNoRows) || err == nil && !w.counts() {
@@ -73,9 +76,6 @@ func (s *Store) Begin(ctx context.Context, jobID, windowID string, r cdr.Request
 		}
 		if err != nil {
 			return err
-		}
-		if w.Stands == stateSkipped {
-			return fault.Errorf(fault.Conflict, "its window was skipped since; run window %d of the series %s of the schedule %s again, by its number", *w.Number, w.Series, w.Schedule)
 		}
 		counts = true
 		// One window of a schedule after the other, in a statement of its own: each sees what those before it have taken.
@@ -96,13 +96,30 @@ func (s *Store) Begin(ctx context.Context, jobID, windowID string, r cdr.Request
 			jobID, w.Schedule, w.ID, holds)
 		return err
 	})
-	if _, worded := errors.AsType[*fault.Error](err); err != nil && !worded {
-		err = fmt.Errorf("looking for what has come late: %w", err)
-	}
 	if err != nil {
-		return r, false, err
+		return r, false, fmt.Errorf("looking for what has come late: %w", err)
 	}
 	return with, counts, nil
+}
+
+// goOn has a window that failed go on, as an export of it that failed was retried. Errors: a fault.Conflict, if it was skipped
+// since.
+func (s *Store) goOn(ctx context.Context, id string) error {
+	return pgx.BeginFunc(ctx, s.Pool, func(tx pgx.Tx) error {
+		w, err := find(ctx, tx, id)
+		switch {
+		case errors.Is(err, pgx.ErrNoRows):
+			return nil
+		case err != nil:
+			return fmt.Errorf("looking for the window of an export: %w", err)
+		case w.counts() && w.Stands == stateSkipped:
+			return fault.Errorf(fault.Conflict, "its window was skipped since; run window %d of the series %s of the schedule %s again, by its number", *w.Number, w.Series, w.Schedule)
+		}
+		if _, err := tx.Exec(ctx, "update trunkline.windows set state = 'running', reason = null, ended_at = null where id = $1 and state = 'failed'", id); err != nil {
+			return fmt.Errorf("having window %s go on: %w", id, err)
+		}
+		return nil
+	})
 }
 
 func find(ctx context.Context, tx pgx.Tx, id string) (window, error) {

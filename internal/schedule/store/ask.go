@@ -88,7 +88,7 @@ func (s *Store) RunAgain(ctx context.Context, id string, domains tenant.Domains,
 func lastRevision(ctx context.Context, tx pgx.Tx, r Record, series Series, number int64) (Window, error) {
 	found, err := readWindows(ctx, tx, "where w.schedule_id = $1 and w.series = $2 and w.number = $3 order by w.revision desc limit 1", r.ID, string(series), number)
 	if err == nil && len(found) == 0 {
-		err = fault.Errorf(fault.NotFound, "this schedule has no window %d of the series %s; its history lists them", number, series)
+		err = fault.Errorf(fault.NotFound, "this schedule has no window %d of the series %s, or keeps it no longer (TRUNKLINE_SCHEDULE_RETENTION); its history lists them", number, series)
 	}
 	if err != nil {
 		return Window{}, err

@@ -257,8 +257,8 @@ func (s *Store) keepStarted(ctx context.Context, tx pgx.Tx, windows []Window, be
 	return tx.SendBatch(ctx, batch).Close()
 }
 
-// Settle takes over how the jobs of windows have ended, also of failed ones that were retried. failed gets the windows that
-// have failed by now, each once, in the transaction that says so.
+// Settle takes over how the jobs of windows under way have ended. One that failed is so again once a job of it that was retried
+// begins, as late.Store.Begin says. failed gets the windows that have failed by now, each once, in the transaction that says so.
 func (s *Store) Settle(ctx context.Context, failed func(context.Context, pgx.Tx, []Starting) error) (settled int, err error) {
 	err = pgx.BeginFunc(ctx, s.Pool, func(tx pgx.Tx) error {
 		now := s.now()
@@ -266,18 +266,18 @@ func (s *Store) Settle(ctx context.Context, failed func(context.Context, pgx.Tx,
 			update trunkline.window_files as f set state = coalesce(j.state, 'failed'), rows = (j.result ->> 'total_records')::bigint, bytes = (j.result ->> 'bytes')::bigint,
 				sha256 = j.result ->> 'sha256', error = case when j.id is null then 'the record of its job is gone' else j.error_message end
 			from trunkline.windows as w, trunkline.window_files as of left join trunkline.jobs as j on j.id = of.job_id
-			where w.id = f.window_id and w.state in ('running', 'failed') and of.window_id = f.window_id and of.job_id = f.job_id
+			where w.id = f.window_id and w.state = 'running' and of.window_id = f.window_id and of.job_id = f.job_id
 			and f.state <> coalesce(j.state, case when f.state in ('succeeded', 'partial', 'failed', 'cancelled') then f.state else 'failed' end)`); err != nil {
 			return fmt.Errorf("taking over how exports stand: %w", err)
 		}
 		// A job ends with an error or without one, and a window fails by its first file that does.
 		changed, err := postgres.Rows(ctx, tx, "settling windows", pgx.RowTo[string], `
-			update trunkline.windows as w set state = f.state, reason = f.error, ended_at = case when f.state <> 'running' then $1::timestamptz end
+			update trunkline.windows as w set state = f.state, reason = f.error, ended_at = $1
 			from (select f.window_id, case when not bool_and(f.state in ('succeeded', 'partial', 'failed', 'cancelled')) then 'running'
 					when bool_or(f.state in ('failed', 'cancelled')) then 'failed' else 'succeeded' end as state,
 					(array_agg(coalesce(f.error, 'its job was cancelled') order by f.domain_name) filter (where f.state in ('failed', 'cancelled')))[1] as error
-				from trunkline.window_files as f join trunkline.windows as w on w.id = f.window_id where w.state in ('running', 'failed') group by f.window_id) as f
-			where f.window_id = w.id and w.state in ('running', 'failed') and w.state <> f.state
+				from trunkline.window_files as f join trunkline.windows as w on w.id = f.window_id where w.state = 'running' group by f.window_id) as f
+			where f.window_id = w.id and w.state = 'running' and f.state <> 'running'
 			returning w.id::text`, now)
 		if err != nil || len(changed) == 0 {
 			return err

@@ -24,11 +24,26 @@ func checkFree(ctx context.Context, tx pgx.Tx, r Record, zone *time.Location, st
 	standing, err := readWindows(ctx, tx, `
 		where w.schedule_id = $1 and w.series <> 'extra' and (w.series, w.number) is distinct from ($4, $5::bigint) and w.start_at < $3 and w.end_at > $2 and `+holds+`
 		order by w.start_at, w.revision desc limit 1`, r.ID, start, end, string(but.Series), but.Number)
-	if err != nil || len(standing) == 0 {
+	if err != nil {
 		return err
+	}
+	if len(standing) == 0 {
+		return checkPast(ctx, tx, r, zone, start, end)
 	}
 	return fault.Errorf(fault.Conflict, "window %s (%s to %s) is of this span, and no call is exported twice; run that one again by its number, or choose another span",
 		standing[0].Label(), standing[0].Start.In(zone).Format(time.RFC3339), standing[0].End.In(zone).Format(time.RFC3339))
+}
+
+// checkPast refuses a span of which windows have exported a part that are past their time, as a fault.Conflict.
+func checkPast(ctx context.Context, tx pgx.Tx, r Record, zone *time.Location, start, end time.Time) error {
+	spans, err := postgres.Rows(ctx, tx, "reading what is past", pgx.RowToStructByPos[past], `
+		select '', schedule_id::text, start_at, end_at, true from trunkline.past_spans
+		where schedule_id = $1 and start_at < $3 and end_at > $2 order by start_at limit 1`, r.ID, start, end)
+	if err != nil || len(spans) == 0 {
+		return err
+	}
+	return fault.Errorf(fault.Conflict, "the schedule has exported %s to %s, by windows that are no longer kept (TRUNKLINE_SCHEDULE_RETENTION), and no call is exported twice; choose another span",
+		spans[0].Start.In(zone).Format(time.RFC3339), spans[0].End.In(zone).Format(time.RFC3339))
 }
 
 // checkJobs refuses a window of which an export is queued or runs, as a fault.Conflict: somebody has a failed one retried. No

@@ -31,6 +31,8 @@ type Store struct {
 	Now          func() time.Time
 	// PerDomain is how many schedules one domain may have, and MostBackfilled how many windows one backfill may make.
 	PerDomain, MostBackfilled int
+	// Retention is how long a window is kept after its end; see Prune.
+	Retention time.Duration
 
 	lastID atomic.Uint64 // the millisecond and the sequence number of the id that was made last
 }
