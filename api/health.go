@@ -108,7 +108,7 @@ func (s *Server) otherParts() map[string]func(context.Context) error {
 	if s.o.Settings.ExportStore != "" {
 		store = "export store"
 	}
-	parts := map[string]func(context.Context) error{store: s.exportStoreReady, "schedules": s.schedulesReady}
+	parts := map[string]func(context.Context) error{store: s.exportStoreReady, "schedules": s.schedulesReady, "queues": s.queuesReady}
 	for _, sw := range s.o.PBX.Switches {
 		parts["switch "+sw.Addr()] = func(ctx context.Context) error {
 			_, err := sw.Status(ctx)
@@ -219,6 +219,19 @@ func (s *Server) schedulesReady(ctx context.Context) error {
 		return errors.New(strings.Join(wrong, "; "))
 	}
 	return nil
+}
+
+// queuesReady reports which queues are paused. By whom and why is for those who may ask for queues.
+func (s *Server) queuesReady(ctx context.Context) error {
+	paused, err := s.o.Tasks.Paused(ctx)
+	if err != nil || len(paused) == 0 {
+		return err
+	}
+	var names []string
+	for _, p := range paused {
+		names = append(names, p.Queue)
+	}
+	return fmt.Errorf("paused queues: %s; GET /v1/queues says by whom and why", strings.Join(names, ", "))
 }
 
 // serveMetrics answers a scrape of this host's own, or of an address on the whitelist: no credentials,

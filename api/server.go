@@ -146,6 +146,7 @@ func (s *Server) groups() []web.Group {
 		{Name: "deliveries", About: "Where files are brought, and what became of that.", Endpoints: s.deliveries.Endpoints()},
 		{Name: "schedules", About: "What exports CDRs at its times.", Endpoints: s.schedules.Endpoints()},
 		{Name: "jobs", About: "Jobs: what takes long.", Endpoints: s.jobs.Endpoints()},
+		{Name: "queues", About: "What jobs wait in, and the workers that run them.", Endpoints: s.jobs.QueueEndpoints()},
 		{Name: "access", About: "Tokens, the whitelist, the audit.", Endpoints: s.admin.Endpoints()},
 		{Name: "console", About: "The web console at /console, for people.", Endpoints: s.console.Endpoints()},
 		{Name: "health", About: "For machines.", Endpoints: s.healthEndpoints()},

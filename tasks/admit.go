@@ -20,7 +20,7 @@ type admission struct {
 }
 
 // Admit has the jobs start that may: those which no earlier job of what they are about stands before, while their
-// queue has a slot, and their domain has not had its share of them. Redis knows of no other. A failure is logged
+// queue is not paused and has a slot, and their domain has not had its share of them. Redis knows of no other. A failure is logged
 // and left to the sweep: the jobs are safe in their rows.
 func (c *Client) Admit(ctx context.Context) {
 	// A caller who hangs up must not keep a committed job out of the queue.
@@ -78,6 +78,7 @@ func (c *Client) choose(ctx context.Context) (jobs []Job, err error) {
 			from unnest($1::text[], $2::text[], $3::integer[]) as known (kind, queue, usual),
 			lateral (select coalesce(sum(slots), usual) as slots, coalesce(bool_or(shared), true) as shared
 				from trunkline.workers where workers.queue = known.queue and seen_at > now() - $4::interval) as alive
+			where not exists (select from trunkline.paused_queues as paused where paused.queue = known.queue)
 		), held as (
 			select queue, coalesce(domain_uuid::text, '') as domain, count(*) as jobs from trunkline.jobs join queues using (kind)
 			where state in ('queued', 'running') and admitted_at is not null group by 1, 2

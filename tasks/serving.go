@@ -13,6 +13,8 @@ type Serving struct {
 	ID     string // a UUID of its own
 	Name   string // for people
 	Shared bool   // the PBX has several domains
+
+	Version string // its build
 }
 
 // Serve notes that the worker lives and serves every queue, for as long as a heartbeat is good for.
@@ -24,10 +26,10 @@ func (c *Client) Serve(ctx context.Context, s Serving) error {
 		slots = append(slots, q.Concurrency(c.settings))
 	}
 	_, err := c.pool.Exec(ctx, `
-		insert into trunkline.workers (id, name, shared, queue, slots)
-		select $1, $2, $3, queue, slots from unnest($4::text[], $5::integer[]) as served (queue, slots)
+		insert into trunkline.workers (id, name, shared, version, queue, slots)
+		select $1, $2, $3, $6, queue, slots from unnest($4::text[], $5::integer[]) as served (queue, slots)
 		on conflict (id, queue) do update set shared = excluded.shared, seen_at = now()`,
-		s.ID, s.Name, s.Shared, queues, slots)
+		s.ID, s.Name, s.Shared, queues, slots, s.Version)
 	if err != nil {
 		return fmt.Errorf("noting what worker %s serves: %w", s.Name, err)
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"trunkline/internal/version"
 	"trunkline/tasks"
 )
 
@@ -14,7 +15,7 @@ const servedWithin = 4
 
 // serve tells the others what this worker serves until ctx is done, and has jobs start that waited for it.
 func (w *Worker) serve(ctx context.Context) {
-	as := tasks.Serving{ID: uuid.NewString(), Name: w.name, Shared: true}
+	as := tasks.Serving{ID: uuid.NewString(), Name: w.name, Shared: true, Version: version.This()}
 	tick := time.NewTicker(w.o.Settings.HeartbeatTimeout / servedWithin)
 	defer tick.Stop()
 	for told, failing := false, false; ctx.Err() == nil; {

@@ -78,7 +78,7 @@ func (s *Service) Do(r *web.Request, a Asked) error {
 		return err
 	}
 	if !job.State.Done() {
-		return answerPending(r, job)
+		return s.answerPending(r, job)
 	}
 	if err := EndOf(job); err != nil {
 		return err
@@ -203,11 +203,19 @@ type pending struct {
 }
 
 // answerPending tells the caller where to ask again.
-func answerPending(r *web.Request, job tasks.Job) error {
+func (s *Service) answerPending(r *web.Request, job tasks.Job) error {
+	waits := waitsFor(job)
+	since, err := s.tasks.PausedSince(r.Context(), job)
+	if err != nil {
+		return err
+	}
+	if since != nil {
+		waits = fmt.Sprintf(": the queue %s is paused since %s, and the job begins when it is resumed", job.Kind.Queue(), since.UTC().Format(time.RFC3339))
+	}
 	askAgain(r, job)
 	r.Answer(http.StatusAccepted, pending{
 		Status: "pending", JobID: job.ID, State: job.State, Ignoring: r.Ignoring,
-		Message: "The job is not finished yet" + waitsFor(job) + ". Ask for it at " + pathOf(job) + ", or send the same request again",
+		Message: "The job is not finished yet" + waits + ". Ask for it at " + pathOf(job) + ", or send the same request again",
 	})
 	return nil
 }

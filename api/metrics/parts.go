@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -36,12 +37,13 @@ var (
 	queueDepthDesc   = desc("queue_depth", "Jobs that wait for a worker.", "kind")
 	queueOldestDesc  = desc("queue_oldest_seconds", "For how long the oldest of them has waited; 0 if none waits.", "kind")
 	queueTasksDesc   = desc("queue_tasks", "Tasks that Redis holds, by asynq's state. Redis may lose them: jobs are what counts.", "queue", "state")
+	queuePausedDesc  = desc("queue_paused", "Whether no job of the queue begins until somebody resumes it: 1 or 0.", "queue")
 	exportRowsDesc   = desc("export_rows_total", "CDRs that finished exports hold.")
 	exportBytesDesc  = desc("export_bytes_total", "Bytes that finished exports hold.")
 	schedulesDesc    = desc("schedules", "Schedules: enabled, paused, and those of the enabled that are overdue or that no scheduler can read.", "state")
 	windowsDesc      = desc("schedule_windows", "Windows of schedules that wait, are being exported, or have failed without being exported again or skipped.", "state")
 	partsDescription = []*prometheus.Desc{upDesc, switchUpDesc, connectionsDesc, mostConnsDesc, jobsDesc, jobsEndedDesc, jobSecondsDesc,
-		queueDepthDesc, queueOldestDesc, queueTasksDesc, exportRowsDesc, exportBytesDesc, schedulesDesc, windowsDesc}
+		queueDepthDesc, queueOldestDesc, queueTasksDesc, queuePausedDesc, exportRowsDesc, exportBytesDesc, schedulesDesc, windowsDesc}
 )
 
 // partsCollector asks the database, Redis and the switches when it is scraped. A part that does not
@@ -125,6 +127,17 @@ func (c *partsCollector) askDatabase(ctx context.Context) ([]prometheus.Metric, 
 		gauge(windowsDesc, float64(schedules.Waiting), string(store.StateWaiting)),
 		gauge(windowsDesc, float64(schedules.Running), string(store.StateRunning)),
 		gauge(windowsDesc, float64(schedules.Failed), string(store.StateFailed)),
+	}
+	paused, err := c.o.Tasks.Paused(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, q := range tasks.Queues {
+		is := 0.0
+		if slices.ContainsFunc(paused, func(p tasks.Pause) bool { return p.Queue == q.Name }) {
+			is = 1
+		}
+		all = append(all, gauge(queuePausedDesc, is, q.Name))
 	}
 	var rows, bytes int64
 	for _, e := range ended {

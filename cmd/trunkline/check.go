@@ -23,6 +23,7 @@ import (
 	"trunkline/internal/sealing"
 	"trunkline/internal/service"
 	"trunkline/internal/whitelist"
+	"trunkline/tasks"
 )
 
 // checkTimeout bounds each check.
@@ -90,6 +91,22 @@ func (c *checker) check(part string, f func(ctx context.Context) (string, error)
 	return true
 }
 
+// queuesRun fails while a queue is paused: somebody has to resume it.
+func queuesRun(ctx context.Context, pool *pgxpool.Pool) (string, error) {
+	paused, err := tasks.Paused(ctx, pool)
+	if err != nil {
+		return "", err
+	}
+	var said []string
+	for _, p := range paused {
+		said = append(said, fmt.Sprintf("%s is paused since %s by %s: %s (trunkline queues resume %s)", p.Queue, p.At.UTC().Format(time.RFC3339), p.By, p.Reason, p.Queue))
+	}
+	if len(said) > 0 {
+		return "", errors.New(strings.Join(said, "; "))
+	}
+	return "none is paused", nil
+}
+
 func (c *checker) database() {
 	pool, err := service.OpenDatabase(c.cmd.ctx, c.settings)
 	if !c.check("database", func(ctx context.Context) (version string, _ error) {
@@ -108,6 +125,9 @@ func (c *checker) database() {
 		}
 		return "up to date", err
 	})
+	if !c.first {
+		c.check("queues", func(ctx context.Context) (string, error) { return queuesRun(ctx, pool) })
+	}
 	c.check("fusionpbx", func(ctx context.Context) (string, error) {
 		db, err := fusionpbx.Probe(ctx, pool)
 		if err != nil {
