@@ -366,7 +366,7 @@ func (r *Request) setCookie(value string, maxAge int) {
 // SessionBounds are whose sessions the caller sees and may end: those of the same holder and, with the scope admin, those
 // of the caller's domains.
 func (r *Request) SessionBounds() session.Bounds {
-	b := session.Bounds{HolderID: r.Session.HolderID, DomainUUID: r.Session.DomainUUID}
+	b := session.Bounds{HolderID: r.Session.HolderID, DomainUUID: r.Session.DomainUUID, SignOn: r.Session.Way == session.BySignOn}
 	if r.Caller.May(token.ScopeAdmin) {
 		b.Domains = r.Caller.Domains
 	}

@@ -75,7 +75,7 @@ type Store struct {
 	Keys *sealing.Keys
 	Idle time.Duration // after how long without use a session is over
 	Life time.Duration // after how long it is over anyway
-	Most int           // how many one holder may have at once for one domain
+	Most int           // how many one holder may have at once for one domain, and as many by sign-ons
 }
 
 // What hashes are of, so that none serves for another.
@@ -102,8 +102,8 @@ func (s *Store) Create(ctx context.Context, n New) (made Session, secret string,
 		}
 		if _, err := tx.Exec(ctx, `
 			delete from trunkline.sessions where id in (
-				select id from trunkline.sessions where holder_id = $1 and coalesce(domain_uuid::text, '') = $2
-				order by used_at desc, id desc offset $3)`, n.HolderID, n.DomainUUID, s.Most-1); err != nil {
+				select id from trunkline.sessions where holder_id = $1 and coalesce(domain_uuid::text, '') = $2 and (way = $3) = $4
+				order by used_at desc, id desc offset $5)`, n.HolderID, n.DomainUUID, string(BySignOn), n.Way == BySignOn, s.Most-1); err != nil {
 			return fmt.Errorf("ending the sessions that are too many: %w", err)
 		}
 		rows, _ := tx.Query(ctx, `
@@ -150,16 +150,20 @@ func (s *Store) Marked(hash []byte, mark string) bool { return s.Keys.SameBody(h
 // those of Domains.
 type Bounds struct {
 	HolderID, DomainUUID string
-	Domains              tenant.Domains
+	// SignOn leaves of their own those that are of sign-ons: who was signed on by another's credentials has no say in how
+	// those are used otherwise.
+	SignOn  bool
+	Domains tenant.Domains
 }
 
 func (b Bounds) args() []any {
-	return []any{b.HolderID, b.DomainUUID, b.Domains.All, b.Domains.UUIDs()}
+	return []any{b.HolderID, b.DomainUUID, b.SignOn, string(BySignOn), b.Domains.All, b.Domains.UUIDs()}
 }
 
 // within is the condition that a session lies within Bounds, whose args follow the query's own.
 func within(first int) string {
-	return fmt.Sprintf("(holder_id::text = $%d and coalesce(domain_uuid::text, '') = $%d or $%d or domain_uuid = any($%d::uuid[]))", first, first+1, first+2, first+3)
+	return fmt.Sprintf("(holder_id::text = $%d and coalesce(domain_uuid::text, '') = $%d and (not $%d or way = $%d) or $%d or domain_uuid = any($%d::uuid[]))",
+		first, first+1, first+2, first+3, first+4, first+5)
 }
 
 // mostListed is how many sessions a list has: those that were used last.

@@ -2,6 +2,7 @@ package session
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"os"
 	"strings"
@@ -44,7 +45,7 @@ func (s *Store) exec(t *testing.T, sql string, args ...any) {
 
 func (s *Store) create(t *testing.T, n New) (Session, string) {
 	t.Helper()
-	n.Way, n.Address = ByPassword, "192.0.2.10"
+	n.Way, n.Address = cmp.Or(n.Way, ByPassword), "192.0.2.10"
 	made, secret, err := s.Create(t.Context(), n)
 	must(t, err)
 	return made, secret
@@ -147,13 +148,14 @@ func TestTooManySessions(t *testing.T) {
 	s := open(t)
 	_, others := s.create(t, New{HolderID: bob})
 	_, elsewhere := s.create(t, New{HolderID: alice, DomainUUID: domainB})
+	_, signedOn := s.create(t, New{HolderID: alice, DomainUUID: domainA, Way: BySignOn})
 	var secrets []string
 	for range 4 {
 		_, secret := s.create(t, New{HolderID: alice, DomainUUID: domainA})
 		secrets = append(secrets, secret)
 	}
 	s.want(t, "the first", secrets[0], ErrNone)
-	for _, secret := range append(secrets[1:], others, elsewhere) {
+	for _, secret := range append(secrets[1:], others, elsewhere, signedOn) {
 		s.want(t, "another", secret, nil)
 	}
 }
@@ -162,10 +164,11 @@ func TestWhoEndsWhose(t *testing.T) {
 	t.Parallel()
 	s := open(t)
 	of := map[string]New{
-		"alice":    {HolderID: alice},
-		"alice, A": {HolderID: alice, DomainUUID: domainA},
-		"alice, B": {HolderID: alice, DomainUUID: domainB},
-		"bob, A":   {HolderID: bob, DomainUUID: domainA},
+		"alice":                 {HolderID: alice},
+		"alice, A":              {HolderID: alice, DomainUUID: domainA},
+		"alice, B":              {HolderID: alice, DomainUUID: domainB},
+		"bob, A":                {HolderID: bob, DomainUUID: domainA},
+		"signed on by alice, B": {HolderID: alice, DomainUUID: domainB, Way: BySignOn},
 	}
 	ids := map[string]string{}
 	for name, n := range of {
@@ -177,9 +180,11 @@ func TestWhoEndsWhose(t *testing.T) {
 		bounds Bounds
 		sees   []string
 	}{
-		"everybody's":      {Unbounded, []string{"alice", "alice, A", "alice, B", "bob, A"}},
+		"everybody's":      {Unbounded, []string{"alice", "alice, A", "alice, B", "bob, A", "signed on by alice, B"}},
 		"alice's own":      {Bounds{HolderID: alice}, []string{"alice"}},
 		"alice's own in A": {Bounds{HolderID: alice, DomainUUID: domainA}, []string{"alice, A"}},
+		"alice's own in B": {Bounds{HolderID: alice, DomainUUID: domainB}, []string{"alice, B", "signed on by alice, B"}},
+		"a sign-on's":      {Bounds{HolderID: alice, DomainUUID: domainB, SignOn: true}, []string{"signed on by alice, B"}},
 		"those of A":       {Bounds{HolderID: bob, DomainUUID: domainA, Domains: onlyA}, []string{"alice, A", "bob, A"}},
 		"a stranger's":     {Bounds{HolderID: domainA}, nil},
 	} {
