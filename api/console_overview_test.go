@@ -32,8 +32,9 @@ func TestConsoleOverview(t *testing.T) {
 	b.exec(t, `insert into trunkline.jobs (id, kind, state, domain_uuid, created_by, created_by_name, subject, body_hash, params, error_code, error_message, started_at, finished_at)
 		select gen_random_uuid(), 'export', 'failed', $1, gen_random_uuid(), 'somebody', n::text, '', '{}', 'timeout', 'too long', now() - interval '3 hours', now() - n * interval '10 hours'
 		from generate_series(1, 3) n`, b.foreign().UUID)
-	b.exec(t, `insert into trunkline.jobs (id, kind, state, domain_uuid, created_by, created_by_name, subject, body_hash, params, queued_at)
-		values (gen_random_uuid(), 'bulk', 'queued', $1, gen_random_uuid(), '<b>waits</b>', 'w', '', '{}', now() - interval '2 hours')`, b.foreign().UUID)
+	// It was let in, and its task is on its way and never comes: no worker may have it before it is looked at.
+	b.exec(t, `insert into trunkline.jobs (id, kind, state, domain_uuid, created_by, created_by_name, subject, body_hash, params, queued_at, admitted_at, dispatched_at)
+		values (gen_random_uuid(), 'bulk', 'queued', $1, gen_random_uuid(), '<b>waits</b>', 'w', '', '{}', now() - interval '2 hours', now(), now())`, b.foreign().UUID)
 	const hostile = `<script>alert("who")</script>`
 	b.exec(t, `insert into trunkline.audit (id, kind, address, who, action, code, minute) values (gen_random_uuid(), 'denial', '198.51.100.7', $1, 'getStatus', 'authentication_failed', now())`, hostile)
 

@@ -138,16 +138,16 @@ func viewQueue(s tasks.QueueStatus) Queue {
 
 // PauseQueue pauses the path's queue.
 func (s *Service) PauseQueue(r *web.Request) (q Queue, err error) {
-	name, err := queueOf(r)
-	if err != nil {
-		return q, err
-	}
 	reason := r.Params.Get("reason")
 	switch {
 	case reason == "":
 		return q, fault.Errorf(fault.MissingParameters, "reason: say why, for whoever finds the queue paused")
 	case len(reason) > maxReason:
 		return q, fault.Invalid("reason", "is longer than %d bytes", maxReason)
+	}
+	name, err := queueOf(r)
+	if err != nil {
+		return q, err
 	}
 	changed, err := s.tasks.PauseQueue(r.Context(), name, r.Caller.Name, reason)
 	if err != nil {
