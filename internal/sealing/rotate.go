@@ -41,6 +41,10 @@ var named = []struct {
 	{table: "jobs", column: "body_hash"},
 	{table: "jobs", column: "left_hash"},
 	{table: "loaded_gateways", column: "settings"},
+	{table: "sessions", column: "secret_hash"},
+	{table: "sessions", column: "mark_hash"},
+	{table: "sign_ons", column: "code_hash"},
+	{table: "sign_ons", column: "mark_hash"},
 }
 
 // ErrRotatedMeanwhile says that somebody else rotated the key at the same time.
