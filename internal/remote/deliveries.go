@@ -2,11 +2,9 @@ package remote
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
-	"strings"
 
 	"trunkline/internal/client"
 )
@@ -38,11 +36,10 @@ type oneDelivery struct {
 }
 
 func (o oneDelivery) ask(s *session, method string, form url.Values, below ...string) error {
-	id, err := idOf(o.ID, "a delivery's id; trunkline deliveries list shows them")
+	path, err := pathOf(deliveriesPath, o.ID, "a delivery's id; trunkline deliveries list shows them", below...)
 	if err != nil {
 		return err
 	}
-	path := strings.Join(append([]string{deliveriesPath, id}, below...), "/")
 	return s.askFor(o.Output, client.Request{Method: method, Path: path, Form: form})
 }
 
@@ -64,9 +61,6 @@ Example: trunkline deliveries list --schedule 0190f3c2-7d1e-7c55-b2a4-5a1f6f0e9a
 }
 
 func (c deliveryListCommand) Run(s *session) error {
-	if c.Limit < 0 {
-		return errors.New("--limit: write how many to show, or 0 for all")
-	}
 	found, err := s.pages(deliveriesPath, given(map[string]string{
 		"tenant_domain": c.Domain, "state": c.State, "destination": c.Destination, "schedule": c.Schedule, "export_job": c.ExportJob, "event": c.Event,
 	}), "deliveries", c.Limit)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"strings"
 
 	"trunkline/internal/client"
 )
@@ -35,10 +34,9 @@ Example: trunkline destinations create --name billing --kind folder --domain pbx
 
 const destinationsPath = "/v1/destinations"
 
-// destinationPath checks that it is an id before it becomes a part of a path.
+// destinationPath is as pathOf has it.
 func destinationPath(given string, below ...string) (string, error) {
-	id, err := idOf(given, "a destination's id; trunkline destinations list shows them")
-	return strings.Join(append([]string{destinationsPath, id}, below...), "/"), err
+	return pathOf(destinationsPath, given, "a destination's id; trunkline destinations list shows them", below...)
 }
 
 // oneDestination is the destination that a command is about.
@@ -82,9 +80,6 @@ Example: trunkline destinations list --kind sftp -o csv`
 }
 
 func (c destinationListCommand) Run(s *session) error {
-	if c.Limit < 0 {
-		return errors.New("--limit: write how many to show, or 0 for all")
-	}
 	found, err := s.pages(destinationsPath, given(map[string]string{"tenant_domain": c.Domain, "kind": c.Kind}), "destinations", c.Limit)
 	if err != nil {
 		return err

@@ -85,9 +85,6 @@ Example: trunkline gateways list --status DOWN -o csv`
 }
 
 func (c gatewayListCommand) Run(s *session) error {
-	if c.Limit < 0 {
-		return errors.New("--limit: write how many to show, or 0 for all")
-	}
 	found, err := s.pages(gatewaysPath, c.values(), "gateways", c.Limit)
 	if err != nil {
 		return err

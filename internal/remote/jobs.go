@@ -2,9 +2,9 @@ package remote
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -111,9 +111,6 @@ func (c jobListCommand) query(now time.Time) (url.Values, error) {
 		}
 		q.Set(bound.name, at.UTC().Format(time.RFC3339))
 	}
-	if c.Limit < 0 {
-		return nil, errors.New("--limit: write how many to show, or 0 for all")
-	}
 	return q, nil
 }
 
@@ -143,4 +140,11 @@ func idOf(given, what string) (string, error) {
 		return "", fmt.Errorf("%q is not %s", fault.Clip(given), what)
 	}
 	return id.String(), nil
+}
+
+// pathOf is the path of one of a list, or of what lies below it. It checks that what was given is an id before it becomes a
+// part of a path; what is as idOf has it.
+func pathOf(list, given, what string, below ...string) (string, error) {
+	id, err := idOf(given, what)
+	return strings.Join(append([]string{list, id}, below...), "/"), err
 }

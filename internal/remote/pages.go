@@ -2,6 +2,7 @@ package remote
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/url"
@@ -18,9 +19,12 @@ type list struct {
 	first   map[string]json.RawMessage // the first page, for what else it says
 }
 
-// pages reads a list from page to page, at most most entries of it, 0 for all.
+// pages reads a list from page to page, at most most entries of it, 0 for all, as the flag --limit says.
 func (s *session) pages(path string, query url.Values, field string, most int) (list, error) {
 	l := list{entries: []json.RawMessage{}}
+	if most < 0 {
+		return l, errors.New("--limit: write how many to show, or 0 for all")
+	}
 	query = maps.Clone(query)
 	for {
 		size := pageSize
