@@ -167,6 +167,9 @@ func (s *Store) Create(ctx context.Context, d Definition, by string) (Record, er
 		if err := s.checkRoom(ctx, tx, d.DomainUUID); err != nil {
 			return err
 		}
+		if err := checkNames(ctx, tx, id, d); err != nil {
+			return err
+		}
 		return write(ctx, tx, d, `
 			insert into trunkline.schedules (domain_uuid, domain_name, name, cron, time_zone, kind, lag, request, each_domain, file_name, destinations, enabled,
 				next_run, planned_at, id, watermark, created_by_name, created_at, changed_by_name, changed_at)
@@ -227,6 +230,9 @@ func (s *Store) Edit(ctx context.Context, id string, domains tenant.Domains, by 
 		r.DomainUUID, r.DomainName = owner, name // it belongs to a domain for good
 		rules, err := s.check(ctx, &r.Definition)
 		if err != nil {
+			return err
+		}
+		if err := checkNames(ctx, tx, r.ID, r.Definition); err != nil {
 			return err
 		}
 		now := s.now()
