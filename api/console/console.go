@@ -7,6 +7,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"trunkline/api/admin"
@@ -54,14 +55,25 @@ func (s *Service) Pages() web.Group {
 
 func (s *Service) pageEndpoint(p page) web.Endpoint {
 	return web.Endpoint{
-		ID: "console" + p.path, Methods: []string{"GET"}, Path: home + p.path, Entry: web.Console, Scope: p.scope, Params: p.params, AtOnce: p.atOnce,
+		ID: "console" + p.path, Methods: []string{"GET"}, Path: home + p.path, Entry: web.Console, Scope: p.scope,
+		Params: append(slices.Clone(p.params), zoneParam), AtOnce: append(slices.Clone(p.atOnce), web.AtOnceStreams),
 		Failed: s.failed, NoSession: toSignIn,
 		Answer: func(r *web.Request) error {
-			data, err := p.show(s, r)
-			if err == nil {
-				s.render(r, http.StatusOK, p.template, p.title, data)
+			if _, err := zoneOf(r); err != nil {
+				return err
 			}
-			return err
+			if p.live && wantsEvents(r) {
+				return s.stream(r, p)
+			}
+			data, err := p.show(s, r)
+			if err != nil {
+				return err
+			}
+			keepZone(r)
+			v := s.viewOf(r, p.title, data)
+			v.Live = p.live
+			s.render(r, http.StatusOK, p.template, v)
+			return nil
 		},
 	}
 }
@@ -88,7 +100,7 @@ func redirect(r *web.Request, path string) {
 
 // failed shows an error as a page: in words, with what to do.
 func (s *Service) failed(r *web.Request, status int, f *fault.Error) {
-	s.render(r, status, "error", http.StatusText(status), f)
+	s.render(r, status, "error", s.viewOf(r, http.StatusText(status), f))
 }
 
 // toSignIn sends who has no session to the page where one signs in, and from there back to where they were.

@@ -42,7 +42,7 @@ func (s *Service) doors() []web.Endpoint {
 		}},
 		get(signIn, s.showSignIn), post(signIn, s.signIn),
 		get(signOn, func(r *web.Request) error {
-			s.render(r, http.StatusOK, "signon", "Sign on", nil)
+			s.render(r, http.StatusOK, "signon", s.viewOf(r, "Sign on", nil))
 			return nil
 		}), post(signOn, s.signOn),
 		{
@@ -62,7 +62,7 @@ func (s *Service) showSignIn(r *web.Request) error {
 	if err := r.MaySignIn(); err != nil {
 		return err
 	}
-	s.render(r, http.StatusOK, "signin", "Sign in", signInForm{Next: local(r.Params.Get("next"))})
+	s.render(r, http.StatusOK, "signin", s.viewOf(r, "Sign in", signInForm{Next: local(r.Params.Get("next"))}))
 	return nil
 }
 
@@ -95,7 +95,7 @@ func (s *Service) signInFailed(r *web.Request, status int, f *fault.Error) {
 	if token.Within(form.Username) {
 		form.Username = ""
 	}
-	s.render(r, status, "signin", "Sign in", form)
+	s.render(r, status, "signin", s.viewOf(r, "Sign in", form))
 }
 
 func (s *Service) signOn(r *web.Request) error {

@@ -7,11 +7,12 @@ import (
 
 // page is one page of the console.
 type page struct {
-	path     string      // below /console
+	path     string      // below /console; may have parameters, as /jobs/:id
 	title    string      // also what the navigation calls it
 	unlisted bool        // the navigation does not have it
 	scope    token.Scope // needed to see it; "": none in particular
 	template string      // templates/NAME.html
+	live     bool        // its template "live" is kept up to date within an element data-live, by parts: elements with a data-part
 	params   []web.Param
 	atOnce   []web.AtOnce
 	show     func(*Service, *web.Request) (any, error) // what the template gets as .Page

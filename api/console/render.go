@@ -5,11 +5,14 @@ import (
 	"embed"
 	"fmt"
 	"html/template"
+	"io"
 	"io/fs"
+	"net/http"
 	"path"
 	"strings"
 	"time"
 
+	"trunkline/api/params"
 	"trunkline/api/web"
 	"trunkline/internal/version"
 )
@@ -17,7 +20,8 @@ import (
 //go:embed templates/*.html
 var templateFiles embed.FS
 
-// templates are the pages' templates by name, each within the layout.
+// templates are the pages' templates by name, each within the layout. They are never executed themselves, since what was
+// executed has no copies.
 var templates = func() map[string]*template.Template {
 	layout := template.Must(template.New("layout.html").Funcs(functions).ParseFS(templateFiles, "templates/layout.html"))
 	names, err := fs.Glob(templateFiles, "templates/*.html")
@@ -36,13 +40,10 @@ var templates = func() map[string]*template.Template {
 // functions are what templates may call.
 var functions = template.FuncMap{
 	"asset": assetPath,
-	"time":  showTime,
+	"time":  showTimeIn(time.UTC), // that of the page's zone once it is known
 	"rfc":   web.Time,
 	"bytes": showBytes,
 }
-
-// showTime is a time as pages have it: with its zone.
-func showTime(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 MST") }
 
 // showBytes is an amount of bytes for people.
 func showBytes(n uint64) string { return fmt.Sprintf("%.1f GB", float64(n)/1e9) }
@@ -57,7 +58,12 @@ type view struct {
 	FormToken string
 	RequestID string
 	Version   string
-	Page      any // what the page's show returned
+	Zone      *time.Location // of the times
+	Live      bool           // the page has a part that is kept up to date
+	Reading   bool           // it is a page, and no answer to a form
+	Here      string         // its path
+	Params    params.Values  // those of its address
+	Page      any            // what the page's show returned
 }
 
 // link is an entry of the navigation.
@@ -66,22 +72,43 @@ type link struct {
 	Current    bool
 }
 
-// render writes a page.
-func (s *Service) render(r *web.Request, status int, name, title string, data any) {
-	v := view{Title: title, RequestID: r.ID, Version: version.This(), Page: data}
-	if r.Session.ID != "" {
-		v.SignedIn, v.Who, v.FormToken = true, r.Caller.Name, r.FormToken()
-		if v.Where = r.Caller.Domains.Names(); r.Caller.Domains.All {
-			v.Where = "all domains"
-		}
-		for _, p := range pages {
-			if !p.unlisted && (p.scope == "" || r.Caller.May(p.scope)) {
-				v.Links = append(v.Links, link{Path: home + p.path, Name: p.title, Current: r.HTTP().URL.Path == home+p.path})
-			}
+// viewOf is what a template gets for the request.
+func (s *Service) viewOf(r *web.Request, title string, data any) view {
+	zone, err := zoneOf(r)
+	if err != nil {
+		zone = time.UTC // the page says what is wrong with it
+	}
+	v := view{Title: title, RequestID: r.ID, Version: version.This(), Zone: zone, Here: r.HTTP().URL.Path, Params: r.Params, Page: data}
+	v.Reading = r.HTTP().Method == http.MethodGet
+	if r.Session.ID == "" {
+		return v
+	}
+	v.SignedIn, v.Who, v.FormToken = true, r.Caller.Name, r.FormToken()
+	if v.Where = r.Caller.Domains.Names(); r.Caller.Domains.All {
+		v.Where = "all domains"
+	}
+	for _, p := range pages {
+		if !p.unlisted && (p.scope == "" || r.Caller.May(p.scope)) {
+			at := home + p.path
+			v.Links = append(v.Links, link{Path: at, Name: p.title, Current: v.Here == at || p.path != "" && strings.HasPrefix(v.Here, at+"/")})
 		}
 	}
+	return v
+}
+
+// write executes a template of a page's file, with times of the page's zone.
+func (s *Service) write(to io.Writer, template, file string, v view) error {
+	t, err := templates[file].Clone()
+	if err != nil {
+		return err
+	}
+	return t.Funcs(map[string]any{"time": showTimeIn(v.Zone)}).ExecuteTemplate(to, template, v)
+}
+
+// render writes a page.
+func (s *Service) render(r *web.Request, status int, name string, v view) {
 	var page bytes.Buffer
-	if err := templates[name].ExecuteTemplate(&page, "layout.html", v); err != nil {
+	if err := s.write(&page, "layout.html", name, v); err != nil {
 		r.Broken(err)
 		return
 	}

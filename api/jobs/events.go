@@ -12,17 +12,8 @@ import (
 	"trunkline/tasks"
 )
 
-const (
-	// keepAlive is how often a stream in which nothing happens sends a comment, so that proxies keep it open
-	// and a caller who is gone is noticed.
-	keepAlive = 15 * time.Second
-	// eventTimeout bounds how long a caller takes to receive one event.
-	eventTimeout = 10 * time.Second
-	// checkInterval is how often it is looked at whether the caller may still follow the job.
-	checkInterval = time.Second
-	// reconnectAfter is what callers are told to wait before they come back to a stream that broke off.
-	reconnectAfter = 2 * time.Second
-)
+// checkInterval is how often it is looked at whether the caller may still follow the job.
+const checkInterval = time.Second
 
 // follow follows a job as Server-Sent Events, each with the job as data: `state` at once and whenever
 // its state changes, `progress` as it comes on, `end` when it is done, and then the stream ends. Whoever
@@ -63,7 +54,7 @@ func (s *Service) follow(r *web.Request) error {
 			return stream.show(job)
 		})
 	}
-	if ctx.Err() != nil || errors.Is(err, errGone) {
+	if ctx.Err() != nil || errors.Is(err, web.ErrGone) {
 		return nil // the caller has hung up, or this front end stops and the caller comes back to another
 	}
 	return err
@@ -81,32 +72,17 @@ func stillMay(ctx context.Context, r *web.Request, job tasks.Job) error {
 	return r.Need(job.Kind.Scope(), token.ScopeRead)
 }
 
-// errGone: an event could not be sent.
-var errGone = errors.New("the caller takes no more events")
-
 // eventStream writes the events of one job.
 type eventStream struct {
-	to         http.ResponseWriter
-	view       func(tasks.Job) (Job, error) // as the caller may see it
-	controller *http.ResponseController
-	shown      *tasks.Job // as the caller last saw it, nil before the first event
-	events     int
-	wrote      time.Time
+	*web.EventStream
+	view   func(tasks.Job) (Job, error) // as the caller may see it
+	shown  *tasks.Job                   // as the caller last saw it, nil before the first event
+	events int
 }
 
 func newEventStream(to http.ResponseWriter, view func(tasks.Job) (Job, error)) (*eventStream, error) {
-	e := &eventStream{to: to, view: view, controller: http.NewResponseController(to)}
-	// The server's time-outs are for answers: the one for reading would end the request within the stream.
-	if err := e.controller.SetReadDeadline(time.Time{}); err != nil && !errors.Is(err, http.ErrNotSupported) {
-		return nil, fmt.Errorf("preparing a stream of events: %w", err)
-	}
-	header := to.Header()
-	header.Set("Content-Type", "text/event-stream")
-	header.Set("Cache-Control", "no-store")
-	header.Set("X-Content-Type-Options", "nosniff")
-	header.Set("X-Accel-Buffering", "no") // nginx would hold events back
-	to.WriteHeader(http.StatusOK)
-	return e, e.write(fmt.Appendf(nil, "retry: %d\n\n", reconnectAfter.Milliseconds()))
+	stream, err := web.NewEventStream(to)
+	return &eventStream{EventStream: stream, view: view}, err
 }
 
 // show sends what is new of the job.
@@ -119,8 +95,8 @@ func (e *eventStream) show(job tasks.Job) (err error) {
 		err = e.send("state", job)
 	case before.Progress != job.Progress:
 		err = e.send("progress", job)
-	case time.Since(e.wrote) >= keepAlive:
-		err = e.write([]byte(": still here\n\n"))
+	default:
+		err = e.Quiet()
 	}
 	if err == nil && job.State.Done() {
 		err = e.send("end", job)
@@ -143,22 +119,8 @@ func (e *eventStream) send(name string, job tasks.Job) error {
 	if err != nil {
 		return fmt.Errorf("encoding an event of job %s: %w", job.ID, err)
 	}
-	return e.write(fmt.Appendf(nil, "event: %s\nid: %s\ndata: %s\n", name, id, data))
+	return e.Send(name, id, string(data))
 }
 
 // endID is the id of the job's last event. A job that is queued again has another.
 func endID(job tasks.Job) string { return fmt.Sprintf("%d.end", job.Dispatch) }
-
-func (e *eventStream) write(text []byte) error {
-	if err := e.controller.SetWriteDeadline(time.Now().Add(eventTimeout)); err != nil && !errors.Is(err, http.ErrNotSupported) {
-		return errors.Join(errGone, err)
-	}
-	if _, err := e.to.Write(text); err != nil {
-		return errors.Join(errGone, err)
-	}
-	if err := e.controller.Flush(); err != nil {
-		return errors.Join(errGone, err)
-	}
-	e.wrote = time.Now()
-	return nil
-}

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"trunkline/api/web"
 	"trunkline/tasks"
 )
 
@@ -29,7 +30,7 @@ func TestEventStreamIsKeptAlive(t *testing.T) {
 	if got := show(); got != "" {
 		t.Errorf("at once: %q", got)
 	}
-	stream.wrote = time.Now().Add(-keepAlive)
+	stream.Wrote = time.Now().Add(-web.KeepAlive)
 	if got := show(); got != ": still here\n\n" {
 		t.Errorf("after a while: %q", got)
 	}

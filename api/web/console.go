@@ -74,7 +74,7 @@ func (r *Request) enterConsole(e Endpoint) error {
 		err = r.strangersBudget()
 	}
 	if err == nil {
-		err = r.resume(r.Context())
+		err = r.resume(r.Context(), r.front.Sessions.Find)
 	}
 	if err == nil {
 		err = r.readParams(e)
@@ -132,12 +132,12 @@ func (r *Request) FormToken() string {
 
 // resume finds the session of the request's cookie and what its holder may do now, or answers errNoSession. A session
 // ends here once its holder may do nothing any more, or has other credentials.
-func (r *Request) resume(ctx context.Context) error {
+func (r *Request) resume(ctx context.Context, find func(context.Context, string) (session.Session, error)) error {
 	cookie, err := r.c.Request.Cookie(cookieName)
 	if err != nil {
 		return errNoSession
 	}
-	found, err := r.front.Sessions.Find(ctx, cookie.Value)
+	found, err := find(ctx, cookie.Value)
 	if errors.Is(err, session.ErrNone) {
 		return errNoSession
 	}

@@ -122,6 +122,20 @@ func (s *Store) Create(ctx context.Context, n New) (made Session, secret string,
 
 // Find returns the session with that secret and takes note that it is used, or ErrNone.
 func (s *Store) Find(ctx context.Context, secret string) (Session, error) {
+	found, err := s.Look(ctx, secret)
+	if err != nil {
+		return Session{}, err
+	}
+	// Not more often, so that reading a page writes nothing; but well before an Idle of less than that is over.
+	every := min(usedEvery, s.Idle/2)
+	if _, err := s.Pool.Exec(ctx, "update trunkline.sessions set used_at = now() where id = $1 and used_at < now() - $2::interval", found.ID, every); err != nil {
+		return Session{}, fmt.Errorf("noting that a session is used: %w", err)
+	}
+	return found, nil
+}
+
+// Look returns the session with that secret, or ErrNone. It is not used by that.
+func (s *Store) Look(ctx context.Context, secret string) (Session, error) {
 	if !wellFormed(secret) {
 		return Session{}, ErrNone
 	}
@@ -133,11 +147,6 @@ func (s *Store) Find(ctx context.Context, secret string) (Session, error) {
 		return Session{}, ErrNone
 	case err != nil:
 		return Session{}, fmt.Errorf("looking a session up: %w", err)
-	}
-	// Not more often, so that reading a page writes nothing; but well before an Idle of less than that is over.
-	every := min(usedEvery, s.Idle/2)
-	if _, err := s.Pool.Exec(ctx, "update trunkline.sessions set used_at = now() where id = $1 and used_at < now() - $2::interval", found.ID, every); err != nil {
-		return Session{}, fmt.Errorf("noting that a session is used: %w", err)
 	}
 	return found, nil
 }
