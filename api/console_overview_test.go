@@ -16,10 +16,11 @@ import (
 
 // section is the part of a page under the heading of that id, "" if there is none.
 func (a answer) section(id string) string {
-	_, rest, found := strings.Cut(a.body, `<section aria-labelledby="`+id+`">`)
+	_, rest, found := strings.Cut(a.body, `<section aria-labelledby="`+id+`"`)
 	if !found {
 		return ""
 	}
+	_, rest, _ = strings.Cut(rest, ">")
 	text, _, _ := strings.Cut(rest, "</section>")
 	return html.UnescapeString(strings.Join(strings.Fields(regexp.MustCompile(`<[^>]*>`).ReplaceAllString(text, " ")), " "))
 }

@@ -32,5 +32,7 @@ type action struct {
 // an entry here.
 var pages = []page{
 	overviewPage,
+	jobsPage,
+	jobPage,
 	sessionsPage,
 }

@@ -39,10 +39,12 @@ var templates = func() map[string]*template.Template {
 
 // functions are what templates may call.
 var functions = template.FuncMap{
-	"asset": assetPath,
-	"time":  showTimeIn(time.UTC), // that of the page's zone once it is known
-	"rfc":   web.Time,
-	"bytes": showBytes,
+	"asset":    assetPath,
+	"time":     showTimeIn(time.UTC), // that of the page's zone once it is known
+	"rfc":      web.Time,
+	"bytes":    showBytes,
+	"clip":     clipped,
+	"progress": progressOf,
 }
 
 // showBytes is an amount of bytes for people.

@@ -33,17 +33,24 @@ func (s *Service) addItems(r *web.Request, job tasks.Job, view *Job) error {
 	if job.Items == 0 {
 		return nil
 	}
-	counts, err := s.tasks.ItemCounts(r.Context(), job)
-	if err != nil {
+	var err error
+	if view.Counts, err = s.itemCounts(r, job); err != nil {
 		return err
-	}
-	view.Counts = &ItemCounts{
-		Total: job.Items, Queued: counts[tasks.ItemQueued], Succeeded: counts[tasks.ItemSucceeded],
-		Failed: counts[tasks.ItemFailed], Skipped: counts[tasks.ItemSkipped],
 	}
 	page, err := s.itemPage(r, job, tasks.ItemFilter{Limit: params.DefaultPage})
 	view.Items = &page
 	return err
+}
+
+func (s *Service) itemCounts(r *web.Request, job tasks.Job) (*ItemCounts, error) {
+	counts, err := s.tasks.ItemCounts(r.Context(), job)
+	if err != nil {
+		return nil, err
+	}
+	return &ItemCounts{
+		Total: job.Items, Queued: counts[tasks.ItemQueued], Succeeded: counts[tasks.ItemSucceeded],
+		Failed: counts[tasks.ItemFailed], Skipped: counts[tasks.ItemSkipped],
+	}, nil
 }
 
 func (s *Service) itemPage(r *web.Request, job tasks.Job, f tasks.ItemFilter) (page ItemPage, err error) {

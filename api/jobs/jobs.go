@@ -224,6 +224,24 @@ func (s *Service) Get(r *web.Request) (tasks.Job, error) {
 	return s.await(r, job, patience)
 }
 
+// Shown is the path's job as it stands, without its items.
+func (s *Service) Shown(r *web.Request) (view Job, err error) {
+	job, err := s.OfPath(r, token.ScopeRead)
+	if err != nil {
+		return view, err
+	}
+	if view, err = s.view(r, job); err != nil {
+		return view, err
+	}
+	if job.Items > 0 {
+		if view.Counts, err = s.itemCounts(r, job); err != nil {
+			return view, err
+		}
+	}
+	view.JobsAhead, err = s.tasks.Ahead(r.Context(), job)
+	return view, err
+}
+
 // answering answers with the job that get returns.
 func (s *Service) answering(status int, get func(*web.Request) (tasks.Job, error)) func(*web.Request) error {
 	return func(r *web.Request) error {

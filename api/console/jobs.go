@@ -1,0 +1,127 @@
+package console
+
+import (
+	"cmp"
+	"strconv"
+
+	"trunkline/api/jobs"
+	"trunkline/api/params"
+	"trunkline/api/web"
+	"trunkline/internal/token"
+	"trunkline/tasks"
+)
+
+var jobsPage = page{
+	path: "/jobs", title: "Jobs", template: "jobs", scope: token.ScopeRead, live: true, show: (*Service).jobs,
+	params: []web.Param{
+		{Name: "kind"}, {Name: "state"}, {Name: "tenant_domain"}, {Name: "who"}, {Name: "external_id"}, {Name: "text"},
+		{Name: "created_after"}, {Name: "created_before"}, {Name: "after"}, {Name: "limit"},
+	},
+}
+
+// maxShown bounds how much of a long text a list shows, in characters.
+const maxShown = 200
+
+// jobList is a page of the list of jobs.
+type jobList struct {
+	States   []stateCount
+	Among    int // the figures are those of so many newest; 0: they are exact
+	Counted  int64
+	Kinds    []tasks.Kind
+	From, To string // the time shown, as fields have it
+	Filtered bool   // something is asked for
+	Jobs     []jobs.Job
+	Pager    pager
+}
+
+// stateCount is how many jobs of the filter are in a state, and where they are listed. State is "" for all of them.
+type stateCount struct {
+	State   string
+	Jobs    int64
+	Path    string
+	Current bool
+}
+
+func (s *Service) jobs(r *web.Request) (any, error) {
+	asked, err := zoned(r, "created_after", "created_before")
+	if err != nil {
+		return nil, err
+	}
+	found, err := s.Jobs.List(asked)
+	if err != nil {
+		return nil, err
+	}
+	ofAny := params.Values{}
+	for name, value := range asked.Params {
+		if name != "state" && name != "after" {
+			ofAny[name] = value
+		}
+	}
+	counts, err := s.Jobs.Count(asked.With(ofAny))
+	if err != nil {
+		return nil, err
+	}
+	list := jobList{
+		Among: counts.CountedAmong, Kinds: tasks.Kinds, From: fieldIn(r, "created_after"), To: fieldIn(r, "created_before"),
+		Jobs: found.Jobs, Pager: newPager(r, found.Next),
+	}
+	for _, name := range []string{"kind", "state", "tenant_domain", "who", "external_id", "text", "created_after", "created_before"} {
+		list.Filtered = list.Filtered || r.Params.Get(name) != ""
+	}
+	now := r.Params.Get("state")
+	list.States = []stateCount{{Jobs: counts.Jobs, Path: address(r, "state", "", "after", ""), Current: now == ""}}
+	of := counts.States
+	figures := map[tasks.State]int64{
+		tasks.StateQueued: of.Queued, tasks.StateRunning: of.Running, tasks.StateSucceeded: of.Succeeded,
+		tasks.StatePartial: of.Partial, tasks.StateFailed: of.Failed, tasks.StateCancelled: of.Cancelled,
+	}
+	for _, state := range tasks.States {
+		name := string(state)
+		list.States = append(list.States, stateCount{State: name, Jobs: figures[state], Path: address(r, "state", name, "after", ""), Current: now == name})
+	}
+	return list, nil
+}
+
+// progressOf is how far a job has come, in words; "" if nobody knows.
+func progressOf(p tasks.Progress) string {
+	if p.Done == 0 && p.Total == 0 {
+		return p.Note
+	}
+	text := strconv.FormatInt(p.Done, 10)
+	if p.Total > 0 {
+		text += " of about " + strconv.FormatInt(p.Total, 10)
+	}
+	text += " " + cmp.Or(p.Unit, "done")
+	if p.Failed > 0 {
+		text += ", " + strconv.FormatInt(p.Failed, 10) + " failed"
+	}
+	if p.SecondsLeft > 0 {
+		text += ", " + spanOf(p.SecondsLeft) + " left"
+	}
+	if p.Note != "" {
+		text += "; " + p.Note
+	}
+	return text
+}
+
+// spanOf is so many seconds in words.
+func spanOf(seconds int64) string {
+	switch {
+	case seconds < 120:
+		return strconv.FormatInt(seconds, 10) + " s"
+	case seconds < 2*3600:
+		return strconv.FormatInt(seconds/60, 10) + " min"
+	}
+	return strconv.FormatInt(seconds/3600, 10) + " h"
+}
+
+// clipped is the beginning of a long text.
+func clipped(text string) string {
+	n := 0
+	for i := range text {
+		if n++; n > maxShown {
+			return text[:i] + "…"
+		}
+	}
+	return text
+}
