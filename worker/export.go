@@ -64,7 +64,7 @@ func (w *Worker) writeExport(ctx context.Context, r *run, journal *slicesJournal
 	limited, cancel := context.WithTimeoutCause(ctx, w.o.Settings.ExportSnapshotAge, errSnapshotAge)
 	defer cancel()
 	file, err := w.o.Exporter.Write(limited, r.Job.ID, r.Job.Attempt, params.Request, 0, cdr.Hooks{
-		Journal: journal, Keys: journal.keys, Progress: p.rows, Paused: p.paused, Note: p.note,
+		Journal: journal, Keys: journal.keys, Progress: p.rows, Paused: p.paused, Note: p.note, GiveWay: w.waited.lately,
 	})
 	if err != nil {
 		return nil, exportFailure(err)

@@ -73,6 +73,10 @@ func (r *run) do(ctx context.Context) {
 	if r.Job.CancelRequested {
 		cancel(errCancelRequested)
 	}
+	if r.Job.Kind == tasks.KindProvision {
+		r.w.waited.see()
+		defer r.w.waited.see()
+	}
 	handled := make(chan struct{})
 	var heartbeats sync.WaitGroup
 	heartbeats.Go(func() { r.sendHeartbeats(context.WithoutCancel(ctx), handled, cancel) })

@@ -57,6 +57,7 @@ type Worker struct {
 	destinations *destinations.Store
 	outbox       *outbox.Box
 	late         *late.Store
+	waited       waited
 
 	// running is read-locked by every task that was taken, and locked for good when the worker stops: from
 	// then on TryRLock refuses. asynq may hand out a task as late as that, and a WaitGroup allows no Add

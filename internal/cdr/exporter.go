@@ -59,6 +59,8 @@ type Hooks struct {
 	Paused func(paused bool, reason string)
 	// Note is told in words what Write waits for, and "" when it goes on.
 	Note func(text string)
+	// GiveWay is as export.Options has it.
+	GiveWay func() bool
 }
 
 // Write writes an export's file, complete and in the store but not yet under its name: the caller commits
@@ -97,6 +99,7 @@ func (e Exporter) Write(ctx context.Context, id string, attempt int, r Request, 
 		MaxRows:      maxRows,
 		FormulaGuard: r.guarded(e.FormulaGuard),
 		Progress:     hooks.Progress,
+		GiveWay:      hooks.GiveWay,
 		SliceRows:    e.SliceRows,
 		Part:         attempt,
 	}

@@ -47,6 +47,9 @@ type Options struct {
 	MaxRows int64
 	// Background has the processors do what else there is first.
 	Background bool
+	// GiveWay, if set, is asked every thousand rows or so whether to rest a little, so that what people wait for goes first. It
+	// may always say so: the rows go on at a quarter or so of their rate.
+	GiveWay func() bool
 	// Progress, if set, is told how many rows and bytes are done, a few times a second and once at the
 	// end. Write waits for it.
 	Progress func(rows, bytes int64)

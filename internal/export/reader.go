@@ -12,6 +12,13 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
+const (
+	// restRows is how many rows are read, within a millisecond or two, between two rests.
+	restRows = 1024
+	// rest is how long one takes.
+	rest = 4 * time.Millisecond
+)
+
 // reader reads slices through one connection, formats them, and sends them on their way.
 type reader struct {
 	w       *writer
@@ -143,7 +150,9 @@ func (r *reader) read(ctx context.Context, span Span, add func(values [][]byte) 
 	}
 	var sent int64
 	for err == nil && rows.Next() {
-		sent++
+		if sent++; sent%restRows == 0 {
+			r.giveWay()
+		}
 		err = add(rows.RawValues())
 	}
 	if err != nil {
@@ -159,6 +168,14 @@ func (r *reader) read(ctx context.Context, span Span, add func(values [][]byte) 
 		return fmt.Errorf("the server counted %d rows and sent %d", counted, sent)
 	}
 	return nil
+}
+
+// giveWay rests if others go first. The database fills its buffer meanwhile and rests too, which no priority of a thread
+// here can have it do.
+func (r *reader) giveWay() {
+	if r.w.o.GiveWay != nil && r.w.o.GiveWay() {
+		time.Sleep(rest)
+	}
 }
 
 // begin begins a piece.
