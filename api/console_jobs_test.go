@@ -204,3 +204,51 @@ func TestConsoleJobsOfALargePBX(t *testing.T) {
 		t.Errorf("%d bytes: %.3000s", len(page.body), page.body)
 	}
 }
+
+// Queues are shown, paused and resumed by whoever is in charge of all domains, and workers with what they run.
+func TestConsoleQueues(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{noWorker: true})
+	id := b.madeJob(t, b.ownDomain(), "export", "queued", "admin@own", "")
+	b.exec(t, `insert into trunkline.workers (id, name, shared, version, queue, slots) values (gen_random_uuid(), 'host:7', true, 'v1', 'export', 3)`)
+	b.exec(t, `update trunkline.jobs set state = 'running', worker = 'host:7', heartbeat_at = now(), started_at = now() where id = $1`, id)
+	v := b.superadmin(t)
+	page := v.get(t, "/console/queues").want(t, http.StatusOK, "")
+	if text := page.section("workers"); !strings.Contains(text, "host , process 7 v1") || !strings.Contains(page.body, "/console/jobs/"+id) {
+		t.Errorf("workers: %s", text)
+	}
+	if got := v.post(t, "/console/queues/export/pause", "reason", hostileText); got.status != http.StatusSeeOther {
+		t.Fatalf("got %d %s", got.status, got.body)
+	}
+	page = v.get(t, "/console/queues")
+	if !strings.Contains(page.section("queues"), "paused by "+b.sample.SuperadminName) || strings.Contains(page.body, "<script>alert") {
+		t.Errorf("it is not paused: %s", page.body)
+	}
+	if got := v.post(t, "/console/queues/export/resume"); got.status != http.StatusSeeOther || strings.Contains(v.get(t, "/console/queues").section("queues"), "paused") {
+		t.Errorf("it is not resumed: %d %s", got.status, got.body)
+	}
+	v.post(t, "/console/queues/export/pause").want(t, http.StatusBadRequest, "")
+	v.post(t, "/console/queues/fax/pause", "reason", "none").want(t, http.StatusNotFound, "")
+	admin := b.tenantAdmin(t)
+	if page := admin.get(t, "/console/jobs"); strings.Contains(page.body, "/console/queues") {
+		t.Error("a tenant's admin is led to the queues")
+	}
+	admin.get(t, "/console/queues").want(t, http.StatusForbidden, "")
+	admin.get(t, "/console/jobs")
+	admin.post(t, "/console/queues/export/pause", "reason", "mine").want(t, http.StatusForbidden, "")
+	_, secret := b.issue(t, "reader", "read", "all_domains", "true")
+	reader := b.visitor()
+	reader.post(t, "/console/sign-in", "token", secret).want(t, http.StatusSeeOther, "")
+	if page := reader.get(t, "/console/queues").want(t, http.StatusOK, ""); strings.Contains(page.body, "/pause") {
+		t.Error("who may only read is offered to pause")
+	}
+	reader.post(t, "/console/queues/export/pause", "reason", "mine").want(t, http.StatusForbidden, "")
+	for _, width := range []int64{wide, narrow} {
+		w := b.openWindow(t, width, width == narrow)
+		w.open(t, "/console/queues")
+		w.signIn(t, b.sample.SuperadminName, b.sample.SuperadminPassword)
+		w.shows(t, "Queues")
+		w.accessible(t, "queues")
+		w.loadedNothingElse(t)
+	}
+}

@@ -10,6 +10,7 @@ type page struct {
 	path     string      // below /console; may have parameters, as /jobs/:id
 	title    string      // also what the navigation calls it
 	unlisted bool        // the navigation does not have it
+	overall  bool        // for whoever is in charge of all domains alone: others' navigation does not have it
 	scope    token.Scope // needed to see it; "": none in particular
 	template string      // templates/NAME.html
 	live     bool        // its template "live" is kept up to date within an element data-live, by parts: elements with a data-part
@@ -34,5 +35,6 @@ var pages = []page{
 	overviewPage,
 	jobsPage,
 	jobPage,
+	queuesPage,
 	sessionsPage,
 }

@@ -79,43 +79,44 @@ func (s *Service) QueueEndpoints() []web.Endpoint {
 	return []web.Endpoint{
 		{
 			ID: "listQueues", Summary: "List the queues", Note: allDomains, Methods: []string{"GET"}, Path: "/v1/queues",
-			Entry: web.SignedIn, Scope: token.ScopeRead, Answer: ofAllDomains(web.JSON(http.StatusOK, s.Queues)),
+			Entry: web.SignedIn, Scope: token.ScopeRead, Answer: web.JSON(http.StatusOK, s.Queues),
 			Replies: []web.Reply{{Status: 200, About: "What waits and runs in each, and whether it is paused.", Body: QueueList{}}},
 		},
 		{
 			ID: "pauseQueue", Summary: "Pause a queue", Note: allDomains + " No job of it begins until it is resumed; what runs goes on.",
 			Methods: []string{"POST"}, Path: "/v1/queues/:name/pause",
-			Entry: web.SignedIn, Scope: token.ScopeAdmin, Answer: ofAllDomains(web.JSON(http.StatusOK, s.PauseQueue)),
+			Entry: web.SignedIn, Scope: token.ScopeAdmin, Answer: web.JSON(http.StatusOK, s.PauseQueue),
 			Params:  []web.Param{{Name: "reason", About: "Why, for whoever finds it paused.", Required: true, Most: maxReason}},
 			Replies: []web.Reply{{Status: 200, About: "The queue. One that was paused already stays as it was.", Body: Queue{}}},
 			Faults:  []fault.Code{fault.NotFound, fault.MissingParameters},
 		},
 		{
 			ID: "resumeQueue", Summary: "Resume a queue", Note: allDomains, Methods: []string{"POST"}, Path: "/v1/queues/:name/resume",
-			Entry: web.SignedIn, Scope: token.ScopeAdmin, Answer: ofAllDomains(web.JSON(http.StatusOK, s.ResumeQueue)),
+			Entry: web.SignedIn, Scope: token.ScopeAdmin, Answer: web.JSON(http.StatusOK, s.ResumeQueue),
 			Replies: []web.Reply{{Status: 200, About: "The queue. One that was not paused stays as it was.", Body: Queue{}}},
 			Faults:  []fault.Code{fault.NotFound},
 		},
 		{
 			ID: "listWorkers", Summary: "List the workers that are alive, with what they run", Note: allDomains, Methods: []string{"GET"}, Path: "/v1/workers",
-			Entry: web.SignedIn, Scope: token.ScopeRead, Answer: ofAllDomains(web.JSON(http.StatusOK, s.Workers)),
+			Entry: web.SignedIn, Scope: token.ScopeRead, Answer: web.JSON(http.StatusOK, s.Workers),
 			Replies: []web.Reply{{Status: 200, About: "The workers.", Body: WorkerList{}}},
 		},
 	}
 }
 
-// ofAllDomains lets in whoever is in charge of all domains: queues and workers are everybody's.
-func ofAllDomains(answer func(*web.Request) error) func(*web.Request) error {
-	return func(r *web.Request) error {
-		if !r.Caller.Domains.All {
-			return fault.Errorf(fault.Forbidden, "queues and workers are those of all domains, and these credentials are for %s alone; use a superadmin's or a token's for all domains", r.Caller.Domains.Names())
-		}
-		return answer(r)
+// ofAllDomains fails unless the caller is in charge of all domains: queues and workers are everybody's.
+func ofAllDomains(r *web.Request) error {
+	if r.Caller.Domains.All {
+		return nil
 	}
+	return fault.Errorf(fault.Forbidden, "queues and workers are those of all domains, and these credentials are for %s alone; use a superadmin's or a token's for all domains", r.Caller.Domains.Names())
 }
 
 // Queues are all queues as they stand.
 func (s *Service) Queues(r *web.Request) (list QueueList, err error) {
+	if err := ofAllDomains(r); err != nil {
+		return list, err
+	}
 	statuses, err := s.tasks.QueueStatuses(r.Context())
 	for _, status := range statuses {
 		list.Queues = append(list.Queues, viewQueue(status))
@@ -138,6 +139,9 @@ func viewQueue(s tasks.QueueStatus) Queue {
 
 // PauseQueue pauses the path's queue.
 func (s *Service) PauseQueue(r *web.Request) (q Queue, err error) {
+	if err := ofAllDomains(r); err != nil {
+		return q, err
+	}
 	reason := r.Params.Get("reason")
 	switch {
 	case reason == "":
@@ -161,6 +165,9 @@ func (s *Service) PauseQueue(r *web.Request) (q Queue, err error) {
 
 // ResumeQueue resumes the path's queue.
 func (s *Service) ResumeQueue(r *web.Request) (q Queue, err error) {
+	if err := ofAllDomains(r); err != nil {
+		return q, err
+	}
 	name, err := queueOf(r)
 	if err != nil {
 		return q, err
@@ -199,6 +206,9 @@ func queueOf(r *web.Request) (string, error) {
 
 // Workers are those that are alive.
 func (s *Service) Workers(r *web.Request) (list WorkerList, err error) {
+	if err := ofAllDomains(r); err != nil {
+		return list, err
+	}
 	list.Workers = []Worker{}
 	live, err := s.tasks.LiveWorkers(r.Context())
 	for _, w := range live {
