@@ -107,7 +107,8 @@ func (c *Client) List(ctx context.Context, f Filter) (jobs []Job, next string, e
 	if f.Text != "" {
 		w.and(textIn(w.arg(f.Text)))
 	}
-	jobs, err = all[Job](ctx, c.pool, "select "+jobColumns+" from trunkline.jobs where "+w.sql+" order by id desc limit "+w.arg(f.Limit+1), w.args...)
+	// By the column: the bare name is that of the text among jobColumns, which no index has in order.
+	jobs, err = all[Job](ctx, c.pool, "select "+jobColumns+" from trunkline.jobs where "+w.sql+" order by jobs.id desc limit "+w.arg(f.Limit+1), w.args...)
 	if err != nil {
 		return nil, "", fmt.Errorf("listing jobs: %w", err)
 	}

@@ -71,6 +71,7 @@ var measurements = []struct {
 	{"schedules", (*bench).schedules},
 	{"sftp", (*bench).sftp},
 	{"late", (*bench).late},
+	{"console", (*bench).console},
 }
 
 func names() (all []string) {
