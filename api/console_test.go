@@ -275,6 +275,32 @@ func TestConsoleSessions(t *testing.T) {
 	root.post(t, "/console/sessions/end", "id", id).want(t, http.StatusNotFound, "").says(t, "there is no such session")
 }
 
+// Programs list and end the sessions of their domains, with the scope admin.
+func TestSessionsOverTheAPI(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{noWorker: true})
+	root, admin := b.superadmin(t), b.tenantAdmin(t)
+	const path = "/v1/console/sessions"
+	var roots, admins string
+	must(t, b.pool.QueryRow(t.Context(), "select id::text from trunkline.sessions where domain_uuid is null").Scan(&roots))
+	must(t, b.pool.QueryRow(t.Context(), "select id::text from trunkline.sessions where domain_uuid is not null").Scan(&admins))
+	if got := b.do(t, b.asAdmin(call{path: path})).want(t, http.StatusOK, ""); strings.Contains(got.body, roots) || !strings.Contains(got.body, admins) {
+		t.Errorf("a tenant's admin sees %s", got.body)
+	}
+	b.do(t, b.asSuperadmin(call{path: path})).want(t, http.StatusOK, "").says(t, roots, admins, `"way":"password"`)
+	_, reader := b.issue(t, "reader", "read,provision,export", "all_domains", "true")
+	b.do(t, bearing(reader, call{path: path})).want(t, http.StatusForbidden, fault.Forbidden)
+	end := func(id string) call { return call{method: http.MethodDelete, path: path + "/" + id} }
+	b.do(t, b.asAdmin(end(roots))).want(t, http.StatusNotFound, fault.NotFound)
+	b.do(t, b.asAdmin(end("nonsense"))).want(t, http.StatusNotFound, fault.NotFound)
+	root.isIn(t, true)
+	b.do(t, b.asSuperadmin(end(admins))).want(t, http.StatusOK, "")
+	admin.isIn(t, false)
+	if b.recorded(t, "console.session.end", admins) != 1 {
+		t.Error("it is not in the audit")
+	}
+}
+
 func TestConsoleSignOn(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, setUp{noWorker: true, settings: func(s *config.Settings) { s.TrustedProxies = prefixes("10.0.0.0/8") }})

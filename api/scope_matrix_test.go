@@ -135,6 +135,8 @@ func TestScopeMatrix(t *testing.T) {
 		"GET /v1/whitelist/check":                        {{scopes: of(admin)}},
 		"GET /v1/audit":                                  {{scopes: of(admin)}},
 		"POST /v1/console/sign-ons":                      {{scopes: of(read)}},
+		"GET /v1/console/sessions":                       {{scopes: of(admin)}},
+		"DELETE /v1/console/sessions/:id":                {{scopes: of(admin)}},
 	}
 	bearers := map[string][]token.Scope{}
 	for _, scopes := range [][]token.Scope{of(read), of(provision), of(exports), of(admin), of(read, provision, admin), token.Scopes} {

@@ -18,7 +18,7 @@ type SignOn struct {
 
 // Endpoints are those of /v1.
 func (s *Service) Endpoints() []web.Endpoint {
-	return []web.Endpoint{{
+	return append(sessionEndpoints(), web.Endpoint{
 		ID: "createSignOn", Summary: "Sign somebody on to the console, within one domain",
 		Note: "For single sign-on from another program: send the browser of whoever is signed in there to the url. Their session is of that domain alone, " +
 			"can do there what the credentials can but for the scope admin, is bound to the address from which it begins, and needs no whitelist. It ends with the credentials.",
@@ -26,7 +26,7 @@ func (s *Service) Endpoints() []web.Endpoint {
 		Answer: web.JSON(http.StatusCreated, s.CreateSignOn), Params: web.OneTenantParams,
 		Replies: []web.Reply{{Status: 201, About: "The url, good for a minute and once.", Body: SignOn{}}},
 		Faults:  []fault.Code{fault.MissingParameters, fault.NotFound},
-	}}
+	})
 }
 
 // CreateSignOn makes a code for the domain that the request names.

@@ -367,6 +367,12 @@ func (r *Request) setCookie(value string, maxAge int) {
 // of the caller's domains.
 func (r *Request) SessionBounds() session.Bounds {
 	b := session.Bounds{HolderID: r.Session.HolderID, DomainUUID: r.Session.DomainUUID, SignOn: r.Session.Way == session.BySignOn}
+	if r.Session.ID == "" { // by credentials, without a session of its own
+		b.HolderID = r.Caller.ID
+		if d := r.Caller.Domains; !d.All && len(d.List) == 1 {
+			b.DomainUUID = d.List[0].UUID
+		}
+	}
 	if r.Caller.May(token.ScopeAdmin) {
 		b.Domains = r.Caller.Domains
 	}

@@ -46,6 +46,7 @@ type commandLine struct {
 	Deliveries   remote.Deliveries   `cmd:"" help:"List, show and retry deliveries, over the HTTP API from anywhere."`
 	Gateways     remote.Gateways     `cmd:"" help:"List, import, export, change and compare gateways, over the HTTP API from anywhere."`
 	Jobs         remote.Jobs         `cmd:"" help:"List, show, follow, cancel and retry jobs, over the HTTP API from anywhere."`
+	Sessions     remote.Sessions     `cmd:"" help:"List and end sessions of the console, over the HTTP API from anywhere."`
 	Queues       remote.Queues       `cmd:"" help:"List, pause and resume the queues that jobs wait in, over the HTTP API from anywhere."`
 	Workers      remote.Workers      `cmd:"" help:"List the workers that are alive and what they run, over the HTTP API from anywhere."`
 	Token        tokenCommand        `cmd:"" help:"Make, list, rotate and revoke the API tokens that callers send in place of a password."`
