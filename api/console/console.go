@@ -47,7 +47,7 @@ func (s *Service) Pages() web.Group {
 	for _, p := range pages {
 		g.Endpoints = append(g.Endpoints, s.pageEndpoint(p))
 		for _, a := range p.actions {
-			g.Endpoints = append(g.Endpoints, s.actionEndpoint(a))
+			g.Endpoints = append(g.Endpoints, s.actionEndpoint(p, a))
 		}
 	}
 	return g
@@ -60,6 +60,9 @@ func (s *Service) pageEndpoint(p page) web.Endpoint {
 		Failed: s.failed, NoSession: toSignIn,
 		Answer: func(r *web.Request) error {
 			if _, err := zoneOf(r); err != nil {
+				return err
+			}
+			if err := p.admits(r); err != nil {
 				return err
 			}
 			if p.live && wantsEvents(r) {
@@ -78,11 +81,38 @@ func (s *Service) pageEndpoint(p page) web.Endpoint {
 	}
 }
 
-func (s *Service) actionEndpoint(a action) web.Endpoint {
+// admits fails if the page is not for the caller.
+func (p page) admits(r *web.Request) error {
+	if p.overall && !r.Caller.Domains.All {
+		return fault.Errorf(fault.Forbidden, "this is everybody's, and you are here for %s alone; sign in as a superadmin or with a token for all domains", r.Caller.Domains.Names())
+	}
+	return nil
+}
+
+func (s *Service) actionEndpoint(p page, a action) web.Endpoint {
 	return web.Endpoint{
 		ID: "console" + a.path, Methods: []string{"POST"}, Path: home + a.path, Entry: web.Console, Scope: a.scope, Params: a.params, AtOnce: a.atOnce,
-		Failed: s.failed, NoSession: toSignIn,
+		Failed: func(r *web.Request, status int, f *fault.Error) {
+			if a.again != nil && r.Session.ID != "" && f.Code != fault.CrossSite && r.Caller.May(p.scope) && p.admits(r) == nil {
+				if data, err := a.again(s, r, f); err == nil {
+					s.render(r, status, p.template, s.viewOf(r, p.title, data))
+					return
+				}
+			}
+			s.failed(r, status, f)
+		},
+		NoSession: toSignIn,
 		Answer: func(r *web.Request) error {
+			if err := p.admits(r); err != nil {
+				return err
+			}
+			if a.answer != nil {
+				is, err := a.answer(s, r)
+				if err == nil {
+					s.render(r, is.status, is.template, s.viewOf(r, is.title, is.data))
+				}
+				return err
+			}
 			next, err := a.do(s, r)
 			if err == nil {
 				redirect(r, home+next)

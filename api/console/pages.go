@@ -2,6 +2,7 @@ package console
 
 import (
 	"trunkline/api/web"
+	"trunkline/internal/fault"
 	"trunkline/internal/token"
 )
 
@@ -10,7 +11,7 @@ type page struct {
 	path     string      // below /console; may have parameters, as /jobs/:id
 	title    string      // also what the navigation calls it
 	unlisted bool        // the navigation does not have it
-	overall  bool        // for whoever is in charge of all domains alone: others' navigation does not have it
+	overall  bool        // for whoever is in charge of all domains alone: nobody else gets it, nor finds it in the navigation
 	scope    token.Scope // needed to see it; "": none in particular
 	template string      // templates/NAME.html
 	live     bool        // its template "live" is kept up to date within an element data-live, by parts: elements with a data-part
@@ -27,6 +28,17 @@ type action struct {
 	params []web.Param
 	atOnce []web.AtOnce
 	do     func(*Service, *web.Request) (next string, err error)
+	// answer is in place of do: what is shown at once, of a template's file.
+	answer func(*Service, *web.Request) (shown, error)
+	// again is what the page gets to show an error with what was typed; without it the error has a page of its own.
+	again func(*Service, *web.Request, *fault.Error) (any, error)
+}
+
+// shown is a page that answers a form.
+type shown struct {
+	status          int
+	template, title string
+	data            any
 }
 
 // pages are all pages, in the order of the navigation. A new one is a file like sessions.go, a template of that name and
@@ -36,5 +48,9 @@ var pages = []page{
 	jobsPage,
 	jobPage,
 	queuesPage,
+	whitelistPage,
+	tokensPage,
+	tokenPage,
 	sessionsPage,
+	auditPage,
 }

@@ -91,7 +91,7 @@ func (s *Service) viewOf(r *web.Request, title string, data any) view {
 		v.Where = "all domains"
 	}
 	for _, p := range pages {
-		if !p.unlisted && (!p.overall || r.Caller.Domains.All) && (p.scope == "" || r.Caller.May(p.scope)) {
+		if !p.unlisted && p.admits(r) == nil && (p.scope == "" || r.Caller.May(p.scope)) {
 			at := home + p.path
 			v.Links = append(v.Links, link{Path: at, Name: p.title, Current: v.Here == at || p.path != "" && strings.HasPrefix(v.Here, at+"/")})
 		}

@@ -101,3 +101,19 @@ function live(region, control) {
 }
 const liveRegion = document.querySelector("[data-live]"), liveControl = document.querySelector("[data-live-control]");
 if (liveRegion && liveControl && window.EventSource) live(liveRegion, liveControl);
+
+// A text that the server judges is judged while one types, once one rests.
+for (const form of document.querySelectorAll("form[data-judge]")) {
+	const faults = form.querySelector("[role=status]");
+	let waiting = 0, round = 0;
+	form.addEventListener("input", () => {
+		clearTimeout(waiting);
+		waiting = setTimeout(async () => {
+			const mine = ++round;
+			const answer = await fetch(form.dataset.judge, { method: "POST", body: new URLSearchParams(new FormData(form)), redirect: "error" }).catch(() => null);
+			if (!answer?.ok || mine !== round) return;
+			const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById(faults.id);
+			if (fresh) faults.replaceChildren(...document.importNode(fresh, true).childNodes);
+		}, 400);
+	});
+}
