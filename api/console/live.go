@@ -9,8 +9,12 @@ import (
 	"trunkline/api/web"
 )
 
-// liveEvery is how often it is looked whether the live part of a page has changed.
-const liveEvery = 2 * time.Second
+const (
+	// liveEvery is how often it is looked whether the live part of a page has changed.
+	liveEvery = 2 * time.Second
+	// liveShare is of what part of its time a page is looked at most: one whose filter takes long is looked at less often.
+	liveShare = 20
+)
 
 // wantsEvents reports whether the page's script asks for what changes.
 func wantsEvents(r *web.Request) bool {
@@ -32,14 +36,14 @@ func (s *Service) stream(r *web.Request, p page) error {
 	defer leave()
 	ctx, cancel := r.Lasting()
 	defer cancel()
+	looked := time.Now()
 	data, err := p.show(s, r)
 	if err != nil {
 		return err
 	}
 	events, err := web.NewEventStream(r.Writer())
-	every := time.NewTicker(liveEvery)
-	defer every.Stop()
 	for shown := ""; err == nil; data, err = p.show(s, r) {
+		pause := min(max(liveEvery, liveShare*time.Since(looked)), web.KeepAlive)
 		var now bytes.Buffer
 		if err = s.write(&now, "live", p.template, s.viewOf(r, p.title, data)); err == nil && now.String() != shown {
 			shown = now.String()
@@ -54,8 +58,9 @@ func (s *Service) stream(r *web.Request, p page) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-every.C:
+		case <-time.After(pause):
 		}
+		looked = time.Now()
 		if err = r.StillMay(ctx); err == nil && p.scope != "" {
 			err = r.Need(p.scope)
 		}
