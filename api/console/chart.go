@@ -80,14 +80,21 @@ func chartOf(found []tasks.Outcome, look theme) ([]byte, error) {
 		}
 	}
 	labels := make([]string, tasks.LatelyHours)
-	most := 0.0
 	for i := range labels {
 		if i%hoursLabelled == 0 {
 			labels[i] = strconv.Itoa(i-tasks.LatelyHours) + " h"
 		}
+	}
+	return bars(names, colors, values, labels, look)
+}
+
+// bars draws series of bars upon each other as SVG, with a label below each that has one.
+func bars(names []string, colors []charts.Color, values [][]float64, labels []string, look theme) ([]byte, error) {
+	most := 0.0
+	for i := range labels {
 		sum := 0.0
-		for _, hours := range values {
-			sum += hours[i]
+		for _, one := range values {
+			sum += one[i]
 		}
 		most = max(most, sum)
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"trunkline/api/admin"
+	"trunkline/api/cdrs"
 	"trunkline/api/gateways"
 	"trunkline/api/jobs"
 	"trunkline/api/schedules"
@@ -26,6 +27,7 @@ type Options struct {
 	Status    *status.Service
 	Gateways  *gateways.Service
 	Jobs      *jobs.Service
+	CDRs      *cdrs.Service
 	Schedules *schedules.Service
 	Admin     *admin.Service
 	// Troubles are what is wrong with each part of Trunkline and the PBX, by its name; "" if nothing is.
@@ -43,7 +45,7 @@ const home = "/console"
 
 // Pages are the endpoints that browsers ask for.
 func (s *Service) Pages() web.Group {
-	g := web.Group{Name: "console", Endpoints: append(s.doors(), assetEndpoint(), s.chartEndpoint())}
+	g := web.Group{Name: "console", Endpoints: append(s.doors(), assetEndpoint(), s.chartEndpoint(), s.callsChartEndpoint())}
 	for _, p := range pages {
 		g.Endpoints = append(g.Endpoints, s.pageEndpoint(p))
 		for _, a := range p.actions {

@@ -48,6 +48,7 @@ var pages = []page{
 	jobsPage,
 	jobPage,
 	queuesPage,
+	callsPage,
 	whitelistPage,
 	tokensPage,
 	tokenPage,

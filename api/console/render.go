@@ -46,6 +46,7 @@ var functions = template.FuncMap{
 	"clip":     clipped,
 	"span":     spanOf,
 	"progress": progressOf,
+	"percent":  percent,
 }
 
 // showBytes is an amount of bytes for people.
