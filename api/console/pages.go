@@ -52,6 +52,8 @@ var pages = []page{
 	whitelistPage,
 	tokensPage,
 	tokenPage,
+	gatewaysPage,
+	gatewayPage,
 	sessionsPage,
 	auditPage,
 }

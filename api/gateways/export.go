@@ -43,7 +43,7 @@ func (s *Service) searchOrExport(r *web.Request) error {
 	case secrets:
 		return fault.Invalid("with_secrets", "a page has no passwords; ask for a file, with format=csv or format=ndjson")
 	}
-	page, err := s.search(r)
+	page, err := s.Search(r)
 	if err == nil {
 		r.Answer(http.StatusOK, page)
 	}

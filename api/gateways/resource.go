@@ -35,7 +35,7 @@ func (s *Service) resourceEndpoints() []web.Endpoint {
 	ofAbsent := web.Reply{Status: http.StatusOK, About: "The gateway takes no calls, or there is none.", Body: changedGateway{}}
 	made := web.Reply{Status: http.StatusCreated, About: "It was made, and every switch that it is meant for has it.", Body: changedGateway{}, Location: true, ETag: true}
 	gone := web.Reply{Status: http.StatusOK, About: "It is gone from FusionPBX and from every switch.", Body: deletedGateway{}}
-	shown := web.Reply{Status: http.StatusOK, About: "The gateway.", Body: gatewayDetail{}, ETag: true}
+	shown := web.Reply{Status: http.StatusOK, About: "The gateway.", Body: GatewayDetail{}, ETag: true}
 	to := func(params []web.Param) []web.Param { return slices.Concat(web.OneTenantParams, params) }
 	const twice = "Again is success."
 	return []web.Endpoint{
@@ -44,7 +44,7 @@ func (s *Service) resourceEndpoints() []web.Endpoint {
 			Note:   "As csv or ndjson all of them are a file that an import reads; of several external_ids it has the first.",
 			Params: slices.Concat(filterParams, web.PageParams, exportParams),
 			Replies: []web.Reply{{
-				Status: http.StatusOK, About: "A page of gateways; or all of them as a file.", Body: gatewayPage{},
+				Status: http.StatusOK, About: "A page of gateways; or all of them as a file.", Body: GatewayPage{},
 				Media: []string{exportMedia[table.CSV], exportMedia[table.NDJSON]},
 			}},
 			Faults: []fault.Code{fault.SwitchUnavailable},

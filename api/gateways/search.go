@@ -17,16 +17,16 @@ import (
 	"trunkline/internal/tenant"
 )
 
-// gatewayPage is one page of gateways, by name.
-type gatewayPage struct {
-	Gateways []foundGateway `json:"gateways"`
+// GatewayPage is one page of gateways, by name.
+type GatewayPage struct {
+	Gateways []FoundGateway `json:"gateways"`
 	Counts   map[string]int `json:"counts"`             // how many there are in each state, on all pages together
 	Next     string         `json:"next,omitempty"`     // the after of the next page; absent on the last one
 	Warnings []string       `json:"warnings,omitempty"` // a switch that does not answer, so that what it has loaded is UNKNOWN
 }
 
-// foundGateway is a gateway in a list.
-type foundGateway struct {
+// FoundGateway is a gateway in a list.
+type FoundGateway struct {
 	GatewayUUID   string          `json:"gateway_uuid" format:"uuid"` // FusionPBX's, and the name that FreeSWITCH knows
 	GatewayName   string          `json:"gateway_name"`               // the label
 	TenantDomain  string          `json:"tenant_domain"`              // its domain, or global
@@ -46,6 +46,9 @@ var states = []string{
 	freeswitch.StateUnreged, freeswitch.StateTrying, freeswitch.StateRegister, freeswitch.StateReged, freeswitch.StateUnregister, freeswitch.StateFailed,
 	freeswitch.StateFailWait, freeswitch.StateExpired, freeswitch.StateNoReg, freeswitch.StateDown, freeswitch.StateTimeout, gateway.StateNotLoaded, gateway.StateUnknown,
 }
+
+// StateNames are what the state of a gateway can be, in the order of a registration.
+func StateNames() []string { return slices.Clone(states) }
 
 var statuses = []string{freeswitch.StatusUp, statusDown, gateway.StateUnknown}
 
@@ -194,8 +197,8 @@ func parsePlace(text string) (place, error) {
 	return place{label: string(plain[uuidLength:]), uuid: string(plain[:uuidLength])}, nil
 }
 
-// search lists the gateways that the caller may see and asks for.
-func (s *Service) search(r *web.Request) (page gatewayPage, err error) {
+// Search lists the gateways that the caller may see and asks for.
+func (s *Service) Search(r *web.Request) (page GatewayPage, err error) {
 	f, err := filterOf(r)
 	if err != nil {
 		return page, err
@@ -215,7 +218,7 @@ func (s *Service) search(r *web.Request) (page gatewayPage, err error) {
 	if err != nil {
 		return page, err
 	}
-	page = gatewayPage{Counts: map[string]int{}, Warnings: warnings}
+	page = GatewayPage{Counts: map[string]int{}, Warnings: warnings}
 	for _, one := range all {
 		page.Counts[one.state]++
 		if after.uuid != "" && comparePlaces(one.place(), after) <= 0 {
@@ -232,7 +235,7 @@ func (s *Service) search(r *web.Request) (page gatewayPage, err error) {
 }
 
 // entries are the gateways as a list shows them.
-func (s *Service) entries(r *web.Request, some []found) ([]foundGateway, error) {
+func (s *Service) entries(r *web.Request, some []found) ([]FoundGateway, error) {
 	rows, uuids := rowsOf(some)
 	names, err := s.domainNames(r.Context(), rows)
 	if err != nil {
@@ -246,10 +249,10 @@ func (s *Service) entries(r *web.Request, some []found) ([]foundGateway, error) 
 	if err != nil {
 		return nil, err
 	}
-	entries := make([]foundGateway, len(some))
+	entries := make([]FoundGateway, len(some))
 	for i, one := range some {
 		history.AddTo(one.row.UUID, one.shown)
-		entries[i] = foundGateway{
+		entries[i] = FoundGateway{
 			GatewayUUID: one.row.UUID, GatewayName: one.row.Label(), TenantDomain: names[one.row.DomainUUID], DomainUUID: one.row.DomainUUID,
 			ExternalIDs: append([]string{}, ids[one.row.UUID]...), GatewayDomain: one.row.Address(), Profile: one.row.Profile(), Enabled: one.row.Enabled(),
 			Description: one.row.Get("description"), State: one.state, Status: one.status, Switches: one.shown,

@@ -9,9 +9,9 @@ import (
 	"trunkline/internal/gateway"
 )
 
-// gatewayDetail is a gateway with all columns of its row but the password, and how each switch shows it. A column that
+// GatewayDetail is a gateway with all columns of its row but the password, and how each switch shows it. A column that
 // is empty is absent; so is a number that FusionPBX keeps as a text that is none.
-type gatewayDetail struct {
+type GatewayDetail struct {
 	GatewayUUID  string   `json:"gateway_uuid" format:"uuid"` // FusionPBX's, and the name that FreeSWITCH knows
 	GatewayName  string   `json:"gateway_name"`               // the label: column gateway
 	TenantDomain string   `json:"tenant_domain"`              // its domain, or global
@@ -52,12 +52,12 @@ type gatewayDetail struct {
 
 	State    string       `json:"state"`                         // FreeSWITCH's word for the registration, NOT_LOADED or UNKNOWN
 	Status   string       `json:"status" enum:"UP,DOWN,UNKNOWN"` // UP if it is up on every switch that it is meant for; UNKNOWN if one does not answer
-	Switches []liveDetail `json:"switches"`
+	Switches []LiveDetail `json:"switches"`
 	Warnings []string     `json:"warnings,omitempty"` // a switch that does not answer
 }
 
-// liveDetail is a gateway as one switch shows it, with its calls since it was loaded there.
-type liveDetail struct {
+// LiveDetail is a gateway as one switch shows it, with its calls since it was loaded there.
+type LiveDetail struct {
 	gateway.Shown
 	CallsIn        *int64 `json:"calls_in,omitempty"` // absent, as the others, if the switch has it not loaded or does not answer
 	CallsOut       *int64 `json:"calls_out,omitempty"`
@@ -65,33 +65,39 @@ type liveDetail struct {
 	FailedCallsOut *int64 `json:"failed_calls_out,omitempty"`
 }
 
-// show shows the gateway of the path. Its ETag is of the row, and does not change with what the switches show.
+// show shows the gateway of the path.
 func (s *Service) show(r *web.Request) error {
-	t, err := s.ofPath(r)
+	detail, tag, err := s.Show(r)
 	if err != nil {
 		return err
 	}
-	if t.resolved.GatewayUUID == "" || t.absent {
-		return t.noGateway()
-	}
-	rows, err := s.db.GatewaysByUUIDs(r.Context(), []string{t.resolved.GatewayUUID})
-	if err != nil {
-		return err
-	}
-	row, there := rows[t.resolved.GatewayUUID]
-	if !there || row.DomainUUID != t.DomainUUID {
-		return t.noGateway()
-	}
-	detail, err := s.detail(r, row)
-	if err != nil {
-		return err
-	}
-	setTag(r, gateway.Tag(s.tasks.Keys(), row))
+	setTag(r, tag)
 	r.Answer(http.StatusOK, detail)
 	return nil
 }
 
-func (s *Service) detail(r *web.Request, row fusionpbx.Gateway) (d gatewayDetail, err error) {
+// Show is the gateway of the path. The tag is of its row, and does not change with what the switches show.
+func (s *Service) Show(r *web.Request) (d GatewayDetail, tag string, err error) {
+	t, err := s.ofPath(r)
+	if err != nil {
+		return d, "", err
+	}
+	if t.resolved.GatewayUUID == "" || t.absent {
+		return d, "", t.noGateway()
+	}
+	rows, err := s.db.GatewaysByUUIDs(r.Context(), []string{t.resolved.GatewayUUID})
+	if err != nil {
+		return d, "", err
+	}
+	row, there := rows[t.resolved.GatewayUUID]
+	if !there || row.DomainUUID != t.DomainUUID {
+		return d, "", t.noGateway()
+	}
+	d, err = s.detail(r, row)
+	return d, gateway.Tag(s.tasks.Keys(), row), err
+}
+
+func (s *Service) detail(r *web.Request, row fusionpbx.Gateway) (d GatewayDetail, err error) {
 	ctx := r.Context()
 	flag := func(column string) bool { return row.Get(column) == "true" }
 	number := func(column string) *int64 {
@@ -101,7 +107,7 @@ func (s *Service) detail(r *web.Request, row fusionpbx.Gateway) (d gatewayDetail
 		}
 		return &n
 	}
-	d = gatewayDetail{
+	d = GatewayDetail{
 		GatewayUUID: row.UUID, GatewayName: row.Label(), DomainUUID: row.DomainUUID, PasswordSet: row.Get("password") != "",
 		GatewayUsername: row.Get("username"), Enabled: row.Enabled(), Proxy: row.Get("proxy"), Realm: row.Get("realm"), Register: flag("register"),
 		Profile: row.Profile(), RegisterTransport: row.Get("register_transport"), RegisterProxy: row.Get("register_proxy"), OutboundProxy: row.Get("outbound_proxy"),
@@ -132,7 +138,7 @@ func (s *Service) detail(r *web.Request, row fusionpbx.Gateway) (d gatewayDetail
 		return d, err
 	}
 	history.AddTo(row.UUID, shown)
-	d.Switches = make([]liveDetail, len(shown))
+	d.Switches = make([]LiveDetail, len(shown))
 	for i := range shown {
 		d.Switches[i].Shown = shown[i]
 	}

@@ -1,0 +1,77 @@
+package console
+
+import (
+	"maps"
+
+	"trunkline/api/gateways"
+	"trunkline/api/params"
+	"trunkline/api/web"
+	"trunkline/internal/token"
+)
+
+var gatewaysPage = page{
+	path: "/gateways", title: "Gateways", template: "gateways", scope: token.ScopeRead, show: (*Service).gateways,
+	params: []web.Param{
+		{Name: "tenant_domain"}, {Name: "profile"}, {Name: "state"}, {Name: "status"}, {Name: "enabled"}, {Name: "external_id"}, {Name: "text"},
+		{Name: "after"}, {Name: "limit"},
+	},
+}
+
+var gatewayPage = page{
+	path: "/gateways/:id", title: "Gateway", template: "gateway", unlisted: true, scope: token.ScopeRead, live: true, show: (*Service).gateway,
+}
+
+// gatewayList is a page of the list of gateways.
+type gatewayList struct {
+	States   []gatewayCount
+	Names    []string // of all states that there can be
+	Filtered bool     // something is asked for
+	Gateways []gateways.FoundGateway
+	Warnings []string
+	Pager    pager
+}
+
+// gatewayCount is how many gateways of the filter are in a state, and where they are listed. State is "" for all of them.
+type gatewayCount struct {
+	State    string
+	Gateways int
+	Path     string
+	Current  bool
+}
+
+func (s *Service) gateways(r *web.Request) (any, error) {
+	now := r.Params.Get("state")
+	// The figures are of all states, whichever is shown.
+	ofAny := params.Values(maps.Clone(r.Params))
+	delete(ofAny, "state")
+	found, err := s.Gateways.Search(r.With(ofAny))
+	if err != nil {
+		return nil, err
+	}
+	counts := found.Counts
+	if now != "" {
+		if found, err = s.Gateways.Search(r); err != nil {
+			return nil, err
+		}
+	}
+	list := gatewayList{Names: gateways.StateNames(), Gateways: found.Gateways, Warnings: found.Warnings, Pager: newPager(r, found.Next)}
+	for _, name := range []string{"tenant_domain", "profile", "state", "status", "enabled", "external_id", "text"} {
+		list.Filtered = list.Filtered || r.Params.Get(name) != ""
+	}
+	all := 0
+	for _, n := range counts {
+		all += n
+	}
+	list.States = []gatewayCount{{Gateways: all, Path: address(r, "state", "", "after", ""), Current: now == ""}}
+	for _, state := range list.Names {
+		if n := counts[state]; n > 0 || state == now {
+			list.States = append(list.States, gatewayCount{State: state, Gateways: n, Path: address(r, "state", state, "after", ""), Current: state == now})
+		}
+	}
+	return list, nil
+}
+
+func (s *Service) gateway(r *web.Request) (any, error) {
+	detail, _, err := s.Gateways.Show(r)
+	return detail, err
+}
