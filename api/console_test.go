@@ -275,6 +275,19 @@ func TestConsoleSessions(t *testing.T) {
 	root.post(t, "/console/sessions/end", "id", id).want(t, http.StatusNotFound, "").says(t, "there is no such session")
 }
 
+// Whoever is signed in already is asked before a sign-on replaces their session.
+func TestConsoleSignOnAsksBeforeItReplaces(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{noWorker: true})
+	code := b.do(t, b.asAdmin(call{path: "/v1/console/sign-ons", form: form()})).want(t, http.StatusCreated, "").text(t, "code")
+	root := b.superadmin(t)
+	root.post(t, "/console/sign-on", "sign_on_code", code).want(t, http.StatusConflict, "").says(t, b.sample.SuperadminName, "End my session and sign on")
+	root.get(t, "/console").want(t, http.StatusOK, "").says(t, "all domains")
+	root.get(t, "/console/sign-on").want(t, http.StatusOK, "")
+	root.post(t, "/console/sign-on", "sign_on_code", code, "replace", "true").want(t, http.StatusSeeOther, "")
+	root.get(t, "/console").want(t, http.StatusOK, "").says(t, b.sample.AdminDomain)
+}
+
 // Programs list and end the sessions of their domains, with the scope admin.
 func TestSessionsOverTheAPI(t *testing.T) {
 	t.Parallel()

@@ -25,7 +25,7 @@ func (s *Service) doors() []web.Endpoint {
 	}
 	signOn := web.Endpoint{
 		ID: "consoleSignOn", Path: home + "/sign-on", Entry: web.ConsoleDoor, Failed: s.failed,
-		Params: []web.Param{{Name: "sign_on_code"}},
+		Params: []web.Param{{Name: "sign_on_code"}, {Name: "replace", Kind: web.KindFlag}},
 	}
 	get := func(e web.Endpoint, answer func(*web.Request) error) web.Endpoint {
 		e.Methods, e.Answer = []string{"GET"}, answer
@@ -98,10 +98,30 @@ func (s *Service) signInFailed(r *web.Request, status int, f *fault.Error) {
 	s.render(r, status, "signin", s.viewOf(r, "Sign in", form))
 }
 
+// replacing is a sign-on by somebody who is signed in already.
+type replacing struct{ Who, Code string }
+
+// signOn begins the session of a sign-on. One that there is already it replaces only when told so: else a link of
+// somebody else's could have one work under another name without noticing.
 func (s *Service) signOn(r *web.Request) error {
-	err := r.SignOn(r.Params.Get("sign_on_code"))
-	if err == nil {
-		redirect(r, home)
+	code := r.Params.Get("sign_on_code")
+	replace, err := r.Params.Flag("replace")
+	if err != nil {
+		return err
 	}
-	return err
+	if !replace {
+		who, err := r.SignedInAs()
+		if err != nil {
+			return err
+		}
+		if who != "" {
+			s.render(r, http.StatusConflict, "signon", s.viewOf(r, "Sign on", replacing{who, code}))
+			return nil
+		}
+	}
+	if err := r.SignOn(code); err != nil {
+		return err
+	}
+	redirect(r, home)
+	return nil
 }

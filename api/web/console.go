@@ -331,6 +331,19 @@ func (r *Request) begin(h access.Holder, way session.Way, domainUUID string) err
 	return nil
 }
 
+// SignedInAs is who is signed in already in the browser that asks, "" if nobody is.
+func (r *Request) SignedInAs() (string, error) {
+	cookie, err := r.c.Request.Cookie(cookieName)
+	if err != nil {
+		return "", nil
+	}
+	found, err := r.front.Sessions.Look(r.Context(), cookie.Value)
+	if errors.Is(err, session.ErrNone) {
+		return "", nil
+	}
+	return found.Who, err
+}
+
 // SignOut ends the session.
 func (r *Request) SignOut() error {
 	if err := r.endOwn(); err != nil {
