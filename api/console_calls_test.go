@@ -61,6 +61,9 @@ func TestConsoleCalls(t *testing.T) {
 	if page := root.get(t, "/console/calls"+callSpan+"&limit=10"); !strings.Contains(page.body, "Next page") || strings.Count(page.body, "data-key") != 10 {
 		t.Errorf("the first page: %s", page.body)
 	}
+	if page := b.superadmin(t).get(t, "/console/calls"+callSpan+"&zone=Asia/Tokyo"); !strings.Contains(page.section("list"), " JST") {
+		t.Errorf("times lack their zone: %s", page.section("list"))
+	}
 	if page := root.get(t, "/console/calls").want(t, http.StatusOK, ""); !strings.Contains(page.body, "There are no calls in this span") {
 		t.Errorf("the last 24 hours: %s", page.body)
 	}

@@ -36,8 +36,10 @@ const (
 	callColumns = "start_stamp,domain_name,direction,caller_id_name,caller_id_number,destination_number,billsec,hangup_cause"
 	// callsShown is how many calls a page has if nothing else is asked for.
 	callsShown = "50"
-	// mostLabels is how many days or causes a chart names.
+	// mostLabels is how many days a chart names.
 	mostLabels = 8
+	// mostCauses is how many causes a chart has room for.
+	mostCauses = 6
 )
 
 // callList is a page of the list of calls, with what the calls of the filter come to.
@@ -59,15 +61,15 @@ type callChart struct {
 
 // shownCall is a call as the list has it.
 type shownCall struct {
-	UUID        string `json:"xml_cdr_uuid"`
-	Start       string `json:"start_stamp"`
-	Domain      string `json:"domain_name"`
-	Direction   string `json:"direction"`
-	CallerName  string `json:"caller_id_name"`
-	Caller      string `json:"caller_id_number"`
-	Destination string `json:"destination_number"`
-	Billsec     any    `json:"billsec"`
-	Cause       string `json:"hangup_cause"`
+	UUID        string     `json:"xml_cdr_uuid"`
+	Start       *time.Time `json:"start_stamp"`
+	Domain      string     `json:"domain_name"`
+	Direction   string     `json:"direction"`
+	CallerName  string     `json:"caller_id_name"`
+	Caller      string     `json:"caller_id_number"`
+	Destination string     `json:"destination_number"`
+	Billsec     any        `json:"billsec"`
+	Cause       string     `json:"hangup_cause"`
 }
 
 // callsAsked is the request as /v1/cdr has it, with these parameters in pairs beside the filter's: days are of the page's zone.
@@ -183,7 +185,7 @@ func callChartOf(of string, groups []cdrs.SummaryGroup, look theme) ([]byte, err
 	if of == "causes" {
 		calls := []float64{}
 		for i, g := range groups {
-			if i < mostLabels {
+			if i < mostCauses {
 				labels, calls = append(labels, nameOfCause(*g.Cause)), append(calls, float64(g.Calls))
 			}
 		}
@@ -221,7 +223,7 @@ func everyDay(groups []cdrs.SummaryGroup) (days []cdrs.SummaryGroup) {
 }
 
 // mostCauseName is how much of a cause's name a chart has room for, in characters.
-const mostCauseName = 14
+const mostCauseName = 12
 
 func nameOfCause(cause string) string {
 	if cause == "" {
