@@ -7,6 +7,8 @@ import (
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
+
+	"trunkline/internal/pbxtest"
 )
 
 // madeGateway puts a gateway of the domain into FusionPBX's table, and returns its uuid.
@@ -96,5 +98,36 @@ func TestConsoleGatewaysInABrowser(t *testing.T) {
 			w.accessible(t, "gateway")
 		}
 		w.loadedNothingElse(t)
+	}
+}
+
+// Each action asks first, and then is a job; a tenant's admin does none of them to another's gateway.
+func TestConsoleGatewayActions(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{})
+	b.do(t, b.asSuperadmin(call{path: provisionPath, form: carrier("mine", "tenant_domain", b.sample.AdminDomain)})).want(t, http.StatusOK, "")
+	var id string
+	must(t, b.pool.QueryRow(t.Context(), "select gateway_uuid::text from v_gateways where gateway = 'mine'").Scan(&id))
+	other := b.madeGateway(t, b.foreign().UUID, "theirs")
+	admin := b.tenantAdmin(t)
+	for _, c := range []struct{ name, left string }{
+		{"re-register", "select count(*) from v_gateways where gateway = 'mine' and enabled::text = 'true'"},
+		{"disable", "select count(*) from v_gateways where gateway = 'mine' and enabled::text = 'false'"},
+		{"enable", "select count(*) from v_gateways where gateway = 'mine' and enabled::text = 'true'"},
+		{"delete", "select 1 - count(*) from v_gateways where gateway = 'mine'"},
+	} {
+		admin.get(t, "/console/gateways/"+other+"/"+c.name).want(t, http.StatusNotFound, "")
+		admin.get(t, "/console/gateways/"+id+"/"+c.name).want(t, http.StatusOK, "")
+		admin.post(t, "/console/gateways/"+other+"/"+c.name).want(t, http.StatusNotFound, "")
+		to := admin.post(t, "/console/gateways/"+id+"/"+c.name).want(t, http.StatusSeeOther, "").header.Get("Location")
+		pbxtest.Eventually(t, c.name+" is done", func() bool {
+			return strings.Contains(admin.get(t, to).body, `badge succeeded`)
+		})
+		if b.count(t, c.left) != 1 {
+			t.Errorf("%s left something else", c.name)
+		}
+	}
+	if n := b.count(t, "select count(*) from v_gateways where gateway = 'theirs'"); n != 1 {
+		t.Error("another's gateway is gone")
 	}
 }

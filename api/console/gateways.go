@@ -31,6 +31,12 @@ type gatewayList struct {
 	Pager    pager
 }
 
+// gatewayView is one gateway.
+type gatewayView struct {
+	gateways.GatewayDetail
+	MayChange bool
+}
+
 // gatewayCount is how many gateways of the filter are in a state, and where they are listed. State is "" for all of them.
 type gatewayCount struct {
 	State    string
@@ -73,5 +79,5 @@ func (s *Service) gateways(r *web.Request) (any, error) {
 
 func (s *Service) gateway(r *web.Request) (any, error) {
 	detail, _, err := s.Gateways.Show(r)
-	return detail, err
+	return gatewayView{detail, r.Caller.May(token.ScopeProvision)}, err
 }

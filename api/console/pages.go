@@ -1,6 +1,8 @@
 package console
 
 import (
+	"slices"
+
 	"trunkline/api/web"
 	"trunkline/internal/fault"
 	"trunkline/internal/token"
@@ -43,7 +45,7 @@ type shown struct {
 
 // pages are all pages, in the order of the navigation. A new one is a file like sessions.go, a template of that name and
 // an entry here.
-var pages = []page{
+var pages = slices.Concat([]page{
 	overviewPage,
 	jobsPage,
 	jobPage,
@@ -56,4 +58,4 @@ var pages = []page{
 	gatewayPage,
 	sessionsPage,
 	auditPage,
-}
+}, gatewayActionPages())

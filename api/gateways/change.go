@@ -30,7 +30,12 @@ type changing struct {
 // change has a job change the gateway in its turn, and waits for it. What is wrong with the request is answered at
 // once.
 func (s *Service) change(r *web.Request, c changing) error {
-	return s.jobs.Do(r, jobs.Asked{
+	return s.jobs.Do(r, s.jobOf(r, c))
+}
+
+// jobOf is the change as a job.
+func (s *Service) jobOf(r *web.Request, c changing) jobs.Asked {
+	return jobs.Asked{
 		NewJob: newJob(c.resolved.params, c.params, c.password),
 		Body:   slices.Concat([]string{c.verb}, c.named, c.bodyParts()),
 		Stands: func(job tasks.Job) error { return s.stands(r.Context(), job) },
@@ -59,7 +64,7 @@ func (s *Service) change(r *web.Request, c changing) error {
 			r.Answer(status, changedGateway{Result: result, JobID: job.ID})
 			return nil
 		},
-	})
+	}
 }
 
 // statusDown is the status of a gateway that no call goes through.

@@ -27,26 +27,46 @@ var forceParam = web.Param{Name: "force", Kind: web.KindFlag, About: "true: also
 // delete deletes the gateway of the path, or of a name. One that is absent is success: whoever terminates a service
 // may do so twice.
 func (s *Service) delete(r *web.Request) error {
-	d, err := s.toDelete(r)
+	_, job, err := s.deletion(r)
 	if err != nil {
 		return err
+	}
+	return s.jobs.Do(r, job)
+}
+
+// Delete has a job delete the gateway of the path, and does not wait for it.
+func (s *Service) Delete(r *web.Request) (job tasks.Job, err error) {
+	d, asked, err := s.deletion(r)
+	if err == nil && d.absent {
+		err = d.noGateway()
+	}
+	if err == nil {
+		job, _, err = s.jobs.Start(r, asked)
+	}
+	return job, err
+}
+
+// deletion is what the request wants deleted, and the job that does it.
+func (s *Service) deletion(r *web.Request) (d target, job jobs.Asked, err error) {
+	if d, err = s.toDelete(r); err != nil {
+		return d, job, err
 	}
 	for _, p := range []*gateway.Request{&d.Request, &d.resolved} {
 		p.Delete, p.Values = true, map[string]string{}
 		if p.Force, err = r.Params.Flag("force"); err != nil {
-			return err
+			return d, job, err
 		}
 		if p.Conditions, err = conditionsOf(r); err != nil {
-			return err
+			return d, job, err
 		}
 		if p.IfNoneMatch {
-			return fault.Invalid("If-None-Match", "means nothing of a deletion; send If-Match")
+			return d, job, fault.Invalid("If-None-Match", "means nothing of a deletion; send If-Match")
 		}
 	}
 	if d.absent && len(d.IfMatch) > 0 {
-		return fault.Errorf(fault.PreconditionFailed, "If-Match: there is no such gateway")
+		return d, job, fault.Errorf(fault.PreconditionFailed, "If-Match: there is no such gateway")
 	}
-	return s.jobs.Do(r, jobs.Asked{
+	job = jobs.Asked{
 		NewJob: newJob(d.resolved, d.Request, nil),
 		Body:   slices.Concat([]string{"delete", r.Params.Get("external_id")}, d.asked, conditionParts(d.Request)),
 		Stands: func(job tasks.Job) error { return s.stands(r.Context(), job) },
@@ -69,7 +89,8 @@ func (s *Service) delete(r *web.Request) error {
 			})
 			return nil
 		},
-	})
+	}
+	return d, job, nil
 }
 
 // toDelete finds the gateway among those that the caller may see.

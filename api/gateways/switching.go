@@ -8,6 +8,7 @@ import (
 	"trunkline/internal/fault"
 	"trunkline/internal/fusionpbx"
 	"trunkline/internal/gateway"
+	"trunkline/tasks"
 )
 
 // enable has a gateway take calls again, disable take none. What is absent is disabled already.
@@ -15,39 +16,81 @@ func (s *Service) enable(r *web.Request) error  { return s.flip(r, "enable", tru
 func (s *Service) disable(r *web.Request) error { return s.flip(r, "disable", false) }
 
 func (s *Service) flip(r *web.Request, verb string, enabled bool) error {
+	c, err := s.flipped(r, verb, enabled)
+	if err != nil {
+		return err
+	}
+	return s.change(r, c)
+}
+
+func (s *Service) flipped(r *web.Request, verb string, enabled bool) (changing, error) {
 	return s.only(r, verb, !enabled, func(p *gateway.Request) { p.Values["enabled"] = strconv.FormatBool(enabled) })
 }
 
 // reregister has every switch end the gateway's registration and begin a new one.
 func (s *Service) reregister(r *web.Request) error {
-	return s.only(r, "reregister", false, func(p *gateway.Request) { p.Do = gateway.Reregister })
-}
-
-// only does one thing with the gateway of the path. ofAbsent: it is done already if there is no such gateway.
-func (s *Service) only(r *web.Request, verb string, ofAbsent bool, do func(*gateway.Request)) error {
-	t, err := s.ofPath(r)
+	c, err := s.reregistered(r)
 	if err != nil {
 		return err
 	}
-	if t.absent && !ofAbsent {
-		return t.noGateway()
+	return s.change(r, c)
+}
+
+func (s *Service) reregistered(r *web.Request) (changing, error) {
+	return s.only(r, "reregister", false, func(p *gateway.Request) { p.Do = gateway.Reregister })
+}
+
+// Enable has a job do it with the gateway of the path, and do not wait for it.
+func (s *Service) Enable(r *web.Request) (tasks.Job, error) {
+	return s.started(r, func() (changing, error) { return s.flipped(r, "enable", true) })
+}
+
+// Disable is as Enable.
+func (s *Service) Disable(r *web.Request) (tasks.Job, error) {
+	return s.started(r, func() (changing, error) { return s.flipped(r, "disable", false) })
+}
+
+// Reregister is as Enable.
+func (s *Service) Reregister(r *web.Request) (tasks.Job, error) {
+	return s.started(r, func() (changing, error) { return s.reregistered(r) })
+}
+
+func (s *Service) started(r *web.Request, asked func() (changing, error)) (job tasks.Job, err error) {
+	c, err := asked()
+	if err == nil && c.absent {
+		err = fault.Errorf(fault.NotFound, "there is no such gateway")
 	}
-	c := changing{verb: verb, named: t.asked, action: "gateway." + verb, absent: t.absent}
+	if err == nil {
+		job, _, err = s.jobs.Start(r, s.jobOf(r, c))
+	}
+	return job, err
+}
+
+// only is one thing done with the gateway of the path. ofAbsent: it is done already if there is no such gateway.
+func (s *Service) only(r *web.Request, verb string, ofAbsent bool, do func(*gateway.Request)) (c changing, err error) {
+	t, err := s.ofPath(r)
+	if err != nil {
+		return c, err
+	}
+	if t.absent && !ofAbsent {
+		return c, t.noGateway()
+	}
+	c = changing{verb: verb, named: t.asked, action: "gateway." + verb, absent: t.absent}
 	c.params, c.resolved.params = t.Request, t.resolved
 	for _, p := range []*gateway.Request{&c.params, &c.resolved.params} {
 		p.Values = map[string]string{}
 		if p.Conditions, err = conditionsOf(r); err != nil {
-			return err
+			return c, err
 		}
 		if p.IfNoneMatch {
-			return fault.Invalid("If-None-Match", "means nothing of a gateway that there is; send If-Match")
+			return c, fault.Invalid("If-None-Match", "means nothing of a gateway that there is; send If-Match")
 		}
 		do(p)
 	}
 	if c.absent && len(c.params.IfMatch) > 0 {
-		return fault.Errorf(fault.PreconditionFailed, "If-Match: there is no such gateway")
+		return c, fault.Errorf(fault.PreconditionFailed, "If-Match: there is no such gateway")
 	}
-	return s.change(r, c)
+	return c, nil
 }
 
 // copy makes a gateway like the one of the path, disabled and under another name. Its password is the other's, and

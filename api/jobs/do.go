@@ -47,32 +47,10 @@ func (s *Service) Do(r *web.Request, a Asked) error {
 	if err != nil {
 		return err
 	}
-	a.CreatedBy, a.CreatedByName = r.Caller.ID, r.Caller.Name
-	if a.Callback = r.Params.Get(destinations.CallbackParameter); a.Callback != "" {
-		if err := webhook.CheckURL(destinations.CallbackParameter, a.Callback); err != nil {
-			return err
-		}
-		a.Body = append(a.Body, destinations.CallbackParameter, a.Callback)
-	}
-	a.BodyHash, a.SameBody = s.tasks.Keys().BodyHash(a.Body...), s.tasks.Keys().BodyHashes(a.Body...)
-	if err := requestKeys(r, &a.NewJob); err != nil {
-		return err
-	}
 	began := time.Now()
-	job, found, err := s.tasks.Earlier(r.Context(), a.NewJob)
-	if err != nil {
-		return keyReused(err)
-	}
-	if found && job.State.Done() && a.Stands != nil {
-		if err := a.Stands(job); err != nil {
-			return err
-		}
-	}
-	if !found {
-		var answered bool
-		if job, answered, err = s.begin(r, a, patience); err != nil || answered {
-			return err
-		}
+	job, answered, err := s.start(r, a, patience)
+	if err != nil || answered {
+		return err
 	}
 	if job, err = s.await(r, job, patience-time.Since(began)); err != nil {
 		return err
@@ -84,6 +62,39 @@ func (s *Service) Do(r *web.Request, a Asked) error {
 		return err
 	}
 	return a.Answer(job)
+}
+
+// Start has the job done and waits for nothing. answered: Check has answered, and there is no job.
+func (s *Service) Start(r *web.Request, a Asked) (job tasks.Job, answered bool, err error) {
+	return s.start(r, a, 0)
+}
+
+// start commits the job, or finds the one that the request's key belongs to.
+func (s *Service) start(r *web.Request, a Asked, patience time.Duration) (job tasks.Job, answered bool, err error) {
+	a.CreatedBy, a.CreatedByName = r.Caller.ID, r.Caller.Name
+	if a.Callback = r.Params.Get(destinations.CallbackParameter); a.Callback != "" {
+		if err := webhook.CheckURL(destinations.CallbackParameter, a.Callback); err != nil {
+			return job, false, err
+		}
+		a.Body = append(a.Body, destinations.CallbackParameter, a.Callback)
+	}
+	a.BodyHash, a.SameBody = s.tasks.Keys().BodyHash(a.Body...), s.tasks.Keys().BodyHashes(a.Body...)
+	if err := requestKeys(r, &a.NewJob); err != nil {
+		return job, false, err
+	}
+	job, found, err := s.tasks.Earlier(r.Context(), a.NewJob)
+	if err != nil {
+		return job, false, keyReused(err)
+	}
+	if found && job.State.Done() && a.Stands != nil {
+		if err := a.Stands(job); err != nil {
+			return job, false, err
+		}
+	}
+	if !found {
+		return s.begin(r, a, patience)
+	}
+	return job, false, nil
 }
 
 // begin commits the job, or attaches to the one that the same request made before, and has it start.
