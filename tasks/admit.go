@@ -57,7 +57,7 @@ func (c *Client) admit(ctx context.Context) (admitted int, err error) {
 
 // choose admits jobs in the database, one process at a time. Of those that wait, the domain that holds the fewest
 // slots of the queue goes first, and within it what is urgent; no domain ever holds the last slot of a queue that
-// has several, unless there is no other.
+// has several, nor more than its share of one whose jobs others can draw out, unless there is no other.
 //
 // Whether a job has an earlier one before it is asked for each by itself (offset 0): the planner, which takes turns for
 // few, would else look for all of theirs at once, each of ten thousand against each.
@@ -65,17 +65,18 @@ func (c *Client) admit(ctx context.Context) (admitted int, err error) {
 // If the server crashes and forgets an admission, the task finds its job not admitted, and the sweep admits it.
 func (c *Client) choose(ctx context.Context) (jobs []Job, err error) {
 	var names []string
-	var usual []int
+	var usual, shares []int
 	for _, k := range kinds {
 		names = append(names, k.queue)
-		usual = append(usual, usualSlots(k.queue, c.settings))
+		usual, shares = append(usual, usualSlots(k.queue, c.settings)), append(shares, k.share)
 	}
 	batch := &pgx.Batch{} // one transaction
 	batch.Queue("select pg_advisory_xact_lock($1), set_config('synchronous_commit', 'off', true), "+planOnce, postgres.LockKey("admission"))
 	batch.Queue(`
 		with queues as (
-			select kind, queue, slots, case when shared and slots > 1 then slots - 1 else slots end as share
-			from unnest($1::text[], $2::text[], $3::integer[]) as known (kind, queue, usual),
+			select kind, queue, slots, case when not shared or slots = 1 then slots
+				when part > 0 then least(greatest(slots / part, 2), slots - 1) else slots - 1 end as share
+			from unnest($1::text[], $2::text[], $3::integer[], $5::integer[]) as known (kind, queue, usual, part),
 			lateral (select coalesce(sum(slots), usual) as slots, coalesce(bool_or(shared), true) as shared
 				from trunkline.workers where workers.queue = known.queue and seen_at > now() - $4::interval) as alive
 			where not exists (select from trunkline.paused_queues as paused where paused.queue = known.queue)
@@ -99,7 +100,7 @@ func (c *Client) choose(ctx context.Context) (jobs []Job, err error) {
 		)
 		update trunkline.jobs set admitted_at = now(), dispatched_at = now()
 		where id = any(array(select id from ranked where nth <= slots)) and state = 'queued' and admitted_at is null
-		returning `+jobColumns, Kinds, names, usual, c.settings.HeartbeatTimeout).Query(func(rows pgx.Rows) error {
+		returning `+jobColumns, Kinds, names, usual, c.settings.HeartbeatTimeout, shares).Query(func(rows pgx.Rows) error {
 		jobs, err = pgx.CollectRows(rows, pgx.RowToStructByPos[Job])
 		return err
 	})

@@ -31,6 +31,9 @@ type kindEntry struct {
 	unsure string
 	// needsSecrets is set if the job cannot be run again once its sealed part was wiped.
 	needsSecrets bool
+	// share is which part of the queue's slots one domain may hold, two of them in any case: 4 is a quarter; 0: all but the
+	// last, since such jobs are short or end by themselves.
+	share int
 }
 
 var kinds = []kindEntry{
@@ -66,6 +69,7 @@ var kinds = []kindEntry{
 		timeout:        func(s config.Settings) time.Duration { return s.DeliverTimeout },
 		timeoutSetting: "TRUNKLINE_DELIVER_TIMEOUT",
 		unsure:         "until then it may have been delivered or not",
+		share:          4, // a server that somebody else runs decides how long one takes
 	},
 }
 

@@ -202,6 +202,32 @@ func TestNoDomainHoldsEverySlot(t *testing.T) {
 	b.wantStarted(t, jobs, "a1", "a2", "a3", "a4", "a5", "b1")
 }
 
+// Servers that others run decide how long a delivery takes.
+func TestADomainHoldsAQuarterOfTheDeliveries(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t)
+	serve := func(slots int, shared bool) {
+		must(t, b.Serve(t.Context(), tasks.Serving{ID: alice, Name: "test", Shared: shared}))
+		b.exec(t, "update trunkline.workers set slots = $1", slots)
+		b.Admit(t.Context())
+	}
+	serve(12, true)
+	jobs := map[string]tasks.Job{}
+	deliver := func(domain, name string) {
+		n := b.of(domain, name, name)
+		n.Kind = tasks.KindDeliver
+		jobs[name] = b.submit(t, n)
+	}
+	for i := range 5 {
+		deliver(domainA, fmt.Sprintf("a%d", i))
+	}
+	b.wantStarted(t, jobs, "a0", "a1", "a2")
+	deliver(domainB, "b0")
+	b.wantStarted(t, jobs, "a0", "a1", "a2", "b0")
+	serve(12, false)
+	b.wantStarted(t, jobs, "a0", "a1", "a2", "a3", "a4", "b0")
+}
+
 // What another process should have admitted when it ended its job, the sweep admits.
 func TestSweepAdmitsWhatWasMissed(t *testing.T) {
 	t.Parallel()
