@@ -130,6 +130,45 @@ func TestFailedWindows(t *testing.T) {
 	}
 }
 
+// An extra export that failed is done with by another one of the same time, or by the run that has it.
+func TestFailedExtraExports(t *testing.T) {
+	t.Parallel()
+	p := newPlan(t, time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
+	made := p.create(t, daily("Europe/Berlin"))
+	wantFailing := func(want int) {
+		t.Helper()
+		p.look(t)
+		r, err := p.store.Get(t.Context(), made.ID, tenant.All)
+		must(t, err)
+		if r.Failing != want {
+			t.Errorf("%d windows are failing, want %d", r.Failing, want)
+		}
+	}
+	ask := func(state string) {
+		t.Helper()
+		_, err := p.store.Run(t.Context(), made.ID, tenant.All)
+		must(t, err)
+		p.look(t)
+		p.end(t, state)
+	}
+	p.pass(2 * time.Hour)
+	ask("failed")
+	wantFailing(1)
+	p.pass(time.Minute)
+	ask("failed")
+	wantFailing(1)
+	p.pass(time.Minute)
+	ask("succeeded")
+	wantFailing(0)
+	p.pass(time.Minute)
+	ask("failed")
+	wantFailing(1)
+	p.pass(24 * time.Hour)
+	p.look(t)
+	p.end(t, "succeeded")
+	wantFailing(0)
+}
+
 // What is asked for by name: an extra export, the next window left out, a past span.
 func TestAskedFor(t *testing.T) {
 	t.Parallel()

@@ -100,9 +100,12 @@ const columns = `s.id::text, coalesce(s.domain_uuid::text, ''), s.domain_name, s
 	s.destinations::text[], s.enabled, coalesce(s.paused_because, ''), s.watermark, s.number, s.backfilled, s.next_run,
 	s.created_by_name, s.created_at, s.changed_by_name, s.changed_at, coalesce(s.unreadable, ''), (` + failing + `)`
 
-// failing counts the failed windows of schedule s that nothing was done about.
+// failing counts the failed windows of schedule s that nothing was done about. An extra one has no number by which it could be
+// exported again: it is done with once a later window has all of its time.
 const failing = `select count(*)::integer from trunkline.windows as f where f.schedule_id = s.id and f.state = 'failed' and not exists (
-	select from trunkline.windows as l where l.schedule_id = f.schedule_id and l.series = f.series and l.number = f.number and l.revision > f.revision)`
+	select from trunkline.windows as l where l.schedule_id = f.schedule_id and l.series = f.series and l.number = f.number and l.revision > f.revision)
+	and not exists (select from trunkline.windows as l where f.series = 'extra' and l.schedule_id = f.schedule_id
+		and l.start_at <= f.start_at and l.end_at >= f.end_at and l.made_at > f.made_at)`
 
 func (r row) record() Record {
 	made := Record{
