@@ -211,6 +211,10 @@ func TestAskedFor(t *testing.T) {
 	if *more[0].Number != 4 {
 		t.Errorf("the next backfill begins with %d", *more[0].Number)
 	}
+	p.store.MostBackfilled = 5
+	if _, err := p.store.Backfill(ctx, made.ID, tenant.All, store.BackfillAsked{From: "2026-02-24", To: "2026-02-25"}); !fault.Is(err, fault.Conflict) || !strings.Contains(err.Error(), "TRUNKLINE_SCHEDULE_BACKFILL") {
+		t.Errorf("more windows wait than are allowed at once: %v", err)
+	}
 	p.set(time.Date(2026, 3, 4, 1, 0, 0, 0, time.UTC))
 	p.look(t)
 	wantWhole(t, p.history(t, made.ID, store.SeriesRun))

@@ -11,6 +11,7 @@ import (
 	"trunkline/internal/calendar"
 	"trunkline/internal/cdr"
 	"trunkline/internal/fault"
+	"trunkline/internal/postgres"
 	"trunkline/internal/schedule"
 	"trunkline/internal/tenant"
 )
@@ -153,7 +154,8 @@ type BackfillAsked struct{ From, To string }
 
 // Backfill makes the windows of a past span, with numbers of their own series: days, weeks or months as the schedule has them,
 // or one. No CDR is exported twice by it: the span lies before what the schedule has exported, and before what it will.
-// Errors: ErrNotFound; fault.InvalidRequest, which names from or to; a fault.Conflict that names the window in its way.
+// Errors: ErrNotFound; fault.InvalidRequest, which names from or to; a fault.Conflict that names the window in its way, or says
+// how many are not over yet.
 func (s *Store) Backfill(ctx context.Context, id string, domains tenant.Domains, asked BackfillAsked) (made []Window, err error) {
 	err = s.locked(ctx, id, domains, func(tx pgx.Tx, r Record) error {
 		rules, err := r.Schedule()
@@ -174,6 +176,15 @@ func (s *Store) Backfill(ctx context.Context, id string, domains tenant.Domains,
 		spans := rules.Cut(within.Start, within.End, s.MostBackfilled)
 		if len(spans) > s.MostBackfilled {
 			return fault.Invalid("from", "that makes more than %d windows, which are allowed at once (TRUNKLINE_SCHEDULE_BACKFILL); ask for shorter spans", s.MostBackfilled)
+		}
+		open, err := postgres.Value[int](ctx, tx, "counting windows of backfills",
+			"select count(*) from trunkline.windows where schedule_id = $1 and series = 'backfill' and state in ('waiting', 'running')", r.ID)
+		if err != nil {
+			return err
+		}
+		if open+len(spans) > s.MostBackfilled {
+			return fault.Errorf(fault.Conflict, "%d windows of backfills of this schedule are not over yet, and with these it would have more than the %d that are allowed at once (TRUNKLINE_SCHEDULE_BACKFILL); wait until they are over, or ask for a shorter span",
+				open, s.MostBackfilled)
 		}
 		batch := &pgx.Batch{}
 		for i, w := range spans {

@@ -29,7 +29,8 @@ type Store struct {
 	DB           *fusionpbx.DB
 	Destinations *destinations.Store
 	Now          func() time.Time
-	// PerDomain is how many schedules one domain may have, and MostBackfilled how many windows one backfill may make.
+	// PerDomain is how many schedules one domain may have, and MostBackfilled how many windows of
+	// backfills a schedule may have that are not over.
 	PerDomain, MostBackfilled int
 	// Retention is how long a window is kept after its end; see Prune.
 	Retention time.Duration
