@@ -30,7 +30,7 @@ func (s *Service) tokenEndpoints() []web.Endpoint {
 		},
 		{
 			ID: "createToken", Summary: "Make a token", Methods: []string{"POST"}, Path: "/v1/tokens",
-			Entry: web.SignedIn, Scope: token.ScopeAdmin, Answer: web.JSON(http.StatusCreated, s.CreateToken),
+			Entry: web.SignedIn, Scope: token.ScopeAdmin, Answer: s.createToken,
 			Params: slices.Concat([]web.Param{
 				{Name: "name", About: "Unique among the owner's tokens that were not revoked; a token's owner is that of the one that made it.", Required: true, Most: token.MaxName},
 				{Name: "scopes", About: "read, provision, export, admin, separated by commas.", Required: true},
@@ -91,6 +91,16 @@ func (s *Service) Token(r *web.Request) (token.View, error) {
 	return s.view(r, t)
 }
 
+// createToken makes a token and says where it is.
+func (s *Service) createToken(r *web.Request) error {
+	made, err := s.CreateToken(r)
+	if err == nil {
+		r.SetHeader("Location", "/v1/tokens/"+made.ID)
+		r.Answer(http.StatusCreated, made)
+	}
+	return err
+}
+
 // CreateToken makes a token and shows its secret, this once.
 func (s *Service) CreateToken(r *web.Request) (token.Issued, error) {
 	n, err := s.newToken(r)
@@ -102,7 +112,6 @@ func (s *Service) CreateToken(r *web.Request) (token.Issued, error) {
 		return token.Issued{}, err
 	}
 	r.Changed("token.create", tokenSubject(t), "")
-	r.SetHeader("Location", "/v1/tokens/"+t.ID)
 	view, err := s.view(r, t)
 	return token.Issued{View: view, Secret: secret}, err
 }

@@ -28,6 +28,17 @@ func address(r *web.Request, pairs ...string) string {
 	return path + "?" + values.Encode()
 }
 
+// filtered reports whether the address asks for less than everything: it has a parameter beside those of the list's pages and
+// of its times.
+func filtered(r *web.Request) bool {
+	for name, value := range r.Params {
+		if value != "" && name != "after" && name != "limit" && name != zoneParam.Name {
+			return true
+		}
+	}
+	return false
+}
+
 // pager leads through a list by its cursor. Its template is "pager".
 type pager struct {
 	First string // "" on the first page

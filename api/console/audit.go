@@ -32,11 +32,7 @@ func (s *Service) audit(r *web.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	page := audited{
-		AuditPage: found, Kinds: audit.Kinds, Since: fieldIn(r, "since"), Until: fieldIn(r, "until"), Pager: newPager(r, found.Next),
-	}
-	for _, name := range []string{"kind", "action", "who", "address", "code", "since", "until", "tenant_domain"} {
-		page.Filtered = page.Filtered || r.Params.Get(name) != ""
-	}
-	return page, nil
+	return audited{
+		AuditPage: found, Kinds: audit.Kinds, Since: fieldIn(r, "since"), Until: fieldIn(r, "until"), Filtered: filtered(r), Pager: newPager(r, found.Next),
+	}, nil
 }

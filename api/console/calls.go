@@ -114,12 +114,9 @@ func (s *Service) calls(r *web.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	list := callList{Pager: newPager(r, found.Next), Start: found.DateStart, End: found.DateEnd}
+	list := callList{Filtered: filtered(r), Pager: newPager(r, found.Next), Start: found.DateStart, End: found.DateEnd}
 	if err := json.NewDecoder(bytes.NewReader(found.CDRs)).Decode(&list.Calls); err != nil {
 		return nil, err
-	}
-	for _, p := range callFilter {
-		list.Filtered = list.Filtered || r.Params.Get(p.Name) != ""
 	}
 	days, err := s.summed(r, "day")
 	if err != nil {

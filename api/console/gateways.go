@@ -60,10 +60,7 @@ func (s *Service) gateways(r *web.Request) (any, error) {
 			return nil, err
 		}
 	}
-	list := gatewayList{Names: gateways.StateNames(), Gateways: found.Gateways, Warnings: found.Warnings, Pager: newPager(r, found.Next)}
-	for _, name := range []string{"tenant_domain", "profile", "state", "status", "enabled", "external_id", "text"} {
-		list.Filtered = list.Filtered || r.Params.Get(name) != ""
-	}
+	list := gatewayList{Filtered: filtered(r), Names: gateways.StateNames(), Gateways: found.Gateways, Warnings: found.Warnings, Pager: newPager(r, found.Next)}
 	all := 0
 	for _, n := range counts {
 		all += n

@@ -63,10 +63,7 @@ func (s *Service) jobs(r *web.Request) (any, error) {
 	}
 	list := jobList{
 		Among: counts.CountedAmong, Kinds: tasks.Kinds, From: fieldIn(r, "created_after"), To: fieldIn(r, "created_before"),
-		Jobs: found.Jobs, Pager: newPager(r, found.Next),
-	}
-	for _, name := range []string{"kind", "state", "tenant_domain", "who", "external_id", "text", "created_after", "created_before"} {
-		list.Filtered = list.Filtered || r.Params.Get(name) != ""
+		Filtered: filtered(r), Jobs: found.Jobs, Pager: newPager(r, found.Next),
 	}
 	now := r.Params.Get("state")
 	list.States = []stateCount{{Jobs: counts.Jobs, Path: address(r, "state", "", "after", ""), Current: now == ""}}

@@ -103,7 +103,7 @@ func (s *Service) tokensAgain(r *web.Request, f *fault.Error) (any, error) {
 }
 
 func (s *Service) createToken(r *web.Request) (shown, error) {
-	asked := params.Values{}
+	asked := given(r, "name", "domains", "all_domains", "home_domain", "expires_in")
 	var scopes []string
 	for _, scope := range token.Scopes {
 		ticked, err := r.Params.Flag("scope_" + string(scope))
@@ -114,17 +114,22 @@ func (s *Service) createToken(r *web.Request) (shown, error) {
 			scopes = append(scopes, string(scope))
 		}
 	}
-	for _, name := range []string{"name", "domains", "all_domains", "home_domain", "expires_in"} {
-		if value := r.Params.Get(name); value != "" {
-			asked[name] = value
-		}
-	}
 	if len(scopes) > 0 {
 		asked["scopes"] = strings.Join(scopes, ",")
 	}
 	made, err := s.Admin.CreateToken(r.With(asked))
-	r.SetHeader("Location", "") // the API's own path, where nobody is to be sent
 	return secret(http.StatusCreated, issued{Issued: made}), err
+}
+
+// given are those of the parameters that are not empty: a field that was left empty is no parameter.
+func given(r *web.Request, names ...string) params.Values {
+	values := params.Values{}
+	for _, name := range names {
+		if value := r.Params.Get(name); value != "" {
+			values[name] = value
+		}
+	}
+	return values
 }
 
 // secret shows it in the answer itself, which nothing keeps: it is in no address.
@@ -144,13 +149,7 @@ func (s *Service) tokenAgain(r *web.Request, f *fault.Error) (any, error) {
 }
 
 func (s *Service) rotateToken(r *web.Request) (shown, error) {
-	asked := params.Values{}
-	for _, name := range []string{"grace", "expires_in"} {
-		if value := r.Params.Get(name); value != "" {
-			asked[name] = value
-		}
-	}
-	made, err := s.Admin.RotateToken(r.With(asked))
+	made, err := s.Admin.RotateToken(r.With(given(r, "grace", "expires_in")))
 	return secret(http.StatusOK, issued{made, true}), err
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"trunkline/api/params"
 	"trunkline/api/web"
+	"trunkline/internal/calendar"
 	"trunkline/internal/fault"
 )
 
@@ -39,8 +40,8 @@ func zoneOf(r *web.Request) (*time.Location, error) {
 }
 
 func zoneNamed(name string) (*time.Location, error) {
-	zone, err := time.LoadLocation(name)
-	if err != nil || name == "Local" || len(name) > maxZone {
+	zone, known := calendar.Zone(name)
+	if !known || len(name) > maxZone {
 		return nil, fault.Invalid("zone", "%.64q is not a time zone; write one such as Europe/Berlin, or UTC", name)
 	}
 	return zone, nil
