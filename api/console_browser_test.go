@@ -95,6 +95,13 @@ func (w *window) open(t *testing.T, path string) {
 	w.do(t, chromedp.Navigate(w.base+path), chromedp.WaitReady("main"))
 }
 
+// withoutScripts has the window run no scripts from now on.
+func (w *window) withoutScripts(t *testing.T) {
+	t.Helper()
+	_, err := chromedp.Call(w.ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
+	must(t, err)
+}
+
 // shows waits for the page of that heading.
 func (w *window) shows(t *testing.T, heading string) {
 	t.Helper()
@@ -206,8 +213,7 @@ func TestConsoleWithoutScripts(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, setUp{noWorker: true})
 	w := b.openWindow(t, wide, false)
-	_, err := chromedp.Call(w.ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
-	must(t, err)
+	w.withoutScripts(t)
 	w.open(t, "/console")
 	w.signIn(t, b.sample.SuperadminName, b.sample.SuperadminPassword)
 	w.shows(t, "Overview")

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 )
 
@@ -102,8 +101,7 @@ func TestConsoleCallsInABrowser(t *testing.T) {
 			w.shows(t, "Calls")
 			w.accessible(t, "calls")
 			w.loadedNothingElse(t)
-			_, err := chromedp.Call(w.ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
-			must(t, err)
+			w.withoutScripts(t)
 			w.open(t, "/console/calls"+callSpan)
 			w.do(t, chromedp.WaitVisible("#list"))
 		})

@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 
 	"trunkline/internal/pbxtest"
@@ -83,8 +82,7 @@ func TestConsoleGatewaysInABrowser(t *testing.T) {
 	} {
 		w := b.openWindow(t, c.width, c.dark)
 		if !c.scripts {
-			_, err := chromedp.Call(w.ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
-			must(t, err)
+			w.withoutScripts(t)
 		}
 		w.open(t, "/console/gateways")
 		w.signIn(t, c.name, c.password)

@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 	"github.com/google/uuid"
 
@@ -182,8 +181,7 @@ func TestConsoleJobsWithoutScripts(t *testing.T) {
 	b := newBundle(t, setUp{noWorker: true})
 	own := b.madeJob(t, b.ownDomain(), "export", "failed", "admin@own", "")
 	w := b.openWindow(t, wide, false)
-	_, err := chromedp.Call(w.ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
-	must(t, err)
+	w.withoutScripts(t)
 	w.open(t, "/console/jobs?state=failed")
 	w.signIn(t, b.sample.SuperadminName, b.sample.SuperadminPassword)
 	w.do(t, chromedp.Click(fmt.Sprintf("[data-key=%q] a", own)), chromedp.WaitVisible("#timeline"))

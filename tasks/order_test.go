@@ -35,6 +35,14 @@ func (b *bundle) wantStarted(t *testing.T, jobs map[string]tasks.Job, want ...st
 	}
 }
 
+// serve has one worker with so many slots in each queue, and admits what may run then.
+func (b *bundle) serve(t *testing.T, slots int, shared bool) {
+	t.Helper()
+	must(t, b.Serve(t.Context(), tasks.Serving{ID: alice, Name: "test", Shared: shared}))
+	b.exec(t, "update trunkline.workers set slots = $1", slots)
+	b.Admit(t.Context())
+}
+
 // of is the request of a domain for a gateway.
 func (b *bundle) of(domain, body string, keys ...string) tasks.NewJob {
 	n := request(b.keys, body)
@@ -164,12 +172,7 @@ func TestOnlyTheNewestJobOfAGatewayIsAttachedTo(t *testing.T) {
 func TestNoDomainHoldsEverySlot(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t)
-	serve := func(slots int, shared bool) {
-		must(t, b.Serve(t.Context(), tasks.Serving{ID: alice, Name: "test", Shared: shared}))
-		b.exec(t, "update trunkline.workers set slots = $1", slots)
-		b.Admit(t.Context())
-	}
-	serve(4, true)
+	b.serve(t, 4, true)
 	jobs := map[string]tasks.Job{}
 	for i := range 6 {
 		name := fmt.Sprintf("a%d", i)
@@ -198,7 +201,7 @@ func TestNoDomainHoldsEverySlot(t *testing.T) {
 	b.wantStarted(t, jobs, "a1", "a2", "b0", "b1")
 	b.succeed(t, jobs["b0"])
 	b.wantStarted(t, jobs, "a1", "a2", "a5", "b1")
-	serve(16, false)
+	b.serve(t, 16, false)
 	b.wantStarted(t, jobs, "a1", "a2", "a3", "a4", "a5", "b1")
 }
 
@@ -206,12 +209,7 @@ func TestNoDomainHoldsEverySlot(t *testing.T) {
 func TestADomainHoldsAQuarterOfTheDeliveries(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t)
-	serve := func(slots int, shared bool) {
-		must(t, b.Serve(t.Context(), tasks.Serving{ID: alice, Name: "test", Shared: shared}))
-		b.exec(t, "update trunkline.workers set slots = $1", slots)
-		b.Admit(t.Context())
-	}
-	serve(12, true)
+	b.serve(t, 12, true)
 	jobs := map[string]tasks.Job{}
 	deliver := func(domain, name string) {
 		n := b.of(domain, name, name)
@@ -224,7 +222,7 @@ func TestADomainHoldsAQuarterOfTheDeliveries(t *testing.T) {
 	b.wantStarted(t, jobs, "a0", "a1", "a2")
 	deliver(domainB, "b0")
 	b.wantStarted(t, jobs, "a0", "a1", "a2", "b0")
-	serve(12, false)
+	b.serve(t, 12, false)
 	b.wantStarted(t, jobs, "a0", "a1", "a2", "a3", "a4", "b0")
 }
 
