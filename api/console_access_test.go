@@ -87,6 +87,7 @@ func TestConsoleTokens(t *testing.T) {
 	root := b.superadmin(t)
 	root.get(t, "/console/tokens").want(t, http.StatusOK, "").says(t, "There are none yet")
 	root.post(t, "/console/tokens/create", "name", "kept <b>").want(t, http.StatusBadRequest, "").says(t, "scopes", "kept &lt;b&gt;")
+	root.get(t, "/console/tokens/create").want(t, http.StatusSeeOther, "")
 	made := root.post(t, "/console/tokens/create", "name", "whmcs", "scope_read", "true", "scope_provision", "true", "all_domains", "true").want(t, http.StatusCreated, "")
 	first := between(t, made.body, `id="secret">`, "<")
 	if made.header.Get("Cache-Control") != "no-store" || made.header.Get("Location") != "" {
@@ -99,7 +100,10 @@ func TestConsoleTokens(t *testing.T) {
 		t.Errorf("the list shows %s", root.page)
 	}
 	root.get(t, "/console/tokens/"+id).want(t, http.StatusOK, "").says(t, "whmcs", "Revoke for good")
-	root.post(t, "/console/tokens/"+id+"/rotate", "grace", "soon").want(t, http.StatusBadRequest, "").says(t, `value="soon"`)
+	root.post(t, "/console/tokens/"+id+"/rotate", "grace", "soon").want(t, http.StatusBadRequest, "").says(t, `value="soon"`, `id="rotate-grace-fault"`)
+	if back := root.get(t, "/console/tokens/"+id+"/rotate").want(t, http.StatusSeeOther, "").header.Get("Location"); back != "/console/tokens/"+id {
+		t.Errorf("who reads the path of a form is led to %q", back)
+	}
 	second := between(t, root.post(t, "/console/tokens/"+id+"/rotate", "grace", "1h").want(t, http.StatusOK, "").body, `id="secret">`, "<")
 	if second == first {
 		t.Error("the secret is the same")
@@ -165,7 +169,10 @@ func TestConsoleAccessInABrowser(t *testing.T) {
 				w.do(t, chromedp.SendKeys("#text", "\nnonsense"), chromedp.WaitVisible("//*[@id='faults']//li[contains(., 'nonsense')]"))
 				w.accessible(t, "a faulty whitelist")
 				w.open(t, "/console/tokens")
-				w.do(t, chromedp.SendKeys("#name", "made "+strings.ReplaceAll(c.who, " ", "-")), chromedp.Click("input[name=scope_read]"), chromedp.Click("input[name=all_domains]"),
+				w.do(t, chromedp.SendKeys("#token-name", "faulty"), chromedp.Click("//button[text()='Make the token']"), chromedp.WaitVisible("#token-problem"))
+				w.accessible(t, "a faulty form")
+				w.open(t, "/console/tokens")
+				w.do(t, chromedp.SendKeys("#token-name", "made "+strings.ReplaceAll(c.who, " ", "-")), chromedp.Click("input[name=scope_read]"), chromedp.Click("input[name=all_domains]"),
 					chromedp.Click("//button[text()='Make the token']"), chromedp.WaitVisible("#secret"))
 				w.accessible(t, "a secret")
 				w.do(t, chromedp.Click("//a[text()='To the token']"))

@@ -50,9 +50,35 @@ func (s *Service) Pages() web.Group {
 		g.Endpoints = append(g.Endpoints, s.pageEndpoint(p))
 		for _, a := range p.actions {
 			g.Endpoints = append(g.Endpoints, s.actionEndpoint(p, a))
+			if !isPage(a.path) {
+				g.Endpoints = append(g.Endpoints, s.backEndpoint(p, a))
+			}
 		}
 	}
 	return g
+}
+
+func isPage(path string) bool {
+	return slices.ContainsFunc(pages, func(p page) bool { return p.path == path })
+}
+
+// backEndpoint leads to the page whoever reads the path of its form's action: after signing in anew, or by the browser's
+// field of addresses.
+func (s *Service) backEndpoint(p page, a action) web.Endpoint {
+	return web.Endpoint{
+		ID: "console" + a.path + ".back", Methods: []string{"GET"}, Path: home + a.path, Entry: web.Console, Scope: p.scope,
+		Failed: s.failed, NoSession: toSignIn,
+		Answer: func(r *web.Request) error {
+			parts := strings.Split(p.path, "/")
+			for i, part := range parts {
+				if name, is := strings.CutPrefix(part, ":"); is {
+					parts[i] = url.PathEscape(r.Path(name))
+				}
+			}
+			redirect(r, home+strings.Join(parts, "/"))
+			return nil
+		},
+	}
 }
 
 func (s *Service) pageEndpoint(p page) web.Endpoint {

@@ -24,11 +24,11 @@ var tokenPage = page{
 	path: "/tokens/:id", title: "Token", unlisted: true, template: "token-one", scope: token.ScopeAdmin, show: (*Service).token,
 	actions: []action{
 		{
-			path: "/tokens/:id/rotate", scope: token.ScopeAdmin, answer: (*Service).rotateToken, again: (*Service).tokenAgain,
+			path: "/tokens/:id/rotate", scope: token.ScopeAdmin, answer: (*Service).rotateToken, again: (*Service).notRotated,
 			params: []web.Param{{Name: "grace"}, {Name: "expires_in"}},
 		},
 		{
-			path: "/tokens/:id/revoke", scope: token.ScopeAdmin, do: (*Service).revokeToken, again: (*Service).tokenAgain,
+			path: "/tokens/:id/revoke", scope: token.ScopeAdmin, do: (*Service).revokeToken, again: (*Service).notRevoked,
 			params: []web.Param{{Name: "keep_descendants", Kind: web.KindFlag}},
 		},
 	},
@@ -48,15 +48,7 @@ type tokenList struct {
 	Tokens  []token.View
 	Pager   pager
 	Revoked bool
-	OfAll   bool     // who looks may make tokens for all domains
-	Scopes  []choice // what a new token may do
-	Problem string
-}
-
-// choice is a box to tick.
-type choice struct {
-	Name, Label string
-	Ticked      bool
+	Form    form // of a new one
 }
 
 // issued is a token whose secret is shown this once.
@@ -68,7 +60,8 @@ type issued struct {
 // oneToken is the page of one token.
 type oneToken struct {
 	token.View
-	Problem string
+	Rotate  form
+	Problem string // why it was not revoked
 }
 
 func (s *Service) tokens(r *web.Request) (any, error) {
@@ -82,23 +75,32 @@ func (s *Service) tokenList(r *web.Request, asked params.Values) (tokenList, err
 		return tokenList{}, err
 	}
 	revoked, err := asked.Flag("revoked")
-	list := tokenList{Tokens: found.Tokens, Pager: newPager(r, found.Next), Revoked: revoked, OfAll: r.Caller.Domains.All}
+	return tokenList{Tokens: found.Tokens, Pager: newPager(r, found.Next), Revoked: revoked, Form: tokenForm(r)}, err
+}
+
+// tokenForm is the form of a new token.
+func tokenForm(r *web.Request) form {
+	scopes := field{Name: "scopes", Label: "What it may do", Type: severalFields}
 	for _, scope := range token.Scopes {
-		name := "scope_" + string(scope)
 		if r.Caller.May(scope) {
-			list.Scopes = append(list.Scopes, choice{name, string(scope), r.Params.Get(name) != ""})
+			scopes.Options = append(scopes.Options, option{Value: "scope_" + string(scope), Label: string(scope)})
 		}
 	}
-	return list, err
+	fields := []field{{Name: "name", Label: "Name", Required: true, Most: token.MaxName}, scopes}
+	domains := field{Name: "domains", Label: "Its domains", About: "With commas between; your own if it is empty."}
+	if r.Caller.Domains.All {
+		fields = append(fields, field{Name: "all_domains", Label: "for all domains", Type: tickField})
+		domains.Label, domains.About = "Or its domains", "With commas between."
+	}
+	return newForm("token", r.Params, append(fields, domains,
+		field{Name: "home_domain", Label: "Its home domain", About: "The domain of requests that name none; may be empty."},
+		field{Name: "expires_in", Label: "Ends after", About: "Such as 90d or 24h; never if it is empty."})...)
 }
 
 // tokensAgain shows the list and the form with what was typed and why no token was made.
 func (s *Service) tokensAgain(r *web.Request, f *fault.Error) (any, error) {
 	list, err := s.tokenList(r, params.Values{})
-	list.Problem, list.Pager = f.Message, pager{}
-	if f.Code == fault.MissingParameters {
-		list.Problem = "Missing: " + f.Message
-	}
+	list.Form, list.Pager = list.Form.blame(f), pager{}
 	return list, err
 }
 
@@ -139,13 +141,26 @@ func secret(status int, made issued) shown {
 
 func (s *Service) token(r *web.Request) (any, error) {
 	view, err := s.Admin.Token(r)
-	return oneToken{View: view}, err
+	return oneToken{View: view, Rotate: rotateForm(r)}, err
 }
 
-// tokenAgain shows the token and why nothing was done with it.
-func (s *Service) tokenAgain(r *web.Request, f *fault.Error) (any, error) {
+// rotateForm is the form by which a token gets a new secret.
+func rotateForm(r *web.Request) form {
+	return newForm("rotate", r.Params,
+		field{Name: "grace", Label: "The old secret stays good for", About: "Such as 24h."},
+		field{Name: "expires_in", Label: "The token ends after", About: "Such as 90d; as before if it is empty."})
+}
+
+// notRotated shows the token and why it has no new secret.
+func (s *Service) notRotated(r *web.Request, f *fault.Error) (any, error) {
 	view, err := s.Admin.Token(r)
-	return oneToken{view, f.Message}, err
+	return oneToken{View: view, Rotate: rotateForm(r).blame(f)}, err
+}
+
+// notRevoked shows the token and why it was not revoked.
+func (s *Service) notRevoked(r *web.Request, f *fault.Error) (any, error) {
+	view, err := s.Admin.Token(r)
+	return oneToken{View: view, Rotate: rotateForm(r), Problem: f.Message}, err
 }
 
 func (s *Service) rotateToken(r *web.Request) (shown, error) {
