@@ -1,10 +1,7 @@
 package console
 
 import (
-	"maps"
-
 	"trunkline/api/gateways"
-	"trunkline/api/params"
 	"trunkline/api/web"
 	"trunkline/internal/token"
 )
@@ -47,27 +44,18 @@ type gatewayCount struct {
 
 func (s *Service) gateways(r *web.Request) (any, error) {
 	now := r.Params.Get("state")
-	// The figures are of all states, whichever is shown.
-	ofAny := params.Values(maps.Clone(r.Params))
-	delete(ofAny, "state")
-	found, err := s.Gateways.Search(r.With(ofAny))
+	found, err := s.Gateways.SearchOfAll(r)
 	if err != nil {
 		return nil, err
 	}
-	counts := found.Counts
-	if now != "" {
-		if found, err = s.Gateways.Search(r); err != nil {
-			return nil, err
-		}
-	}
 	list := gatewayList{Filtered: filtered(r), Names: gateways.StateNames(), Gateways: found.Gateways, Warnings: found.Warnings, Pager: newPager(r, found.Next)}
 	all := 0
-	for _, n := range counts {
+	for _, n := range found.Counts {
 		all += n
 	}
 	list.States = []gatewayCount{{Gateways: all, Path: address(r, "state", "", "after", ""), Current: now == ""}}
 	for _, state := range list.Names {
-		if n := counts[state]; n > 0 || state == now {
+		if n := found.Counts[state]; n > 0 || state == now {
 			list.States = append(list.States, gatewayCount{State: state, Gateways: n, Path: address(r, "state", state, "after", ""), Current: state == now})
 		}
 	}

@@ -3,6 +3,8 @@ package console
 import (
 	"cmp"
 	"strconv"
+	"strings"
+	"unicode"
 
 	"trunkline/api/jobs"
 	"trunkline/api/params"
@@ -112,8 +114,14 @@ func spanOf(seconds int64) string {
 	return strconv.FormatInt(seconds/3600, 10) + " h"
 }
 
-// clipped is the beginning of a long text.
+// clipped is the beginning of a long text, on one line: a control character is shown as one that cannot be shown.
 func clipped(text string) string {
+	text = strings.Map(func(c rune) rune {
+		if unicode.IsControl(c) {
+			return unicode.ReplacementChar
+		}
+		return c
+	}, text)
 	n := 0
 	for i := range text {
 		if n++; n > maxShown {

@@ -27,16 +27,16 @@ var forceParam = web.Param{Name: "force", Kind: web.KindFlag, About: "true: also
 // delete deletes the gateway of the path, or of a name. One that is absent is success: whoever terminates a service
 // may do so twice.
 func (s *Service) delete(r *web.Request) error {
-	_, job, err := s.deletion(r)
+	_, job, err := s.deletion(r, "")
 	if err != nil {
 		return err
 	}
 	return s.jobs.Do(r, job)
 }
 
-// Delete has a job delete the gateway of the path, and does not wait for it.
-func (s *Service) Delete(r *web.Request) (job tasks.Job, err error) {
-	d, asked, err := s.deletion(r)
+// Delete has a job delete the gateway of the path, as Enable.
+func (s *Service) Delete(r *web.Request, seen string) (job tasks.Job, err error) {
+	d, asked, err := s.deletion(r, seen)
 	if err == nil && d.absent {
 		err = d.noGateway()
 	}
@@ -46,8 +46,19 @@ func (s *Service) Delete(r *web.Request) (job tasks.Job, err error) {
 	return job, err
 }
 
-// deletion is what the request wants deleted, and the job that does it.
-func (s *Service) deletion(r *web.Request) (d target, job jobs.Asked, err error) {
+// Routes are the names of FusionPBX's outbound routes that send calls to the gateway of the path.
+func (s *Service) Routes(r *web.Request) ([]string, error) {
+	t, err := s.ofPath(r)
+	if err != nil || t.absent {
+		return nil, err
+	}
+	routes, err := s.db.OutboundRoutes(r.Context(), []string{t.GatewayUUID})
+	return routes[t.GatewayUUID], err
+}
+
+// deletion is what the request wants deleted, and the job that does it. seen is the tag that it has to have; "": any, or those
+// that the request's header names.
+func (s *Service) deletion(r *web.Request, seen string) (d target, job jobs.Asked, err error) {
 	if d, err = s.toDelete(r); err != nil {
 		return d, job, err
 	}
@@ -62,6 +73,7 @@ func (s *Service) deletion(r *web.Request) (d target, job jobs.Asked, err error)
 		if p.IfNoneMatch {
 			return d, job, fault.Invalid("If-None-Match", "means nothing of a deletion; send If-Match")
 		}
+		p.Match(seen)
 	}
 	if d.absent && len(d.IfMatch) > 0 {
 		return d, job, fault.Errorf(fault.PreconditionFailed, "If-Match: there is no such gateway")

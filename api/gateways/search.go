@@ -198,7 +198,13 @@ func parsePlace(text string) (place, error) {
 }
 
 // Search lists the gateways that the caller may see and asks for.
-func (s *Service) Search(r *web.Request) (page GatewayPage, err error) {
+func (s *Service) Search(r *web.Request) (GatewayPage, error) { return s.search(r, false) }
+
+// SearchOfAll is Search with Counts of what the caller asks for in any state, whichever is listed: the switches are asked
+// once for both.
+func (s *Service) SearchOfAll(r *web.Request) (GatewayPage, error) { return s.search(r, true) }
+
+func (s *Service) search(r *web.Request, countAll bool) (page GatewayPage, err error) {
 	f, err := filterOf(r)
 	if err != nil {
 		return page, err
@@ -214,6 +220,10 @@ func (s *Service) Search(r *web.Request) (page GatewayPage, err error) {
 			return page, err
 		}
 	}
+	listed := f.state
+	if countAll {
+		f.state = ""
+	}
 	all, warnings, err := s.find(r, f)
 	if err != nil {
 		return page, err
@@ -221,6 +231,11 @@ func (s *Service) Search(r *web.Request) (page GatewayPage, err error) {
 	page = GatewayPage{Counts: map[string]int{}, Warnings: warnings}
 	for _, one := range all {
 		page.Counts[one.state]++
+	}
+	if countAll && listed != "" {
+		all = slices.DeleteFunc(all, func(one found) bool { return one.state != listed })
+	}
+	for _, one := range all {
 		if after.uuid != "" && comparePlaces(one.place(), after) <= 0 {
 			from++
 		}

@@ -40,27 +40,30 @@ func (s *Service) reregistered(r *web.Request) (changing, error) {
 	return s.only(r, "reregister", false, func(p *gateway.Request) { p.Do = gateway.Reregister })
 }
 
-// Enable has a job do it with the gateway of the path, and do not wait for it.
-func (s *Service) Enable(r *web.Request) (tasks.Job, error) {
-	return s.started(r, func() (changing, error) { return s.flipped(r, "enable", true) })
+// Enable has a job do it with the gateway of the path, and does not wait for it. seen is the gateway's tag, of which it has
+// to be when the job takes effect; "": any.
+func (s *Service) Enable(r *web.Request, seen string) (tasks.Job, error) {
+	return s.started(r, seen, func() (changing, error) { return s.flipped(r, "enable", true) })
 }
 
 // Disable is as Enable.
-func (s *Service) Disable(r *web.Request) (tasks.Job, error) {
-	return s.started(r, func() (changing, error) { return s.flipped(r, "disable", false) })
+func (s *Service) Disable(r *web.Request, seen string) (tasks.Job, error) {
+	return s.started(r, seen, func() (changing, error) { return s.flipped(r, "disable", false) })
 }
 
 // Reregister is as Enable.
-func (s *Service) Reregister(r *web.Request) (tasks.Job, error) {
-	return s.started(r, func() (changing, error) { return s.reregistered(r) })
+func (s *Service) Reregister(r *web.Request, seen string) (tasks.Job, error) {
+	return s.started(r, seen, func() (changing, error) { return s.reregistered(r) })
 }
 
-func (s *Service) started(r *web.Request, asked func() (changing, error)) (job tasks.Job, err error) {
+func (s *Service) started(r *web.Request, seen string, asked func() (changing, error)) (job tasks.Job, err error) {
 	c, err := asked()
 	if err == nil && c.absent {
 		err = fault.Errorf(fault.NotFound, "there is no such gateway")
 	}
 	if err == nil {
+		c.params.Match(seen)
+		c.resolved.params.Match(seen)
 		job, _, err = s.jobs.Start(r, s.jobOf(r, c))
 	}
 	return job, err

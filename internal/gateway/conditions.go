@@ -19,6 +19,13 @@ type Conditions struct {
 	IfNoneMatch bool `json:"if_none_match,omitempty"`
 }
 
+// Match has the gateway have to have the tag; "": it need not.
+func (c *Conditions) Match(tag string) {
+	if tag != "" {
+		c.IfMatch = []string{tag}
+	}
+}
+
 // Only limits what a request may do of making and changing.
 type Only string
 
