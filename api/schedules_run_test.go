@@ -89,6 +89,16 @@ func TestRunSchedules(t *testing.T) {
 	if all := deliveries(other, ""); len(all) != 0 {
 		t.Errorf("another schedule has delivered %v", all)
 	}
+	window := first.field(t, "windows", 0, "id")
+	if all := deliveries(id, "&window="+window); len(all) != 1 || !strings.Contains(fmt.Sprint(all[0]), "tries:1") {
+		t.Errorf("of the first window were delivered %v", all)
+	}
+	one := b.do(t, b.asSuperadmin(call{path: path + "/windows/" + window})).want(t, http.StatusOK, "")
+	if one.text(t, "label") != "000001" || one.field(t, "files", 0, "late_rows") != "0" || one.field(t, "files", 0, "rows") == "" {
+		t.Errorf("got %s", one.body)
+	}
+	b.do(t, b.asAdmin(call{path: path + "/windows/" + window})).want(t, http.StatusNotFound, "not_found")
+	b.do(t, b.asSuperadmin(call{path: schedulesPath + "/" + other + "/windows/" + window})).want(t, http.StatusNotFound, "not_found").says(t, "no such window")
 	ask("/run", http.StatusNotFound, "not_found", "number", "99").says(t, "window 99")
 	ask("/run", http.StatusNotFound, "not_found", "number", "1", "series", "backfill")
 

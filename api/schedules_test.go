@@ -142,6 +142,20 @@ func TestSchedules(t *testing.T) {
 			t.Errorf("%s: got %s", none, got.body)
 		}
 	}
+	b.do(t, b.asSuperadmin(nightly("all", "tenant_domain", "global", "enabled", "false"))).want(t, http.StatusCreated, "")
+	for _, tc := range []struct {
+		as          func(call) call
+		query, want string
+	}{
+		{b.asAdmin, "", `{"schedules":1,"enabled":1,"paused":0,"failing":0}`},
+		{b.asSuperadmin, "", `{"schedules":2,"enabled":1,"paused":1,"failing":0}`},
+		{b.asSuperadmin, "?tenant_domain=global", `{"schedules":1,"enabled":0,"paused":1,"failing":0}`},
+		{b.asSuperadmin, "?name=NIGHT&enabled=false", `{"schedules":0,"enabled":0,"paused":0,"failing":0}`},
+	} {
+		if got := b.do(t, tc.as(call{path: schedulesPath + "/counts" + tc.query})).want(t, http.StatusOK, ""); strings.TrimSpace(got.body) != tc.want {
+			t.Errorf("%s: got %s, want %s", tc.query, got.body, tc.want)
+		}
+	}
 	b.do(t, b.asAdmin(call{method: http.MethodDelete, path: path})).want(t, http.StatusOK, "")
 	b.do(t, b.asAdmin(call{path: path})).want(t, http.StatusNotFound, "not_found")
 	if b.recorded(t, "schedule.delete", id) != 1 {

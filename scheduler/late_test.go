@@ -140,6 +140,9 @@ func TestRowsThatComeLate(t *testing.T) {
 	if !strings.Contains(string(manifest), `"late_rows": 1`) {
 		t.Errorf("the manifest says %s", manifest)
 	}
+	if n := second.Files[0].LateRows; n == nil || *n != 1 {
+		t.Errorf("of the second file's rows %v came late", n)
+	}
 	if got := p.read(t, p.nextDay(t, s.ID).Files[0]); len(got) != 0 {
 		t.Errorf("the third file has %v", got)
 	}

@@ -32,6 +32,7 @@ type Delivery struct {
 	CreatedAt     time.Time       `json:"created_at"`
 	FinishedAt    *time.Time      `json:"finished_at,omitempty"`
 	NextAttemptAt *time.Time      `json:"next_attempt_at,omitempty"` // of one that is shown alone and waits
+	Tries         int             `json:"tries"`                     // how often it was tried
 	Attempts      []Attempt       `json:"attempts,omitempty"`        // of one that is shown alone, the first one first
 }
 
@@ -67,6 +68,7 @@ func (s *Service) deliveryEndpoints() []web.Endpoint {
 				{Name: "destination", About: "Those to a destination, by its id.", Kind: web.KindUUID},
 				{Name: "export_job", About: "Those of an export's file, by the id of its job.", Kind: web.KindUUID},
 				{Name: "schedule", About: "Those of the files of a schedule's windows, by the schedule's id.", Kind: web.KindUUID},
+				{Name: "window", About: "Those of a window's files, by the window's id.", Kind: web.KindUUID},
 				{Name: "event", About: "Those of files, or of messages about one thing.", Choices: outbox.Events},
 				{Name: "tenant_domain", About: "The domain, or global for those of all. Left out: all that the caller sees."},
 				{Name: "domain_uuid", About: "The same by UUID.", Kind: web.KindUUID},
@@ -94,7 +96,7 @@ func (s *Service) deliveryEndpoints() []web.Endpoint {
 func (s *Service) Deliveries(r *web.Request) (page DeliveryPage, err error) {
 	f := outbox.Filter{
 		State: outbox.State(r.Params.Get("state")), DestinationID: r.Params.Get("destination"), ExportJobID: r.Params.Get("export_job"),
-		ScheduleID: r.Params.Get("schedule"), Event: r.Params.Get("event"),
+		ScheduleID: r.Params.Get("schedule"), WindowID: r.Params.Get("window"), Event: r.Params.Get("event"),
 	}
 	if f.State != "" && !slices.Contains(outbox.States, f.State) {
 		return page, fault.Invalid("state", "unknown state %q; use pending, delivered or failed", fault.Clip(string(f.State)))
@@ -102,7 +104,7 @@ func (s *Service) Deliveries(r *web.Request) (page DeliveryPage, err error) {
 	if f.Event != "" && !slices.Contains(outbox.Events, f.Event) {
 		return page, fault.Invalid("event", "unknown event %q; use %s", fault.Clip(f.Event), strings.Join(outbox.Events, ", "))
 	}
-	for _, id := range []string{"destination", "export_job", "schedule"} {
+	for _, id := range []string{"destination", "export_job", "schedule", "window"} {
 		if given := r.Params.Get(id); given != "" && !postgres.IsUUID(given) {
 			return page, fault.Invalid(id, "is not a UUID")
 		}
@@ -166,11 +168,15 @@ func (s *Service) whole(r *web.Request, d outbox.Delivery) (Delivery, error) {
 }
 
 func (s *Service) deliveryViews(r *web.Request, all ...outbox.Delivery) ([]Delivery, error) {
-	var uuids []string
+	var uuids, ids []string
 	for _, d := range all {
-		uuids = append(uuids, d.DomainUUID)
+		uuids, ids = append(uuids, d.DomainUUID), append(ids, d.ID)
 	}
 	names, err := s.namesOf(r.Context(), uuids)
+	if err != nil {
+		return nil, err
+	}
+	tries, err := s.outbox.TriesOf(r.Context(), ids)
 	if err != nil {
 		return nil, err
 	}
@@ -178,7 +184,7 @@ func (s *Service) deliveryViews(r *web.Request, all ...outbox.Delivery) ([]Deliv
 	for i, d := range all {
 		views[i] = Delivery{
 			ID: d.ID, DomainUUID: d.DomainUUID, Domain: domainName(names, d.DomainUUID), JobID: d.JobID, DestinationID: d.DestinationID, Destination: d.DestinationName,
-			ExportJobID: d.ExportJobID, Event: d.Event, Name: d.Name, State: d.State, Receipt: d.Receipt, Error: failure(d.Error),
+			ExportJobID: d.ExportJobID, Event: d.Event, Name: d.Name, State: d.State, Receipt: d.Receipt, Error: failure(d.Error), Tries: tries[d.ID],
 			CreatedAt: d.CreatedAt, FinishedAt: d.FinishedAt,
 		}
 	}

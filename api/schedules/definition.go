@@ -3,6 +3,7 @@ package schedules
 import (
 	"cmp"
 	"context"
+	"net/http"
 	"strings"
 	"time"
 
@@ -24,6 +25,16 @@ const usualLag = 600
 
 // days are how many each window has at most.
 var days = map[schedule.Kind]int{schedule.PreviousDay: 1, schedule.PreviousWeek: 7, schedule.PreviousMonth: 31}
+
+// create makes a schedule and says where it is.
+func (s *Service) create(r *web.Request) error {
+	made, err := s.Create(r)
+	if err == nil {
+		r.SetHeader("Location", "/v1/schedules/"+made.ID)
+		r.Answer(http.StatusCreated, made)
+	}
+	return err
+}
 
 // Create makes a schedule.
 func (s *Service) Create(r *web.Request) (view Schedule, err error) {
@@ -51,7 +62,6 @@ func (s *Service) Create(r *web.Request) (view Schedule, err error) {
 		return view, err
 	}
 	r.Changed("schedule.create", subject(made), made.DomainUUID)
-	r.SetHeader("Location", "/v1/schedules/"+made.ID)
 	return s.view(r, made)
 }
 

@@ -81,10 +81,16 @@ func (s *Service) definitionEndpoints() []web.Endpoint {
 			Faults:  []fault.Code{fault.NotFound},
 		},
 		{
-			ID: "createSchedule", Summary: "Make a schedule", Methods: []string{"POST"}, Path: path, Answer: web.JSON(http.StatusCreated, s.Create),
+			ID: "createSchedule", Summary: "Make a schedule", Methods: []string{"POST"}, Path: path, Answer: s.create,
 			Params:  slices.Concat([]web.Param{required(nameParam), required(cronParam)}, ofOne, definitionParams),
 			Replies: []web.Reply{{Status: 201, About: "The schedule.", Body: Schedule{}, Location: true}},
 			Faults:  []fault.Code{fault.MissingParameters, fault.NotFound, fault.Conflict},
+		},
+		{
+			ID: "countSchedules", Summary: "Count schedules", Methods: []string{"GET"}, Path: path + "/counts", Answer: web.JSON(http.StatusOK, s.Count),
+			Params:  filterParams,
+			Replies: []web.Reply{{Status: 200, About: "How many there are.", Body: ScheduleCounts{}}},
+			Faults:  []fault.Code{fault.NotFound},
 		},
 		{
 			ID: "nextRuns", Summary: "When a cron expression runs next, before there is a schedule", Methods: []string{"GET"}, Path: path + "/next", Answer: web.JSON(http.StatusOK, s.NextOf),
@@ -135,7 +141,7 @@ func (s *Service) runEndpoints() []web.Endpoint {
 	const path = "/v1/schedules/:id/"
 	return []web.Endpoint{
 		{
-			ID: "runSchedule", Summary: "Run a schedule now", Methods: []string{"POST"}, Path: path + "run", Limit: web.LimitExports, Answer: web.JSON(http.StatusAccepted, s.Run),
+			ID: "runSchedule", Summary: "Run a schedule now", Methods: []string{"POST"}, Path: path + "run", Limit: web.LimitExports, Answer: accepted(s.Run),
 			Note:    "Without a number: the windows that are due or, if there are none, an extra export of what has come since the last one, which has no number and changes nothing of what is exported later. With a number: that window again, as its next revision. While the schedule is paused, those that are due wait until it is resumed, and note says so.",
 			Params:  []web.Param{numberParam, seriesParam},
 			Replies: []web.Reply{{Status: 202, About: "The windows; their exports begin in a moment.", Body: Made{}}},
@@ -149,7 +155,7 @@ func (s *Service) runEndpoints() []web.Endpoint {
 			Faults:  []fault.Code{fault.MissingParameters, fault.NotFound, fault.Conflict},
 		},
 		{
-			ID: "backfillSchedule", Summary: "Export a past span", Methods: []string{"POST"}, Path: path + "backfill", Limit: web.LimitExports, Answer: web.JSON(http.StatusAccepted, s.Backfill),
+			ID: "backfillSchedule", Summary: "Export a past span", Methods: []string{"POST"}, Path: path + "backfill", Limit: web.LimitExports, Answer: accepted(s.Backfill),
 			Note: "As the schedule's windows, with numbers of their own series. It lies before what the schedule exports by itself, and no call is exported twice. While the schedule is paused they wait until it is resumed, and note says so.",
 			Params: []web.Param{
 				{Name: "from", About: "The first day, or moment.", Required: true},
@@ -179,6 +185,11 @@ func (s *Service) runEndpoints() []web.Endpoint {
 				{Name: "number", About: "The one of a number, with all its revisions.", Kind: web.KindNumber, Least: 1, Most: maxNumber},
 			}, web.PageParams),
 			Replies: []web.Reply{{Status: 200, About: "A page.", Body: WindowPage{}}},
+			Faults:  []fault.Code{fault.NotFound},
+		},
+		{
+			ID: "getWindow", Summary: "Show a window of a schedule", Methods: []string{"GET"}, Path: path + "windows/:window", Answer: web.JSON(http.StatusOK, s.Window),
+			Replies: []web.Reply{{Status: 200, About: "The window, with its files.", Body: Window{}}},
 			Faults:  []fault.Code{fault.NotFound},
 		},
 	}

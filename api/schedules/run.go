@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"math"
+	"net/http"
 	"slices"
 	"strconv"
 
@@ -38,6 +39,19 @@ func windowOf(r *web.Request) (of store.Series, number int64, err error) {
 		err = fault.Missing("number, which series needs")
 	}
 	return of, int64(n), err
+}
+
+// accepted answers with windows that were asked for, and says where they are listed.
+func accepted(ask func(*web.Request) (Made, error)) func(*web.Request) error {
+	return func(r *web.Request) error {
+		made, err := ask(r)
+		if err == nil {
+			r.SetHeader("Location", "/v1/schedules/"+r.Path("id")+"/windows")
+			r.SetHeader("Retry-After", strconv.Itoa(web.RetryAfter))
+			r.Answer(http.StatusAccepted, made)
+		}
+		return err
+	}
 }
 
 // Run runs the path's schedule now, or exports one of its windows again.
@@ -101,8 +115,6 @@ func (s *Service) atMostDays(r *web.Request, of store.Record, asked store.Backfi
 // made shows windows and records that they were made.
 func (s *Service) made(r *web.Request, action string, of store.Record, windows []store.Window) (made Made, err error) {
 	r.Changed(action, subject(of)+", "+labels(windows), of.DomainUUID)
-	r.SetHeader("Location", "/v1/schedules/"+of.ID+"/windows")
-	r.SetHeader("Retry-After", strconv.Itoa(web.RetryAfter))
 	made.Windows, err = s.windowViews(r, windows...)
 	if !of.Enabled && slices.ContainsFunc(windows, store.Window.WaitsWhilePaused) {
 		made.Note = "the schedule is paused: these windows are exported once it is resumed"

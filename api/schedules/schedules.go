@@ -24,6 +24,24 @@ func (s *Service) List(r *web.Request) (page SchedulePage, err error) {
 	return page, err
 }
 
+// ScheduleCounts are how many schedules a filter means.
+type ScheduleCounts struct {
+	Schedules int `json:"schedules"` // all of them
+	Enabled   int `json:"enabled"`   // those that run
+	Paused    int `json:"paused"`
+	Failing   int `json:"failing"` // those of which a window has failed, or that no scheduler can read
+}
+
+// Count counts the schedules that a filter means, of those that the caller may see.
+func (s *Service) Count(r *web.Request) (ScheduleCounts, error) {
+	f, _, err := filterOf(r)
+	if err != nil {
+		return ScheduleCounts{}, err
+	}
+	t, err := s.schedules.Tally(r.Context(), f)
+	return ScheduleCounts(t), err
+}
+
 // filterOf reads which schedules are meant, and whether anything at all was said of that.
 func filterOf(r *web.Request) (f store.Filter, filtered bool, err error) {
 	f.Domains = r.Caller.Domains

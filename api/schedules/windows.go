@@ -41,6 +41,7 @@ type File struct {
 	Name       string `json:"name"`                                // at destinations
 	State      string `json:"state"`                               // of the export: queued, running, succeeded, failed or cancelled
 	Rows       *int64 `json:"rows,omitempty"`
+	LateRows   *int64 `json:"late_rows,omitempty"` // how many of them came after their own window was exported
 	Bytes      *int64 `json:"bytes,omitempty"`
 	SHA256     string `json:"sha256,omitempty"` // of the file, in hex
 	Error      string `json:"error,omitempty"`  // why the export has failed
@@ -89,6 +90,19 @@ func (s *Service) Windows(r *web.Request) (page WindowPage, err error) {
 	return page, err
 }
 
+// Window shows the path's window of the path's schedule.
+func (s *Service) Window(r *web.Request) (Window, error) {
+	found, err := s.schedules.Window(r.Context(), r.Path("id"), r.Caller.Domains, r.Path("window"))
+	if err != nil {
+		return Window{}, err
+	}
+	views, err := s.windowViews(r, found)
+	if err != nil {
+		return Window{}, err
+	}
+	return views[0], nil
+}
+
 // windowViews are windows with their files.
 func (s *Service) windowViews(r *web.Request, all ...store.Window) ([]Window, error) {
 	var ids []string
@@ -111,7 +125,7 @@ func (s *Service) windowViews(r *web.Request, all ...store.Window) ([]Window, er
 		for _, f := range w.Files {
 			link := links[f.JobID]
 			view := File{
-				JobID: f.JobID, DomainUUID: f.DomainUUID, Domain: f.DomainName, Name: f.Name, State: f.State, Rows: f.Rows, Bytes: f.Bytes, SHA256: f.SHA256, Error: f.Error,
+				JobID: f.JobID, DomainUUID: f.DomainUUID, Domain: f.DomainName, Name: f.Name, State: f.State, Rows: f.Rows, LateRows: f.LateRows, Bytes: f.Bytes, SHA256: f.SHA256, Error: f.Error,
 				DownloadURL: link.URL, DownloadExpires: link.Expires,
 			}
 			if of, some := standing[f.JobID]; some {

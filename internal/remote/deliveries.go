@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 
 	"trunkline/internal/client"
 )
@@ -49,6 +50,7 @@ type deliveryListCommand struct {
 	State       string `placeholder:"STATE" help:"Those that are pending, delivered or failed."`
 	Destination string `placeholder:"ID" help:"Those to a destination."`
 	Schedule    string `placeholder:"ID" help:"Those of the files of a schedule."`
+	Window      string `placeholder:"ID" help:"Those of the files of a schedule's window."`
 	ExportJob   string `placeholder:"ID" help:"Those of the file of an export."`
 	Event       string `placeholder:"EVENT" help:"Those of files (file), or of messages: job.ended, gateway.state or schedule.window.failed."`
 	Limit       int    `default:"50" help:"How many at most; 0 for all."`
@@ -62,12 +64,12 @@ Example: trunkline deliveries list --schedule 0190f3c2-7d1e-7c55-b2a4-5a1f6f0e9a
 
 func (c deliveryListCommand) Run(s *session) error {
 	found, err := s.pages(deliveriesPath, given(map[string]string{
-		"tenant_domain": c.Domain, "state": c.State, "destination": c.Destination, "schedule": c.Schedule, "export_job": c.ExportJob, "event": c.Event,
+		"tenant_domain": c.Domain, "state": c.State, "destination": c.Destination, "schedule": c.Schedule, "window": c.Window, "export_job": c.ExportJob, "event": c.Event,
 	}), "deliveries", c.Limit)
 	if err != nil {
 		return err
 	}
-	l := listing{headings: []string{"DELIVERY", "CREATED", "DOMAIN", "DESTINATION", "EVENT", "NAME", "STATE", "ERROR"}, raw: found.entries}
+	l := listing{headings: []string{"DELIVERY", "CREATED", "DOMAIN", "DESTINATION", "EVENT", "NAME", "STATE", "TRIES", "ERROR"}, raw: found.entries}
 	for _, text := range found.entries {
 		var one struct {
 			ID          string `json:"id"`
@@ -77,6 +79,7 @@ func (c deliveryListCommand) Run(s *session) error {
 			Event       string `json:"event"`
 			Name        string `json:"name"`
 			State       string `json:"state"`
+			Tries       int    `json:"tries"`
 			Error       struct {
 				Message string `json:"message"`
 			} `json:"error"`
@@ -84,7 +87,7 @@ func (c deliveryListCommand) Run(s *session) error {
 		if err := json.Unmarshal(text, &one); err != nil {
 			return fmt.Errorf("reading the list of deliveries: %w", err)
 		}
-		l.rows = append(l.rows, []string{one.ID, one.CreatedAt, one.Domain, one.Destination, one.Event, one.Name, one.State, one.Error.Message})
+		l.rows = append(l.rows, []string{one.ID, one.CreatedAt, one.Domain, one.Destination, one.Event, one.Name, one.State, strconv.Itoa(one.Tries), one.Error.Message})
 	}
 	if err := s.print(c.Format, l); err != nil {
 		return err

@@ -96,7 +96,7 @@ func TestDeliveriesAreListedAndSentAgain(t *testing.T) {
 		"GET " + deliveriesPath + "/" + testJob:             says(200, one),
 		"POST " + deliveriesPath + "/" + testJob + "/retry": says(202, one),
 	}}
-	sc.run(t, command(t, "deliveries", "list", "--state", "failed", "--schedule", aSchedule, "--export-job", testJob, "--limit", "1")).wants(t, 0, "calls.csv", "another file has the name", "older ones are left out")
+	sc.run(t, command(t, "deliveries", "list", "--state", "failed", "--schedule", aSchedule, "--export-job", testJob, "--window", testJob, "--limit", "1")).wants(t, 0, "calls.csv", "another file has the name", "older ones are left out")
 	sc.run(t, command(t, "deliveries", "show", testJob)).wants(t, 0, "calls.csv", "500")
 	sc.run(t, command(t, "deliveries", "retry", testJob)).wants(t, 0, "deliveries show")
 	sc.run(t, command(t, "deliveries", "retry", "all")).wants(t, 1, "not a delivery's id")

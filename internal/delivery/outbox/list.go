@@ -25,6 +25,7 @@ type Filter struct {
 	DestinationID string
 	ExportJobID   string
 	ScheduleID    string // files of its windows
+	WindowID      string // its files
 	Event         string
 	After         string
 	Limit         int
@@ -39,8 +40,9 @@ func (b *Box) List(ctx context.Context, f Filter) (page []Delivery, next string,
 		and ($8 = '' or id < nullif($8, '')::uuid)
 		and ($9 = '' or export_job_id in (
 			select job_id from trunkline.window_files join trunkline.windows on windows.id = window_id where schedule_id = nullif($9, '')::uuid))
-		order by id desc limit $10`,
-		f.Domains.All, f.Domains.UUIDs(), f.NoDomain, string(f.State), f.DestinationID, f.ExportJobID, f.Event, f.After, f.ScheduleID, f.Limit+1)
+		and ($10 = '' or export_job_id in (select job_id from trunkline.window_files where window_id = nullif($10, '')::uuid))
+		order by id desc limit $11`,
+		f.Domains.All, f.Domains.UUIDs(), f.NoDomain, string(f.State), f.DestinationID, f.ExportJobID, f.Event, f.After, f.ScheduleID, f.WindowID, f.Limit+1)
 	if len(page) > f.Limit {
 		page = page[:f.Limit]
 		next = page[f.Limit-1].ID
@@ -130,6 +132,21 @@ func (b *Box) Tries(ctx context.Context, id string) ([]Tried, error) {
 	return postgres.Rows(ctx, b.pool, "reading the tries at a delivery", pgx.RowToStructByPos[Tried], `
 		select number, at, took, status, case when error_code is not null then json_build_object('code', error_code, 'message', error_message) end
 		from trunkline.delivery_attempts where delivery_id = $1 order by number`, id)
+}
+
+// TriesOf are how often deliveries were tried, by their ids; one that was not yet has none.
+func (b *Box) TriesOf(ctx context.Context, ids []string) (map[string]int, error) {
+	type counted struct {
+		ID    string
+		Tries int
+	}
+	found, err := postgres.Rows(ctx, b.pool, "counting the tries at deliveries", pgx.RowToStructByPos[counted],
+		"select delivery_id::text, count(*) from trunkline.delivery_attempts where delivery_id = any($1::uuid[]) group by delivery_id", ids)
+	all := make(map[string]int, len(found))
+	for _, c := range found {
+		all[c.ID] = c.Tries
+	}
+	return all, err
 }
 
 // NextTry is when a delivery that waits is tried again, nil if it does not wait.

@@ -263,7 +263,8 @@ func (s *Store) Settle(ctx context.Context, failed func(context.Context, pgx.Tx,
 	err = pgx.BeginFunc(ctx, s.Pool, func(tx pgx.Tx) error {
 		now := s.now()
 		if _, err := tx.Exec(ctx, `
-			update trunkline.window_files as f set state = coalesce(j.state, 'failed'), rows = (j.result ->> 'total_records')::bigint, bytes = (j.result ->> 'bytes')::bigint,
+			update trunkline.window_files as f set state = coalesce(j.state, 'failed'), rows = (j.result ->> 'total_records')::bigint,
+				late_rows = case when j.result ->> 'total_records' is not null then coalesce((j.result ->> 'late_rows')::bigint, 0) end, bytes = (j.result ->> 'bytes')::bigint,
 				sha256 = j.result ->> 'sha256', error = case when j.id is null then 'the record of its job is gone' else j.error_message end
 			from trunkline.windows as w, trunkline.window_files as of left join trunkline.jobs as j on j.id = of.job_id
 			where w.id = f.window_id and w.state = 'running' and of.window_id = f.window_id and of.job_id = f.job_id

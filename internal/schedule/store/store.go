@@ -375,6 +375,25 @@ func (s *Store) List(ctx context.Context, f Filter) (page []Record, next string,
 	return all, next, s.addLast(ctx, all)
 }
 
+// Tally is how many schedules a filter means.
+type Tally struct {
+	Schedules int // all of them
+	Enabled   int // those that run
+	Paused    int
+	Failing   int // those of which a window has failed, or that no scheduler can read
+}
+
+// Tally counts the schedules that the filter means.
+func (s *Store) Tally(ctx context.Context, f Filter) (t Tally, err error) {
+	err = s.Pool.QueryRow(ctx, `
+		select count(*), count(*) filter (where s.enabled), count(*) filter (where not s.enabled), count(*) filter (where s.unreadable is not null or (`+failing+`) > 0)
+		from trunkline.schedules as s `+where, f.args()...).Scan(&t.Schedules, &t.Enabled, &t.Paused, &t.Failing)
+	if err != nil {
+		return t, fmt.Errorf("counting the schedules of a filter: %w", err)
+	}
+	return t, nil
+}
+
 // SetEnabled resumes or pauses all schedules that the filter means, and returns those that were not so before. because says
 // why they are paused, for people.
 func (s *Store) SetEnabled(ctx context.Context, f Filter, enabled bool, because, by string) (changed []Record, err error) {

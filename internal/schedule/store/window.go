@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"trunkline/internal/fault"
 	"trunkline/internal/postgres"
 	"trunkline/internal/schedule"
 	"trunkline/internal/tenant"
@@ -63,6 +64,7 @@ type File struct {
 	Name       string `json:"name"`             // at destinations
 	State      string `json:"state" enum:"queued,running,succeeded,failed,cancelled"`
 	Rows       *int64 `json:"rows,omitempty"`
+	LateRows   *int64 `json:"late_rows,omitempty"` // how many of them came after their own window was exported
 	Bytes      *int64 `json:"bytes,omitempty"`
 	SHA256     string `json:"sha256,omitempty"`
 	Error      string `json:"error,omitempty"`
@@ -70,7 +72,7 @@ type File struct {
 
 const (
 	windowColumns = `w.id::text, w.schedule_id::text, w.series, w.number, w.revision, w.start_at, w.end_at, w.time_zone, w.state, coalesce(w.reason, ''), w.made_at, w.ended_at`
-	fileColumns   = `f.window_id::text, f.job_id::text, coalesce(f.domain_uuid::text, ''), f.domain_name, f.name, f.state, f.rows, f.bytes, coalesce(f.sha256, ''), coalesce(f.error, '')`
+	fileColumns   = `f.window_id::text, f.job_id::text, coalesce(f.domain_uuid::text, ''), f.domain_name, f.name, f.state, f.rows, f.late_rows, f.bytes, coalesce(f.sha256, ''), coalesce(f.error, '')`
 )
 
 // Label is the window's number as names of files have it: digits, b and digits, or x and digits, with -r and the revision
@@ -177,6 +179,28 @@ func (s *Store) History(ctx context.Context, id string, domains tenant.Domains, 
 		next = page[h.Limit-1].ID
 	}
 	return page, next, addFiles(ctx, s.Pool, page)
+}
+
+// Window is one window of a schedule. Errors: ErrNotFound; a fault.NotFound of the window.
+func (s *Store) Window(ctx context.Context, id string, domains tenant.Domains, window string) (Window, error) {
+	if _, err := s.Get(ctx, id, domains); err != nil {
+		return Window{}, err
+	}
+	var found []Window
+	var err error
+	if postgres.IsUUID(window) {
+		found, err = readWindows(ctx, s.Pool, "where w.schedule_id = $1 and w.id = $2", id, window)
+	}
+	if err == nil && len(found) == 0 {
+		err = fault.Errorf(fault.NotFound, "this schedule has no such window, or keeps it no longer (TRUNKLINE_SCHEDULE_RETENTION); its history lists them")
+	}
+	if err == nil {
+		err = addFiles(ctx, s.Pool, found)
+	}
+	if err != nil {
+		return Window{}, err
+	}
+	return found[0], nil
 }
 
 // newWindow is a window that waits for its turn.
