@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -229,7 +230,11 @@ func paramText(p web.Param) string {
 		return fmt.Sprintf("%s A whole number of %d or more.", p.About, p.Least)
 	}
 	if p.Kind == web.KindUUIDs {
-		return p.About + " With commas between, or in JSON an array; up to TRUNKLINE_BULK_ROWS."
+		most := "TRUNKLINE_BULK_ROWS"
+		if p.Most > 0 {
+			most = strconv.Itoa(p.Most)
+		}
+		return p.About + " With commas between, or in JSON an array; up to " + most + "."
 	}
 	return p.About
 }

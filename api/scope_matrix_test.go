@@ -48,6 +48,7 @@ func TestScopeMatrix(t *testing.T) {
 		"GET /v1/jobs/:id":             {{scopes: of(read, exports), ids: []string{export}, link: true, figures: true}, {scopes: of(read, provision), ids: jobs}, {scopes: of(read, exports), ids: []string{export}, query: "?wait=1", link: true, figures: true}},
 		"GET /v1/jobs/:id/events":      {{scopes: of(read, exports), ids: []string{export}, link: true, figures: true}, {scopes: of(read, provision), ids: jobs}},
 		"GET /v1/jobs/:id/items":       {{scopes: of(read, provision), ids: []string{imported}}, {scopes: of(read, provision), ids: []string{imported}, query: "?format=csv"}},
+		"POST /v1/jobs/actions":        {{scopes: of(provision, exports)}},
 		"POST /v1/jobs/:id/cancel":     {{scopes: of(exports), ids: []string{export}}, {scopes: of(provision), ids: jobs}},
 		"POST /v1/jobs/:id/retry":      {{scopes: of(exports), ids: []string{export}}, {scopes: of(provision), ids: []string{made}}},
 		"GET /v1/queues":               {{scopes: of(read)}},

@@ -91,6 +91,8 @@ type Filter struct {
 	Domains       tenant.Domains // whose jobs
 	NoDomain      bool           // only those of no domain
 	Kind          Kind
+	Kinds         []Kind   // one of these; nil: of any
+	IDs           []string // these; nil: any
 	State         State
 	ExternalID    string
 	Who           string // who asked: user@domain, or token:NAME

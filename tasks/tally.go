@@ -44,7 +44,7 @@ const countAmong = 20_000
 // Count is how many jobs the filter shows, whatever page it is of: exactly where figures are kept, else among its newest
 // countAmong, not counting that a text may leave some out. among is 0 if that is all of them.
 func (c *Client) Count(ctx context.Context, f Filter) (tallies []Tally, among int, err error) {
-	if f.ExternalID == "" && f.Who == "" && f.Text == "" && f.CreatedFrom == nil && f.CreatedBefore == nil && f.After == "" {
+	if f.Kinds == nil && f.IDs == nil && f.ExternalID == "" && f.Who == "" && f.Text == "" && f.CreatedFrom == nil && f.CreatedBefore == nil && f.After == "" {
 		tallies, err = c.Tally(ctx, f.Domains, f.NoDomain)
 		return slices.DeleteFunc(tallies, func(t Tally) bool {
 			return f.Kind != "" && t.Kind != f.Kind || f.State != "" && t.State != f.State

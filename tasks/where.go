@@ -45,6 +45,12 @@ func (f Filter) where() *where {
 			w.and(c.column + " = " + w.arg(c.value))
 		}
 	}
+	if f.Kinds != nil {
+		w.and("kind = any(" + w.arg(f.Kinds) + ")")
+	}
+	if f.IDs != nil {
+		w.and("id = any(" + w.arg(f.IDs) + "::uuid[])")
+	}
 	if f.After != "" {
 		w.and("id < " + w.arg(f.After))
 	}

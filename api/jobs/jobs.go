@@ -154,6 +154,7 @@ func (s *Service) Endpoints() []web.Endpoint {
 			Replies: []web.Reply{{Status: 200, About: "A page of items; or all of them as CSV, without secrets.", Body: ItemPage{}, File: true}},
 			Faults:  []fault.Code{fault.NotFound},
 		},
+		s.actionsEndpoint(),
 		{
 			ID: "cancelJob", Summary: "Cancel a job", Note: own, Methods: []string{"POST"}, Path: "/v1/jobs/:id/cancel",
 			Entry: web.SignedIn, Answer: s.answering(http.StatusOK, s.Cancel),
@@ -280,7 +281,11 @@ func (s *Service) answer(r *web.Request, status int, job tasks.Job) error {
 // OfPath is the job that the path names, if the caller may see it and has its kind's scope or one
 // of the others.
 func (s *Service) OfPath(r *web.Request, others ...token.Scope) (tasks.Job, error) {
-	job, err := s.tasks.Get(r.Context(), r.Path("id"), r.Caller.Domains)
+	return s.ofID(r, r.Path("id"), others...)
+}
+
+func (s *Service) ofID(r *web.Request, id string, others ...token.Scope) (tasks.Job, error) {
+	job, err := s.tasks.Get(r.Context(), id, r.Caller.Domains)
 	if err != nil {
 		return job, err
 	}

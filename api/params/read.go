@@ -32,7 +32,7 @@ type Limits struct {
 // is bounded by the body alone.
 type List struct {
 	Entries int
-	Setting string // where that comes from, for who sends more
+	Setting string // where that comes from, for who sends more; "": from nowhere
 }
 
 // reader gathers a request's parameters within the limits.
@@ -277,7 +277,11 @@ func (r reader) add(name, value string) error {
 	}
 	if list, isList := r.limits.Lists[name]; isList {
 		if n := len(Split(value)); n > list.Entries {
-			return fault.Errorf(fault.TooLarge, "%s: has %d entries, more than the %d that are taken at once (%s); send it in parts", name, n, list.Entries, list.Setting)
+			of := ""
+			if list.Setting != "" {
+				of = " (" + list.Setting + ")"
+			}
+			return fault.Errorf(fault.TooLarge, "%s: has %d entries, more than the %d that are taken at once%s; send it in parts", name, n, list.Entries, of)
 		}
 	}
 	r.Values[name] = value

@@ -66,7 +66,7 @@ type Param struct {
 	Header   bool     // it is a header of the request instead
 	Choices  []string // of a text that may be nothing else
 	Least    int      // of a number
-	Most     int      // of a number, or of a text in bytes; 0 is no bound of its own
+	Most     int      // of a number, of a text in bytes, or of a list in entries; 0 is no bound of its own
 	Usual    int      // of a number that is left out
 }
 
@@ -79,7 +79,7 @@ const (
 	KindLines      // a text that may have several lines: a whole file
 	KindFlag       // true or false, as people and PHP write them
 	KindUUID
-	KindUUIDs // with commas between, or in JSON an array; up to TRUNKLINE_BULK_ROWS of them
+	KindUUIDs // with commas between, or in JSON an array; up to TRUNKLINE_BULK_ROWS of them, or the parameter's Most
 	KindNumber
 	KindNumberOrEmpty // of which empty clears what was there
 )

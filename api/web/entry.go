@@ -194,6 +194,9 @@ func (r *Request) limits() params.Limits {
 		switch p.Kind {
 		case KindUUIDs:
 			limits.Lists[p.Name] = params.List{Entries: s.BulkRows, Setting: "TRUNKLINE_BULK_ROWS"}
+			if p.Most > 0 {
+				limits.Lists[p.Name] = params.List{Entries: p.Most}
+			}
 		case KindLines:
 			limits.Lines[p.Name] = true
 		}
