@@ -115,7 +115,9 @@ func spanOf(seconds int64) string {
 }
 
 // clipped is the beginning of a long text, on one line: a control character is shown as one that cannot be shown.
-func clipped(text string) string {
+func clipped(text string) string { return clippedTo(text, maxShown) }
+
+func clippedTo(text string, most int) string {
 	text = strings.Map(func(c rune) rune {
 		if unicode.IsControl(c) {
 			return unicode.ReplacementChar
@@ -124,7 +126,7 @@ func clipped(text string) string {
 	}, text)
 	n := 0
 	for i := range text {
-		if n++; n > maxShown {
+		if n++; n > most {
 			return text[:i] + "…"
 		}
 	}

@@ -56,6 +56,8 @@ var pages = slices.Concat([]page{
 	tokenPage,
 	gatewaysPage,
 	gatewayPage,
+	driftPage,
+	driftRepairPage,
 	sessionsPage,
 	auditPage,
 }, gatewayActionPages())

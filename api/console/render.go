@@ -47,6 +47,8 @@ var functions = template.FuncMap{
 	"span":     spanOf,
 	"progress": progressOf,
 	"percent":  percent,
+	"driftIs":  driftIs,
+	"clipWhat": func(text string) string { return clippedTo(text, maxWhat) },
 }
 
 // showBytes is an amount of bytes for people.

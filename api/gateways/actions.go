@@ -79,9 +79,6 @@ func (s *Service) act(r *web.Request) error {
 	if err != nil {
 		return err
 	}
-	if len(rows) > s.settings.BulkRows {
-		return fault.Errorf(fault.TooLarge, "these are %d gateways, more than the %d of one job (TRUNKLINE_BULK_ROWS); choose fewer at a time", len(rows), s.settings.BulkRows)
-	}
 	body := []string{"actions", name, asked.Mode, strconv.FormatBool(asked.DryRun), strconv.FormatBool(force)}
 	return s.doWithMany(r, asked, rows, body, func(p *gateway.Request) {
 		p.Force = force

@@ -24,12 +24,24 @@ var manyReplies = []web.Reply{
 	jobs.NotFinished,
 }
 
-// doWithMany has a job do one thing with each of the gateways, and waits for it. One that has no row is known by its
-// UUID alone. body is what the request says beside the gateways.
+// doWithMany has a job do one thing with each of the gateways, and waits for it.
 func (s *Service) doWithMany(r *web.Request, asked gateway.Bulk, rows []fusionpbx.Gateway, body []string, do func(*gateway.Request)) error {
-	names, err := s.domainNames(r.Context(), rows)
+	job, err := s.jobOfMany(r, asked, rows, body, do)
 	if err != nil {
 		return err
+	}
+	return s.jobs.Do(r, job)
+}
+
+// jobOfMany is the job that does one thing with each of the gateways. One that has no row is known by its UUID alone.
+// body is what the request says beside the gateways.
+func (s *Service) jobOfMany(r *web.Request, asked gateway.Bulk, rows []fusionpbx.Gateway, body []string, do func(*gateway.Request)) (a jobs.Asked, err error) {
+	if len(rows) > s.settings.BulkRows {
+		return a, fault.Errorf(fault.TooLarge, "these are %d gateways, more than the %d of one job (TRUNKLINE_BULK_ROWS); choose fewer at a time", len(rows), s.settings.BulkRows)
+	}
+	names, err := s.domainNames(r.Context(), rows)
+	if err != nil {
+		return a, err
 	}
 	job := tasks.NewJob{Kind: tasks.KindBulk, Subject: "gateways", Params: asked, Urgent: true}
 	taken := map[string]bool{}
@@ -57,9 +69,9 @@ func (s *Service) doWithMany(r *web.Request, asked gateway.Bulk, rows []fusionpb
 	if len(job.Domains) == 1 {
 		job.DomainUUID = job.Domains[0]
 	} else if !r.Caller.Domains.All {
-		return fault.Invalid("tenant_domain", "these gateways are of %d domains; choose those of one domain at a time", len(job.Domains))
+		return a, fault.Invalid("tenant_domain", "these gateways are of %d domains; choose those of one domain at a time", len(job.Domains))
 	}
-	a := jobs.Asked{
+	a = jobs.Asked{
 		NewJob: job, Body: body,
 		Stands: func(job tasks.Job) error { return s.allStand(r.Context(), job) },
 		Answer: func(done tasks.Job) error { return s.jobs.Answer(r, done) },
@@ -67,7 +79,7 @@ func (s *Service) doWithMany(r *web.Request, asked gateway.Bulk, rows []fusionpb
 	if !asked.DryRun {
 		a.Action, a.What = "gateway."+asked.Action, fmt.Sprintf("%d gateways", len(rows))
 	}
-	return s.jobs.Do(r, a)
+	return a, nil
 }
 
 // named are the gateways whose uuids the request has, each once, in their order. One of another tenant's is as if it

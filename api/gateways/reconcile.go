@@ -8,6 +8,7 @@ import (
 	"trunkline/internal/fault"
 	"trunkline/internal/gateway"
 	"trunkline/internal/token"
+	"trunkline/tasks"
 )
 
 func (s *Service) reconcileEndpoint() web.Endpoint {
@@ -22,15 +23,34 @@ func (s *Service) reconcileEndpoint() web.Endpoint {
 	}
 }
 
-// reconcile makes a job of the gateways that are named.
+// reconcile makes a job of the gateways that are named, and waits for it.
 func (s *Service) reconcile(r *web.Request) error {
-	if err := noConditions(r); err != nil {
-		return err
-	}
-	rows, err := s.named(r, true)
+	job, err := s.reconciliation(r)
 	if err != nil {
 		return err
 	}
+	return s.jobs.Do(r, job)
+}
+
+// Reconcile has a job bring every switch to what the rows of the gateways say that the request names by ids, and does not
+// wait for it.
+func (s *Service) Reconcile(r *web.Request) (tasks.Job, error) {
+	asked, err := s.reconciliation(r)
+	if err != nil {
+		return tasks.Job{}, err
+	}
+	job, _, err := s.jobs.Start(r, asked)
+	return job, err
+}
+
+func (s *Service) reconciliation(r *web.Request) (job jobs.Asked, err error) {
+	if err := noConditions(r); err != nil {
+		return job, err
+	}
+	rows, err := s.named(r, true)
+	if err != nil {
+		return job, err
+	}
 	asked := gateway.Bulk{Mode: gateway.ModeEach, Action: gateway.Reconcile}
-	return s.doWithMany(r, asked, rows, []string{"reconcile"}, func(p *gateway.Request) { p.Do = gateway.Reconcile })
+	return s.jobOfMany(r, asked, rows, []string{"reconcile"}, func(p *gateway.Request) { p.Do = gateway.Reconcile })
 }

@@ -103,8 +103,12 @@ func (r reader) readQuery(query string) error {
 	return r.addAll(values)
 }
 
+// addAll adds what a query or a form has. A list may be given several times there, as by boxes that are ticked.
 func (r reader) addAll(values url.Values) error {
 	for _, name := range slices.Sorted(maps.Keys(values)) {
+		if _, isList := r.limits.Lists[strings.ToLower(name)]; isList {
+			values[name] = []string{strings.Join(values[name], ",")}
+		}
 		for _, value := range values[name] {
 			if err := r.add(name, value); err != nil {
 				return err
