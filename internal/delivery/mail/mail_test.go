@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/mail"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -95,9 +96,10 @@ func TestTell(t *testing.T) {
 		must(t, err)
 		return delivery.Message{ID: "0190b5a0-0000-7000-8000-000000000002", Body: body}
 	}
+	const run = "POST /v1/schedules/0190b5a0-0000-7000-8000-000000000003/run"
 	failed := message(delivery.EventWindowFailed, data{
 		"schedule": "0190b5a0-0000-7000-8000-000000000003", "schedule_name": "nightly", "tenant_domain": "büro.example", "label": "000042-r1",
-		"window": data{"start": "2026-11-26T23:00:00Z", "end": "2026-11-27T23:00:00Z", "time_zone": "Europe/Berlin", "reason": "the disk\nSchedule: another"},
+		"window": data{"series": "backfill", "number": 42, "start": "2026-11-26T23:00:00Z", "end": "2026-11-27T23:00:00Z", "time_zone": "Europe/Berlin", "reason": "the disk\nSchedule: another"},
 	})
 	receipt, err := sender.Tell(t.Context(), failed)
 	if err != nil || !strings.Contains(receipt.Where, "billing@customer.example") {
@@ -114,13 +116,24 @@ func TestTell(t *testing.T) {
 	must(t, err)
 	subject, err := new(mime.WordDecoder).DecodeHeader(read.Header.Get("Subject"))
 	must(t, err)
-	for _, want := range []string{"nightly (0190b5a0-0000-7000-8000-000000000003)", "büro.example", "000042-r1, from 2026-11-26 23:00 UTC to 2026-11-27 23:00 UTC (Europe/Berlin)", "the disk Schedule: another"} {
+	for _, want := range []string{"nightly (0190b5a0-0000-7000-8000-000000000003)", "büro.example", "000042-r1, from 2026-11-26 23:00 UTC to 2026-11-27 23:00 UTC (Europe/Berlin)", "the disk Schedule: another", run + " with number=42 and series=backfill"} {
 		if !strings.Contains(string(body), want) {
 			t.Errorf("%q is not in\n%s", want, body)
 		}
 	}
 	if id := read.Header.Get("Message-Id"); id != "<0190b5a0-0000-7000-8000-000000000002@pbx.example>" || !strings.Contains(subject, "window 000042-r1 of schedule nightly") {
 		t.Errorf("got %s: %s", id, subject)
+	}
+	extra := message(delivery.EventWindowFailed, data{"schedule": "0190b5a0-0000-7000-8000-000000000003", "window": data{"series": "extra"}})
+	if _, err := sender.Tell(t.Context(), extra); err != nil {
+		t.Fatal(err)
+	}
+	mails, err = server.Mails()
+	must(t, err)
+	if len(mails) != 2 || !slices.ContainsFunc(mails, func(m string) bool {
+		return strings.Contains(m, "another one is made") && !strings.Contains(m, "number")
+	}) {
+		t.Errorf("of an extra export, which has no number: %q", mails)
 	}
 	if _, err := sender.Tell(t.Context(), message(delivery.EventGatewayState, nil)); !fault.Is(err, fault.DeliveryRefused) || fault.Passes(err) {
 		t.Errorf("of a gateway: got %v", err)

@@ -49,6 +49,8 @@ type failedWindow struct {
 	Domain   string `json:"tenant_domain"`
 	Label    string `json:"label"`
 	Window   struct {
+		Series   string    `json:"series"`
+		Number   int64     `json:"number"` // 0: it has none
 		Start    time.Time `json:"start"`
 		End      time.Time `json:"end"`
 		TimeZone string    `json:"time_zone"`
@@ -76,9 +78,17 @@ Domain:   %s
 Window:   %s, from %s to %s (%s)
 Reason:   %s
 
-Later windows are exported as usual. Once the reason is dealt with, run this one again:
-POST /v1/schedules/%s/run with its number.
-`, oneLine(d.Name), d.Schedule, orAll(d.Domain), d.Label, d.Window.Start.UTC().Format(timeLayout), d.Window.End.UTC().Format(timeLayout), d.Window.TimeZone, oneLine(d.Window.Reason), d.Schedule)}, nil
+%s
+`, oneLine(d.Name), d.Schedule, orAll(d.Domain), d.Label, d.Window.Start.UTC().Format(timeLayout), d.Window.End.UTC().Format(timeLayout), d.Window.TimeZone, oneLine(d.Window.Reason), d.remedy())}, nil
+}
+
+// remedy says what to do about it. A number means a window of its series: without that, another one would be run.
+func (f failedWindow) remedy() string {
+	run := "POST /v1/schedules/" + f.Schedule + "/run"
+	if f.Window.Number == 0 {
+		return "It was an extra export: what it would have held is exported when its time comes. Once the reason is dealt with, another one is made by\n" + run
+	}
+	return fmt.Sprintf("Later windows are exported as usual. Once the reason is dealt with, run this one again:\n%s with number=%d and series=%s", run, f.Window.Number, f.Window.Series)
 }
 
 // oneLine is a text that others wrote, on one line: it can pretend to be none of ours.

@@ -20,7 +20,7 @@ type Settings struct {
 	Port        int    `json:"port,omitempty" about:"Left out: 22."`
 	Login       string `json:"login" about:"As whom."`
 	Folder      string `json:"folder,omitempty" about:"At the server; left out: the one in which the login begins."`
-	MakeFolders bool   `json:"make_folders,omitempty" about:"true: folders that are missing are made."`
+	MakeFolders bool   `json:"make_folders,omitempty" about:"true: the folder is made if it is missing. Folders that files' names have are made in any case."`
 	// HostKey is the server's key as known_hosts has it, without the host's name.
 	HostKey string `json:"host_key,omitempty" about:"The server's key as known_hosts has it (ssh-keyscan), without the host's name. Left out: the test pins the one that it finds; nothing is delivered before."`
 }

@@ -151,24 +151,40 @@ func (f file) there(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
-// makeFolder makes the folders of the file, if that is asked for and they are missing.
+// makeFolder makes the folders of the file that are missing: those that its name has, and the destination's own if that is asked
+// for, since one that is missing may be a mistake in its name.
 func (f file) makeFolder(ctx context.Context) error {
-	folder := path.Dir(f.path)
+	folder, own := path.Dir(f.path), path.Clean(f.settings.Folder)
+	if there, err := f.isFolder(ctx, folder); err != nil || there {
+		return err
+	}
+	if !f.settings.MakeFolders {
+		there, err := f.isFolder(ctx, own)
+		if err != nil {
+			return err
+		}
+		if !there {
+			return fault.Errorf(fault.DeliveryRefused, "there is no folder %s at the server; make it, or set make_folders=true", own)
+		}
+	}
+	return failed(ctx, f.settings, "to make the folder "+folder, f.server.MkdirAll(folder))
+}
+
+// isFolder reports whether the server has that folder. Errors: a fault.Conflict if a file stands there.
+func (f file) isFolder(ctx context.Context, folder string) (bool, error) {
 	if folder == "." || folder == "/" {
-		return nil
+		return true, nil
 	}
 	info, err := f.server.Stat(folder)
 	switch {
-	case err == nil && info.IsDir():
-		return nil
-	case err == nil:
-		return fault.Errorf(fault.Conflict, "at the server stands a file where the folder %s is to be; choose another name or folder", folder)
-	case !errors.Is(err, os.ErrNotExist):
-		return failed(ctx, f.settings, "to look at the folder", err)
-	case !f.settings.MakeFolders:
-		return fault.Errorf(fault.DeliveryRefused, "there is no folder %s at the server; make it, or set make_folders=true", folder)
+	case errors.Is(err, os.ErrNotExist):
+		return false, nil
+	case err != nil:
+		return false, failed(ctx, f.settings, "to look at the folder", err)
+	case !info.IsDir():
+		return false, fault.Errorf(fault.Conflict, "at the server stands a file where the folder %s is to be; choose another name or folder", folder)
 	}
-	return failed(ctx, f.settings, "to make the folder", f.server.MkdirAll(folder))
+	return true, nil
 }
 
 // write writes the file under the name of its part, and has it on the server's disk. It is never cut, so that another attempt

@@ -74,10 +74,18 @@ func TestDeliver(t *testing.T) {
 	settings, credentials := to(t, server, server.Addr())
 	sender := func() *sftp.Sender { return sftp.New(loopback, settings, credentials) }
 	large := strings.Repeat("a call of many\n", 1<<18)
-	if _, err := sender().Deliver(t.Context(), content("2026/calls.csv", large)); !fault.Is(err, fault.DeliveryRefused) || !strings.Contains(err.Error(), "make_folders") {
-		t.Errorf("without its folder: got %v", err)
+	// Folders of a file's name are made; the destination's own, which may be misspelt, only where that is said.
+	if _, err := sender().Deliver(t.Context(), content("nightly/2026/calls.csv", "a call\n")); err != nil {
+		t.Errorf("with folders in its name: %v", err)
 	}
-	settings.MakeFolders, settings.Folder = true, "billing"
+	settings.Folder = "billing"
+	for _, name := range []string{"calls.csv", "2026/calls.csv"} {
+		_, err := sender().Deliver(t.Context(), content(name, large))
+		if !fault.Is(err, fault.DeliveryRefused) || !strings.Contains(err.Error(), "no folder billing") || !strings.Contains(err.Error(), "make_folders") {
+			t.Errorf("%s without the destination's folder: got %v", name, err)
+		}
+	}
+	settings.MakeFolders = true
 	where := server.Login + "@" + server.Addr() + ":billing/2026/11/calls.csv"
 	for _, want := range []delivery.Receipt{{Where: where}, {Where: where, There: true}} {
 		got, err := sender().Deliver(t.Context(), content("2026/11/calls.csv", large))
@@ -107,7 +115,7 @@ func TestDeliver(t *testing.T) {
 	if got, err := os.ReadFile(filepath.Join(server.Files(), "billing/2026/11/calls.csv")); err != nil || string(got) != large {
 		t.Errorf("%d bytes, %v", len(got), err)
 	}
-	if all := names(t, server.Files()); len(all) != 2 {
+	if all := names(t, server.Files()); len(all) != 3 {
 		t.Errorf("left behind: %v", all)
 	}
 }
