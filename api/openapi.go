@@ -29,8 +29,13 @@ func point(*web.Request) (signpost, error) {
 	return signpost{Name: "Trunkline", OpenAPI: "/openapi.json"}, nil
 }
 
-// describe sends that description, with the build that answers.
+// described is that description, with the build that answers.
+func described() []byte {
+	return bytes.Replace(openAPI, []byte(unversioned), []byte(version.This()), 1)
+}
+
+// describe sends it.
 func describe(r *web.Request) error {
-	r.Data(http.StatusOK, "application/json", bytes.Replace(openAPI, []byte(unversioned), []byte(version.This()), 1))
+	r.Data(http.StatusOK, "application/json", described())
 	return nil
 }

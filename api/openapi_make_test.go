@@ -62,6 +62,9 @@ func newDescription(t testing.TB) *description {
 		"basic":  {Value: openapi3.NewSecurityScheme().WithType("http").WithScheme("basic").WithDescription("A FusionPBX user: user or user@domain.")},
 		"bearer": {Value: openapi3.NewSecurityScheme().WithType("http").WithScheme("bearer").WithDescription("A token, or a superadmin's api_key.")},
 		"apiKey": {Value: openapi3.NewSecurityScheme().WithType("apiKey").WithIn("header").WithName("X-API-Key").WithDescription("The same as bearer.")},
+		"session": {Value: openapi3.NewSecurityScheme().WithType("apiKey").WithIn("cookie").WithName("__Host-trunkline").
+			WithDescription("A session of the console, with script: for what its own pages ask for, within the same origin.")},
+		"script": {Value: openapi3.NewSecurityScheme().WithType("apiKey").WithIn("header").WithName(web.ScriptHeader).WithDescription("That of the session.")},
 	}
 	c.Headers, c.Responses, c.Schemas = openapi3.Headers{}, openapi3.ResponseBodies{}, d.all
 	for name, about := range headerTexts {
@@ -217,6 +220,9 @@ func security(e web.Endpoint, method string) *openapi3.SecurityRequirements {
 	}
 	for _, way := range []string{"basic", "bearer", "apiKey"} {
 		ways.With(openapi3.NewSecurityRequirement().Authenticate(way))
+	}
+	if !web.IsDocumented(e.Path) {
+		ways.With(openapi3.NewSecurityRequirement().Authenticate("session").Authenticate("script"))
 	}
 	if e.Entry == web.SignedInOrLink || method != http.MethodGet {
 		ways.With(openapi3.NewSecurityRequirement())

@@ -131,6 +131,7 @@ func New(o Options) (*Server, error) {
 	s.admin = admin.New(s.front, o.PBX.Pool)
 	s.console = console.New(console.Options{
 		Settings: o.Settings, Status: s.status, Gateways: s.gateways, Jobs: s.jobs, CDRs: s.cdrs, Schedules: s.schedules, Admin: s.admin, Troubles: s.troubles,
+		OpenAPI: described(),
 	})
 	s.handler = s.front.Handler(append(s.groups(), s.console.Pages()))
 	return s, nil

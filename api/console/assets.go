@@ -1,13 +1,18 @@
 package console
 
 import (
+	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"net/http"
 	"path"
 	"strings"
+
+	swagger "github.com/swaggest/swgui/v5/static"
 
 	"trunkline/api/web"
 	"trunkline/internal/fault"
@@ -23,31 +28,54 @@ var mediaTypes = map[string]string{
 	".svg": "image/svg+xml",
 }
 
+// ofSwagger are the files of Swagger UI that the reference of the API needs; the others are not served.
+var ofSwagger = []string{"swagger-ui.css", "swagger-ui-bundle.js"}
+
 // asset is a file that pages load. Its address has its hash, so that a browser may keep it for good.
 type asset struct {
 	media   string
 	content []byte
+	packed  bool // by gzip
 }
 
 // assets are by their name with the hash, and hashed is that name by the plain one.
 var assets, hashed = func() (map[string]asset, map[string]string) {
+	all, names := map[string]asset{}, map[string]string{}
+	add := func(name string, content []byte, packed bool) {
+		end := path.Ext(name)
+		sum := sha256.Sum256(content)
+		address := strings.TrimSuffix(name, end) + "." + hex.EncodeToString(sum[:6]) + end
+		all[address], names[name] = asset{mediaTypes[end], content, packed}, address
+	}
 	entries, err := assetFiles.ReadDir("assets")
 	if err != nil {
 		panic(err) // it is embedded
 	}
-	all, names := map[string]asset{}, map[string]string{}
 	for _, e := range entries {
 		content, err := assetFiles.ReadFile("assets/" + e.Name())
 		if err != nil {
 			panic(err)
 		}
-		end := path.Ext(e.Name())
-		sum := sha256.Sum256(content)
-		name := strings.TrimSuffix(e.Name(), end) + "." + hex.EncodeToString(sum[:6]) + end
-		all[name], names[e.Name()] = asset{mediaTypes[end], content}, name
+		add(e.Name(), content, false)
+	}
+	for _, name := range ofSwagger {
+		content, err := swagger.FS.ReadFile(name + ".gz")
+		if err != nil {
+			panic(err) // the version in go.mod has it
+		}
+		add(name, content, true)
 	}
 	return all, names
 }()
+
+// unpacked is for the few who take nothing that is packed.
+func unpacked(packed []byte) ([]byte, error) {
+	from, err := gzip.NewReader(bytes.NewReader(packed))
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(from)
+}
 
 // assetPath is where pages load an asset from.
 func assetPath(name string) (string, error) {
@@ -67,7 +95,19 @@ func assetEndpoint() web.Endpoint {
 				return fault.Errorf(fault.NotFound, "there is no such file; load the page again")
 			}
 			r.SetHeader("Cache-Control", "public, max-age=31536000, immutable")
-			r.Data(http.StatusOK, found.media, found.content)
+			content := found.content
+			if found.packed {
+				r.SetHeader("Vary", "Accept-Encoding")
+				if strings.Contains(r.Header("Accept-Encoding"), "gzip") {
+					r.SetHeader("Content-Encoding", "gzip")
+				} else {
+					var err error
+					if content, err = unpacked(content); err != nil {
+						return err
+					}
+				}
+			}
+			r.Data(http.StatusOK, found.media, content)
 			return nil
 		},
 	}

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 
 	"trunkline/api/admin"
 	"trunkline/api/cdrs"
@@ -32,20 +33,26 @@ type Options struct {
 	Admin     *admin.Service
 	// Troubles are what is wrong with each part of Trunkline and the PBX, by its name; "" if nothing is.
 	Troubles func(ctx context.Context) map[string]string
+	OpenAPI  []byte // what describes the API
 }
 
 // Service answers with pages.
-type Service struct{ Options }
+type Service struct {
+	Options
+	operations func() ([]operationGroup, error) // of the API
+}
 
 // New returns the console.
-func New(o Options) *Service { return &Service{o} }
+func New(o Options) *Service {
+	return &Service{o, sync.OnceValues(func() ([]operationGroup, error) { return operationsOf(o.OpenAPI) })}
+}
 
 // home is the console's own path, below which all others lie.
 const home = "/console"
 
 // Pages are the endpoints that browsers ask for.
 func (s *Service) Pages() web.Group {
-	g := web.Group{Name: "console", Endpoints: append(s.doors(), assetEndpoint(), s.chartEndpoint(), s.callsChartEndpoint())}
+	g := web.Group{Name: "console", Endpoints: append(s.doors(), assetEndpoint(), s.chartEndpoint(), s.callsChartEndpoint(), s.descriptionEndpoint())}
 	for _, p := range pages {
 		g.Endpoints = append(g.Endpoints, s.pageEndpoint(p))
 		for _, a := range p.actions {

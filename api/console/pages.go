@@ -60,4 +60,5 @@ var pages = slices.Concat([]page{
 	driftRepairPage,
 	sessionsPage,
 	auditPage,
+	referencePage,
 }, gatewayActionPages())

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"trunkline/internal/access"
@@ -28,11 +29,16 @@ const (
 // errNoSession is answered by the endpoint: it is nobody's mistake that a session is over.
 var errNoSession error = fault.Errorf(fault.AuthenticationFailed, "you are not signed in, or not any more; sign in")
 
+const (
+	policyHeader = "Content-Security-Policy"
+	policy       = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; " +
+		"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+
 // pageHeaders keep a page from loading or running anything but what comes from here, from being shown within another
 // site's, and from being kept. A referrer is for our own pages: without any a form's request would not say whose it is.
 var pageHeaders = map[string]string{
-	"Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; " +
-		"form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+	policyHeader:                   policy,
 	"X-Content-Type-Options":       "nosniff",
 	"X-Frame-Options":              "DENY",
 	"Referrer-Policy":              "same-origin",
@@ -46,6 +52,11 @@ func (r *Request) setPageHeaders() {
 	for name, value := range pageHeaders {
 		r.SetHeader(name, value)
 	}
+}
+
+// ShowsOwnPictures has the page show pictures that stand in its style sheet (data:) too. Nothing is loaded for them.
+func (r *Request) ShowsOwnPictures() {
+	r.SetHeader(policyHeader, strings.Replace(policy, "img-src 'self'", "img-src 'self' data:", 1))
 }
 
 // enterDoor lets in to what is read before one has a session.
@@ -288,8 +299,11 @@ func (r *Request) SignOn(code string) error {
 }
 
 // NewSignOn makes a code by which somebody gets a session of the caller's within the domain, and says until when it is
-// good.
+// good. A session makes none: what is made would outlive it, and be bound to another address.
 func (r *Request) NewSignOn(domainUUID string) (code string, until time.Time, err error) {
+	if r.Session.ID != "" {
+		return "", until, fault.Errorf(fault.Forbidden, "a session of the console makes no sign-ons, which would outlive it; send credentials")
+	}
 	h, err := r.front.credentials.HolderNow(r.Context(), r.Caller.ID)
 	if err != nil {
 		return "", until, err

@@ -16,7 +16,7 @@ type Entry int
 const (
 	Everybody      Entry = iota // nothing
 	Whitelisted                 // an address on the whitelist
-	SignedIn                    // and credentials, with one of the endpoint's scopes
+	SignedIn                    // and credentials, with one of the endpoint's scopes; at /v1 a session of the console is as good
 	SignedInOrLink              // or in their place the signature of a download's link
 	ConsoleDoor                 // nothing: what is read before one has a session of the console
 	Console                     // a session of the console whose holder has one of the endpoint's scopes; a change also a page's own form
@@ -135,7 +135,7 @@ func (e Endpoint) EntryFaults() []fault.Code {
 	}
 	codes = append(codes, fault.InvalidRequest, fault.CredentialsInQuery, fault.TooLarge, fault.AuthenticationFailed, fault.TOTPRequired,
 		fault.Forbidden, fault.Unavailable, fault.ServerError)
-	if slices.ContainsFunc(e.Methods, e.changedBy) {
+	if e.takesSession() || slices.ContainsFunc(e.Methods, e.changedBy) {
 		codes = append(codes, fault.CrossSite)
 	}
 	return codes

@@ -21,6 +21,9 @@ func (r *Request) enter(e Endpoint) error {
 	case Console:
 		return r.enterConsole(e)
 	}
+	if r.bySession(e) {
+		return r.enterBySession(e)
+	}
 	if err := r.Admit(); err != nil {
 		return r.refused(err)
 	}

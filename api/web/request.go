@@ -29,7 +29,7 @@ type Request struct {
 	Caller   access.Caller   // once signed in
 	Params   params.Values   // those that the endpoint takes, once signed in
 	Ignoring                 // those that it does not take, up to maxIgnored
-	Session  session.Session // at the entry Console
+	Session  session.Session // at the entry Console, and at others if the request came by one
 
 	c          *gin.Context
 	front      *Front
