@@ -118,7 +118,7 @@ func (s *schemas) completeFields(of reflect.Type, schema *openapi3.Schema) {
 		if property == nil {
 			continue
 		}
-		optional := strings.Contains(options, "omitempty")
+		optional := strings.Contains(options, "omitempty") || strings.Contains(options, "omitzero")
 		if !optional {
 			schema.Required = append(schema.Required, name)
 		}

@@ -56,6 +56,7 @@ func TestScopeMatrix(t *testing.T) {
 		"POST /v1/queues/:name/resume": {{scopes: of(admin)}},
 		"GET /v1/workers":              {{scopes: of(read)}},
 		"GET /v1/exports/:id/file":     {{scopes: of(exports), ids: []string{export}}},
+		"GET /v1/exports/:id/manifest": {{scopes: of(exports), ids: []string{export}, figures: true}},
 		"HEAD /v1/exports/:id/file":    {{scopes: of(exports), ids: []string{export}}},
 		"GET /v1/cdr":                  {{scopes: of(exports)}},
 		"GET /v1/cdr/:uuid":            {{scopes: of(exports)}},

@@ -89,20 +89,28 @@ func (s *Service) downloadLink(by access.Caller, job tasks.Job, result cdr.Resul
 
 // download sends an export's file to whoever has its link, or may see its job.
 func (s *Service) download(r *web.Request) error {
-	job, err := s.downloadableJob(r)
+	if !r.HasLink() {
+		return s.Download(r)
+	}
+	job, err := s.linkedJob(r)
 	if err != nil {
 		return err
 	}
-	if job.Kind != tasks.KindExport {
-		return fault.Errorf(fault.NotFound, "there is no such export")
-	}
-	if !job.State.Done() {
-		return &fault.Error{Code: fault.JobState, Message: "the export is " + string(job.State) + "; download it when it has succeeded", JobID: job.ID}
-	}
-	if err := jobs.EndOf(job); err != nil {
+	return s.send(r, job)
+}
+
+// Download sends the file of the path's export to a caller who may export and see it.
+func (s *Service) Download(r *web.Request) error {
+	job, err := s.jobs.OfPath(r)
+	if err != nil {
 		return err
 	}
-	result, err := jobs.ResultOf[cdr.Result](job)
+	return s.send(r, job)
+}
+
+// send sends the file of an export's job.
+func (s *Service) send(r *web.Request, job tasks.Job) error {
+	result, err := fileOf(job)
 	if err != nil {
 		return err
 	}
@@ -110,6 +118,50 @@ func (s *Service) download(r *web.Request) error {
 		return err
 	}
 	return s.serve(r, r.HTTP(), job, result, export.None)
+}
+
+// fileOf is the file that the export of the job has made, or why there is none.
+func fileOf(job tasks.Job) (cdr.Result, error) {
+	if job.Kind != tasks.KindExport {
+		return cdr.Result{}, fault.Errorf(fault.NotFound, "there is no such export")
+	}
+	if !job.State.Done() {
+		return cdr.Result{}, &fault.Error{Code: fault.JobState, Message: "the export is " + string(job.State) + "; it has a file when it has succeeded", JobID: job.ID}
+	}
+	if err := jobs.EndOf(job); err != nil {
+		return cdr.Result{}, err
+	}
+	return jobs.ResultOf[cdr.Result](job)
+}
+
+// Manifest is what stands beside the file of the path's export.
+func (s *Service) Manifest(r *web.Request) (m cdr.Manifest, err error) {
+	job, err := s.jobs.OfPath(r)
+	if err != nil {
+		return m, err
+	}
+	result, err := fileOf(job)
+	if err != nil {
+		return m, err
+	}
+	return s.exporter.Manifest(r.Context(), job.ID, result)
+}
+
+// Link is a fresh signed link to the file of the path's export.
+func (s *Service) Link(r *web.Request) (Link, error) {
+	job, err := s.jobs.OfPath(r)
+	if err != nil {
+		return Link{}, err
+	}
+	result, err := fileOf(job)
+	if err != nil {
+		return Link{}, err
+	}
+	made := Link{}
+	if made.URL, made.Expires = s.downloadLink(r.Caller, job, result); made.URL == "" {
+		return Link{}, &fault.Error{Code: fault.Gone, Message: "the file of this export was deleted when its time was up; export again", JobID: job.ID}
+	}
+	return made, nil
 }
 
 // redirectLife is how long the link lives by which somebody is sent to the bucket, and may be used by whoever has it.
@@ -144,12 +196,8 @@ func disposition(job tasks.Job, result cdr.Result) string {
 	return `attachment; filename="cdr-` + job.ID + `.` + export.Extension(result.Format, result.Compression) + `"`
 }
 
-// downloadableJob is the job of the path, for its link or else for a user's credentials. A link that
-// is no good says the same whether or not there is such a job.
-func (s *Service) downloadableJob(r *web.Request) (tasks.Job, error) {
-	if !r.HasLink() {
-		return s.jobs.OfPath(r)
-	}
+// linkedJob is the job of the path, for its link. One that is no good says the same whether or not there is such a job.
+func (s *Service) linkedJob(r *web.Request) (tasks.Job, error) {
 	job, err := s.tasks.Get(r.Context(), r.Path("id"), tenant.All)
 	if err != nil && !errors.Is(err, tasks.ErrNotFound) {
 		return tasks.Job{}, err

@@ -125,6 +125,12 @@ func (s *Service) Endpoints() []web.Endpoint {
 			},
 			Faults: slices.Concat([]fault.Code{fault.NotFound, fault.InvalidLink, fault.LinkExpired, fault.JobState, fault.Gone}, jobs.Faults),
 		},
+		{
+			ID: "getManifest", Summary: "Show what an export's file holds", Note: "The manifest that stands beside the file, without a link to it.",
+			Methods: []string{"GET"}, Path: "/v1/exports/:id/manifest", Entry: web.SignedIn, Scope: token.ScopeExport, Answer: web.JSON(http.StatusOK, s.Manifest),
+			Replies: []web.Reply{{Status: 200, About: "The manifest.", Body: cdr.Manifest{}}},
+			Faults:  slices.Concat([]fault.Code{fault.NotFound, fault.JobState, fault.Gone}, jobs.Faults),
+		},
 	}, slices.Concat(s.usageEndpoints(), s.summaryEndpoints(), s.listEndpoints())...)
 }
 

@@ -57,6 +57,14 @@ func (b Bucket) Open(ctx context.Context, name string) (io.ReadSeekCloser, int64
 	return file, object.Bytes, err
 }
 
+// Manifest implements Store.
+func (b Bucket) Manifest(ctx context.Context, name string) ([]byte, error) {
+	if err := checkName(name); err != nil {
+		return nil, err
+	}
+	return readSmall(ctx, b.Files, name+manifestSuffix, manifestBytes)
+}
+
 // Link implements Linker.
 func (b Bucket) Link(ctx context.Context, name string, life time.Duration, headers map[string]string) (string, error) {
 	if err := checkName(name); err != nil {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -89,6 +90,9 @@ func checkCommitted(t *testing.T, e Exporter, s *testStore, r Request) (m Manife
 	}
 	content := s.read(result.File + ".manifest.json")
 	must(t, json.Unmarshal(content, &m))
+	if read, err := e.Manifest(t.Context(), id, result); err != nil || !reflect.DeepEqual(read, m) {
+		t.Errorf("%s: the manifest is read as %+v, %v", what, read, err)
+	}
 
 	var rows int64
 	var seconds *float64

@@ -2,6 +2,7 @@ package cdr
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -215,16 +216,12 @@ func (e Exporter) Link(ctx context.Context, id string, r Result, life time.Durat
 // Open opens the file of an export for its download, until ctx ends. Its name is made of the export's id and format, which the
 // result must agree with. The error is a fault.Gone if the file's time is up.
 func (e Exporter) Open(ctx context.Context, id string, r Result) (io.ReadSeekCloser, error) {
-	if r.File != fileName(id, r.Format, r.Compression) {
-		return nil, fmt.Errorf("the result of export %s names a file that is not its own", id)
-	}
-	gone := &fault.Error{Code: fault.Gone, Message: "the file of this export was deleted when its time was up; export again", JobID: id}
-	if time.Now().After(r.ExpiresAt) {
-		return nil, gone
+	if err := r.stands(id); err != nil {
+		return nil, err
 	}
 	file, size, err := e.Store.Open(ctx, r.File)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, gone
+		return nil, gone(id)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("opening export %s: %w", id, err)
@@ -234,6 +231,42 @@ func (e Exporter) Open(ctx context.Context, id string, r Result) (io.ReadSeekClo
 		return nil, errors.Join(err, file.Close())
 	}
 	return file, nil
+}
+
+// stands fails unless the result names the file of the export of that id, and its time is not up: then with a fault.Gone.
+func (r Result) stands(id string) error {
+	if r.File != fileName(id, r.Format, r.Compression) {
+		return fmt.Errorf("the result of export %s names a file that is not its own", id)
+	}
+	if time.Now().After(r.ExpiresAt) {
+		return gone(id)
+	}
+	return nil
+}
+
+func gone(id string) error {
+	return &fault.Error{Code: fault.Gone, Message: "the file of this export was deleted when its time was up; export again", JobID: id}
+}
+
+// Manifest is what stands beside the file of an export. Errors: those of Open.
+func (e Exporter) Manifest(ctx context.Context, id string, r Result) (m Manifest, err error) {
+	if err := r.stands(id); err != nil {
+		return m, err
+	}
+	content, err := e.Store.Manifest(ctx, r.File)
+	if errors.Is(err, fs.ErrNotExist) {
+		return m, gone(id)
+	}
+	if err == nil {
+		err = json.Unmarshal(content, &m)
+	}
+	if err == nil && m.SHA256 != r.SHA256 {
+		err = errors.New("it is of another file than the result")
+	}
+	if err != nil {
+		return Manifest{}, fmt.Errorf("reading the manifest of export %s: %w", id, err)
+	}
+	return m, nil
 }
 
 // Retain deletes files past their retention, at once and then every hour until ctx ends.

@@ -76,6 +76,19 @@ func (f Folder) Open(_ context.Context, name string) (io.ReadSeekCloser, int64, 
 	return file, info.Size(), nil
 }
 
+// Manifest implements Store.
+func (f Folder) Manifest(_ context.Context, name string) ([]byte, error) {
+	if err := checkName(name); err != nil {
+		return nil, err
+	}
+	file, err := os.OpenInRoot(f.Dir, name+manifestSuffix)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return io.ReadAll(io.LimitReader(file, manifestBytes))
+}
+
 // partRetention is how long what an attempt has left is kept for the next one.
 const partRetention = 24 * time.Hour
 

@@ -16,6 +16,8 @@ type Store interface {
 	Create(ctx context.Context, name string, attempt int, paused func(paused bool, reason string)) (Part, error)
 	// Open opens a file, which is read until ctx ends, and says how many bytes it has. Errors: fs.ErrNotExist.
 	Open(ctx context.Context, name string) (file io.ReadSeekCloser, size int64, err error)
+	// Manifest reads what Commit has written beside a file as its manifest. Errors: fs.ErrNotExist.
+	Manifest(ctx context.Context, name string) ([]byte, error)
 	// RemoveParts removes what the attempts before that one have left of a file.
 	RemoveParts(ctx context.Context, name string, attempt int) error
 	// Prune deletes what was last written before the given time, what crashed attempts left among it.

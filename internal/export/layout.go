@@ -14,15 +14,15 @@ import (
 // Layout is how rows are written where a format leaves a choice. The zero value is what the format documents. What is
 // marked CSV means nothing in other formats.
 type Layout struct {
-	// Delimiter is what stands between CSV cells: one of Delimiters, "" is the comma.
+	// Delimiter is what stands between CSV cells: a semicolon, a tab or a pipe; "" is the comma.
 	Delimiter string `json:"delimiter,omitempty"`
 	// QuoteAll has every CSV cell quoted; NULL then is "", as an empty text.
 	QuoteAll bool `json:"quote_all,omitempty"`
 	NoHeader bool `json:"no_header,omitempty"` // CSV without the row of the columns' names
 	CRLF     bool `json:"crlf,omitempty"`      // CSV lines end in CR LF
-	// Dates are how times are written: "" as RFC 3339, DatesEpoch, DatesPostgres, or a pattern as strftime has it.
+	// Dates are how times are written: rfc3339 or "", epoch, postgres, or a pattern as strftime has it.
 	Dates string `json:"dates,omitempty"`
-	// Durations are how the DurationColumns are written: one of Durations, "" is seconds as they are.
+	// Durations are how numbers of seconds are written: one of seconds, minutes and minutes_up; "" is as they are.
 	Durations string `json:"durations,omitempty"`
 }
 

@@ -18,11 +18,11 @@ type Manifest struct {
 	Counted int64 `json:"-"`
 	// Seen is what the snapshot saw that the file was made in; slices that were taken over were compared with it.
 	Seen Seen `json:"-"`
-	// KeyColumns are the columns that the rows are ordered by, FirstKey and LastKey their values in the
-	// first and the last row, written as in a CSV file without a layout, null for NULL. A file without rows has no keys.
-	KeyColumns []string  `json:"key_columns,omitempty"`
+	// KeyColumns are the columns that the rows are ordered by; a file without rows has no keys.
+	KeyColumns []string `json:"key_columns,omitempty"`
+	// FirstKey are their values in the first row, written as in a CSV file without a layout, null for NULL.
 	FirstKey   []*string `json:"first_key,omitempty"`
-	LastKey    []*string `json:"last_key,omitempty"`
+	LastKey    []*string `json:"last_key,omitempty"` // in the last row
 	StartedAt  time.Time `json:"started_at"`
 	FinishedAt time.Time `json:"finished_at"` // when the file was synced
 	Seconds    float64   `json:"seconds"`     // between the two

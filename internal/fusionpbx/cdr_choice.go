@@ -12,15 +12,14 @@ type CDRChoice struct {
 	// them those without a cause, leg b, and rows of no domain that there is.
 	Page bool `json:"page,omitempty"`
 	// Extensions are numbers; a call is one's if it is tied to it now.
-	Extensions   []string `json:"extensions,omitempty"`
-	Directions   []string `json:"directions,omitempty"` // some of CDRDirections
-	Leg          string   `json:"leg,omitempty"`        // a or b
-	Answered     bool     `json:"answered,omitempty"`   // answered calls alone
-	HangupCauses []string `json:"hangup_causes,omitempty"`
-	MinBillsec   int      `json:"min_billsec,omitempty"` // billed seconds, at least
-	// CallerPrefix and DestinationPrefix are what the caller's number and the destination begin with.
-	CallerPrefix      string `json:"caller_prefix,omitempty"`
-	DestinationPrefix string `json:"destination_prefix,omitempty"`
+	Extensions        []string `json:"extensions,omitempty"`
+	Directions        []string `json:"directions,omitempty"` // some of CDRDirections
+	Leg               string   `json:"leg,omitempty"`        // a or b
+	Answered          bool     `json:"answered,omitempty"`   // answered calls alone
+	HangupCauses      []string `json:"hangup_causes,omitempty"`
+	MinBillsec        int      `json:"min_billsec,omitempty"`        // billed seconds, at least
+	CallerPrefix      string   `json:"caller_prefix,omitempty"`      // what the caller's number begins with
+	DestinationPrefix string   `json:"destination_prefix,omitempty"` // what the destination begins with
 	// Gateway is the UUID of one that a call was bridged to as the last thing that was done with it.
 	Gateway    string `json:"gateway,omitempty"`
 	Conference string `json:"conference,omitempty"` // its name
