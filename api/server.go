@@ -130,7 +130,7 @@ func New(o Options) (*Server, error) {
 	s.status = status.New(o.Settings, o.PBX)
 	s.admin = admin.New(s.front, o.PBX.Pool)
 	s.console = console.New(console.Options{
-		Settings: o.Settings, Status: s.status, Gateways: s.gateways, Jobs: s.jobs, CDRs: s.cdrs, Schedules: s.schedules, Admin: s.admin, Troubles: s.troubles,
+		Settings: o.Settings, Status: s.status, Gateways: s.gateways, Jobs: s.jobs, CDRs: s.cdrs, Deliveries: s.deliveries, Schedules: s.schedules, Admin: s.admin, Troubles: s.troubles,
 		OpenAPI: described(),
 	})
 	s.handler = s.front.Handler(append(s.groups(), s.console.Pages()))

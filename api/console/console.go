@@ -13,6 +13,7 @@ import (
 
 	"trunkline/api/admin"
 	"trunkline/api/cdrs"
+	"trunkline/api/deliveries"
 	"trunkline/api/gateways"
 	"trunkline/api/jobs"
 	"trunkline/api/schedules"
@@ -24,13 +25,14 @@ import (
 
 // Options are what pages show and do things by.
 type Options struct {
-	Settings  config.Settings
-	Status    *status.Service
-	Gateways  *gateways.Service
-	Jobs      *jobs.Service
-	CDRs      *cdrs.Service
-	Schedules *schedules.Service
-	Admin     *admin.Service
+	Settings   config.Settings
+	Status     *status.Service
+	Gateways   *gateways.Service
+	Jobs       *jobs.Service
+	CDRs       *cdrs.Service
+	Deliveries *deliveries.Service
+	Schedules  *schedules.Service
+	Admin      *admin.Service
 	// Troubles are what is wrong with each part of Trunkline and the PBX, by its name; "" if nothing is.
 	Troubles func(ctx context.Context) map[string]string
 	OpenAPI  []byte // what describes the API
@@ -52,7 +54,7 @@ const home = "/console"
 
 // Pages are the endpoints that browsers ask for.
 func (s *Service) Pages() web.Group {
-	g := web.Group{Name: "console", Endpoints: append(s.doors(), assetEndpoint(), s.chartEndpoint(), s.callsChartEndpoint(), s.descriptionEndpoint())}
+	g := web.Group{Name: "console", Endpoints: append(s.doors(), assetEndpoint(), s.chartEndpoint(), s.callsChartEndpoint(), s.descriptionEndpoint(), s.exportFileEndpoint())}
 	for _, p := range pages {
 		g.Endpoints = append(g.Endpoints, s.pageEndpoint(p))
 		for _, a := range p.actions {

@@ -53,6 +53,17 @@ func (s *Service) jobs(r *web.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	list := jobList{
+		Kinds: tasks.Kinds, From: fieldIn(r, "created_after"), To: fieldIn(r, "created_before"),
+		Filtered: filtered(r), Jobs: found.Jobs, Pager: newPager(r, found.Next),
+	}
+	list.States, list.Among, err = s.statesOf(r, asked)
+	return list, err
+}
+
+// statesOf are how many jobs of what is asked for are in each state, whichever state that is; among is so many newest, of
+// which they are counted, and 0 if they are exact.
+func (s *Service) statesOf(r, asked *web.Request) (states []stateCount, among int, err error) {
 	ofAny := params.Values{}
 	for name, value := range asked.Params {
 		if name != "state" && name != "after" {
@@ -61,14 +72,10 @@ func (s *Service) jobs(r *web.Request) (any, error) {
 	}
 	counts, err := s.Jobs.Count(asked.With(ofAny))
 	if err != nil {
-		return nil, err
-	}
-	list := jobList{
-		Among: counts.CountedAmong, Kinds: tasks.Kinds, From: fieldIn(r, "created_after"), To: fieldIn(r, "created_before"),
-		Filtered: filtered(r), Jobs: found.Jobs, Pager: newPager(r, found.Next),
+		return nil, 0, err
 	}
 	now := r.Params.Get("state")
-	list.States = []stateCount{{Jobs: counts.Jobs, Path: address(r, "state", "", "after", ""), Current: now == ""}}
+	states = []stateCount{{Jobs: counts.Jobs, Path: address(r, "state", "", "after", ""), Current: now == ""}}
 	of := counts.States
 	figures := map[tasks.State]int64{
 		tasks.StateQueued: of.Queued, tasks.StateRunning: of.Running, tasks.StateSucceeded: of.Succeeded,
@@ -76,9 +83,9 @@ func (s *Service) jobs(r *web.Request) (any, error) {
 	}
 	for _, state := range tasks.States {
 		name := string(state)
-		list.States = append(list.States, stateCount{State: name, Jobs: figures[state], Path: address(r, "state", name, "after", ""), Current: now == name})
+		states = append(states, stateCount{State: name, Jobs: figures[state], Path: address(r, "state", name, "after", ""), Current: now == name})
 	}
-	return list, nil
+	return states, counts.CountedAmong, nil
 }
 
 // progressOf is how far a job has come, in words; "" if nobody knows.

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net/http"
 	"path"
+	"strconv"
 	"strings"
 	"time"
 
@@ -49,10 +50,14 @@ var functions = template.FuncMap{
 	"percent":  percent,
 	"driftIs":  driftIs,
 	"clipWhat": func(text string) string { return clippedTo(text, maxWhat) },
+	"exactly":  exactly,
 }
 
 // showBytes is an amount of bytes for people.
 func showBytes(n uint64) string { return fmt.Sprintf("%.1f GB", float64(n)/1e9) }
+
+// exactly is a number with all its digits.
+func exactly(n float64) string { return strconv.FormatFloat(n, 'f', -1, 64) }
 
 // view is what a template gets.
 type view struct {

@@ -107,6 +107,17 @@ func (b *Box) OfSchedule(ctx context.Context, scheduleID string) (*Standing, err
 	return &found[0], nil
 }
 
+// StandingOf is how one delivery stands.
+func StandingOf(s State) Standing {
+	switch s {
+	case StateDelivered:
+		return Standing{Delivered: 1}
+	case StateFailed:
+		return Standing{Failed: 1}
+	}
+	return Standing{Pending: 1}
+}
+
 // Plus is how both stand together.
 func (s Standing) Plus(other Standing) Standing {
 	return Standing{s.Pending + other.Pending, s.Delivered + other.Delivered, s.Failed + other.Failed}
