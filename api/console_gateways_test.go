@@ -3,6 +3,7 @@ package api_test
 import (
 	"html"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -208,6 +209,247 @@ func TestConsoleGatewaysOfAnyName(t *testing.T) {
 			w.shows(t, a.title)
 			w.accessible(t, a.path)
 		}
+		w.loadedNothingElse(t)
+	}
+}
+
+// jobDone waits for the job to which a form has led, and fails unless it succeeds.
+func (v *visitor) jobDone(t *testing.T, saved answer) {
+	t.Helper()
+	to := saved.want(t, http.StatusSeeOther, "").header.Get("Location")
+	pbxtest.Eventually(t, "the job has ended", func() bool {
+		page := v.get(t, to)
+		return strings.Contains(page.body, "badge succeeded") || strings.Contains(page.body, "badge failed")
+	})
+	v.get(t, to).says(t, "badge succeeded")
+}
+
+// typedInto is what a form of the last page holds, as a browser would send it, with these fields in turn in place of its own.
+func (v *visitor) typedInto(t *testing.T, more ...string) []string {
+	t.Helper()
+	_, inside, _ := strings.Cut(v.page, `<form class="card"`)
+	typed := map[string]string{}
+	for _, input := range regexp.MustCompile(`<input [^>]*name="([^"]+)"[^>]*?(?: value="([^"]*)")[^>]*>`).FindAllStringSubmatch(inside, -1) {
+		typed[input[1]] = html.UnescapeString(input[2])
+	}
+	for _, choice := range regexp.MustCompile(`(?s)<select [^>]*name="([^"]+)".*?</select>`).FindAllStringSubmatch(inside, -1) {
+		if chosen := regexp.MustCompile(`<option value="([^"]*)" selected`).FindStringSubmatch(choice[0]); chosen != nil {
+			typed[choice[1]] = html.UnescapeString(chosen[1])
+		}
+	}
+	for i := 0; i < len(more); i += 2 {
+		typed[more[i]] = more[i+1]
+	}
+	var pairs []string
+	for name, value := range typed {
+		if name != "form_token" && name != "zone" {
+			pairs = append(pairs, name, value)
+		}
+	}
+	return pairs
+}
+
+// stored is a column of the gateway of that name.
+func (b *bundle) stored(t *testing.T, name, column string) (value string) {
+	t.Helper()
+	must(t, b.pool.QueryRow(t.Context(), "select coalesce("+column+"::text, 'NULL') from v_gateways where gateway = $1", name).Scan(&value))
+	return value
+}
+
+// A gateway is made, changed and copied by forms, on every version of FusionPBX: what was typed arrives, what was left stays,
+// and the password is on no page.
+func TestConsoleGatewayForms(t *testing.T) {
+	t.Parallel()
+	for _, version := range sample.Versions {
+		t.Run(string(version), func(t *testing.T) {
+			t.Parallel()
+			b := newBundle(t, setUp{version: version})
+			admin := b.tenantAdmin(t)
+			admin.get(t, "/console/gateways/new").want(t, http.StatusOK, "").says(t, b.sample.AdminDomain, "Under 5 FreeSWITCH would take 30")
+			if strings.Contains(admin.page, `name="hostname"`) || strings.Contains(admin.page, `name="tenant_domain"`) {
+				t.Error("a tenant's admin is offered what is not its own to choose")
+			}
+			admin.jobDone(t, admin.post(t, "/console/gateways/new", admin.typedInto(t, "gateway_name", "first", "gateway_domain", "sip.carrier.example",
+				"gateway_username", "account", "gateway_password", gatewayPassword, "retry_seconds", "45", "description", "for <b>sales</b>")...))
+			for column, want := range map[string]string{
+				"proxy": "sip.carrier.example", "realm": "sip.carrier.example", "register": "true", "enabled": "true", "retry_seconds": "45",
+				"expire_seconds": "800", "profile": "external", "context": "public", "password": gatewayPassword, "register_transport": "NULL", "ping": "NULL",
+				"domain_uuid": b.ownDomain().UUID,
+			} {
+				if got := b.stored(t, "first", column); got != want {
+					t.Errorf("a new one has %s %q, want %q", column, got, want)
+				}
+			}
+			b.exec(t, "update v_gateways set sip_cid_type = 'pid', extension = $1 where gateway = 'first'", "kept\u0007as it is")
+			var id string
+			must(t, b.pool.QueryRow(t.Context(), "select gateway_uuid::text from v_gateways where gateway = 'first'").Scan(&id))
+
+			edit := "/console/gateways/" + id + "/edit"
+			page := admin.get(t, edit).want(t, http.StatusOK, "").says(t, `value="for &lt;b&gt;sales&lt;/b&gt;"`, `value="sip.carrier.example"`, `value="45"`)
+			if strings.Contains(page.body, gatewayPassword) {
+				t.Fatal("the form has the password")
+			}
+			admin.post(t, edit, admin.typedInto(t)...).want(t, http.StatusBadRequest, "").says(t, "the form says what stands there")
+			admin.jobDone(t, admin.post(t, edit, admin.typedInto(t, "description", "", "retry_seconds", "60", "gateway_name", "renamed", "realm", "carrier", "proxy", "192.0.2.7:5070", "gateway_domain", "")...))
+			for column, want := range map[string]string{
+				"description": "NULL", "retry_seconds": "60", "proxy": "192.0.2.7:5070", "realm": "carrier", "password": gatewayPassword, "register": "true",
+				"sip_cid_type": "pid", "extension": "kept\u0007as it is", "expire_seconds": "800", "username": "account",
+			} {
+				if got := b.stored(t, "renamed", column); got != want {
+					t.Errorf("the changed one has %s %q, want %q", column, got, want)
+				}
+			}
+			admin.get(t, edit)
+			admin.jobDone(t, admin.post(t, edit, admin.typedInto(t, "register", "false")...))
+			admin.get(t, edit)
+			admin.jobDone(t, admin.post(t, edit, admin.typedInto(t, "gateway_username", "other", "gateway_password", "another-s3cret")...))
+			if got := b.stored(t, "renamed", "register"); got != "false" {
+				t.Errorf("with an account and a password it registers (%s), and the form says no", got)
+			}
+
+			copied := "/console/gateways/" + id + "/copy"
+			page = admin.get(t, copied).want(t, http.StatusOK, "").says(t, "It begins as", `value="192.0.2.7:5070"`)
+			if strings.Contains(page.body, "another-s3cret") || strings.Contains(page.body, `value="renamed"`) {
+				t.Error("the copy's form has the name or the password")
+			}
+			admin.jobDone(t, admin.post(t, copied, admin.typedInto(t, "gateway_name", "second")...))
+			for column, want := range map[string]string{"proxy": "192.0.2.7:5070", "realm": "carrier", "enabled": "false", "password": "NULL", "sip_cid_type": "pid", "retry_seconds": "60"} {
+				if got := b.stored(t, "second", column); got != want {
+					t.Errorf("the copy has %s %q, want %q", column, got, want)
+				}
+			}
+			if n := b.recorded(t, "gateway.create", "second"); n != 1 {
+				t.Errorf("the audit has it %d times", n)
+			}
+		})
+	}
+}
+
+// Everything that is wrong is said at its field, with what was typed kept but for the password; another domain's gateway is
+// not there, nor what is a superadmin's.
+func TestConsoleGatewayFormsRefuse(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{noWorker: true})
+	other := b.madeGateway(t, b.foreign().UUID, "theirs")
+	own := b.madeGateway(t, b.ownDomain().UUID, "mine")
+	admin, root := b.tenantAdmin(t), b.superadmin(t)
+	at := func(page answer, field, words string) {
+		t.Helper()
+		if said := between(t, page.body, `id="gateway-`+field+`-fault">`, "<"); !strings.Contains(html.UnescapeString(said), words) {
+			t.Errorf("at %s: %q, want %q", field, said, words)
+		}
+	}
+	admin.get(t, "/console/gateways/new")
+	page := admin.post(t, "/console/gateways/new", admin.typedInto(t, "gateway_name", `"><script>`, "gateway_password", "se$cret", "gateway_domain", "not a host",
+		"retry_seconds", "2", "context", "another.example")...).want(t, http.StatusBadRequest, "")
+	at(page, "gateway_domain", "is not a host")
+	at(page, "retry_seconds", "give 5 or more")
+	at(page, "context", "an admin may set it to public or")
+	page.says(t, `value="not a host"`, `value="&#34;&gt;&lt;script&gt;"`, "<details open>", `aria-invalid="true"`)
+	if strings.Contains(page.body, "se$cret") {
+		t.Error("the password is sent back")
+	}
+	page = admin.post(t, "/console/gateways/new", admin.typedInto(t, "gateway_name", "new", "gateway_password", "se$cret", "gateway_domain", "a.example", "gateway_username", "a<b")...).
+		want(t, http.StatusUnprocessableEntity, "")
+	at(page, "gateway_password", "holds a $")
+	at(page, "gateway_username", "holds < or &")
+	page = admin.post(t, "/console/gateways/new", admin.typedInto(t, "gateway_name", "new")...).want(t, http.StatusBadRequest, "")
+	at(page, "gateway_password", "is missing")
+	at(page, "gateway_username", "is missing")
+	at(page, "gateway_domain", "is missing")
+	page = admin.post(t, "/console/gateways/new", admin.typedInto(t, "gateway_name", "mine", "gateway_domain", "a.example", "register", "false")...).want(t, http.StatusConflict, "")
+	at(page, "gateway_name", "is called")
+
+	for _, path := range []string{"/edit", "/copy"} {
+		admin.get(t, "/console/gateways/"+other+path).want(t, http.StatusNotFound, "")
+		admin.post(t, "/console/gateways/"+other+path, "gateway_name", "x", "version", "0").want(t, http.StatusNotFound, "")
+	}
+	admin.post(t, "/console/gateways/new", admin.typedInto(t, "gateway_name", "x", "gateway_domain", "a.example", "register", "false", "tenant_domain", b.foreign().Name)...).want(t, http.StatusForbidden, "")
+	admin.get(t, "/console/gateways/"+own+"/edit")
+	stood := between(t, admin.page, `name="version" value="`, `"`)
+	for _, c := range [][]string{{"hostname", "pbx"}, {"provider_cidrs", "192.0.2.0/24"}} {
+		admin.post(t, "/console/gateways/"+own+"/edit", "version", stood, c[0], c[1]).want(t, http.StatusBadRequest, "").says(t, "the form says what stands there")
+	}
+	if n := b.count(t, "select count(*) from trunkline.jobs"); n != 0 {
+		t.Errorf("there are %d jobs", n)
+	}
+
+	root.get(t, "/console/gateways/new").says(t, `name="hostname"`, `name="provider_cidrs"`, `<option value="global">`, `<option value="`+b.foreign().Name+`"`)
+	root.post(t, "/console/gateways/new", root.typedInto(t, "gateway_name", "anywhere", "gateway_domain", "a.example", "register", "false", "tenant_domain", b.foreign().Name)...).
+		want(t, http.StatusSeeOther, "")
+	if n := b.count(t, "select count(*) from trunkline.jobs where domain_uuid = $1", b.foreign().UUID); n != 1 {
+		t.Errorf("the domain has %d jobs", n)
+	}
+	b.visitor().get(t, "/console/gateways/new").want(t, http.StatusSeeOther, "")
+}
+
+// Two tabs with the same gateway: the second is told what differs, keeps what was typed, and can go on from there.
+func TestConsoleGatewayFormsOfTwoTabs(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{})
+	id := b.madeGateway(t, b.ownDomain().UUID, "shared")
+	b.exec(t, "update v_gateways set register = 'false' where gateway_uuid = $1", id)
+	edit := "/console/gateways/" + id + "/edit"
+	first, second := b.tenantAdmin(t), b.superadmin(t)
+	first.get(t, edit)
+	second.get(t, edit)
+	first.jobDone(t, first.post(t, edit, first.typedInto(t, "description", "the first <i>", "ping", "30")...))
+	got := second.post(t, edit, second.typedInto(t, "description", "the second", "gateway_password", "typed-s3cret")...).want(t, http.StatusPreconditionFailed, "")
+	got.says(t, "What is otherwise by now", "the first &lt;i&gt;", "the second", "Ping, seconds", "The password has to be typed again", `value="the second"`)
+	if strings.Contains(got.body, "typed-s3cret") || strings.Contains(got.body, gatewayPassword) {
+		t.Error("the page has a password")
+	}
+	if stands := b.stored(t, "shared", "description"); stands != "the first <i>" {
+		t.Errorf("it stands as %q", stands)
+	}
+	second.page = got.body
+	second.jobDone(t, second.post(t, edit, second.typedInto(t, "ping", "30")...))
+	if d, p := b.stored(t, "shared", "description"), b.stored(t, "shared", "ping"); d != "the second" || p != "30" {
+		t.Errorf("it stands as %q and %q", d, p)
+	}
+}
+
+// The forms pass axe-core, as a superadmin and as a tenant's admin, at a desk and by phone, with what is wrong and what differs; one is
+// filled in and sent without a script.
+func TestConsoleGatewayFormsInABrowser(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{noWorker: true})
+	id := b.madeGateway(t, b.ownDomain().UUID, hostile+strings.Repeat("y", 10_000))
+	for _, c := range []struct {
+		name, password string
+		width          int64
+		scripts, dark  bool
+	}{
+		{b.sample.SuperadminName, b.sample.SuperadminPassword, wide, true, true},
+		{b.sample.AdminName, b.sample.AdminPassword, narrow, true, false},
+		{b.sample.AdminName, b.sample.AdminPassword, wide, false, false},
+	} {
+		w := b.openWindow(t, c.width, c.dark)
+		if !c.scripts {
+			w.withoutScripts(t)
+		}
+		look := func(what string) {
+			if c.scripts {
+				w.accessible(t, what)
+			}
+		}
+		w.open(t, "/console/gateways")
+		w.signIn(t, c.name, c.password)
+		w.shows(t, "Gateways")
+		w.do(t, chromedp.Click("//a[text()='New gateway']"))
+		w.shows(t, "New gateway")
+		look("new")
+		w.do(t, chromedp.SendKeys("#gateway-gateway_name", "x"), chromedp.SendKeys("#gateway-gateway_domain", "no host"), chromedp.Click("summary"), chromedp.SendKeys("#gateway-ping", "1"))
+		w.do(t, chromedp.Click("//button[text()='Save']"), chromedp.WaitVisible("#gateway-problem"))
+		look("new, with faults")
+		for _, form := range []struct{ path, title string }{{"copy", "Copy of a gateway"}, {"edit", "Edit a gateway"}} {
+			w.open(t, "/console/gateways/"+id+"/"+form.path)
+			w.shows(t, form.title)
+			look(form.path)
+		}
+		b.exec(t, "update v_gateways set description = 'changed ' || now() where gateway_uuid = $1", id)
+		w.do(t, chromedp.Click("//button[text()='Save']"), chromedp.WaitVisible("#differs"))
+		look("of two tabs")
 		w.loadedNothingElse(t)
 	}
 }

@@ -23,6 +23,7 @@ type gatewayList struct {
 	States   []gatewayCount
 	Names    []string // of all states that there can be
 	Filtered bool     // something is asked for
+	MayMake  bool     // who looks may make one
 	Gateways []gateways.FoundGateway
 	Warnings []string
 	Pager    pager
@@ -48,7 +49,7 @@ func (s *Service) gateways(r *web.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	list := gatewayList{Filtered: filtered(r), Names: gateways.StateNames(), Gateways: found.Gateways, Warnings: found.Warnings, Pager: newPager(r, found.Next)}
+	list := gatewayList{Filtered: filtered(r), MayMake: r.Caller.May(token.ScopeProvision), Names: gateways.StateNames(), Gateways: found.Gateways, Warnings: found.Warnings, Pager: newPager(r, found.Next)}
 	all := 0
 	for _, n := range found.Counts {
 		all += n

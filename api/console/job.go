@@ -94,6 +94,7 @@ var jobRemedies = map[fault.Code]string{
 	fault.Timeout:             "It took longer than it may. Ask for less at once, or retry the job when the PBX is less busy.",
 	fault.Cancelled:           "Somebody cancelled it. Retry it if it is wanted after all.",
 	fault.WorkerLost:          "Its workers went away while they ran it. Look at their log, then retry the job.",
+	fault.PreconditionFailed:  "The gateway was changed between the page and the job. Look at it as it stands, and ask again if that is still wanted.",
 	fault.Superseded:          "Nothing: a later request changed the same thing.",
 	fault.InsufficientStorage: "Make room for export files, then retry the job.",
 	fault.Unavailable:         "Look at the overview for what does not answer, then retry the job.",

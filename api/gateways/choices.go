@@ -6,8 +6,10 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strconv"
 	"sync"
 
+	"trunkline/api/params"
 	"trunkline/api/web"
 	"trunkline/internal/fault"
 	"trunkline/internal/freeswitch"
@@ -135,4 +137,13 @@ func (s *Service) domains(r *web.Request) (page domainPage, err error) {
 		page.Domains[i] = domain{DomainUUID: d.UUID, Name: d.Name, Enabled: d.Domain.Enabled, Gateways: d.Gateways, GatewaysEnabled: d.EnabledGateways}
 	}
 	return page, nil
+}
+
+// DomainNames are the names of the domains that the caller sees. all is false if they are more than a page of their list has.
+func (s *Service) DomainNames(r *web.Request) (names []string, all bool, err error) {
+	page, err := s.domains(r.With(params.Values{"limit": strconv.Itoa(params.MaxPage)}))
+	for _, d := range page.Domains {
+		names = append(names, d.Name)
+	}
+	return names, page.Next == "", err
 }

@@ -13,29 +13,38 @@ import (
 
 // create makes a gateway, and changes none.
 func (s *Service) create(r *web.Request) error {
-	t, err := r.OneTenant()
+	c, err := s.creation(r, askedOf)
 	if err != nil {
 		return err
 	}
-	c := changing{verb: "create", action: "gateway.create"}
-	if c.asked, err = askedOf(r, t); err != nil {
-		return err
+	return s.change(r, c)
+}
+
+// creation is the gateway that the request wants made, as read reads it.
+func (s *Service) creation(r *web.Request, read func(*web.Request, tenant.Domain) (asked, error)) (c changing, err error) {
+	t, err := r.OneTenant()
+	if err != nil {
+		return c, err
+	}
+	c = changing{verb: "create", action: "gateway.create"}
+	if c.asked, err = read(r, t); err != nil {
+		return c, err
 	}
 	if c.params.Conditions, err = conditionsOf(r); err != nil {
-		return err
+		return c, err
 	}
 	if len(c.params.IfMatch) > 0 {
-		return fault.Invalid("If-Match", "means nothing of a gateway that is to be made; PUT or PATCH changes one that there is")
+		return c, fault.Invalid("If-Match", "means nothing of a gateway that is to be made; PUT or PATCH changes one that there is")
 	}
 	c.params.Only = gateway.OnlyNew
 	c.resolved = c.asked
 	if c.resolved.params, err = gateway.Resolve(r.Context(), s.pbx, c.params); err != nil {
-		return err
+		return c, err
 	}
 	if c.params.Name == "" {
-		return fault.Missing(r.Params.Absent("gateway_name", "gateway_domain", "gateway_username", "gateway_password")...)
+		return c, fault.Missing(r.Params.Absent("gateway_name", "gateway_domain", "gateway_username", "gateway_password")...)
 	}
-	return s.change(r, c)
+	return c, nil
 }
 
 // put has a gateway be as the request says and no other; by an external_id it makes one too. The password is kept if
@@ -59,35 +68,44 @@ func (s *Service) patch(r *web.Request) error {
 }
 
 func (s *Service) edit(r *web.Request, verb string, whole func(*web.Request, *asked)) error {
-	t, err := s.ofPath(r)
+	c, err := s.edition(r, verb, askedOf, whole)
 	if err != nil {
 		return err
+	}
+	return s.change(r, c)
+}
+
+// edition is the change that the request wants of the gateway of the path, as read reads it.
+func (s *Service) edition(r *web.Request, verb string, read func(*web.Request, tenant.Domain) (asked, error), whole func(*web.Request, *asked)) (c changing, err error) {
+	t, err := s.ofPath(r)
+	if err != nil {
+		return c, err
 	}
 	makes := verb == "put" && t.ExternalID != ""
 	if t.resolved.GatewayUUID == "" && makes {
 		// Where it is to be made has to be clear.
 		domain, err := r.OneTenant()
 		if err != nil {
-			return err
+			return c, err
 		}
 		t.DomainUUID, t.DomainName = domain.UUID, domain.Name
 		t.resolved = t.Request
 	} else if t.absent {
-		return t.noGateway()
+		return c, t.noGateway()
 	}
 	if err := stays(r, t.tenant()); err != nil {
-		return err
+		return c, err
 	}
-	c := changing{verb: verb, named: t.asked, action: "gateway." + verb}
-	if c.asked, err = askedOf(r, t.tenant()); err != nil {
-		return err
+	c = changing{verb: verb, named: t.asked, action: "gateway." + verb}
+	if c.asked, err = read(r, t.tenant()); err != nil {
+		return c, err
 	}
 	whole(r, &c.asked)
 	if c.params.Conditions, err = conditionsOf(r); err != nil {
-		return err
+		return c, err
 	}
 	if c.params.IfNoneMatch && !makes {
-		return fault.Invalid("If-None-Match", "means nothing of a gateway that there is; send If-Match")
+		return c, fault.Invalid("If-None-Match", "means nothing of a gateway that there is; send If-Match")
 	}
 	if !makes {
 		c.params.Only = gateway.OnlyExisting
@@ -101,15 +119,15 @@ func (s *Service) edit(r *web.Request, verb string, whole func(*web.Request, *as
 	}
 	c.resolved = c.asked
 	if c.resolved.params, err = gateway.Resolve(r.Context(), s.pbx, c.params); err != nil {
-		return err
+		return c, err
 	}
 	if c.resolved.params.Name == "" {
-		return fault.Missing(r.Params.Absent("gateway_name", "gateway_domain", "gateway_username", "gateway_password")...)
+		return c, fault.Missing(r.Params.Absent("gateway_name", "gateway_domain", "gateway_username", "gateway_password")...)
 	}
 	if !c.params.Asks(c.password) {
-		return fault.Errorf(fault.MissingParameters, "nothing is named that is to be changed; name a column of the gateway, such as description")
+		return c, fault.Errorf(fault.MissingParameters, "nothing is named that is to be changed; name a column of the gateway, such as description")
 	}
-	return s.change(r, c)
+	return c, nil
 }
 
 // stays refuses a request that names another domain than the gateway's.

@@ -41,8 +41,8 @@ var fields = []field{
 	{Param: web.Param{Name: "gateway_username", About: "The account at the carrier."}, columns: []string{"username"}, documented: true},
 	{Param: web.Param{Name: "gateway_enabled", About: "false suspends the gateway.", Kind: web.KindFlag}, columns: []string{"enabled"}},
 	{Param: web.Param{Name: "enabled", About: "The same.", Kind: web.KindFlag}},
-	{Param: web.Param{Name: "proxy", About: "Instead of gateway_domain's."}, read: readAddress, host: true},
-	{Param: web.Param{Name: "realm", About: "Instead of gateway_domain's."}, host: true},
+	{Param: web.Param{Name: "proxy", About: "Where calls and registrations go, if that is not the carrier's address of gateway_domain."}, read: readAddress, host: true},
+	{Param: web.Param{Name: "realm", About: "What the carrier calls itself where it asks for the password, if that is not the address of gateway_domain."}, host: true},
 	{Param: web.Param{Name: "register", About: "Left out: true if username and password are given.", Kind: web.KindFlag}},
 	{Param: web.Param{Name: "profile", About: "The SIP profile; external if it is left out."}},
 	{Param: web.Param{Name: "transport", About: "udp, tcp or tls."}, columns: []string{"register_transport"}, read: readTransport},
@@ -51,10 +51,10 @@ var fields = []field{
 	{Param: web.Param{Name: "outbound_proxy", About: "Through which all requests go."}, read: readAddress, host: true},
 	{Param: web.Param{Name: "auth_username", About: "The name that the password is checked with, if that is not the account."}},
 	{Param: web.Param{Name: "from_user", About: "The user of the From header."}},
-	{Param: web.Param{Name: "from_domain", About: "Its host."}, read: readAddress, host: true},
+	{Param: web.Param{Name: "from_domain", About: "The host of the From header."}, read: readAddress, host: true},
 	{Param: web.Param{Name: "contact_params", About: "What is appended to the Contact header."}},
 	{Param: web.Param{Name: "extension", About: "What calls from the carrier are routed as; left out: the account."}},
-	{Param: web.Param{Name: "extension_in_contact", About: "Whether the Contact header names it.", Kind: web.KindFlag}},
+	{Param: web.Param{Name: "extension_in_contact", About: "Whether the Contact header names the extension.", Kind: web.KindFlag}},
 	{Param: web.Param{Name: "expire_seconds", About: "How long a registration lasts; 5 or more.", Kind: web.KindNumberOrEmpty}},
 	{Param: web.Param{Name: "retry_seconds", About: "How long after a failed registration the next is tried; 5 or more.", Kind: web.KindNumberOrEmpty}},
 	{Param: web.Param{Name: "ping", About: "Seconds between OPTIONS requests to the carrier, 5 or more; 0: none.", Kind: web.KindNumberOrEmpty}},
@@ -122,19 +122,25 @@ func (f *field) fills() []string {
 	return f.columns
 }
 
+// transports are what a transport may be.
+var transports = []string{"udp", "tcp", "tls"}
+
 func readTransport(f *field, value string) (string, error) {
 	value = strings.ToLower(value)
-	if value != "" && !slices.Contains([]string{"udp", "tcp", "tls"}, value) {
+	if value != "" && !slices.Contains(transports, value) {
 		return "", fault.Invalid(f.Name, "is unknown; use udp, tcp or tls: FreeSWITCH would take it for udp")
 	}
 	return value, nil
 }
 
+// addressRule is what an address is written as.
+const addressRule = "such as sip.carrier.example, 192.0.2.1:5060 or [2001:db8::1]:5060, with a port from 1 to 65535 if any"
+
 // readAddress takes a host, with a port and SIP's parameters if they are there.
 func readAddress(f *field, value string) (string, error) {
 	host, _, _ := strings.Cut(value, ";")
 	if value != "" && (!isHostPort(host) || strings.ContainsAny(value, " \t")) {
-		return "", fault.Invalid(f.Name, "is not a host; write one such as sip.carrier.example, 192.0.2.1:5060 or [2001:db8::1]:5060, with a port from 1 to 65535 if any")
+		return "", fault.Invalid(f.Name, "is not a host; write one "+addressRule)
 	}
 	return value, nil
 }

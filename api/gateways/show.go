@@ -78,23 +78,32 @@ func (s *Service) show(r *web.Request) error {
 
 // Show is the gateway of the path. The tag is of its row, and does not change with what the switches show.
 func (s *Service) Show(r *web.Request) (d GatewayDetail, tag string, err error) {
-	t, err := s.ofPath(r)
+	row, err := s.rowOfPath(r)
 	if err != nil {
 		return d, "", err
-	}
-	if t.resolved.GatewayUUID == "" || t.absent {
-		return d, "", t.noGateway()
-	}
-	rows, err := s.db.GatewaysByUUIDs(r.Context(), []string{t.resolved.GatewayUUID})
-	if err != nil {
-		return d, "", err
-	}
-	row, there := rows[t.resolved.GatewayUUID]
-	if !there || row.DomainUUID != t.DomainUUID {
-		return d, "", t.noGateway()
 	}
 	d, err = s.detail(r, row)
 	return d, gateway.Tag(s.tasks.Keys(), row), err
+}
+
+// rowOfPath is the row of the gateway of the path.
+func (s *Service) rowOfPath(r *web.Request) (row fusionpbx.Gateway, err error) {
+	t, err := s.ofPath(r)
+	if err != nil {
+		return row, err
+	}
+	if t.resolved.GatewayUUID == "" || t.absent {
+		return row, t.noGateway()
+	}
+	rows, err := s.db.GatewaysByUUIDs(r.Context(), []string{t.resolved.GatewayUUID})
+	if err != nil {
+		return row, err
+	}
+	row, there := rows[t.resolved.GatewayUUID]
+	if !there || row.DomainUUID != t.DomainUUID {
+		return row, t.noGateway()
+	}
+	return row, nil
 }
 
 func (s *Service) detail(r *web.Request, row fusionpbx.Gateway) (d GatewayDetail, err error) {

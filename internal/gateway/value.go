@@ -81,3 +81,33 @@ func CheckValue(mode fusionpbx.GatewayMode, column, value string) error {
 	}
 	return nil
 }
+
+// Rule is what the column takes beyond what RuleOfAll says, in words for people who fill in a form; "" if it takes anything.
+// It is of the same limits as CheckValue.
+func Rule(column string) string {
+	var rules []string
+	switch {
+	case column == "gateway":
+		rules = append(rules, fmt.Sprintf("Up to %d characters.", maxLabel))
+	case column == "profile":
+		rules = append(rules, "Letters, digits, _ . and - alone.")
+	case slices.Contains(counts, column):
+		rules = append(rules, "A whole number.")
+	}
+	if does, least := replaced[column]; least {
+		rules = append(rules, fmt.Sprintf("Under %d %s.", leastSeconds, does))
+	}
+	if slices.Contains(shownUnescaped, column) {
+		rules = append(rules, "No < and no &, which FreeSWITCH does not escape in its list of gateways.")
+	}
+	return strings.Join(rules, " ")
+}
+
+// RuleOfAll is what all columns take in that gateway mode, in words.
+func RuleOfAll(mode fusionpbx.GatewayMode) string {
+	rule := fmt.Sprintf("Texts have up to %d bytes, on one line.", maxValue)
+	if mode != fusionpbx.ModeFile {
+		rule += " What goes to FreeSWITCH has no $, which FusionPBX deletes on the way, and no entity such as &amp;, which FreeSWITCH would decode."
+	}
+	return rule
+}

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -132,4 +133,29 @@ func FuzzCheckValue(f *testing.F) {
 			t.Fatalf("%q arrives as it is, and is refused: %v", value, err)
 		}
 	})
+}
+
+// What a form says that a column does not take is refused, and what it does not mention is not.
+func TestRulesAreThoseOfTheCheck(t *testing.T) {
+	t.Parallel()
+	for _, column := range fusionpbx.GatewayColumns {
+		rule := Rule(column)
+		for _, c := range []struct{ word, value string }{
+			{"No < and no &", "a<b"}, {"No < and no &", "a&b"}, {"A whole number", "x"}, {"128 characters", strings.Repeat("x", maxLabel+1)},
+			{"Under 5", "4"}, {"Letters, digits", "a b"},
+		} {
+			says, refused := strings.Contains(rule, c.word), CheckValue(fusionpbx.ModeDatabase, column, c.value) != nil
+			if says && !refused {
+				t.Errorf("%s says %q, and takes %.10q", column, rule, c.value)
+			}
+			if refused && rule == "" && !slices.Contains(flags, column) {
+				t.Errorf("%s says nothing, and refuses %.10q", column, c.value)
+			}
+		}
+	}
+	for _, mode := range []fusionpbx.GatewayMode{fusionpbx.ModeDatabase, fusionpbx.ModeFile} {
+		if says, refused := strings.Contains(RuleOfAll(mode), "$"), CheckValue(mode, "password", "a$b") != nil; says != refused {
+			t.Errorf("in mode %s a $ is refused (%t), and the form says %q", mode, refused, RuleOfAll(mode))
+		}
+	}
 }
