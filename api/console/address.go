@@ -9,6 +9,11 @@ import (
 // address is the page's own with these parameters, in pairs, in place of its: "" takes one out. So a filter stands in the
 // address whatever page of the list is shown.
 func address(r *web.Request, pairs ...string) string {
+	return addressAt(r, r.HTTP().URL.EscapedPath(), pairs...)
+}
+
+// addressAt is the same at another page's path.
+func addressAt(r *web.Request, path string, pairs ...string) string {
 	values := url.Values{}
 	for name, value := range r.Params {
 		if value != "" {
@@ -21,7 +26,6 @@ func address(r *web.Request, pairs ...string) string {
 			values.Set(pairs[i], pairs[i+1])
 		}
 	}
-	path := r.HTTP().URL.EscapedPath()
 	if len(values) == 0 {
 		return path
 	}

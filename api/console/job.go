@@ -44,15 +44,20 @@ func (s *Service) job(r *web.Request) (any, error) {
 	if job.Error != nil {
 		v.Remedy = jobRemedies[job.Error.Code]
 	}
-	if r.Caller.May(job.Kind.Scope()) {
-		v.MayCancel = !job.Done && !job.CancelRequested
-		v.MayRetry = job.State == tasks.StateFailed || job.State == tasks.StatePartial || job.State == tasks.StateCancelled
-	}
+	v.MayCancel, v.MayRetry = mayChange(r, job)
 	v.CancelEffect = "It has not begun, and nothing will be done."
 	if job.Attempts > 0 {
 		v.CancelEffect = "Its worker stops as soon as that is safe, and puts right what it has half done."
 	}
 	return v, nil
+}
+
+// mayChange reports what the caller is offered to do with the job. Whether it is theirs to do is judged when they do it.
+func mayChange(r *web.Request, job jobs.Job) (cancel, retry bool) {
+	if !r.Caller.May(job.Kind.Scope()) {
+		return false, false
+	}
+	return !job.Done && !job.CancelRequested, job.State == tasks.StateFailed || job.State == tasks.StatePartial || job.State == tasks.StateCancelled
 }
 
 // laidOut is a value as JSON on lines of its own, cut off where it is long.

@@ -2,6 +2,7 @@ package console
 
 import (
 	"cmp"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -15,10 +16,13 @@ import (
 
 var jobsPage = page{
 	path: "/jobs", title: "Jobs", template: "jobs", scope: token.ScopeRead, live: true, show: (*Service).jobs,
-	params: []web.Param{
-		{Name: "kind"}, {Name: "state"}, {Name: "tenant_domain"}, {Name: "who"}, {Name: "external_id"}, {Name: "text"},
-		{Name: "created_after"}, {Name: "created_before"}, {Name: "after"}, {Name: "limit"},
-	},
+	params: append(slices.Clone(jobFilter), web.Param{Name: "after"}, web.Param{Name: "limit"}),
+}
+
+// jobFilter are the parameters that say which jobs are meant.
+var jobFilter = []web.Param{
+	{Name: "kind"}, {Name: "state"}, {Name: "tenant_domain"}, {Name: "who"}, {Name: "external_id"}, {Name: "text"},
+	{Name: "created_after"}, {Name: "created_before"},
 }
 
 // maxShown bounds how much of a long text a list shows, in characters.
@@ -32,8 +36,17 @@ type jobList struct {
 	Kinds    []tasks.Kind
 	From, To string // the time shown, as fields have it
 	Filtered bool   // something is asked for
-	Jobs     []jobs.Job
+	Jobs     []listedJob
 	Pager    pager
+	// Where all that the filter shows are cancelled or retried, if who looks may change jobs of any kind.
+	CancelAll, RetryAll string
+	Choosable           bool // some of the jobs can be changed
+}
+
+// listedJob is one of the list.
+type listedJob struct {
+	jobs.Job
+	MayCancel, MayRetry bool
 }
 
 // stateCount is how many jobs of the filter are in a state, and where they are listed. State is "" for all of them.
@@ -55,7 +68,17 @@ func (s *Service) jobs(r *web.Request) (any, error) {
 	}
 	list := jobList{
 		Kinds: tasks.Kinds, From: fieldIn(r, "created_after"), To: fieldIn(r, "created_before"),
-		Filtered: filtered(r), Jobs: found.Jobs, Pager: newPager(r, found.Next),
+		Filtered: filtered(r), Pager: newPager(r, found.Next),
+	}
+	for _, job := range found.Jobs {
+		listed := listedJob{Job: job}
+		listed.MayCancel, listed.MayRetry = mayChange(r, job)
+		list.Jobs = append(list.Jobs, listed)
+		list.Choosable = list.Choosable || listed.MayCancel || listed.MayRetry
+	}
+	if slices.ContainsFunc(tasks.Kinds, func(kind tasks.Kind) bool { return r.Caller.May(kind.Scope()) }) {
+		list.CancelAll = addressAt(r, home+cancelJobs.path, "after", "", "limit", "")
+		list.RetryAll = addressAt(r, home+retryJobs.path, "after", "", "limit", "")
 	}
 	list.States, list.Among, err = s.statesOf(r, asked)
 	return list, err

@@ -64,4 +64,4 @@ var pages = slices.Concat([]page{
 	sessionsPage,
 	auditPage,
 	referencePage,
-}, gatewayActionPages(), gatewayFormPages())
+}, gatewayActionPages(), jobsChangePages(), gatewayFormPages())

@@ -14,7 +14,7 @@ import (
 	"trunkline/internal/fault"
 )
 
-var testLimits = Limits{BodyBytes: 1000, Count: 100, ValueBytes: 500, Lists: map[string]List{"ids": {Entries: 100, Setting: "TRUNKLINE_SOME"}}, Lines: map[string]bool{"text": true}}
+var testLimits = Limits{BodyBytes: 1000, Count: 100, ValueBytes: 500, Lists: map[string]List{"ids": {Entries: 100, Setting: "TRUNKLINE_SOME"}, "few": {Entries: 3}}, Lines: map[string]bool{"text": true}}
 
 const (
 	formType = "application/x-www-form-urlencoded"
@@ -75,6 +75,7 @@ func TestRead(t *testing.T) {
 		"boxes of a query":        {query: "ids=a&ids=c,d", want: "map[ids:a,c,d]"},
 		"boxes, query and form":   {query: "ids=a", contentType: formType, body: "ids=c", code: fault.InvalidRequest, says: "ids: is given twice"},
 		"too many boxes":          {contentType: formType, body: strings.Repeat("ids=a&", 101), code: fault.TooLarge, says: "ids: has 101 entries"},
+		"too long a short list":   {contentType: formType, body: "few=a&few=b&few=c&few=d", code: fault.TooLarge, says: "few: has 4 entries, more than the 3 that are taken at once; send"},
 		"a long list":             {contentType: formType, body: "ids=" + strings.Repeat("aaaaaaaa,", 100), want: "map[ids:" + strings.Repeat("aaaaaaaa,", 100) + "]"},
 		"a long list, multipart":  {contentType: "multipart/form-data; boundary=B", body: part(`name="ids"`, strings.Repeat("aaaaaaa,", 90)) + "--B--\r\n", want: "map[ids:" + strings.Repeat("aaaaaaa,", 90) + "]"},
 		"too long a list":         {contentType: formType, body: "ids=" + strings.Repeat("a,", 101), code: fault.TooLarge, says: "ids: has 101 entries, more than the 100 that are taken at once (TRUNKLINE_SOME)"},
