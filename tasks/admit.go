@@ -55,26 +55,20 @@ func (c *Client) admit(ctx context.Context) (admitted int, err error) {
 	return len(jobs), nil
 }
 
-// choose admits jobs in the database, one process at a time. Of those that wait, the domain that holds the fewest
-// slots of the queue goes first, and within it what is urgent; no domain ever holds the last slot of a queue that
-// has several, nor more than its share of one whose jobs others can draw out, unless there is no other.
+// candidates are the jobs that may start as soon as there is a slot, in the table ranked, by queue in the order in which they do:
+// nth says how many of the queue are held before theirs, nth_of_domain how many its domain then holds. Its arguments are those of
+// candidateArgs.
+//
+// The domain that holds the fewest slots of the queue goes first, and within it what is urgent. Of a queue whose jobs others can
+// draw out, the domain goes first whose last slot is longest ago: however many domains have however many jobs there, one that
+// has had none comes next. No domain ever holds the last slot of a queue that has several, nor more than its share of one whose
+// jobs others can draw out, unless there is no other.
 //
 // Whether a job has an earlier one before it is asked for each by itself (offset 0): the planner, which takes turns for
 // few, would else look for all of theirs at once, each of ten thousand against each.
-//
-// If the server crashes and forgets an admission, the task finds its job not admitted, and the sweep admits it.
-func (c *Client) choose(ctx context.Context) (jobs []Job, err error) {
-	var names []string
-	var usual, shares []int
-	for _, k := range kinds {
-		names = append(names, k.queue)
-		usual, shares = append(usual, usualSlots(k.queue, c.settings)), append(shares, k.share)
-	}
-	batch := &pgx.Batch{} // one transaction
-	batch.Queue("select pg_advisory_xact_lock($1), set_config('synchronous_commit', 'off', true), "+planOnce, postgres.LockKey("admission"))
-	batch.Queue(`
+const candidates = `
 		with queues as (
-			select kind, queue, slots, case when not shared or slots = 1 then slots
+			select kind, queue, slots, part > 0 as drawn, case when not shared or slots = 1 then slots
 				when part > 0 then least(greatest(slots / part, 2), slots - 1) else slots - 1 end as share
 			from unnest($1::text[], $2::text[], $3::integer[], $5::integer[]) as known (kind, queue, usual, part),
 			lateral (select coalesce(sum(slots), usual) as slots, coalesce(bool_or(shared), true) as shared
@@ -84,27 +78,60 @@ func (c *Client) choose(ctx context.Context) (jobs []Job, err error) {
 			select queue, coalesce(domain_uuid::text, '') as domain, count(*) as jobs from trunkline.jobs join queues using (kind)
 			where state in ('queued', 'running') and admitted_at is not null group by 1, 2
 		), next as (
-			select id, queue, slots, share, urgent, turn, coalesce(held.jobs, 0)
+			select id, queue, domain, slots, share, drawn, urgent, turn, served_at, coalesce(held.jobs, 0)
 				+ row_number() over (partition by queue, domain order by urgent desc, turn) as nth
 			from (select *, coalesce(domain_uuid::text, '') as domain from trunkline.jobs) as j
-			join queues using (kind) left join held using (queue, domain)
+			join queues using (kind) left join held using (queue, domain) left join trunkline.served using (queue, domain)
 			where state = 'queued' and admitted_at is null and case when items = 0 then not exists (
 				select from (select key, turn from trunkline.turns where job_id = j.id offset 0) as mine,
 				lateral (select from trunkline.turns where key = mine.key and turn < mine.turn and holds limit 1) as earlier)
 			else not exists (
 				select from trunkline.jobs as earlier where earlier.id = any(j.after) and earlier.finished_at is null and earlier.outcome is null) end
 		), ranked as (
-			select id, slots, coalesce((select sum(jobs) from held where held.queue = next.queue), 0)
-				+ row_number() over (partition by queue order by nth, urgent desc, turn) as nth
+			select id, queue, domain, slots, drawn, nth as nth_of_domain, coalesce((select sum(jobs) from held where held.queue = next.queue), 0)
+				+ row_number() over (partition by queue order by nth, urgent desc, served_at nulls first, turn) as nth
 			from next where nth <= share
+		)`
+
+// candidateArgs are the arguments $1 to $5 of candidates.
+func (c *Client) candidateArgs() []any {
+	var names []string
+	var usual, shares []int
+	for _, k := range kinds {
+		names = append(names, k.queue)
+		usual, shares = append(usual, usualSlots(k.queue, c.settings)), append(shares, k.share)
+	}
+	return []any{Kinds, names, usual, c.settings.HeartbeatTimeout, shares}
+}
+
+// choose admits jobs in the database, one process at a time: the candidates for which there are slots.
+//
+// If the server crashes and forgets an admission, the task finds its job not admitted, and the sweep admits it.
+func (c *Client) choose(ctx context.Context) (jobs []Job, err error) {
+	batch := &pgx.Batch{} // one transaction
+	batch.Queue("select pg_advisory_xact_lock($1), set_config('synchronous_commit', 'off', true), "+planOnce, postgres.LockKey("admission"))
+	batch.Queue(candidates+`, noted as (
+			insert into trunkline.served (queue, domain, served_at)
+			select queue, domain, clock_timestamp() from (select distinct queue, domain from ranked where nth <= slots and drawn) as chosen
+			on conflict (queue, domain) do update set served_at = excluded.served_at
 		)
 		update trunkline.jobs set admitted_at = now(), dispatched_at = now()
 		where id = any(array(select id from ranked where nth <= slots)) and state = 'queued' and admitted_at is null
-		returning `+jobColumns, Kinds, names, usual, c.settings.HeartbeatTimeout, shares).Query(func(rows pgx.Rows) error {
+		returning `+jobColumns, c.candidateArgs()...).Query(func(rows pgx.Rows) error {
 		jobs, err = pgx.CollectRows(rows, pgx.RowToStructByPos[Job])
 		return err
 	})
 	return jobs, c.pool.SendBatch(ctx, batch).Close()
+}
+
+// OthersWait reports whether a job of another domain waits for a slot that the job has: it would start if the job ended, and
+// would leave its domain with no more slots than the job's domain has now.
+func (c *Client) OthersWait(ctx context.Context, job Job) (bool, error) {
+	waiting, err := postgres.Value[bool](ctx, c.pool, "looking for jobs that wait for a slot", candidates+`
+		select exists (select from ranked join held using (queue)
+			where queue = $6 and nth > slots and held.domain = $7 and ranked.domain <> $7 and nth_of_domain <= held.jobs)`,
+		append(c.candidateArgs(), job.Kind.Queue(), job.DomainUUID)...)
+	return waiting, err
 }
 
 // admitMissed admits what nobody admitted when its turn came: the process that should have ended first.

@@ -226,6 +226,44 @@ func TestADomainHoldsAQuarterOfTheDeliveries(t *testing.T) {
 	b.wantStarted(t, jobs, "a0", "a1", "a2", "a3", "a4", "b0")
 }
 
+// However many deliveries some domains have waiting: one that has had no slot gets the next, and asks nobody for it who has no
+// more than it would have then.
+func TestADeliveryIsNextWhoseDomainHadNone(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t)
+	b.serve(t, 2, true) // one for each domain
+	jobs := map[string]tasks.Job{}
+	deliver := func(domain, name string) {
+		n := b.of(domain, name, name)
+		n.Kind = tasks.KindDeliver
+		jobs[name] = b.submit(t, n)
+	}
+	wait := func(name string, want bool) {
+		t.Helper()
+		if got, err := b.OthersWait(t.Context(), jobs[name]); err != nil || got != want {
+			t.Errorf("others wait for the slot of %s: %v, %v", name, got, err)
+		}
+	}
+	for i := range 3 {
+		deliver(domainA, fmt.Sprintf("a%d", i))
+		deliver(domainB, fmt.Sprintf("b%d", i))
+	}
+	b.wantStarted(t, jobs, "a0", "b0")
+	wait("a0", false) // all that wait are beyond their domains' shares
+	wait("b0", false)
+	deliver("", "c0")
+	deliver("", "c1")
+	wait("a0", true)
+	wait("b0", true)
+	b.succeed(t, jobs["a0"])
+	b.wantStarted(t, jobs, "b0", "c0")
+	wait("c0", true) // it is the turn of the first domain again
+	b.succeed(t, jobs["b0"])
+	b.wantStarted(t, jobs, "a1", "c0")
+	b.exec(t, "insert into trunkline.paused_queues (queue, paused_by, reason) values ('deliver', 'test', 'test')")
+	wait("c0", false) // nobody would start
+}
+
 // What another process should have admitted when it ended its job, the sweep admits.
 func TestSweepAdmitsWhatWasMissed(t *testing.T) {
 	t.Parallel()

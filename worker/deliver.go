@@ -43,7 +43,9 @@ func (w *Worker) deliver(ctx context.Context, r *run) (any, error) {
 	}
 	note := fmt.Sprintf("try %d", try.Number)
 	r.report(tasks.Progress{Note: note})
-	receipt, err := w.deliverTo(ctx, try.Delivery, func(content delivery.Content) delivery.Content {
+	ctx, pace := w.watchPace(ctx, r.Job)
+	defer pace.stop()
+	receipt, err := w.deliverTo(ctx, try.Delivery, pace.moved, func(content delivery.Content) delivery.Content {
 		return followed(content, func(read int64) {
 			r.report(tasks.Progress{Done: read, Total: content.Bytes, Unit: "bytes", Note: note})
 		})
@@ -123,9 +125,9 @@ func (w *Worker) tryAgain(ctx context.Context, r *run, err error) (time.Time, er
 // jittered is anything from a half to one and a half times so long: what failed together is not tried again together.
 func jittered(pause time.Duration) time.Duration { return pause/2 + rand.N(pause) }
 
-// deliverTo delivers, what is a file as follow has it. Its errors are those of a delivery.Sender, or such that another worker
+// deliverTo delivers, what is a file as follow has it. moved is told of what goes over connections to where files are brought. Its errors are those of a delivery.Sender, or such that another worker
 // has to go on.
-func (w *Worker) deliverTo(ctx context.Context, d outbox.Delivery, follow func(delivery.Content) delivery.Content) (receipt delivery.Receipt, err error) {
+func (w *Worker) deliverTo(ctx context.Context, d outbox.Delivery, moved func(bytes int), follow func(delivery.Content) delivery.Content) (receipt delivery.Receipt, err error) {
 	if d.DestinationID == "" {
 		return w.callBack(ctx, d)
 	}
@@ -133,7 +135,7 @@ func (w *Worker) deliverTo(ctx context.Context, d outbox.Delivery, follow func(d
 	if err != nil {
 		return receipt, err
 	}
-	sender, err := w.destinations.Open(ctx, destination)
+	sender, err := w.destinations.Open(ctx, destination, moved)
 	if err != nil {
 		return receipt, err
 	}

@@ -58,6 +58,7 @@ type Worker struct {
 	outbox       *outbox.Box
 	late         *late.Store
 	waited       waited
+	yielding     sync.Mutex // held by a delivery that is put off, until that is recorded
 
 	// running is read-locked by every task that was taken, and locked for good when the worker stops: from
 	// then on TryRLock refuses. asynq may hand out a task as late as that, and a WaitGroup allows no Add

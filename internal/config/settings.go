@@ -129,6 +129,8 @@ type Settings struct {
 	DestinationsPerDomain int            `env:"TRUNKLINE_DESTINATIONS_PER_DOMAIN" envDefault:"50" most:"1000" help:"how many destinations one domain may have"`
 	DestinationTests      int            `env:"TRUNKLINE_DESTINATION_TESTS" envDefault:"8" most:"1000" help:"how many destinations are tested at once, per process; no domain can hold them all, and the others wait for their turn"`
 	DeliverTimeout        time.Duration  `env:"TRUNKLINE_DELIVER_TIMEOUT" envDefault:"1h" help:"how long one attempt at a delivery may take"`
+	DeliverLeastRate      Bytes          `env:"TRUNKLINE_DELIVER_LEAST_RATE" envDefault:"256KiB" least:"0" help:"how many bytes a second go to or from an SFTP server or a bucket, at least, or a delivery to it is put off while deliveries of other domains wait for its slot; 0: it is not"`
+	DeliverSlowAfter      time.Duration  `env:"TRUNKLINE_DELIVER_SLOW_AFTER" envDefault:"30s" help:"over how long that rate is measured"`
 	DeliverRetryFor       time.Duration  `env:"TRUNKLINE_DELIVER_RETRY_FOR" envDefault:"24h" help:"for how long a delivery that may yet succeed is tried again"`
 	DeliverRetryFirst     time.Duration  `env:"TRUNKLINE_DELIVER_RETRY_FIRST" envDefault:"10s" help:"after about how long a delivery is tried again at first; each time after twice as long"`
 	DeliverRetryMost      time.Duration  `env:"TRUNKLINE_DELIVER_RETRY_MOST" envDefault:"30m" help:"the longest that a delivery waits until it is tried again"`

@@ -326,14 +326,15 @@ func (s *Store) Disable(ctx context.Context, tx pgx.Tx, id string) error {
 	return nil
 }
 
-// Open opens the destination. Somebody should close it. Errors are a *fault.Error whose Passes says whether a retry may help,
+// Open opens the destination. Somebody should close it. moved is told of the bytes that go over connections by which files are
+// brought, either way; nil: nobody is. Errors are a *fault.Error whose Passes says whether a retry may help,
 // or of our own database.
-func (s *Store) Open(ctx context.Context, d Destination) (delivery.Sender, error) {
+func (s *Store) Open(ctx context.Context, d Destination, moved func(bytes int)) (delivery.Sender, error) {
 	k, credentials, err := s.credentials(ctx, s.pool, d)
 	if err != nil {
 		return nil, err
 	}
-	return k.open(ctx, opening{s.settings, d.DomainUUID}, d.Settings, credentials)
+	return k.open(ctx, opening{s.settings, d.DomainUUID, moved}, d.Settings, credentials)
 }
 
 // credentials are those of a destination, nil for none, with its kind.

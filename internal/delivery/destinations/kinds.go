@@ -44,11 +44,14 @@ type kind struct {
 // opening is what a kind opens a destination with, besides its own settings and credentials.
 type opening struct {
 	settings config.Settings
-	owner    string // the uuid of the domain whose it is; "": it is of all domains
+	owner    string          // the uuid of the domain whose it is; "": it is of all domains
+	moved    func(bytes int) // told of what goes over connections to where files are brought; nil: nobody is
 }
 
 // guard says what may be connected to.
-func (o opening) guard() dial.Guard { return dial.Guard{Allowed: o.settings.DeliveryNetworks} }
+func (o opening) guard() dial.Guard {
+	return dial.Guard{Allowed: o.settings.DeliveryNetworks, Moved: o.moved}
+}
 
 // Settings are how destinations of a kind are reached, as they are kept in JSON. Its fields are texts, whole numbers and flags,
 // with their names in the tag json and what they mean in the tag about.

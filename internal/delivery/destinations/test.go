@@ -50,7 +50,7 @@ func (s *Store) Test(ctx context.Context, d Destination) (report delivery.Report
 }
 
 func (s *Store) test(ctx context.Context, d Destination) (delivery.Report, error) {
-	sender, err := s.Open(ctx, d)
+	sender, err := s.Open(ctx, d, nil)
 	if err != nil {
 		return delivery.Report{}, worded(ctx, err)
 	}
@@ -65,7 +65,7 @@ func (s *Store) TestGiven(ctx context.Context, g Given) (delivery.Report, error)
 	if err != nil {
 		return delivery.Report{}, err
 	}
-	sender, err := k.open(ctx, opening{s.settings, g.DomainUUID}, settings, credentials)
+	sender, err := k.open(ctx, opening{s.settings, g.DomainUUID, nil}, settings, credentials)
 	if err != nil {
 		return delivery.Report{}, worded(ctx, err)
 	}

@@ -25,6 +25,8 @@ const (
 type Guard struct {
 	Allowed  []netip.Prefix // besides the public internet: TRUNKLINE_DELIVERY_NETWORKS
 	Resolver *net.Resolver  // nil: the system's
+	// Moved is told of the bytes that go over connections of Dial, either way; nil: nobody is.
+	Moved func(bytes int)
 }
 
 // Refused is the error of an address that may not be connected to.
@@ -73,6 +75,34 @@ func (g Guard) Dialer() *net.Dialer {
 		}
 		return g.Check(at.Addr())
 	}}
+}
+
+// Dial connects as Dialer does, and tells Moved.
+func (g Guard) Dial(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := g.Dialer().DialContext(ctx, network, address)
+	if err != nil || g.Moved == nil {
+		return conn, err
+	}
+	return &followed{conn, g.Moved}, nil
+}
+
+type followed struct {
+	net.Conn
+	moved func(bytes int)
+}
+
+// Read implements net.Conn.
+func (f *followed) Read(into []byte) (int, error) {
+	n, err := f.Conn.Read(into)
+	f.moved(n)
+	return n, err
+}
+
+// Write implements net.Conn.
+func (f *followed) Write(from []byte) (int, error) {
+	n, err := f.Conn.Write(from)
+	f.moved(n)
+	return n, err
 }
 
 // CheckHost refuses a name, or an address, of which it can be known now that it will not be connected to: all that it stands

@@ -2,6 +2,7 @@ package dial_test
 
 import (
 	"errors"
+	"io"
 	"net"
 	"net/netip"
 	"strings"
@@ -135,6 +136,37 @@ func TestDialling(t *testing.T) {
 	}
 	if _, err := guard.Dialer().DialContext(t.Context(), "udp", "8.8.8.8:53"); err == nil {
 		t.Error("it connects by UDP")
+	}
+}
+
+// What goes over a connection is told, either way, and the addresses are judged as they always are.
+func TestWhatMovesIsTold(t *testing.T) {
+	t.Parallel()
+	server, err := net.Listen("tcp", "127.0.0.1:0")
+	pbxtest.Must(t, err)
+	t.Cleanup(func() { _ = server.Close() })
+	go func() {
+		conn, err := server.Accept()
+		if err == nil {
+			_, _ = io.CopyN(conn, conn, 5)
+			_ = conn.Close()
+		}
+	}()
+	moved := 0
+	guard := dial.Guard{Allowed: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, Moved: func(bytes int) { moved += bytes }}
+	conn, err := guard.Dial(t.Context(), "tcp", server.Addr().String())
+	pbxtest.Must(t, err)
+	_, err = conn.Write([]byte("calls"))
+	pbxtest.Must(t, err)
+	back, err := io.ReadAll(conn)
+	pbxtest.Must(t, errors.Join(err, conn.Close()))
+	if string(back) != "calls" || moved != 10 {
+		t.Errorf("got %q, and was told of %d bytes", back, moved)
+	}
+	guard.Allowed = nil
+	_, err = guard.Dial(t.Context(), "tcp", server.Addr().String())
+	if _, refused := errors.AsType[*dial.Refused](err); !refused {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -30,7 +30,7 @@ func New(guard dial.Guard, authorities string, s Settings, c Credentials) (*Send
 	files, err := bucket.Open(location, bucket.Options{
 		AccessKey: c.AccessKey, SecretKey: c.SecretKey, Roots: roots,
 		Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
-			conn, err := guard.Dialer().DialContext(ctx, network, address)
+			conn, err := guard.Dial(ctx, network, address)
 			if worded := dial.Fault(hostOf(address), err); worded != nil {
 				return nil, worded
 			}

@@ -73,7 +73,7 @@ func connect(ctx context.Context, guard dial.Guard, s Settings, c Credentials, s
 	if err != nil {
 		return nil, err
 	}
-	raw, err := guard.Dialer().DialContext(ctx, "tcp", s.address())
+	raw, err := guard.Dial(ctx, "tcp", s.address())
 	if err != nil {
 		return nil, err
 	}
