@@ -155,67 +155,84 @@ func (s *session) watch(job client.Job, output string) error {
 }
 
 type jobCancelCommand struct {
-	Jobs []string `arg:"" name:"id" help:"The jobs' ids."`
+	Agreement
+	JobFilter
+	Jobs []string `arg:"" optional:"" name:"id" help:"The jobs' ids; or a filter, or --all."`
+	All  bool     `help:"All that the token is for."`
 }
 
 func (jobCancelCommand) Help() string {
-	return `Example: trunkline jobs cancel 0190f3c2-7d1e-7c55-b2a4-5a1f6f0e9a11`
+	return manyHelp + `
+
+Example: trunkline jobs cancel 0190f3c2-7d1e-7c55-b2a4-5a1f6f0e9a11
+
+Example: trunkline jobs cancel --state queued --who root@pbx.example --since 1h`
 }
 
 func (c jobCancelCommand) Run(s *session) error {
-	ids := make([]string, len(c.Jobs))
-	for i, given := range c.Jobs {
-		id, err := jobID(given)
-		if err != nil {
-			return err
-		}
-		ids[i] = id
+	many := manyJobs{session: s, action: "cancel", done: map[string]string{"cancelled": "cancelled", "running": "asked to stop", "queued": "asked to stop"}}
+	filter, err := many.chosen(c.JobFilter, c.Jobs, c.All)
+	if err != nil {
+		return err
 	}
-	// One that cannot be cancelled keeps no other from it.
-	var failed []error
-	for _, id := range ids {
+	if len(c.Jobs) == 0 {
+		return many.run(c.Agreement, filter)
+	}
+	return many.each(c.Agreement, c.Jobs, func(id string) error {
 		job, err := s.api.Cancel(s.ctx, id)
 		switch {
-		case err != nil && s.ctx.Err() != nil:
-			return s.worded(err)
 		case err != nil:
-			failed = append(failed, fmt.Errorf("job %s: %w", id, s.worded(err)))
+			return s.worded(err)
 		case job.Done:
 			s.printf("job %s is %s\n", id, visible(job.State))
 		default:
 			s.printf("job %s runs, and is asked to stop; trunkline jobs watch %[1]s shows what it leaves\n", id)
 		}
-	}
-	return errors.Join(failed...)
+		return nil
+	})
 }
 
 type jobRetryCommand struct {
-	Job    string `arg:"" name:"id" help:"The job's id."`
-	Watch  bool   `help:"Follow it to its end."`
-	Output string `short:"o" enum:"table,json" default:"table" help:"table or json: how the job is shown."`
+	Agreement
+	JobFilter
+	Jobs   []string `arg:"" optional:"" name:"id" help:"The jobs' ids; or a filter, or --all."`
+	All    bool     `help:"All that the token is for."`
+	Watch  bool     `help:"Follow the job to its end; of one job."`
+	Output string   `short:"o" enum:"table,json" default:"table" help:"table or json: how the job is shown; of one job."`
 }
 
 func (jobRetryCommand) Help() string {
-	return `Example: trunkline jobs retry 0190f3c2-7d1e-7c55-b2a4-5a1f6f0e9a11 --watch`
+	return manyHelp + `
+
+Example: trunkline jobs retry 0190f3c2-7d1e-7c55-b2a4-5a1f6f0e9a11 --watch
+
+Example: trunkline jobs retry --kind export --state failed --since 24h`
 }
 
 func (c jobRetryCommand) Run(s *session) error {
-	id, err := jobID(c.Job)
-	if err != nil {
+	many := manyJobs{session: s, action: "retry", done: map[string]string{"queued": "queued again"}}
+	filter, err := many.chosen(c.JobFilter, c.Jobs, c.All)
+	switch {
+	case err != nil:
 		return err
+	case len(c.Jobs) != 1 && (c.Watch || c.Output == "json"):
+		return errors.New("--watch and -o json are for one job; trunkline jobs list shows several")
+	case len(c.Jobs) == 0:
+		return many.run(c.Agreement, filter)
 	}
-	job, err := s.api.Retry(s.ctx, id)
-	if err != nil {
-		return s.worded(err)
-	}
-	if c.Watch {
-		return s.watch(job, c.Output)
-	}
-	if c.Output == "json" {
-		return s.printJSON(job.Raw)
-	}
-	s.printf("job %s is %s again; trunkline jobs watch %[1]s follows it\n", id, visible(job.State))
-	return nil
+	return many.each(c.Agreement, c.Jobs, func(id string) error {
+		job, err := s.api.Retry(s.ctx, id)
+		switch {
+		case err != nil:
+			return s.worded(err)
+		case c.Watch:
+			return s.watch(job, c.Output)
+		case c.Output == "json":
+			return s.printJSON(job.Raw)
+		}
+		s.printf("job %s is %s again; trunkline jobs watch %[1]s follows it\n", id, visible(job.State))
+		return nil
+	})
 }
 
 func (c jobShowCommand) items(s *session, id string) error {

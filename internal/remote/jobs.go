@@ -21,8 +21,8 @@ type Jobs struct {
 	List   jobListCommand   `cmd:"" help:"List jobs, newest first."`
 	Show   jobShowCommand   `cmd:"" help:"Show a job: its state, what was asked for, its result or its error."`
 	Watch  jobWatchCommand  `cmd:"" help:"Follow a job to its end, and tell by the exit status how it ended."`
-	Cancel jobCancelCommand `cmd:"" help:"End jobs that have not begun, and ask those that run to stop."`
-	Retry  jobRetryCommand  `cmd:"" help:"Queue a job again that failed or was cancelled; of one of many rows those that failed."`
+	Cancel jobCancelCommand `cmd:"" help:"End jobs that have not begun, and ask those that run to stop: some, or all of a filter."`
+	Retry  jobRetryCommand  `cmd:"" help:"Queue jobs again that failed or were cancelled, some or all of a filter; of one of many rows those that failed."`
 }
 
 // Help is the group's.
@@ -34,8 +34,8 @@ func (Jobs) Help() string {
 Example: trunkline jobs list --state failed --since 24h`
 }
 
-type jobListCommand struct {
-	Format
+// JobFilter are the flags that say which jobs are meant.
+type JobFilter struct {
 	Kind       string `placeholder:"KIND" help:"Only those of a kind: provision, bulk or export."`
 	State      string `placeholder:"STATE" help:"Only those that are queued, running, succeeded, partial, failed or cancelled."`
 	Since      string `placeholder:"TIME" help:"Only those made since then: a time back from now (24h, 7d), a date or a time."`
@@ -44,7 +44,12 @@ type jobListCommand struct {
 	Who        string `placeholder:"NAME" help:"Only those that user@domain, or token:NAME, asked for."`
 	Text       string `placeholder:"TEXT" help:"Only those with it in their error or in what they are about; with --since."`
 	Domain     string `placeholder:"NAME" help:"Only those of a domain; global for those of none."`
-	Limit      int    `default:"50" help:"How many at most; 0 for all."`
+}
+
+type jobListCommand struct {
+	Format
+	JobFilter
+	Limit int `default:"50" help:"How many at most; 0 for all."`
 }
 
 func (jobListCommand) Help() string {
@@ -94,7 +99,7 @@ func noteOf(job client.Job) string {
 	return ""
 }
 
-func (c jobListCommand) query(now time.Time) (url.Values, error) {
+func (c JobFilter) query(now time.Time) (url.Values, error) {
 	q := url.Values{}
 	for name, value := range map[string]string{"kind": c.Kind, "state": c.State, "external_id": c.ExternalID, "who": c.Who, "text": c.Text, "tenant_domain": c.Domain} {
 		if value != "" {
