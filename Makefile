@@ -8,7 +8,7 @@ SHELL := /bin/bash
 TEST_TIMEOUT ?= 30m
 FUZZ_TIME ?= 30s
 
-.PHONY: help install install-tests build openapi demo test lint bench fuzz check-compose clean
+.PHONY: help install install-tests build openapi screenshots demo test lint bench fuzz check-compose clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,10 @@ build: ## build bin/trunkline and bin/trunkline-demo
 
 openapi: install ## write api/openapi.json from the endpoints and the types of their answers
 	@go test ./api -count=1 -run '^TestDescriptionIsFresh$$' -write-openapi
+
+screenshots: install-tests ## write pictures of the console's pages into docs/screenshots
+	@mkdir -p docs/screenshots
+	@go test ./api -count=1 -run '^TestEveryPageOfTheConsole$$' -write-screenshots "$(CURDIR)/docs/screenshots"
 
 demo: install build ## a sample PBX with everything running, until Ctrl-C; ARGS=--once checks and ends
 	@exec bin/trunkline-demo demo $(ARGS)

@@ -198,10 +198,6 @@ func TestConsoleInABrowser(t *testing.T) {
 			if !ask(t, w, chromedp.Evaluate[bool](`Promise.all(Array.from(document.images).map((image) => image.decode())).then((all) => all.length > 0)`, chromedp.EvalAwaitPromise)) {
 				t.Error("the chart is not drawn")
 			}
-			if dir := os.Getenv("TRUNKLINE_SCREENSHOTS"); dir != "" {
-				image := ask(t, w, chromedp.FullScreenshot(100))
-				must(t, os.WriteFile(filepath.Join(dir, strings.ReplaceAll(c.who, " ", "-")+".png"), image, 0o644))
-			}
 			w.do(t, chromedp.Click("//button[text()='Sign out']"))
 			w.shows(t, "Sign in")
 			w.open(t, "/console")

@@ -414,59 +414,6 @@ func TestConsoleWhitelist(t *testing.T) {
 	b.do(t, b.asSuperadmin(call{path: "/v1/whitelist"})).want(t, http.StatusOK, "")
 }
 
-// loads is whatever has a browser load something, or go somewhere.
-var loads = regexp.MustCompile(`(?i)(?:src|href|srcset|poster|data)\s*=\s*"([^"]*)"|url\(([^)]*)\)|@import\s+(\S+)`)
-
-// No answer has a browser load, or run, anything from elsewhere; and each says so to the browser.
-func TestConsoleLoadsNothingFromElsewhere(t *testing.T) {
-	t.Parallel()
-	b := newBundle(t, setUp{noWorker: true})
-	v := b.superadmin(t)
-	seen := map[string]bool{}
-	paths := []string{"/console", "/console/", "/console/sessions", "/console/sign-in", "/console/sign-on", "/console/assets/none.css"}
-	for len(paths) > 0 {
-		path := paths[0]
-		paths = paths[1:]
-		if seen[path] {
-			continue
-		}
-		seen[path] = true
-		got := v.get(t, path)
-		if strings.HasPrefix(path, "/console/assets/swagger-ui") { // others wrote it; the browser shows that it loads nothing
-			continue
-		}
-		for _, found := range loads.FindAllStringSubmatch(got.body, -1) {
-			to := html.UnescapeString(found[1] + found[2] + found[3])
-			switch {
-			case strings.HasPrefix(to, "/console"):
-				paths = append(paths, to)
-			case strings.HasPrefix(to, "#"):
-			default:
-				t.Errorf("%s: loads %q", path, to)
-			}
-		}
-		policy := got.header.Get("Content-Security-Policy")
-		for _, want := range []string{"default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'", "form-action 'self'"} {
-			if !strings.Contains(policy, want) {
-				t.Errorf("%s: the policy %q lacks %s", path, policy, want)
-			}
-		}
-		asset := strings.HasPrefix(path, "/console/assets/") && got.status == http.StatusOK
-		if strings.Contains(policy, "unsafe") || got.header.Get("X-Content-Type-Options") != "nosniff" || (got.header.Get("Cache-Control") == "no-store") == asset {
-			t.Errorf("%s: got %v", path, got.header)
-		}
-		if regexp.MustCompile(`(?i)<script(?:[^>]*)>[^<]|<style|\sstyle\s*=|\son\w+\s*=`).MatchString(got.body) && strings.Contains(got.header.Get("Content-Type"), "html") {
-			t.Errorf("%s: has a script or a style within: %s", path, got.body)
-		}
-		if len(got.body) > 100_000 && path != "/console/openapi.json" {
-			t.Errorf("%s has %d bytes", path, len(got.body))
-		}
-	}
-	if len(seen) < 8 {
-		t.Errorf("only %v was read", seen)
-	}
-}
-
 // The console works behind nginx as deploy/ sets it up.
 func TestConsoleBehindNginx(t *testing.T) {
 	t.Parallel()
