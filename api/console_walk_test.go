@@ -25,12 +25,12 @@ func livedIn(t *testing.T) *bundle {
 	t.Helper()
 	b := newBundle(t, setUp{cdrs: 300, switches: 2})
 	own, backup := b.sample.AdminDomain, ""
+	b.failing(t, b.asAdmin, "initech")
 	for _, name := range []string{"acme-primary", "acme-backup", "globex"} {
 		b.do(t, b.asSuperadmin(call{path: provisionPath, form: carrier(name, "tenant_domain", own)})).want(t, http.StatusOK, "")
 	}
 	must(t, b.pool.QueryRow(t.Context(), "select gateway_uuid::text from v_gateways where gateway = 'acme-backup'").Scan(&backup))
 	b.do(t, b.asSuperadmin(call{path: "/v1/gateways/" + backup + "/disable", form: form()})).want(t, http.StatusOK, "")
-	b.failing(t, b.asAdmin, "initech")
 	destination, _ := b.delivered(t)
 	billing := b.do(t, b.asAdmin(folderCalled("billing"))).want(t, http.StatusCreated, "").text(t, "id")
 	b.do(t, b.asSuperadmin(nightly("nightly", "tenant_domain", "global", "time_zone", "Europe/Berlin", "destinations", destination))).want(t, http.StatusCreated, "")

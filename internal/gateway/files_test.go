@@ -304,6 +304,23 @@ func TestDeleteInFileMode(t *testing.T) {
 	}
 }
 
+// A rescan of a switch whose files cannot be read loads what it read last, and none that was disabled or deleted is among it.
+func TestNothingComesBackWhileFilesAreBroken(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{files: true})
+	disabled := b.one(t, change("", "disabled", carrier())).GatewayUUID
+	deleted := b.one(t, change("", "deleted", carrier())).GatewayUUID
+	b.one(t, change("", "disabled", map[string]string{"enabled": "false"}))
+	b.one(t, deletion("deleted"))
+	b.writeFile(t, "internal/theirs.xml", "</gateway>")
+	b.failing(t, change("", "another", carrier()))
+	for name, uuid := range map[string]string{"disabled": disabled, "deleted": deleted} {
+		if _, loaded := b.Simulated[0].Loaded()[uuid]; loaded {
+			t.Errorf("the %s one is loaded again", name)
+		}
+	}
+}
+
 func TestFileModeBySettings(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {

@@ -42,7 +42,19 @@ func (r *round) perform(ctx context.Context, steps []*step) error {
 	if err := r.kill(ctx, steps, func(s *step) bool { return s.kill != "" && !s.moves() }); err != nil {
 		return err
 	}
+	r.reread(ctx, steps)
 	return r.rescan(ctx, steps, func(s *step) bool { return s.load && s.kill != "" && !s.moves() })
+}
+
+// reread has the switch read its files again if any of those that were killed for good had one. It would keep what these
+// held otherwise, and load it once more with the first rescan after somebody breaks a file of its configuration.
+func (r *round) reread(ctx context.Context, steps []*step) {
+	if !slices.ContainsFunc(steps, func(s *step) bool { return s.err == nil && s.folder != nil && s.leaves() }) {
+		return
+	}
+	if err := r.sw.ReloadXML(ctx); err != nil {
+		r.log.Warn("a switch keeps a configuration with gateways that were disabled or deleted, and a rescan may load them: repair its files", "switch", r.sw.Addr(), "error", err)
+	}
 }
 
 // endLoaded ends those that are loaded as they should be, if others of the round are still to be killed: nobody

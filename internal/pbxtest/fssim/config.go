@@ -141,6 +141,9 @@ func (s *Switch) reloadXML() string {
 	if conf != nil && conf.err != nil {
 		return conf.err.Error()
 	}
+	if s.opts.GatewayFiles != "" {
+		s.config.live = conf
+	}
 	return "Success"
 }
 
