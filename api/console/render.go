@@ -43,6 +43,7 @@ var functions = template.FuncMap{
 	"asset":    assetPath,
 	"time":     showTimeIn(time.UTC), // that of the page's zone once it is known
 	"rfc":      web.Time,
+	"at":       timeAt,
 	"bytes":    showBytes,
 	"clip":     clipped,
 	"span":     spanOf,

@@ -97,3 +97,12 @@ func showTimeIn(zone *time.Location) func(time.Time) string {
 	zone = cmp.Or(zone, time.UTC)
 	return func(t time.Time) string { return t.In(zone).Format("2006-01-02 15:04:05 MST") }
 }
+
+// timeAt is the time that an answer of /v1 has as text, nil if it has none.
+func timeAt(text string) *time.Time {
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return nil
+	}
+	return &at
+}
