@@ -220,6 +220,38 @@ func TestAskedFor(t *testing.T) {
 	wantWhole(t, p.history(t, made.ID, store.SeriesRun))
 }
 
+// A window that is skipped ahead, while its calls are still made, is exported after all only once it is over, and then whole.
+func TestAWindowSkippedAhead(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	p := newPlan(t, time.Date(2026, 3, 2, 11, 0, 0, 0, time.UTC))
+	made := p.create(t, daily("UTC"))
+	p.set(time.Date(2026, 3, 3, 1, 0, 0, 0, time.UTC))
+	p.look(t)
+	p.end(t, "succeeded")
+	skip := func() (store.Window, error) {
+		return p.store.Skip(ctx, made.ID, tenant.All, store.SeriesRun, 0, "a holiday")
+	}
+	skipped, err := skip()
+	must(t, err)
+	if !skipped.End.After(p.now()) {
+		t.Fatalf("skipped %+v, which is over", skipped)
+	}
+	if _, err := skip(); !fault.Is(err, fault.Conflict) || !strings.Contains(err.Error(), "once it has begun") {
+		t.Errorf("sent again, it skips the next: %v", err)
+	}
+	of := store.BackfillAsked{From: "2026-03-03", To: "2026-03-03"}
+	if _, err := p.store.RunAgain(ctx, made.ID, tenant.All, store.SeriesRun, *skipped.Number); !fault.Is(err, fault.Conflict) || !strings.Contains(err.Error(), "2026-03-04T00:00:00Z") {
+		t.Errorf("it is run again before it is over: %v", err)
+	}
+	if _, err := p.store.Backfill(ctx, made.ID, tenant.All, of); !fault.Is(err, fault.InvalidRequest) || !strings.Contains(err.Error(), "to: lies behind 2026-03-03T01:00:00Z") {
+		t.Errorf("it is backfilled before it is over: %v", err)
+	}
+	p.set(skipped.End)
+	_, err = p.store.RunAgain(ctx, made.ID, tenant.All, store.SeriesRun, *skipped.Number)
+	must(t, err)
+}
+
 // Whatever is changed of a schedule, its windows neither leave a gap nor overlap, and the answer says how it goes on.
 func TestEditsLeaveNoGap(t *testing.T) {
 	t.Parallel()

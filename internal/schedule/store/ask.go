@@ -59,7 +59,8 @@ func (s *Store) dueWindows(r Record, rules schedule.Schedule, now time.Time) (st
 }
 
 // RunAgain has a window that is over exported again: it keeps its number, and its file is another revision. Errors:
-// ErrNotFound, also of the window; a fault.Conflict, if it is not over, or that names another window which has taken its span.
+// ErrNotFound, also of the window; a fault.Conflict, if it is not over or its time is not, or that names another window which has
+// taken its span.
 func (s *Store) RunAgain(ctx context.Context, id string, domains tenant.Domains, series Series, number int64) (again Window, err error) {
 	err = s.locked(ctx, id, domains, func(tx pgx.Tx, r Record) error {
 		last, err := lastRevision(ctx, tx, r, series, number)
@@ -69,6 +70,10 @@ func (s *Store) RunAgain(ctx context.Context, id string, domains tenant.Domains,
 		if !last.State.over() {
 			return fault.Errorf(fault.Conflict, "window %s is %s; wait until it is over, or cancel its jobs", last.Label(), last.State)
 		}
+		now := s.now()
+		if last.End.After(now) { // it was skipped before that
+			return fault.Errorf(fault.Conflict, "window %s ends at %s, until when its calls are still made; run it again after that", last.Label(), last.End.In(zoneOf(last)).Format(time.RFC3339))
+		}
 		if err := checkJobs(ctx, tx, last); err != nil {
 			return err
 		}
@@ -76,7 +81,7 @@ func (s *Store) RunAgain(ctx context.Context, id string, domains tenant.Domains,
 		if err := checkFree(ctx, tx, r, zoneOf(last), last.Start, last.End, last); err != nil {
 			return err
 		}
-		again = s.newWindow(r, series, schedule.Window{Number: number, Start: last.Start, End: last.End}, s.now())
+		again = s.newWindow(r, series, schedule.Window{Number: number, Start: last.Start, End: last.End}, now)
 		again.Revision, again.TimeZone = last.Revision+1, last.TimeZone
 		batch := &pgx.Batch{}
 		keep(batch, again)
@@ -138,6 +143,9 @@ func (s *Store) skipNext(ctx context.Context, tx pgx.Tx, r Record, reason string
 	if !fixed {
 		next.End = now.Add(-r.Lag).Truncate(time.Second)
 	}
+	if next.Start.After(now) { // sent twice, perhaps
+		return Window{}, fault.Errorf(fault.Conflict, "the next window begins at %s, and the one before it was skipped already; skip this one once it has begun", next.Start.In(rules.Zone).Format(time.RFC3339))
+	}
 	if !next.End.After(next.Start) {
 		return Window{}, fault.Errorf(fault.Conflict, "this schedule has windows up to %s, and nothing has come since that could be skipped", next.Start.In(rules.Zone).Format(time.RFC3339))
 	}
@@ -169,6 +177,9 @@ func (s *Store) Backfill(ctx context.Context, id string, domains tenant.Domains,
 		now := s.now()
 		if within.End.After(r.State.Watermark) {
 			return fault.Invalid("to", "lies behind %s, from where on the schedule exports by itself; write an earlier one", r.State.Watermark.In(rules.Zone).Format(time.RFC3339))
+		}
+		if within.End.After(now) { // of a window that was skipped before it ended
+			return fault.Invalid("to", "lies behind %s, and calls of that time are still to come; write an earlier one, or wait", now.In(rules.Zone).Format(time.RFC3339))
 		}
 		if err := checkFree(ctx, tx, r, rules.Zone, within.Start, within.End, Window{}); err != nil {
 			return err
