@@ -60,6 +60,7 @@ func TestScopeMatrix(t *testing.T) {
 		"HEAD /v1/exports/:id/file":    {{scopes: of(exports), ids: []string{export}}},
 		"GET /v1/cdr":                  {{scopes: of(exports)}},
 		"GET /v1/cdr/:uuid":            {{scopes: of(exports)}},
+		"GET /v1/cdr/estimate":         {{scopes: of(exports)}},
 		"GET /v1/cdr/summary":          {{scopes: of(exports), figures: true}},
 		"GET /v1/usage":                {{scopes: of(read), query: "?date_start=2020-01-01&date_end=2020-12-31", figures: true}},
 

@@ -19,6 +19,7 @@ import (
 	"trunkline/api/web"
 	"trunkline/internal/cdr"
 	"trunkline/internal/config"
+	"trunkline/internal/delivery"
 	"trunkline/internal/delivery/destinations"
 	"trunkline/internal/delivery/outbox"
 	"trunkline/internal/export"
@@ -82,6 +83,12 @@ var windowParams = []web.Param{
 	zoneParam,
 }
 
+// exportTenantParams are whose CDRs an export has.
+var exportTenantParams = []web.Param{
+	{Name: "tenant_domain", About: "The domain. A superadmin who leaves it out exports all."},
+	{Name: "domain_uuid", About: "The same by UUID.", Kind: web.KindUUID},
+}
+
 var zoneParam = web.Param{Name: "time_zone", About: "In which the dates are read; left out: the domain's."}
 
 // Endpoints are those of exports and of usage.
@@ -91,10 +98,7 @@ func (s *Service) Endpoints() []web.Endpoint {
 			ID: "exportCDR", Summary: "Export CDRs", Methods: []string{"GET", "POST"}, Path: "/app/xml_cdr/export_cdr.php",
 			Entry: web.SignedIn, Scope: token.ScopeExport, Limit: web.LimitExports, Changes: true, Selects: true, Answer: s.export,
 			AtOnce: []web.AtOnce{web.AtOnceReads, web.AtOnceDownloads},
-			Params: slices.Concat(windowParams, []web.Param{
-				{Name: "tenant_domain", About: "The domain. A superadmin who leaves it out exports all."},
-				{Name: "domain_uuid", About: "The same by UUID.", Kind: web.KindUUID},
-			}, ContentParams(), deliverParams, jobs.CallbackParams, jobs.Params),
+			Params: slices.Concat(windowParams, exportTenantParams, ContentParams(), deliverParams, jobs.CallbackParams, jobs.Params),
 			Replies: []web.Reply{
 				{
 					Status: 200, Body: exported{}, File: true,
@@ -131,13 +135,13 @@ func (s *Service) Endpoints() []web.Endpoint {
 			Replies: []web.Reply{{Status: 200, About: "The manifest.", Body: cdr.Manifest{}}},
 			Faults:  slices.Concat([]fault.Code{fault.NotFound, fault.JobState, fault.Gone}, jobs.Faults),
 		},
-	}, slices.Concat(s.usageEndpoints(), s.summaryEndpoints(), s.listEndpoints())...)
+	}, slices.Concat(s.usageEndpoints(), s.summaryEndpoints(), s.estimateEndpoints(), s.listEndpoints())...)
 }
 
 // export exports CDRs: a small export is answered at once, a larger one is a job, which is waited for.
 // Either way there is a file, and a job that tells of it.
 func (s *Service) export(r *web.Request) error {
-	p, asked, err := s.requestOf(r)
+	p, file, err := s.requestOf(r)
 	if err != nil {
 		return err
 	}
@@ -145,7 +149,34 @@ func (s *Service) export(r *web.Request) error {
 	if err != nil {
 		return err
 	}
-	return s.jobs.Do(r, jobs.Asked{
+	asked := s.asked(r, p, orders)
+	asked.AtOnce = func(n tasks.NewJob, within time.Duration) (tasks.Job, bool, error) {
+		if len(orders) > 0 { // which the end of a job makes
+			return tasks.Job{}, false, nil
+		}
+		return s.atOnce(r, n, p, max(within, leastPatience))
+	}
+	asked.Answer = func(job tasks.Job) error { return s.answer(r, job, file) }
+	return s.jobs.Do(r, asked)
+}
+
+// StartExport has a job export CDRs, and waits for nothing.
+func (s *Service) StartExport(r *web.Request) (tasks.Job, error) {
+	p, _, err := s.requestOf(r)
+	if err != nil {
+		return tasks.Job{}, err
+	}
+	orders, err := s.ordersOf(r, p)
+	if err != nil {
+		return tasks.Job{}, err
+	}
+	job, _, err := s.jobs.Start(r, s.asked(r, p, orders))
+	return job, err
+}
+
+// asked is the export's job, as a request asks for it.
+func (s *Service) asked(r *web.Request, p cdr.Request, orders []delivery.Order) jobs.Asked {
+	return jobs.Asked{
 		NewJob: tasks.NewJob{
 			Kind: tasks.KindExport, DomainUUID: p.DomainUUID, Subject: "export:" + p.DomainUUID, Params: outbox.ExportParams{Request: p, Deliver: orders},
 		},
@@ -154,14 +185,7 @@ func (s *Service) export(r *web.Request) error {
 			return false, s.tasks.CheckKept(r.Context(), tasks.KindExport, p.DomainUUID)
 		},
 		Action: "cdr.export", What: p.DateRange(),
-		AtOnce: func(n tasks.NewJob, within time.Duration) (tasks.Job, bool, error) {
-			if len(orders) > 0 { // which the end of a job makes
-				return tasks.Job{}, false, nil
-			}
-			return s.atOnce(r, n, p, max(within, leastPatience))
-		},
-		Answer: func(job tasks.Job) error { return s.answer(r, job, asked) },
-	})
+	}
 }
 
 // bodyParts tell whether two requests ask for the same.

@@ -143,7 +143,6 @@ var errNoCDR = fault.Errorf(fault.NotFound, "there is no such CDR")
 // look reads in a transaction that is ended if it takes too long.
 func (s *Service) look(r *web.Request, domainUUID string, read func(context.Context, pgx.Tx) error) error {
 	err := s.read(r, domainUUID, "select set_config('datestyle', 'ISO', true), set_config('statement_timeout', '"+listTimeout.String()+"', true)", read)
-	const cancelled = "57014"
 	if pg, said := errors.AsType[*pgconn.PgError](err); said && pg.Code == cancelled && r.Context().Err() == nil {
 		return fault.Errorf(fault.Timeout, "date_start: to find these CDRs takes longer than %s; ask for a shorter span, or have the index made that leads to them: trunkline migrate --cdr-index", listTimeout)
 	}

@@ -135,15 +135,17 @@ func (d *DB) selectCDRs(f CDRFilter) (sql string, err error) {
 // MoreCDRsThan reports whether the filter holds more than n CDRs. If it does, that is known long before
 // all of them are read.
 func (d *DB) MoreCDRsThan(ctx context.Context, f CDRFilter, n int64) (bool, error) {
+	count, err := again(ctx, d, func() (int64, error) { return d.CountCDRs(ctx, f, n+1) })
+	return count > n, err
+}
+
+// CountCDRs is how many CDRs the filter holds, of which no more than that many are counted.
+func (d *DB) CountCDRs(ctx context.Context, f CDRFilter, most int64) (int64, error) {
 	cdrs, args, err := d.withLate(f, func(CDRFilter) (string, error) { return "select from v_xml_cdr", nil })
 	if err != nil {
-		return false, err
+		return 0, err
 	}
-	sql := fmt.Sprintf("select count(*) from (%s limit %d) found", cdrs, n+1)
-	count, err := again(ctx, d, func() (int64, error) {
-		return postgres.Value[int64](ctx, d.q, "counting CDRs", sql, args...)
-	})
-	return count > n, err
+	return postgres.Value[int64](ctx, d.q, "counting CDRs", fmt.Sprintf("select count(*) from (%s limit %d) found", cdrs, most), args...)
 }
 
 // cdrsOf is the condition that chooses the CDRs, with its arguments. The error is that this version lacks a
