@@ -81,6 +81,67 @@ func TestConsoleCalls(t *testing.T) {
 	reader.get(t, "/console/calls").want(t, http.StatusForbidden, "")
 }
 
+// Charts have the figures of the page that they are on, which are not read again for each of them; the page itself reads
+// anew, and nobody gets what was read for others.
+func TestConsoleCallsAreReadOnceForAPage(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{cdrs: 120, now: newest, noWorker: true})
+	root, admin := b.superadmin(t), b.tenantAdmin(t)
+	chart := func(v *visitor) string {
+		return v.get(t, "/console/charts/calls.svg"+callSpan+"&of=calls&theme=light").want(t, http.StatusOK, "").body
+	}
+	root.get(t, "/console/calls"+callSpan).want(t, http.StatusOK, "")
+	before, own := chart(root), chart(admin)
+	if before == own {
+		t.Error("a tenant's admin has the figures of all domains")
+	}
+	b.exec(t, "delete from v_xml_cdr")
+	if chart(root) != before || chart(admin) != own {
+		t.Error("a chart was read again")
+	}
+	if page := root.get(t, "/console/calls"+callSpan).want(t, http.StatusOK, ""); page.section("sums") != "" {
+		t.Errorf("the page was not read anew: %s", page.section("sums"))
+	}
+	if chart(root) == before {
+		t.Error("the chart is not that of the page")
+	}
+	if page := root.get(t, "/console/calls").want(t, http.StatusOK, ""); !strings.Contains(page.body, "/console/exports/new?date_end=") {
+		t.Errorf("the last 24 hours cannot be exported: %s", page.body)
+	}
+}
+
+// A call is shown with all its columns, inert; another domain's is none.
+func TestConsoleCall(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{cdrs: 120, now: newest, noWorker: true})
+	b.exec(t, "update v_xml_cdr set caller_id_name = $1, hangup_cause = null", strings.Repeat(hostileText, 200))
+	of := func(domain string) (id string) {
+		must(t, b.pool.QueryRow(t.Context(), "select xml_cdr_uuid::text from v_xml_cdr where domain_uuid = (select domain_uuid from v_domains where domain_name = $1) limit 1", domain).Scan(&id))
+		return id
+	}
+	own, other := of(b.sample.AdminDomain), of(b.foreign().Name)
+	root, admin := b.superadmin(t), b.tenantAdmin(t)
+	for _, v := range []*visitor{root, admin} {
+		page := v.get(t, "/console/calls/"+own+"?zone=Asia/Tokyo").want(t, http.StatusOK, "")
+		for _, word := range []string{own, "xml_cdr_uuid", "billsec", "&#43;09:00", "&lt;script&gt;", `hangup_cause</th><td><span class="quiet">none`} {
+			if !strings.Contains(page.body, word) {
+				t.Errorf("it lacks %q: %s", word, page.body)
+			}
+		}
+		if strings.Contains(page.body, "<script>alert") || strings.Contains(page.body, "<img src=x") || len(page.body) > 100_000 {
+			t.Errorf("what a caller sent is not inert, or %d bytes are too many", len(page.body))
+		}
+	}
+	root.get(t, "/console/calls/"+other).want(t, http.StatusOK, "")
+	for _, path := range []string{other, other + "?tenant_domain=" + b.sample.AdminDomain, "odd"} {
+		admin.get(t, "/console/calls/"+path).want(t, http.StatusNotFound, "")
+	}
+	admin.get(t, "/console/calls/"+other+"?tenant_domain="+b.foreign().Name).want(t, http.StatusForbidden, "")
+	if list := admin.get(t, "/console/calls"+callSpan).want(t, http.StatusOK, ""); !strings.Contains(list.body, `href="/console/calls/`+own+`"`) {
+		t.Errorf("the list does not lead to it: %s", list.body)
+	}
+}
+
 // In a browser the page is accessible and loads its charts, and is read without a script.
 func TestConsoleCallsInABrowser(t *testing.T) {
 	t.Parallel()
@@ -100,10 +161,14 @@ func TestConsoleCallsInABrowser(t *testing.T) {
 			w.signIn(t, c.name, c.password)
 			w.shows(t, "Calls")
 			w.accessible(t, "calls")
+			w.do(t, chromedp.Click("#list ~ .scroll tbody a"))
+			w.shows(t, "Call")
+			w.accessible(t, "call")
 			w.loadedNothingElse(t)
 			w.withoutScripts(t)
 			w.open(t, "/console/calls"+callSpan)
-			w.do(t, chromedp.WaitVisible("#list"))
+			w.do(t, chromedp.Click("#list ~ .scroll tbody a"))
+			w.shows(t, "Call")
 		})
 	}
 }

@@ -138,6 +138,90 @@ func TestConsoleExports(t *testing.T) {
 	}
 }
 
+// A new export is asked for by a form that keeps what was typed and marks the field that is wrong; its rows are estimated
+// before; what it starts is a job of the caller's own domain, brought where they may have it brought.
+func TestConsoleNewExport(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{cdrs: 120, now: newest})
+	root, admin := b.superadmin(t), b.tenantAdmin(t)
+	place := b.do(t, b.asAdmin(folderCalled("billing"))).want(t, http.StatusCreated, "").text(t, "id")
+	others := b.do(t, b.asSuperadmin(folderCalled("not yours", "tenant_domain", b.foreign().Name))).want(t, http.StatusCreated, "").text(t, "id")
+	own := b.count(t, "select count(*) from v_xml_cdr where domain_uuid = $1 and direction = 'inbound'", b.ownDomain().UUID)
+
+	page := admin.get(t, "/console/exports/new").want(t, http.StatusOK, "")
+	for _, word := range []string{`value="` + place + `"`, "billing (folder, " + b.sample.AdminDomain + ")", `name="deliver_as"`, `name="template"`, `<option value="PARQUET"`, `value="UTC"`} {
+		if !strings.Contains(page.body, word) {
+			t.Errorf("the form lacks %s: %s", word, page.body)
+		}
+	}
+	if strings.Contains(page.body, others) || strings.Contains(page.body, `role="status"`) {
+		t.Errorf("another's destination is offered, or something is estimated that nobody asked for: %s", page.body)
+	}
+	// From the page of calls it is filled in, and estimated at once.
+	page = admin.get(t, "/console/exports/new"+callSpan+"&direction=inbound&min_billsec=0").want(t, http.StatusOK, "")
+	if !strings.Contains(page.body, fmt.Sprintf("<strong>%d rows</strong>, counted", own)) || !strings.Contains(page.body, `value="2024-05-01"`) || !strings.Contains(page.body, `value="inbound"`) {
+		t.Errorf("filled in: %s", page.body)
+	}
+	for _, c := range []struct {
+		field string
+		asked []string
+	}{
+		{"date_start", []string{"date_end", "2024-06-30"}},
+		{"date_end", []string{"date_start", "2024-05-01", "date_end", hostileText}},
+		{"time_zone", []string{"date_start", "2024-05-01", "date_end", "2024-06-30", "time_zone", "Nowhere/Odd"}},
+		{"columns", []string{"date_start", "2024-05-01", "date_end", "2024-06-30", "columns", hostileText}},
+		{"format", []string{"date_start", "2024-05-01", "date_end", "2024-06-30", "format", "EXE"}},
+		{"compression", []string{"date_start", "2024-05-01", "date_end", "2024-06-30", "compression", "rar"}},
+		{"min_billsec", []string{"date_start", "2024-05-01", "date_end", "2024-06-30", "min_billsec", "many"}},
+		{"deliver_as", []string{"date_start", "2024-05-01", "date_end", "2024-06-30", "deliver_to", place}},
+		{"deliver_as", []string{"date_start", "2024-05-01", "date_end", "2024-06-30", "deliver_to", place, "deliver_as", "../x"}},
+		{"deliver_to", []string{"date_start", "2024-05-01", "date_end", "2024-06-30", "deliver_to", others, "deliver_as", "x"}},
+	} {
+		for _, path := range []string{"/console/exports/new", "/console/exports/new/estimate"} {
+			if strings.HasPrefix(c.field, "deliver") && path != "/console/exports/new" {
+				continue
+			}
+			got := admin.post(t, path, append(c.asked, "caller_prefix", "+49 typed")...)
+			if got.status < 400 || got.status >= 500 || !strings.Contains(got.body, `<a href="#export-`+c.field+`"`) || !strings.Contains(got.body, `value="+49 typed"`) && !strings.Contains(got.body, `value="&#43;49 typed"`) {
+				t.Errorf("%s %s: got %d %s", path, c.field, got.status, got.body)
+			}
+			if strings.Contains(got.body, "<script>alert") || strings.Contains(got.body, "<img src=x") {
+				t.Errorf("%s: what was typed is not inert", c.field)
+			}
+		}
+	}
+	span := []string{"date_start", "2024-05-01", "date_end", "2024-06-30", "direction", "inbound", "format", "CSV", "compression", "gzip", "columns", "billing"}
+	if got := admin.post(t, "/console/exports/new/estimate", span...).want(t, http.StatusOK, ""); !strings.Contains(got.body, fmt.Sprintf("<strong>%d rows</strong>, counted", own)) {
+		t.Errorf("estimated: %s", got.body)
+	}
+	admin.post(t, "/console/exports/new", append(span, "tenant_domain", b.foreign().Name)...).want(t, http.StatusForbidden, "")
+	admin.post(t, "/console/exports/new/estimate", append(span, "tenant_domain", b.foreign().Name)...).want(t, http.StatusForbidden, "")
+	if n := b.count(t, "select count(*) from trunkline.jobs where kind = 'export'"); n != 0 {
+		t.Fatalf("%d exports were started", n)
+	}
+	to := admin.post(t, "/console/exports/new", append(span, "deliver_to", place, "deliver_as", "2024/june.csv.gz")...).want(t, http.StatusSeeOther, "").header.Get("Location")
+	pbxtest.Eventually(t, "it is exported and delivered", func() bool {
+		body := admin.get(t, to).body
+		return strings.Contains(body, "2024/june.csv.gz") && strings.Contains(body, `badge up">delivered`)
+	})
+	page = admin.get(t, to)
+	if holds := page.section("holds"); !strings.Contains(holds, fmt.Sprint(own, " rows of "+b.sample.AdminDomain)) || !strings.Contains(holds, "packed by gzip") {
+		t.Errorf("it holds %s", holds)
+	}
+	if n := b.count(t, "select count(*) from trunkline.jobs where kind = 'export' and created_by = $1::uuid and domain_uuid = $2", b.sample.AdminUUID, b.ownDomain().UUID); n != 1 || b.recorded(t, "cdr.export", "2024-05-01") != 1 {
+		t.Errorf("%d exports are the admin's, or it is not in the audit", n)
+	}
+	root.get(t, "/console/exports/new")
+	to = root.post(t, "/console/exports/new", "date_start", "2024-05-01", "date_end", "2024-06-30").want(t, http.StatusSeeOther, "").header.Get("Location")
+	pbxtest.Eventually(t, "it is exported", func() bool { return strings.Contains(root.get(t, to).section("holds"), "120 rows of all domains") })
+	admin.get(t, to).want(t, http.StatusNotFound, "")
+
+	_, secret := b.issue(t, "reader", "read", "all_domains", "true")
+	reader := b.visitor()
+	reader.post(t, "/console/sign-in", "token", secret).want(t, http.StatusSeeOther, "")
+	reader.get(t, "/console/exports/new").want(t, http.StatusForbidden, "")
+}
+
 // In a browser exports are accessible, are read without a script, and load nothing from elsewhere.
 func TestConsoleExportsInABrowser(t *testing.T) {
 	t.Parallel()
@@ -171,6 +255,12 @@ func TestConsoleExportsInABrowser(t *testing.T) {
 			w.do(t, chromedp.Click("//button[text()='Make a link']"))
 			looks("The link to the file")
 			w.do(t, chromedp.Click("//a[text()='To the export']"))
+			w.shows(t, "Export")
+			w.open(t, "/console/exports/new"+callSpan)
+			looks("New export")
+			w.do(t, chromedp.SetValue("#export-columns", "odd"), chromedp.Click("//button[text()='Start the export']"), chromedp.WaitVisible("#export-problem"))
+			looks("New export")
+			w.open(t, "/console/exports/"+own)
 			w.shows(t, "Export")
 			w.do(t, chromedp.Click("#brought + .scroll a"))
 			looks("Delivery")

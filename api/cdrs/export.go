@@ -17,6 +17,7 @@ import (
 
 	"trunkline/api/jobs"
 	"trunkline/api/web"
+	"trunkline/internal/cache"
 	"trunkline/internal/cdr"
 	"trunkline/internal/config"
 	"trunkline/internal/delivery"
@@ -67,12 +68,13 @@ type Service struct {
 	outbox       *outbox.Box
 
 	downloads *slots
+	figures   *cache.Cache[Figures]
 }
 
 // New returns the service of the PBX's CDRs; exports of many are jobs.
 func New(settings config.Settings, exporter cdr.Exporter, t *tasks.Client, j *jobs.Service, d *destinations.Store, o *outbox.Box) *Service {
 	return &Service{
-		settings: settings, db: exporter.PBX.FusionPBX, exporter: exporter, tasks: t, jobs: j, destinations: d, outbox: o, downloads: newSlots(settings.Downloads),
+		settings: settings, db: exporter.PBX.FusionPBX, exporter: exporter, tasks: t, jobs: j, destinations: d, outbox: o, downloads: newSlots(settings.Downloads), figures: newFigures(),
 	}
 }
 

@@ -82,10 +82,6 @@ func (s *Service) summaryEndpoints() []web.Endpoint {
 
 // Summary sums up the CDRs of a span.
 func (s *Service) Summary(r *web.Request) (summary Summary, err error) {
-	t, err := tenantOf(r)
-	if err != nil {
-		return summary, err
-	}
 	if summary.By, err = summaryBy(r); err != nil {
 		return summary, err
 	}
@@ -93,18 +89,11 @@ func (s *Service) Summary(r *web.Request) (summary Summary, err error) {
 	if err != nil {
 		return summary, err
 	}
-	asked := cdr.Request{DomainUUID: t.UUID, Window: usualWindowOf(r)}
-	if asked.Filter, err = filterOf(r.Params); err != nil {
-		return summary, err
-	}
-	if err := asked.Resolve(r.Context(), s.db); err != nil {
-		return summary, err
-	}
-	if err := atMostAYear(asked.Window); err != nil {
+	asked, everyRow, err := s.summed(r)
+	if err != nil {
 		return summary, err
 	}
 	by := func(what string) bool { return slices.Contains(summary.By, what) }
-	everyRow := strings.EqualFold(r.Params.Get("view"), viewAll)
 	question := fusionpbx.CDRSummary{
 		CDRFilter: asked.Holds(), ByDomain: by(byDomains), ByDirection: by(byDirection), ByCause: by(byCause),
 		EveryRow: everyRow, Limit: maxSummaryGroups + 1, // whether there are more
@@ -118,7 +107,7 @@ func (s *Service) Summary(r *web.Request) (summary Summary, err error) {
 	var groups []fusionpbx.CDRGroup
 	var found []fusionpbx.CDRPeak
 	starts := peaks.starts(asked.Window)
-	err = s.look(r, t.UUID, func(ctx context.Context, tx pgx.Tx) (err error) {
+	err = s.look(r, asked.DomainUUID, func(ctx context.Context, tx pgx.Tx) (err error) {
 		db := s.db.In(tx)
 		if groups, err = db.SumUpCDRs(ctx, question); err != nil || !peaks.any() {
 			return err
@@ -144,6 +133,22 @@ func (s *Service) Summary(r *web.Request) (summary Summary, err error) {
 		summary.Peaks = &ofAll
 	}
 	return summary, nil
+}
+
+// summed are the calls that are to be summed up, and whether every row counts, or else each call once.
+func (s *Service) summed(r *web.Request) (asked cdr.Request, everyRow bool, err error) {
+	t, err := tenantOf(r)
+	if err != nil {
+		return asked, false, err
+	}
+	asked = cdr.Request{DomainUUID: t.UUID, Window: usualWindowOf(r)}
+	if asked.Filter, err = filterOf(r.Params); err != nil {
+		return asked, false, err
+	}
+	if err := asked.Resolve(r.Context(), s.db); err != nil {
+		return asked, false, err
+	}
+	return asked, strings.EqualFold(r.Params.Get("view"), viewAll), atMostAYear(asked.Window)
 }
 
 // summaryBy is what the groups are made by, each once, in the order of summaryBys.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -50,7 +51,9 @@ type callList struct {
 	Days       []cdrs.SummaryGroup
 	Causes     []cdrs.SummaryGroup // the most frequent first
 	Charts     []callChart
+	Export     string // where what is filtered is exported
 	Calls      []shownCall
+	Of         string // what leads to a call of a caller who has to name the domain
 	Pager      pager
 }
 
@@ -88,19 +91,6 @@ func callsAsked(r *web.Request, pairs ...string) (*web.Request, error) {
 	return r.With(values), nil
 }
 
-// summed is what the calls of the filter come to, by day or by cause.
-func (s *Service) summed(r *web.Request, by string) (cdrs.Summary, error) {
-	asked, err := callsAsked(r, "by", by)
-	if err != nil {
-		return cdrs.Summary{}, err
-	}
-	sum, err := s.CDRs.Summary(asked)
-	if by == "cause" {
-		slices.SortStableFunc(sum.Groups, func(a, b cdrs.SummaryGroup) int { return int(b.Calls - a.Calls) })
-	}
-	return sum, err
-}
-
 func (s *Service) calls(r *web.Request) (any, error) {
 	limit := r.Params.Get("limit")
 	if limit == "" {
@@ -118,32 +108,34 @@ func (s *Service) calls(r *web.Request) (any, error) {
 	if err := json.NewDecoder(bytes.NewReader(found.CDRs)).Decode(&list.Calls); err != nil {
 		return nil, err
 	}
-	days, err := s.summed(r, "day")
+	// Of the very span that is listed, whatever the time is by now.
+	span := []string{"date_start", found.DateStart, "date_end", found.DateEnd}
+	ofSpan, err := callsAsked(r, span...)
 	if err != nil {
 		return nil, err
 	}
-	causes, err := s.summed(r, "cause")
+	figures, err := s.CDRs.Figures(ofSpan, r.Params.Get("after") == "")
 	if err != nil {
 		return nil, err
 	}
-	list.Total, list.Days, list.Causes = days.Total, days.Groups, causes.Groups
-	_, query, _ := strings.Cut(address(r, "after", "", "limit", "", "theme", ""), "?")
+	list.Total, list.Days, list.Causes = figures.Total, figures.Days, figures.Causes
+	_, query, _ := strings.Cut(address(r, append(span, "after", "", "limit", "")...), "?")
 	for _, of := range callCharts {
 		at := home + "/charts/calls.svg?of=" + of.name + "&theme="
-		more := ""
-		if query != "" {
-			more = "&" + query
-		}
-		list.Charts = append(list.Charts, callChart{Light: at + "light" + more, Dark: at + "dark" + more, Text: of.text})
+		list.Charts = append(list.Charts, callChart{Light: at + "light&" + query, Dark: at + "dark&" + query, Text: of.text})
+	}
+	list.Export = home + "/exports/new?" + query + "&time_zone=" + url.QueryEscape(found.TimeZone)
+	if of := r.Params.Get("tenant_domain"); of != "" {
+		list.Of = "?" + url.Values{"tenant_domain": {of}}.Encode()
 	}
 	return list, nil
 }
 
 // callCharts are the charts of the page.
-var callCharts = []struct{ name, by, text string }{
-	{"calls", "day", "Calls by day, answered and not. The table by day has the figures."},
-	{"minutes", "day", "Minutes by day. The table by day has the figures."},
-	{"causes", "cause", "Calls by cause, the most frequent. The table by cause has the figures."},
+var callCharts = []struct{ name, text string }{
+	{"calls", "Calls by day, answered and not. The table by day has the figures."},
+	{"minutes", "Minutes by day. The table by day has the figures."},
+	{"causes", "Calls by cause, the most frequent. The table by cause has the figures."},
 }
 
 func (s *Service) callsChartEndpoint() web.Endpoint {
@@ -160,11 +152,19 @@ func (s *Service) callsChartEndpoint() web.Endpoint {
 				if of.name != r.Params.Get("of") {
 					continue
 				}
-				sum, err := s.summed(r, of.by)
+				asked, err := callsAsked(r)
 				if err != nil {
 					return err
 				}
-				image, err := callChartOf(of.name, sum.Groups, look)
+				figures, err := s.CDRs.Figures(asked, false)
+				if err != nil {
+					return err
+				}
+				groups := figures.Days
+				if of.name == "causes" {
+					groups = figures.Causes
+				}
+				image, err := callChartOf(of.name, groups, look)
 				if err == nil {
 					r.Data(http.StatusOK, "image/svg+xml", image)
 				}

@@ -29,6 +29,7 @@ const (
 	choiceField   fieldType = "choice" // one of its options
 	tickField     fieldType = "tick"   // a box: true or left out
 	severalFields fieldType = "ticks"  // a box for each of its options, each a parameter of its own
+	boxFields     fieldType = "boxes"  // a box for each of its options, all of one parameter that is a list
 )
 
 // field is one field of a form, under its parameter's name.
@@ -70,9 +71,12 @@ func (f *field) fill(typed params.Values) {
 	}
 	for i := range f.Options {
 		o := &f.Options[i]
-		if f.Type == severalFields {
+		switch f.Type {
+		case severalFields:
 			o.Chosen = o.Chosen || typed.Get(o.Value) != ""
-		} else {
+		case boxFields:
+			o.Chosen = slices.Contains(params.Split(f.Value), o.Value)
+		default:
 			o.Chosen = o.Value == f.Value
 		}
 	}

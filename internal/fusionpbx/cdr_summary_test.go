@@ -67,6 +67,15 @@ func TestSumUpCDRs(t *testing.T) {
 			"by time and cause": {CDRSummary{CDRFilter: only, Starts: halves, ByCause: true}, []CDRGroup{
 				{Cause: clear, Calls: 1, Answered: 1, Seconds: 60}, {Cause: "USER_BUSY", Calls: 1},
 				{Period: 1, Calls: 1, Answered: 1, Seconds: 5}, {Period: 1, Cause: clear, Calls: 1, Answered: 1, Seconds: 30}, {Period: 1, Cause: "USER_BUSY", Calls: 1}}},
+			"by time, and by cause apart": {CDRSummary{CDRFilter: only, Starts: halves, ByCause: true, Apart: true}, []CDRGroup{
+				{MadeBy: "period", Calls: 2, Answered: 1, Seconds: 60}, {MadeBy: "period", Period: 1, Calls: 3, Answered: 2, Seconds: 35},
+				{MadeBy: "cause", Period: -1, Calls: 1, Answered: 1, Seconds: 5}, {MadeBy: "cause", Period: -1, Cause: clear, Calls: 2, Answered: 2, Seconds: 90},
+				{MadeBy: "cause", Period: -1, Cause: "USER_BUSY", Calls: 2}}},
+			"by domain, and by direction apart": {CDRSummary{CDRFilter: of(all, CDRChoice{Answered: true, MinBillsec: 7}), ByDomain: true, ByDirection: true, Apart: true}, []CDRGroup{
+				{MadeBy: "domain_uuid", DomainUUID: one, Domain: "One.example", Calls: 2, Answered: 2, Seconds: 90},
+				{MadeBy: "domain_uuid", DomainUUID: deleted, Calls: 1, Answered: 1, Seconds: 9},
+				{MadeBy: "direction", Direction: "inbound", Calls: 1, Answered: 1, Seconds: 60}, {MadeBy: "direction", Direction: "local", Calls: 1, Answered: 1, Seconds: 9},
+				{MadeBy: "direction", Direction: "outbound", Calls: 2, Answered: 2, Seconds: 37}, {MadeBy: "domain_uuid", Calls: 1, Answered: 1, Seconds: 7}}},
 			"up to a limit": {CDRSummary{CDRFilter: only, ByDirection: true, Limit: 1}, []CDRGroup{{Calls: 1}}},
 		} {
 			if c.ask.Limit == 0 {
