@@ -85,6 +85,7 @@ func TestDestinations(t *testing.T) {
 	}
 	b.do(t, b.asAdmin(call{method: http.MethodPatch, path: path, form: form("folder", "a/../b")})).want(t, http.StatusBadRequest, "invalid_request").says(t, "folder")
 	b.do(t, b.asAdmin(call{path: path + "/test", form: form()})).want(t, http.StatusOK, "").says(t, "message")
+	b.do(t, b.asAdmin(call{path: path})).want(t, http.StatusOK, "").says(t, `"last_test":{"at":`, `"failed_deliveries":0`)
 	list := b.do(t, b.asAdmin(call{path: destinationsPath + "?limit=1"})).want(t, http.StatusOK, "")
 	next := b.do(t, b.asAdmin(call{path: destinationsPath + "?limit=1&after=" + list.text(t, "next")})).want(t, http.StatusOK, "").says(t, id)
 	if next.text(t, "next") != "" {
@@ -176,6 +177,7 @@ func TestDeliveries(t *testing.T) {
 	if got := ended("failed"); len(got.decode(t)["attempts"].([]any)) != 4 || !strings.Contains(got.text(t, "error"), "conflict") {
 		t.Errorf("got %s", got.body)
 	}
+	b.do(t, b.asSuperadmin(call{path: destinationsPath + "/" + destination})).want(t, http.StatusOK, "").says(t, `"failed_deliveries":1`)
 	if now, err := os.ReadFile(file); err != nil || string(now) != "other" {
 		t.Errorf("the other file was replaced: %q, %v", now, err)
 	}

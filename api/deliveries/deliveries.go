@@ -33,6 +33,7 @@ type Delivery struct {
 	FinishedAt    *time.Time      `json:"finished_at,omitempty"`
 	NextAttemptAt *time.Time      `json:"next_attempt_at,omitempty"` // of one that is shown alone and waits
 	Tries         int             `json:"tries"`                     // how often it was tried
+	LastStatus    *int            `json:"last_status,omitempty"`     // of the HTTP answer to the last try, where there was one
 	Attempts      []Attempt       `json:"attempts,omitempty"`        // of one that is shown alone, the first one first
 }
 
@@ -184,7 +185,7 @@ func (s *Service) deliveryViews(r *web.Request, all ...outbox.Delivery) ([]Deliv
 	for i, d := range all {
 		views[i] = Delivery{
 			ID: d.ID, DomainUUID: d.DomainUUID, Domain: domainName(names, d.DomainUUID), JobID: d.JobID, DestinationID: d.DestinationID, Destination: d.DestinationName,
-			ExportJobID: d.ExportJobID, Event: d.Event, Name: d.Name, State: d.State, Receipt: d.Receipt, Error: failure(d.Error), Tries: tries[d.ID],
+			ExportJobID: d.ExportJobID, Event: d.Event, Name: d.Name, State: d.State, Receipt: d.Receipt, Error: failure(d.Error), Tries: tries[d.ID].Tries, LastStatus: tries[d.ID].Status,
 			CreatedAt: d.CreatedAt, FinishedAt: d.FinishedAt,
 		}
 	}

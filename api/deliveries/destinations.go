@@ -27,7 +27,12 @@ type Destination struct {
 	CreatedBy      string          `json:"created_by"`
 	CreatedAt      time.Time       `json:"created_at"`
 	ChangedAt      time.Time       `json:"changed_at"`
-	Test           *Test           `json:"test,omitempty"` // what its test has found, if it was tested now
+	Test           *Test           `json:"test,omitempty"`      // what its test has found, if it was tested now
+	LastTest       *Tested         `json:"last_test,omitempty"` // absent: it was never tested
+	// Failed is how many deliveries there have failed and were not sent again since.
+	Failed int `json:"failed_deliveries"`
+	// Schedules are those that deliver there, of one that is shown alone, up to 50.
+	Schedules []User `json:"schedules,omitempty"`
 	// Secret is what a receiver checks messages with (whsec_...), if it was made now: it is not shown again.
 	Secret string `json:"secret,omitempty"`
 }
@@ -36,6 +41,20 @@ type Destination struct {
 type Test struct {
 	delivery.Report
 	Pinned bool `json:"pinned,omitempty"` // the server's key was pinned now: compare it with what the server's owner says
+}
+
+// Tested is what the last test of a destination has found.
+type Tested struct {
+	At      time.Time `json:"at"`
+	Message string    `json:"message,omitempty"`  // what was tried, in words
+	HostKey string    `json:"host_key,omitempty"` // of an SFTP server: its key as known_hosts has it
+	Error   *Failure  `json:"error,omitempty"`    // why files could not be delivered
+}
+
+// User is a schedule that delivers to a destination.
+type User struct {
+	ID   string `json:"id" format:"uuid"`
+	Name string `json:"name"`
 }
 
 // DestinationPage is one page of the list, newest first.
@@ -192,7 +211,15 @@ func (s *Service) Destination(r *web.Request) (Destination, error) {
 	if err != nil {
 		return Destination{}, err
 	}
-	return s.view(r, d)
+	view, err := s.view(r, d)
+	if err != nil {
+		return view, err
+	}
+	users, err := s.destinations.Users(r.Context(), d.ID)
+	for _, u := range users {
+		view.Schedules = append(view.Schedules, User{u.ID, u.Name})
+	}
+	return view, err
 }
 
 // CreateDestination makes a destination that files can be delivered to.
@@ -214,6 +241,7 @@ func (s *Service) CreateDestination(r *web.Request) (view Destination, err error
 		if report, err = s.testGiven(r, given); err != nil {
 			return view, err
 		}
+		given.LastTest = destinations.NewTested(report.Report, nil)
 	}
 	d, err := s.destinations.Create(r.Context(), given)
 	if err != nil {
@@ -337,11 +365,15 @@ func (s *Service) view(r *web.Request, d destinations.Destination) (Destination,
 }
 
 func (s *Service) views(r *web.Request, all ...destinations.Destination) ([]Destination, error) {
-	var uuids []string
+	var uuids, ids []string
 	for _, d := range all {
-		uuids = append(uuids, d.DomainUUID)
+		uuids, ids = append(uuids, d.DomainUUID), append(ids, d.ID)
 	}
 	names, err := s.namesOf(r.Context(), uuids)
+	if err != nil {
+		return nil, err
+	}
+	failed, err := s.outbox.FailedOf(r.Context(), ids)
 	if err != nil {
 		return nil, err
 	}
@@ -350,6 +382,13 @@ func (s *Service) views(r *web.Request, all ...destinations.Destination) ([]Dest
 		views[i] = Destination{
 			ID: d.ID, DomainUUID: d.DomainUUID, Domain: domainName(names, d.DomainUUID), Name: d.Name, Kind: d.Kind, Settings: d.Settings,
 			HasCredentials: d.HasCredentials, Secret: d.Secret, Enabled: d.Enabled, CreatedBy: d.CreatedBy, CreatedAt: d.CreatedAt, ChangedAt: d.ChangedAt,
+			Failed: failed[d.ID],
+		}
+		if t := d.LastTest; t != nil {
+			views[i].LastTest = &Tested{At: t.At, Message: t.Message, HostKey: t.HostKey}
+			if t.Code != "" {
+				views[i].LastTest.Error = &Failure{t.Code, t.Problem}
+			}
 		}
 	}
 	return views, nil

@@ -37,11 +37,12 @@ type Destination struct {
 	CreatedBy      string // for people
 	CreatedAt      time.Time
 	ChangedAt      time.Time
+	LastTest       *Tested // nil: it was not tested
 	// Secret is one that we made for it now, for its owner to keep; it is not shown again.
 	Secret string `db:"-"`
 }
 
-const columns = `id::text, coalesce(domain_uuid::text, ''), name, kind, settings, sealed is not null, enabled, created_by_name, created_at, changed_at`
+const columns = `id::text, coalesce(domain_uuid::text, ''), name, kind, settings, sealed is not null, enabled, created_by_name, created_at, changed_at, last_test`
 
 // ErrNotFound: there is no such destination, or it is another domain's.
 var ErrNotFound error = fault.Errorf(fault.NotFound, "there is no such destination")
@@ -66,6 +67,7 @@ type Given struct {
 	Values     Values
 	Enabled    bool
 	CreatedBy  string // for people
+	LastTest   *Tested
 }
 
 // MaxName is how many characters a destination's name may have.
@@ -119,9 +121,9 @@ func (s *Store) Create(ctx context.Context, g Given) (made Destination, err erro
 			return err
 		}
 		made, err = one(ctx, tx, `
-			insert into trunkline.destinations (id, domain_uuid, name, kind, settings, sealed, enabled, created_by_name)
-			values ($1, nullif($2, '')::uuid, $3, $4, $5, $6, $7, $8) returning `+columns,
-			id.String(), g.DomainUUID, g.Name, g.Kind, settings, sealed, g.Enabled, g.CreatedBy)
+			insert into trunkline.destinations (id, domain_uuid, name, kind, settings, sealed, enabled, created_by_name, last_test)
+			values ($1, nullif($2, '')::uuid, $3, $4, $5, $6, $7, $8, $9) returning `+columns,
+			id.String(), g.DomainUUID, g.Name, g.Kind, settings, sealed, g.Enabled, g.CreatedBy, g.LastTest)
 		made.Secret = secret
 		return err
 	})
@@ -217,8 +219,7 @@ func (s *Store) Delete(ctx context.Context, id string, domains tenant.Domains) (
 		if deleted, err = get(ctx, tx, id, domains, " for update"); err != nil {
 			return err
 		}
-		users, err := postgres.Rows(ctx, tx, "looking for schedules that deliver somewhere", pgx.RowTo[string],
-			"select name from trunkline.schedules where $1 = any(destinations) order by name limit $2", deleted.ID, maxNamed+1)
+		users, err := users(ctx, tx, deleted.ID, maxNamed+1)
 		if err != nil {
 			return err
 		}
@@ -234,11 +235,32 @@ func (s *Store) Delete(ctx context.Context, id string, domains tenant.Domains) (
 // maxNamed is how many schedules a message names.
 const maxNamed = 5
 
-func named(names []string) string {
-	if len(names) > maxNamed {
-		names = append(names[:maxNamed:maxNamed], "and others")
+func named(users []User) string {
+	var names []string
+	for _, u := range users[:min(len(users), maxNamed)] {
+		names = append(names, u.Name)
+	}
+	if len(users) > maxNamed {
+		names = append(names, "and others")
 	}
 	return strings.Join(names, ", ")
+}
+
+// User is a schedule that delivers to a destination.
+type User struct{ ID, Name string }
+
+// MaxUsers is how many schedules Users names.
+const MaxUsers = 50
+
+// Users are the schedules that deliver to a destination, by name, up to MaxUsers. They are of its domain, or of any if it is of
+// all domains.
+func (s *Store) Users(ctx context.Context, id string) ([]User, error) {
+	return users(ctx, s.pool, id, MaxUsers)
+}
+
+func users(ctx context.Context, q postgres.Querier, id string, most int) ([]User, error) {
+	return postgres.Rows(ctx, q, "looking for schedules that deliver somewhere", pgx.RowToStructByPos[User],
+		"select id::text, name from trunkline.schedules where $1 = any(destinations) order by name, id limit $2", id, most)
 }
 
 // Get returns the destination if it is one of the domains', else ErrNotFound.

@@ -148,6 +148,9 @@ func TestPinning(t *testing.T) {
 	if d, err = b.Get(t.Context(), d.ID, tenant.All); err != nil || !strings.Contains(string(d.Settings), server.HostKey) {
 		t.Errorf("got %s, %v", d.Settings, err)
 	}
+	if d.LastTest == nil || d.LastTest.Message != report.Message || d.LastTest.HostKey != server.HostKey || d.LastTest.Code != "" {
+		t.Errorf("kept of the test is %+v", d.LastTest)
+	}
 	if _, pinned, err = b.Test(t.Context(), d); err != nil || pinned {
 		t.Errorf("once more: got %t, %v", pinned, err)
 	}
@@ -157,6 +160,9 @@ func TestPinning(t *testing.T) {
 	must(t, err)
 	if _, pinned, err := b.Test(t.Context(), d); !fault.Is(err, fault.DeliveryRefused) || pinned {
 		t.Errorf("another server: got %t, %v", pinned, err)
+	}
+	if d, err = b.Get(t.Context(), d.ID, tenant.All); err != nil || d.LastTest.Code != fault.DeliveryRefused || d.LastTest.Problem == "" || d.LastTest.Message != "" {
+		t.Errorf("kept of the test is %+v, %v", d.LastTest, err)
 	}
 }
 
@@ -201,6 +207,9 @@ func TestDeleteWhatSchedulesUse(t *testing.T) {
 	must(t, err)
 	if _, err := b.Delete(t.Context(), d.ID, tenant.All); !fault.Is(err, fault.Conflict) || !strings.Contains(err.Error(), "nightly") {
 		t.Errorf("got %v", err)
+	}
+	if users, err := b.Users(t.Context(), d.ID); err != nil || len(users) != 1 || users[0].Name != "nightly" {
+		t.Errorf("got %v, %v", users, err)
 	}
 	_, err = b.pool.Exec(t.Context(), "delete from trunkline.schedules")
 	must(t, err)

@@ -17,9 +17,43 @@ const testTimeout = 20 * time.Second
 // hostKeyField is the setting that pins the key of a server.
 const hostKeyField = "host_key"
 
-// Test finds out whether files could be delivered now. The key of a server of which none is pinned yet is pinned, before any
+// Tested is what a test has found, as it is kept.
+type Tested struct {
+	At      time.Time  `json:"at"`
+	Message string     `json:"message,omitempty"` // what was tried, in words
+	HostKey string     `json:"host_key,omitempty"`
+	Code    fault.Code `json:"code,omitempty"` // "": files could be delivered
+	Problem string     `json:"problem,omitempty"`
+}
+
+// NewTested is what is kept of a test; nil: it has found nothing, for the destination was changed meanwhile or our own database
+// failed.
+func NewTested(report delivery.Report, err error) *Tested {
+	if err == nil {
+		return &Tested{At: report.At, Message: report.Message, HostKey: report.HostKey}
+	}
+	failed, is := errors.AsType[*fault.Error](err)
+	if !is || failed.Code == fault.Conflict {
+		return nil
+	}
+	return &Tested{At: time.Now().UTC(), Code: failed.Code, Problem: failed.Message}
+}
+
+// Test finds out whether files could be delivered now, and keeps what was found. The key of a server of which none is pinned yet is pinned, before any
 // credentials are sent to it: pinned says that it was. Errors are those of a delivery.Sender.
 func (s *Store) Test(ctx context.Context, d Destination) (report delivery.Report, pinned bool, err error) {
+	report, pinned, err = s.testAndPin(ctx, d)
+	found := NewTested(report, err)
+	if found == nil {
+		return report, pinned, err
+	}
+	if _, kept := s.pool.Exec(ctx, "update trunkline.destinations set last_test = $2 where id = $1", d.ID, found); kept != nil && err == nil {
+		err = fmt.Errorf("keeping what a test has found: %w", kept)
+	}
+	return report, pinned, err
+}
+
+func (s *Store) testAndPin(ctx context.Context, d Destination) (report delivery.Report, pinned bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, testTimeout)
 	defer cancel()
 	report, err = s.test(ctx, d)

@@ -145,17 +145,40 @@ func (b *Box) Tries(ctx context.Context, id string) ([]Tried, error) {
 		from trunkline.delivery_attempts where delivery_id = $1 order by number`, id)
 }
 
+// TriedTimes says how often a delivery was tried, and what the last answer was.
+type TriedTimes struct {
+	Tries  int
+	Status *int // of the HTTP answer to the last try, where there was one
+}
+
 // TriesOf are how often deliveries were tried, by their ids; one that was not yet has none.
-func (b *Box) TriesOf(ctx context.Context, ids []string) (map[string]int, error) {
+func (b *Box) TriesOf(ctx context.Context, ids []string) (map[string]TriedTimes, error) {
 	type counted struct {
-		ID    string
-		Tries int
+		ID string
+		TriedTimes
 	}
 	found, err := postgres.Rows(ctx, b.pool, "counting the tries at deliveries", pgx.RowToStructByPos[counted],
-		"select delivery_id::text, count(*) from trunkline.delivery_attempts where delivery_id = any($1::uuid[]) group by delivery_id", ids)
+		`select delivery_id::text, count(*), (array_agg(status order by number desc))[1]
+		from trunkline.delivery_attempts where delivery_id = any($1::uuid[]) group by delivery_id`, ids)
+	all := make(map[string]TriedTimes, len(found))
+	for _, c := range found {
+		all[c.ID] = c.TriedTimes
+	}
+	return all, err
+}
+
+// FailedOf are how many deliveries to destinations have failed and were not sent again since, by the destinations' ids; one
+// without any has none.
+func (b *Box) FailedOf(ctx context.Context, destinationIDs []string) (map[string]int, error) {
+	type counted struct {
+		ID     string
+		Failed int
+	}
+	found, err := postgres.Rows(ctx, b.pool, "counting failed deliveries", pgx.RowToStructByPos[counted],
+		"select destination_id::text, count(*) from trunkline.deliveries where state = 'failed' and destination_id = any($1::uuid[]) group by destination_id", destinationIDs)
 	all := make(map[string]int, len(found))
 	for _, c := range found {
-		all[c.ID] = c.Tries
+		all[c.ID] = c.Failed
 	}
 	return all, err
 }
