@@ -1,5 +1,5 @@
 // Package scheduler does what is due without anybody asking: it sweeps up what was lost, and has the
-// audit forget what is past its time. It knows tasks and the audit, and nothing of HTTP, of the PBX or
+// audit forget what is past its time. It knows what it does so with, and nothing of HTTP, of the PBX or
 // of how jobs are run.
 package scheduler
 
@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"trunkline/internal/audit"
+	"trunkline/internal/upload"
 	"trunkline/tasks"
 )
 
@@ -88,10 +89,11 @@ func (s *Sweeper) note(what string, err error, failure string) {
 	s.failing[what] = err != nil
 }
 
-// Pruner has the audit forget what is older than the retention. Any number of processes may have one: what
-// one has deleted the others do not find.
+// Pruner has the audit forget what is older than the retention, and deletes files that were sent in the console and not
+// used in their time. Any number of processes may have one: what one has deleted the others do not find.
 type Pruner struct {
 	Audit     *audit.Log
+	Uploads   *upload.Store
 	Retention time.Duration
 	Log       *slog.Logger
 }
@@ -118,5 +120,8 @@ func (p *Pruner) prune(parent context.Context) {
 	}
 	if deleted > 0 {
 		p.Log.Info("old audit entries deleted", "deleted", deleted)
+	}
+	if _, err := p.Uploads.Prune(ctx); err != nil && parent.Err() == nil {
+		p.Log.Warn("files that were sent in the console and not used stay for now", "error", err)
 	}
 }

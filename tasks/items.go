@@ -142,18 +142,21 @@ func earlier(ctx context.Context, tx pgx.Tx, jobID string) (ids []string, err er
 	return append([]string{}, ids...), nil
 }
 
-// ItemFilter says which items a page has: those in a state ("" for any), after the number After, at most Limit.
+// ItemFilter says which items a page has: those in a state and with an outcome ("" for any), after the number After, at
+// most Limit.
 type ItemFilter struct {
-	State ItemState
-	After int
-	Limit int
+	State   ItemState
+	Outcome string
+	After   int
+	Limit   int
 }
 
 // Items returns one page of the job's items in their order, and the After of the next one, 0 on the last.
 func (c *Client) Items(ctx context.Context, job Job, f ItemFilter) (items []Item, next int, err error) {
 	items, err = all[Item](ctx, c.pool, `
 		select `+itemColumns+` from trunkline.items
-		where job_id = $1 and ($2 = '' or state = $2) and number > $3 order by number limit $4`, job.ID, string(f.State), f.After, f.Limit+1)
+		where job_id = $1 and ($2 = '' or state = $2) and number > $3 and ($5 = '' or outcome = $5) order by number limit $4`,
+		job.ID, string(f.State), f.After, f.Limit+1, f.Outcome)
 	if err != nil {
 		return nil, 0, fmt.Errorf("reading the items of job %s: %w", job.ID, err)
 	}

@@ -54,18 +54,31 @@ func (s *Service) importFile(r *web.Request) error {
 		return err
 	}
 	defer leave()
-	b, err := s.readBulk(r)
+	b := &bulk{most: s.settings.BulkErrors}
+	err = r.File(int64(s.settings.BulkBytes), func(file io.Reader, media string) error { return s.readTable(b, file, media) })
 	if err != nil {
 		return err
 	}
-	domains, err := s.readRows(r, b)
+	job, err := s.jobOfFile(r, b)
 	if err != nil {
 		return err
+	}
+	return s.jobs.Do(r, job)
+}
+
+// jobOfFile is the job that does what the request wants of the file that was read.
+func (s *Service) jobOfFile(r *web.Request, b *bulk) (job jobs.Asked, err error) {
+	if err := b.readParams(r); err != nil {
+		return job, err
+	}
+	domains, err := s.readRows(r, b)
+	if err != nil {
+		return job, err
 	}
 	if b.foreign() {
 		r.Denied(fault.Forbidden)
 	}
-	job := jobs.Asked{
+	job = jobs.Asked{
 		NewJob: tasks.NewJob{Kind: tasks.KindBulk, Domains: domains, Subject: "bulk " + strings.Join(domains, ","), Params: b.params()},
 		Body:   b.bodyParts(),
 		Stands: func(job tasks.Job) error { return s.allStand(r.Context(), job) },
@@ -84,7 +97,7 @@ func (s *Service) importFile(r *web.Request) error {
 	if !b.dryRun {
 		job.Action, job.What = "gateway.bulk", fmt.Sprintf("%d gateways by a file of %s", len(b.rows), b.file.Format)
 	}
-	return s.jobs.Do(r, job)
+	return job, nil
 }
 
 // foreign reports whether a row is about a domain that is not the caller's.
@@ -98,9 +111,12 @@ func (b *bulk) foreign() bool {
 type bulk struct {
 	mode   string
 	dryRun bool
+	media  string // its type, as it was sent
 	file   table.File
+	unread error // all that makes it unreadable, but for unknown columns
 	rows   []*row
-	most   int // faults that are told
+	most   int  // faults that are told
+	whole  bool // a dry run has an item for each row, also if all of them are at fault
 }
 
 // row is one of a file's rows.
@@ -113,33 +129,29 @@ type row struct {
 	faults       []fault.Detail
 }
 
-// readBulk reads the file, and the parameters that say what is to be done with it.
-func (s *Service) readBulk(r *web.Request) (*bulk, error) {
-	b := &bulk{most: s.settings.BulkErrors}
-	var unread error
-	media := ""
-	err := r.File(int64(s.settings.BulkBytes), func(file io.Reader, is string) (err error) {
-		media = is
-		if !slices.Contains(fileMedia, is) {
-			return fault.Errorf(fault.InvalidRequest, "Content-Type: send text/csv, application/x-ndjson or application/json")
-		}
-		b.file, unread = table.Read(file, s.tableOptions(), func(read table.Row) {
-			b.rows = append(b.rows, &row{number: read.Number, line: read.Line, given: read.Values, controls: read.Controls, faults: read.Faults})
-		})
-		return nil
-	})
-	if err != nil {
-		return nil, err
+// readTable reads the file's rows.
+func (s *Service) readTable(b *bulk, file io.Reader, media string) error {
+	if !slices.Contains(fileMedia, media) {
+		return fault.Errorf(fault.InvalidRequest, "Content-Type: send text/csv, application/x-ndjson or application/json")
 	}
-	if err := b.checkFormat(r.Params.Get("format"), media); err != nil {
-		return nil, err
+	b.media = media
+	b.file, b.unread = table.Read(file, s.tableOptions(), func(read table.Row) {
+		b.rows = append(b.rows, &row{number: read.Number, line: read.Line, given: read.Values, controls: read.Controls, faults: read.Faults})
+	})
+	return nil
+}
+
+// readParams reads what is to be done with the file that was read, and refuses it if it could not be.
+func (b *bulk) readParams(r *web.Request) error {
+	if err := b.checkFormat(r.Params.Get("format")); err != nil {
+		return err
 	}
 	ignored := map[string]bool{}
 	for _, name := range params.Split(r.Params.Get("ignore_columns")) {
 		ignored[bare(name)] = true
 	}
-	if err := b.unreadable(unread, ignored); err != nil {
-		return nil, err
+	if err := b.unreadable(ignored); err != nil {
+		return err
 	}
 	b.ignore(ignored)
 	b.joinColumns()
@@ -147,10 +159,11 @@ func (s *Service) readBulk(r *web.Request) (*bulk, error) {
 		b.mode = gateway.ModeAll
 	}
 	if b.mode != gateway.ModeAll && b.mode != gateway.ModeEach {
-		return nil, fault.Invalid("mode", "write %s or %s", gateway.ModeAll, gateway.ModeEach)
+		return fault.Invalid("mode", "write %s or %s", gateway.ModeAll, gateway.ModeEach)
 	}
+	var err error
 	b.dryRun, err = r.Params.Flag("dry_run")
-	return b, err
+	return err
 }
 
 // fileMedia are the types of a file that may be one of gateways; what it is its first character tells. Browsers and
@@ -174,7 +187,7 @@ func (s *Service) tableOptions() table.Options {
 }
 
 // checkFormat refuses a file that is not what the request says.
-func (b *bulk) checkFormat(format, media string) error {
+func (b *bulk) checkFormat(format string) error {
 	known := []string{string(table.CSV), string(table.NDJSON), string(table.JSON)}
 	is := string(b.file.Format)
 	switch {
@@ -182,14 +195,14 @@ func (b *bulk) checkFormat(format, media string) error {
 		return fault.Invalid("format", "write one of %s, or leave it out", strings.Join(known, ", "))
 	case format != "" && is != "" && is != format:
 		return fault.Invalid("format", "is %s, and the file begins as %s does; leave format out", format, is)
-	case is == string(table.CSV) && strings.Contains(media, "json"):
+	case is == string(table.CSV) && strings.Contains(b.media, "json"):
 		return fault.Errorf(fault.InvalidRequest, "the file is not JSON: it begins with neither [ nor {; send CSV as text/csv")
 	}
 	return nil
 }
 
 // unreadable is all that makes the file unreadable, unknown columns among it; nil: it can be read.
-func (b *bulk) unreadable(unread error, ignored map[string]bool) error {
+func (b *bulk) unreadable(ignored map[string]bool) error {
 	var details []fault.Detail
 	total := 0
 	for _, u := range b.file.Unknown {
@@ -201,11 +214,11 @@ func (b *bulk) unreadable(unread error, ignored map[string]bool) error {
 				"%q is no column of a gateway; name it as provision's parameters are named, or list it in ignore_columns", u.Name)})
 		}
 	}
-	refused, told := unread.(*fault.Error)
+	refused, told := b.unread.(*fault.Error)
 	switch {
-	case unread != nil && (!told || len(refused.Details) == 0 || total == 0):
-		return unread
-	case unread != nil:
+	case b.unread != nil && (!told || len(refused.Details) == 0 || total == 0):
+		return b.unread
+	case b.unread != nil:
 		details = append(details, refused.Details[:min(len(refused.Details), b.most-len(details))]...)
 		total += refused.DetailsTotal
 	case total == 0:

@@ -21,6 +21,7 @@ import (
 	"trunkline/internal/pbx"
 	"trunkline/internal/postgres"
 	"trunkline/internal/token"
+	"trunkline/internal/upload"
 	"trunkline/tasks"
 )
 
@@ -40,13 +41,14 @@ type Service struct {
 	db       *fusionpbx.DB
 	tasks    *tasks.Client
 	jobs     *jobs.Service
+	uploads  *upload.Store
 	checks   *batching.Batches[asked, checked]
 	states   *cache.Cache[[]gateway.Tally]
 }
 
 // New returns the service of that PBX's gateways, whose changes are jobs.
 func New(settings config.Settings, p *pbx.PBX, t *tasks.Client, j *jobs.Service) *Service {
-	s := &Service{settings: settings, pbx: p, db: p.FusionPBX, tasks: t, jobs: j, states: newStates()}
+	s := &Service{settings: settings, pbx: p, db: p.FusionPBX, tasks: t, jobs: j, uploads: &upload.Store{Pool: p.Pool, Keys: t.Keys()}, states: newStates()}
 	s.checks = batching.New(checksAtOnce, t.Accepting(), s.checkTogether)
 	return s
 }

@@ -269,7 +269,7 @@ func (b *bulk) refused() error {
 		total += len(one.faults)
 		details = append(details, one.faults[:min(len(one.faults), b.most-len(details))]...)
 	}
-	if faulty == 0 || b.mode == gateway.ModeEach && faulty < len(b.rows) {
+	if faulty == 0 || b.mode == gateway.ModeEach && (faulty < len(b.rows) || b.dryRun && b.whole) {
 		return nil
 	}
 	return refusal(fault.InvalidRows, details, total)

@@ -18,7 +18,9 @@ import (
 
 // Asked is a job that a request asks for.
 type Asked struct {
-	tasks.NewJob // but for what the request itself says: who asks, the keys, the hash of the body and who is told
+	// NewJob is the job but for what the request itself says: who asks, the keys, the hash of the body and who is told. An
+	// IdempotencyKey is there for a request that brings none.
+	tasks.NewJob
 	// Body are the parts of the request, the external_id among them, that tell whether two requests ask for
 	// the same.
 	Body []string
@@ -177,7 +179,9 @@ const (
 
 // requestKeys sets what a repeated request attaches by.
 func requestKeys(r *web.Request, n *tasks.NewJob) error {
-	n.IdempotencyKey = r.Header("Idempotency-Key")
+	if key := r.Header("Idempotency-Key"); key != "" {
+		n.IdempotencyKey = key
+	}
 	n.ExternalID = r.Params.Get("external_id")
 	if len(r.HTTP().Header.Values("Idempotency-Key")) > 1 {
 		return fault.Invalid("Idempotency-Key", "is given twice; give it once")

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"trunkline/api/params"
 	"trunkline/internal/access"
 	"trunkline/internal/fault"
 	"trunkline/internal/keyed"
@@ -90,8 +91,8 @@ func (r *Request) enterConsole(e Endpoint) error {
 	if err == nil {
 		err = r.readParams(e)
 	}
-	if err == nil {
-		err = r.ownForm(e)
+	if err == nil && !e.File { // of which File judges it, before it reads the file
+		err = r.ownForm(e, r.Params)
 	}
 	if err == nil {
 		err = NoTokenAmong(r.Params)
@@ -126,10 +127,11 @@ func (r *Request) fromOwnPage(e Endpoint) error {
 	return nil
 }
 
-// ownForm refuses a change whose form is not of a page of the same session.
-func (r *Request) ownForm(e Endpoint) error {
-	given := r.Params.Raw(FormToken)
-	delete(r.Params, FormToken)
+// ownForm refuses a change whose form is not of a page of the same session, and takes what shows that out of the form's
+// fields.
+func (r *Request) ownForm(e Endpoint, fields params.Values) error {
+	given := fields.Raw(FormToken)
+	delete(fields, FormToken)
 	if e.changedBy(r.c.Request.Method) && !hmac.Equal([]byte(given), []byte(r.FormToken())) {
 		return fault.Errorf(fault.CrossSite, "this form is of another session; open its page again and send it from there")
 	}

@@ -39,7 +39,7 @@ type Endpoint struct {
 	Changes bool        // its GET changes something too; other methods are always taken to
 	Selects bool        // its parameters choose what it answers with: one that looks like a filter is not ignored
 	// File: its body is a file, or a form with one, that Answer reads by Request.File. Its parameters stand in the query
-	// too, and credentials come by headers alone.
+	// too, and credentials come by headers alone; at the entry Console the token of its form stands before the file.
 	File   bool
 	Answer func(*Request) error
 	// Failed words an error in place of JSON. NoSession answers who has no session, at the entry Console.

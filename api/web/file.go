@@ -14,6 +14,17 @@ import (
 // fileTime bounds how long a caller takes to send a file.
 const fileTime = 2 * time.Minute
 
+// behindForm has the file taken only if the form's fields before it, which are in given by then, show that it is of a page
+// of the same session.
+func (r *Request) behindForm(given params.Values, take func(io.Reader, string) error) func(io.Reader, string) error {
+	return func(file io.Reader, media string) error {
+		if err := r.ownForm(r.of, given); err != nil {
+			return err
+		}
+		return take(file, media)
+	}
+}
+
 // File reads the file that is the request's body, or stands in a multipart form: it is handed to take as it comes,
 // with its media type, and the form's other fields are among the parameters then. The endpoint must declare it.
 func (r *Request) File(bytes int64, take func(file io.Reader, media string) error) error {
@@ -33,6 +44,9 @@ func (r *Request) File(bytes int64, take func(file io.Reader, media string) erro
 	given := params.Values{}
 	for name, value := range r.Params {
 		given[name] = value
+	}
+	if e.Entry == Console {
+		take = r.behindForm(given, take)
 	}
 	if err := params.ReadFile(r.Writer(), r.HTTP(), limits, given, take); err != nil {
 		return err

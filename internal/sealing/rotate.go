@@ -37,6 +37,7 @@ var named = []struct {
 	{table: "deliveries", column: "sealed", sealedFor: "'delivery/' || id", row: "id = split_part($2, '/', 2)::uuid"},
 	{table: "callbacks", column: "sealed", sealedFor: "'callback/' || job_id", row: "job_id = split_part($2, '/', 2)::uuid"},
 	{table: "webhook_secrets", column: "sealed", sealedFor: "'webhook-secret/' || owner", row: "owner = split_part($2, '/', 2)"},
+	{table: "uploads", column: "sealed", sealedFor: "'upload/' || id", row: "id = split_part($2, '/', 2)::uuid"},
 	{table: "items", column: "left_hash"},
 	{table: "jobs", column: "body_hash"},
 	{table: "jobs", column: "left_hash"},

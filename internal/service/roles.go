@@ -12,6 +12,7 @@ import (
 	"trunkline/internal/gateway"
 	"trunkline/internal/schedule/late"
 	"trunkline/internal/schedule/store"
+	"trunkline/internal/upload"
 	"trunkline/scheduler"
 	"trunkline/tasks"
 	"trunkline/worker"
@@ -150,7 +151,7 @@ func (s *Service) teller() func(context.Context) error {
 }
 
 func (s *Service) pruner() func(context.Context) error {
-	pruner := scheduler.Pruner{Audit: s.audit, Retention: s.settings.AuditRetention, Log: s.log}
+	pruner := scheduler.Pruner{Audit: s.audit, Uploads: &upload.Store{Pool: s.pool, Keys: s.keys}, Retention: s.settings.AuditRetention, Log: s.log}
 	return pruner.Run
 }
 
