@@ -54,7 +54,7 @@ const home = "/console"
 
 // Pages are the endpoints that browsers ask for.
 func (s *Service) Pages() web.Group {
-	g := web.Group{Name: "console", Endpoints: append(s.doors(), assetEndpoint(), s.chartEndpoint(), s.callsChartEndpoint(), s.descriptionEndpoint(), s.exportFileEndpoint())}
+	g := web.Group{Name: "console", Endpoints: append(s.doors(), assetEndpoint(), s.chartEndpoint(), s.callsChartEndpoint(), s.descriptionEndpoint(), s.exportFileEndpoint(), s.importTemplateEndpoint(), s.itemsEndpoint())}
 	for _, p := range pages {
 		g.Endpoints = append(g.Endpoints, s.pageEndpoint(p))
 		for _, a := range p.actions {
@@ -128,7 +128,7 @@ func (p page) admits(r *web.Request) error {
 
 func (s *Service) actionEndpoint(p page, a action) web.Endpoint {
 	return web.Endpoint{
-		ID: "console" + a.path, Methods: []string{"POST"}, Path: home + a.path, Entry: web.Console, Scope: a.scope, Params: a.params, AtOnce: a.atOnce,
+		ID: "console" + a.path, Methods: []string{"POST"}, Path: home + a.path, Entry: web.Console, Scope: a.scope, Params: a.params, AtOnce: a.atOnce, File: a.file,
 		Failed: func(r *web.Request, status int, f *fault.Error) {
 			if a.again != nil && r.Session.ID != "" && f.Code != fault.CrossSite && r.Caller.May(p.scope) && p.admits(r) == nil {
 				if data, err := a.again(s, r, f); err == nil {

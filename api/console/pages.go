@@ -29,6 +29,7 @@ type action struct {
 	scope  token.Scope
 	params []web.Param
 	atOnce []web.AtOnce
+	file   bool // its form has a file
 	do     func(*Service, *web.Request) (next string, err error)
 	// answer is in place of do: what is shown at once, of a template's file.
 	answer func(*Service, *web.Request) (shown, error)
@@ -61,6 +62,8 @@ var pages = slices.Concat([]page{
 	tokenPage,
 	gatewaysPage,
 	gatewayPage,
+	importPage,
+	sentPage,
 	driftPage,
 	driftRepairPage,
 	sessionsPage,

@@ -50,6 +50,7 @@ var functions = template.FuncMap{
 	"progress": progressOf,
 	"percent":  percent,
 	"driftIs":  driftIs,
+	"value":    valueOf,
 	"clipWhat": func(text string) string { return clippedTo(text, maxWhat) },
 	"exactly":  exactly,
 }

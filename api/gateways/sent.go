@@ -59,7 +59,7 @@ func (s *Service) SendImport(r *web.Request) (id string, err error) {
 		return "", err
 	}
 	if len(sent.Content) == 0 {
-		return "", fault.Missing(params.FileField)
+		return "", fault.Errorf(fault.MissingParameters, "%s: is empty, or none was chosen; choose a file", params.FileField)
 	}
 	for _, name := range sentOptions {
 		if value := r.Params.Get(name); value != "" {
@@ -162,10 +162,6 @@ func (s *Service) SentImport(r *web.Request, show string, after, limit int) (sho
 	if err != nil {
 		return shown, err
 	}
-	all, err := ShowItems(shown.Check, items)
-	if err != nil {
-		return shown, err
-	}
 	of, err := bulkOf(shown.Check)
 	if err != nil {
 		return shown, err
@@ -174,10 +170,16 @@ func (s *Service) SentImport(r *web.Request, show string, after, limit int) (sho
 	if of.File != nil {
 		header = of.File.Header
 	}
-	for _, item := range all {
-		row := SentRow{Item: item}
-		if item.Error != nil {
-			row.Columns = blamed(item.Error.Message, header)
+	for _, item := range items {
+		row, asked := SentRow{}, gateway.BulkItem{}
+		if row.Item, asked, err = shownItem(shown.Check, of, item); err != nil {
+			return shown, err
+		}
+		if row.GatewayName == "" { // the row was at fault before it was read as far as that
+			row.GatewayName = cellOf("gateway_name", header, asked.Cells)
+		}
+		if row.Error != nil {
+			row.Columns = blamed(row.Error.Message, header)
 		}
 		shown.Rows = append(shown.Rows, row)
 	}
@@ -185,8 +187,18 @@ func (s *Service) SentImport(r *web.Request, show string, after, limit int) (sho
 	return shown, nil
 }
 
-// blames are the parameters that a row's faults begin with, each after the one before.
-var blames = regexp.MustCompile(`(?:^|; )([a-z_]+): (?:([a-z_]+(?:, [a-z_]+)*)(?:;|$))?`)
+// cellOf is what a row of a file has for the parameter.
+func cellOf(parameter string, header, cells []string) string {
+	for i, name := range header {
+		if i < len(cells) && columnField(table.Tidy(name)) == parameter {
+			return cells[i]
+		}
+	}
+	return ""
+}
+
+// blames are the parameters that one fault of a row begins with, or ends with if these are missing.
+var blames = regexp.MustCompile(`^([a-z_]+): |: ([a-z_]+(?:, [a-z_]+)*)$`)
 
 // blamed are the columns that the faults of a row name, as its file calls them.
 func blamed(message string, header []string) (columns []string) {
@@ -206,13 +218,16 @@ func blamed(message string, header []string) (columns []string) {
 			columns = append(columns, name)
 		}
 	}
-	for _, match := range blames.FindAllStringSubmatch(message, -1) {
-		if match[1] != "missing" {
-			add(match[1])
-			continue
+	for one := range strings.SplitSeq(message, "; ") {
+		for _, match := range blames.FindAllStringSubmatch(one, -1) {
+			for parameter := range strings.SplitSeq(match[1]+match[2], ", ") {
+				add(parameter)
+			}
 		}
-		for parameter := range strings.SplitSeq(match[2], ", ") {
-			add(parameter)
+		if names, missing := strings.CutPrefix(one, "missing: "); missing {
+			for parameter := range strings.SplitSeq(names, ", ") {
+				add(parameter)
+			}
 		}
 	}
 	return columns

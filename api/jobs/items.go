@@ -63,8 +63,8 @@ func (s *Service) itemPage(r *web.Request, job tasks.Job, f tasks.ItemFilter) (p
 	return page, err
 }
 
-// items answers with a page of the items of the path's job, or with all of them as CSV.
-func (s *Service) items(r *web.Request) error {
+// Items answers with a page of the items of the path's job, or with all of them as CSV.
+func (s *Service) Items(r *web.Request) error {
 	job, err := s.OfPath(r, token.ScopeRead)
 	if err != nil {
 		return err

@@ -146,7 +146,7 @@ func (s *Service) Endpoints() []web.Endpoint {
 		},
 		{
 			ID: "listItems", Summary: "List the items of a job of many", Note: readOrOwn, Methods: []string{"GET"}, Path: "/v1/jobs/:id/items",
-			Entry: web.SignedIn, Limit: web.LimitOwnJob, Answer: s.items,
+			Entry: web.SignedIn, Limit: web.LimitOwnJob, Answer: s.Items,
 			Params: slices.Concat([]web.Param{
 				{Name: "state", About: "Those in a state.", Choices: web.NamesOf(tasks.ItemStates)},
 				{Name: "format", About: "json; or csv: all of them, in the columns of the file that they came from and result_ columns.", Choices: []string{"json", "csv"}},

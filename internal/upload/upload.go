@@ -87,37 +87,40 @@ func (s *Store) Keep(ctx context.Context, n New) (id string, err error) {
 }
 
 // Find returns a file of the session, or ErrNone.
-func (s *Store) Find(ctx context.Context, sessionID, id string) (Kept, error) {
-	kept, _, err := s.find(ctx, sessionID, id)
+func (s *Store) Find(ctx context.Context, sessionID, id string) (kept Kept, err error) {
+	err = s.read(ctx, sessionID, id, "", kept.fields()...)
 	return kept, err
 }
 
 // Open returns a file of the session with what was sealed, or ErrNone; one that was applied has that no more.
 func (s *Store) Open(ctx context.Context, sessionID, id string) (kept Kept, file File, err error) {
-	kept, sealed, err := s.find(ctx, sessionID, id)
+	var sealed []byte
+	err = s.read(ctx, sessionID, id, ", sealed", append(kept.fields(), &sealed)...)
 	if err == nil && sealed != nil {
 		err = s.Keys.Open(sealedFor(kept.ID), sealed, &file)
 	}
 	return kept, file, err
 }
 
-func (s *Store) find(ctx context.Context, sessionID, id string) (Kept, []byte, error) {
+const columns = "id::text, bytes, checked_by::text, coalesce(applied_by::text, ''), created_at, expires_at"
+
+// fields take the columns.
+func (k *Kept) fields() []any {
+	return []any{&k.ID, &k.Bytes, &k.CheckedBy, &k.AppliedBy, &k.CreatedAt, &k.ExpiresAt}
+}
+
+func (s *Store) read(ctx context.Context, sessionID, id, more string, into ...any) error {
 	if !postgres.IsUUID(id) {
-		return Kept{}, nil, ErrNone
+		return ErrNone
 	}
-	var kept Kept
-	var sealed []byte
-	err := s.Pool.QueryRow(ctx, `
-		select id::text, bytes, checked_by::text, coalesce(applied_by::text, ''), created_at, expires_at, sealed
-		from trunkline.uploads where id = $1 and session_id = $2 and expires_at > now()`, id, sessionID).
-		Scan(&kept.ID, &kept.Bytes, &kept.CheckedBy, &kept.AppliedBy, &kept.CreatedAt, &kept.ExpiresAt, &sealed)
+	err := s.Pool.QueryRow(ctx, "select "+columns+more+" from trunkline.uploads where id = $1 and session_id = $2 and expires_at > now()", id, sessionID).Scan(into...)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
-		return Kept{}, nil, ErrNone
+		return ErrNone
 	case err != nil:
-		return Kept{}, nil, fmt.Errorf("looking a file up: %w", err)
+		return fmt.Errorf("looking a file up: %w", err)
 	}
-	return kept, sealed, nil
+	return nil
 }
 
 // Applied takes note of the job that does what the file says, and drops what was sealed.

@@ -117,3 +117,30 @@ for (const form of document.querySelectorAll("form[data-judge]")) {
 		}, 400);
 	});
 }
+
+// A file that is dropped beside its field is as if it was chosen there.
+for (const place of document.querySelectorAll("[data-drop]")) {
+	const field = place.querySelector("input[type=file]"), hint = place.querySelector("[data-drop-hint]");
+	hint.hidden = false;
+	const over = (is) => place.classList.toggle("over", is);
+	place.addEventListener("dragover", (event) => {
+		event.preventDefault();
+		over(true);
+	});
+	place.addEventListener("dragleave", () => over(false));
+	place.addEventListener("drop", (event) => {
+		event.preventDefault();
+		over(false);
+		if (event.dataTransfer.files.length === 0) return;
+		if (event.dataTransfer.files.length > 1) {
+			hint.textContent = "Those are several files; drop one.";
+			return;
+		}
+		field.files = event.dataTransfer.files;
+		field.dispatchEvent(new Event("change", { bubbles: true }));
+		field.focus();
+	});
+	field.addEventListener("change", () => {
+		hint.textContent = field.files.length ? `${field.files[0].name}, ${field.files[0].size} bytes` : "Nothing is chosen.";
+	});
+}
