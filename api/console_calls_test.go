@@ -123,7 +123,7 @@ func TestConsoleCall(t *testing.T) {
 	root, admin := b.superadmin(t), b.tenantAdmin(t)
 	for _, v := range []*visitor{root, admin} {
 		page := v.get(t, "/console/calls/"+own+"?zone=Asia/Tokyo").want(t, http.StatusOK, "")
-		for _, word := range []string{own, "xml_cdr_uuid", "billsec", "&#43;09:00", "&lt;script&gt;", `hangup_cause</th><td><span class="quiet">none`} {
+		for _, word := range []string{own, "xml_cdr_uuid", "billsec", " JST</time>", "&lt;script&gt;", `hangup_cause</th><td><span class="quiet">none`} {
 			if !strings.Contains(page.body, word) {
 				t.Errorf("it lacks %q: %s", word, page.body)
 			}
