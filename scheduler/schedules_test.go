@@ -308,6 +308,15 @@ func TestADisabledDomain(t *testing.T) {
 	if r.Enabled || !strings.Contains(r.PausedBecause, "is disabled") || r.Last != nil {
 		t.Errorf("it is enabled: %v, because %q, and made %v", r.Enabled, r.PausedBecause, r.Last)
 	}
+	if _, err := p.store.SetEnabled(ctx, store.Filter{Domains: own, IDs: []string{made.ID}}, true, "", "test"); !fault.Is(err, fault.Conflict) || !strings.Contains(err.Error(), "is disabled") {
+		t.Errorf("it is resumed: %v", err)
+	}
+	if changed, err := p.store.SetEnabled(ctx, store.Filter{Domains: own}, true, "", "test"); err != nil || len(changed) != 0 {
+		t.Errorf("it is resumed among others: %+v, %v", changed, err)
+	}
+	if r, err = p.store.Get(ctx, made.ID, own); err != nil || r.Enabled || !strings.Contains(r.PausedBecause, "is disabled") {
+		t.Errorf("it is enabled: %v, because %q, %v", r.Enabled, r.PausedBecause, err)
+	}
 	_, err = p.Pool.Exec(ctx, "update v_domains set domain_enabled = true where domain_uuid = $1", d.DomainUUID)
 	must(t, err)
 	p.pass(24 * time.Hour)

@@ -173,9 +173,9 @@ func (s *Service) runEndpoints() []web.Endpoint {
 		},
 		{
 			ID: "resumeSchedule", Summary: "Resume a schedule", Methods: []string{"POST"}, Path: path + "resume", Answer: web.JSON(http.StatusOK, s.Resume),
-			Note:    "At its next run it exports what has come meanwhile.",
+			Note:    "At its next run it exports what has come meanwhile. One whose domain is disabled stays paused.",
 			Replies: []web.Reply{{Status: 200, About: "The schedule.", Body: Schedule{}}},
-			Faults:  []fault.Code{fault.NotFound},
+			Faults:  []fault.Code{fault.NotFound, fault.Conflict},
 		},
 		{
 			ID: "listWindows", Summary: "List the windows of a schedule, newest first", Methods: []string{"GET"}, Path: path + "windows", Answer: web.JSON(http.StatusOK, s.Windows),

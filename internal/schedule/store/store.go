@@ -395,7 +395,8 @@ func (s *Store) Tally(ctx context.Context, f Filter) (t Tally, err error) {
 }
 
 // SetEnabled resumes or pauses all schedules that the filter means, and returns those that were not so before. because says
-// why they are paused, for people.
+// why they are paused, for people. One whose domain is disabled or gone stays paused; if it alone is meant, that is a
+// fault.Conflict.
 func (s *Store) SetEnabled(ctx context.Context, f Filter, enabled bool, because, by string) (changed []Record, err error) {
 	err = pgx.BeginFunc(ctx, s.Pool, func(tx pgx.Tx) error {
 		_, err := tx.Exec(ctx, "select from trunkline.schedules as s "+where+" order by s.id for update of s", f.args()...)
@@ -405,6 +406,11 @@ func (s *Store) SetEnabled(ctx context.Context, f Filter, enabled bool, because,
 		changed, err = read(ctx, tx, where+" and s.enabled <> $8 order by s.id", append(f.args(), enabled)...)
 		if err != nil {
 			return err
+		}
+		if enabled {
+			if changed, err = s.resumable(ctx, changed, len(f.IDs) == 1); err != nil {
+				return err
+			}
 		}
 		batch, now := &pgx.Batch{}, s.now()
 		for i := range changed {
@@ -426,4 +432,21 @@ func (s *Store) SetEnabled(ctx context.Context, f Filter, enabled bool, because,
 		return tx.SendBatch(ctx, batch).Close()
 	})
 	return changed, explained(err)
+}
+
+// resumable are those of the schedules whose domains are there and enabled. Errors: if alone, a fault.Conflict in place of none.
+func (s *Store) resumable(ctx context.Context, paused []Record, alone bool) (can []Record, err error) {
+	domains, err := s.domainsOf(ctx, paused)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range paused {
+		switch why := domains.awayOf(r); {
+		case why == "":
+			can = append(can, r)
+		case alone:
+			return nil, fault.Errorf(fault.Conflict, "it stays paused: %s", why)
+		}
+	}
+	return can, nil
 }
