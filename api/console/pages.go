@@ -57,6 +57,9 @@ var pages = slices.Concat([]page{
 	exportFormPage,
 	exportPage,
 	deliveryPage,
+	schedulesPage,
+	schedulePage,
+	windowPage,
 	whitelistPage,
 	tokensPage,
 	tokenPage,
@@ -69,4 +72,4 @@ var pages = slices.Concat([]page{
 	sessionsPage,
 	auditPage,
 	referencePage,
-}, gatewayActionPages(), jobsChangePages(), gatewayFormPages())
+}, gatewayActionPages(), jobsChangePages(), gatewayFormPages(), schedulesSwitchPages(), scheduleActionPages())

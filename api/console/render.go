@@ -42,6 +42,7 @@ var templates = func() map[string]*template.Template {
 var functions = template.FuncMap{
 	"asset":    assetPath,
 	"time":     showTimeIn(time.UTC), // that of the page's zone once it is known
+	"own":      showOwnTime,
 	"rfc":      web.Time,
 	"at":       timeAt,
 	"bytes":    showBytes,

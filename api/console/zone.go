@@ -92,6 +92,9 @@ func fieldIn(r *web.Request, name string) string {
 	return t.In(zone).Format(fieldTime)
 }
 
+// showOwnTime is how pages have a time that is of a zone of its own, such as a schedule's.
+func showOwnTime(t time.Time) string { return showTimeIn(t.Location())(t) }
+
 // showTimeIn is how pages of the zone have times: with their zone.
 func showTimeIn(zone *time.Location) func(time.Time) string {
 	zone = cmp.Or(zone, time.UTC)

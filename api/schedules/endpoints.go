@@ -180,7 +180,7 @@ func (s *Service) runEndpoints() []web.Endpoint {
 		{
 			ID: "listWindows", Summary: "List the windows of a schedule, newest first", Methods: []string{"GET"}, Path: path + "windows", Answer: web.JSON(http.StatusOK, s.Windows),
 			Params: slices.Concat([]web.Param{
-				{Name: "series", About: "Those of a series.", Choices: web.NamesOf(series)},
+				{Name: "series", About: "Those of a series.", Choices: web.NamesOf(store.AllSeries)},
 				{Name: "state", About: "Those in a state.", Choices: web.NamesOf(store.States)},
 				{Name: "number", About: "The one of a number, with all its revisions.", Kind: web.KindNumber, Least: 1, Most: maxNumber},
 			}, web.PageParams),

@@ -19,9 +19,6 @@ import (
 // maxNumber is the greatest number of a window that can be asked for.
 const maxNumber = math.MaxInt32
 
-// series are all that windows have.
-var series = []store.Series{store.SeriesRun, store.SeriesBackfill, store.SeriesExtra}
-
 // Made are windows that were asked for.
 type Made struct {
 	Windows []Window `json:"windows"`
@@ -75,6 +72,16 @@ func (s *Service) Run(r *web.Request) (made Made, err error) {
 		return made, err
 	}
 	return s.made(r, "schedule.run", record, windows)
+}
+
+// WouldRun are the windows that Run without a number would make now, which are not made.
+func (s *Service) WouldRun(r *web.Request) ([]Window, error) {
+	found, err := s.schedules.WouldRun(r.Context(), r.Path("id"), r.Caller.Domains)
+	windows := make([]Window, len(found))
+	for i, w := range found {
+		windows[i] = windowView(w)
+	}
+	return windows, err
 }
 
 // Backfill exports a past span as the path's schedule would have.

@@ -8,8 +8,8 @@ import (
 	"trunkline/internal/schedule/store"
 )
 
-// maxReason bounds why something is paused, in bytes.
-const maxReason = 500
+// MaxReason bounds why something is paused, in bytes.
+const MaxReason = 500
 
 // Switched are the schedules that were paused or resumed.
 type Switched struct {
@@ -79,8 +79,8 @@ func (s *Service) switchAll(r *web.Request, f store.Filter, enabled bool) ([]sto
 	if !enabled {
 		action, because = "schedule.pause", cmp.Or(r.Params.Get("reason"), "by "+r.Caller.Name)
 	}
-	if len(because) > maxReason {
-		return nil, fault.Invalid("reason", "has more than %d bytes; shorten it", maxReason)
+	if len(because) > MaxReason {
+		return nil, fault.Invalid("reason", "has more than %d bytes; shorten it", MaxReason)
 	}
 	changed, err := s.schedules.SetEnabled(r.Context(), f, enabled, because, r.Caller.Name)
 	if err != nil {

@@ -60,7 +60,7 @@ type WindowPage struct {
 // Windows lists the windows of the path's schedule, newest first, in pages by key.
 func (s *Service) Windows(r *web.Request) (page WindowPage, err error) {
 	h := store.History{Series: store.Series(r.Params.Get("series")), State: store.State(r.Params.Get("state"))}
-	if h.Series != "" && !slices.Contains(series, h.Series) {
+	if h.Series != "" && !slices.Contains(store.AllSeries, h.Series) {
 		return page, fault.Invalid("series", "write run, backfill or extra")
 	}
 	if h.State != "" && !slices.Contains(store.States, h.State) {

@@ -21,26 +21,45 @@ import (
 // has come since.
 func (s *Store) Run(ctx context.Context, id string, domains tenant.Domains) (made []Window, err error) {
 	err = s.locked(ctx, id, domains, func(tx pgx.Tx, r Record) error {
-		rules, err := r.Schedule()
+		state, windows, err := s.runNow(r)
 		if err != nil {
 			return err
 		}
-		now, batch := s.now(), &pgx.Batch{}
-		state, due := s.dueWindows(r, rules, now)
-		made = due
-		if len(made) == 0 {
-			end := now.Truncate(time.Second)
-			if !end.After(r.State.Watermark) {
-				return fault.Errorf(fault.Conflict, "this schedule has windows up to %s, and nothing has come since; run one of those again by its number, or wait",
-					r.State.Watermark.In(rules.Zone).Format(time.RFC3339))
-			}
-			made = []Window{s.newWindow(r, SeriesExtra, schedule.Window{Start: r.State.Watermark, End: end}, now)}
-		}
+		made = windows
+		batch := &pgx.Batch{}
 		keep(batch, made...)
 		keepState(batch, r, state)
 		return tx.SendBatch(ctx, batch).Close()
 	})
 	return made, explained(err)
+}
+
+// WouldRun are the windows that Run would make now. Errors: those of Run.
+func (s *Store) WouldRun(ctx context.Context, id string, domains tenant.Domains) ([]Window, error) {
+	r, err := s.Get(ctx, id, domains)
+	if err != nil {
+		return nil, err
+	}
+	_, windows, err := s.runNow(r)
+	return windows, err
+}
+
+// runNow is what Run makes of the schedule, and what the schedule has made then.
+func (s *Store) runNow(r Record) (state schedule.State, made []Window, err error) {
+	rules, err := r.Schedule()
+	if err != nil {
+		return state, nil, err
+	}
+	now := s.now()
+	if state, made = s.dueWindows(r, rules, now); len(made) > 0 {
+		return state, made, nil
+	}
+	end := now.Truncate(time.Second)
+	if !end.After(r.State.Watermark) {
+		return state, nil, fault.Errorf(fault.Conflict, "this schedule has windows up to %s, and nothing has come since; run one of those again by its number, or wait",
+			r.State.Watermark.In(rules.Zone).Format(time.RFC3339))
+	}
+	return state, []Window{s.newWindow(r, SeriesExtra, schedule.Window{Start: r.State.Watermark, End: end}, now)}, nil
 }
 
 // mostAtOnce is how many windows one run makes; the next look makes the rest.

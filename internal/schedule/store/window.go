@@ -23,6 +23,9 @@ const (
 	SeriesExtra    Series = "extra"    // of one that is not over yet; it has no number
 )
 
+// AllSeries lists every series, for checking a caller's filter.
+var AllSeries = []Series{SeriesRun, SeriesBackfill, SeriesExtra}
+
 // State is where a window stands.
 type State string
 
