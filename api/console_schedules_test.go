@@ -102,7 +102,7 @@ func TestConsoleScheduleActions(t *testing.T) {
 	does("/run", "2 windows are made, 000001 to 000002, from 2024-06-12 00:00:00 UTC to 2024-06-14 00:00:00 UTC.")
 	succeeds("?series=run&number=1")
 	first := "/windows/" + windowAt("?series=run&number=1")
-	admin.get(t, path+first).want(t, http.StatusOK, "").says(t, "000001", "nightly/", "signature=", `<span class="good">1 delivered</span>`, ">delivered</span>", "of which 0 came after", first+"/run")
+	admin.get(t, path+first).want(t, http.StatusOK, "").says(t, "000001", "nightly/", "/console/exports/", "/file", `<span class="good">1 delivered</span>`, ">delivered</span>", "of which 0 came after", first+"/run")
 	does(first+"/run", "is exported again, as the schedule is now")
 	succeeds("?number=1&series=run&limit=1")
 	refused("/skip", http.StatusBadRequest, "reason")

@@ -37,6 +37,9 @@ func livedIn(t *testing.T) *bundle {
 	b.do(t, b.asSuperadmin(nightly("nightly", "tenant_domain", "global", "time_zone", "Europe/Berlin", "destinations", destination))).want(t, http.StatusCreated, "")
 	schedule := b.do(t, b.asAdmin(nightly("billing", "time_zone", "Europe/Berlin", "destinations", billing))).want(t, http.StatusCreated, "").text(t, "id")
 	b.do(t, b.asAdmin(call{path: schedulesPath + "/" + schedule + "/run", form: form()})).want(t, http.StatusAccepted, "")
+	paused := schedulesPath + "/" + b.do(t, b.asAdmin(nightly("archive", "time_zone", "Europe/Berlin", "enabled", "false"))).want(t, http.StatusCreated, "").text(t, "id")
+	b.do(t, b.asAdmin(call{path: paused + "/backfill", form: form("from", "2024-01-01", "to", "2024-01-03")})).want(t, http.StatusAccepted, "")
+	b.do(t, b.asAdmin(call{path: paused + "/skip", form: form("reason", "the switch was down", "number", "1", "series", "backfill")})).want(t, http.StatusOK, "")
 	b.look(t)
 	b.exported(t, b.asAdmin(call{}))
 	b.issue(t, "whmcs", "read,provision", "all_domains", "true")
@@ -198,7 +201,7 @@ func (w *window) picture(t *testing.T, route, what string) {
 	if *screenshots == "" || what == "by phone" {
 		return
 	}
-	name := cmp.Or(strings.Trim(strings.NewReplacer("/console", "", ":id", "one", "/", "-").Replace(route), "-"), "overview")
+	name := cmp.Or(strings.Trim(strings.NewReplacer("/console", "", ":id", "one", ":window", "one", "/", "-").Replace(route), "-"), "overview")
 	quality := int64(70)
 	image, err := chromedp.Call(w.ctx, page.CaptureScreenshot, page.CaptureScreenshotParams{Format: page.CaptureScreenshotFormatWebp, Quality: &quality})
 	must(t, err)

@@ -60,8 +60,8 @@ var scheduleActions = []scheduleAction{
 	}},
 	{name: "skip", title: "Skip the next window", fields: []field{needed(reasonField)}, effects: skipNextEffects, do: skipWindow},
 	{name: "backfill", title: "Export a past span", fields: []field{
-		{Name: "from", Label: "From this day on", Required: true, About: "As 2024-01-31, or a moment as 2024-01-31T18:00:00+01:00."},
-		{Name: "to", Label: "To this day, which is in it", Required: true, About: "As 2024-01-31, or a moment."},
+		{Name: "from", Label: "From this day on", Required: true, About: "As 2024-01-31, by the clock of the schedule's zone."},
+		{Name: "to", Label: "To this day, which is in it", Required: true, About: "As 2024-01-31."},
 	}, effects: backfillEffects, do: func(s *Service, r *web.Request) error {
 		_, err := s.Schedules.Backfill(r.With(given(r, "from", "to")))
 		return err
