@@ -216,6 +216,28 @@ func TestConsoleNewExport(t *testing.T) {
 	pbxtest.Eventually(t, "it is exported", func() bool { return strings.Contains(root.get(t, to).section("holds"), "120 rows of all domains") })
 	admin.get(t, to).want(t, http.StatusNotFound, "")
 
+	// One file for each domain is an export of each.
+	each := []string{"date_start", "2024-05-01", "date_end", "2024-06-30", "files", "each"}
+	before := b.count(t, "select count(*) from trunkline.jobs where kind = 'export'")
+	for field, more := range map[string][]string{"files": {"tenant_domain", b.sample.AdminDomain}, "deliver_to": {"deliver_to", place, "deliver_as", "x"}, "columns": {"columns", "odd"}} {
+		root.get(t, "/console/exports/new")
+		if got := root.post(t, "/console/exports/new", append(each, more...)...).want(t, http.StatusBadRequest, ""); !strings.Contains(got.body, `<a href="#export-`+field+`"`) {
+			t.Errorf("%s: got %s", field, got.body)
+		}
+	}
+	if got := root.post(t, "/console/exports/new", each...); got.status != http.StatusSeeOther || got.header.Get("Location") != "/console/exports" {
+		t.Errorf("one for each domain: got %d %s", got.status, got.body)
+	}
+	if n := b.count(t, "select count(distinct domain_uuid) from trunkline.jobs where kind = 'export' and created_by = $1::uuid", b.sample.SuperadminUUID); n != len(b.sample.Domains) {
+		t.Errorf("%d domains are exported, want %d", n, len(b.sample.Domains))
+	}
+	if n := b.count(t, "select count(*) from trunkline.jobs where kind = 'export'") - before; n != len(b.sample.Domains) {
+		t.Errorf("%d exports were started", n)
+	}
+	if page := admin.get(t, "/console/exports/new"); strings.Contains(page.body, `name="files"`) {
+		t.Error("who has one domain is asked whether each has a file")
+	}
+
 	_, secret := b.issue(t, "reader", "read", "all_domains", "true")
 	reader := b.visitor()
 	reader.post(t, "/console/sign-in", "token", secret).want(t, http.StatusSeeOther, "")

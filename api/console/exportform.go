@@ -1,6 +1,7 @@
 package console
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 
@@ -16,11 +17,11 @@ import (
 // comes from there.
 var exportFormPage = page{
 	path: "/exports/new", title: "New export", template: "exportform", unlisted: true, scope: token.ScopeExport, atOnce: []web.AtOnce{web.AtOnceReads},
-	show: (*Service).newExport, params: exportFormParams,
+	show: (*Service).newExport, params: append(exportFormParams, filesParam),
 	actions: []action{
-		{path: "/exports/new", scope: token.ScopeExport, params: exportFormParams, do: (*Service).startExport, again: (*Service).newExportAgain},
+		{path: "/exports/new", scope: token.ScopeExport, params: append(exportFormParams, filesParam), do: (*Service).startExport, again: (*Service).newExportAgain},
 		{
-			path: "/exports/new/estimate", scope: token.ScopeExport, params: exportFormParams, atOnce: []web.AtOnce{web.AtOnceReads},
+			path: "/exports/new/estimate", scope: token.ScopeExport, params: append(exportFormParams, filesParam), atOnce: []web.AtOnce{web.AtOnceReads},
 			answer: (*Service).estimateExport, again: (*Service).newExportAgain,
 		},
 	},
@@ -32,13 +33,18 @@ var exportFormParams = slices.Concat(
 	[]web.Param{{Name: "deliver_to", Kind: web.KindUUIDs}, {Name: "deliver_as"}},
 )
 
+// filesParam says whether there is a file for each domain, each by an export of its own.
+var filesParam = web.Param{Name: "files", Choices: []string{"", filesOfEach}}
+
+const filesOfEach = "each"
+
 // The fields of the parts of the form, in their order.
 var (
 	exportCalls = []string{
 		"date_start", "date_end", "time_zone", "tenant_domain", "direction", "answered", "extension", "caller_prefix", "destination_prefix", "hangup_cause", "min_billsec",
 		"gateway", "conference", "queue", "leg", "view",
 	}
-	exportFile    = []string{"template", "format", "compression", "columns", "delimiter", "quoting", "header", "line_end", "date_format", "durations", "guard"}
+	exportFile    = []string{filesParam.Name, "template", "format", "compression", "columns", "delimiter", "quoting", "header", "line_end", "date_format", "durations", "guard"}
 	exportBrought = []string{"deliver_to", "deliver_as"}
 )
 
@@ -90,8 +96,43 @@ func (s *Service) estimateExport(r *web.Request) (shown, error) {
 }
 
 func (s *Service) startExport(r *web.Request) (next string, err error) {
+	switch r.Params.Get(filesParam.Name) {
+	case "":
+	case filesOfEach:
+		return "/exports", s.startExports(r)
+	default:
+		return "", fault.Invalid(filesParam.Name, "is neither one file nor one for each domain")
+	}
 	job, err := s.CDRs.StartExport(r.With(exportAsked(r)))
 	return "/exports/" + job.ID, err
+}
+
+// startExports starts an export of each domain that the caller sees.
+func (s *Service) startExports(r *web.Request) error {
+	asked := exportAsked(r)
+	if asked.Has("tenant_domain") {
+		return fault.Invalid(filesParam.Name, "there is one domain; leave it empty for a file of each, or ask for one file")
+	}
+	if asked.Has("deliver_to") {
+		return fault.Invalid("deliver_to", "one file is brought under one name; a schedule brings a file of each domain, each under its own")
+	}
+	names, all, err := s.Gateways.DomainNames(r)
+	if err != nil {
+		return err
+	}
+	if !all {
+		return fault.Invalid(filesParam.Name, "there are more than %d domains; ask for one after another, or make a schedule, which has a file of each", params.MaxPage)
+	}
+	for i, name := range names {
+		asked["tenant_domain"] = name
+		if _, err := s.CDRs.StartExport(r.With(asked)); err != nil && i > 0 {
+			f := web.FaultOf(err, r.ID)
+			return &fault.Error{Code: f.Code, Cause: f.Cause, Message: fmt.Sprintf("%d of %d exports were started, and that of %s was not: %s", i, len(names), name, f.Message)}
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // exportAsked are the parameters of the export that the form asks for.
@@ -123,6 +164,10 @@ func (s *Service) exportForm(r *web.Request, estimate *cdrs.Estimate, wrong *fau
 		{Name: "date_end", Label: "To, inclusive", Required: true, About: "The last day, or the last second."},
 		{Name: "time_zone", Label: "Time zone", Value: zone.String(), About: "Of these dates, and of the times in the file. The domain’s own if it is empty."},
 		domain,
+	}
+	if r.Caller.Domains.All || len(r.Caller.Domains.List) > 1 {
+		fields = append(fields, field{Name: filesParam.Name, Label: "Files", Type: choiceField, Options: []option{{Label: "one"}, {Value: filesOfEach, Label: "one for each domain"}},
+			About: "Each is an export of its own."})
 	}
 	for _, param := range cdrs.ContentParams() {
 		fields = append(fields, contentField(param))
