@@ -1,14 +1,17 @@
 package api_test
 
 import (
+	"encoding/json"
 	"html"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/chromedp/chromedp"
 
+	"trunkline/api/gateways"
 	"trunkline/internal/pbxtest"
 	"trunkline/internal/pbxtest/sample"
 )
@@ -451,5 +454,70 @@ func TestConsoleGatewayFormsInABrowser(t *testing.T) {
 		w.do(t, chromedp.Click("//button[text()='Save']"), chromedp.WaitVisible("#differs"))
 		look("of two tabs")
 		w.loadedNothingElse(t)
+	}
+}
+
+// A gateway's page has what was asked of it, by whom and by which job, what became of that, and for who may see it the audit; a
+// password that was named is not on it.
+func TestConsoleGatewayHistory(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{})
+	domain := b.sample.AdminDomain
+	id := b.do(t, b.asSuperadmin(call{path: provisionPath, form: carrier("first", "tenant_domain", domain)})).want(t, http.StatusOK, "").text(t, "gateway_uuid")
+	at := call{path: gatewaysPath + "/" + id}
+	b.do(t, with(b.asAdmin(at), "PATCH", `{"gateway_name":"second","description":"<i>new</i>\u202e"}`)).want(t, http.StatusOK, "")
+	b.do(t, with(b.asAdmin(at), "PATCH", `{"gateway_password":"another-s3cret"}`)).want(t, http.StatusOK, "")
+	b.do(t, b.asSuperadmin(file("", "name,domain,host,register,channels\nunrelated,"+domain+",a.example,false,7\nsecond,"+domain+",sip.carrier.example,true,7\n"))).want(t, http.StatusOK, "")
+	b.do(t, b.asSuperadmin(call{path: provisionPath, form: form("gateway_name", "second", "tenant_domain", domain)})).want(t, http.StatusOK, "") // asks for nothing
+	b.do(t, with(b.asAdmin(call{path: at.path + "/copy"}), "POST", `{"gateway_name":"third"}`)).want(t, http.StatusCreated, "")
+	b.do(t, b.asSuperadmin(call{path: gatewaysPath + "/by-external-id/s-1/adopt", form: form("gateway_uuid", id, "tenant_domain", domain)})).want(t, http.StatusOK, "")
+	b.do(t, b.asSuperadmin(call{path: provisionPath, form: carrier("first", "tenant_domain", domain)})).want(t, http.StatusOK, "") // another one of the first name
+
+	answer := b.do(t, b.asAdmin(call{path: at.path + "/history"})).want(t, http.StatusOK, "")
+	var page gateways.HistoryPage
+	must(t, json.Unmarshal([]byte(answer.body), &page))
+	var got []string
+	for _, one := range page.Changes {
+		line := one.Asked + " " + one.State + " " + one.CreatedBy + ":"
+		for _, change := range one.Changes {
+			line += " " + change.Field
+		}
+		got = append(got, line)
+	}
+	superadmin, admin := b.sample.SuperadminName+"@"+b.foreign().Name, b.sample.AdminName+"@"+domain
+	want := []string{
+		"provision succeeded " + superadmin + ": channels proxy realm register",
+		"change succeeded " + admin + ": password",
+		"change succeeded " + admin + ": description gateway",
+		"provision succeeded " + superadmin + ": proxy realm username password",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	for query, left := range map[string]int{"?limit=3": 3, "?limit=3&after=" + page.Changes[2].JobID: 1} {
+		var part gateways.HistoryPage
+		must(t, json.Unmarshal([]byte(b.do(t, b.asAdmin(call{path: at.path + "/history" + query})).want(t, http.StatusOK, "").body), &part))
+		if len(part.Changes) != left {
+			t.Errorf("%s: got %d, want %d", query, len(part.Changes), left)
+		}
+	}
+	theirs := b.madeGateway(t, b.foreign().UUID, "theirs")
+	b.do(t, b.asAdmin(call{path: gatewaysPath + "/" + theirs + "/history"})).want(t, http.StatusNotFound, "not_found")
+	b.do(t, b.asAdmin(call{path: gatewaysPath + "/" + id + "/history?after=x"})).want(t, http.StatusBadRequest, "invalid_request")
+
+	v := b.tenantAdmin(t)
+	shown := v.get(t, "/console/gateways/"+id).want(t, http.StatusOK, "").says(t, "/console/jobs/"+page.Changes[0].JobID, "then called", "first",
+		"&lt;i&gt;new&lt;/i&gt;", "password: another one", "gateway.patch", "gateway.adopt", "s-1")
+	for _, never := range []string{"another-s3cret", gatewayPassword, "<i>new"} {
+		if strings.Contains(shown.body, never) {
+			t.Errorf("it has %q", never)
+		}
+	}
+	v.get(t, "/console/gateways/"+theirs).want(t, http.StatusNotFound, "")
+	_, reader := b.issue(t, "reader", "read", "domains", domain)
+	r := b.visitor()
+	r.post(t, "/console/sign-in", "token", reader).want(t, http.StatusSeeOther, "")
+	if page := r.get(t, "/console/gateways/"+id).want(t, http.StatusOK, ""); strings.Contains(page.body, "In the audit") || !strings.Contains(page.body, "What was asked of it") {
+		t.Errorf("who may read is shown %s", page.body)
 	}
 }

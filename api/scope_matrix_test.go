@@ -77,6 +77,7 @@ func TestScopeMatrix(t *testing.T) {
 		"POST /v1/gateways/reconcile":                    {{scopes: of(provision)}},
 		"GET /v1/gateways":                               {{scopes: of(read)}},
 		"GET /v1/gateways/:id":                           {{scopes: of(read), ids: []string{gatewayID}}},
+		"GET /v1/gateways/:id/history":                   {{scopes: of(read), ids: []string{gatewayID}}},
 		"POST /v1/gateways":                              {{scopes: of(provision)}},
 		"PUT /v1/gateways/:id":                           {{scopes: of(provision)}},
 		"PATCH /v1/gateways/:id":                         {{scopes: of(provision), ids: []string{gatewayID}, query: "?description=seen"}},

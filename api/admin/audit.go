@@ -4,10 +4,13 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"strings"
 
+	"trunkline/api/params"
 	"trunkline/api/web"
 	"trunkline/internal/audit"
 	"trunkline/internal/fault"
+	"trunkline/internal/postgres"
 	"trunkline/internal/token"
 )
 
@@ -29,6 +32,7 @@ func (s *Service) auditEndpoints() []web.Endpoint {
 			{Name: "code", About: "The code of the denial."},
 			{Name: "since", About: "RFC 3339, or a date in UTC."},
 			{Name: "until", About: "The same: before that."},
+			{Name: "about", About: "Changes that gateways or jobs of these UUIDs were the subject of.", Kind: web.KindUUIDs},
 		}, web.TenantParams, web.PageParams),
 		Replies: []web.Reply{{Status: 200, About: "A page.", Body: AuditPage{}}},
 		Faults:  []fault.Code{fault.NotFound},
@@ -73,6 +77,12 @@ func auditFilter(r *web.Request) (audit.Filter, error) {
 	}
 	if f.Until, err = r.Params.Time("until"); err != nil {
 		return f, err
+	}
+	for _, id := range params.Split(r.Params.Get("about")) {
+		if id = strings.ToLower(id); !postgres.IsUUID(id) {
+			return f, fault.Invalid("about", "holds what is no UUID; give those of gateways or jobs, with commas between or as an array")
+		}
+		f.About = append(f.About, id)
 	}
 	return f, auditDomains(r, &f)
 }

@@ -1,8 +1,13 @@
 package console
 
 import (
+	"strconv"
+	"strings"
+
 	"trunkline/api/gateways"
+	"trunkline/api/params"
 	"trunkline/api/web"
+	"trunkline/internal/audit"
 	"trunkline/internal/token"
 )
 
@@ -16,7 +21,15 @@ var gatewaysPage = page{
 
 var gatewayPage = page{
 	path: "/gateways/:id", title: "Gateway", template: "gateway", unlisted: true, scope: token.ScopeRead, live: true, show: (*Service).gateway,
+	params: []web.Param{{Name: "after"}},
 }
+
+const (
+	// historyShown is how many jobs a page of a gateway has.
+	historyShown = 20
+	// auditShown is how many entries of the audit it has.
+	auditShown = 50
+)
 
 // gatewayList is a page of the list of gateways.
 type gatewayList struct {
@@ -33,6 +46,10 @@ type gatewayList struct {
 type gatewayView struct {
 	gateways.GatewayDetail
 	MayChange bool
+	History   []gateways.HistoryEntry
+	Pager     pager         // of the history
+	MayAudit  bool          // they see the audit
+	Audit     []audit.Entry // about the gateway and those jobs
 }
 
 // gatewayCount is how many gateways of the filter are in a state, and where they are listed. State is "" for all of them.
@@ -65,5 +82,23 @@ func (s *Service) gateways(r *web.Request) (any, error) {
 
 func (s *Service) gateway(r *web.Request) (any, error) {
 	detail, _, err := s.Gateways.Show(r)
-	return gatewayView{detail, r.Caller.May(token.ScopeProvision)}, err
+	if err != nil {
+		return nil, err
+	}
+	v := gatewayView{GatewayDetail: detail, MayChange: r.Caller.May(token.ScopeProvision), MayAudit: r.Caller.May(token.ScopeAdmin)}
+	history, err := s.Gateways.History(r.With(params.Values{"after": r.Params.Get("after"), "limit": strconv.Itoa(historyShown)}))
+	if err != nil {
+		return nil, err
+	}
+	v.History, v.Pager = history.Changes, newPager(r, history.Next)
+	if !v.MayAudit {
+		return v, nil
+	}
+	about := []string{detail.GatewayUUID}
+	for _, one := range v.History {
+		about = append(about, one.JobID)
+	}
+	found, err := s.Admin.Audit(r.With(params.Values{"about": strings.Join(about, ","), "limit": strconv.Itoa(auditShown)}))
+	v.Audit = found.Entries
+	return v, err
 }

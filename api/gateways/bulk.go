@@ -290,7 +290,9 @@ func (b *bulk) bodyParts() []string {
 func (b *bulk) items() (items []tasks.NewItem, urgent bool) {
 	urgent = true
 	for _, one := range b.rows {
-		item := tasks.NewItem{Params: gateway.BulkItem{Request: one.asked.params, Line: one.line, Cells: b.cells(one)}}
+		asked := one.asked.params
+		asked.NamesPassword = one.asked.password != nil
+		item := tasks.NewItem{Params: gateway.BulkItem{Request: asked, Line: one.line, Cells: b.cells(one)}}
 		switch {
 		case len(one.faults) > 0:
 			item.Fault = one.fault()

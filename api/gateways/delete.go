@@ -146,6 +146,7 @@ func (s *Service) toDelete(r *web.Request) (target, error) {
 // calls goes first. The worker resolves again what was asked.
 func newJob(resolved, asked gateway.Request, password *string) tasks.NewJob {
 	keys := orderKeys(resolved)
+	asked.NamesPassword = password != nil
 	return tasks.NewJob{
 		Kind: tasks.KindProvision, DomainUUID: resolved.DomainUUID, Subject: keys[0], OrderKeys: keys, Urgent: asked.Stops(),
 		Params: asked, Secrets: gateway.Secrets{Password: password},

@@ -52,6 +52,7 @@ func (s *Service) resourceEndpoints() []web.Endpoint {
 		reads(web.Endpoint{
 			ID: "getGateway", Summary: "Show a gateway, with how each switch shows it now", Path: onePath, Answer: s.show, Replies: []web.Reply{shown},
 		}),
+		s.historyEndpoint(),
 		changes("POST", web.Endpoint{
 			ID: "createGateway", Summary: "Make a gateway", Note: "One of that name is refused (409).", Path: allPath, Answer: s.create,
 			Params: createParams(), Replies: []web.Reply{asAsked, made, jobs.NotFinished},

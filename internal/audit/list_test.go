@@ -130,6 +130,34 @@ func minutesAfter(noon time.Time, entries []audit.Entry) string {
 	return strings.Join(minutes, " ")
 }
 
+// Changes are found by the job or the gateway that their subject ends or begins with, whatever a gateway is called.
+func TestListOfWhatItIsAbout(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t)
+	const job, gateway = "aaaaaaaa-0000-4000-8000-000000000001", "aaaaaaaa-0000-4000-8000-000000000002"
+	for _, subject := range []string{
+		"carrier, job " + job, "provision job " + job, "gateway " + gateway + " as s-1", "gateway " + gateway + " as s-2, job " + job,
+		"carrier, job " + job + " and more", "of gateway " + gateway + " as s-1",
+	} {
+		b.Change(t.Context(), audit.Event{Who: "admin@a", Action: "gateway.test", Subject: subject, DomainUUID: domainA})
+	}
+	for name, c := range map[string]struct {
+		filter audit.Filter
+		want   int
+	}{
+		"a job":               {audit.Filter{About: []string{job}}, 3},
+		"a gateway":           {audit.Filter{About: []string{gateway}}, 1},
+		"both":                {audit.Filter{About: []string{gateway, job}}, 4},
+		"with another one":    {audit.Filter{About: []string{job}, Action: "gateway.none"}, 0},
+		"of another domain":   {audit.Filter{About: []string{job}, DomainUUIDs: []string{domainB}}, 0},
+		"nothing of the kind": {audit.Filter{About: []string{domainA}}, 0},
+	} {
+		if got := len(b.list(t, c.filter)); got != c.want {
+			t.Errorf("%s: got %d, want %d", name, got, c.want)
+		}
+	}
+}
+
 func TestPages(t *testing.T) {
 	t.Parallel()
 	b, noon := arranged(t)

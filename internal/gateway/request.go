@@ -29,6 +29,8 @@ type Request struct {
 	// CIDRs are the networks from which its carrier calls without credentials, as ParseCIDRs writes them: FusionPBX's
 	// access list providers allows them while the gateway is enabled. nil: they stay as they are.
 	CIDRs *[]string `json:"provider_cidrs,omitempty"`
+	// NamesPassword is set if it asks for a password too, which is among the Secrets.
+	NamesPassword bool `json:"names_password,omitempty"`
 	Conditions
 	// Do asks the switches for something that leaves the gateway's row as it is: Reregister or Reconcile; "": it is
 	// the row that is made or changed.
