@@ -3,6 +3,7 @@ package tasks
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -93,15 +94,16 @@ const candidates = `
 			from next where nth <= share
 		)`
 
-// candidateArgs are the arguments $1 to $5 of candidates.
-func (c *Client) candidateArgs() []any {
+// candidateArgs are the arguments $1 to $5 of candidates, for these kinds: all of a queue, or of all queues.
+func (c *Client) candidateArgs(of []kindEntry) []any {
+	var known []Kind
 	var names []string
 	var usual, shares []int
-	for _, k := range kinds {
-		names = append(names, k.queue)
+	for _, k := range of {
+		known, names = append(known, k.kind), append(names, k.queue)
 		usual, shares = append(usual, usualSlots(k.queue, c.settings)), append(shares, k.share)
 	}
-	return []any{Kinds, names, usual, c.settings.HeartbeatTimeout, shares}
+	return []any{known, names, usual, c.settings.HeartbeatTimeout, shares}
 }
 
 // choose admits jobs in the database, one process at a time: the candidates for which there are slots.
@@ -117,7 +119,7 @@ func (c *Client) choose(ctx context.Context) (jobs []Job, err error) {
 		)
 		update trunkline.jobs set admitted_at = now(), dispatched_at = now()
 		where id = any(array(select id from ranked where nth <= slots)) and state = 'queued' and admitted_at is null
-		returning `+jobColumns, c.candidateArgs()...).Query(func(rows pgx.Rows) error {
+		returning `+jobColumns, c.candidateArgs(kinds)...).Query(func(rows pgx.Rows) error {
 		jobs, err = pgx.CollectRows(rows, pgx.RowToStructByPos[Job])
 		return err
 	})
@@ -127,10 +129,12 @@ func (c *Client) choose(ctx context.Context) (jobs []Job, err error) {
 // OthersWait reports whether a job of another domain waits for a slot that the job has: it would start if the job ended, and
 // would leave its domain with no more slots than the job's domain has now.
 func (c *Client) OthersWait(ctx context.Context, job Job) (bool, error) {
+	queue := job.Kind.Queue()
+	of := slices.DeleteFunc(slices.Clone(kinds), func(k kindEntry) bool { return k.queue != queue })
 	waiting, err := postgres.Value[bool](ctx, c.pool, "looking for jobs that wait for a slot", candidates+`
 		select exists (select from ranked join held using (queue)
-			where queue = $6 and nth > slots and held.domain = $7 and ranked.domain <> $7 and nth_of_domain <= held.jobs)`,
-		append(c.candidateArgs(), job.Kind.Queue(), job.DomainUUID)...)
+			where nth > slots and held.domain = $6 and ranked.domain <> $6 and nth_of_domain <= held.jobs)`,
+		append(c.candidateArgs(of), job.DomainUUID)...)
 	return waiting, err
 }
 
