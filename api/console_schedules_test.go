@@ -25,7 +25,7 @@ func TestConsoleSchedules(t *testing.T) {
 	b := newBundle(t, setUp{noWorker: true})
 	b.at(t, "2026-11-28T12:00:00Z")
 	root, admin := b.superadmin(t), b.tenantAdmin(t)
-	root.get(t, schedulesPages).want(t, http.StatusOK, "").says(t, "There are no schedules yet")
+	root.get(t, schedulesPages).want(t, http.StatusOK, "").says(t, "There are no schedules yet", schedulesPages+"/new")
 	own := b.scheduled(t, nightly("own <script>", "tenant_domain", b.sample.AdminDomain, "time_zone", "Asia/Kathmandu", "cron", "* * * * *"))
 	other := b.scheduled(t, nightly("theirs", "tenant_domain", b.foreign().Name, "enabled", "false"))
 	all := b.scheduled(t, nightly("of everybody", "tenant_domain", "global"))
@@ -51,10 +51,10 @@ func TestConsoleSchedules(t *testing.T) {
 	root.get(t, schedulesPages+"?state=shiny").want(t, http.StatusBadRequest, "").says(t, "state")
 	root.get(t, schedulesPages+"/none").want(t, http.StatusNotFound, "")
 	for _, id := range []string{other, all} {
-		for _, below := range []string{"", "/run", "/pause", "/resume", "/skip", "/backfill", "/delete", "/windows/" + noID, "/windows/" + noID + "/run"} {
+		for _, below := range []string{"", "/run", "/pause", "/resume", "/skip", "/backfill", "/delete", "/edit", "/windows/" + noID, "/windows/" + noID + "/run"} {
 			admin.get(t, schedulesPages+"/"+id+below).want(t, http.StatusNotFound, "")
 		}
-		for _, c := range [][]string{{"/run"}, {"/pause"}, {"/resume"}, {"/skip", "reason", "x"}, {"/backfill", "from", "2024-01-01", "to", "2024-01-02"}, {"/delete"}} {
+		for _, c := range [][]string{{"/run"}, {"/pause"}, {"/resume"}, {"/skip", "reason", "x"}, {"/backfill", "from", "2024-01-01", "to", "2024-01-02"}, {"/delete"}, {"/edit", "name", "mine"}, {"/edit/preview", "cron", "@daily"}} {
 			admin.post(t, schedulesPages+"/"+id+c[0], c[1:]...).want(t, http.StatusNotFound, "")
 		}
 	}
@@ -140,6 +140,81 @@ func TestConsoleScheduleActions(t *testing.T) {
 		t.Errorf("one is led to %s", to)
 	}
 	admin.get(t, path).want(t, http.StatusNotFound, "")
+}
+
+// A form makes a schedule and changes one: what was typed is kept, the field that is wrong is marked, what is not changed needs
+// no right, and who has not seen what somebody else changed meanwhile is told.
+func TestConsoleScheduleForms(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, setUp{noWorker: true})
+	b.at(t, "2026-11-28T12:00:00Z")
+	kept := b.do(t, b.asAdmin(folderCalled("kept"))).want(t, http.StatusCreated, "").text(t, "id")
+	everybodys := b.do(t, b.asSuperadmin(folderCalled("everybodys", "tenant_domain", "global"))).want(t, http.StatusCreated, "").text(t, "id")
+	admin, root := b.tenantAdmin(t), b.superadmin(t)
+	form := admin.get(t, schedulesPages+"/new").want(t, http.StatusOK, "").says(t, "kept (folder, ")
+	for _, never := range []string{everybodys, `name="tenant_domain"`, `name="files"`} {
+		if strings.Contains(form.body, never) {
+			t.Errorf("a tenant's admin is offered %s", never)
+		}
+	}
+	for _, c := range []struct {
+		faulty string
+		pairs  []string
+	}{
+		{"name", []string{"cron", "@daily"}}, {"cron", []string{"name", "kept <b>"}}, {"cron", []string{"name", "kept <b>", "cron", "15 0 31 2 *"}},
+		{"time_zone", []string{"name", "kept <b>", "cron", "@daily", "time_zone", "Mars/Olympus"}}, {"lag", []string{"name", "kept <b>", "cron", "@daily", "lag", "-1"}},
+		{"columns", []string{"name", "kept <b>", "cron", "@daily", "columns", "nonsense"}}, {"file_name", []string{"name", "kept <b>", "cron", "@daily", "file_name", "../{number}"}},
+		{"destinations", []string{"name", "kept <b>", "cron", "@daily", "destinations", noID}},
+	} {
+		got := admin.post(t, schedulesPages+"/new", append([]string{"caller_prefix", "+49 <i>"}, c.pairs...)...)
+		if (got.status != http.StatusBadRequest && got.status != http.StatusNotFound) || !strings.Contains(got.body, `"#schedule-`+c.faulty+`"`) && !strings.Contains(got.body, `id="schedule-`+c.faulty+`-fault"`) ||
+			!strings.Contains(got.body, `value="+49 &lt;i&gt;"`) && !strings.Contains(got.body, `value="&#43;49 &lt;i&gt;"`) || strings.Contains(got.body, "<i>") {
+			t.Errorf("%v: got %d %s", c.pairs, got.status, got.body)
+		}
+	}
+	admin.post(t, schedulesPages+"/new/preview", "cron", "*/15 * * * *", "time_zone", "Asia/Kathmandu").want(t, http.StatusOK, "").
+		says(t, `id="runs"`, "every 15 minutes", "2026-11-28 18:00:00 &#43;0545", `value="Asia/Kathmandu"`)
+	admin.post(t, schedulesPages+"/new/preview", "cron", "* * * * *").want(t, http.StatusOK, "").says(t, "runs in every minute")
+	admin.post(t, schedulesPages+"/new/preview", "cron", "* * 31 2 *").want(t, http.StatusOK, "").says(t, "never happens")
+	to := admin.post(t, schedulesPages+"/new", "name", "nightly", "cron", "* * * * *", "window", "previous_day", "time_zone", "UTC", "destinations", kept, "format", "CSV", "direction", "inbound").
+		want(t, http.StatusSeeOther, "").header.Get("Location")
+	admin.get(t, to).want(t, http.StatusOK, "").says(t, "runs in every minute", "The next window begins where the last one ended, at <time datetime=\"2026-11-27T00:00:00Z\"", "kept", "inbound")
+	id := strings.TrimPrefix(to, schedulesPages+"/")
+
+	edit := admin.get(t, to+"/edit").want(t, http.StatusOK, "").says(t, `value="nightly"`, `value="* * * * *"`, `<option value="CSV" selected>`, "the next window begins where the last one ended", "runs in every minute")
+	seen := between(t, edit.body, `name="version" value="`, `"`)
+	b.exec(t, "update trunkline.schedules set destinations = destinations || $1::uuid where id = $2", everybodys, id)
+	// The destination of all domains is none that the tenant's admin sees: it stays as long as nothing is said of destinations.
+	both := []string{"name", "nightly", "cron", "@daily", "time_zone", "UTC", "window", "previous_week", "format", "CSV", "direction", "inbound", "lag", "600", "destinations", everybodys + "," + kept, "version", seen}
+	b.at(t, "2026-11-28T12:00:01Z")
+	admin.post(t, to+"/edit", both...).want(t, http.StatusSeeOther, "")
+	admin.get(t, to).want(t, http.StatusOK, "").says(t, "<code>@daily</code>", "each whole week", "everybodys", `at <time datetime="2026-11-27T00:00:00Z"`, "2026-11-30 00:00:00 UTC")
+	if n := b.count(t, "select cardinality(destinations) from trunkline.schedules where id = $1", id); n != 2 {
+		t.Errorf("it has %d destinations", n)
+	}
+	admin.post(t, to+"/edit", "name", "by night", "destinations", kept+","+everybodys).want(t, http.StatusForbidden, "").says(t, `value="by night"`, `id="schedule-name-fault"`)
+	second := admin.post(t, to+"/edit", "name", "nightly", "cron", "@weekly", "time_zone", "UTC", "destinations", kept+","+everybodys, "version", seen).
+		want(t, http.StatusPreconditionFailed, "").says(t, "was changed since this form was made", `value="@weekly"`)
+	admin.post(t, to+"/edit", "name", "nightly", "cron", "@weekly", "time_zone", "UTC", "destinations", kept+","+everybodys, "version", between(t, second.body, `name="version" value="`, `"`)).
+		want(t, http.StatusSeeOther, "")
+	admin.post(t, to+"/edit/preview", "cron", "@hourly", "time_zone", "Europe/Berlin", "version", seen).want(t, http.StatusOK, "").says(t, "every hour", "2026-11-28 14:00:00 CET", seen)
+	admin.get(t, to+"/edit").says(t, `value="@weekly"`)
+	admin.post(t, to+"/edit", "version", between(t, admin.page, `name="version" value="`, `"`), "destinations", kept+","+everybodys).want(t, http.StatusSeeOther, "")
+	if n := b.recorded(t, "schedule.change", id); n != 2 {
+		t.Errorf("%d changes are recorded", n)
+	}
+
+	root.get(t, schedulesPages+"/new").want(t, http.StatusOK, "").says(t, `name="tenant_domain"`, `name="files"`, "one for each domain")
+	root.post(t, schedulesPages+"/new", "name", "each", "cron", "@daily", "tenant_domain", b.sample.AdminDomain, "files", "each_domain").want(t, http.StatusBadRequest, "").says(t, `id="schedule-files-fault"`)
+	all := root.post(t, schedulesPages+"/new", "name", "each", "cron", "@daily", "tenant_domain", "global", "files", "each_domain", "enabled", "false", "time_zone", "UTC").want(t, http.StatusSeeOther, "").header.Get("Location")
+	root.get(t, all).want(t, http.StatusOK, "").says(t, "one for each domain", "badge off")
+	root.get(t, all+"/edit").want(t, http.StatusOK, "").says(t, `<option value="each_domain" selected>`)
+	admin.post(t, schedulesPages+"/new", "name", "greedy", "cron", "@daily", "tenant_domain", "global").want(t, http.StatusForbidden, "")
+	for _, path := range []string{schedulesPages + "/new", all + "/edit"} {
+		if page := root.get(t, path).want(t, http.StatusOK, ""); len(page.body) > 100_000 {
+			t.Errorf("%s has %d bytes", path, len(page.body))
+		}
+	}
 }
 
 // Those of a filter are paused and resumed after a page has said how many they are; a tenant's admin changes its own alone.
@@ -245,6 +320,20 @@ func TestConsoleSchedulesInABrowser(t *testing.T) {
 		w.do(t, chromedp.SendKeys("#backfill-from", "2030-01-01"), chromedp.SendKeys("#backfill-to", "2030-01-02"), chromedp.Click("//button[text()='Export a past span']"))
 		w.do(t, chromedp.WaitVisible("#backfill-to-fault"))
 		look("a past span that cannot be")
+		w.open(t, schedulesPages+"/new")
+		w.shows(t, "New schedule")
+		look("a new schedule")
+		w.do(t, chromedp.SendKeys("#schedule-cron", "*/15 * * * *"))
+		if !c.scripts {
+			w.do(t, chromedp.Click("//button[text()='Show when it runs']"))
+		}
+		w.do(t, chromedp.WaitVisible("//bdi[text()='every 15 minutes']"))
+		look("a new schedule with its runs")
+		w.open(t, at+"/edit")
+		w.shows(t, "Change a schedule")
+		look("changing a schedule")
+		w.do(t, chromedp.Click("//button[text()='Save']"))
+		w.shows(t, "Schedule")
 		for _, button := range []string{"Pause", "Resume"} {
 			w.open(t, at)
 			w.do(t, chromedp.Click("//a[text()='"+button+"']"))

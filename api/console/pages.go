@@ -59,6 +59,8 @@ var pages = slices.Concat([]page{
 	deliveryPage,
 	schedulesPage,
 	schedulePage,
+	newSchedulePage,
+	editSchedulePage,
 	windowPage,
 	whitelistPage,
 	tokensPage,

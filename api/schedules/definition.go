@@ -66,7 +66,14 @@ func (s *Service) Create(r *web.Request) (view Schedule, err error) {
 }
 
 // Change changes the path's schedule.
-func (s *Service) Change(r *web.Request) (view Schedule, err error) {
+func (s *Service) Change(r *web.Request) (Schedule, error) { return s.ChangeSeen(r, "") }
+
+// Version names a schedule as it was last changed, for ChangeSeen.
+func (v Schedule) Version() string { return v.ChangedAt.UTC().Format(time.RFC3339Nano) }
+
+// ChangeSeen changes the path's schedule unless somebody else has since its version was seen ("": any). Errors: those of
+// Change; a fault.PreconditionFailed, if somebody has.
+func (s *Service) ChangeSeen(r *web.Request, seen string) (view Schedule, err error) {
 	record, err := s.ofPath(r)
 	if err != nil {
 		return view, err
@@ -76,6 +83,9 @@ func (s *Service) Change(r *web.Request) (view Schedule, err error) {
 		return view, err
 	}
 	changed, err := s.schedules.Edit(r.Context(), record.ID, r.Caller.Domains, r.Caller.Name, func(stands *store.Record) error {
+		if now := (Schedule{ChangedAt: stands.ChangedAt}).Version(); seen != "" && seen != now {
+			return fault.Errorf(fault.PreconditionFailed, "the schedule was changed since it was seen; look at it as it stands, and change that")
+		}
 		before := stands.Definition
 		if err := s.define(&stands.Definition, r.Params, r.Params.Has, brought); err != nil {
 			return err
