@@ -449,6 +449,9 @@ func TestConsoleGatewayFormsInABrowser(t *testing.T) {
 			w.open(t, "/console/gateways/"+id+"/"+form.path)
 			w.shows(t, form.title)
 			look(form.path)
+			if n := ask(t, w, chromedp.Evaluate[int](`document.documentElement.outerHTML.length`)); n > 100_000 {
+				t.Errorf("%s has %d characters", form.path, n)
+			}
 		}
 		b.exec(t, "update v_gateways set description = 'changed ' || now() where gateway_uuid = $1", id)
 		w.do(t, chromedp.Click("//button[text()='Save']"), chromedp.WaitVisible("#differs"))
@@ -519,5 +522,15 @@ func TestConsoleGatewayHistory(t *testing.T) {
 	r.post(t, "/console/sign-in", "token", reader).want(t, http.StatusSeeOther, "")
 	if page := r.get(t, "/console/gateways/"+id).want(t, http.StatusOK, ""); strings.Contains(page.body, "In the audit") || !strings.Contains(page.body, "What was asked of it") {
 		t.Errorf("who may read is shown %s", page.body)
+	}
+	for _, width := range []int64{wide, narrow} {
+		w := b.openWindow(t, width, width == wide)
+		w.open(t, "/console/gateways/"+id)
+		w.signIn(t, b.sample.AdminName, b.sample.AdminPassword)
+		w.shows(t, "Gateway")
+		w.accessible(t, "history")
+		w.do(t, chromedp.Click(`a[href="/console/jobs/`+page.Changes[0].JobID+`"]`))
+		w.shows(t, "Job")
+		w.loadedNothingElse(t)
 	}
 }
