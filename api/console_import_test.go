@@ -282,6 +282,8 @@ func TestConsoleImportIsForgotten(t *testing.T) {
 	}
 	admin.get(t, at).want(t, http.StatusNotFound, "").says(t, "choose it again")
 	admin.post(t, at+"/apply", "mode", "each").want(t, http.StatusNotFound, "")
+	b.do(t, b.asAdmin(call{path: provisionPath, form: carrier("stands")})).want(t, http.StatusOK, "")
+	admin.get(t, admin.sendsFile(t, "name\nstands\n")).want(t, http.StatusOK, "").says(t, "1 are as they stand", "Import it all the same")
 	at = admin.sendsFile(t, text)
 	b.exec(t, "update trunkline.uploads set expires_at = now()")
 	admin.post(t, at+"/apply", "mode", "each").want(t, http.StatusNotFound, "")
