@@ -140,6 +140,8 @@ for (const place of document.querySelectorAll("[data-drop]")) {
 		field.dispatchEvent(new Event("change", { bubbles: true }));
 		field.focus();
 	});
+	// One that is dropped beside it would be shown in place of the page.
+	for (const kind of ["dragover", "drop"]) addEventListener(kind, (event) => event.preventDefault());
 	field.addEventListener("change", () => {
 		hint.textContent = field.files.length ? `${field.files[0].name}, ${field.files[0].size} bytes` : "Nothing is chosen.";
 	});
