@@ -118,6 +118,12 @@ func TestConsoleImport(t *testing.T) {
 		t.Errorf("the faults are %q", faults.body)
 	}
 
+	admin.get(t, importPath).want(t, http.StatusOK, "").says(t, at)
+	if strings.Contains(root.get(t, importPath).body, at) {
+		t.Error("another session's page has it")
+	}
+	admin.get(t, at)
+
 	// It is the session's own, and is not as long as it is kept to be read anywhere.
 	for _, other := range []*visitor{root, b.tenantAdmin(t)} {
 		other.get(t, at).want(t, http.StatusNotFound, "")

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 )
@@ -45,6 +46,7 @@ func livedIn(t *testing.T) *bundle {
 	b.issue(t, "whmcs", "read,provision", "all_domains", "true")
 	b.do(t, b.asAdmin(call{path: "/v1/tokens", form: form("name", "crm", "scopes", "read")})).want(t, http.StatusCreated, "")
 	b.do(t, call{path: "/v1/status", from: stranger + ":9"})
+	b.do(t, b.asAdmin(file("", "name\nacme-primary\n"))).bulk(t)
 	return b
 }
 
@@ -155,7 +157,9 @@ func TestEveryPageOfTheConsole(t *testing.T) {
 	t.Parallel()
 	b := livedIn(t)
 	t.Run("tenant's admin", func(t *testing.T) {
-		seen, _ := walked(t, b, b.tenantAdmin(t))
+		admin := b.tenantAdmin(t)
+		admin.sendsFile(t, "name;description\nacme-primary;of old\n")
+		seen, _ := walked(t, b, admin)
 		for _, route := range b.server.ConsolePaths() {
 			if _, is := seen[route]; is == slices.Contains(onlyOverall, route) {
 				t.Errorf("%s: it is come to: %t", route, is)
@@ -163,9 +167,11 @@ func TestEveryPageOfTheConsole(t *testing.T) {
 		}
 	})
 	var pages map[string]string
+	root := b.superadmin(t)
 	t.Run("superadmin", func(t *testing.T) {
 		var seen map[string]string
-		seen, pages = walked(t, b, b.superadmin(t))
+		root.sendsFile(t, "name;host;user;secret;domain\nacme-third;sip.carrier.example;acme;"+gatewayPassword+";"+b.sample.AdminDomain+"\nacme-fourth;not a host;acme;"+gatewayPassword+";"+b.sample.AdminDomain+"\n")
+		seen, pages = walked(t, b, root)
 		for _, route := range b.server.ConsolePaths() {
 			if _, is := seen[route]; !is {
 				t.Errorf("no link leads to %s", route)
@@ -184,6 +190,7 @@ func TestEveryPageOfTheConsole(t *testing.T) {
 			w.picture(t, "/console/sign-in", c.what)
 			w.signIn(t, b.sample.SuperadminName, b.sample.SuperadminPassword)
 			w.shows(t, "Overview")
+			w.goesOnAs(t, root)
 			for _, route := range slices.Sorted(maps.Keys(pages)) {
 				w.open(t, pages[route])
 				w.do(t, chromedp.WaitVisible("main h1"))
@@ -193,6 +200,15 @@ func TestEveryPageOfTheConsole(t *testing.T) {
 			w.loadedNothingElse(t)
 		})
 	}
+}
+
+// goesOnAs has the window go on with the visitor's session, so that it sees what that one sent.
+func (w *window) goesOnAs(t *testing.T, v *visitor) {
+	t.Helper()
+	_, err := chromedp.Call(w.ctx, network.SetCookie, network.SetCookieParams{
+		Name: v.cookie.Name, Value: v.cookie.Value, URL: w.base, Path: "/", Secure: new(true), HTTPOnly: new(true), SameSite: network.CookieSameSiteStrict,
+	})
+	must(t, err)
 }
 
 // picture writes what the window shows to a file named by the route, if pictures are asked for.

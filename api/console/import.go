@@ -11,6 +11,7 @@ import (
 	"trunkline/internal/fault"
 	"trunkline/internal/gateway"
 	"trunkline/internal/token"
+	"trunkline/internal/upload"
 	"trunkline/tasks"
 )
 
@@ -51,18 +52,20 @@ type importing struct {
 	Rows    int            // that a file may have
 	Bytes   string         // and how large it may be
 	Columns []string
+	Sent    []upload.Kept // by the same session
 }
 
-func (s *Service) importForm(r *web.Request) (any, error) { return s.importing(r), nil }
+func (s *Service) importForm(r *web.Request) (any, error) { return s.importing(r) }
 
-func (s *Service) importing(r *web.Request) importing {
+func (s *Service) importing(r *web.Request) (importing, error) {
+	sent, err := s.Gateways.SentImports(r)
 	f := []field{{Name: "ignore_columns", Label: "Columns to pass over", About: "With commas between; may be empty."}}
 	if d := r.Caller.Domains; d.All || len(d.List) > 1 {
 		f = slices.Insert(f, 0, field{Name: "tenant_domain", Label: "The domain of rows that name none", About: "Or global. Your own if it is empty."})
 	}
 	return importing{
-		Form: newForm("import", r.Params, f...), Rows: s.Settings.BulkRows, Bytes: s.Settings.BulkBytes.String(), Columns: gateways.ImportColumns(),
-	}
+		Form: newForm("import", r.Params, f...), Rows: s.Settings.BulkRows, Bytes: s.Settings.BulkBytes.String(), Columns: gateways.ImportColumns(), Sent: sent,
+	}, err
 }
 
 func (s *Service) sendImport(r *web.Request) (next string, err error) {
@@ -73,14 +76,14 @@ func (s *Service) sendImport(r *web.Request) (next string, err error) {
 // importAgain shows the page with what was typed and what is wrong with the file. The browser keeps no file: it has to be
 // chosen again.
 func (s *Service) importAgain(r *web.Request, f *fault.Error) (any, error) {
-	p := s.importing(r)
+	p, err := s.importing(r)
 	if len(f.Details) == 0 {
 		p.Form = p.Form.blame(f)
-		return p, nil
+		return p, err
 	}
 	p.Form.Problem = "The file cannot be read."
 	p.Details, p.Total = shownDetails(f), f.DetailsTotal
-	return p, nil
+	return p, err
 }
 
 // shownDetails are the first of what is wrong with a file that a page has room for.

@@ -52,6 +52,7 @@ var functions = template.FuncMap{
 	"percent":  percent,
 	"driftIs":  driftIs,
 	"value":    valueOf,
+	"size":     showSize,
 	"clipWhat": func(text string) string { return clippedTo(text, maxWhat) },
 	"exactly":  exactly,
 }

@@ -97,6 +97,11 @@ func (s *Service) doSent(r *web.Request, sent upload.File, also params.Values, k
 	return job, err
 }
 
+// SentImports are the files of the request's session, the newest first.
+func (s *Service) SentImports(r *web.Request) ([]upload.Kept, error) {
+	return s.uploads.List(r.Context(), r.Session.ID)
+}
+
 // ofSession words that the session has no such file.
 func ofSession(err error) error {
 	if !errors.Is(err, upload.ErrNone) {

@@ -102,6 +102,16 @@ func (s *Store) Open(ctx context.Context, sessionID, id string) (kept Kept, file
 	return kept, file, err
 }
 
+// List returns the files of the session, the newest first.
+func (s *Store) List(ctx context.Context, sessionID string) ([]Kept, error) {
+	rows, _ := s.Pool.Query(ctx, "select "+columns+" from trunkline.uploads where session_id = $1 and expires_at > now() order by created_at desc, id desc", sessionID)
+	list, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Kept])
+	if err != nil {
+		return nil, fmt.Errorf("listing files: %w", err)
+	}
+	return list, nil
+}
+
 const columns = "id::text, bytes, checked_by::text, coalesce(applied_by::text, ''), created_at, expires_at"
 
 // fields take the columns.

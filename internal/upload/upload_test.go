@@ -71,6 +71,11 @@ func TestKeep(t *testing.T) {
 	if left := time.Until(kept.ExpiresAt); left > upload.Life || left < upload.Life-time.Minute || upload.Life >= time.Hour {
 		t.Errorf("it is kept for %v", left)
 	}
+	for of, n := range map[string]int{mine: 1, theirs: 0} {
+		if list, err := s.List(t.Context(), of); err != nil || len(list) != n || n > 0 && list[0] != kept {
+			t.Errorf("got %+v, %v", list, err)
+		}
+	}
 	want(t, s, "another session's", theirs, id, upload.ErrNone)
 	want(t, s, "none", mine, uuid.NewString(), upload.ErrNone)
 	want(t, s, "nonsense", mine, "' or true --", upload.ErrNone)
