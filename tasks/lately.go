@@ -26,9 +26,11 @@ type Outcome struct {
 // EndedLately returns how the domains' jobs of the last day have ended.
 func (c *Client) EndedLately(ctx context.Context, domains tenant.Domains) ([]Outcome, error) {
 	found, err := all[Outcome](ctx, c.pool, `
-		select greatest(floor(extract(epoch from now() - finished_at) / 3600), 0)::int as ago, kind, state, count(*) from trunkline.jobs
-		where finished_at > now() - make_interval(hours => $3) and `+within("$1", "$2")+`
-		group by ago, kind, state order by ago, kind, state`, domains.All, domains.UUIDs(), LatelyHours)
+		select greatest((extract(epoch from now() - hour) / 3600)::int - 1, 0) as ago, kind, state, jobs from (
+			select date_bin('1 hour', finished_at, now()) as hour, kind, state, count(*) as jobs from trunkline.jobs
+			where finished_at > now() - make_interval(hours => $3) and `+within("$1", "$2")+`
+			group by hour, kind, state) as ended
+		order by ago, kind, state`, domains.All, domains.UUIDs(), LatelyHours)
 	if err != nil {
 		return nil, fmt.Errorf("counting the jobs that ended lately: %w", err)
 	}
