@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/chromedp/chromedp"
 
@@ -303,32 +302,28 @@ func TestConsoleImportIsForgotten(t *testing.T) {
 	}
 }
 
-// Files of ten thousand rows are shown on small pages, whatever stands in them, with exact figures.
+// A file of ten thousand rows is shown on small pages, whatever stands in them, with exact figures.
 func TestConsoleImportOfManyRows(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, setUp{})
+	const changed = 2000
 	b.exec(t, `insert into v_gateways (gateway_uuid, domain_uuid, gateway, proxy, realm, username, password, register, profile, enabled, description, context, expire_seconds, retry_seconds)
-		select gen_random_uuid(), $1, 'gateway ' || n, 'sip.carrier.example', 'sip.carrier.example', 'u', 'p', 'true', 'external', 'true', repeat('<', 1000), 'public', 800, 30 from generate_series(1, 10000) n`, b.ownDomain().UUID)
+		select gen_random_uuid(), $1, 'gateway ' || n, 'sip.carrier.example', 'sip.carrier.example', 'u', 'p', 'true', 'external', 'true', repeat('<', 300), 'public', 800, 30 from generate_series(1, $2) n`, b.ownDomain().UUID, changed)
 	admin := b.tenantAdmin(t)
-	for name, c := range map[string]struct{ row, says string }{
-		"at fault": {"gateway %[1]d;not a host " + strings.Repeat("<", 300) + ";u;p;x", "0 changed, 0 are as they stand, and 10000 cannot be done"},
-		"changed":  {"gateway %[1]d;sip.other.example;other %[1]d;p;" + strings.Repeat("ü", 400), "10000 changed, 0 are as they stand, and 0 cannot be done"},
-	} {
-		var text strings.Builder
-		text.WriteString("name;host;user;secret;description\n")
-		for n := range 10_000 {
-			fmt.Fprintf(&text, c.row+"\n", n+1)
+	var text strings.Builder
+	text.WriteString("name;host;user;secret;description\n")
+	for n := range 10_000 {
+		host := "not a host " + strings.Repeat("<", 300)
+		if n < changed {
+			host = "sip.other.example"
 		}
-		began := time.Now()
-		at := admin.sendsFile(t, text.String())
-		compared := time.Since(began)
-		for _, query := range []string{"", "?after=9000", "?show=faults", "?show=change"} {
-			began := time.Now()
-			page := admin.get(t, at+query).want(t, http.StatusOK, "").says(t, "<strong>10000</strong> rows", c.says)
-			if len(page.body) > 100_000 {
-				t.Errorf("%s%s has %d bytes", name, query, len(page.body))
-			}
-			t.Logf("%s%s: %d bytes in %v; compared in %v", name, query, len(page.body), time.Since(began), compared)
+		fmt.Fprintf(&text, "gateway %[1]d;%[2]s;other %[1]d;p;%[3]s\n", n+1, host, strings.Repeat("ü", 100))
+	}
+	at := admin.sendsFile(t, text.String())
+	for _, query := range []string{"", "?after=9000", "?show=faults", "?show=change", "?show=add"} {
+		page := admin.get(t, at+query).want(t, http.StatusOK, "").says(t, "<strong>10000</strong> rows: 0 would be made, 2000 changed, 0 are as they stand, and 8000 cannot be done")
+		if len(page.body) > 100_000 {
+			t.Errorf("%s has %d bytes", query, len(page.body))
 		}
 	}
 }
