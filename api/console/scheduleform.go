@@ -45,7 +45,7 @@ var scheduleFormParams = slices.Concat([]web.Param{
 var (
 	scheduleWhen    = []string{"name", "tenant_domain", "cron", "time_zone", "window", "lag", "enabled"}
 	scheduleCalls   = exportCalls[4:] // without its span and domain
-	scheduleFile    = append([]string{"files"}, exportFile...)
+	scheduleFile    = exportFile
 	scheduleBrought = []string{"destinations", "file_name"}
 )
 
