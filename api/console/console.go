@@ -75,7 +75,7 @@ func isPage(path string) bool {
 // field of addresses.
 func (s *Service) backEndpoint(p page, a action) web.Endpoint {
 	return web.Endpoint{
-		ID: "console" + a.path + ".back", Methods: []string{"GET"}, Path: home + a.path, Entry: web.Console, Scope: p.scope,
+		ID: "console" + a.path + ".back", Methods: []string{"GET"}, Path: home + a.path, Entry: web.Console, Scope: p.scope, Also: p.also,
 		Failed: s.failed, NoSession: toSignIn,
 		Answer: func(r *web.Request) error {
 			parts := strings.Split(p.path, "/")
@@ -92,7 +92,7 @@ func (s *Service) backEndpoint(p page, a action) web.Endpoint {
 
 func (s *Service) pageEndpoint(p page) web.Endpoint {
 	return web.Endpoint{
-		ID: "console" + p.path, Methods: []string{"GET"}, Path: home + p.path, Entry: web.Console, Scope: p.scope,
+		ID: "console" + p.path, Methods: []string{"GET"}, Path: home + p.path, Entry: web.Console, Scope: p.scope, Also: p.also,
 		Params: append(slices.Clone(p.params), zoneParam), AtOnce: append(slices.Clone(p.atOnce), web.AtOnceStreams),
 		Failed: s.failed, NoSession: toSignIn,
 		Answer: func(r *web.Request) error {
@@ -128,9 +128,9 @@ func (p page) admits(r *web.Request) error {
 
 func (s *Service) actionEndpoint(p page, a action) web.Endpoint {
 	return web.Endpoint{
-		ID: "console" + a.path, Methods: []string{"POST"}, Path: home + a.path, Entry: web.Console, Scope: a.scope, Params: a.params, AtOnce: a.atOnce, File: a.file,
+		ID: "console" + a.path, Methods: []string{"POST"}, Path: home + a.path, Entry: web.Console, Scope: a.scope, Also: a.also, Params: a.params, AtOnce: a.atOnce, File: a.file,
 		Failed: func(r *web.Request, status int, f *fault.Error) {
-			if a.again != nil && r.Session.ID != "" && f.Code != fault.CrossSite && r.Caller.May(p.scope) && p.admits(r) == nil {
+			if a.again != nil && r.Session.ID != "" && f.Code != fault.CrossSite && r.Caller.May(p.scope) && (p.also == "" || r.Caller.May(p.also)) && p.admits(r) == nil {
 				if data, err := a.again(s, r, f); err == nil {
 					s.render(r, status, p.template, s.viewOf(r, p.title, data))
 					return

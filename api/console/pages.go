@@ -15,6 +15,7 @@ type page struct {
 	unlisted bool        // the navigation does not have it
 	overall  bool        // for whoever is in charge of all domains alone: nobody else gets it, nor finds it in the navigation
 	scope    token.Scope // needed to see it; "": none in particular
+	also     token.Scope // needed besides
 	template string      // templates/NAME.html
 	live     bool        // its template "live" is kept up to date within an element data-live, by parts: elements with a data-part
 	params   []web.Param
@@ -27,6 +28,7 @@ type page struct {
 type action struct {
 	path   string // below /console
 	scope  token.Scope
+	also   token.Scope // needed besides
 	params []web.Param
 	atOnce []web.AtOnce
 	file   bool // its form has a file
@@ -62,6 +64,11 @@ var pages = slices.Concat([]page{
 	newSchedulePage,
 	editSchedulePage,
 	windowPage,
+	destinationsPage,
+	destinationPage,
+	destinationDeletionPage,
+	newDestinationPage,
+	destinationEditPage,
 	whitelistPage,
 	tokensPage,
 	tokenPage,

@@ -9,6 +9,7 @@ import (
 	"trunkline/api/web"
 	"trunkline/internal/delivery"
 	"trunkline/internal/delivery/destinations"
+	"trunkline/internal/delivery/sftp"
 	"trunkline/internal/fault"
 	"trunkline/internal/tenant"
 	"trunkline/internal/token"
@@ -29,6 +30,8 @@ type Destination struct {
 	ChangedAt      time.Time       `json:"changed_at"`
 	Test           *Test           `json:"test,omitempty"`      // what its test has found, if it was tested now
 	LastTest       *Tested         `json:"last_test,omitempty"` // absent: it was never tested
+	// HostKeyFingerprint is that of the pinned key of an SFTP server, as people compare them: SHA256:...
+	HostKeyFingerprint string `json:"host_key_fingerprint,omitempty"`
 	// Failed is how many deliveries there have failed and were not sent again since.
 	Failed int `json:"failed_deliveries"`
 	// Schedules are those that deliver there, of one that is shown alone, up to 50.
@@ -48,7 +51,9 @@ type Tested struct {
 	At      time.Time `json:"at"`
 	Message string    `json:"message,omitempty"`  // what was tried, in words
 	HostKey string    `json:"host_key,omitempty"` // of an SFTP server: its key as known_hosts has it
-	Error   *Failure  `json:"error,omitempty"`    // why files could not be delivered
+	// HostKeyFingerprint is that key's, as people compare them: SHA256:...
+	HostKeyFingerprint string   `json:"host_key_fingerprint,omitempty"`
+	Error              *Failure `json:"error,omitempty"` // why files could not be delivered
 }
 
 // User is a schedule that delivers to a destination.
@@ -63,8 +68,8 @@ type DestinationPage struct {
 	Next         string        `json:"next,omitempty"` // the after of the next page; absent on the last one
 }
 
-// fieldParams are the settings and credentials of all kinds.
-func fieldParams() (all []web.Param) {
+// FieldParams are the settings and credentials of all kinds.
+func FieldParams() (all []web.Param) {
 	for _, f := range destinations.Fields() {
 		p := web.Param{Name: f.Name, About: f.About}
 		switch f.Type {
@@ -107,14 +112,14 @@ func (s *Service) destinationEndpoints() []web.Endpoint {
 		{
 			ID: "createDestination", Summary: "Make a destination", Methods: []string{"POST"}, Path: "/v1/destinations",
 			Entry: web.SignedIn, Scope: making, Also: seeing, AtOnce: []web.AtOnce{web.AtOnceTests}, Answer: web.JSON(http.StatusCreated, s.CreateDestination),
-			Params:  slices.Concat([]web.Param{required(name), kind, enabled, test}, ofOne, fieldParams()),
+			Params:  slices.Concat([]web.Param{required(name), kind, enabled, test}, ofOne, FieldParams()),
 			Replies: []web.Reply{{Status: 201, About: "The destination, without its credentials.", Body: Destination{}, Location: true}},
 			Faults:  append([]fault.Code{fault.MissingParameters, fault.NotFound}, tested...),
 		},
 		{
 			ID: "testNewDestination", Summary: "Test a destination before it is made", Methods: []string{"POST"}, Path: "/v1/destinations/test",
 			Entry: web.SignedIn, Scope: making, Also: seeing, AtOnce: []web.AtOnce{web.AtOnceTests}, Answer: web.JSON(http.StatusOK, s.TestNewDestination),
-			Params:  slices.Concat([]web.Param{kind}, ofOne, fieldParams()),
+			Params:  slices.Concat([]web.Param{kind}, ofOne, FieldParams()),
 			Replies: []web.Reply{{Status: 200, About: "Files could be delivered now; or what has to be pinned first.", Body: Test{}}},
 			Faults:  append([]fault.Code{fault.MissingParameters, fault.NotFound}, tested...),
 		},
@@ -128,7 +133,7 @@ func (s *Service) destinationEndpoints() []web.Endpoint {
 			ID: "changeDestination", Summary: "Change a destination", Methods: []string{"PATCH"}, Path: "/v1/destinations/:id",
 			Note:  "What is left out stays, what is sent empty is cleared. Whoever changes where the credentials are sent gives them anew.",
 			Entry: web.SignedIn, Scope: making, Also: seeing, AtOnce: []web.AtOnce{web.AtOnceTests}, Answer: web.JSON(http.StatusOK, s.ChangeDestination),
-			Params:  slices.Concat([]web.Param{name, enabled}, fieldParams()),
+			Params:  slices.Concat([]web.Param{name, enabled}, FieldParams()),
 			Replies: []web.Reply{{Status: 200, About: "The destination as it is now.", Body: Destination{}}},
 			Faults:  []fault.Code{fault.NotFound, fault.Conflict},
 		},
@@ -292,8 +297,16 @@ func (s *Service) TestDestination(r *web.Request) (*Test, error) {
 }
 
 // ChangeDestination changes the path's destination.
-func (s *Service) ChangeDestination(r *web.Request) (view Destination, err error) {
-	change := destinations.Change{Values: values(r)}
+func (s *Service) ChangeDestination(r *web.Request) (Destination, error) { return s.change(r, nil) }
+
+// EditDestination is ChangeDestination of a destination that was seen when it had last been changed at that time. Errors: also
+// a fault.PreconditionFailed, if it was changed since.
+func (s *Service) EditDestination(r *web.Request, seen time.Time) (Destination, error) {
+	return s.change(r, &seen)
+}
+
+func (s *Service) change(r *web.Request, seen *time.Time) (view Destination, err error) {
+	change := destinations.Change{Values: values(r), Seen: seen}
 	if r.Params.Has("name") {
 		change.Name = new(r.Params.Get("name"))
 	}
@@ -382,10 +395,10 @@ func (s *Service) views(r *web.Request, all ...destinations.Destination) ([]Dest
 		views[i] = Destination{
 			ID: d.ID, DomainUUID: d.DomainUUID, Domain: domainName(names, d.DomainUUID), Name: d.Name, Kind: d.Kind, Settings: d.Settings,
 			HasCredentials: d.HasCredentials, Secret: d.Secret, Enabled: d.Enabled, CreatedBy: d.CreatedBy, CreatedAt: d.CreatedAt, ChangedAt: d.ChangedAt,
-			Failed: failed[d.ID],
+			HostKeyFingerprint: sftp.Fingerprint(destinations.HostKey(d.Settings)), Failed: failed[d.ID],
 		}
 		if t := d.LastTest; t != nil {
-			views[i].LastTest = &Tested{At: t.At, Message: t.Message, HostKey: t.HostKey}
+			views[i].LastTest = &Tested{At: t.At, Message: t.Message, HostKey: t.HostKey, HostKeyFingerprint: sftp.Fingerprint(t.HostKey)}
 			if t.Code != "" {
 				views[i].LastTest.Error = &Failure{t.Code, t.Problem}
 			}

@@ -150,10 +150,11 @@ type Change struct {
 	Name    *string
 	Enabled *bool
 	Values  Values
+	Seen    *time.Time // when what is to be changed was changed last; nil: whatever it is
 }
 
 // Change changes a destination of these domains. Whoever changes where its credentials are sent gives them anew: those that
-// are kept are forgotten. Errors: those of Create, and ErrNotFound.
+// are kept are forgotten. Errors: those of Create, ErrNotFound, and a fault.PreconditionFailed if it was changed since c.Seen.
 func (s *Store) Change(ctx context.Context, id string, domains tenant.Domains, c Change) (changed Destination, err error) {
 	if c.Name != nil {
 		if err := checkName(*c.Name); err != nil {
@@ -162,6 +163,9 @@ func (s *Store) Change(ctx context.Context, id string, domains tenant.Domains, c
 	}
 	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		d, err := get(ctx, tx, id, domains, " for update")
+		if err == nil && c.Seen != nil && !c.Seen.Equal(d.ChangedAt) {
+			err = fault.Errorf(fault.PreconditionFailed, "the destination was changed since; look at it as it stands now")
+		}
 		if err != nil {
 			return err
 		}

@@ -18,6 +18,7 @@ type Field struct {
 	About  string
 	Type   FieldType
 	Secret bool // it is sealed, and never shown
+	Needed bool // there is no destination of the kind without it
 }
 
 // FieldType says how a field is written.
@@ -37,8 +38,8 @@ func fieldsOf(t reflect.Type, secret bool) (fields []Field) {
 		if f.Tag.Get("ours") == "true" {
 			continue
 		}
-		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		field := Field{Name: name, About: f.Tag.Get("about"), Secret: secret}
+		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+		field := Field{Name: name, About: f.Tag.Get("about"), Secret: secret, Needed: !strings.Contains(options, "omitempty")}
 		switch {
 		case f.Type.Kind() == reflect.Bool:
 			field.Type = Flag
@@ -65,6 +66,31 @@ func Fields() (all []Field) {
 		}
 	}
 	return all
+}
+
+// FieldsOf are those of one kind; none if there is no such kind.
+func FieldsOf(name string) []Field {
+	k, err := kindOf(name)
+	if err != nil {
+		return nil
+	}
+	return slices.Clone(k.fields)
+}
+
+// SecretOfOurs reports whether destinations of the kind have a secret that we make.
+func SecretOfOurs(name string) bool {
+	k, err := kindOf(name)
+	return err == nil && k.renew != nil
+}
+
+// HostKey is the key of a server that is pinned in a destination's settings, "" if none is.
+func HostKey(settings json.RawMessage) string {
+	var pinned map[string]any
+	if json.Unmarshal(settings, &pinned) != nil {
+		return ""
+	}
+	key, _ := pinned[hostKeyField].(string)
+	return key
 }
 
 // Values are fields as a caller gives them, by name; "" clears one.

@@ -60,12 +60,12 @@ func (s *Store) testAndPin(ctx context.Context, d Destination) (report delivery.
 	if err != nil || report.HostKey == "" {
 		return report, false, err
 	}
+	if HostKey(d.Settings) != "" {
+		return report, false, nil
+	}
 	var settings map[string]any
 	if err := json.Unmarshal(d.Settings, &settings); err != nil {
 		return report, false, fmt.Errorf("reading the settings of a destination: %w", err)
-	}
-	if known, _ := settings[hostKeyField].(string); known != "" {
-		return report, false, nil
 	}
 	settings[hostKeyField] = report.HostKey
 	if d.Settings, err = json.Marshal(settings); err != nil {

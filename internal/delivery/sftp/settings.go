@@ -77,6 +77,15 @@ func (s Settings) pinned() (ssh.PublicKey, error) {
 	return nil, fault.Invalid("host_key", "is not a server's key; write its type and the key itself, such as ssh-ed25519 AAAA..., as ssh-keyscan prints them behind the host's name")
 }
 
+// Fingerprint is that of a server's key as known_hosts has it, as people compare them: SHA256:... It is "" of what is no key.
+func Fingerprint(hostKey string) string {
+	key, err := Settings{HostKey: hostKey}.pinned()
+	if err != nil {
+		return ""
+	}
+	return ssh.FingerprintSHA256(key)
+}
+
 // in is the path at the server of a name.
 func (s Settings) in(name string) string { return path.Join(s.Folder, name) }
 
