@@ -74,6 +74,8 @@ func TestConsoleDestinations(t *testing.T) {
 	admin.post(t, path+"/rotate").want(t, http.StatusBadRequest, "").says(t, "no secret that Trunkline makes")
 
 	// What a schedule uses stays.
+	version = versions.FindStringSubmatch(admin.get(t, path+"/edit").body)[1]
+	admin.post(t, path+"/edit", "version", version, "name", "billing", "folder", "", "enabled", "true").want(t, http.StatusOK, "")
 	b.do(t, b.asAdmin(nightly("nightly <b>", "destinations", id))).want(t, http.StatusCreated, "")
 	page := admin.get(t, path+"/delete").want(t, http.StatusOK, "").says(t, "nightly &lt;b&gt;")
 	if strings.Contains(page.body, "<button>Delete") {
