@@ -40,7 +40,7 @@ func (c *Client) claimAll(ctx context.Context, asked []claim) []claimed {
 		Job
 		Sealed []byte
 	}](ctx, c.pool, `
-		update trunkline.jobs set state = 'running', attempt = attempt + 1, worker = task.by, heartbeat_at = now(),
+		update trunkline.jobs set state = 'running', attempt = attempt + 1, worker = task.by, heartbeat_at = now(), attempt_at = now(),
 			started_at = coalesce(started_at, now())
 		from unnest($1::uuid[], $2::integer[], $3::text[]) as task (of, number, by)
 		where id = task.of and dispatch = task.number and state = 'queued' and admitted_at is not null

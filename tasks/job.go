@@ -60,6 +60,8 @@ type Job struct {
 	CreatedAt       time.Time
 	StartedAt       *time.Time
 	FinishedAt      *time.Time
+	RequestID       string     // of the request that asked for it, or ""
+	WakesAt         *time.Time // of one that waits for something outside: when a worker takes it up again
 }
 
 // Progress is how far a running job has come.

@@ -13,7 +13,7 @@ import (
 const jobColumns = `id::text, kind, state, coalesce(domain_uuid::text, ''), created_by::text, created_by_name,
 	coalesce(external_id, ''), order_keys, urgent, items, domains, params, progress, dispatch, attempt, cancel_requested_at is not null, result, left_hash,
 	case when error_code is not null then json_build_object('code', error_code, 'message', error_message) end,
-	created_at, started_at, finished_at`
+	created_at, started_at, finished_at, coalesce(request_id, ''), case when state = 'running' and parked_at is not null and outcome is null then wake_at end`
 
 // querier is what a statement is asked on: the pool or a transaction.
 type querier interface {

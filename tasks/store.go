@@ -22,6 +22,7 @@ type NewJob struct {
 	DomainUUID     string // the tenant, or ""
 	CreatedBy      string // the uuid of the FusionPBX user or of the token
 	CreatedByName  string
+	RequestID      string // of the request that asks for it, or ""
 	IdempotencyKey string
 	ExternalID     string
 	// Subject says what the job is about; with BodyHash a repeated request without a key finds the job.
@@ -322,14 +323,14 @@ func (c *Client) insert(ctx context.Context, tx pgx.Tx, fresh []*creation) error
 	}
 	made, err := all[Job](ctx, tx, `
 		insert into trunkline.jobs (id, kind, state, domain_uuid, created_by, created_by_name, external_id, request_key,
-			subject, body_hash, order_keys, urgent, params, sealed, items, domains, after)
+			subject, body_hash, order_keys, urgent, params, sealed, items, domains, after, request_id)
 		select id, kind, 'queued', nullif(domain, '')::uuid, by, by_name, nullif(external_id, ''), nullif(request_key, ''),
-			subject, body_hash, `+inherited("keys")+`, urgent, params::json, sealed, items, domains::text[], after::uuid[]
+			subject, body_hash, `+inherited("keys")+`, urgent, params::json, sealed, items, domains::text[], after::uuid[], nullif(request_id, '')
 		from (select *, asked.order_keys::text[] as keys
 			from unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bytea[], $10::text[],
-				$11::boolean[], $12::text[], $13::bytea[], $14::integer[], $15::text[], $16::text[]) with ordinality
+				$11::boolean[], $12::text[], $13::bytea[], $14::integer[], $15::text[], $16::text[], $17::text[]) with ordinality
 			as asked (id, kind, domain, by, by_name, external_id, request_key, subject, body_hash, order_keys,
-				urgent, params, sealed, items, domains, after, place)) as asked
+				urgent, params, sealed, items, domains, after, request_id, place)) as asked
 		order by place
 		returning `+jobColumns,
 		each(rows, func(n newRow) string { return n.id }), each(rows, func(n newRow) string { return string(n.Kind) }),
@@ -340,7 +341,8 @@ func (c *Client) insert(ctx context.Context, tx pgx.Tx, fresh []*creation) error
 		each(rows, func(n newRow) string { return n.orderKeys }), each(rows, func(n newRow) bool { return n.Urgent }),
 		each(rows, func(n newRow) string { return string(n.params) }), each(rows, func(n newRow) []byte { return n.sealed }),
 		each(rows, func(n newRow) int { return len(n.Items) }),
-		each(rows, func(n newRow) string { return n.domains }), each(rows, func(n newRow) string { return n.after }))
+		each(rows, func(n newRow) string { return n.domains }), each(rows, func(n newRow) string { return n.after }),
+		each(rows, func(n newRow) string { return n.RequestID }))
 	if err != nil {
 		return fmt.Errorf("writing jobs: %w", err)
 	}
@@ -380,8 +382,8 @@ func (c *Client) insertAgain(ctx context.Context, tx pgx.Tx, n *creation) error 
 	}
 	n.job, err = one[Job](ctx, tx, `
 		update trunkline.jobs set state = 'queued', params = $2, sealed = $3, order_keys = `+inherited("$4")+`, urgent = $5, items = $6, domains = $7,
-			after = $8::uuid[], `+freshRun+`
-		where id = $1 returning `+jobColumns, id, n.params, sealed, n.OrderKeys, n.Urgent, len(n.Items), n.domains(), after)
+			after = $8::uuid[], request_id = nullif($9, ''), `+freshRun+`
+		where id = $1 returning `+jobColumns, id, n.params, sealed, n.OrderKeys, n.Urgent, len(n.Items), n.domains(), after, n.RequestID)
 	return err
 }
 
@@ -442,11 +444,11 @@ func (c *Client) Record(ctx context.Context, id string, n NewJob, result any) (J
 	rows, bytes := sizeOf(result)
 	job, err := one[Job](ctx, c.pool, `
 		insert into trunkline.jobs (id, kind, state, domain_uuid, created_by, created_by_name, external_id,
-			subject, body_hash, params, result, result_rows, result_bytes, progress, dispatch, attempt, started_at, finished_at)
-		values ($1, $2, 'succeeded', nullif($3, '')::uuid, $4, $5, nullif($6, ''), $7, $8, $9, $10, $11, $12, $13, 0, 1, now(), now())
+			subject, body_hash, params, result, result_rows, result_bytes, progress, dispatch, attempt, started_at, finished_at, request_id)
+		values ($1, $2, 'succeeded', nullif($3, '')::uuid, $4, $5, nullif($6, ''), $7, $8, $9, $10, $11, $12, $13, 0, 1, now(), now(), nullif($14, ''))
 		returning `+jobColumns,
 		id, n.Kind, n.DomainUUID, n.CreatedBy, n.CreatedByName, n.ExternalID, n.Subject, n.BodyHash, params, outcome, rows, bytes,
-		Progress{Done: rows, Total: rows, Unit: "rows"})
+		Progress{Done: rows, Total: rows, Unit: "rows"}, n.RequestID)
 	if err != nil {
 		return Job{}, fmt.Errorf("recording a finished job: %w", err)
 	}

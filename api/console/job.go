@@ -3,6 +3,7 @@ package console
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 
 	"trunkline/api/jobs"
 	"trunkline/api/web"
@@ -30,6 +31,8 @@ type jobView struct {
 	MayCancel    bool
 	MayRetry     bool
 	CancelEffect string // what cancelling it does
+	Past         []jobs.Attempt
+	Outcomes     map[tasks.AttemptOutcome]string
 }
 
 func (s *Service) job(r *web.Request) (any, error) {
@@ -37,7 +40,8 @@ func (s *Service) job(r *web.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := jobView{Job: job, Asked: laidOut(job.Parameters), Ended: job.Done}
+	v := jobView{Job: job, Asked: laidOut(job.Parameters), Ended: job.Done, Past: slices.Clone(job.History), Outcomes: outcomes}
+	slices.Reverse(v.Past)
 	if job.Result != nil {
 		v.Left = laidOut(job.Result)
 	}
@@ -50,6 +54,13 @@ func (s *Service) job(r *web.Request) (any, error) {
 		v.CancelEffect = "Its worker stops as soon as that is safe, and puts right what it has half done."
 	}
 	return v, nil
+}
+
+// outcomes are what became of attempts, in words.
+var outcomes = map[tasks.AttemptOutcome]string{
+	tasks.AttemptRuns: "it runs", tasks.AttemptSucceeded: "succeeded", tasks.AttemptPartial: "done in part", tasks.AttemptFailed: "failed", tasks.AttemptCancelled: "cancelled",
+	tasks.AttemptLost: "its worker went away, and another takes the job up", tasks.AttemptHandedBack: "its worker was stopped, and another takes the job up",
+	tasks.AttemptWaits: "the job waits, without a worker",
 }
 
 // mayChange reports what the caller is offered to do with the job. Whether it is theirs to do is judged when they do it.

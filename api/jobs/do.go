@@ -73,7 +73,7 @@ func (s *Service) Start(r *web.Request, a Asked) (job tasks.Job, answered bool, 
 
 // start commits the job, or finds the one that the request's key belongs to.
 func (s *Service) start(r *web.Request, a Asked, patience time.Duration) (job tasks.Job, answered bool, err error) {
-	a.CreatedBy, a.CreatedByName = r.Caller.ID, r.Caller.Name
+	a.CreatedBy, a.CreatedByName, a.RequestID = r.Caller.ID, r.Caller.Name, r.ID
 	if a.Callback = r.Params.Get(destinations.CallbackParameter); a.Callback != "" {
 		if err := webhook.CheckURL(destinations.CallbackParameter, a.Callback); err != nil {
 			return job, false, err

@@ -57,16 +57,31 @@ type Job struct {
 	JobsAhead       *int64          `json:"jobs_ahead,omitempty"` // of one that is asked for alone and waits in its queue: how many start before it, as things stand
 	Attempts        int             `json:"attempts"`             // how often a worker took it up
 	CancelRequested bool            `json:"cancel_requested,omitempty"`
-	ExternalID      string          `json:"external_id,omitempty"` // the caller's own name for it
-	CreatedBy       string          `json:"created_by"`            // user@domain, or token:NAME
-	CreatedAt       time.Time       `json:"created_at"`            // committed
-	StartedAt       *time.Time      `json:"started_at,omitempty"`  // first taken up
-	FinishedAt      *time.Time      `json:"finished_at,omitempty"` // ended
-	Parameters      json.RawMessage `json:"parameters"`            // what was asked for, without secrets
-	Result          any             `json:"result,omitempty"`      // what it left, by its kind
+	ExternalID      string          `json:"external_id,omitempty"`     // the caller's own name for it
+	CreatedBy       string          `json:"created_by"`                // user@domain, or token:NAME
+	CreatedAt       time.Time       `json:"created_at"`                // committed
+	StartedAt       *time.Time      `json:"started_at,omitempty"`      // first taken up
+	FinishedAt      *time.Time      `json:"finished_at,omitempty"`     // ended
+	NextAttemptAt   *time.Time      `json:"next_attempt_at,omitempty"` // of one that waits for something outside: when a worker takes it up again
+	RequestID       string          `json:"request_id,omitempty"`      // the X-Request-Id of the request that asked for it; absent if none did, as of a schedule's
+	Parameters      json.RawMessage `json:"parameters"`                // what was asked for, without secrets
+	Result          any             `json:"result,omitempty"`          // what it left, by its kind
 	Error           *jobError       `json:"error,omitempty"`
 	Counts          *ItemCounts     `json:"counts,omitempty"` // of a job of many: how many items are in each state
 	Items           *ItemPage       `json:"items,omitempty"`  // and the first page of them
+	// History is the attempts at one job that is asked for alone, the newest first: the one that runs and up to 50 that are over.
+	History []Attempt `json:"history,omitempty"`
+}
+
+// Attempt is one run of a job by a worker.
+type Attempt struct {
+	Number    int                  `json:"number"` // from 1, also across retries
+	StartedAt *time.Time           `json:"started_at,omitempty"`
+	EndedAt   *time.Time           `json:"ended_at,omitempty"` // absent while it runs
+	Outcome   tasks.AttemptOutcome `json:"outcome" enum:"running,succeeded,partial,failed,cancelled,lost,handed_back,waits"`
+	Code      fault.Code           `json:"code,omitempty"`    // of its error
+	Message   string               `json:"message,omitempty"` // of its error, or what the job waits for
+	Worker    string               `json:"worker,omitempty"`  // host:process, for whoever is in charge of all domains
 }
 
 type jobError struct {
@@ -176,6 +191,7 @@ func (s *Service) view(r *web.Request, job tasks.Job) (Job, error) {
 		JobID: job.ID, Kind: job.Kind, State: job.State, Done: job.State.Done(), Progress: job.Progress, Attempts: job.Attempt,
 		CancelRequested: job.CancelRequested, ExternalID: job.ExternalID, CreatedBy: job.CreatedByName,
 		CreatedAt: job.CreatedAt, StartedAt: job.StartedAt, FinishedAt: job.FinishedAt, Parameters: job.Params,
+		NextAttemptAt: job.WakesAt, RequestID: job.RequestID,
 	}
 	switch {
 	case job.Error != nil:
@@ -239,8 +255,27 @@ func (s *Service) Shown(r *web.Request) (view Job, err error) {
 			return view, err
 		}
 	}
+	if view.History, err = s.history(r, job); err != nil {
+		return view, err
+	}
 	view.JobsAhead, err = s.tasks.Ahead(r.Context(), job)
 	return view, err
+}
+
+// history is the attempts at the job. Which hosts there are is for whoever is in charge of all domains.
+func (s *Service) history(r *web.Request, job tasks.Job) (list []Attempt, err error) {
+	if job.Attempt == 0 {
+		return nil, nil
+	}
+	attempts, err := s.tasks.Attempts(r.Context(), job)
+	for _, a := range attempts {
+		one := Attempt{Number: a.Number, StartedAt: a.StartedAt, EndedAt: a.EndedAt, Outcome: a.Outcome, Code: a.Code, Message: a.Message}
+		if r.Caller.Domains.All {
+			one.Worker = a.Worker
+		}
+		list = append(list, one)
+	}
+	return list, err
 }
 
 // answering answers with the job that get returns.
@@ -264,6 +299,9 @@ func (s *Service) answer(r *web.Request, status int, job tasks.Job) error {
 	view, err := s.view(r, job)
 	if err == nil {
 		err = s.addItems(r, job, &view)
+	}
+	if err == nil {
+		view.History, err = s.history(r, job)
 	}
 	if err == nil {
 		view.JobsAhead, err = s.tasks.Ahead(r.Context(), job)
