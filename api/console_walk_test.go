@@ -178,6 +178,17 @@ func TestEveryPageOfTheConsole(t *testing.T) {
 			}
 		}
 	})
+	documented, err := os.ReadFile("../docs/console.md")
+	must(t, err)
+	for route := range pages {
+		for _, what := range []string{"light", "dark"} {
+			if name := "screenshots/" + pictureOf(route) + "-" + what + ".webp"; !strings.Contains(string(documented), name) {
+				t.Errorf("docs/console.md does not show %s; make screenshots makes it", name)
+			} else if _, err := os.Stat("../docs/" + name); err != nil && *screenshots == "" {
+				t.Errorf("%v; make screenshots makes it", err)
+			}
+		}
+	}
 	for _, c := range []struct {
 		what  string
 		width int64
@@ -211,15 +222,20 @@ func (w *window) goesOnAs(t *testing.T, v *visitor) {
 	must(t, err)
 }
 
+// pictureOf is the name of a route's pictures, without light or dark.
+func pictureOf(route string) string {
+	route = regexp.MustCompile(`:\w+`).ReplaceAllString(strings.TrimPrefix(route, "/console"), "one")
+	return cmp.Or(strings.ReplaceAll(strings.Trim(route, "/"), "/", "-"), "overview")
+}
+
 // picture writes what the window shows to a file named by the route, if pictures are asked for.
 func (w *window) picture(t *testing.T, route, what string) {
 	t.Helper()
 	if *screenshots == "" || what == "by phone" {
 		return
 	}
-	name := cmp.Or(strings.Trim(strings.NewReplacer("/console", "", ":id", "one", ":window", "one", "/", "-").Replace(route), "-"), "overview")
-	quality := int64(70)
+	quality := int64(60)
 	image, err := chromedp.Call(w.ctx, page.CaptureScreenshot, page.CaptureScreenshotParams{Format: page.CaptureScreenshotFormatWebp, Quality: &quality})
 	must(t, err)
-	must(t, os.WriteFile(filepath.Join(*screenshots, name+"-"+what+".webp"), image.Data, 0o644))
+	must(t, os.WriteFile(filepath.Join(*screenshots, pictureOf(route)+"-"+what+".webp"), image.Data, 0o644))
 }

@@ -12,7 +12,9 @@ import (
 	"github.com/getkin/kin-openapi/openapi3gen"
 
 	"trunkline/api/cdrs"
+	"trunkline/api/deliveries"
 	"trunkline/api/gateways"
+	"trunkline/api/jobs"
 	"trunkline/api/schedules"
 	"trunkline/internal/audit"
 	"trunkline/internal/delivery"
@@ -28,6 +30,8 @@ var schemaNames = map[reflect.Type]string{
 	reflect.TypeFor[gateway.Result](): "ProvisionedGateway",
 	reflect.TypeFor[gateway.Shown]():  "GatewayAtSwitch",
 
+	reflect.TypeFor[deliveries.Attempt]():    "DeliveryAttempt",
+	reflect.TypeFor[jobs.Attempt]():          "JobAttempt",
 	reflect.TypeFor[schedules.Destination](): "ScheduleDestination",
 	reflect.TypeFor[schedules.Window]():      "ScheduleWindow",
 	reflect.TypeFor[schedules.File]():        "ScheduleFile",
