@@ -11,6 +11,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"trunkline/api/params"
@@ -34,6 +35,26 @@ var templates = func() map[string]*template.Template {
 		if base := strings.TrimSuffix(path.Base(name), ".html"); base != "layout" {
 			all[base] = template.Must(template.Must(layout.Clone()).ParseFS(templateFiles, name))
 		}
+	}
+	return all
+}()
+
+// executable is a copy of a page's templates that one request at a time executes, with times of its zone. To make one takes
+// longer than a page: it is read through for what stands where, so that what a page shows is inert there.
+type executable struct {
+	*template.Template
+	zone *time.Location
+}
+
+// executables are those that no request has, by the page's name.
+var executables = func() map[string]*sync.Pool {
+	all := map[string]*sync.Pool{}
+	for name, of := range templates {
+		all[name] = &sync.Pool{New: func() any {
+			e := &executable{Template: template.Must(of.Clone())} // it was never executed
+			e.Funcs(template.FuncMap{"time": func(t time.Time) string { return showTimeIn(e.zone)(t) }})
+			return e
+		}}
 	}
 	return all
 }()
@@ -113,11 +134,10 @@ func (s *Service) viewOf(r *web.Request, title string, data any) view {
 
 // write executes a template of a page's file, with times of the page's zone.
 func (s *Service) write(to io.Writer, template, file string, v view) error {
-	t, err := templates[file].Clone()
-	if err != nil {
-		return err
-	}
-	return t.Funcs(map[string]any{"time": showTimeIn(v.Zone)}).ExecuteTemplate(to, template, v)
+	e := executables[file].Get().(*executable)
+	defer executables[file].Put(e)
+	e.zone = v.Zone
+	return e.ExecuteTemplate(to, template, v)
 }
 
 // render writes a page.

@@ -10,15 +10,14 @@ for (const form of document.querySelectorAll("form[data-code-from-address]")) {
 	}
 }
 
-// A form that was sent is not sent again by a second click.
-for (const form of document.forms) {
-	form.addEventListener("submit", () => {
-		for (const button of form.querySelectorAll("button")) button.setAttribute("aria-disabled", "true");
-	});
-	form.addEventListener("click", (event) => {
-		if (event.target.closest("button[aria-disabled=true]")) event.preventDefault();
-	});
-}
+// A form that was sent is not sent again by a second click, whenever it came into the page.
+document.addEventListener("submit", (event) => {
+	if (event.defaultPrevented) return;
+	for (const button of event.target.querySelectorAll("button")) button.setAttribute("aria-disabled", "true");
+});
+document.addEventListener("click", (event) => {
+	if (event.target.closest("form button[aria-disabled=true]")) event.preventDefault();
+});
 window.addEventListener("pageshow", () => {
 	for (const button of document.querySelectorAll("button[aria-disabled=true]")) button.removeAttribute("aria-disabled");
 });
