@@ -22,8 +22,9 @@ import (
 // window is a window of a real browser with a profile of its own, which has noted what it was told to load and what it
 // complained of.
 type window struct {
-	ctx  context.Context
-	base string
+	ctx     context.Context
+	base    string
+	scripts bool // none run where it is false, and so axe-core does not
 
 	mu         sync.Mutex
 	asked      []string // the URLs
@@ -49,7 +50,7 @@ func (b *bundle) openWindow(t *testing.T, width int64, dark bool) *window {
 		closeWindow()
 		endBrowser()
 	})
-	w := &window{ctx: ctx, base: server.URL}
+	w := &window{ctx: ctx, base: server.URL, scripts: true}
 	must(t, chromedp.Listen(ctx, func(event any) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
@@ -100,6 +101,36 @@ func (w *window) withoutScripts(t *testing.T) {
 	t.Helper()
 	_, err := chromedp.Call(w.ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
 	must(t, err)
+	w.scripts = false
+}
+
+// looker is somebody who looks at pages, and how.
+type looker struct {
+	who, name, password string
+	width               int64
+	dark, scripts       bool
+}
+
+// lookers are a superadmin at a desk, and a tenant's admin by phone and without scripts.
+func (b *bundle) lookers() []looker {
+	return []looker{
+		{"superadmin", b.sample.SuperadminName, b.sample.SuperadminPassword, wide, false, true},
+		{"tenant's admin by phone", b.sample.AdminName, b.sample.AdminPassword, narrow, true, true},
+		{"tenant's admin without scripts", b.sample.AdminName, b.sample.AdminPassword, wide, false, false},
+	}
+}
+
+// lookingAt is a window in which they have signed in and see the page with the heading.
+func (b *bundle) lookingAt(t *testing.T, path, heading string, c looker) *window {
+	t.Helper()
+	w := b.openWindow(t, c.width, c.dark)
+	if !c.scripts {
+		w.withoutScripts(t)
+	}
+	w.open(t, path)
+	w.signIn(t, c.name, c.password)
+	w.shows(t, heading)
+	return w
 }
 
 // shows waits for the page of that heading.
@@ -153,9 +184,12 @@ var axe = sync.OnceValues(func() (string, error) {
 	return string(source), err
 })
 
-// accessible fails if axe-core finds anything wrong with the page, or it is wider than the window.
+// accessible fails if axe-core finds anything wrong with the page, or it is wider than the window. Where no scripts run, it cannot look.
 func (w *window) accessible(t *testing.T, what string) {
 	t.Helper()
+	if !w.scripts {
+		return
+	}
 	source, err := axe()
 	must(t, err)
 	w.do(t, chromedp.Evaluate[chromedp.Void](source))

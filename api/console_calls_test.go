@@ -147,19 +147,9 @@ func TestConsoleCallsInABrowser(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, setUp{cdrs: 120, now: newest, noWorker: true})
 	b.exec(t, "update v_xml_cdr set caller_id_name = $1", hostileText)
-	for _, c := range []struct {
-		who, name, password string
-		width               int64
-		dark                bool
-	}{
-		{"superadmin", b.sample.SuperadminName, b.sample.SuperadminPassword, wide, false},
-		{"tenant's admin by phone", b.sample.AdminName, b.sample.AdminPassword, narrow, true},
-	} {
+	for _, c := range b.lookers()[:2] {
 		t.Run(c.who, func(t *testing.T) {
-			w := b.openWindow(t, c.width, c.dark)
-			w.open(t, "/console/calls"+callSpan)
-			w.signIn(t, c.name, c.password)
-			w.shows(t, "Calls")
+			w := b.lookingAt(t, "/console/calls"+callSpan, "Calls", c)
 			w.accessible(t, "calls")
 			w.do(t, chromedp.Click("#list ~ .scroll tbody a"))
 			w.shows(t, "Call")

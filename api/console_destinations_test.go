@@ -195,35 +195,16 @@ func TestConsoleDestinationsShowDeliveries(t *testing.T) {
 func TestConsoleDestinationsInABrowser(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, setUp{noWorker: true})
-	for _, c := range []struct {
-		who, name, password string
-		width               int64
-		scripts             bool
-	}{
-		{"superadmin", b.sample.SuperadminName, b.sample.SuperadminPassword, wide, true},
-		{"tenant's admin by phone", b.sample.AdminName, b.sample.AdminPassword, narrow, true},
-		{"tenant's admin without scripts", b.sample.AdminName, b.sample.AdminPassword, wide, false},
-	} {
+	for _, c := range b.lookers() {
 		t.Run(c.who, func(t *testing.T) {
-			w := b.openWindow(t, c.width, !c.scripts)
-			if !c.scripts {
-				w.withoutScripts(t)
-			}
-			accessible := func(what string) {
-				if c.scripts {
-					w.accessible(t, what)
-				}
-			}
-			w.open(t, consoleDestinations)
-			w.signIn(t, c.name, c.password)
-			w.shows(t, "Destinations")
-			accessible("the list")
+			w := b.lookingAt(t, consoleDestinations, "Destinations", c)
+			w.accessible(t, "the list")
 			w.do(t, chromedp.Click("//a[text()='New destination']"))
 			w.shows(t, "New destination")
-			accessible("the kinds")
+			w.accessible(t, "the kinds")
 			for _, kind := range []string{"s3", "sftp", "webhook", "mail"} {
 				w.open(t, consoleDestinations+"/new?kind="+kind)
-				accessible("the form of " + kind)
+				w.accessible(t, "the form of "+kind)
 			}
 			w.open(t, consoleDestinations+"/new?kind=folder")
 			if c.who == "superadmin" {
@@ -231,19 +212,19 @@ func TestConsoleDestinationsInABrowser(t *testing.T) {
 			}
 			w.do(t, chromedp.SendKeys("#destination-name", "files of "+c.who), chromedp.SendKeys("#destination-folder", "../up"), chromedp.Click("//button[text()='Save']"),
 				chromedp.WaitVisible("#destination-folder-fault"))
-			accessible("what is wrong")
+			w.accessible(t, "what is wrong")
 			w.do(t, chromedp.SetValue("#destination-folder", "files"), chromedp.Click("//button[text()='Save']"))
 			w.shows(t, "The destination was made")
-			accessible("what was made")
+			w.accessible(t, "what was made")
 			w.do(t, chromedp.Click("//a[text()='To the destination']"))
 			w.shows(t, "Destination")
-			accessible("a destination")
+			w.accessible(t, "a destination")
 			w.do(t, chromedp.Click("//a[text()='Edit']"))
 			w.shows(t, "Edit a destination")
-			accessible("the form of an edit")
+			w.accessible(t, "the form of an edit")
 			w.do(t, chromedp.Click("//a[text()='Leave it as it is']"), chromedp.Click("//a[text()='Delete']"))
 			w.shows(t, "Delete the destination")
-			accessible("the question")
+			w.accessible(t, "the question")
 			w.do(t, chromedp.Click("//button[text()='Delete the destination']"))
 			w.shows(t, "Destinations")
 			w.loadedNothingElse(t)

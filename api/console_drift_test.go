@@ -132,31 +132,13 @@ func TestConsoleDriftInABrowser(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, setUp{})
 	made := b.drifted(t)
-	for i, c := range []struct {
-		name, password string
-		width          int64
-		scripts, dark  bool
-	}{
-		{b.sample.AdminName, b.sample.AdminPassword, narrow, true, true},
-		{b.sample.SuperadminName, b.sample.SuperadminPassword, wide, true, false},
-		{b.sample.AdminName, b.sample.AdminPassword, wide, false, false},
-	} {
+	for i, c := range b.lookers() {
 		b.exec(t, "update v_gateways set password = $2 where gateway_uuid = any($1)", []string{made["mine"], made["hostile"]}, fmt.Sprint("password ", i))
-		w := b.openWindow(t, c.width, c.dark)
-		if !c.scripts {
-			w.withoutScripts(t)
-		}
-		w.open(t, driftPath+"?"+url.Values{"kind": {"settings_outdated"}}.Encode())
-		w.signIn(t, c.name, c.password)
-		w.shows(t, "Drift of gateways")
-		if c.scripts {
-			w.accessible(t, "drift")
-		}
+		w := b.lookingAt(t, driftPath+"?"+url.Values{"kind": {"settings_outdated"}}.Encode(), "Drift of gateways", c)
+		w.accessible(t, "drift")
 		w.do(t, chromedp.Click(`input[value="`+made["mine"]+`"]`), chromedp.Click(`input[value="`+made["hostile"]+`"]`), chromedp.Click("//button[text()='Repair the chosen']"))
 		w.shows(t, "Repair gateways")
-		if c.scripts {
-			w.accessible(t, "repairing")
-		}
+		w.accessible(t, "repairing")
 		w.do(t, chromedp.Click("//button[text()='Repair 2 gateways']"))
 		w.shows(t, "Job")
 		w.loadedNothingElse(t)

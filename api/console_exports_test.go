@@ -250,28 +250,15 @@ func TestConsoleExportsInABrowser(t *testing.T) {
 	b := newBundle(t, setUp{cdrs: 120, now: newest})
 	own, _ := b.exportsOf(t, b.sample.AdminDomain)
 	b.exec(t, "update trunkline.deliveries set destination_name = $1, name = $1", hostileText)
-	for _, c := range []struct {
-		who, name, password string
-		width               int64
-		dark, scripts       bool
-	}{
-		{"superadmin", b.sample.SuperadminName, b.sample.SuperadminPassword, wide, true, true},
-		{"tenant's admin by phone", b.sample.AdminName, b.sample.AdminPassword, narrow, false, true},
-		{"tenant's admin without scripts", b.sample.AdminName, b.sample.AdminPassword, wide, false, false},
-	} {
+	for _, c := range b.lookers() {
 		t.Run(c.who, func(t *testing.T) {
-			w := b.openWindow(t, c.width, c.dark)
-			if !c.scripts {
-				w.withoutScripts(t)
-			}
+			w := b.lookingAt(t, "/console/exports", "Exports", c)
 			looks := func(what string) {
-				if w.shows(t, what); c.scripts {
-					w.accessible(t, what)
-				}
+				t.Helper()
+				w.shows(t, what)
+				w.accessible(t, what)
 			}
-			w.open(t, "/console/exports")
-			w.signIn(t, c.name, c.password)
-			looks("Exports")
+			w.accessible(t, "Exports")
 			w.do(t, chromedp.Click(`a[href="/console/exports/`+own+`"]`))
 			looks("Export")
 			w.do(t, chromedp.Click("//button[text()='Make a link']"))

@@ -82,30 +82,12 @@ func TestConsoleGatewaysInABrowser(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, setUp{noWorker: true})
 	id := b.madeGateway(t, b.ownDomain().UUID, hostileText)
-	for _, c := range []struct {
-		name, password string
-		width          int64
-		scripts, dark  bool
-	}{
-		{b.sample.SuperadminName, b.sample.SuperadminPassword, wide, true, true},
-		{b.sample.AdminName, b.sample.AdminPassword, narrow, true, false},
-		{b.sample.AdminName, b.sample.AdminPassword, wide, false, false},
-	} {
-		w := b.openWindow(t, c.width, c.dark)
-		if !c.scripts {
-			w.withoutScripts(t)
-		}
-		w.open(t, "/console/gateways")
-		w.signIn(t, c.name, c.password)
-		w.shows(t, "Gateways")
-		if c.scripts {
-			w.accessible(t, "gateways")
-		}
+	for _, c := range b.lookers() {
+		w := b.lookingAt(t, "/console/gateways", "Gateways", c)
+		w.accessible(t, "gateways")
 		w.do(t, chromedp.Click(`a[href="/console/gateways/`+id+`"]`))
 		w.shows(t, "Gateway")
-		if c.scripts {
-			w.accessible(t, "gateway")
-		}
+		w.accessible(t, "gateway")
 		w.loadedNothingElse(t)
 	}
 }
@@ -418,44 +400,25 @@ func TestConsoleGatewayFormsInABrowser(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, setUp{noWorker: true})
 	id := b.madeGateway(t, b.ownDomain().UUID, hostile+strings.Repeat("y", 10_000))
-	for _, c := range []struct {
-		name, password string
-		width          int64
-		scripts, dark  bool
-	}{
-		{b.sample.SuperadminName, b.sample.SuperadminPassword, wide, true, true},
-		{b.sample.AdminName, b.sample.AdminPassword, narrow, true, false},
-		{b.sample.AdminName, b.sample.AdminPassword, wide, false, false},
-	} {
-		w := b.openWindow(t, c.width, c.dark)
-		if !c.scripts {
-			w.withoutScripts(t)
-		}
-		look := func(what string) {
-			if c.scripts {
-				w.accessible(t, what)
-			}
-		}
-		w.open(t, "/console/gateways")
-		w.signIn(t, c.name, c.password)
-		w.shows(t, "Gateways")
+	for _, c := range b.lookers() {
+		w := b.lookingAt(t, "/console/gateways", "Gateways", c)
 		w.do(t, chromedp.Click("//a[text()='New gateway']"))
 		w.shows(t, "New gateway")
-		look("new")
+		w.accessible(t, "new")
 		w.do(t, chromedp.SendKeys("#gateway-gateway_name", "x"), chromedp.SendKeys("#gateway-gateway_domain", "no host"), chromedp.Click("summary"), chromedp.SendKeys("#gateway-ping", "1"))
 		w.do(t, chromedp.Click("//button[text()='Save']"), chromedp.WaitVisible("#gateway-problem"))
-		look("new, with faults")
+		w.accessible(t, "new, with faults")
 		for _, form := range []struct{ path, title string }{{"copy", "Copy of a gateway"}, {"edit", "Edit a gateway"}} {
 			w.open(t, "/console/gateways/"+id+"/"+form.path)
 			w.shows(t, form.title)
-			look(form.path)
+			w.accessible(t, form.path)
 			if n := ask(t, w, chromedp.Evaluate[int](`document.documentElement.outerHTML.length`)); n > 100_000 {
 				t.Errorf("%s has %d characters", form.path, n)
 			}
 		}
 		b.exec(t, "update v_gateways set description = 'changed ' || now() where gateway_uuid = $1", id)
 		w.do(t, chromedp.Click("//button[text()='Save']"), chromedp.WaitVisible("#differs"))
-		look("of two tabs")
+		w.accessible(t, "of two tabs")
 		w.loadedNothingElse(t)
 	}
 }

@@ -332,25 +332,11 @@ func TestConsoleImportOfManyRows(t *testing.T) {
 func TestConsoleImportInABrowser(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, setUp{})
-	for i, c := range []struct {
-		name, password string
-		width          int64
-		scripts, dark  bool
-	}{
-		{b.sample.SuperadminName, b.sample.SuperadminPassword, wide, true, false},
-		{b.sample.AdminName, b.sample.AdminPassword, narrow, true, true},
-		{b.sample.AdminName, b.sample.AdminPassword, wide, false, false},
-	} {
+	for i, c := range b.lookers() {
 		text := fmt.Sprintf("name,host,user,secret,tenant_domain\nfrom a window %d,sip.carrier.example,u,p,%s\nwrong,not a host,u,p,\n", i, b.sample.AdminDomain)
-		w := b.openWindow(t, c.width, c.dark)
-		if !c.scripts {
-			w.withoutScripts(t)
-		}
-		w.open(t, importPath)
-		w.signIn(t, c.name, c.password)
-		w.shows(t, "Import gateways")
+		w := b.lookingAt(t, importPath, "Import gateways", c)
+		w.accessible(t, "importing")
 		if c.scripts {
-			w.accessible(t, "importing")
 			w.do(t, chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`(() => {
 				const carried = new DataTransfer();
 				carried.items.add(new File([%q], "carriers.csv", { type: "text/csv" }));
@@ -370,9 +356,7 @@ func TestConsoleImportInABrowser(t *testing.T) {
 			})
 		}
 		w.do(t, chromedp.WaitVisible("//button[text()='Import 1 gateway']"))
-		if c.scripts {
-			w.accessible(t, "what a file would do")
-		}
+		w.accessible(t, "what a file would do")
 		w.do(t, chromedp.Click("//button[text()='Import 1 gateway']"))
 		w.shows(t, "Job")
 		pbxtest.Eventually(t, "it is imported", func() bool {

@@ -98,35 +98,19 @@ func TestConsoleManyJobsInABrowser(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, setUp{noWorker: true})
 	name, _, _ := strings.Cut(b.sample.AdminName, "@")
-	for _, c := range []struct {
-		who, name, password string
-		width               int64
-		scripts             bool
-	}{
-		{"superadmin", b.sample.SuperadminName, b.sample.SuperadminPassword, wide, true},
-		{"tenant's admin by phone", b.sample.AdminName, b.sample.AdminPassword, narrow, true},
-		{"without scripts", b.sample.SuperadminName, b.sample.SuperadminPassword, narrow, false},
-	} {
+	for _, c := range b.lookers() {
 		t.Run(c.who, func(t *testing.T) {
 			first := b.madeJob(t, b.ownDomain(), "export", "queued", "admin@own", hostileText)
 			second := b.madeJob(t, b.ownDomain(), "export", "queued", "admin@own", "")
 			b.madeBy(t, name, first, second)
-			w := b.openWindow(t, c.width, c.width == narrow)
-			check := w.accessible
-			if !c.scripts {
-				w.withoutScripts(t)
-				check = func(*testing.T, string) {}
-			}
-			w.open(t, "/console/jobs?state=queued")
-			w.signIn(t, c.name, c.password)
-			w.shows(t, "Jobs")
-			check(t, "jobs to choose from")
+			w := b.lookingAt(t, "/console/jobs?state=queued", "Jobs", c)
+			w.accessible(t, "jobs to choose from")
 			w.do(t, chromedp.Click(fmt.Sprintf("input[value=%q]", first)), chromedp.Click(fmt.Sprintf("input[value=%q]", second)),
 				chromedp.Click("//button[text()='Cancel those chosen…']"))
 			w.shows(t, "Cancel jobs")
-			check(t, "what is asked before")
+			w.accessible(t, "what is asked before")
 			w.do(t, chromedp.Click("//button[text()='Cancel 2 jobs']"), chromedp.WaitVisible("//strong[text()='2 jobs were changed']"))
-			check(t, "what was done")
+			w.accessible(t, "what was done")
 			if b.state(t, first) != "cancelled" || b.state(t, second) != "cancelled" {
 				t.Error("they are not cancelled")
 			}

@@ -139,19 +139,9 @@ func TestConsoleJobsInABrowser(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, setUp{noWorker: true})
 	own := b.madeJob(t, b.ownDomain(), "export", "queued", "admin@own", hostileText)
-	for _, c := range []struct {
-		who, name, password string
-		width               int64
-		dark                bool
-	}{
-		{"superadmin", b.sample.SuperadminName, b.sample.SuperadminPassword, wide, false},
-		{"tenant's admin by phone", b.sample.AdminName, b.sample.AdminPassword, narrow, true},
-	} {
+	for _, c := range b.lookers()[:2] {
 		t.Run(c.who, func(t *testing.T) {
-			w := b.openWindow(t, c.width, c.dark)
-			w.open(t, "/console/jobs")
-			w.signIn(t, c.name, c.password)
-			w.shows(t, "Jobs")
+			w := b.lookingAt(t, "/console/jobs", "Jobs", c)
 			w.accessible(t, "jobs")
 			w.do(t, chromedp.WaitVisible("//span[text()='Live']"))
 			fresh := b.madeJob(t, b.ownDomain(), "provision", "failed", "admin@own", "fresh")

@@ -175,19 +175,9 @@ func TestSessionAtTheAPIByAddress(t *testing.T) {
 func TestConsoleReferenceInABrowser(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, setUp{noWorker: true})
-	for _, c := range []struct {
-		who, name, password string
-		width               int64
-		dark                bool
-	}{
-		{"superadmin", b.sample.SuperadminName, b.sample.SuperadminPassword, wide, false},
-		{"tenant's admin by phone", b.sample.AdminName, b.sample.AdminPassword, narrow, true},
-	} {
+	for _, c := range b.lookers()[:2] {
 		t.Run(c.who, func(t *testing.T) {
-			w := b.openWindow(t, c.width, c.dark)
-			w.open(t, "/console/api")
-			w.signIn(t, c.name, c.password)
-			w.shows(t, "API")
+			w := b.lookingAt(t, "/console/api", "API", c)
 			w.do(t, chromedp.WaitVisible(".swagger-ui #operations-tag-jobs"))
 			w.accessible(t, "the reference")
 			w.do(t, chromedp.Click(".swagger-ui #operations-tag-jobs"), chromedp.Click("#operations-jobs-listJobs .opblock-summary-control"),

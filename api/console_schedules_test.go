@@ -282,63 +282,43 @@ func TestConsoleSchedulesInABrowser(t *testing.T) {
 	b.do(t, b.asSuperadmin(call{path: schedulesPath + "/" + id + "/skip", form: form("reason", hostile)})).want(t, http.StatusOK, "")
 	b.look(t)
 	at := schedulesPages + "/" + id
-	for _, c := range []struct {
-		name, password string
-		width          int64
-		scripts, dark  bool
-	}{
-		{b.sample.SuperadminName, b.sample.SuperadminPassword, wide, true, true},
-		{b.sample.AdminName, b.sample.AdminPassword, narrow, true, false},
-		{b.sample.AdminName, b.sample.AdminPassword, wide, false, false},
-	} {
-		w := b.openWindow(t, c.width, c.dark)
-		if !c.scripts {
-			w.withoutScripts(t)
-		}
-		look := func(what string) {
-			t.Helper()
-			if c.scripts {
-				w.accessible(t, what)
-			}
-		}
-		w.open(t, schedulesPages)
-		w.signIn(t, c.name, c.password)
-		w.shows(t, "Schedules")
-		look("schedules")
+	for _, c := range b.lookers() {
+		w := b.lookingAt(t, schedulesPages, "Schedules", c)
+		w.accessible(t, "schedules")
 		w.do(t, chromedp.Click(`a[href="`+at+`"]`))
 		w.shows(t, "Schedule")
-		look("schedule")
+		w.accessible(t, "schedule")
 		w.do(t, chromedp.Click(`tr[data-key] a`))
 		w.shows(t, "Window")
-		look("window")
+		w.accessible(t, "window")
 		w.open(t, schedulesPages+"/pause")
 		w.shows(t, "Pause schedules")
-		look("pausing schedules")
+		w.accessible(t, "pausing schedules")
 		w.open(t, at+"/backfill")
 		w.shows(t, "Export a past span")
-		look("a past span")
+		w.accessible(t, "a past span")
 		w.do(t, chromedp.SendKeys("#backfill-from", "2030-01-01"), chromedp.SendKeys("#backfill-to", "2030-01-02"), chromedp.Click("//button[text()='Export a past span']"))
 		w.do(t, chromedp.WaitVisible("#backfill-to-fault"))
-		look("a past span that cannot be")
+		w.accessible(t, "a past span that cannot be")
 		w.open(t, schedulesPages+"/new")
 		w.shows(t, "New schedule")
-		look("a new schedule")
+		w.accessible(t, "a new schedule")
 		w.do(t, chromedp.SendKeys("#schedule-cron", "*/15 * * * *"))
 		if !c.scripts {
 			w.do(t, chromedp.Click("//button[text()='Show when it runs']"))
 		}
 		w.do(t, chromedp.WaitVisible("//bdi[text()='every 15 minutes']"))
-		look("a new schedule with its runs")
+		w.accessible(t, "a new schedule with its runs")
 		w.open(t, at+"/edit")
 		w.shows(t, "Change a schedule")
-		look("changing a schedule")
+		w.accessible(t, "changing a schedule")
 		w.do(t, chromedp.Click("//button[text()='Save']"))
 		w.shows(t, "Schedule")
 		for _, button := range []string{"Pause", "Resume"} {
 			w.open(t, at)
 			w.do(t, chromedp.Click("//a[text()='"+button+"']"))
 			w.shows(t, button)
-			look(button)
+			w.accessible(t, button)
 			w.do(t, chromedp.Click("//button[text()='"+button+"']"))
 			w.shows(t, "Schedule")
 		}
