@@ -46,6 +46,13 @@ func TestConsoleJobs(t *testing.T) {
 	own := b.madeJob(t, b.ownDomain(), "provision", "failed", "admin@own", hostileText)
 	other := b.madeJob(t, b.foreign(), "export", "queued", "token:robot", "their-1")
 	root, admin := b.superadmin(t), b.tenantAdmin(t)
+	for _, domain := range []string{b.ownDomain().Name, b.foreign().Name} {
+		root.get(t, "/console/jobs").says(t, "<td><bdi>"+domain+"</bdi></td>")
+	}
+	if list := admin.get(t, "/console/jobs").want(t, http.StatusOK, ""); strings.Contains(list.body, ">Domain</th>") {
+		t.Error("who sees one domain is told which")
+	}
+	b.do(t, b.asAdmin(call{path: "/v1/jobs/" + own})).want(t, http.StatusOK, "").says(t, `"tenant_domain":"`+b.ownDomain().Name+`"`)
 	for _, c := range []struct {
 		query      string
 		has, lacks string

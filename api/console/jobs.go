@@ -38,6 +38,8 @@ type jobList struct {
 	Filtered bool   // something is asked for
 	Jobs     []listedJob
 	Pager    pager
+	// SeveralDomains: who looks sees jobs of more than one.
+	SeveralDomains bool
 	// Where all that the filter shows are cancelled or retried, if who looks may change jobs of any kind.
 	CancelAll, RetryAll string
 	Choosable           bool // some of the jobs can be changed
@@ -69,6 +71,7 @@ func (s *Service) jobs(r *web.Request) (any, error) {
 	list := jobList{
 		Kinds: tasks.Kinds, From: fieldIn(r, "created_after"), To: fieldIn(r, "created_before"),
 		Filtered: filtered(r), Pager: newPager(r, found.Next),
+		SeveralDomains: r.Caller.Domains.All || len(r.Caller.Domains.List) > 1,
 	}
 	for _, job := range found.Jobs {
 		listed := listedJob{Job: job}

@@ -4,6 +4,7 @@ package jobs
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"slices"
 	"time"
@@ -57,6 +58,7 @@ type Job struct {
 	JobsAhead       *int64          `json:"jobs_ahead,omitempty"` // of one that is asked for alone and waits in its queue: how many start before it, as things stand
 	Attempts        int             `json:"attempts"`             // how often a worker took it up
 	CancelRequested bool            `json:"cancel_requested,omitempty"`
+	TenantDomain    string          `json:"tenant_domain,omitempty"`   // the domain that it is about; absent: none, or several
 	ExternalID      string          `json:"external_id,omitempty"`     // the caller's own name for it
 	CreatedBy       string          `json:"created_by"`                // user@domain, or token:NAME
 	CreatedAt       time.Time       `json:"created_at"`                // committed
@@ -187,9 +189,49 @@ func (s *Service) Endpoints() []web.Endpoint {
 }
 
 func (s *Service) view(r *web.Request, job tasks.Job) (Job, error) {
+	views, err := s.views(r, []tasks.Job{job})
+	if err != nil {
+		return Job{}, err
+	}
+	return views[0], nil
+}
+
+// views are the jobs as the caller may see them.
+func (s *Service) views(r *web.Request, jobs []tasks.Job) ([]Job, error) {
+	domains, err := s.domainsOf(r, jobs)
+	if err != nil {
+		return nil, err
+	}
+	views := make([]Job, len(jobs))
+	for i, job := range jobs {
+		if views[i], err = s.viewIn(r, job, domains[job.DomainUUID]); err != nil {
+			return nil, err
+		}
+	}
+	return views, nil
+}
+
+// domainsOf are the names of the jobs' domains, by uuid.
+func (s *Service) domainsOf(r *web.Request, jobs []tasks.Job) (map[string]string, error) {
+	names := map[string]string{}
+	if !r.Caller.Domains.All {
+		for _, d := range r.Caller.Domains.List {
+			names[d.UUID] = d.Name
+		}
+		return names, nil
+	}
+	for _, job := range jobs {
+		if job.DomainUUID != "" {
+			names[job.DomainUUID] = ""
+		}
+	}
+	return s.front.DB.DomainNames(r.Context(), slices.Collect(maps.Keys(names)))
+}
+
+func (s *Service) viewIn(r *web.Request, job tasks.Job, domain string) (Job, error) {
 	v := Job{
 		JobID: job.ID, Kind: job.Kind, State: job.State, Done: job.State.Done(), Progress: job.Progress, Attempts: job.Attempt,
-		CancelRequested: job.CancelRequested, ExternalID: job.ExternalID, CreatedBy: job.CreatedByName,
+		CancelRequested: job.CancelRequested, TenantDomain: domain, ExternalID: job.ExternalID, CreatedBy: job.CreatedByName,
 		CreatedAt: job.CreatedAt, StartedAt: job.StartedAt, FinishedAt: job.FinishedAt, Parameters: job.Params,
 		NextAttemptAt: job.WakesAt, RequestID: job.RequestID,
 	}
@@ -219,13 +261,9 @@ func (s *Service) List(r *web.Request) (page JobPage, err error) {
 	if err != nil {
 		return page, err
 	}
-	page = JobPage{Jobs: make([]Job, len(found)), Next: next}
-	for i, job := range found {
-		if page.Jobs[i], err = s.view(r, job); err != nil {
-			return page, err
-		}
-	}
-	return page, nil
+	page.Next = next
+	page.Jobs, err = s.views(r, found)
+	return page, err
 }
 
 // Get is the path's job; with wait it waits for the job's end.
