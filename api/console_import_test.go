@@ -146,6 +146,11 @@ func TestConsoleImport(t *testing.T) {
 		t.Errorf("once more is %s, and was %s", again, job)
 	}
 	admin.get(t, job).want(t, http.StatusOK, "").says(t, "5: 3 succeeded, 2 failed", job+"/items.csv")
+	if failed := admin.get(t, job+"/items?state=failed").want(t, http.StatusOK, ""); strings.Count(failed.body, `<span class="badge failed">`) != 2 || !strings.Contains(failed.body, "succeeded <strong>3</strong>") {
+		t.Errorf("the items that failed are %s", failed.body)
+	}
+	admin.get(t, job+"/items?limit=2").want(t, http.StatusOK, "").says(t, "Next page")
+	admin.get(t, job+"/items?state=odd").want(t, http.StatusBadRequest, "")
 	admin.get(t, job+"/items.csv").want(t, http.StatusOK, "").says(t, "result_state", "created")
 	root.get(t, job+"/items.csv").want(t, http.StatusOK, "")
 	admin.get(t, at).want(t, http.StatusOK, "").says(t, "It was applied", job)

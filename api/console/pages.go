@@ -52,6 +52,7 @@ var pages = slices.Concat([]page{
 	overviewPage,
 	jobsPage,
 	jobPage,
+	jobItemsPage,
 	queuesPage,
 	gatewaysPage,
 	gatewayPage,

@@ -65,34 +65,51 @@ func (s *Service) itemPage(r *web.Request, job tasks.Job, f tasks.ItemFilter) (p
 
 // Items answers with a page of the items of the path's job, or with all of them as CSV.
 func (s *Service) Items(r *web.Request) error {
-	job, err := s.OfPath(r, token.ScopeRead)
-	if err != nil {
+	switch r.Params.Get("format") {
+	case "csv":
+		job, f, err := s.itemsAsked(r)
+		if err != nil {
+			return err
+		}
+		return s.kinds[job.Kind].ItemsFile(r, job, f.State)
+	case "", "json":
+		page, err := s.ListItems(r)
+		if err == nil {
+			r.Answer(http.StatusOK, page)
+		}
 		return err
 	}
-	f := tasks.ItemFilter{State: tasks.ItemState(r.Params.Get("state"))}
-	format := r.Params.Get("format")
-	switch {
-	case job.Items == 0:
-		return fault.Errorf(fault.NotFound, "this job has no items: only a job of kind %s has", tasks.KindBulk)
-	case f.State != "" && !slices.Contains(tasks.ItemStates, f.State):
-		return fault.Invalid("state", "unknown state %.200q; use one of %s", f.State, strings.Join(web.NamesOf(tasks.ItemStates), ", "))
-	case format == "csv":
-		return s.kinds[job.Kind].ItemsFile(r, job, f.State)
-	case format != "" && format != "json":
-		return fault.Invalid("format", "write json or csv")
+	return fault.Invalid("format", "write json or csv")
+}
+
+// ListItems is a page of the items of the path's job.
+func (s *Service) ListItems(r *web.Request) (page ItemPage, err error) {
+	job, f, err := s.itemsAsked(r)
+	if err != nil {
+		return page, err
 	}
 	if after := r.Params.Get("after"); after != "" {
 		if f.After, err = strconv.Atoi(after); err != nil || f.After < 1 {
-			return fault.Invalid("after", "is not what the page before gave as next")
+			return page, fault.Invalid("after", "is not what the page before gave as next")
 		}
 	}
 	if f.Limit, err = r.Params.Limit(); err != nil {
-		return err
+		return page, err
 	}
-	page, err := s.itemPage(r, job, f)
-	if err != nil {
-		return err
+	return s.itemPage(r, job, f)
+}
+
+// itemsAsked are the path's job and which of its items are asked for.
+func (s *Service) itemsAsked(r *web.Request) (job tasks.Job, f tasks.ItemFilter, err error) {
+	if job, err = s.OfPath(r, token.ScopeRead); err != nil {
+		return job, f, err
 	}
-	r.Answer(http.StatusOK, page)
-	return nil
+	f.State = tasks.ItemState(r.Params.Get("state"))
+	switch {
+	case job.Items == 0:
+		return job, f, fault.Errorf(fault.NotFound, "this job has no items: only a job of kind %s has", tasks.KindBulk)
+	case f.State != "" && !slices.Contains(tasks.ItemStates, f.State):
+		return job, f, fault.Invalid("state", "unknown state %.200q; use one of %s", f.State, strings.Join(web.NamesOf(tasks.ItemStates), ", "))
+	}
+	return job, f, nil
 }
