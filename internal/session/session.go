@@ -98,6 +98,10 @@ func alive(idle string) string {
 func (s *Store) Create(ctx context.Context, n New) (made Session, secret string, err error) {
 	secret = newSecret()
 	err = pgx.BeginFunc(ctx, s.Pool, func(tx pgx.Tx) error {
+		// Two that are made at once would not see each other, and be one too many.
+		if _, err := tx.Exec(ctx, "select pg_advisory_xact_lock($1)", postgres.LockKey("sessions of "+n.HolderID+" "+n.DomainUUID)); err != nil {
+			return fmt.Errorf("waiting for other sessions that are made: %w", err)
+		}
 		if _, err := tx.Exec(ctx, "delete from trunkline.sessions where not ("+alive("$1")+")", s.Idle); err != nil {
 			return fmt.Errorf("deleting sessions that are over: %w", err)
 		}

@@ -58,6 +58,22 @@ func (s *Store) want(t *testing.T, what, secret string, want error) {
 	}
 }
 
+// However many sign in at once, no more sessions of a holder are there than may be.
+func TestNoMoreSessionsAtOnce(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	var all sync.WaitGroup
+	for range 4 * s.Most {
+		all.Go(func() { s.create(t, New{HolderID: alice}) })
+	}
+	all.Wait()
+	var n int
+	must(t, s.Pool.QueryRow(t.Context(), "select count(*) from trunkline.sessions").Scan(&n))
+	if n != s.Most {
+		t.Errorf("there are %d, want %d", n, s.Most)
+	}
+}
+
 func TestSession(t *testing.T) {
 	t.Parallel()
 	s := open(t)

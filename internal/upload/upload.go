@@ -68,6 +68,10 @@ func (s *Store) Keep(ctx context.Context, n New) (id string, err error) {
 		return "", err
 	}
 	err = pgx.BeginFunc(ctx, s.Pool, func(tx pgx.Tx) error {
+		// Two that come at once would not see each other, and both be kept.
+		if _, err := tx.Exec(ctx, "select pg_advisory_xact_lock($1)", postgres.LockKey("uploads of "+n.DomainUUID)); err != nil {
+			return fmt.Errorf("waiting for other files that are kept: %w", err)
+		}
 		if _, err := tx.Exec(ctx, `
 			delete from trunkline.uploads where expires_at < now()
 			or id in (select id from trunkline.uploads where session_id = $1 order by created_at desc, id desc offset $2)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"os"
+	"sync"
 	"testing"
 	"time"
 
@@ -112,6 +113,21 @@ func left(t *testing.T, s *upload.Store, where string) (n int) {
 	t.Helper()
 	must(t, s.Pool.QueryRow(t.Context(), "select count(*) from trunkline.uploads where "+where).Scan(&n))
 	return n
+}
+
+// However many come at once, no more are kept than may be.
+func TestNoMoreAreKeptAtOnce(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	mine, domain := session(t, s), uuid.NewString()
+	var all sync.WaitGroup
+	for range 4 * upload.PerSession {
+		all.Go(func() { keep(t, s, mine, domain) })
+	}
+	all.Wait()
+	if n := left(t, s, "true"); n != upload.PerSession {
+		t.Errorf("%d are kept, want %d", n, upload.PerSession)
+	}
 }
 
 // A file goes with its session, and when its time is over.
