@@ -42,6 +42,9 @@ func TestConsoleExports(t *testing.T) {
 		}
 		return page
 	}
+	if page := admin.get(t, "/console/jobs/"+own).want(t, http.StatusOK, ""); strings.Contains(page.body, "signature=") || !strings.Contains(page.body, "/console/exports/"+own) {
+		t.Errorf("the job's page has a link of the moment, or none to the export: %s", page.body)
+	}
 	for _, c := range []struct {
 		who    *visitor
 		query  string

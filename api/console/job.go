@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"slices"
 
+	"trunkline/api/cdrs"
 	"trunkline/api/jobs"
 	"trunkline/api/web"
 	"trunkline/internal/fault"
@@ -42,6 +43,11 @@ func (s *Service) job(r *web.Request) (any, error) {
 	}
 	v := jobView{Job: job, Asked: laidOut(job.Parameters), Ended: job.Done, Past: slices.Clone(job.History), Outcomes: outcomes}
 	slices.Reverse(v.Past)
+	if file, is := job.Result.(cdrs.ExportResult); is {
+		// Its link is another at each look, so that the page would never rest. One is made on the export's own page.
+		file.DownloadURL, file.DownloadExpires = "", ""
+		job.Result = file
+	}
 	if job.Result != nil {
 		v.Left = laidOut(job.Result)
 	}
