@@ -70,13 +70,10 @@ type destinationView struct {
 	Since   bool   // it was changed after its last test
 }
 
-// settingShown is a setting with its value.
-type settingShown struct{ Label, Value string }
-
 // oneDestination is the page of one destination.
 type oneDestination struct {
 	destinationView
-	Shown     []settingShown
+	Shown     []setting
 	Brought   []deliveries.Delivery
 	Pager     pager
 	MayChange bool
@@ -167,11 +164,11 @@ func (s *Service) oneDestination(r *web.Request) (one oneDestination, err error)
 	of := settingsOf(d)
 	for _, f := range destinations.FieldsOf(d.Kind) {
 		if value := of[f.Name]; !f.Secret && value != "" {
-			one.Shown = append(one.Shown, settingShown{labelOf(f), value})
+			one.Shown = append(one.Shown, setting{labelOf(f), value})
 		}
 	}
 	if of["receiver"] != "" {
-		one.Shown = append(one.Shown, settingShown{"Receiver", of["receiver"]})
+		one.Shown = append(one.Shown, setting{"Receiver", of["receiver"]})
 	}
 	if until, err := time.Parse(time.RFC3339, of["old_secret_until"]); err == nil {
 		one.OldUntil = &until

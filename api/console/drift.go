@@ -73,21 +73,13 @@ const (
 // driftView is a page of what differs.
 type driftView struct {
 	gateways.DriftReport
-	Kinds      []driftKind
+	Kinds      []tally
 	Filtered   bool
 	MayRepair  bool
 	Repairable int // gateways that a repair of all would be about, whatever page is shown
 	RepairAll  string
 	From, To   int // which of the findings are shown, from 1
 	Pager      pager
-}
-
-// driftKind is how many findings there are of a kind, and where they are listed. Kind is "" for all of them.
-type driftKind struct {
-	Kind, Is string
-	Findings int
-	Path     string
-	Current  bool
 }
 
 // driftIs is what a kind of finding is, in words.
@@ -117,10 +109,10 @@ func (s *Service) drift(r *web.Request) (any, error) {
 	for _, n := range report.Counts {
 		all += n
 	}
-	v.Kinds = []driftKind{{Is: "all", Findings: all, Path: address(r, "kind", "", "after", ""), Current: now == ""}}
+	v.Kinds = []tally{newTally(r, "kind", "", "all", int64(all))}
 	for _, kind := range gateways.DriftKinds {
 		if n := report.Counts[kind]; n > 0 || kind == now {
-			v.Kinds = append(v.Kinds, driftKind{Kind: kind, Is: driftIs(kind), Findings: n, Path: address(r, "kind", kind, "after", ""), Current: kind == now})
+			v.Kinds = append(v.Kinds, newTally(r, "kind", kind, driftIs(kind), int64(n)))
 		}
 	}
 	left := report.Findings[min(after, len(report.Findings)):]

@@ -45,7 +45,7 @@ func (s *Service) exportFileEndpoint() web.Endpoint {
 
 // exportList is a page of the list of exports.
 type exportList struct {
-	States   []stateCount
+	States   []tally
 	Among    int    // the figures are those of so many newest; 0: they are exact
 	From, To string // the time shown, as fields have it
 	Filtered bool   // something is asked for

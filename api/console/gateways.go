@@ -33,7 +33,7 @@ const (
 
 // gatewayList is a page of the list of gateways.
 type gatewayList struct {
-	States   []gatewayCount
+	States   []tally
 	Names    []string // of all states that there can be
 	Filtered bool     // something is asked for
 	MayMake  bool     // who looks may make one
@@ -52,14 +52,6 @@ type gatewayView struct {
 	Audit     []audit.Entry // about the gateway and those jobs
 }
 
-// gatewayCount is how many gateways of the filter are in a state, and where they are listed. State is "" for all of them.
-type gatewayCount struct {
-	State    string
-	Gateways int
-	Path     string
-	Current  bool
-}
-
 func (s *Service) gateways(r *web.Request) (any, error) {
 	now := r.Params.Get("state")
 	found, err := s.Gateways.SearchOfAll(r)
@@ -71,10 +63,10 @@ func (s *Service) gateways(r *web.Request) (any, error) {
 	for _, n := range found.Counts {
 		all += n
 	}
-	list.States = []gatewayCount{{Gateways: all, Path: address(r, "state", "", "after", ""), Current: now == ""}}
+	list.States = []tally{newTally(r, "state", "", "all", int64(all))}
 	for _, state := range list.Names {
 		if n := found.Counts[state]; n > 0 || state == now {
-			list.States = append(list.States, gatewayCount{State: state, Gateways: n, Path: address(r, "state", state, "after", ""), Current: state == now})
+			list.States = append(list.States, newTally(r, "state", state, state, int64(n)))
 		}
 	}
 	return list, nil

@@ -97,7 +97,7 @@ type sentView struct {
 	Ended    bool // it was compared
 	Failed   string
 	Size     string
-	Shows    []sentCount
+	Shows    []tally
 	Faulty   int  // rows that cannot be done
 	Does     int  // rows that an import would do something about
 	MayApply bool // there is something to apply, and it was not yet
@@ -106,14 +106,6 @@ type sentView struct {
 	Details  []fault.Detail
 	Total    int
 	Pager    pager
-}
-
-// sentCount is how many rows there are of a kind, and where they are listed.
-type sentCount struct {
-	Is      string
-	Rows    int
-	Path    string
-	Current bool
 }
 
 func (s *Service) sent(r *web.Request) (any, error) { return s.sentView(r) }
@@ -160,7 +152,7 @@ func (s *Service) sentView(r *web.Request) (v sentView, err error) {
 		{"", "all", "total"}, {gateways.SentFaults, "cannot be done", string(tasks.ItemFailed)}, {gateway.ToAdd, "new", gateway.ToAdd},
 		{gateway.ToChange, "changed", gateway.ToChange}, {gateway.Unchanged, "unchanged", gateway.Unchanged},
 	} {
-		v.Shows = append(v.Shows, sentCount{one.is, v.Counts[one.counted], home + "/gateways/import/" + v.ID + showing(one.show), one.show == show})
+		v.Shows = append(v.Shows, tally{one.show, one.is, int64(v.Counts[one.counted]), home + "/gateways/import/" + v.ID + showing(one.show), one.show == show})
 	}
 	return v, nil
 }

@@ -3,8 +3,6 @@ package console
 import (
 	"strconv"
 
-	"trunkline/api/jobs"
-	"trunkline/api/params"
 	"trunkline/api/web"
 	"trunkline/tasks"
 )
@@ -18,17 +16,17 @@ var jobItemsPage = page{
 type jobItems struct {
 	JobID    string
 	Items    any // as /v1/jobs/{id}/items has them
-	States   []stateCount
+	States   []tally
 	Filtered bool
 	Pager    pager
 }
 
 func (s *Service) jobItems(r *web.Request) (any, error) {
-	found, err := s.Jobs.ListItems(r)
+	job, found, err := s.Jobs.ListItems(r)
 	if err != nil {
 		return nil, err
 	}
-	job, err := s.Jobs.Shown(r.With(params.Values{}))
+	counts, err := s.Jobs.ItemCounts(r, job)
 	if err != nil {
 		return nil, err
 	}
@@ -36,21 +34,13 @@ func (s *Service) jobItems(r *web.Request) (any, error) {
 	if found.Next > 0 {
 		next = strconv.Itoa(found.Next)
 	}
-	return jobItems{
-		JobID: job.JobID, Items: found.Items, Filtered: filtered(r), Pager: newPager(r, next), States: itemStates(r, *job.Counts),
-	}, nil
-}
-
-// itemStates are how many of the items are in each state, and where these are listed.
-func itemStates(r *web.Request, counts jobs.ItemCounts) []stateCount {
-	now := r.Params.Get("state")
-	states := []stateCount{{Jobs: int64(counts.Total), Path: address(r, "state", "", "after", ""), Current: now == ""}}
+	v := jobItems{JobID: job.ID, Items: found.Items, Filtered: filtered(r), Pager: newPager(r, next)}
+	v.States = []tally{newTally(r, "state", "", "all", int64(counts.Total))}
 	figures := map[tasks.ItemState]int{
 		tasks.ItemQueued: counts.Queued, tasks.ItemSucceeded: counts.Succeeded, tasks.ItemFailed: counts.Failed, tasks.ItemSkipped: counts.Skipped,
 	}
 	for _, state := range tasks.ItemStates {
-		name := string(state)
-		states = append(states, stateCount{State: name, Jobs: int64(figures[state]), Path: address(r, "state", name, "after", ""), Current: now == name})
+		v.States = append(v.States, newTally(r, "state", string(state), string(state), int64(figures[state])))
 	}
-	return states
+	return v, nil
 }

@@ -30,7 +30,7 @@ const maxShown = 200
 
 // jobList is a page of the list of jobs.
 type jobList struct {
-	States   []stateCount
+	States   []tally
 	Among    int // the figures are those of so many newest; 0: they are exact
 	Counted  int64
 	Kinds    []tasks.Kind
@@ -49,14 +49,6 @@ type jobList struct {
 type listedJob struct {
 	jobs.Job
 	MayCancel, MayRetry bool
-}
-
-// stateCount is how many jobs of the filter are in a state, and where they are listed. State is "" for all of them.
-type stateCount struct {
-	State   string
-	Jobs    int64
-	Path    string
-	Current bool
 }
 
 func (s *Service) jobs(r *web.Request) (any, error) {
@@ -89,7 +81,7 @@ func (s *Service) jobs(r *web.Request) (any, error) {
 
 // statesOf are how many jobs of what is asked for are in each state, whichever state that is; among is so many newest, of
 // which they are counted, and 0 if they are exact.
-func (s *Service) statesOf(r, asked *web.Request) (states []stateCount, among int, err error) {
+func (s *Service) statesOf(r, asked *web.Request) (states []tally, among int, err error) {
 	ofAny := params.Values{}
 	for name, value := range asked.Params {
 		if name != "state" && name != "after" {
@@ -100,16 +92,14 @@ func (s *Service) statesOf(r, asked *web.Request) (states []stateCount, among in
 	if err != nil {
 		return nil, 0, err
 	}
-	now := r.Params.Get("state")
-	states = []stateCount{{Jobs: counts.Jobs, Path: address(r, "state", "", "after", ""), Current: now == ""}}
+	states = []tally{newTally(r, "state", "", "all", counts.Jobs)}
 	of := counts.States
 	figures := map[tasks.State]int64{
 		tasks.StateQueued: of.Queued, tasks.StateRunning: of.Running, tasks.StateSucceeded: of.Succeeded,
 		tasks.StatePartial: of.Partial, tasks.StateFailed: of.Failed, tasks.StateCancelled: of.Cancelled,
 	}
 	for _, state := range tasks.States {
-		name := string(state)
-		states = append(states, stateCount{State: name, Jobs: figures[state], Path: address(r, "state", name, "after", ""), Current: now == name})
+		states = append(states, newTally(r, "state", string(state), string(state), figures[state]))
 	}
 	return states, counts.CountedAmong, nil
 }

@@ -49,7 +49,7 @@ const mostLeft = 100
 type manyAsked struct {
 	Title, Button, Path string
 	First               string
-	Filter              []asked // what the jobs were chosen by; none: they were ticked
+	Filter              []setting // what the jobs were chosen by; none: they were ticked
 	Ticked              bool
 	Would               jobs.Chosen
 	Most                int // that one request takes
@@ -58,9 +58,6 @@ type manyAsked struct {
 	Left                []jobs.ChosenJob
 	Problem             string // why nothing was done
 }
-
-// asked is a part of a filter.
-type asked struct{ Name, Value string }
 
 // jobGroup is how many of the jobs are alike, and what becomes of them.
 type jobGroup struct {
@@ -113,7 +110,7 @@ func (s *Service) askFiltered(r *web.Request, c jobsChange) (any, error) {
 	page, err := s.askChange(of, c)
 	for _, p := range jobFilter {
 		if value := r.Params.Get(p.Name); value != "" {
-			page.Filter = append(page.Filter, asked{p.Name, value})
+			page.Filter = append(page.Filter, setting{p.Name, value})
 		}
 	}
 	return page, err

@@ -33,7 +33,7 @@ type scheduleView struct {
 	Pager    pager
 }
 
-// setting is what each export of a schedule is asked for by.
+// setting is what something is asked for by, or is set to.
 type setting struct{ Name, Value string }
 
 // shownWindow is a window with what its files come to.

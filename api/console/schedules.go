@@ -47,20 +47,12 @@ func schedulesInState(r *web.Request) (params.Values, error) {
 
 // scheduleList is a page of the list of schedules.
 type scheduleList struct {
-	States    []scheduleCount
+	States    []tally
 	Filtered  bool // something is asked for
 	Schedules []schedules.Schedule
 	Pause     string // where those of the filter are paused and resumed; "" if there are none to be
 	Resume    string
 	Pager     pager
-}
-
-// scheduleCount is how many schedules of the filter are in a state, and where they are listed. State is "" for all of them.
-type scheduleCount struct {
-	State     string
-	Schedules int
-	Path      string
-	Current   bool
 }
 
 func (s *Service) schedules(r *web.Request) (any, error) {
@@ -78,12 +70,11 @@ func (s *Service) schedules(r *web.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	now := r.Params.Get("state")
 	list := scheduleList{Filtered: filtered(r), Schedules: found.Schedules, Pager: newPager(r, found.Next)}
-	list.States = []scheduleCount{{Schedules: counts.Schedules, Path: address(r, "state", "", "after", ""), Current: now == ""}}
+	list.States = []tally{newTally(r, "state", "", "all", int64(counts.Schedules))}
 	for i, n := range []int{counts.Enabled, counts.Paused, counts.Failing} {
 		state := scheduleStates[i].name
-		list.States = append(list.States, scheduleCount{State: state, Schedules: n, Path: address(r, "state", state, "after", ""), Current: state == now})
+		list.States = append(list.States, newTally(r, "state", state, state, int64(n)))
 	}
 	if len(found.Schedules) > 0 {
 		list.Pause, list.Resume = ofFilter(r, "pause"), ofFilter(r, "resume")

@@ -34,7 +34,7 @@ func (s *Service) addItems(r *web.Request, job tasks.Job, view *Job) error {
 		return nil
 	}
 	var err error
-	if view.Counts, err = s.itemCounts(r, job); err != nil {
+	if view.Counts, err = s.ItemCounts(r, job); err != nil {
 		return err
 	}
 	page, err := s.itemPage(r, job, tasks.ItemFilter{Limit: params.DefaultPage})
@@ -42,7 +42,8 @@ func (s *Service) addItems(r *web.Request, job tasks.Job, view *Job) error {
 	return err
 }
 
-func (s *Service) itemCounts(r *web.Request, job tasks.Job) (*ItemCounts, error) {
+// ItemCounts are how many of the job's items are in each state.
+func (s *Service) ItemCounts(r *web.Request, job tasks.Job) (*ItemCounts, error) {
 	counts, err := s.tasks.ItemCounts(r.Context(), job)
 	if err != nil {
 		return nil, err
@@ -73,7 +74,7 @@ func (s *Service) Items(r *web.Request) error {
 		}
 		return s.kinds[job.Kind].ItemsFile(r, job, f.State)
 	case "", "json":
-		page, err := s.ListItems(r)
+		_, page, err := s.ListItems(r)
 		if err == nil {
 			r.Answer(http.StatusOK, page)
 		}
@@ -82,21 +83,22 @@ func (s *Service) Items(r *web.Request) error {
 	return fault.Invalid("format", "write json or csv")
 }
 
-// ListItems is a page of the items of the path's job.
-func (s *Service) ListItems(r *web.Request) (page ItemPage, err error) {
+// ListItems is the path's job and a page of its items.
+func (s *Service) ListItems(r *web.Request) (job tasks.Job, page ItemPage, err error) {
 	job, f, err := s.itemsAsked(r)
 	if err != nil {
-		return page, err
+		return job, page, err
 	}
 	if after := r.Params.Get("after"); after != "" {
 		if f.After, err = strconv.Atoi(after); err != nil || f.After < 1 {
-			return page, fault.Invalid("after", "is not what the page before gave as next")
+			return job, page, fault.Invalid("after", "is not what the page before gave as next")
 		}
 	}
 	if f.Limit, err = r.Params.Limit(); err != nil {
-		return page, err
+		return job, page, err
 	}
-	return s.itemPage(r, job, f)
+	page, err = s.itemPage(r, job, f)
+	return job, page, err
 }
 
 // itemsAsked are the path's job and which of its items are asked for.

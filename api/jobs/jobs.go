@@ -289,7 +289,7 @@ func (s *Service) Shown(r *web.Request) (view Job, err error) {
 		return view, err
 	}
 	if job.Items > 0 {
-		if view.Counts, err = s.itemCounts(r, job); err != nil {
+		if view.Counts, err = s.ItemCounts(r, job); err != nil {
 			return view, err
 		}
 	}
